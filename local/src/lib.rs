@@ -1,0 +1,6 @@
+//! The whole Herald stack on one machine: reads `template.yaml`, the file that is deployed, and runs
+//! what it describes.
+
+pub mod aws_json;
+pub mod lambda;
+pub mod template;

@@ -1,0 +1,2 @@
+//! Herald local.
+fn main() {}

@@ -1,1 +1,17 @@
-//! Herald.
+//! What every part of Herald agrees on: ids, the wire protocol, the push that travels over the queue,
+//! the connection store, the gateway poster and delivery.
+//!
+//! Nothing here knows a Lambda event. The AWS implementations stand behind the feature `aws`, so that
+//! a client can share ids and protocol without an AWS crate.
+
+pub mod audience;
+pub mod delivery;
+pub mod ids;
+pub mod post;
+pub mod protocol;
+pub mod push;
+pub mod queue;
+pub mod store;
+
+#[cfg(feature = "aws")]
+mod aws_error;

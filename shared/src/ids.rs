@@ -1,0 +1,147 @@
+//! The ids that name things: connections, users and entities. Each is checked once, where it comes
+//! in, and trusted from then on.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not an id. The message is fit for the person who sent it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidId {
+    /// The text is empty.
+    #[error("must not be empty")]
+    Empty,
+    /// The text is too long. Both lengths are UTF-8 bytes.
+    #[error("is {length} bytes long, the most is {limit}")]
+    TooLong {
+        /// The text's length.
+        length: usize,
+        /// The most an id of this kind may have.
+        limit: usize,
+    },
+    /// The text holds a control character (Unicode category Cc).
+    #[error("must not hold control characters")]
+    ControlCharacter,
+}
+
+fn check(text: &str, limit: usize) -> Result<(), InvalidId> {
+    if text.is_empty() {
+        return Err(InvalidId::Empty);
+    }
+    if text.len() > limit {
+        return Err(InvalidId::TooLong {
+            length: text.len(),
+            limit,
+        });
+    }
+    if text.chars().any(char::is_control) {
+        return Err(InvalidId::ControlCharacter);
+    }
+    Ok(())
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $limit:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The most bytes of UTF-8 the id may have.
+            pub const LIMIT: usize = $limit;
+
+            /// Checks `text`: not empty, at most [`Self::LIMIT`] bytes, no control characters.
+            pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
+                let text = text.into();
+                check(&text, Self::LIMIT)?;
+                Ok(Self(text))
+            }
+
+            /// The id's text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+    };
+}
+
+id! {
+    /// The id the gateway gave a connection, e.g. `PcQeDRO4gIEm4LQ=`.
+    ConnectionId, 128
+}
+
+id! {
+    /// The id of a user, as the authorizer names it.
+    UserId, 256
+}
+
+id! {
+    /// The id of an entity that clients subscribe to: the application's own, e.g. `order-1`.
+    EntityId, 256
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_any_short_text_without_control_characters() {
+        for good in [
+            "order-1",
+            " ",
+            "träume",
+            "日本",
+            "🎉",
+            "a:b/c#d",
+            &"x".repeat(256),
+        ] {
+            assert_eq!(
+                EntityId::new(good).map(String::from),
+                Ok(good.to_owned()),
+                "{good:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_text_is_said() {
+        for (bad, said) in [
+            (String::new(), "must not be empty"),
+            ("é".repeat(129), "is 258 bytes long, the most is 256"),
+            ("a\u{0}b".to_owned(), "must not hold control characters"),
+            ("line\n".to_owned(), "must not hold control characters"),
+            ("\u{85}".to_owned(), "must not hold control characters"),
+        ] {
+            let refused = EntityId::new(bad.clone()).map_err(|error| error.to_string());
+            assert_eq!(refused, Err(said.to_owned()), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn deserialising_goes_through_the_same_check() {
+        assert!(serde_json::from_str::<EntityId>(r#""order-1""#).is_ok());
+        assert!(serde_json::from_str::<EntityId>(r#""""#).is_err());
+        assert!(serde_json::from_str::<EntityId>("7").is_err());
+    }
+}

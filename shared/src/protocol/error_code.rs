@@ -1,0 +1,45 @@
+//! The closed list of error codes. A code never changes its meaning.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The frame has a field missing, or one that holds what it must not.
+    BadRequest,
+    /// The frame is not JSON, is not an object, or names no known action.
+    UnknownAction,
+    /// Nobody has said who this connection is.
+    Unauthorized,
+    /// The user may not do this.
+    Forbidden,
+    /// The message is over the size limit.
+    TooLarge,
+    /// A limit on how many is reached.
+    TooMany,
+    /// Too much at once: the same request may succeed later.
+    Throttled,
+    /// Herald failed: the same request may succeed later.
+    Internal,
+}
+
+impl ErrorCode {
+    /// Whether the same frame, sent again later, may succeed.
+    pub fn retryable(self) -> bool {
+        matches!(self, Self::Throttled | Self::Internal)
+    }
+
+    /// The HTTP status that says the same: the function's `statusCode`, for the gateway's access log.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
+            Self::UnknownAction => 404,
+            Self::TooLarge => 413,
+            Self::TooMany | Self::Throttled => 429,
+            Self::Internal => 500,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The wire protocol: one JSON object per text frame. Client frames carry `action`, server frames
+//! carry `type`, and every request gets exactly one reply.
+
+mod error_code;
+mod request;
+mod send_message;
+mod server_frame;
+
+pub use error_code::ErrorCode;
+pub use request::{Refusal, Request, RequestId};
+pub use send_message::{Outgoing, SendMessage};
+pub use server_frame::ServerFrame;
+
+/// The most bytes of one message in either direction, API Gateway's own limit.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+pub const MESSAGE_LIMIT: usize = 128 * 1024;
+
+/// The most messages one `sendMessage` may carry in `messages`.
+pub const BATCH_LIMIT: usize = 25;
+
+/// The WebSocket subprotocols a client may ask for. The first is Herald's own; the second is what
+/// clients send that carry a token beside it.
+pub const SUBPROTOCOLS: [&str; 2] = ["herald.v1", "websocket"];

@@ -1,0 +1,207 @@
+//! The request `sendMessage`: what is said, and to whom.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{BATCH_LIMIT, ErrorCode, Refusal, Request};
+use crate::audience::Audience;
+
+/// One message, with its JSON exactly as the client wrote it.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// Any JSON value.
+    pub message: &'a RawValue,
+    /// Whom the message says it is from: a JSON string, the client's own claim.
+    pub name: Option<&'a RawValue>,
+}
+
+/// A checked `sendMessage`.
+#[derive(Debug)]
+pub enum SendMessage<'a> {
+    /// No target: the message comes back to its sender.
+    Echo(Outgoing<'a>),
+    /// One message for an audience.
+    One(Audience, Outgoing<'a>),
+    /// Several messages for an audience, each delivered as its own.
+    Several(Audience, Vec<Outgoing<'a>>),
+}
+
+impl<'a> SendMessage<'a> {
+    /// Reads the fields `message` and `name` or `messages`, and `entityId` or `broadcast`.
+    ///
+    /// `bad_request` when one is missing, of the wrong type, or excludes another; `too_many` when
+    /// `messages` has more than [`BATCH_LIMIT`].
+    pub fn parse(request: &Request<'a>) -> Result<Self, Refusal> {
+        let audience = audience(request)?;
+        let Some(messages) = request.raw("messages") else {
+            let outgoing = outgoing(request)?;
+            return Ok(match audience {
+                Some(audience) => Self::One(audience, outgoing),
+                None => Self::Echo(outgoing),
+            });
+        };
+        let messages = several(request, messages)?;
+        let audience = audience
+            .ok_or_else(|| Refusal::bad_request("messages needs entityId or broadcast: true"))?;
+        Ok(Self::Several(audience, messages))
+    }
+}
+
+fn audience(request: &Request<'_>) -> Result<Option<Audience>, Refusal> {
+    let entity = request.optional_entity_id()?;
+    let broadcast = request
+        .read::<bool>("broadcast")
+        .map_err(|_| Refusal::bad_request("broadcast must be true or false"))?;
+    match (entity, broadcast.unwrap_or(false)) {
+        (Some(_), true) => Err(Refusal::bad_request(
+            "entityId and broadcast exclude each other: send one of them",
+        )),
+        (Some(entity), false) => Ok(Some(Audience::Entity(entity))),
+        (None, true) => Ok(Some(Audience::Everyone)),
+        (None, false) => Ok(None),
+    }
+}
+
+fn outgoing<'a>(request: &Request<'a>) -> Result<Outgoing<'a>, Refusal> {
+    let message = request
+        .raw("message")
+        .ok_or_else(|| Refusal::bad_request("message is missing: send any JSON value"))?;
+    Ok(Outgoing {
+        message,
+        name: checked_name(request.raw("name"))?,
+    })
+}
+
+fn several<'a>(
+    request: &Request<'a>,
+    messages: &'a RawValue,
+) -> Result<Vec<Outgoing<'a>>, Refusal> {
+    if request.raw("message").is_some() || request.raw("name").is_some() {
+        return Err(Refusal::bad_request(
+            "messages stands in place of message and name: send one or the other",
+        ));
+    }
+    let entries: Vec<Entry<'a>> = serde_json::from_str(messages.get()).map_err(|_| {
+        Refusal::bad_request("messages must be a list of objects, each with a message and a name")
+    })?;
+    match entries.len() {
+        0 => Err(Refusal::bad_request("messages must not be empty")),
+        1..=BATCH_LIMIT => entries.into_iter().map(Entry::outgoing).collect(),
+        count => Err(Refusal::new(
+            ErrorCode::TooMany,
+            format!("messages has {count} entries, the most is {BATCH_LIMIT}: send several frames"),
+        )),
+    }
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow)]
+    message: &'a RawValue,
+    #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
+}
+
+impl<'a> Entry<'a> {
+    fn outgoing(self) -> Result<Outgoing<'a>, Refusal> {
+        Ok(Outgoing {
+            message: self.message,
+            name: checked_name(self.name)?,
+        })
+    }
+}
+
+fn checked_name(name: Option<&RawValue>) -> Result<Option<&RawValue>, Refusal> {
+    match name {
+        Some(name) if !name.get().starts_with('"') => {
+            Err(Refusal::bad_request("name must be a string"))
+        }
+        name => Ok(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(frame: &str) -> Refusal {
+        let request = Request::parse(frame).expect("an object");
+        SendMessage::parse(&request).expect_err(frame)
+    }
+
+    #[test]
+    fn a_message_goes_back_to_an_entity_or_to_everyone() {
+        let kind = |frame: &str| {
+            let request = Request::parse(frame).expect("an object");
+            match SendMessage::parse(&request).expect(frame) {
+                SendMessage::Echo(_) => "echo".to_owned(),
+                SendMessage::One(audience, _) => format!("{audience:?}"),
+                SendMessage::Several(audience, messages) => {
+                    format!("{audience:?} {}", messages.len())
+                }
+            }
+        };
+        assert_eq!(kind(r#"{"message":"Hello","name":"Aseem"}"#), "echo");
+        assert_eq!(kind(r#"{"message":null}"#), "echo");
+        assert_eq!(kind(r#"{"message":1,"broadcast":false}"#), "echo");
+        assert_eq!(kind(r#"{"message":1,"broadcast":true}"#), "Everyone");
+        assert_eq!(
+            kind(r#"{"message":{"a":[1]},"entityId":"room-1"}"#),
+            r#"Entity(EntityId("room-1"))"#
+        );
+        assert_eq!(
+            kind(r#"{"messages":[{"message":1,"name":"a"},{"message":2}],"broadcast":true}"#),
+            "Everyone 2"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_message_is_said() {
+        for (frame, said) in [
+            ("{}", "message is missing: send any JSON value"),
+            (r#"{"message":1,"name":2}"#, "name must be a string"),
+            (
+                r#"{"message":1,"broadcast":"yes"}"#,
+                "broadcast must be true or false",
+            ),
+            (
+                r#"{"message":1,"broadcast":true,"entityId":"a"}"#,
+                "entityId and broadcast exclude each other: send one of them",
+            ),
+            (
+                r#"{"message":1,"entityId":""}"#,
+                "entityId must not be empty",
+            ),
+            (
+                r#"{"messages":[{"message":1}]}"#,
+                "messages needs entityId or broadcast: true",
+            ),
+            (
+                r#"{"messages":[],"broadcast":true}"#,
+                "messages must not be empty",
+            ),
+            (
+                r#"{"messages":[{"name":"a"}],"broadcast":true}"#,
+                "messages must be a list of objects, each with a message and a name",
+            ),
+            (
+                r#"{"messages":[{"message":1}],"message":1,"broadcast":true}"#,
+                "messages stands in place of message and name: send one or the other",
+            ),
+        ] {
+            let refusal = refused(frame);
+            assert_eq!(
+                (refusal.code, refusal.message.as_str()),
+                (ErrorCode::BadRequest, said),
+                "{frame}"
+            );
+        }
+    }
+
+    #[test]
+    fn more_than_a_batch_is_too_many() {
+        let entries = vec![r#"{"message":1}"#; BATCH_LIMIT + 1].join(",");
+        let refusal = refused(&format!(r#"{{"messages":[{entries}],"broadcast":true}}"#));
+        assert_eq!(refusal.code, ErrorCode::TooMany);
+    }
+}

@@ -1,0 +1,176 @@
+//! What the server sends.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{ErrorCode, RequestId};
+use crate::ids::EntityId;
+
+/// A frame to a client, as its JSON stands on the wire: `type` says which.
+#[derive(Clone, Debug, Serialize)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum ServerFrame<'a> {
+    /// The request is done: the row is stored, or the message is on the queue.
+    Ack {
+        /// The action that is done.
+        action: &'static str,
+        /// The entity it was about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        entity_id: Option<EntityId>,
+        /// The id of the one push it led to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event_id: Option<String>,
+        /// The ids of the pushes it led to, in the order of `messages`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event_ids: Option<Vec<String>>,
+        /// The client's request id.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<RequestId>,
+    },
+    /// A message of a client: back to its sender when it named no target, with the request id; else
+    /// a push to an audience, with the event's id and time.
+    Message {
+        /// The message as it was sent.
+        message: &'a RawValue,
+        /// Whom it says it is from.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<&'a RawValue>,
+        /// The entity it was sent to.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        entity_id: Option<&'a EntityId>,
+        /// The push's id, the same in every repeat.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event_id: Option<&'a str>,
+        /// When it was sent, RFC 3339.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        time: Option<&'a str>,
+        /// The client's request id.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<RequestId>,
+    },
+    /// The answer to `ping`.
+    Pong {
+        /// The client's request id.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<RequestId>,
+    },
+    /// The request was refused.
+    Error {
+        /// The action, as far as one could be read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        action: Option<String>,
+        /// The client's request id.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<RequestId>,
+        /// Why.
+        code: ErrorCode,
+        /// What was wrong and what to do.
+        message: String,
+        /// Whether the same frame may succeed later.
+        retryable: bool,
+    },
+    /// An event about an entity.
+    #[serde(rename = "Entity Updated")]
+    EntityUpdated {
+        /// The entity.
+        entity_id: &'a EntityId,
+        /// The event's message.
+        message: &'a RawValue,
+        /// The push's id, the same in every repeat.
+        event_id: &'a str,
+        /// The event's time, RFC 3339.
+        time: &'a str,
+    },
+    /// An event for a user.
+    #[serde(rename = "User Push Notification")]
+    UserPushNotification {
+        /// The event's message.
+        message: &'a RawValue,
+        /// What the sender would have the client do with it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        callback: Option<&'a RawValue>,
+        /// The push's id, the same in every repeat.
+        event_id: &'a str,
+        /// The event's time, RFC 3339.
+        time: &'a str,
+    },
+    /// An event for everyone.
+    #[serde(rename = "Broadcast")]
+    Broadcast {
+        /// The event's message.
+        message: &'a RawValue,
+        /// The push's id, the same in every repeat.
+        event_id: &'a str,
+        /// The event's time, RFC 3339.
+        time: &'a str,
+    },
+}
+
+impl ServerFrame<'_> {
+    /// The frame's JSON text.
+    pub fn to_json(&self) -> String {
+        // Strings, numbers and JSON that was parsed before: there is nothing serde_json can refuse.
+        serde_json::to_string(self).expect("a server frame is always JSON")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).expect("JSON")
+    }
+
+    #[test]
+    fn frames_stand_on_the_wire_as_documented() {
+        let entity = EntityId::new("order-1").expect("an id");
+        let hello = raw(r#""Hello""#);
+        let frames = [
+            ServerFrame::Ack {
+                action: "subscribe",
+                entity_id: Some(entity.clone()),
+                event_id: None,
+                event_ids: None,
+                id: Some(RequestId::Text("7".to_owned())),
+            },
+            ServerFrame::Message {
+                message: &hello,
+                name: Some(&raw(r#""Aseem""#)),
+                entity_id: None,
+                event_id: None,
+                time: None,
+                id: None,
+            },
+            ServerFrame::Pong { id: None },
+            ServerFrame::Error {
+                action: None,
+                id: None,
+                code: ErrorCode::UnknownAction,
+                message: "Seems like wrong endpoint".to_owned(),
+                retryable: false,
+            },
+            ServerFrame::EntityUpdated {
+                entity_id: &entity,
+                message: &hello,
+                event_id: "e-1",
+                time: "2026-11-20T10:15:30Z",
+            },
+        ]
+        .map(|frame| frame.to_json());
+        assert_eq!(
+            frames,
+            [
+                r#"{"type":"ack","action":"subscribe","entityId":"order-1","id":"7"}"#,
+                r#"{"type":"message","message":"Hello","name":"Aseem"}"#,
+                r#"{"type":"pong"}"#,
+                r#"{"type":"error","code":"unknown_action","message":"Seems like wrong endpoint","retryable":false}"#,
+                r#"{"type":"Entity Updated","entityId":"order-1","message":"Hello","eventId":"e-1","time":"2026-11-20T10:15:30Z"}"#,
+            ]
+        );
+    }
+}

@@ -1,0 +1,180 @@
+//! The rows of the table and their keys.
+//!
+//! | row | pk | sk | audiencePk | audienceSk |
+//! | --- | --- | --- | --- | --- |
+//! | connection | `C#<connectionId>` | `C` | `everyone` | `<h>#<connectionId>` |
+//! | user membership | `C#<connectionId>` | `U#<userId>` | `user#<userId>` | `<h>#<connectionId>` |
+//! | entity membership | `C#<connectionId>` | `E#<entityId>` | `entity#<entityId>` | `<h>#<connectionId>` |
+//!
+//! `<h>` is two hex digits of a hash of the connection id. It spreads an audience evenly over the
+//! index's sort key, so that a large one can be read in up to 256 disjoint ranges at once.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::Connection;
+use crate::{audience::Audience, ids::ConnectionId};
+
+/// The attributes of one row.
+pub(super) type Row = HashMap<String, AttributeValue>;
+
+/// The index from an audience to its connections.
+pub(super) const AUDIENCE_INDEX: &str = "audience";
+
+/// API Gateway closes a connection after two hours; the margin is for clocks that differ and for a
+/// `$disconnect` that comes late.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+const LIFETIME: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
+
+/// The sort key of the row of the connection itself.
+pub(super) const CONNECTION: &str = "C";
+
+/// The partition key that all rows of a connection share.
+pub(super) fn partition_key(connection: &ConnectionId) -> String {
+    format!("C#{connection}")
+}
+
+/// The sort key of the row by which a connection belongs to `audience`.
+pub(super) fn sort_key(audience: &Audience) -> String {
+    match audience {
+        Audience::Everyone => CONNECTION.to_owned(),
+        Audience::User(user) => format!("U#{user}"),
+        Audience::Entity(entity) => format!("E#{entity}"),
+    }
+}
+
+/// The index's partition key of an audience.
+pub(super) fn audience_key(audience: &Audience) -> String {
+    match audience {
+        Audience::Everyone => "everyone".to_owned(),
+        Audience::User(user) => format!("user#{user}"),
+        Audience::Entity(entity) => format!("entity#{entity}"),
+    }
+}
+
+/// The index's sort key of a connection.
+pub(super) fn audience_sort_key(connection: &ConnectionId) -> String {
+    format!("{:02x}#{connection}", spread(connection))
+}
+
+/// The connection whose index sort key this is.
+pub(super) fn connection_of(audience_sort_key: &str) -> Option<ConnectionId> {
+    let (_, connection) = audience_sort_key.split_once('#')?;
+    ConnectionId::new(connection).ok()
+}
+
+/// All four keys: what identifies a row in the table and in the index.
+pub(super) fn keys(connection: &ConnectionId, audience: &Audience) -> Row {
+    HashMap::from([
+        ("pk".to_owned(), text(partition_key(connection))),
+        ("sk".to_owned(), text(sort_key(audience))),
+        ("audiencePk".to_owned(), text(audience_key(audience))),
+        ("audienceSk".to_owned(), text(audience_sort_key(connection))),
+    ])
+}
+
+/// The row by which a connection belongs to a user or an entity.
+pub(super) fn membership(
+    connection: &ConnectionId,
+    audience: &Audience,
+    connected_at: SystemTime,
+) -> Row {
+    let mut row = keys(connection, audience);
+    row.insert("expiresAt".to_owned(), expires_at(connected_at));
+    row
+}
+
+/// The row of the connection itself.
+pub(super) fn connection(connection: &Connection) -> Row {
+    let mut row = membership(&connection.id, &Audience::Everyone, connection.connected_at);
+    let connected_at = since_epoch(connection.connected_at).as_millis();
+    row.insert("connectionId".to_owned(), text(connection.id.as_str()));
+    row.insert("connectedAt".to_owned(), number(connected_at));
+    let user = connection
+        .user
+        .as_ref()
+        .map(|user| user.as_str().to_owned());
+    for (name, value) in [
+        ("ipAddress", connection.ip_address.clone()),
+        ("userAgent", connection.user_agent.clone()),
+        ("userId", user),
+    ] {
+        if let Some(value) = value {
+            row.insert(name.to_owned(), text(value));
+        }
+    }
+    row
+}
+
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(super) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// When the rows of a connection may go, in epoch seconds, as DynamoDB's time to live wants it.
+fn expires_at(connected_at: SystemTime) -> AttributeValue {
+    number(since_epoch(connected_at + LIFETIME).as_secs())
+}
+
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// FNV-1a, folded to a byte. It must never change: it is part of the keys that are stored.
+fn spread(connection: &ConnectionId) -> u8 {
+    let hash = connection
+        .as_str()
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+    hash.to_be_bytes()
+        .into_iter()
+        .fold(0, |folded, byte| folded ^ byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::EntityId;
+
+    fn connection_id(text: &str) -> ConnectionId {
+        ConnectionId::new(text).expect("an id")
+    }
+
+    #[test]
+    fn the_keys_of_a_row_are_as_documented() {
+        let entity = EntityId::new("a#b").expect("an id");
+        let keys = keys(
+            &connection_id("PcQeDRO4gIEm4LQ="),
+            &Audience::Entity(entity),
+        );
+        let key = |name: &str| keys[name].as_s().expect("a string").as_str();
+        assert_eq!(key("pk"), "C#PcQeDRO4gIEm4LQ=");
+        assert_eq!(key("sk"), "E#a#b");
+        assert_eq!(key("audiencePk"), "entity#a#b");
+        assert_eq!(key("audienceSk"), "b1#PcQeDRO4gIEm4LQ=");
+        assert_eq!(
+            connection_of(key("audienceSk")),
+            Some(connection_id("PcQeDRO4gIEm4LQ="))
+        );
+    }
+
+    #[test]
+    fn connections_spread_evenly_over_the_ranges() {
+        let mut counts = [0_u32; 256];
+        for number in 0..25_600 {
+            counts[usize::from(spread(&connection_id(&format!("P{number:09x}IEm4LQ="))))] += 1;
+        }
+        let (least, most) = (counts.iter().min(), counts.iter().max());
+        assert!(least > Some(&50) && most < Some(&160), "{least:?} {most:?}");
+    }
+}

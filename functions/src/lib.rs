@@ -1,1 +1,15 @@
-//! Herald.
+//! Herald's Lambda functions: one module and one binary per function.
+//!
+//! A module holds what the function decides, as plain code over a store, a queue or a poster; its
+//! binary in `src/bin` only wires those to AWS.
+
+pub mod connect;
+pub mod default;
+pub mod disconnect;
+pub mod message;
+pub mod notifier;
+pub mod reply;
+pub mod send_message;
+pub mod subscribe;
+pub mod unsubscribe;
+pub mod wiring;

@@ -45,24 +45,27 @@ pub enum InvalidPush {
         #[source]
         source: serde_json::Error,
     },
-    /// The frame is over [`MESSAGE_LIMIT`].
-    #[error("the frame is {length} bytes, the most is {MESSAGE_LIMIT}")]
-    TooLarge {
-        /// The frame's length in bytes.
-        length: usize,
-    },
+    /// The frame is over the limit.
+    #[error(transparent)]
+    TooLarge(#[from] FrameTooLarge),
+}
+
+/// A frame is over [`MESSAGE_LIMIT`], so that no connection could take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the frame is {length} bytes, the most is {MESSAGE_LIMIT}")]
+pub struct FrameTooLarge {
+    /// The frame's length in bytes.
+    pub length: usize,
 }
 
 impl Push {
     /// The push of a client's message. `time` is RFC 3339.
-    ///
-    /// Fails with [`InvalidPush::TooLarge`] when the frame around the message is over the limit.
     pub fn message(
         outgoing: Outgoing<'_>,
         audience: Audience,
         sender: &ConnectionId,
         time: &str,
-    ) -> Result<Self, InvalidPush> {
+    ) -> Result<Self, FrameTooLarge> {
         let event_id = uuid::Uuid::new_v4().to_string();
         let entity_id = match &audience {
             Audience::Entity(entity) => Some(entity),
@@ -233,10 +236,10 @@ fn for_all(audience: Audience, event_id: String, frame: Box<RawValue>) -> Push {
 }
 
 /// The frame's text, if it can be sent.
-fn checked(frame: &ServerFrame<'_>) -> Result<Box<RawValue>, InvalidPush> {
+fn checked(frame: &ServerFrame<'_>) -> Result<Box<RawValue>, FrameTooLarge> {
     let text = frame.to_json();
     if text.len() > MESSAGE_LIMIT {
-        return Err(InvalidPush::TooLarge { length: text.len() });
+        return Err(FrameTooLarge { length: text.len() });
     }
     Ok(RawValue::from_string(text).expect("a server frame is always JSON"))
 }

@@ -1,0 +1,18 @@
+//! The function `sendMessage`.
+#![allow(
+    non_snake_case,
+    reason = "the binary carries the name of its route, as the template does"
+)]
+
+use herald_functions::{send_message, wiring};
+use lambda_runtime::Error;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = wiring::start().await;
+    let queue = wiring::notification_queue(&config)?;
+    wiring::serve_messages(async |message, request| {
+        send_message::handle(message, request, &queue).await
+    })
+    .await
+}

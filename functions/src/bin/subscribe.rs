@@ -1,0 +1,15 @@
+//! The function `subscribe`.
+
+use herald_functions::{subscribe, wiring};
+use lambda_runtime::Error;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = wiring::start().await;
+    let store = wiring::connection_table(&config)?;
+    let limit = wiring::number("SUBSCRIPTIONS_PER_CONNECTION")?;
+    wiring::serve_messages(async |message, request| {
+        subscribe::handle(message, request, &store, limit).await
+    })
+    .await
+}

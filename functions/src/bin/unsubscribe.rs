@@ -1,0 +1,14 @@
+//! The function `unsubscribe`.
+
+use herald_functions::{unsubscribe, wiring};
+use lambda_runtime::Error;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = wiring::start().await;
+    let store = wiring::connection_table(&config)?;
+    wiring::serve_messages(async |message, request| {
+        unsubscribe::handle(message, request, &store).await
+    })
+    .await
+}

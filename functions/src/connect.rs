@@ -1,0 +1,88 @@
+//! `$connect`: stores who is there.
+
+use aws_lambda_events::{
+    apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest},
+    http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
+};
+use herald_shared::{
+    ids::UserId,
+    protocol::SUBPROTOCOLS,
+    store::{Connection, ConnectionStore},
+};
+use lambda_runtime::Error;
+
+use crate::message::{connection_id, from_epoch_millis};
+
+/// Stores the connection and lets the upgrade go on, with the subprotocol if one of Herald's was
+/// asked for: the gateway picks none by itself, and a browser that asked for one and gets none fails.
+///
+/// Errs when the connection cannot be stored; the gateway then refuses the upgrade.
+pub async fn handle(
+    event: ApiGatewayWebsocketProxyRequest,
+    store: &impl ConnectionStore,
+) -> Result<ApiGatewayProxyResponse, Error> {
+    store.connect(&connection(&event)?).await?;
+    let mut response = ApiGatewayProxyResponse::default();
+    response.status_code = 200;
+    if let Some(subprotocol) = subprotocol(&event.headers) {
+        let value = HeaderValue::from_static(subprotocol);
+        response.headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
+    }
+    Ok(response)
+}
+
+fn connection(event: &ApiGatewayWebsocketProxyRequest) -> Result<Connection, Error> {
+    let context = &event.request_context;
+    let principal = context.authorizer.fields.get("principalId");
+    Ok(Connection {
+        id: connection_id(context)?,
+        connected_at: from_epoch_millis(context.connected_at),
+        ip_address: context.identity.source_ip.clone(),
+        user_agent: context.identity.user_agent.clone(),
+        user: principal
+            .and_then(|principal| principal.as_str())
+            .map(UserId::new)
+            .transpose()
+            .map_err(|error| format!("the authorizer's principalId {error}"))?,
+    })
+}
+
+/// The first of Herald's subprotocols that the client offers. Clients offer a list, separated by
+/// commas or over several headers.
+///
+/// Source: RFC 6455, section 11.3.4.
+fn subprotocol(headers: &HeaderMap) -> Option<&'static str> {
+    headers
+        .get_all(SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|offered| offered.split(','))
+        .find_map(|offered| {
+            SUBPROTOCOLS
+                .into_iter()
+                .find(|&ours| ours == offered.trim())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_known_subprotocol_is_chosen() {
+        for (offered, chosen) in [
+            (&["herald.v1"][..], Some("herald.v1")),
+            (&["websocket, a.b.c"], Some("websocket")),
+            (&["graphql-ws,herald.v1"], Some("herald.v1")),
+            (&["graphql-ws", "websocket"], Some("websocket")),
+            (&["Herald.V1"], None),
+            (&[], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in offered {
+                headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(value));
+            }
+            assert_eq!(subprotocol(&headers), chosen, "{offered:?}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `sendMessage`: back to the sender, or onto the queue for an entity's subscribers or everyone.
+
+use std::{slice, time::SystemTime};
+
+use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
+use herald_shared::{
+    audience::Audience,
+    protocol::{Outgoing, Refusal, Request, RequestId, SendMessage, ServerFrame},
+    push::Push,
+    queue::Enqueue,
+};
+
+use crate::{
+    message::Message,
+    reply::{enqueue_failed, too_large},
+};
+
+/// Echoes a message without a target; acknowledges one with a target once it is on the queue.
+pub async fn handle<'a>(
+    message: &'a Message,
+    request: &'a Request<'a>,
+    queue: &impl Enqueue,
+) -> Result<ServerFrame<'a>, Refusal> {
+    let id = request.id()?;
+    match SendMessage::parse(request)? {
+        SendMessage::Echo(outgoing) => Ok(echo(outgoing, id)),
+        SendMessage::One(audience, outgoing) => {
+            let mut ids = enqueue(message, &audience, slice::from_ref(&outgoing), queue).await?;
+            Ok(ack(audience, ids.pop(), None, id))
+        }
+        SendMessage::Several(audience, outgoing) => {
+            let ids = enqueue(message, &audience, &outgoing, queue).await?;
+            Ok(ack(audience, None, Some(ids), id))
+        }
+    }
+}
+
+fn echo(outgoing: Outgoing<'_>, id: Option<RequestId>) -> ServerFrame<'_> {
+    ServerFrame::Message {
+        message: outgoing.message,
+        name: outgoing.name,
+        entity_id: None,
+        event_id: None,
+        time: None,
+        id,
+    }
+}
+
+fn ack(
+    audience: Audience,
+    event_id: Option<String>,
+    event_ids: Option<Vec<String>>,
+    id: Option<RequestId>,
+) -> ServerFrame<'static> {
+    ServerFrame::Ack {
+        action: "sendMessage",
+        entity_id: match audience {
+            Audience::Entity(entity) => Some(entity),
+            Audience::User(_) | Audience::Everyone => None,
+        },
+        event_id,
+        event_ids,
+        id,
+    }
+}
+
+/// Puts each message on the queue as its own push; returns their event ids.
+async fn enqueue(
+    message: &Message,
+    audience: &Audience,
+    outgoing: &[Outgoing<'_>],
+    queue: &impl Enqueue,
+) -> Result<Vec<String>, Refusal> {
+    let time = rfc3339(message.received_at);
+    let pushes = outgoing
+        .iter()
+        .map(|&outgoing| Push::message(outgoing, audience.clone(), &message.connection, &time))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| too_large(error.length))?;
+    queue
+        .enqueue(&pushes)
+        .await
+        .map_err(|error| enqueue_failed(&error))?;
+    Ok(pushes.into_iter().map(|push| push.event_id).collect())
+}
+
+fn rfc3339(time: SystemTime) -> String {
+    DateTime::from(time)
+        .fmt(DateTimeFormat::DateTime)
+        .expect("the gateway's clock is within the years RFC 3339 can write")
+}

@@ -1,0 +1,92 @@
+//! What the binaries share: the environment, the AWS clients and the Lambda runtime.
+//!
+//! Everything is read once, at the start of the process; a missing or bad setting ends it with a
+//! sentence that names the variable.
+
+use std::{env, str::FromStr};
+
+use aws_config::SdkConfig;
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
+use herald_shared::{
+    post::ManagementApi,
+    protocol::{Refusal, Request, ServerFrame},
+    queue::NotificationQueue,
+    store::ConnectionTable,
+};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+use crate::{message::Message, reply};
+
+/// Starts logging as Lambda's `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say.
+pub fn start_logging() {
+    lambda_runtime::tracing::init_default_subscriber();
+}
+
+/// Starts logging and reads the AWS configuration.
+pub async fn start() -> SdkConfig {
+    start_logging();
+    aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
+}
+
+/// Serves the events of a message route with `handle`.
+pub async fn serve_messages<H>(handle: H) -> Result<(), Error>
+where
+    H: for<'a> AsyncFn(&'a Message, &'a Request<'a>) -> Result<ServerFrame<'a>, Refusal>,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(
+        move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
+            // Boxed: nested in place, the futures of the SDK calls are deeper than rustc lays out.
+            Box::pin(reply::answer(event.payload, handle))
+        },
+    ))
+    .await
+}
+
+/// The connection store on the table `TABLE_NAME`.
+pub fn connection_table(config: &SdkConfig) -> Result<ConnectionTable, Error> {
+    let client = aws_sdk_dynamodb::Client::new(config);
+    Ok(ConnectionTable::new(client, required("TABLE_NAME")?))
+}
+
+/// The notification queue at `NOTIFICATION_QUEUE_URL`.
+pub fn notification_queue(config: &SdkConfig) -> Result<NotificationQueue, Error> {
+    let client = aws_sdk_sqs::Client::new(config);
+    Ok(NotificationQueue::new(
+        client,
+        required("NOTIFICATION_QUEUE_URL")?,
+    ))
+}
+
+/// The management API at `CONNECTIONS_ENDPOINT`, unless the SDK's own variables name an endpoint.
+/// One set here would win over them, and the same function has to run on a laptop.
+///
+/// Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
+pub fn management_api(config: &SdkConfig) -> Result<ManagementApi, Error> {
+    let mut settings = aws_sdk_apigatewaymanagement::config::Builder::from(config);
+    let overridden = [
+        "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
+        "AWS_ENDPOINT_URL",
+    ]
+    .into_iter()
+    .any(|name| env::var_os(name).is_some());
+    if !overridden {
+        settings = settings.endpoint_url(required("CONNECTIONS_ENDPOINT")?);
+    }
+    let client = aws_sdk_apigatewaymanagement::Client::from_conf(settings.build());
+    Ok(ManagementApi::new(client))
+}
+
+/// The number in the variable `name`.
+pub fn number<T: FromStr>(name: &str) -> Result<T, Error> {
+    let text = required(name)?;
+    text.parse().map_err(|_| {
+        format!("the environment variable {name} is {text:?}: set a whole number").into()
+    })
+}
+
+fn required(name: &str) -> Result<String, Error> {
+    env::var(name).map_err(|_| {
+        format!("the environment variable {name} is not set: template.yaml sets it").into()
+    })
+}

@@ -2,5 +2,6 @@
 //! what it describes.
 
 pub mod aws_json;
+pub mod gateway;
 pub mod lambda;
 pub mod template;

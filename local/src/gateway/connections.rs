@@ -1,0 +1,163 @@
+//! The connections a gateway holds, and what is waiting to be written to each.
+//!
+//! A connection is pending until its upgrade is answered, then open, then gone: it stands in the
+//! table only while it is open, so that a post to it before or after finds nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{event::Opening, lock};
+
+/// What is to happen to a connection.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Write this text as one message.
+    Send(String),
+    /// Close it as a `DELETE` does.
+    Delete,
+    /// Close it as a gateway that goes away.
+    GoAway,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// What is known of it since the upgrade.
+    pub(super) opening: Opening,
+    commands: UnboundedSender<Command>,
+    /// Bytes that wait to be written.
+    waiting: AtomicUsize,
+    /// The most bytes that may wait.
+    send_buffer: usize,
+    /// Epoch milliseconds.
+    last_active_at: AtomicI64,
+}
+
+/// An open connection, for people to look at.
+#[derive(Clone, Debug)]
+pub struct ConnectionSummary {
+    /// The connection's id.
+    pub connection_id: String,
+    /// When it was opened.
+    pub connected_at: DateTime<Utc>,
+    /// When something was last sent in either direction.
+    pub last_active_at: DateTime<Utc>,
+}
+
+/// The client reads so slowly that its send buffer is full.
+#[derive(Debug)]
+pub(super) struct SendBufferFull;
+
+impl Connection {
+    pub(super) fn new(
+        opening: Opening,
+        send_buffer: usize,
+        commands: UnboundedSender<Command>,
+    ) -> Self {
+        Self {
+            last_active_at: AtomicI64::new(opening.connected_at.timestamp_millis()),
+            opening,
+            commands,
+            waiting: AtomicUsize::new(0),
+            send_buffer,
+        }
+    }
+
+    /// Puts a text into the send buffer.
+    pub(super) fn send(&self, text: String) -> Result<(), SendBufferFull> {
+        let length = text.len();
+        let waiting = self.waiting.fetch_add(length, Relaxed);
+        if waiting > 0 && waiting + length > self.send_buffer {
+            self.waiting.fetch_sub(length, Relaxed);
+            return Err(SendBufferFull);
+        }
+        self.touch();
+        self.command(Command::Send(text));
+        Ok(())
+    }
+
+    /// Puts the reply to a message of the client's own into the send buffer.
+    pub(super) fn send_reply(&self, text: String) {
+        if self.send(text).is_err() {
+            tracing::warn!(
+                connection_id = self.opening.connection_id,
+                "a reply was dropped: the client does not read"
+            );
+        }
+    }
+
+    /// Says that a text of this length was written.
+    pub(super) fn sent(&self, length: usize) {
+        self.waiting.fetch_sub(length, Relaxed);
+    }
+
+    /// Asks for the connection to be closed as `DELETE` does.
+    pub(super) fn delete(&self) {
+        self.command(Command::Delete);
+    }
+
+    /// Notes that something was sent in either direction.
+    pub(super) fn touch(&self) {
+        self.last_active_at
+            .store(Utc::now().timestamp_millis(), Relaxed);
+    }
+
+    /// When something was last sent in either direction.
+    pub(super) fn last_active_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.last_active_at.load(Relaxed)).unwrap_or_default()
+    }
+
+    fn command(&self, command: Command) {
+        // The socket's task may just have ended: the connection is gone then, as the next call finds.
+        let _ = self.commands.send(command);
+    }
+}
+
+/// The open connections by their id.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    open: Mutex<HashMap<String, Arc<Connection>>>,
+}
+
+impl Connections {
+    /// From now on the connection can be posted to.
+    pub(super) fn insert(&self, connection: Arc<Connection>) {
+        let id = connection.opening.connection_id.clone();
+        lock(&self.open).insert(id, connection);
+    }
+
+    /// From now on the connection is gone.
+    pub(super) fn remove(&self, connection_id: &str) {
+        lock(&self.open).remove(connection_id);
+    }
+
+    /// The open connection with this id.
+    pub(super) fn find(&self, connection_id: &str) -> Option<Arc<Connection>> {
+        lock(&self.open).get(connection_id).cloned()
+    }
+
+    pub(super) fn open(&self) -> Vec<ConnectionSummary> {
+        lock(&self.open)
+            .values()
+            .map(|connection| ConnectionSummary {
+                connection_id: connection.opening.connection_id.clone(),
+                connected_at: connection.opening.connected_at,
+                last_active_at: connection.last_active_at(),
+            })
+            .collect()
+    }
+
+    pub(super) fn close_all(&self) {
+        for connection in lock(&self.open).values() {
+            connection.command(Command::GoAway);
+        }
+    }
+}

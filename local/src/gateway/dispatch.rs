@@ -1,0 +1,73 @@
+//! One message of a client: to the function its route names, and what goes back.
+
+use std::sync::Arc;
+
+use tracing::Instrument;
+
+use super::{
+    Gateway,
+    connections::Connection,
+    event::request_id,
+    frames::GatewayError,
+    integration::{Integrated, ProxyResult},
+};
+use crate::template::Route;
+
+impl Gateway {
+    /// Dispatches a message in a task of its own: messages of one connection run side by side, and
+    /// their replies may come in another order.
+    pub(super) fn dispatch(self: &Arc<Self>, connection: &Arc<Connection>, text: String) {
+        let gateway = self.clone();
+        let connection = connection.clone();
+        tokio::spawn(async move {
+            let route = gateway.select(&text);
+            let span = tracing::info_span!(
+                "message",
+                connection_id = connection.opening.connection_id,
+                route = route.map(|route| route.key.as_str()),
+            );
+            let reply = gateway
+                .reply(route, &connection, &text)
+                .instrument(span)
+                .await;
+            if let Some(reply) = reply {
+                connection.send_reply(reply);
+            }
+        });
+    }
+
+    fn select(&self, text: &str) -> Option<&Route> {
+        self.route_selection
+            .key(text)
+            .and_then(|key| self.route(&key))
+            .or_else(|| self.route("$default"))
+    }
+
+    /// What goes back to the client: the body of a two-way route's function, or the gateway's error.
+    async fn reply(
+        &self,
+        route: Option<&Route>,
+        connection: &Connection,
+        text: &str,
+    ) -> Option<String> {
+        let route_key = route.map_or("$default", |route| route.key.as_str());
+        let event = self.message_event(&connection.opening, route_key, text);
+        let error = match route {
+            None => GatewayError::Forbidden,
+            Some(_) if !self.admits() => GatewayError::TooManyRequests,
+            Some(route) => match self.integrate(route, &event).await {
+                Integrated::Returned(result) => return two_way_body(route, &result),
+                Integrated::Failed | Integrated::Refused => GatewayError::Internal,
+                Integrated::TimedOut => GatewayError::TimedOut,
+            },
+        };
+        let connection_id = &connection.opening.connection_id;
+        Some(error.frame(connection_id, request_id(&event)))
+    }
+}
+
+/// The body that a two-way route sends back, whatever the status says. A one-way route drops it.
+fn two_way_body(route: &Route, result: &[u8]) -> Option<String> {
+    let result: ProxyResult = serde_json::from_slice(result).unwrap_or_default();
+    result.body.filter(|_| route.two_way)
+}

@@ -1,0 +1,242 @@
+//! The events that functions get, in the shapes that were captured from AWS.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, HeaderName};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
+
+use super::{Gateway, id};
+
+/// What of the upgrade request later events still tell.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    /// The connection's id.
+    pub(super) connection_id: String,
+    /// When the connection was opened.
+    pub(super) connected_at: DateTime<Utc>,
+    /// The client's address.
+    pub(super) source_ip: IpAddr,
+    /// The client's `User-Agent`, if it sent one.
+    pub(super) user_agent: Option<String>,
+    /// The `Host` that the client called.
+    pub(super) host: String,
+    /// What the authorizer said, if there is one.
+    pub(super) authorizer: Option<Map<String, Value>>,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Closing {
+    /// The close code, as `disconnectStatusCode`.
+    pub(super) code: u16,
+    /// The reason in words, as `disconnectReason`.
+    pub(super) reason: String,
+}
+
+impl Gateway {
+    /// The authorizer's event.
+    pub(super) fn authorizer_event(
+        &self,
+        opening: &Opening,
+        headers: &HeaderMap,
+        query: Option<&str>,
+    ) -> Value {
+        let mut event = json!({
+            "type": "REQUEST",
+            "methodArn": self.connect_arn(),
+            "stageVariables": self.api.stage_variables,
+            "requestContext": self.context(opening, "$connect", "CONNECT"),
+        });
+        let mut all = forwarded(headers, opening);
+        all.insert("content-length".to_owned(), vec!["0".to_owned()]);
+        insert_request(&mut event, &all, query);
+        event
+    }
+
+    /// The `$connect` event. `authorizer_latency` is the authorizer's time in milliseconds.
+    pub(super) fn connect_event(
+        &self,
+        opening: &Opening,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        authorizer_latency: Option<u128>,
+    ) -> Value {
+        let mut context = self.context(opening, "$connect", "CONNECT");
+        if let (Some(latency), Some(authorizer)) =
+            (authorizer_latency, context["authorizer"].as_object_mut())
+        {
+            authorizer.insert("integrationLatency".to_owned(), json!(latency));
+        }
+        let mut event = json!({"requestContext": context, "isBase64Encoded": false});
+        if !self.api.stage_variables.is_empty() {
+            event["stageVariables"] = json!(self.api.stage_variables);
+        }
+        let mut kept = headers.clone();
+        for removed in ["connection", "upgrade", "content-length"] {
+            kept.remove(removed);
+        }
+        insert_request(&mut event, &forwarded(&kept, opening), query);
+        event
+    }
+
+    /// The event of one message on the route `route_key`.
+    pub(super) fn message_event(&self, opening: &Opening, route_key: &str, body: &str) -> Value {
+        let mut context = self.context(opening, route_key, "MESSAGE");
+        context["messageId"] = json!(id::new());
+        json!({"requestContext": context, "body": body, "isBase64Encoded": false})
+    }
+
+    /// The `$disconnect` event.
+    pub(super) fn disconnect_event(&self, opening: &Opening, closing: &Closing) -> Value {
+        let mut context = self.context(opening, "$disconnect", "DISCONNECT");
+        context["disconnectStatusCode"] = json!(closing.code);
+        context["disconnectReason"] = json!(closing.reason);
+        let headers: Headers = [
+            ("Host", opening.host.as_str()),
+            ("x-api-key", ""),
+            ("X-Forwarded-For", ""),
+            ("x-restapi", ""),
+        ]
+        .map(|(name, value)| (name.to_owned(), vec![value.to_owned()]))
+        .into();
+        let mut event = json!({"requestContext": context, "isBase64Encoded": false});
+        insert_request(&mut event, &headers, None);
+        event
+    }
+
+    /// The ARN of `$connect`, which an authorizer's policy has to allow.
+    pub(super) fn connect_arn(&self) -> String {
+        format!(
+            "arn:aws:execute-api:{}:{}:{}/{}/$connect",
+            self.region, self.account_id, self.api.api_id, self.api.stage
+        )
+    }
+
+    fn context(&self, opening: &Opening, route_key: &str, event_type: &str) -> Value {
+        let now = Utc::now();
+        let request_id = id::new();
+        let mut identity = json!({"sourceIp": opening.source_ip});
+        if let Some(user_agent) = &opening.user_agent {
+            identity["userAgent"] = json!(user_agent);
+        }
+        let mut context = json!({
+            "routeKey": route_key,
+            "eventType": event_type,
+            "extendedRequestId": request_id,
+            "requestTime": now.format("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "messageDirection": "IN",
+            "stage": self.api.stage,
+            "connectedAt": opening.connected_at.timestamp_millis(),
+            "requestTimeEpoch": now.timestamp_millis(),
+            "identity": identity,
+            "requestId": request_id,
+            "domainName": self.domain_name(),
+            "connectionId": opening.connection_id,
+            "apiId": self.api.api_id,
+        });
+        if let Some(authorizer) = &opening.authorizer {
+            context["authorizer"] = json!(authorizer);
+        }
+        context
+    }
+
+    fn domain_name(&self) -> String {
+        format!(
+            "{}.execute-api.{}.amazonaws.com",
+            self.api.api_id, self.region
+        )
+    }
+}
+
+/// The request id that an event carries.
+pub(super) fn request_id(event: &Value) -> &str {
+    event["requestContext"]["requestId"]
+        .as_str()
+        .unwrap_or_default()
+}
+
+/// The values of each name.
+type Headers = std::collections::BTreeMap<String, Vec<String>>;
+
+/// The client's headers, with those that the gateway adds.
+fn forwarded(headers: &HeaderMap, opening: &Opening) -> Headers {
+    let mut all = Headers::new();
+    for (name, value) in headers {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        all.entry(spelling(name)).or_default().push(value);
+    }
+    for (name, value) in [
+        ("X-Amzn-Trace-Id", trace_id()),
+        ("X-Forwarded-For", opening.source_ip.to_string()),
+        ("X-Forwarded-Port", "443".to_owned()),
+        ("X-Forwarded-Proto", "https".to_owned()),
+    ] {
+        all.insert(name.to_owned(), vec![value]);
+    }
+    all
+}
+
+/// A new `X-Amzn-Trace-Id`.
+pub(super) fn trace_id() -> String {
+    let seconds = Utc::now().timestamp();
+    format!("Root=1-{seconds:08x}-{:024x}", rand::random::<u128>() >> 32)
+}
+
+/// AWS keeps the client's spelling of a header's name, which hyper does not tell. Clients spell
+/// `Like-This`, with one exception in the handshake's own headers.
+fn spelling(name: &HeaderName) -> String {
+    name.as_str()
+        .split('-')
+        .map(|word| match word {
+            "websocket" => "WebSocket".to_owned(),
+            word => {
+                let (first, rest) = word.split_at(word.len().min(1));
+                first.to_ascii_uppercase() + rest
+            }
+        })
+        .collect::<Vec<_>>()
+        .join("-")
+}
+
+/// Writes headers and query parameters as AWS does: the last value in one map, all in another, and
+/// no map of parameters when there are none.
+fn insert_request(event: &mut Value, headers: &Headers, query: Option<&str>) {
+    event["headers"] = last_values(headers);
+    event["multiValueHeaders"] = json!(headers);
+    let mut parameters = Headers::new();
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        parameters
+            .entry(name.into_owned())
+            .or_default()
+            .push(value.into_owned());
+    }
+    if !parameters.is_empty() {
+        event["queryStringParameters"] = last_values(&parameters);
+        event["multiValueQueryStringParameters"] = json!(parameters);
+    }
+}
+
+fn last_values(all: &Headers) -> Value {
+    all.iter()
+        .map(|(name, values)| (name.clone(), json!(values.last())))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_names_are_spelled_as_clients_do() {
+        for (name, spelled) in [
+            ("host", "Host"),
+            ("sec-websocket-key", "Sec-WebSocket-Key"),
+            ("user-agent", "User-Agent"),
+            ("x-a1-b", "X-A1-B"),
+        ] {
+            assert_eq!(spelling(&HeaderName::from_static(name)), spelled);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The upgrade: authorizer, then `$connect`, then the 101. If any step fails the upgrade is refused
+//! with that step's status.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{
+            CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+            SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
+        },
+        request::Parts,
+    },
+    response::Response,
+};
+use chrono::Utc;
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tracing::Instrument;
+
+use super::{
+    Gateway,
+    connections::Connection,
+    event::Opening,
+    http::respond,
+    id,
+    integration::{Integrated, ProxyResult},
+    socket,
+};
+
+impl Gateway {
+    /// Answers an upgrade request.
+    pub(super) async fn handshake(
+        self: &Arc<Self>,
+        client: SocketAddr,
+        request: Request,
+    ) -> Response<Body> {
+        let mut parts = request.into_parts().0;
+        if let Err(status) = self.check(&parts) {
+            return refused(status);
+        }
+        let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
+            return refused(StatusCode::UPGRADE_REQUIRED);
+        };
+        // In a task of its own: a client that gives up meanwhile does not stop `$connect` half way,
+        // and what it stored is cleaned up by `$disconnect`.
+        let opened = tokio::spawn(self.clone().open(client, parts, upgrade));
+        opened
+            .await
+            .unwrap_or_else(|_| refused(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    fn check(&self, parts: &Parts) -> Result<(), StatusCode> {
+        let stage = parts.uri.path().trim_matches('/');
+        if stage != self.api.stage {
+            return Err(StatusCode::FORBIDDEN);
+        }
+        if !asks_for(&parts.headers, "websocket") {
+            return Err(StatusCode::UPGRADE_REQUIRED);
+        }
+        let version = parts.headers.get(SEC_WEBSOCKET_VERSION);
+        if !parts.headers.contains_key(SEC_WEBSOCKET_KEY)
+            || version.is_none_or(|version| version != "13")
+        {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        if self.admits() {
+            Ok(())
+        } else {
+            Err(StatusCode::TOO_MANY_REQUESTS)
+        }
+    }
+
+    async fn open(
+        self: Arc<Self>,
+        client: SocketAddr,
+        parts: Parts,
+        upgrade: OnUpgrade,
+    ) -> Response<Body> {
+        let mut opening = opening(client, &parts.headers);
+        let span = tracing::info_span!(
+            "connect",
+            connection_id = opening.connection_id,
+            route = "$connect"
+        );
+        match self.admit(&mut opening, &parts).instrument(span).await {
+            Ok(subprotocol) => {
+                let (commands, receiver) = mpsc::unbounded_channel();
+                let connection = Connection::new(opening, self.limits.send_buffer, commands);
+                let connection = Arc::new(connection);
+                self.connections.insert(connection.clone());
+                tokio::spawn(socket::serve(self, connection, receiver, upgrade));
+                switching_protocols(&parts.headers, subprotocol)
+            }
+            Err(status) => refused(status),
+        }
+    }
+
+    /// Lets a client in, or errs with the status to refuse it with. Returns the subprotocol that
+    /// `$connect` chose: the gateway never chooses one by itself.
+    async fn admit(
+        &self,
+        opening: &mut Opening,
+        parts: &Parts,
+    ) -> Result<Option<HeaderValue>, StatusCode> {
+        let query = parts.uri.query();
+        let authorized = self.authorize(opening, &parts.headers, query).await?;
+        let latency = authorized.as_ref().map(|authorized| authorized.latency);
+        opening.authorizer = authorized.map(|authorized| authorized.context);
+        let Some(route) = self.route("$connect") else {
+            return Ok(None);
+        };
+        let event = self.connect_event(opening, &parts.headers, query, latency);
+        match self.integrate(route, &event).await {
+            Integrated::Returned(result) => accepted(&result),
+            Integrated::Failed => Err(StatusCode::BAD_GATEWAY),
+            Integrated::Refused => Err(StatusCode::INTERNAL_SERVER_ERROR),
+            Integrated::TimedOut => Err(StatusCode::GATEWAY_TIMEOUT),
+        }
+    }
+}
+
+/// Reads what `$connect` returned: any 2xx lets the client in, another status is handed on.
+fn accepted(result: &[u8]) -> Result<Option<HeaderValue>, StatusCode> {
+    let result: ProxyResult =
+        serde_json::from_slice(result).map_err(|_| StatusCode::BAD_GATEWAY)?;
+    let status = result.status().ok_or(StatusCode::BAD_GATEWAY)?;
+    if !(200..300).contains(&status) {
+        return Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));
+    }
+    Ok(result
+        .header(SEC_WEBSOCKET_PROTOCOL.as_str())
+        .and_then(|subprotocol| HeaderValue::from_str(subprotocol).ok()))
+}
+
+fn opening(client: SocketAddr, headers: &HeaderMap) -> Opening {
+    let header = |name| {
+        headers
+            .get(name)
+            .map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Opening {
+        connection_id: id::new(),
+        connected_at: Utc::now(),
+        source_ip: client.ip(),
+        user_agent: header(USER_AGENT),
+        host: header(HOST).unwrap_or_default(),
+        authorizer: None,
+    }
+}
+
+fn asks_for(headers: &HeaderMap, protocol: &str) -> bool {
+    headers
+        .get(UPGRADE)
+        .is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(protocol.as_bytes()))
+}
+
+fn switching_protocols(headers: &HeaderMap, subprotocol: Option<HeaderValue>) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let answer = response.headers_mut();
+    answer.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    answer.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Some(key) = headers.get(SEC_WEBSOCKET_KEY) {
+        let accept = derive_accept_key(key.as_bytes());
+        // The key is base64: always a header value.
+        answer.extend(HeaderValue::from_str(&accept).map(|accept| (SEC_WEBSOCKET_ACCEPT, accept)));
+    }
+    answer.extend(subprotocol.map(|subprotocol| (SEC_WEBSOCKET_PROTOCOL, subprotocol)));
+    response
+}
+
+fn refused(status: StatusCode) -> Response<Body> {
+    let message = match status {
+        StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY => "Internal server error",
+        StatusCode::GATEWAY_TIMEOUT => "Endpoint request timed out",
+        status => status.canonical_reason().unwrap_or_default(),
+    };
+    respond(status, message)
+}

@@ -1,0 +1,76 @@
+//! The integration of a route with its function: one synchronous invocation, bounded in time, never
+//! retried.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use tracing::Instrument;
+
+use super::Gateway;
+use crate::{lambda::Invocation, template::Route};
+
+/// How an integration ended.
+pub(super) enum Integrated {
+    /// The function returned this.
+    Returned(Bytes),
+    /// The function failed.
+    Failed,
+    /// The function could not be run.
+    Refused,
+    /// The gateway gave up waiting. The function runs on.
+    TimedOut,
+}
+
+/// The proxy integration's result, as far as the gateway uses it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProxyResult {
+    #[serde(default)]
+    status_code: Value,
+    #[serde(default)]
+    headers: Option<std::collections::HashMap<String, String>>,
+    /// The text for the client, if the route is two-way.
+    #[serde(default)]
+    pub(super) body: Option<String>,
+}
+
+impl ProxyResult {
+    /// The status, if the function gave a usable one.
+    pub(super) fn status(&self) -> Option<u16> {
+        let status = match &self.status_code {
+            Value::Number(number) => number.as_u64()?.try_into().ok()?,
+            Value::String(text) => text.parse().ok()?,
+            _ => return None,
+        };
+        (200..600).contains(&status).then_some(status)
+    }
+
+    /// A header's value, its name compared without regard to case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter().flatten();
+        headers
+            .find(|(given, _)| given.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+impl Gateway {
+    /// Invokes the function behind a route and waits as long as the route allows.
+    pub(super) async fn integrate(&self, route: &Route, event: &Value) -> Integrated {
+        let invoke = self.invoke.clone();
+        let function = route.function.clone();
+        let payload = Bytes::from(event.to_string());
+        // In a task of its own, so that the function runs on when the gateway or the client gives up.
+        let invocation =
+            tokio::spawn(async move { invoke.invoke(&function, payload).await }.in_current_span());
+        match tokio::time::timeout(route.integration_timeout, invocation).await {
+            Ok(Ok(Invocation::Returned(result))) => Integrated::Returned(result),
+            Ok(Ok(Invocation::Failed(_)) | Err(_)) => Integrated::Failed,
+            Ok(Ok(Invocation::Refused(_))) => Integrated::Refused,
+            Err(_) => {
+                tracing::warn!("the function took longer than the integration may; it runs on");
+                Integrated::TimedOut
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The management API: `POST`, `GET` and `DELETE` on `/{stage}/@connections/{connectionId}`.
+//!
+//! Errors carry their code in `x-amzn-errortype`: without it, SDKs do not know them.
+
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::Response,
+};
+use chrono::{DateTime, SecondsFormat, Utc};
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Gateway, connections::Connection, event::trace_id, http::respond, id};
+
+/// Whether a path is of the management API, with or without a stage.
+pub(super) fn is_management(path: &str) -> bool {
+    path.split('/')
+        .any(|segment| segment == "@connections" || segment.eq_ignore_ascii_case("%40connections"))
+}
+
+/// An answer that is not a success.
+enum Refused {
+    Gone,
+    MalformedId(String),
+    Forbidden,
+    NotSigned,
+    MethodNotAllowed,
+    TooLarge,
+    LimitExceeded,
+}
+
+impl Gateway {
+    /// Answers a management call.
+    pub(super) async fn manage(&self, request: Request) -> Response<Body> {
+        let mut response = match self.answer(request).await {
+            Ok(response) => response,
+            Err(refused) => refused.response(),
+        };
+        identify(response.headers_mut());
+        response
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response<Body>, Refused> {
+        let connection_id = self.connection_id(request.uri().path())?;
+        if !is_signed(request.headers()) {
+            return Err(Refused::NotSigned);
+        }
+        if !self.admits_management() {
+            return Err(Refused::LimitExceeded);
+        }
+        if !id::is_well_formed(&connection_id) {
+            return Err(Refused::MalformedId(connection_id));
+        }
+        let connection = || self.connections.find(&connection_id).ok_or(Refused::Gone);
+        match *request.method() {
+            Method::POST => {
+                let text = self.text(request).await?;
+                connection()?
+                    .send(text)
+                    .map_err(|_| Refused::LimitExceeded)?;
+                Ok(json_response(StatusCode::OK, Body::empty()))
+            }
+            Method::GET => Ok(json_response(
+                StatusCode::OK,
+                describe(&*connection()?).into(),
+            )),
+            Method::DELETE => {
+                let connection = connection()?;
+                self.connections.remove(&connection_id);
+                connection.delete();
+                Ok(no_content())
+            }
+            _ => Err(Refused::MethodNotAllowed),
+        }
+    }
+
+    /// The id in `/{stage}/@connections/{id}`, decoded once.
+    fn connection_id(&self, path: &str) -> Result<String, Refused> {
+        let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
+        match segments[..] {
+            [stage, _, id] if stage == self.api.stage => {
+                Ok(percent_decode_str(id).decode_utf8_lossy().into_owned())
+            }
+            _ => Err(Refused::Forbidden),
+        }
+    }
+
+    /// The text to send. What is not UTF-8 is sent as far as it is.
+    async fn text(&self, request: Request) -> Result<String, Refused> {
+        let body: Bytes = to_bytes(request.into_body(), self.limits.message)
+            .await
+            .map_err(|_| Refused::TooLarge)?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+}
+
+/// Whether a request is signed for this service. The signature itself is not verified.
+fn is_signed(headers: &HeaderMap) -> bool {
+    headers.get(header::AUTHORIZATION).is_some_and(|value| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        value.starts_with("AWS4-") && value.contains("/execute-api/aws4_request")
+    })
+}
+
+fn describe(connection: &Connection) -> String {
+    let mut identity = json!({"sourceIp": connection.opening.source_ip});
+    if let Some(user_agent) = &connection.opening.user_agent {
+        identity["userAgent"] = json!(user_agent);
+    }
+    json!({
+        "identity": identity,
+        "connectedAt": iso8601(connection.opening.connected_at),
+        "lastActiveAt": iso8601(connection.last_active_at()),
+    })
+    .to_string()
+}
+
+fn iso8601(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+impl Refused {
+    fn response(&self) -> Response<Body> {
+        let (status, code, message) = match self {
+            // A 410 has no body.
+            Self::Gone => (StatusCode::GONE, "GoneException", None),
+            Self::MalformedId(id) => (
+                StatusCode::BAD_REQUEST,
+                "BadRequestException",
+                Some(format!("Invalid connectionId: {id}")),
+            ),
+            Self::Forbidden => (
+                StatusCode::FORBIDDEN,
+                "ForbiddenException",
+                Some("Forbidden".to_owned()),
+            ),
+            Self::NotSigned => (
+                StatusCode::FORBIDDEN,
+                "MissingAuthenticationTokenException",
+                Some("Missing Authentication Token".to_owned()),
+            ),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "MethodNotAllowedException",
+                Some("Method Not Allowed".to_owned()),
+            ),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "PayloadTooLargeException",
+                Some("Message too long".to_owned()),
+            ),
+            Self::LimitExceeded => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "LimitExceededException",
+                Some("Too many requests".to_owned()),
+            ),
+        };
+        let mut response = match message {
+            Some(message) => respond(status, &message),
+            None => json_response(status, Body::empty()),
+        };
+        response
+            .headers_mut()
+            .insert("x-amzn-errortype", HeaderValue::from_static(code));
+        response
+    }
+}
+
+fn json_response(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = no_content();
+    *response.status_mut() = status;
+    *response.body_mut() = body;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// The ids by which AWS traces a call.
+fn identify(headers: &mut HeaderMap) {
+    for (name, value) in [
+        ("x-amzn-requestid", Uuid::new_v4().to_string()),
+        ("x-amz-apigw-id", id::new()),
+        ("x-amzn-trace-id", trace_id()),
+    ] {
+        headers.extend(
+            HeaderValue::from_str(&value)
+                .map(|value| (header::HeaderName::from_static(name), value)),
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! API Gateway's WebSocket API and its `@connections` management API.
+//!
+//! The rules (which route, which limit, which timer, which frame) are pure code; sockets and HTTP
+//! stand in [`handshake`], [`socket`] and [`management`]. Where AWS is not proven to behave as this
+//! does, `docs/local-vs-aws.md` says so.
+
+mod authorizer;
+mod connections;
+mod dispatch;
+mod event;
+mod frames;
+mod handshake;
+mod http;
+mod id;
+mod integration;
+mod management;
+mod policy;
+mod route_selection;
+mod socket;
+mod throttle;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{body::Body, extract::Request, response::Response};
+
+pub use connections::ConnectionSummary;
+pub use http::respond;
+
+use crate::{
+    lambda::Invoke,
+    template::{Throttle, WebSocketApi},
+};
+use connections::Connections;
+use route_selection::RouteSelection;
+use throttle::TokenBucket;
+
+/// What bounds a connection. The defaults are API Gateway's own, which cannot be raised there.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long a connection may stay silent in both directions.
+    pub idle: Duration,
+    /// How long a connection may last.
+    pub lifetime: Duration,
+    /// The largest frame, in bytes.
+    pub frame: usize,
+    /// The largest message, in bytes.
+    pub message: usize,
+    /// How many bytes may wait for a client that does not read; a post beyond them is answered 429.
+    pub send_buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(10 * 60),
+            lifetime: Duration::from_secs(2 * 60 * 60),
+            frame: 32 * 1024,
+            message: 128 * 1024,
+            send_buffer: 8 * 1024 * 1024,
+        }
+    }
+}
+
+/// A WebSocket API with its stage, ready to take requests.
+pub struct Gateway {
+    api: WebSocketApi,
+    region: String,
+    account_id: String,
+    limits: Limits,
+    route_selection: RouteSelection,
+    connections: Connections,
+    stage_throttle: Mutex<Option<TokenBucket>>,
+    management_throttle: Mutex<Option<TokenBucket>>,
+    invoke: Arc<dyn Invoke>,
+}
+
+impl Gateway {
+    /// The API of a template, whose functions `invoke` runs.
+    ///
+    /// Errs when the route selection expression is none.
+    pub fn new(
+        api: WebSocketApi,
+        region: &str,
+        account_id: &str,
+        limits: Limits,
+        invoke: Arc<dyn Invoke>,
+    ) -> anyhow::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            route_selection: RouteSelection::parse(&api.route_selection_expression)?,
+            stage_throttle: Mutex::new(api.throttle.map(TokenBucket::new)),
+            management_throttle: Mutex::new(None),
+            api,
+            region: region.to_owned(),
+            account_id: account_id.to_owned(),
+            limits,
+            connections: Connections::default(),
+            invoke,
+        }))
+    }
+
+    /// Answers one HTTP request under the stage: an upgrade or a management call.
+    pub async fn handle(self: &Arc<Self>, client: SocketAddr, request: Request) -> Response<Body> {
+        if management::is_management(request.uri().path()) {
+            self.manage(request).await
+        } else {
+            self.handshake(client, request).await
+        }
+    }
+
+    /// The stage's name, the first path segment of every address.
+    pub fn stage(&self) -> &str {
+        &self.api.stage
+    }
+
+    /// The open connections.
+    pub fn open_connections(&self) -> Vec<ConnectionSummary> {
+        self.connections.open()
+    }
+
+    /// From now on, management calls over this rate are answered 429; none: no limit.
+    pub fn throttle_management(&self, throttle: Option<Throttle>) {
+        *lock(&self.management_throttle) = throttle.map(TokenBucket::new);
+    }
+
+    /// Closes every connection with 1001, as a gateway that goes away.
+    pub fn close_all(&self) {
+        self.connections.close_all();
+    }
+
+    fn route(&self, key: &str) -> Option<&crate::template::Route> {
+        self.api.routes.iter().find(|route| route.key == key)
+    }
+
+    /// Whether the stage takes one request more just now.
+    fn admits(&self) -> bool {
+        TokenBucket::admits(&mut lock(&self.stage_throttle))
+    }
+
+    /// Whether the management API takes one call more just now.
+    fn admits_management(&self) -> bool {
+        TokenBucket::admits(&mut lock(&self.management_throttle))
+    }
+}
+
+/// Locks what no panic can leave half done.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,158 @@
+//! Whether an authorizer's policy lets a client call a method.
+//!
+//! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-lambda-authorizer-output.html>
+
+use serde::Deserialize;
+
+const ACTION: &str = "execute-api:Invoke";
+
+/// The `policyDocument` an authorizer returns.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Policy {
+    statement: OneOrMany<Statement>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    effect: Effect,
+    action: OneOrMany<String>,
+    resource: OneOrMany<String>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany<T> {
+    Many(Vec<T>),
+    One(T),
+}
+
+impl<T> OneOrMany<T> {
+    fn as_slice(&self) -> &[T] {
+        match self {
+            Self::Many(many) => many,
+            Self::One(one) => std::slice::from_ref(one),
+        }
+    }
+}
+
+impl Policy {
+    /// Whether some statement allows `method_arn` and none denies it.
+    pub(super) fn allows(&self, method_arn: &str) -> bool {
+        let effects = || {
+            self.statement
+                .as_slice()
+                .iter()
+                .filter(|statement| statement.applies_to(method_arn))
+                .map(|statement| &statement.effect)
+        };
+        effects().any(|effect| *effect == Effect::Allow)
+            && !effects().any(|effect| *effect == Effect::Deny)
+    }
+}
+
+impl Statement {
+    fn applies_to(&self, method_arn: &str) -> bool {
+        let action = self.action.as_slice();
+        let resource = self.resource.as_slice();
+        // IAM compares actions without regard to case, resources with.
+        action
+            .iter()
+            .any(|pattern| matches(&pattern.to_lowercase(), &ACTION.to_lowercase()))
+            && resource.iter().any(|pattern| matches(pattern, method_arn))
+    }
+}
+
+/// IAM's wildcards: `*` stands for any text, `?` for any one character.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some(first) = pattern.chars().next() else {
+        return text.is_empty();
+    };
+    let rest = &pattern[first.len_utf8()..];
+    let mut characters = text.chars();
+    match first {
+        '*' => {
+            matches(rest, text)
+                || characters
+                    .next()
+                    .is_some_and(|_| matches(pattern, characters.as_str()))
+        }
+        '?' => characters.next().is_some() && matches(rest, characters.as_str()),
+        _ => characters.next() == Some(first) && matches(rest, characters.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/$connect";
+
+    fn allows(statements: &str) -> bool {
+        let policy = format!(r#"{{"Version":"2012-10-17","Statement":{statements}}}"#);
+        serde_json::from_str::<Policy>(&policy)
+            .expect("a policy")
+            .allows(ARN)
+    }
+
+    fn statement(effect: &str, resource: &str) -> String {
+        format!(r#"{{"Action":"execute-api:Invoke","Effect":"{effect}","Resource":"{resource}"}}"#)
+    }
+
+    #[test]
+    fn a_resource_is_matched_with_iam_wildcards() {
+        for (resource, allowed) in [
+            (ARN, true),
+            ("*", true),
+            ("arn:aws:execute-api:*:*:a1b2c3d4e5/prod/*", true),
+            (
+                "arn:aws:execute-api:us-east-?:123456789012:a1b2c3d4e5/prod/$connect",
+                true,
+            ),
+            (
+                "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/*/*",
+                false,
+            ),
+            (
+                "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/dev/*",
+                false,
+            ),
+            (
+                "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/$CONNECT",
+                false,
+            ),
+        ] {
+            assert_eq!(allows(&statement("Allow", resource)), allowed, "{resource}");
+        }
+    }
+
+    #[test]
+    fn a_deny_wins_and_no_statement_denies() {
+        let (allow, deny) = (statement("Allow", "*"), statement("Deny", ARN));
+        assert!(!allows(&format!("[{allow},{deny}]")));
+        assert!(!allows(&deny));
+        assert!(!allows("[]"));
+        assert!(allows(&format!(
+            "[{}, {allow}]",
+            statement("Deny", "other")
+        )));
+    }
+
+    #[test]
+    fn an_action_is_matched_as_well() {
+        let with_action = |action: &str| {
+            allows(&format!(
+                r#"{{"Action":{action},"Effect":"Allow","Resource":["*"]}}"#
+            ))
+        };
+        assert!(with_action(r#"["s3:*","EXECUTE-API:*"]"#));
+        assert!(!with_action(r#""execute-api:ManageConnections""#));
+    }
+}

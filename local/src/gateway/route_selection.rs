@@ -1,0 +1,159 @@
+//! Which route a message takes: the API's route selection expression, evaluated on its JSON.
+//!
+//! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html>
+
+use serde_json::Value;
+
+const BODY: &str = "request.body.";
+
+/// A parsed route selection expression.
+#[derive(Debug)]
+pub(super) enum RouteSelection {
+    /// `$request.body.action`: one value of the message.
+    Path(Vec<String>),
+    /// `${request.body.service}/${request.body.action}`: text and values.
+    Compound(Vec<Part>),
+}
+
+#[derive(Debug)]
+pub(super) enum Part {
+    Text(String),
+    Path(Vec<String>),
+}
+
+impl RouteSelection {
+    /// Parses an expression; errs when it refers to anything but the message's body.
+    pub(super) fn parse(expression: &str) -> anyhow::Result<Self> {
+        if let Some(path) = expression.strip_prefix('$')
+            && !path.starts_with('{')
+        {
+            return body_path(expression, path).map(Self::Path);
+        }
+        let mut parts = Vec::new();
+        let mut rest = expression;
+        while let Some((text, after)) = rest.split_once("${") {
+            let (path, after) = after
+                .split_once('}')
+                .ok_or_else(|| bad(expression, "has a ${ without its }"))?;
+            parts.push(Part::Text(text.to_owned()));
+            parts.push(Part::Path(body_path(expression, path)?));
+            rest = after;
+        }
+        parts.push(Part::Text(rest.to_owned()));
+        Ok(Self::Compound(parts))
+    }
+
+    /// The key a message asks for; none when it is not JSON or has no value to choose by. The routes
+    /// of the connection itself cannot be asked for.
+    pub(super) fn key(&self, message: &str) -> Option<String> {
+        let message = serde_json::from_str(message).ok();
+        let key = match self {
+            Self::Path(path) => stringify(value(message.as_ref()?, path)?)?,
+            Self::Compound(parts) => parts
+                .iter()
+                .map(|part| part.evaluate(message.as_ref()))
+                .collect(),
+        };
+        (key != "$connect" && key != "$disconnect").then_some(key)
+    }
+}
+
+impl Part {
+    /// The part's text; a value that is missing is empty.
+    fn evaluate(&self, message: Option<&Value>) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Path(path) => message
+                .and_then(|message| value(message, path))
+                .and_then(stringify)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn body_path(expression: &str, path: &str) -> anyhow::Result<Vec<String>> {
+    let path = path.strip_prefix(BODY).ok_or_else(|| {
+        bad(
+            expression,
+            "chooses by something other than request.body, which is not run locally",
+        )
+    })?;
+    Ok(path.split('.').map(str::to_owned).collect())
+}
+
+fn bad(expression: &str, what: &str) -> anyhow::Error {
+    anyhow::anyhow!("the route selection expression {expression:?} {what}")
+}
+
+fn value<'a>(message: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(message, |value, name| value.get(name))
+}
+
+/// The text of a value. Numbers and booleans choose a route by their text, lists by theirs.
+fn stringify(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().filter_map(stringify).collect();
+            Some(format!("[{}]", items.join(", ")))
+        }
+        Value::Null | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_asks_for_the_key_its_action_names() {
+        let selection = RouteSelection::parse("$request.body.action").expect("an expression");
+        for (message, key) in [
+            (r#"{"action":"subscribe"}"#, Some("subscribe")),
+            (r#"{"action":5}"#, Some("5")),
+            (r#"{"action":true}"#, Some("true")),
+            (r#"{"action":["a","b"]}"#, Some("[a, b]")),
+            (r#"{"action":null}"#, None),
+            (r#"{"action":{"a":1}}"#, None),
+            (r#"{"other":1}"#, None),
+            (r#"["action"]"#, None),
+            ("5", None),
+            ("null", None),
+            ("not JSON", None),
+            ("", None),
+            (r#"{"action":"$connect"}"#, None),
+            (r#"{"action":"$disconnect"}"#, None),
+            (r#"{"action":"$default"}"#, Some("$default")),
+        ] {
+            assert_eq!(selection.key(message).as_deref(), key, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_compound_expression_joins_text_and_values() {
+        let expression = "${request.body.service}/${request.body.call.name}";
+        let selection = RouteSelection::parse(expression).expect("an expression");
+        for (message, key) in [
+            (r#"{"service":"chat","call":{"name":"join"}}"#, "chat/join"),
+            (r#"{"service":"chat"}"#, "chat/"),
+            ("not JSON", "/"),
+        ] {
+            assert_eq!(selection.key(message).as_deref(), Some(key), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_expression_that_cannot_be_evaluated_is_refused() {
+        for (expression, said) in [
+            (
+                "$request.header.x",
+                "chooses by something other than request.body",
+            ),
+            ("${request.body.a", "has a ${ without its }"),
+        ] {
+            let error = RouteSelection::parse(expression).expect_err(expression);
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
+}

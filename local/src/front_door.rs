@@ -1,0 +1,157 @@
+//! The one port: tells by path and header what a request is for, and speaks HTTP for the services
+//! that only know operations.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    response::Response,
+    serve::ListenerExt,
+};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::{
+    aws_json::{Answer, ServiceError},
+    dynamodb::DynamoDb,
+    eventbridge::EventBridge,
+    gateway::{Gateway, respond},
+    sqs::Queues,
+};
+
+/// The largest request of any service: DynamoDB's batch of 16 MB.
+const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
+
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+
+/// What stands behind the one port.
+pub(crate) struct FrontDoor {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) dynamodb: DynamoDb,
+    pub(crate) queues: Arc<Queues>,
+    pub(crate) eventbridge: EventBridge,
+    /// What a person who opens the address in a browser reads.
+    pub(crate) overview: String,
+}
+
+/// Serves the port until the returned future is dropped.
+pub(crate) async fn serve(listener: TcpListener, door: Arc<FrontDoor>) -> std::io::Result<()> {
+    let router = Router::new().fallback(enter).with_state(door);
+    // Frames and answers are small, and each is waited for.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        }
+    });
+    axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .await
+}
+
+async fn enter(
+    State(door): State<Arc<FrontDoor>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response<Body> {
+    match target(&request) {
+        Some((service, operation)) => door.call(&service, &operation, request).await,
+        None if request.uri().path() == "/" && request.method() == Method::GET => {
+            text(StatusCode::OK, door.overview.clone())
+        }
+        None => door.gateway.handle(client, request).await,
+    }
+}
+
+/// The service and operation of an AWS JSON request: `X-Amz-Target: AmazonSQS.SendMessage`.
+fn target(request: &Request) -> Option<(String, String)> {
+    let target = request.headers().get(TARGET)?.to_str().ok()?;
+    let (service, operation) = target.split_once('.')?;
+    Some((service.to_owned(), operation.to_owned()))
+}
+
+impl FrontDoor {
+    async fn call(&self, service: &str, operation: &str, request: Request) -> Response<Body> {
+        match service {
+            "DynamoDB_20120810" | "DynamoDBStreams_20120810" => {
+                self.dynamodb.forward(request).await.unwrap_or_else(|error| {
+                    tracing::error!(%error, "the DynamoDB engine did not answer");
+                    respond(StatusCode::BAD_GATEWAY, "the DynamoDB engine did not answer")
+                })
+            }
+            "AmazonSQS" => {
+                let answer = match body(request).await {
+                    Ok(body) => self.queues.call(operation, body).await,
+                    Err(error) => Err(error),
+                };
+                aws_json("application/x-amz-json-1.0", answer)
+            }
+            "AWSEvents" => {
+                let answer = match body(request).await {
+                    Ok(body) => self.eventbridge.call(operation, body),
+                    Err(error) => Err(error),
+                };
+                aws_json("application/x-amz-json-1.1", answer)
+            }
+            _ => aws_json(
+                "application/x-amz-json-1.1",
+                Err(ServiceError::bad_request(
+                    "UnknownOperationException",
+                    format!(
+                        "{service} is not run locally: DynamoDB, SQS, EventBridge and API Gateway are"
+                    ),
+                )),
+            ),
+        }
+    }
+}
+
+async fn body(request: Request) -> Result<Value, ServiceError> {
+    let bytes = to_bytes(request.into_body(), REQUEST_LIMIT)
+        .await
+        .map_err(|error| {
+            ServiceError::bad_request("RequestEntityTooLargeException", error.to_string())
+        })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| ServiceError::bad_request("SerializationException", error.to_string()))
+}
+
+fn aws_json(content_type: &'static str, answer: Answer) -> Response<Body> {
+    let (status, body, query_code) = match answer {
+        Ok(output) => (200, output, None),
+        Err(error) => (
+            error.status,
+            json!({"__type": error.code, "message": error.message}),
+            error.query_code,
+        ),
+    };
+    let mut response = text(
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        body.to_string(),
+    );
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.extend(
+        HeaderValue::from_str(&Uuid::new_v4().to_string())
+            .map(|id| (HeaderName::from_static("x-amzn-requestid"), id)),
+    );
+    if let Some(code) = query_code {
+        headers.insert("x-amzn-query-error", HeaderValue::from_static(code));
+    }
+    response
+}
+
+fn text(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}

@@ -1,0 +1,236 @@
+//! Intrinsic functions: what `!Ref`, `!Sub` and the others stand for.
+//! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>
+
+use std::collections::BTreeMap;
+
+use super::{
+    error::Problem,
+    item::Item,
+    scope::{Scope, Usage},
+    substitution::{Part, parts},
+    yaml::{Kind, Node},
+};
+
+/// Evaluates `node` if it is an intrinsic; what it holds stays as it is. None is `AWS::NoValue`.
+pub(super) fn settle(scope: &Scope<'_>, node: &Node, path: &str) -> Result<Option<Node>, Problem> {
+    let Kind::Call(name, argument) = &node.kind else {
+        return Ok(Some(node.clone()));
+    };
+    let call = Call {
+        scope,
+        name,
+        argument,
+        usage: Usage {
+            path,
+            position: node.position,
+        },
+    };
+    match name.as_str() {
+        "Ref" => call.reference(&call.argument()?.text()?),
+        "Fn::If" => call.choose(),
+        "Fn::GetAtt" => call.attribute().map(Some),
+        "Fn::Sub" => call.substitute().map(Some),
+        "Fn::Join" => call.join().map(Some),
+        "Fn::Select" => call.select().map(Some),
+        "Fn::Split" => call.split().map(Some),
+        "Fn::FindInMap" => call.find_in_map().map(Some),
+        "Fn::ImportValue" => {
+            Err(call
+                .problem("values of other stacks are not known here: use a parameter in its place"))
+        }
+        "Condition" | "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" => Err(call.problem(
+            format!("{name} only stands in Conditions: name the condition, and use it with !If"),
+        )),
+        _ => Err(call.problem(format!(
+            "{name} is not known to the local stack: write its value out or use a parameter"
+        ))),
+    }
+}
+
+/// One use of an intrinsic.
+struct Call<'a> {
+    scope: &'a Scope<'a>,
+    name: &'a str,
+    argument: &'a Node,
+    usage: Usage<'a>,
+}
+
+impl<'a> Call<'a> {
+    fn reference(&self, name: &str) -> Result<Option<Node>, Problem> {
+        if name == "AWS::NoValue" {
+            return Ok(None);
+        }
+        if let Some(parameter) = self.scope.parameter(name) {
+            return Ok(Some(parameter.clone()));
+        }
+        if name.starts_with("AWS::") {
+            return Ok(Some(self.text(self.pseudo_parameter(name)?)));
+        }
+        let identity = self.scope.identity(name, self.usage)?;
+        Ok(Some(self.text(identity.reference)))
+    }
+
+    fn pseudo_parameter(&self, name: &str) -> Result<String, Problem> {
+        let settings = self.scope.settings;
+        Ok(match name {
+            "AWS::Region" => settings.region.clone(),
+            "AWS::AccountId" => settings.account_id.clone(),
+            "AWS::StackName" => settings.stack_name.clone(),
+            "AWS::Partition" => "aws".to_owned(),
+            "AWS::URLSuffix" => "amazonaws.com".to_owned(),
+            _ => {
+                return Err(self.problem(format!(
+                    "{name} is not known to the local stack: use a parameter in its place"
+                )));
+            }
+        })
+    }
+
+    fn attribute(&self) -> Result<Node, Problem> {
+        let argument = self.argument()?;
+        let parts: Vec<String> = argument
+            .items_or_one()?
+            .iter()
+            .map(Item::text)
+            .collect::<Result<_, _>>()?;
+        let path = parts.join(".");
+        let (logical_id, attribute) = path.split_once('.').ok_or_else(|| {
+            self.problem(format!(
+                "GetAtt takes a resource and its attribute, as in Queue.Arn, and not `{path}`"
+            ))
+        })?;
+        self.attribute_of(logical_id, attribute)
+            .map(|text| self.text(text))
+    }
+
+    fn attribute_of(&self, logical_id: &str, attribute: &str) -> Result<String, Problem> {
+        self.scope.attribute(logical_id, attribute, self.usage)
+    }
+
+    fn choose(&self) -> Result<Option<Node>, Problem> {
+        let [condition, yes, no] = self.nodes()?;
+        let condition = condition
+            .scalar_text()
+            .ok_or_else(|| self.problem("If takes the name of a condition first"))?;
+        let chosen = if self.scope.condition(&condition, self.usage)? {
+            yes
+        } else {
+            no
+        };
+        settle(self.scope, chosen, self.usage.path)
+    }
+
+    fn substitute(&self) -> Result<Node, Problem> {
+        let (template, variables) = match &self.argument.kind {
+            Kind::List(_) => {
+                let [template, variables] = self.nodes()?;
+                (template, self.value(variables)?.fields()?.drain()?)
+            }
+            _ => (self.argument, Vec::new()),
+        };
+        let variables: BTreeMap<String, Item<'_>> = variables.into_iter().collect();
+        let template = self.value(template)?.text()?;
+        let mut text = String::new();
+        for part in parts(&template) {
+            match part {
+                Part::Literal(literal) => text.push_str(literal),
+                Part::Name(name) => match variables.get(name) {
+                    Some(value) => text.push_str(&value.text()?),
+                    None => text.push_str(&self.named(name)?),
+                },
+            }
+        }
+        Ok(self.text(text))
+    }
+
+    /// What `${name}` stands for.
+    fn named(&self, name: &str) -> Result<String, Problem> {
+        match name.split_once('.') {
+            Some((logical_id, attribute)) => self.attribute_of(logical_id, attribute),
+            None => self
+                .reference(name)?
+                .and_then(|node| node.scalar_text())
+                .ok_or_else(|| self.problem(format!("${{{name}}} is not text"))),
+        }
+    }
+
+    fn join(&self) -> Result<Node, Problem> {
+        let [separator, list] = self.nodes()?;
+        let separator = self.value(separator)?.text()?;
+        let texts = self
+            .value(list)?
+            .items()?
+            .iter()
+            .map(Item::text)
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.text(texts.join(&separator)))
+    }
+
+    fn select(&self) -> Result<Node, Problem> {
+        let [index, list] = self.nodes()?;
+        let index: usize = self.value(index)?.number()?;
+        let items = self.value(list)?.items()?;
+        let length = items.len();
+        let selected = items.into_iter().nth(index);
+        selected.map(Item::into_node).ok_or_else(|| {
+            self.problem(format!("Select takes number {index} of a list of {length}"))
+        })
+    }
+
+    fn split(&self) -> Result<Node, Problem> {
+        let [separator, text] = self.nodes()?;
+        let separator = self.value(separator)?.text()?;
+        let text = self.value(text)?.text()?;
+        let parts = text.split(&separator).map(|part| self.text(part));
+        Ok(self.node(Kind::List(parts.collect())))
+    }
+
+    fn find_in_map(&self) -> Result<Node, Problem> {
+        let keys = self
+            .nodes::<3>()?
+            .each_ref()
+            .map(|node| self.value(node)?.text());
+        let mut found = &self.scope.document.mappings;
+        for key in keys {
+            let key = key?;
+            found = found
+                .entry(&key)
+                .ok_or_else(|| self.problem(format!("Mappings have no entry {key} here")))?;
+        }
+        Ok(found.clone())
+    }
+
+    /// The argument's elements, of which there must be `N`.
+    fn nodes<const N: usize>(&self) -> Result<&'a [Node; N], Problem> {
+        let nodes = match &self.argument.kind {
+            Kind::List(nodes) => nodes.as_slice().try_into().ok(),
+            _ => None,
+        };
+        nodes.ok_or_else(|| self.problem(format!("{} takes a list of {N} here", self.name)))
+    }
+
+    fn argument(&self) -> Result<Item<'a>, Problem> {
+        self.value(self.argument)
+    }
+
+    /// The value of an argument, which must have one.
+    fn value(&self, node: &Node) -> Result<Item<'a>, Problem> {
+        Item::evaluate(self.scope, self.usage.path, node)?
+            .ok_or_else(|| self.problem(format!("{} takes no AWS::NoValue", self.name)))
+    }
+
+    fn text(&self, text: impl Into<String>) -> Node {
+        Node::text(text, self.usage.position)
+    }
+
+    fn node(&self, kind: Kind) -> Node {
+        Node {
+            kind,
+            position: self.usage.position,
+        }
+    }
+
+    fn problem(&self, reason: impl Into<String>) -> Problem {
+        self.usage.problem(reason)
+    }
+}

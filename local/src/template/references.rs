@@ -1,0 +1,94 @@
+//! The names a part of a template uses, evaluated or not: a misspelt name in a policy is an error
+//! here as it is on AWS, though no policy is run.
+
+use super::{
+    error::Problem,
+    scope::{Scope, Usage},
+    substitution::{Part, parts},
+    yaml::{Kind, Node, Position},
+};
+
+/// A name and where it is used.
+pub(super) struct Reference {
+    /// A parameter, pseudo parameter or logical id.
+    pub(super) name: String,
+    position: Position,
+}
+
+/// Every name in `node`, in `Ref`, `GetAtt` and `Sub`.
+pub(super) fn collect(node: &Node) -> Vec<Reference> {
+    let mut references = Vec::new();
+    walk(node, &mut references);
+    references
+}
+
+/// Errs if `node`, which stands at `path`, uses a name that nothing has.
+pub(super) fn check(scope: &Scope<'_>, node: &Node, path: &str) -> Result<(), Problem> {
+    let dangling = |reference: &Reference| !is_known(scope, &reference.name);
+    match collect(node).into_iter().find(dangling) {
+        None => Ok(()),
+        Some(Reference { name, position }) => Err(Usage { path, position }
+            .problem(format!("there is no resource or parameter called {name}"))),
+    }
+}
+
+fn is_known(scope: &Scope<'_>, name: &str) -> bool {
+    name.starts_with("AWS::")
+        || scope.parameter(name).is_some()
+        || scope.document.resource(name).is_some()
+        || is_generated(scope, name)
+}
+
+/// SAM names what it makes after the resource it makes it for, e.g. `ConnectFunctionRole`.
+fn is_generated(scope: &Scope<'_>, name: &str) -> bool {
+    let mut resources = scope.document.resources.iter();
+    resources.any(|resource| {
+        resource.kind.starts_with("AWS::Serverless::") && name.starts_with(&resource.logical_id)
+    })
+}
+
+fn walk(node: &Node, references: &mut Vec<Reference>) {
+    match &node.kind {
+        Kind::Scalar(_) => {}
+        Kind::List(nodes) => nodes.iter().for_each(|node| walk(node, references)),
+        Kind::Map(entries) => entries.iter().for_each(|(_, node)| walk(node, references)),
+        Kind::Call(name, argument) => {
+            references.extend(called(name, argument).into_iter().map(|name| Reference {
+                name,
+                position: node.position,
+            }));
+            walk(argument, references);
+        }
+    }
+}
+
+fn called(intrinsic: &str, argument: &Node) -> Vec<String> {
+    let first = match &argument.kind {
+        Kind::List(nodes) => nodes.first().and_then(Node::scalar_text),
+        _ => argument.scalar_text(),
+    };
+    let Some(text) = first else {
+        return Vec::new();
+    };
+    let before_dot = |name: &str| name.split('.').next().unwrap_or(name).to_owned();
+    match intrinsic {
+        "Ref" => vec![text],
+        "Fn::GetAtt" => vec![before_dot(&text)],
+        "Fn::Sub" => parts(&text)
+            .into_iter()
+            .filter_map(|part| match part {
+                Part::Name(name) if !is_variable(argument, name) => Some(before_dot(name)),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the map of `Fn::Sub: [text, map]` gives `name` its value.
+fn is_variable(argument: &Node, name: &str) -> bool {
+    match &argument.kind {
+        Kind::List(nodes) => nodes.get(1).and_then(|map| map.entry(name)).is_some(),
+        _ => false,
+    }
+}

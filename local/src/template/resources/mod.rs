@@ -1,0 +1,144 @@
+//! The resources that are run, one kind per file.
+
+mod bus;
+mod event_source;
+mod function;
+mod queue;
+pub(super) mod route;
+mod route_response;
+mod rule;
+mod table;
+mod web_socket_api;
+
+use std::{iter, path::Path};
+
+use super::{
+    document::Resource,
+    error::Problem,
+    model::{Bus, EventSourceMapping, Function, NotRun, Queue, Rule, Table, WebSocketApi},
+    references,
+    scope::Scope,
+};
+
+pub(super) const FUNCTION: &str = "AWS::Serverless::Function";
+pub(super) const WEB_SOCKET_API: &str = "AWS::Serverless::WebSocketApi";
+pub(super) const TABLE: &str = "AWS::DynamoDB::Table";
+pub(super) const QUEUE: &str = "AWS::SQS::Queue";
+pub(super) const BUS: &str = "AWS::Events::EventBus";
+pub(super) const RULE: &str = "AWS::Events::Rule";
+const ROUTE_RESPONSE: &str = "AWS::ApiGatewayV2::RouteResponse";
+const EVENT_SOURCE_MAPPING: &str = "AWS::Lambda::EventSourceMapping";
+
+/// Types whose resources would be run, were they written as the other type. Leaving them out would
+/// start half a stack. Every other type has no part in a push and is not run.
+const WRITTEN_OTHERWISE: &[(&str, &str)] = &[
+    ("AWS::Lambda::Function", FUNCTION),
+    ("AWS::ApiGatewayV2::Api", WEB_SOCKET_API),
+    ("AWS::ApiGatewayV2::Stage", WEB_SOCKET_API),
+    ("AWS::ApiGatewayV2::Route", WEB_SOCKET_API),
+    ("AWS::ApiGatewayV2::Integration", WEB_SOCKET_API),
+    ("AWS::ApiGatewayV2::Authorizer", WEB_SOCKET_API),
+    ("AWS::DynamoDB::GlobalTable", TABLE),
+    ("AWS::Serverless::SimpleTable", TABLE),
+];
+
+/// The resources of a template by kind.
+#[derive(Default)]
+pub(super) struct Resources {
+    pub(super) web_socket_apis: Vec<WebSocketApi>,
+    pub(super) functions: Vec<Function>,
+    pub(super) tables: Vec<Table>,
+    pub(super) queues: Vec<Queue>,
+    pub(super) event_source_mappings: Vec<EventSourceMapping>,
+    pub(super) buses: Vec<Bus>,
+    pub(super) rules: Vec<Rule>,
+    pub(super) not_run: Vec<NotRun>,
+    /// The logical ids of routes whose function's body is sent back.
+    answered_routes: Vec<String>,
+}
+
+impl Resources {
+    /// Reads every resource whose condition holds. `folder` is where `CodeUri` starts.
+    pub(super) fn read(scope: &Scope<'_>, folder: &Path) -> Result<Self, Problem> {
+        let mut resources = Self::default();
+        for resource in &scope.document.resources {
+            if scope.is_active(resource)? {
+                resources.add(scope, resource, folder)?;
+            }
+        }
+        resources.mark_two_way_routes();
+        resources.add_buses_of_rules();
+        Ok(resources)
+    }
+
+    fn add(
+        &mut self,
+        scope: &Scope<'_>,
+        resource: &Resource,
+        folder: &Path,
+    ) -> Result<(), Problem> {
+        match resource.kind.as_str() {
+            FUNCTION => {
+                let (function, mappings) = function::read(scope, resource, folder)?;
+                self.functions.push(function);
+                self.event_source_mappings.extend(mappings);
+            }
+            WEB_SOCKET_API => {
+                self.web_socket_apis
+                    .push(web_socket_api::read(scope, resource)?);
+            }
+            ROUTE_RESPONSE => self
+                .answered_routes
+                .push(route_response::read(scope, resource)?),
+            TABLE => self.tables.push(table::read(scope, resource)?),
+            QUEUE => self.queues.push(queue::read(scope, resource)?),
+            BUS => self.buses.push(bus::read(scope, resource)?),
+            RULE => self.rules.push(rule::read(scope, resource)?),
+            EVENT_SOURCE_MAPPING => {
+                let mapping = event_source::read_resource(scope, resource)?;
+                self.event_source_mappings.extend(mapping);
+            }
+            kind => return self.leave_out(resource, kind),
+        }
+        references::check(scope, &resource.properties, &resource.properties_path())
+    }
+
+    fn leave_out(&mut self, resource: &Resource, kind: &str) -> Result<(), Problem> {
+        if let Some((_, instead)) = WRITTEN_OTHERWISE.iter().find(|(other, _)| *other == kind) {
+            return Err(Problem::new(
+                resource.position,
+                format!("{}.Type", resource.path),
+                format!("{kind} is not known to the local stack: write it as {instead}"),
+            ));
+        }
+        self.not_run.push(NotRun {
+            logical_id: resource.logical_id.clone(),
+            kind: kind.to_owned(),
+        });
+        Ok(())
+    }
+
+    /// A selection expression on the route is not enough: the answer goes back only if the route also
+    /// has the route response `$default`.
+    fn mark_two_way_routes(&mut self) {
+        for api in &mut self.web_socket_apis {
+            for route in &mut api.routes {
+                let logical_id = route::logical_id(&api.logical_id, &route.key);
+                route.two_way &= self.answered_routes.contains(&logical_id);
+            }
+        }
+    }
+
+    /// The default bus, and those that rules name and the template does not make.
+    fn add_buses_of_rules(&mut self) {
+        let named = self.rules.iter().map(|rule| rule.bus.as_str());
+        for name in iter::once("default").chain(named) {
+            if !self.buses.iter().any(|bus| bus.name == name) {
+                self.buses.push(Bus {
+                    logical_id: None,
+                    name: name.to_owned(),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What a template does not say of itself: account, Region, stack name, parameters.
+
+use std::collections::BTreeMap;
+
+/// What the reader fills into a template.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The address that serves every AWS service here, e.g. `http://127.0.0.1:3030`; queue URLs start
+    /// with it.
+    pub endpoint: String,
+    /// Values for the template's parameters; the others take their defaults.
+    pub parameters: BTreeMap<String, String>,
+    /// `AWS::Region`.
+    pub region: String,
+    /// `AWS::AccountId`.
+    pub account_id: String,
+    /// `AWS::StackName`, with which the names of everything begin.
+    pub stack_name: String,
+}
+
+impl Settings {
+    /// Settings for a stack served at `endpoint`, with the defaults: no parameters, Region
+    /// `us-east-1`, account `123456789012`, stack `herald-local`.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            parameters: BTreeMap::new(),
+            region: "us-east-1".to_owned(),
+            account_id: "123456789012".to_owned(),
+            stack_name: "herald-local".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! What people read when a template is wrong.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::super::{Stack, TemplateError};
+use super::{parse, read, settings, template};
+
+#[test]
+fn wrong_references_say_where_and_what_to_do() {
+    for (value, expected) in [
+        ("!Ref Nope", "there is no resource or parameter called Nope"),
+        (
+            "!Sub '${Nope.Arn}'",
+            "there is no resource or parameter called Nope",
+        ),
+        (
+            "!Ref Role",
+            "Role, of type AWS::IAM::Role, is not run on this machine and has no value here: use a \
+             parameter in its place",
+        ),
+        (
+            "!Ref Off",
+            "Off is not part of the stack, as its condition does not hold",
+        ),
+        (
+            "!GetAtt Queue.Color",
+            "Queue has no attribute Color here, only Arn, QueueName, QueueUrl",
+        ),
+        (
+            "!GetAtt Queue",
+            "GetAtt takes a resource and its attribute, as in Queue.Arn, and not `Queue`",
+        ),
+        (
+            "!ImportValue x",
+            "values of other stacks are not known here: use a parameter in its place",
+        ),
+        (
+            "!GetAZs ''",
+            "Fn::GetAZs is not known to the local stack: write its value out or use a parameter",
+        ),
+        (
+            "!Ref AWS::StackId",
+            "AWS::StackId is not known to the local stack: use a parameter in its place",
+        ),
+        ("!If [Nope, a, b]", "there is no condition Nope"),
+        ("!If [Loop, a, b]", "Conditions.Loop is defined by itself"),
+        (
+            "!Equals [a, b]",
+            "Fn::Equals only stands in Conditions: name the condition, and use it with !If",
+        ),
+        ("!Join [a]", "Fn::Join takes a list of 2 here"),
+        (
+            "!Select [2, [a, b]]",
+            "Select takes number 2 of a list of 2",
+        ),
+        (
+            "!FindInMap [Sizes, big, memory]",
+            "Mappings have no entry big here",
+        ),
+        ("[a]", "must be text"),
+    ] {
+        let resources = format!(
+            "
+  Role: {{ Type: AWS::IAM::Role }}
+  Off: {{ Type: AWS::SQS::Queue, Condition: No }}
+  Queue: {{ Type: AWS::SQS::Queue }}
+  Other:
+    Type: AWS::Serverless::Function
+    Metadata: {{ BuildProperties: {{ Binary: other }} }}
+    Properties:
+      CodeUri: functions
+      Runtime: provided.al2023
+      Environment: {{ Variables: {{ VALUE: {value} }} }}
+"
+        );
+        let sections = "
+Mappings: { Sizes: { small: { memory: 128 } } }
+Conditions: { No: !Equals [a, b], Loop: !Not [!Condition Loop] }
+";
+        let problem = read(&template(sections, &resources)).expect_err(value);
+        assert_eq!(problem.reason, expected, "{value}");
+        let path = "Resources.Other.Properties.Environment.Variables.VALUE";
+        let of_condition = value.contains("Loop");
+        assert!(problem.path == path || of_condition, "{}", problem.path);
+    }
+}
+
+#[test]
+fn wrong_resources_say_where_and_what_to_do() {
+    const UNKNOWN: &str = "not known to the local stack, which does not guess what it changes: \
+                           remove it, or choose it with !If";
+    for (resource, path, expected) in [
+        (
+            "{ Type: AWS::SQS::Queue, Properties: { Colour: red } }",
+            "Properties.Colour",
+            UNKNOWN,
+        ),
+        (
+            "{ Type: AWS::SQS::Queue, Properties: { FifoQueue: true } }",
+            "Properties.FifoQueue",
+            "FIFO queues are not run here: use a standard queue",
+        ),
+        (
+            "{ Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: soon } }",
+            "Properties.VisibilityTimeout",
+            "`soon` is not a number that fits here",
+        ),
+        (
+            "{ Type: AWS::SQS::Queue, Properties: { QueueName: !Ref X } }",
+            "Properties.QueueName",
+            "Resources.X is defined by itself",
+        ),
+        (
+            "{ Type: AWS::SQS::Queue, Properties: { Tags: [!Ref Nope] } }",
+            "Properties",
+            "there is no resource or parameter called Nope",
+        ),
+        (
+            "{ Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: a, maxReceiveCount: 1 } } }",
+            "Properties.RedrivePolicy.deadLetterTargetArn",
+            "`a` is not the ARN of an AWS::SQS::Queue of this template: write !GetAtt and its logical id",
+        ),
+        (
+            "{ Type: AWS::Events::Rule, Properties: { EventPattern: {}, Targets: [{ Id: a, Arn: !GetAtt Queue.Arn, InputPath: $.detail }] } }",
+            "Properties.Targets[0].InputPath",
+            UNKNOWN,
+        ),
+        (
+            "{ Type: AWS::Events::Rule, Properties: { ScheduleExpression: rate(1 minute) } }",
+            "Properties",
+            "EventPattern is missing",
+        ),
+        (
+            "{ Type: AWS::Serverless::Function, Properties: { CodeUri: a, Runtime: nodejs22.x } }",
+            "Properties.Runtime",
+            "`nodejs22.x` is not run here: only Rust functions are, with the runtime provided.al2023",
+        ),
+        (
+            "{ Type: AWS::Serverless::Function, Properties: { CodeUri: a, Runtime: provided.al2023 } }",
+            "Metadata",
+            "the binary is not named: give Metadata BuildMethod rust-cargolambda and BuildProperties with Binary",
+        ),
+        (
+            "{ Type: AWS::Serverless::Function, Metadata: { BuildProperties: { Binary: x } }, Properties: { CodeUri: a, Runtime: provided.al2023, Events: { E: { Type: Schedule } } } }",
+            "Properties.Events.E.Type",
+            "events of type Schedule are not run here, only SQS: remove it, or choose it with !If",
+        ),
+        (
+            "{ Type: AWS::Lambda::Function }",
+            "Type",
+            "AWS::Lambda::Function is not known to the local stack: write it as AWS::Serverless::Function",
+        ),
+        (
+            "{ Type: AWS::SQS::Queue, Propertys: {} }",
+            "Propertys",
+            "not known here: expected one of Type, Properties, Condition, DependsOn, Metadata, \
+             Connectors, CreationPolicy, DeletionPolicy, UpdatePolicy, UpdateReplacePolicy",
+        ),
+        (
+            "{ Type: AWS::DynamoDB::Table, Properties: { KeySchema: [], AttributeDefinitions: [], StreamSpecification: { StreamViewType: KEYS_ONLY } } }",
+            "Properties.StreamSpecification",
+            UNKNOWN,
+        ),
+    ] {
+        let resources = format!("  Queue: {{ Type: AWS::SQS::Queue }}\n  X: {resource}");
+        let problem = read(&template("", &resources)).expect_err(resource);
+        assert_eq!(problem.path, format!("Resources.X.{path}"), "{resource}");
+        assert_eq!(problem.reason, expected, "{resource}");
+    }
+}
+
+#[test]
+fn wrong_apis_say_where_and_what_to_do() {
+    for (property, path, expected) in [
+        (
+            "Auth: { AuthType: AWS_IAM }",
+            "Auth.AuthType",
+            "AWS_IAM is not run here: choose NONE for the local stack with !If",
+        ),
+        (
+            "StageName: $default",
+            "StageName",
+            "the stage of a WebSocket API cannot be called $default",
+        ),
+        (
+            "Routes: { a-b: {} }",
+            "Routes.a-b",
+            "a route key must be $connect, $disconnect, $default or made of letters and digits",
+        ),
+        (
+            "Routes: { a: { FunctionArn: !Ref Connect } }",
+            "Routes.a.FunctionArn",
+            "`herald-local-Connect` is not the ARN of an AWS::Serverless::Function of this template: \
+             write !GetAtt and its logical id",
+        ),
+        (
+            "Routes: { a: { FunctionArn: !GetAtt Connect.Arn, IntegrationTimeout: 30000 } }",
+            "Routes.a.IntegrationTimeout",
+            "must be 50 to 29000 milliseconds, is 30000",
+        ),
+        (
+            "Routes: { a: { FunctionArn: !GetAtt Connect.Arn, ApiKeyRequired: true } }",
+            "Routes.a.ApiKeyRequired",
+            "API keys are not run here: choose the property with !If",
+        ),
+    ] {
+        let routes = "Routes: { $connect: { FunctionArn: !GetAtt Connect.Arn } }";
+        let replacement = match property.starts_with("Routes") {
+            true => property.to_owned(),
+            false => format!("{property}\n      {routes}"),
+        };
+        let text = template("", "").replace(routes, &replacement);
+        let problem = read(&text).expect_err(property);
+        assert_eq!(problem.path, format!("Resources.Api.Properties.{path}"));
+        assert_eq!(problem.reason, expected);
+    }
+}
+
+#[test]
+fn a_stack_has_one_api() {
+    let problem = read("Resources: {}").expect_err("no API");
+    assert_eq!(problem.path, "Resources");
+    assert_eq!(
+        problem.reason,
+        "must hold one AWS::Serverless::WebSocketApi, and not 0"
+    );
+}
+
+#[test]
+fn a_queue_hides_messages_as_long_as_its_function_runs() {
+    let text = template(
+        "",
+        "
+  Queue: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: 2 } }
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: { EventSourceArn: !GetAtt Queue.Arn, FunctionName: !Ref Connect }
+",
+    );
+    let problem = read(&text).expect_err("too short");
+    assert_eq!(problem.path, "Resources.Queue.Properties.VisibilityTimeout");
+    assert_eq!(
+        problem.reason,
+        "2 s is shorter than the timeout of Connect, 3 s, which Lambda refuses: make it six times as long"
+    );
+}
+
+#[test]
+fn wrong_parameters_say_what_to_give() {
+    for (declaration, given, expected) in [
+        (
+            "{ Type: String }",
+            None,
+            "has no value here: give it one with --parameter P=…",
+        ),
+        (
+            "{ Type: AWS::SSM::Parameter::Value<String>, Default: /key }",
+            None,
+            "has no value here: give it one with --parameter P=…",
+        ),
+        (
+            "{ Type: String, AllowedValues: [a, b] }",
+            Some("c"),
+            "must be one of a, b, is `c`",
+        ),
+        (
+            "{ Type: Number }",
+            Some("many"),
+            "must be a number, is `many`",
+        ),
+        (
+            "{ Type: Number, MinValue: 2 }",
+            Some("1"),
+            "must be at least 2, is 1",
+        ),
+        (
+            "{ Type: Number, MaxValue: 2 }",
+            Some("3"),
+            "must be at most 2, is 3",
+        ),
+    ] {
+        let text = template(&format!("Parameters: {{ P: {declaration} }}"), "");
+        let mut settings = settings();
+        settings.parameters = given
+            .map(|value| ("P".to_owned(), value.to_owned()))
+            .into_iter()
+            .collect();
+        let problem = parse(&text, Path::new("/"), &settings).expect_err(declaration);
+        assert_eq!(problem.path, "Parameters.P");
+        assert_eq!(problem.reason, expected);
+    }
+}
+
+#[test]
+fn a_parameter_the_template_does_not_have_is_an_error() {
+    let mut settings = settings();
+    settings.parameters = BTreeMap::from([("Stag".to_owned(), "dev".to_owned())]);
+    let text = template("Parameters: { Stage: { Type: String, Default: dev } }", "");
+    let problem = parse(&text, Path::new("/"), &settings).expect_err("Stag");
+    assert_eq!(
+        problem.reason,
+        "there is no such parameter: the template has Stage"
+    );
+}
+
+#[test]
+fn an_error_begins_with_file_line_and_column() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("template.yaml");
+    let read = |text: &str| -> TemplateError {
+        std::fs::write(&file, text).expect("written");
+        Stack::read(&file, &settings()).expect_err(text)
+    };
+    let name = file.display();
+    assert_eq!(
+        read("Resources: []").to_string(),
+        format!("{name}:1:12: Resources: must be a map")
+    );
+    assert_eq!(
+        read("a: 1\na: 1").to_string(),
+        format!("{name}:2:1: duplicated key in mapping")
+    );
+
+    let missing = folder.path().join("missing.yaml");
+    let error = Stack::read(&missing, &settings()).expect_err("missing");
+    assert_eq!(
+        error.to_string(),
+        format!("failed to read {}", missing.display())
+    );
+}

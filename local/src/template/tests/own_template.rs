@@ -1,0 +1,206 @@
+//! The template that is deployed.
+
+use std::{path::Path, time::Duration};
+
+use serde_json::json;
+
+use super::super::{Redrive, Stack, Target, Throttle};
+use super::settings;
+
+#[test]
+fn its_routes_lead_to_the_functions() {
+    let stack = own_stack();
+    let routes: Vec<_> = stack
+        .web_socket_api
+        .routes
+        .iter()
+        .map(|route| (route.key.as_str(), route.function.as_str(), route.two_way))
+        .collect();
+    assert_eq!(
+        routes,
+        [
+            ("$connect", "ConnectFunction", false),
+            ("$disconnect", "DisconnectFunction", false),
+            ("$default", "DefaultFunction", true),
+            ("sendMessage", "SendMessageFunction", true),
+            ("subscribe", "SubscribeFunction", true),
+            ("unsubscribe", "UnsubscribeFunction", true),
+        ]
+    );
+    let api = &stack.web_socket_api;
+    assert_eq!(api.stage, "dev");
+    assert_eq!(api.route_selection_expression, "$request.body.action");
+    assert_eq!(
+        api.throttle,
+        Some(Throttle {
+            rate: 5_000.0,
+            burst: 2_500
+        })
+    );
+    assert!(api.authorizer.is_none());
+}
+
+#[test]
+fn its_functions_get_the_environment_they_read() {
+    let stack = own_stack();
+    let queue = "http://127.0.0.1:3030/123456789012/herald-local-NotificationQueue";
+    let connections = format!(
+        "https://{}.execute-api.us-east-1.amazonaws.com/dev",
+        stack.web_socket_api.api_id
+    );
+    let table = json!({"TABLE_NAME": "herald-local-Table"});
+    for (binary, environment) in [
+        ("connect", table.clone()),
+        ("disconnect", table.clone()),
+        ("default", json!({})),
+        ("sendMessage", json!({"NOTIFICATION_QUEUE_URL": queue})),
+        (
+            "subscribe",
+            json!({"TABLE_NAME": "herald-local-Table", "SUBSCRIPTIONS_PER_CONNECTION": "100"}),
+        ),
+        ("unsubscribe", table),
+        (
+            "notifier",
+            json!({"TABLE_NAME": "herald-local-Table", "CONNECTIONS_ENDPOINT": connections}),
+        ),
+    ] {
+        let mut functions = stack.functions.iter();
+        let function = functions
+            .find(|function| function.binary == binary)
+            .expect(binary);
+        assert_eq!(json!(function.environment), environment, "{binary}");
+        assert!(function.code.is_absolute() && function.code.ends_with("functions"));
+    }
+    assert_eq!(stack.functions.len(), 7);
+}
+
+#[test]
+fn its_events_go_to_the_queue_and_from_there_to_the_notifier() {
+    let stack = own_stack();
+    let arn = |name: &str| format!("arn:aws:sqs:us-east-1:123456789012:herald-local-{name}");
+    let [rule] = stack.rules.as_slice() else {
+        panic!("one rule, not {:?}", stack.rules);
+    };
+    assert_eq!(
+        rule.pattern,
+        json!({"detail-type": ["Entity Updated", "Send User Push Notification", "Broadcast"]})
+    );
+    assert!(rule.enabled);
+    assert_eq!(rule.bus, "default");
+    assert_eq!(
+        rule.targets,
+        [Target {
+            id: "notification-queue".to_owned(),
+            queue: arn("NotificationQueue"),
+            dead_letter_queue: Some(arn("EventsDeadLetterQueue")),
+        }]
+    );
+
+    let [mapping] = stack.event_source_mappings.as_slice() else {
+        panic!("one mapping, not {:?}", stack.event_source_mappings);
+    };
+    assert_eq!(mapping.function, "NotifierFunction");
+    assert_eq!(mapping.queue, arn("NotificationQueue"));
+    assert_eq!(mapping.batch_size, 10);
+    assert_eq!(mapping.maximum_concurrency, Some(10));
+    assert!(mapping.report_batch_item_failures);
+}
+
+#[test]
+fn its_queue_leaves_the_notifier_time_and_loses_nothing() {
+    let stack = own_stack();
+    let queue = |logical_id: &str| {
+        let mut queues = stack.queues.iter();
+        queues
+            .find(|queue| queue.logical_id == logical_id)
+            .expect(logical_id)
+    };
+    let notifier = stack
+        .functions
+        .iter()
+        .find(|function| function.binary == "notifier")
+        .expect("the notifier");
+    let notifications = queue("NotificationQueue");
+    assert!(notifications.visibility_timeout >= 6 * notifier.timeout);
+    assert_eq!(
+        notifications.redrive,
+        Some(Redrive {
+            dead_letter_queue: queue("NotificationDeadLetterQueue").arn.clone(),
+            max_receive_count: 5,
+        })
+    );
+    let fourteen_days = Duration::from_secs(14 * 24 * 60 * 60);
+    for dead_letters in ["NotificationDeadLetterQueue", "EventsDeadLetterQueue"] {
+        assert_eq!(queue(dead_letters).retention, fourteen_days);
+    }
+}
+
+#[test]
+fn its_table_has_the_audience_index() {
+    let stack = own_stack();
+    let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+    let attributes = ["pk", "sk", "audiencePk", "audienceSk"].map(attribute);
+    let keys = |hash: &str, range: &str| {
+        json!([
+            {"AttributeName": hash, "KeyType": "HASH"},
+            {"AttributeName": range, "KeyType": "RANGE"},
+        ])
+    };
+    assert_eq!(
+        stack.tables[0].create_table,
+        json!({
+            "TableName": "herald-local-Table",
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": attributes,
+            "KeySchema": keys("pk", "sk"),
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "audience",
+                "KeySchema": keys("audiencePk", "audienceSk"),
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }],
+        })
+    );
+    assert_eq!(
+        stack.tables[0].time_to_live_attribute.as_deref(),
+        Some("expiresAt")
+    );
+}
+
+#[test]
+fn its_outputs_and_what_is_not_run_are_known() {
+    let stack = own_stack();
+    let outputs: Vec<_> = stack.outputs.keys().map(String::as_str).collect();
+    assert_eq!(
+        outputs,
+        [
+            "EventBusName",
+            "EventsDeadLetterQueueUrl",
+            "NotificationDeadLetterQueueUrl",
+            "NotificationQueueUrl",
+            "TableName",
+            "WebSocketUri",
+        ]
+    );
+    assert_eq!(stack.outputs["TableName"], "herald-local-Table");
+    let not_run: Vec<_> = stack
+        .not_run
+        .iter()
+        .map(|resource| resource.logical_id.as_str())
+        .collect();
+    assert_eq!(
+        not_run,
+        [
+            "NotificationQueuePolicy",
+            "EventsDeadLetterQueuePolicy",
+            "FunctionLogGroup",
+            "NotificationDeadLetterAlarm",
+            "EventsDeadLetterAlarm",
+            "NotificationAgeAlarm",
+        ]
+    );
+}
+
+fn own_stack() -> Stack {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    Stack::read(&file, &settings()).expect("our own template")
+}

@@ -1,0 +1,99 @@
+//! The Lambda authorizer: checklist item 2.
+
+use herald_local::lambda::Invocation;
+use serde_json::{Value, json};
+
+use super::harness::{TestGateway, failed, returned, status};
+
+const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/prod/$connect";
+
+fn answer(effect: &str, resource: &str) -> Value {
+    json!({
+        "principalId": "user-42",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}],
+        },
+        "context": {"tenantId": "acme", "plan": 2, "beta": true},
+    })
+}
+
+fn changed(change: impl FnOnce(&mut Value)) -> Invocation {
+    let mut answer = answer("Allow", ARN);
+    change(&mut answer);
+    returned(answer)
+}
+
+#[tokio::test]
+async fn the_authorizers_answer_decides_the_upgrade() {
+    for (outcome, answered) in [
+        (returned(answer("Allow", ARN)), 101),
+        (returned(answer("Allow", "arn:aws:execute-api:*/prod/*")), 101),
+        (returned(answer("Allow", "arn:aws:execute-api:*/prod/*/*")), 403),
+        (returned(answer("Deny", ARN)), 403),
+        (failed("Unauthorized"), 401),
+        (failed("unauthorized"), 500),
+        (failed("anything else"), 500),
+        (Invocation::Refused("throttled".to_owned()), 500),
+        (returned(json!("nonsense")), 500),
+        (changed(|answer| answer["principalId"] = json!(null)), 500),
+        (changed(|answer| answer["context"]["list"] = json!([1])), 500),
+        (changed(|answer| answer["context"]["long"] = json!("x".repeat(8192))), 500),
+    ] {
+        let said = format!("{outcome:?}");
+        let gateway = TestGateway::builder()
+            .route("$connect", |_| status(200))
+            .authorizer(&[], move |_| outcome.clone())
+            .start()
+            .await;
+        assert_eq!(gateway.status(&gateway.url()).await, answered, "{said}");
+        let connects = usize::from(answered == 101);
+        assert_eq!(gateway.events("$connect").len(), connects, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_identity_source_is_unauthorized_without_asking() {
+    let sources = ["route.request.header.X-Key", "route.request.querystring.token"];
+    let gateway = TestGateway::builder()
+        .authorizer(&sources, |_| returned(answer("Allow", ARN)))
+        .start()
+        .await;
+    let status = async |query: &str, headers: &[(&'static str, &str)]| {
+        let url = format!("{}{query}", gateway.url());
+        match gateway.try_connect(&url, headers).await {
+            Ok(_) => 101,
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => {
+                response.status().as_u16()
+            }
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(status("?token=t", &[]).await, 401);
+    assert_eq!(status("", &[("x-key", "k")]).await, 401);
+    assert_eq!(status("?token=", &[("x-key", "k")]).await, 401);
+    assert!(gateway.events("authorizer").is_empty());
+    assert_eq!(status("?token=t", &[("x-key", "k")]).await, 101);
+    assert_eq!(gateway.events("authorizer").len(), 1);
+}
+
+#[tokio::test]
+async fn the_context_is_in_every_later_event_as_strings() {
+    let (disconnected, mut disconnects) = super::harness::reporting();
+    let gateway = TestGateway::builder()
+        .authorizer(&[], |_| returned(answer("Allow", ARN)))
+        .route("$connect", |_| status(200))
+        .route("$disconnect", disconnected)
+        .start()
+        .await;
+    drop(gateway.connect().await);
+    let of_disconnect = disconnects.recv().await.unwrap()["requestContext"]["authorizer"].clone();
+    let expected =
+        json!({"tenantId": "acme", "plan": "2", "beta": "true", "principalId": "user-42"});
+    assert_eq!(of_disconnect, expected);
+
+    let mut of_connect = gateway.events("$connect")[0]["requestContext"]["authorizer"].clone();
+    let latency = of_connect.as_object_mut().unwrap().remove("integrationLatency");
+    assert!(latency.unwrap().is_u64());
+    assert_eq!(of_connect, expected);
+}

@@ -1,0 +1,99 @@
+//! How a connection ends, and what `$disconnect` is told.
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
+
+use super::harness::{TestGateway, closed, reporting, status};
+
+fn told(event: &Value) -> Value {
+    let context = &event["requestContext"];
+    json!([context["disconnectStatusCode"], context["disconnectReason"]])
+}
+
+#[tokio::test]
+async fn the_clients_close_is_told_to_disconnect() {
+    let (disconnected, mut disconnects) = reporting();
+    let gateway = TestGateway::builder()
+        .route("$disconnect", disconnected)
+        .start()
+        .await;
+    let frame = |code, reason: &'static str| {
+        Some(CloseFrame {
+            code,
+            reason: reason.into(),
+        })
+    };
+    for (close, expected) in [
+        (None, json!([1005, "Client-side close frame status not set"])),
+        (
+            frame(CloseCode::Normal, ""),
+            json!([1000, "Connection Closed Normally"]),
+        ),
+        (
+            frame(CloseCode::Library(4001), "signed out"),
+            json!([4001, "signed out"]),
+        ),
+    ] {
+        let mut socket = gateway.connect().await;
+        socket.close(close).await.unwrap();
+        while let Some(Ok(_)) = socket.next().await {}
+        assert_eq!(told(&disconnects.recv().await.unwrap()), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_client_is_told_to_disconnect() {
+    let (disconnected, mut disconnects) = reporting();
+    let gateway = TestGateway::builder()
+        .route("$disconnect", disconnected)
+        .start()
+        .await;
+    drop(gateway.connect().await);
+    let expected = json!([1006, "Connection Closed Abnormally"]);
+    assert_eq!(told(&disconnects.recv().await.unwrap()), expected);
+    assert!(gateway.gateway.open_connections().is_empty());
+}
+
+/// Checklist item 13.
+#[tokio::test]
+async fn a_delete_closes_the_connection_normally() {
+    let (disconnected, mut disconnects) = reporting();
+    let gateway = TestGateway::builder()
+        .route("$disconnect", disconnected)
+        .start()
+        .await;
+    let (mut socket, id) = gateway.connect_known().await;
+    gateway.post(&id, "goodbye").await;
+    let delete = || {
+        let management = gateway.management();
+        management.delete_connection().connection_id(&id).send()
+    };
+    delete().await.unwrap();
+    assert!(matches!(socket.next().await, Some(Ok(Message::Text(text))) if text == "goodbye"));
+    assert_eq!(closed(&mut socket).await, (1000, String::new()));
+    let expected = json!([1000, "Connection Closed Normally"]);
+    assert_eq!(told(&disconnects.recv().await.unwrap()), expected);
+    assert!(delete().await.unwrap_err().into_service_error().is_gone_exception());
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_not_disconnected() {
+    let (disconnected, mut disconnects) = reporting();
+    let gateway = TestGateway::builder()
+        .route("$connect", |event| {
+            let refused = event["queryStringParameters"]["refuse"] == "yes";
+            status(if refused { 403 } else { 200 })
+        })
+        .route("$disconnect", disconnected)
+        .start()
+        .await;
+    let url = format!("{}?refuse=yes", gateway.url());
+    assert_eq!(gateway.status(&url).await, 403);
+    drop(gateway.connect().await);
+    disconnects.recv().await.unwrap();
+    assert_eq!(gateway.events("$disconnect").len(), 1);
+}

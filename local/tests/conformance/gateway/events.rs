@@ -1,0 +1,169 @@
+//! The events that functions get, against captured ones: checklist item 5.
+
+use aws_lambda_events::apigw::{
+    ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayWebsocketProxyRequest,
+};
+use futures_util::SinkExt;
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::harness::{TestGateway, reporting, returned, status};
+
+/// What differs from one event to the next, by its place, and the client's own.
+const VARYING: [&str; 16] = [
+    "connectedAt",
+    "connectionId",
+    "content-length",
+    "extendedRequestId",
+    "Host",
+    "integrationLatency",
+    "messageId",
+    "requestId",
+    "requestTime",
+    "requestTimeEpoch",
+    "Sec-WebSocket-Key",
+    "sourceIp",
+    "X-Amzn-Trace-Id",
+    "X-Forwarded-For",
+    "tenantId",
+    "body",
+];
+
+/// The event with what varies replaced by its kind, so that only the shape is left.
+fn shape(value: &Value, name: &str) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), shape(value, name)))
+            .collect(),
+        Value::Array(items) => items.iter().map(|item| shape(item, name)).collect(),
+        Value::String(text) if VARYING.contains(&name) && !text.is_empty() => json!("a text"),
+        Value::Number(_) if VARYING.contains(&name) => json!("a number"),
+        other => other.clone(),
+    }
+}
+
+fn sample(text: &str) -> Value {
+    shape(&serde_json::from_str(text).unwrap(), "")
+}
+
+fn authorizer_answer() -> Value {
+    json!({
+        "principalId": "user-42",
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "*", "Effect": "Allow", "Resource": "*"}],
+        },
+        "context": {"tenantId": "acme"},
+    })
+}
+
+#[tokio::test]
+async fn events_have_the_shape_of_captured_ones() {
+    let (on_message, mut messages) = reporting();
+    let (on_disconnect, mut disconnects) = reporting();
+    let gateway = TestGateway::builder()
+        .api(|api| {
+            api.stage_variables
+                .insert("env".to_owned(), "prod".to_owned());
+        })
+        .authorizer(&[], |_| returned(authorizer_answer()))
+        .route("$connect", |_| {
+            let headers = json!({"Sec-WebSocket-Protocol": "push.v1"});
+            std::future::ready(returned(json!({"statusCode": 200, "headers": headers})))
+        })
+        .route("subscribe", on_message)
+        .route("$disconnect", on_disconnect)
+        .start()
+        .await;
+    let url = format!("{}?token=t-1", gateway.url());
+    let headers = [
+        ("origin", "https://app.example.com"),
+        ("sec-websocket-extensions", "permessage-deflate; client_max_window_bits"),
+        ("sec-websocket-protocol", "push.v1"),
+        ("user-agent", "push-client/1.0"),
+    ];
+    let (mut socket, _) = gateway.try_connect(&url, &headers).await.unwrap();
+    socket
+        .send(Message::text(r#"{"action":"subscribe","topic":"orders"}"#))
+        .await
+        .unwrap();
+    let message = messages.recv().await.unwrap();
+    gateway.gateway.close_all();
+    let disconnect = disconnects.recv().await.unwrap();
+    let connect = gateway.events("$connect").remove(0);
+
+    assert_eq!(shape(&connect, ""), sample(include_str!("samples/connect.json")));
+    assert_eq!(shape(&message, ""), sample(include_str!("samples/message.json")));
+    assert_eq!(shape(&disconnect, ""), sample(include_str!("samples/disconnect.json")));
+    for event in [connect, message, disconnect] {
+        let context = &event["requestContext"];
+        assert_eq!(context["requestId"], context["extendedRequestId"]);
+        assert!(context["connectedAt"].as_i64() <= context["requestTimeEpoch"].as_i64());
+        serde_json::from_value::<ApiGatewayWebsocketProxyRequest>(event).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_authorizers_event_has_the_shape_of_a_captured_one() {
+    let gateway = TestGateway::builder()
+        .authorizer(&[], |_| returned(authorizer_answer()))
+        .start()
+        .await;
+    let url = format!("{}?token=t-1", gateway.url());
+    let headers = [("user-agent", "push-client/1.0")];
+    gateway.try_connect(&url, &headers).await.unwrap();
+    let event = gateway.events("authorizer").remove(0);
+    // The client's own spelling of these values.
+    let text = event
+        .to_string()
+        .replace("\"Upgrade\":\"websocket\"", "\"Upgrade\":\"websocket\"")
+        .replace("\"Connection\":\"Upgrade\"", "\"Connection\":\"upgrade\"")
+        .replace("\"Connection\":[\"Upgrade\"]", "\"Connection\":[\"upgrade\"]");
+    assert_eq!(
+        shape(&serde_json::from_str(&text).unwrap(), ""),
+        sample(include_str!("samples/authorizer-request.json"))
+    );
+    serde_json::from_value::<ApiGatewayCustomAuthorizerRequestTypeRequest>(event).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_empty_is_absent() {
+    let gateway = TestGateway::builder()
+        .route("$connect", |_| status(200))
+        .start()
+        .await;
+    gateway.connect().await;
+    let event = gateway.events("$connect").remove(0);
+    for absent in [
+        "queryStringParameters",
+        "multiValueQueryStringParameters",
+        "stageVariables",
+        "body",
+        "path",
+    ] {
+        assert!(event.get(absent).is_none(), "{absent}");
+    }
+    let context = &event["requestContext"];
+    assert!(context.get("authorizer").is_none());
+    assert!(context["identity"].get("userAgent").is_none());
+    for removed in ["Connection", "Upgrade", "content-length"] {
+        assert!(event["headers"].get(removed).is_none(), "{removed}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_repeated_parameter_the_last_is_single_and_all_are_multiple() {
+    let gateway = TestGateway::builder()
+        .route("$connect", |_| status(200))
+        .start()
+        .await;
+    let url = format!("{}?a=1&b=x%20y&a=2", gateway.url());
+    assert_eq!(gateway.status(&url).await, 101);
+    let event = gateway.events("$connect").remove(0);
+    assert_eq!(event["queryStringParameters"], json!({"a": "2", "b": "x y"}));
+    assert_eq!(
+        event["multiValueQueryStringParameters"],
+        json!({"a": ["1", "2"], "b": ["x y"]})
+    );
+}

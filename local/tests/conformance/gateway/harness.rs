@@ -1,0 +1,334 @@
+//! A gateway on a port of its own, whose functions are closures that note every event.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use aws_sdk_apigatewaymanagement::{Client, config::Credentials, primitives::Blob};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{ConnectInfo, Request},
+};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
+use herald_local::{
+    gateway::{Gateway, Limits},
+    lambda::{FunctionError, Invocation, Invoke},
+    template::{Authorizer, Route, WebSocketApi},
+};
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{
+        self, Message,
+        client::IntoClientRequest,
+        handshake::client::Response,
+        protocol::CloseFrame,
+    },
+};
+
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Script = Box<dyn Fn(Value) -> BoxFuture<'static, Invocation> + Send + Sync>;
+
+/// Functions by name, each a closure from event to how the invocation ends.
+#[derive(Default)]
+struct Scripts {
+    scripts: HashMap<String, Script>,
+    events: Mutex<Vec<(String, Value)>>,
+}
+
+impl Invoke for Scripts {
+    fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Invocation> {
+        let event: Value = serde_json::from_slice(&payload).unwrap();
+        self.events
+            .lock()
+            .unwrap()
+            .push((function.to_owned(), event.clone()));
+        (self.scripts[function])(event)
+    }
+}
+
+/// Builds a gateway route by route.
+pub struct Builder {
+    api: WebSocketApi,
+    limits: Limits,
+    scripts: HashMap<String, Script>,
+}
+
+impl Builder {
+    /// A route whose function is `script`, dropping what it returns.
+    pub fn route<F>(self, key: &str, script: impl Fn(Value) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Invocation> + Send + 'static,
+    {
+        self.add(key, false, Duration::from_secs(29), script)
+    }
+
+    /// A route whose function's body is sent back.
+    pub fn two_way<F>(self, key: &str, script: impl Fn(Value) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Invocation> + Send + 'static,
+    {
+        self.add(key, true, Duration::from_secs(29), script)
+    }
+
+    /// A route with its own integration time-out.
+    pub fn add<F>(
+        mut self,
+        key: &str,
+        two_way: bool,
+        integration_timeout: Duration,
+        script: impl Fn(Value) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Invocation> + Send + 'static,
+    {
+        self.api.routes.push(Route {
+            key: key.to_owned(),
+            function: key.to_owned(),
+            integration_timeout,
+            two_way,
+        });
+        self.scripts
+            .insert(key.to_owned(), Box::new(move |event| script(event).boxed()));
+        self
+    }
+
+    /// An authorizer on `$connect`.
+    pub fn authorizer(
+        mut self,
+        identity_sources: &[&str],
+        script: impl Fn(Value) -> Invocation + Send + Sync + 'static,
+    ) -> Self {
+        self.api.authorizer = Some(Authorizer {
+            function: "authorizer".to_owned(),
+            identity_sources: identity_sources.iter().map(|&source| source.to_owned()).collect(),
+        });
+        let script = move |event| std::future::ready(script(event)).boxed();
+        self.scripts.insert("authorizer".to_owned(), Box::new(script));
+        self
+    }
+
+    pub fn api(mut self, change: impl FnOnce(&mut WebSocketApi)) -> Self {
+        change(&mut self.api);
+        self
+    }
+
+    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(&mut self.limits);
+        self
+    }
+
+    pub async fn start(self) -> TestGateway {
+        let scripts = Arc::new(Scripts {
+            scripts: self.scripts,
+            events: Mutex::default(),
+        });
+        let gateway = Gateway::new(
+            self.api,
+            "us-east-1",
+            "123456789012",
+            self.limits,
+            scripts.clone(),
+        )
+        .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(AtomicUsize::new(0));
+        let router = Router::new().fallback({
+            let (gateway, requests) = (gateway.clone(), requests.clone());
+            async move |ConnectInfo(client): ConnectInfo<SocketAddr>, request: Request| {
+                requests.fetch_add(1, SeqCst);
+                gateway.handle(client, request).await
+            }
+        });
+        tokio::spawn(async move {
+            axum::serve(
+                listener,
+                router.into_make_service_with_connect_info::<SocketAddr>(),
+            )
+            .await
+        });
+        TestGateway {
+            address,
+            gateway,
+            scripts,
+            requests,
+        }
+    }
+}
+
+/// A running gateway with the stage `prod`.
+pub struct TestGateway {
+    pub address: SocketAddr,
+    pub gateway: Arc<Gateway>,
+    scripts: Arc<Scripts>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl TestGateway {
+    pub fn builder() -> Builder {
+        Builder {
+            api: WebSocketApi {
+                logical_id: "WebSocketApi".to_owned(),
+                api_id: "a1b2c3d4e5".to_owned(),
+                stage: "prod".to_owned(),
+                route_selection_expression: "$request.body.action".to_owned(),
+                routes: Vec::new(),
+                authorizer: None,
+                stage_variables: Default::default(),
+                throttle: None,
+            },
+            limits: Limits::default(),
+            scripts: HashMap::new(),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("ws://{}/prod", self.address)
+    }
+
+    /// Opens a connection.
+    pub async fn connect(&self) -> Socket {
+        self.try_connect(&self.url(), &[]).await.unwrap().0
+    }
+
+    /// Opens a connection and says which it is.
+    pub async fn connect_known(&self) -> (Socket, String) {
+        let before: Vec<_> = self.connection_ids();
+        let socket = self.connect().await;
+        let id = self
+            .connection_ids()
+            .into_iter()
+            .find(|id| !before.contains(id))
+            .expect("the gateway knows the new connection");
+        (socket, id)
+    }
+
+    fn connection_ids(&self) -> Vec<String> {
+        let open = self.gateway.open_connections();
+        open.into_iter().map(|open| open.connection_id).collect()
+    }
+
+    /// Tries to open a connection with headers of its own.
+    pub async fn try_connect(
+        &self,
+        url: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Socket, Response), tungstenite::Error> {
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
+        connect_async(request).await
+    }
+
+    /// The status with which an upgrade is answered.
+    pub async fn status(&self, url: &str) -> u16 {
+        match self.try_connect(url, &[]).await {
+            Ok(_) => 101,
+            Err(tungstenite::Error::Http(response)) => response.status().as_u16(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The management API, as the real SDK calls it.
+    pub fn management(&self) -> Client {
+        self.management_at("/prod")
+    }
+
+    pub fn management_at(&self, path: &str) -> Client {
+        let config = aws_sdk_apigatewaymanagement::Config::builder()
+            .behavior_version_latest()
+            .region(aws_sdk_apigatewaymanagement::config::Region::new("us-east-1"))
+            .credentials_provider(Credentials::for_tests())
+            .endpoint_url(format!("http://{}{path}", self.address))
+            .build();
+        Client::from_conf(config)
+    }
+
+    /// Posts a text to a connection.
+    pub async fn post(&self, connection_id: &str, text: &str) {
+        self.management()
+            .post_to_connection()
+            .connection_id(connection_id)
+            .data(Blob::new(text))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// How many HTTP requests have come.
+    pub fn requests(&self) -> usize {
+        self.requests.load(SeqCst)
+    }
+
+    /// The events a function has got.
+    pub fn events(&self, function: &str) -> Vec<Value> {
+        let events = self.scripts.events.lock().unwrap();
+        let of_function = events.iter().filter(|(name, _)| name == function);
+        of_function.map(|(_, event)| event.clone()).collect()
+    }
+}
+
+/// A function that returns a status.
+pub async fn status(status: u16) -> Invocation {
+    returned(json!({"statusCode": status}))
+}
+
+/// A function that returns this.
+pub fn returned(result: Value) -> Invocation {
+    Invocation::Returned(Bytes::from(result.to_string()))
+}
+
+/// A function that fails with this message.
+pub fn failed(message: &str) -> Invocation {
+    Invocation::Failed(FunctionError {
+        error_type: "&alloc::boxed::Box<dyn core::error::Error>".to_owned(),
+        error_message: message.to_owned(),
+    })
+}
+
+/// A function that hands its events to the test.
+pub fn reporting() -> (
+    impl Fn(Value) -> std::future::Ready<Invocation> + Send + Sync + 'static,
+    mpsc::UnboundedReceiver<Value>,
+) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let script = move |event| {
+        sender.send(event).unwrap();
+        std::future::ready(returned(json!({"statusCode": 200})))
+    };
+    (script, receiver)
+}
+
+/// The next text frame.
+pub async fn next_text(socket: &mut Socket) -> String {
+    match socket.next().await {
+        Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
+        other => panic!("not a text: {other:?}"),
+    }
+}
+
+/// Reads until the server closes; returns its close code and reason.
+pub async fn closed(socket: &mut Socket) -> (u16, String) {
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Close(Some(CloseFrame { code, reason })))) => {
+                return (code.into(), reason.as_str().to_owned());
+            }
+            Some(Ok(_)) => {}
+            other => panic!("no close frame: {other:?}"),
+        }
+    }
+}

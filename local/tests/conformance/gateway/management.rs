@@ -1,0 +1,152 @@
+//! The management API, called by the real SDK: checklist item 14.
+
+use aws_sdk_apigatewaymanagement::{
+    error::ProvideErrorMetadata,
+    operation::post_to_connection::PostToConnectionError,
+    primitives::Blob,
+};
+use herald_local::template::Throttle;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+
+use super::harness::{TestGateway, next_text};
+
+const UNKNOWN: &str = "PcQeDRO4gIEm4LQ=";
+
+async fn post_error(
+    client: aws_sdk_apigatewaymanagement::Client,
+    connection_id: &str,
+    bytes: usize,
+) -> PostToConnectionError {
+    client
+        .post_to_connection()
+        .connection_id(connection_id)
+        .data(Blob::new(vec![b'x'; bytes]))
+        .send()
+        .await
+        .unwrap_err()
+        .into_service_error()
+}
+
+#[tokio::test]
+async fn a_post_may_have_128_kb() {
+    let gateway = TestGateway::builder().start().await;
+    let (mut socket, id) = gateway.connect_known().await;
+    gateway.post(&id, &"x".repeat(128 * 1024)).await;
+    assert_eq!(next_text(&mut socket).await.len(), 128 * 1024);
+    let error = post_error(gateway.management(), &id, 128 * 1024 + 1).await;
+    assert!(error.is_payload_too_large_exception(), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_posted_to_is_told_apart() {
+    let gateway = TestGateway::builder().start().await;
+    let gone = post_error(gateway.management(), UNKNOWN, 1).await;
+    assert!(gone.is_gone_exception());
+
+    let malformed = post_error(gateway.management(), "a-b-c", 1).await;
+    assert_eq!(malformed.code(), Some("BadRequestException"));
+    assert_eq!(malformed.message(), Some("Invalid connectionId: a-b-c"));
+
+    for wrong_stage in ["", "/dev", "/prod/more"] {
+        let error = post_error(gateway.management_at(wrong_stage), UNKNOWN, 1).await;
+        assert!(error.is_forbidden_exception(), "{wrong_stage}: {error:?}");
+        assert_eq!(error.message(), Some("Forbidden"));
+    }
+}
+
+#[tokio::test]
+async fn a_gone_connection_is_410_with_its_code_and_no_body() {
+    let gateway = TestGateway::builder().start().await;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
+    for method in ["POST", "GET", "DELETE"] {
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(format!("http://{}/prod/%40connections/{UNKNOWN}", gateway.address))
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/execute-api/aws4_request")
+            .body(Full::default())
+            .unwrap();
+        let response = client.request(request).await.unwrap();
+        assert_eq!(response.status(), 410);
+        assert_eq!(response.headers()["x-amzn-errortype"], "GoneException");
+        assert_eq!(response.headers()["content-type"], "application/json");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(body.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_unsigned_call_is_refused() {
+    let gateway = TestGateway::builder().start().await;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
+    let uri = format!("http://{}/prod/@connections/{UNKNOWN}", gateway.address);
+    let response = client.get(uri.parse().unwrap()).await.unwrap();
+    assert_eq!(response.status(), 403);
+    let code = &response.headers()["x-amzn-errortype"];
+    assert_eq!(code, "MissingAuthenticationTokenException");
+}
+
+/// Without a retry configuration of its own, the SDK tries three times.
+#[tokio::test]
+async fn a_throttled_post_is_tried_three_times_by_the_sdk() {
+    let gateway = TestGateway::builder().start().await;
+    let (_socket, id) = gateway.connect_known().await;
+    gateway.gateway.throttle_management(Some(Throttle { rate: 0.0, burst: 0 }));
+    let before = gateway.requests();
+    let error = post_error(gateway.management(), &id, 1).await;
+    assert!(error.is_limit_exceeded_exception(), "{error:?}");
+    assert_eq!(gateway.requests() - before, 3);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_throttled_alone() {
+    let gateway = TestGateway::builder()
+        .limits(|limits| limits.send_buffer = 256 * 1024)
+        .start()
+        .await;
+    let (_not_reading, slow) = gateway.connect_known().await;
+    let (mut reading, fast) = gateway.connect_known().await;
+    let text = "x".repeat(128 * 1024);
+    // What the kernel buffers between the two ends is bounded as well.
+    let mut posts = 0..10_000;
+    let throttled = loop {
+        posts.next().expect("the send buffer fills");
+        let management = gateway.management();
+        let post = management.post_to_connection().connection_id(&slow);
+        if let Err(error) = post.data(Blob::new(text.as_str())).send().await {
+            break error.into_service_error();
+        }
+    };
+    assert!(throttled.is_limit_exceeded_exception(), "{throttled:?}");
+    gateway.post(&fast, "hello").await;
+    assert_eq!(next_text(&mut reading).await, "hello");
+}
+
+#[tokio::test]
+async fn a_connection_can_be_looked_at() {
+    let gateway = TestGateway::builder().start().await;
+    let headers = [("user-agent", "push-client/1.0")];
+    let (_socket, _) = gateway.try_connect(&gateway.url(), &headers).await.unwrap();
+    let id = gateway.gateway.open_connections()[0].connection_id.clone();
+    let get = || async {
+        let management = gateway.management();
+        management.get_connection().connection_id(&id).send().await.unwrap()
+    };
+    let before = get().await;
+    let identity = before.identity().unwrap();
+    assert_eq!(identity.source_ip(), "127.0.0.1");
+    assert_eq!(identity.user_agent(), "push-client/1.0");
+    gateway.post(&id, "x").await;
+    let after = get().await;
+    assert_eq!(before.connected_at(), after.connected_at());
+    assert!(after.last_active_at() >= before.last_active_at());
+}
+
+#[tokio::test]
+async fn a_plain_request_under_the_stage_asks_for_an_upgrade() {
+    let gateway = TestGateway::builder().start().await;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
+    let uri = format!("http://{}/prod", gateway.address);
+    let response = client.get(uri.parse().unwrap()).await.unwrap();
+    assert_eq!(response.status(), 426);
+}

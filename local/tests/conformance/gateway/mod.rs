@@ -1,0 +1,11 @@
+//! The gateway, with functions that are scripted in the test.
+
+mod authorizer;
+mod connecting;
+mod disconnecting;
+mod events;
+mod harness;
+mod management;
+mod messages;
+mod sizes;
+mod timers;

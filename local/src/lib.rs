@@ -2,5 +2,6 @@
 //! what it describes.
 
 pub mod aws_json;
+pub mod eventbridge;
 pub mod lambda;
 pub mod template;

@@ -2,7 +2,7 @@
 //! SQS queues the rules name.
 //!
 //! Left out: everything that changes buses and rules (they come from the template), archives, pipes,
-//! schedules, other kinds of targets, input transformers, and retries (see [`delivery`]).
+//! schedules, other kinds of targets, input transformers, and retries.
 
 mod delivery;
 mod event;

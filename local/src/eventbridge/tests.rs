@@ -185,18 +185,16 @@ fn rules_hear_only_their_own_bus() {
     let mut shop = rule("shop", everything.clone(), &[AUDIT]);
     shop.bus = "shop".into();
     let (event_bridge, queues) = event_bridge(vec![rule("default", everything, &[ORDERS]), shop]);
-    let mut receivers = |entry| {
+    let receivers = |entry| {
         let answer = put(&event_bridge, entry);
         assert_eq!(answer["FailedEntryCount"], 0);
         queues.take_names()
     };
-    let none: [&str; 0] = [];
     assert_eq!(receivers(order()), [ORDERS]);
     assert_eq!(receivers(on_bus(order(), "default")), [ORDERS]);
     assert_eq!(receivers(on_bus(order(), "shop")), [AUDIT]);
     let arn = "arn:aws:events:us-east-1:123456789012:event-bus/shop";
     assert_eq!(receivers(on_bus(order(), arn)), [AUDIT]);
-    assert_eq!(receivers(on_bus(order(), "nowhere")), none);
 }
 
 #[test]
@@ -303,12 +301,15 @@ fn a_lost_event_is_logged_and_does_not_fail_the_caller() {
 }
 
 #[test]
-fn an_event_for_an_unknown_bus_is_logged() {
-    let (event_bridge, _queues) = event_bridge(vec![]);
+fn an_event_for_an_unknown_bus_is_accepted_and_goes_nowhere_but_into_the_log() {
+    let everything = json!({ "source": [{ "exists": true }] });
+    let (event_bridge, queues) = event_bridge(vec![rule("all", everything, &[ORDERS])]);
     let log = Log::default();
-    tracing::subscriber::with_default(log.subscriber(), || {
+    let answer = tracing::subscriber::with_default(log.subscriber(), || {
         put(&event_bridge, on_bus(order(), "nowhere"))
     });
+    assert_eq!(answer["FailedEntryCount"], 0);
+    assert!(queues.take().is_empty());
     let log = log.text();
     assert!(
         log.contains("WARN") && log.contains(r#"bus="nowhere""#),
@@ -484,7 +485,8 @@ fn a_pattern_can_be_tried_on_an_event() {
     );
 }
 
-/// Gathers what is logged.
+/// Gathers what is logged. A line that a test looks for must not be logged by another test, which
+/// could switch it off: `tracing` asks only once, on whichever thread is first, who wants it.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -3,5 +3,6 @@
 
 pub mod aws_json;
 pub mod gateway;
+pub mod eventbridge;
 pub mod lambda;
 pub mod template;

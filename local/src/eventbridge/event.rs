@@ -1,0 +1,139 @@
+//! An event as rules see it and targets receive it.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use serde_json::{Value, value::RawValue};
+use uuid::Uuid;
+
+/// An accepted event.
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    /// Tells the event from all others; the same for every target, so receivers can recognise what
+    /// they have seen.
+    pub(super) id: String,
+    /// The text a target receives. `detail` is in it as it was sent, character for character.
+    pub(super) body: String,
+    /// The same as a value, for matching.
+    pub(super) value: Value,
+}
+
+/// What an event is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts<'a> {
+    pub(super) source: &'a str,
+    pub(super) detail_type: &'a str,
+    /// JSON text.
+    pub(super) detail: &'a str,
+    pub(super) resources: &'a [String],
+    pub(super) time: DateTime<Utc>,
+    pub(super) account: &'a str,
+    pub(super) region: &'a str,
+}
+
+impl Event {
+    /// Makes an event with a new id; none if `detail` is not a JSON object.
+    pub(super) fn new(parts: Parts<'_>) -> Option<Self> {
+        let id = Uuid::new_v4().to_string();
+        let envelope = Envelope {
+            version: "0",
+            id: &id,
+            detail_type: parts.detail_type,
+            source: parts.source,
+            account: parts.account,
+            time: parts.time.to_rfc3339_opts(SecondsFormat::Secs, true),
+            region: parts.region,
+            resources: parts.resources,
+            detail: serde_json::from_str(parts.detail).ok()?,
+        };
+        let body = serde_json::to_string(&envelope).ok()?;
+        let value: Value = serde_json::from_str(&body).ok()?;
+        value["detail"]
+            .is_object()
+            .then_some(Self { id, body, value })
+    }
+}
+
+/// The members in the order in which AWS writes them.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Envelope<'a> {
+    version: &'a str,
+    id: &'a str,
+    detail_type: &'a str,
+    source: &'a str,
+    account: &'a str,
+    time: String,
+    region: &'a str,
+    resources: &'a [String],
+    detail: &'a RawValue,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(detail: &str) -> Parts<'_> {
+        Parts {
+            source: "com.example.orders",
+            detail_type: "order.updated",
+            detail,
+            resources: &[],
+            time: DateTime::from_timestamp(1_795_169_730, 987_000_000).expect("in range"),
+            account: "123456789012",
+            region: "us-east-1",
+        }
+    }
+
+    #[test]
+    fn the_body_has_the_members_of_an_event_in_their_order() {
+        let event = Event::new(parts(r#"{"tenantId":"acme"}"#)).expect("an event");
+        let expected = format!(
+            r#"{{"version":"0","id":"{}","detail-type":"order.updated","source":"com.example.orders","account":"123456789012","time":"2026-11-20T10:15:30Z","region":"us-east-1","resources":[],"detail":{{"tenantId":"acme"}}}}"#,
+            event.id
+        );
+        assert_eq!(event.body, expected);
+        assert_eq!(event.value["detail"]["tenantId"], "acme");
+    }
+
+    #[test]
+    fn the_id_is_a_new_version_4_uuid() {
+        let [first, second] = [0, 1].map(|_| Event::new(parts("{}")).expect("an event").id);
+        assert_ne!(first, second);
+        let id = Uuid::parse_str(&first).expect("a UUID");
+        assert_eq!(id.get_version_num(), 4);
+    }
+
+    #[test]
+    fn detail_goes_out_as_it_came_in() {
+        for detail in [
+            r#"{"n":12345678901234567890123.4500,"e":3.0e2}"#,
+            r#"{"escaped":"\u00e9\/\ud83d\ude80","plain":"é/🚀","\u0061":"\t"}"#,
+            r#"{"b":1, "a":2,  "b":3}"#,
+        ] {
+            let event = Event::new(parts(detail)).expect("an event");
+            assert!(
+                event.body.ends_with(&format!(r#""detail":{detail}}}"#)),
+                "{}",
+                event.body
+            );
+        }
+    }
+
+    #[test]
+    fn detail_must_be_an_object() {
+        let deep = format!("{}{}", r#"{"a":"#.repeat(5_000), "}".repeat(5_000));
+        for detail in [
+            "",
+            "text",
+            r#""text""#,
+            "[{}]",
+            "null",
+            "{",
+            "{} {}",
+            r#"{"a":"\ud83d"}"#,
+            &deep,
+        ] {
+            assert!(Event::new(parts(detail)).is_none(), "{detail:.40}");
+        }
+    }
+}

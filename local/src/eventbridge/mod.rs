@@ -1,0 +1,189 @@
+//! EventBridge: takes events, matches them against the rules of the template, and sends them to the
+//! SQS queues the rules name.
+//!
+//! Left out: everything that changes buses and rules (they come from the template), archives, pipes,
+//! schedules, other kinds of targets, input transformers, and retries.
+
+mod delivery;
+mod event;
+mod inspect;
+pub mod pattern;
+mod put_events;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+pub use self::delivery::{Deliver, Undeliverable};
+use self::{
+    event::Event,
+    pattern::{Pattern, PatternError},
+    put_events::{Arrival, Entry, EntryError, PutEvents},
+};
+use crate::{
+    aws_json::{self, Answer, ServiceError},
+    template::{Rule, Stack},
+};
+
+/// The bus of requests that name none.
+const DEFAULT_BUS: &str = "default";
+
+/// Tells the time.
+pub type Clock = fn() -> DateTime<Utc>;
+
+/// The buses and rules of a stack.
+pub struct EventBridge {
+    region: String,
+    account_id: String,
+    /// The buses' names.
+    buses: Vec<String>,
+    rules: Vec<CompiledRule>,
+    queues: Arc<dyn Deliver>,
+    clock: Clock,
+}
+
+/// A rule that cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RuleError {
+    /// The rule's event pattern is none.
+    #[error("rule {rule} has an invalid event pattern")]
+    Pattern {
+        /// The rule's logical id.
+        rule: String,
+        /// What is wrong with the pattern and where.
+        source: PatternError,
+    },
+    /// The rule listens to a bus that the stack does not have.
+    #[error("rule {rule} is for event bus {bus}, which is not in the template")]
+    UnknownBus {
+        /// The rule's logical id.
+        rule: String,
+        /// The bus's name.
+        bus: String,
+    },
+}
+
+struct CompiledRule {
+    rule: Rule,
+    pattern: Pattern,
+}
+
+impl EventBridge {
+    /// Sets up the buses and rules of `stack`. `clock` tells the time of events that bring none.
+    pub fn new(stack: &Stack, queues: Arc<dyn Deliver>, clock: Clock) -> Result<Self, RuleError> {
+        let buses: Vec<_> = stack.buses.iter().map(|bus| bus.name.clone()).collect();
+        let rules = stack
+            .rules
+            .iter()
+            .map(|rule| compile(rule, &buses))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            region: stack.region.clone(),
+            account_id: stack.account_id.clone(),
+            buses,
+            rules,
+            queues,
+            clock,
+        })
+    }
+
+    /// Answers one operation of the API `AWSEvents`.
+    pub fn call(&self, operation: &str, request: Value) -> Answer {
+        match operation {
+            "PutEvents" => self.put_events(&aws_json::parse(request)?),
+            "ListEventBuses" => self.list_event_buses(&aws_json::parse(request)?),
+            "DescribeEventBus" => self.describe_event_bus(&aws_json::parse(request)?),
+            "ListRules" => self.list_rules(&aws_json::parse(request)?),
+            "DescribeRule" => self.describe_rule(&aws_json::parse(request)?),
+            "ListTargetsByRule" => self.list_targets_by_rule(&aws_json::parse(request)?),
+            "TestEventPattern" => inspect::test_event_pattern(&aws_json::parse(request)?),
+            other => Err(ServiceError::bad_request(
+                "UnknownOperationException",
+                format!(
+                    "{other} is not supported here; supported are PutEvents, ListEventBuses, DescribeEventBus, ListRules, DescribeRule, ListTargetsByRule and TestEventPattern; buses and rules are changed in the template"
+                ),
+            )),
+        }
+    }
+
+    fn put_events(&self, request: &PutEvents) -> Answer {
+        request.check()?;
+        let entries: Vec<_> = request
+            .entries
+            .iter()
+            .map(|entry| self.put(entry))
+            .collect();
+        let failed = entries.iter().filter(|entry| entry.is_err()).count();
+        let entries: Vec<_> = entries
+            .into_iter()
+            .map(|entry| match entry {
+                Ok(id) => json!({ "EventId": id }),
+                Err(error) => error.answer(),
+            })
+            .collect();
+        Ok(json!({ "FailedEntryCount": failed, "Entries": entries }))
+    }
+
+    /// Puts one event on its bus and returns the event's id.
+    fn put(&self, entry: &Entry) -> Result<String, EntryError> {
+        let event = entry.event(Arrival {
+            account: &self.account_id,
+            region: &self.region,
+            now: (self.clock)(),
+        })?;
+        self.publish(&event, bus_name(entry.event_bus_name.as_deref()));
+        Ok(event.id)
+    }
+
+    /// Sends `event` to the targets of every rule of `bus` that takes it.
+    fn publish(&self, event: &Event, bus: &str) {
+        if !self.has_bus(bus) {
+            // AWS accepts such events without a word.
+            tracing::warn!(
+                event_id = event.id,
+                bus,
+                known_buses = self.buses.join(", "),
+                "An event went nowhere: it is for an event bus that does not exist"
+            );
+        }
+        self.rules
+            .iter()
+            .filter(|compiled| compiled.rule.bus == bus && compiled.rule.enabled)
+            .filter(|compiled| compiled.pattern.matches(&event.value))
+            .for_each(|compiled| delivery::deliver(event, &compiled.rule, &*self.queues));
+    }
+
+    fn has_bus(&self, name: &str) -> bool {
+        self.buses.iter().any(|bus| bus == name)
+    }
+}
+
+fn compile(rule: &Rule, buses: &[String]) -> Result<CompiledRule, RuleError> {
+    if !buses.contains(&rule.bus) {
+        return Err(RuleError::UnknownBus {
+            rule: rule.logical_id.clone(),
+            bus: rule.bus.clone(),
+        });
+    }
+    let pattern = Pattern::parse(&rule.pattern).map_err(|source| RuleError::Pattern {
+        rule: rule.logical_id.clone(),
+        source,
+    })?;
+    Ok(CompiledRule {
+        rule: rule.clone(),
+        pattern,
+    })
+}
+
+/// The name of the bus a request means, which gives a name, an ARN or nothing.
+fn bus_name(name_or_arn: Option<&str>) -> &str {
+    let name_or_arn = name_or_arn.unwrap_or(DEFAULT_BUS);
+    match name_or_arn.split_once(":event-bus/") {
+        Some((_, name)) => name,
+        None => name_or_arn,
+    }
+}

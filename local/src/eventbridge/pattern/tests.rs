@@ -1,0 +1,178 @@
+//! The pattern language as tables: `matches.txt` and `invalid.txt`, one case a line.
+
+use serde_json::Value;
+
+use super::Pattern;
+
+#[test]
+fn patterns_match_as_documented() {
+    let mut wrong = vec![];
+    for [pattern, event, expected, name] in rows(include_str!("matches.txt")) {
+        let matches = parse(pattern).matches(&json(event));
+        let outcome = if matches { "yes" } else { "no" };
+        if outcome != expected {
+            wrong.push(format!("{name}: {pattern} on {event} is {outcome}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_no_pattern_says_why_and_where() {
+    let mut wrong = vec![];
+    for [pattern, expected] in rows(include_str!("invalid.txt")) {
+        let outcome = match Pattern::parse(&json(pattern)) {
+            Ok(_) => "it is one".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        if outcome != expected {
+            wrong.push(format!("{pattern}: {outcome}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_reserved_name_is_an_ordinary_field_outside_of_or() {
+    let pattern = parse(r#"{"prefix":["x"]}"#);
+    assert!(pattern.matches(&json(r#"{"prefix":"x"}"#)));
+}
+
+#[test]
+fn or_multiplies_to_at_most_1000_combinations() {
+    let choices = |field: char, count: usize| {
+        let choices: Vec<_> = (0..count)
+            .map(|value| format!(r#"{{"{field}":[{value}]}}"#))
+            .collect();
+        format!(r#""$or":[{}]"#, choices.join(","))
+    };
+    let pattern = |[x, y, z]: [usize; 3]| {
+        let [x, y, z] = [choices('x', x), choices('y', y), choices('z', z)];
+        Pattern::parse(&json(&format!(
+            r#"{{"a":{{{x}}},"b":{{{y}}},"c":{{{z}}}}}"#
+        )))
+    };
+    let most = pattern([10, 10, 10]).expect("1,000 combinations");
+    assert!(most.matches(&json(r#"{"a":{"x":9},"b":{"y":9},"c":{"z":9}}"#)));
+    let error = pattern([10, 10, 11]).expect_err("1,100 combinations");
+    assert_eq!(
+        error.to_string(),
+        "$or multiplies to more than 1000 rule combinations, at c"
+    );
+}
+
+#[test]
+fn a_pattern_has_at_most_2048_characters() {
+    let of_length = |length: usize| {
+        let value = "é".repeat(length - r#"{"a":[""]}"#.len());
+        Pattern::parse(&serde_json::json!({ "a": [value] }))
+    };
+    of_length(2048).expect("2,048 characters");
+    assert_eq!(
+        of_length(2049).expect_err("one more").to_string(),
+        "the pattern has 2049 characters and may have 2048; move conditions to another rule"
+    );
+}
+
+#[test]
+fn no_json_makes_a_pattern_panic() {
+    let leaves = [
+        "null",
+        "true",
+        "0",
+        "-1.5e300",
+        r#""""#,
+        r#""*""#,
+        r#""\\""#,
+        r#""é/1""#,
+        "[]",
+        "{}",
+    ];
+    let names = [
+        "a",
+        "",
+        ".",
+        "$or",
+        "prefix",
+        "suffix",
+        "equals-ignore-case",
+        "wildcard",
+        "numeric",
+        "cidr",
+        "exists",
+        "anything-but",
+        "<",
+        "=",
+    ];
+    let wrap = |inner: &[String]| -> Vec<String> {
+        let arrays = inner.iter().map(|value| format!("[{value}]"));
+        let pairs = inner.iter().map(|value| format!(r#"["<",{value}]"#));
+        let doubles = inner.iter().map(|value| format!("[{value},{value}]"));
+        let objects = inner
+            .iter()
+            .flat_map(|value| names.map(|name| format!(r#"{{"{name}":{value}}}"#)));
+        arrays.chain(pairs).chain(doubles).chain(objects).collect()
+    };
+    let leaves = leaves.map(str::to_owned).to_vec();
+    let once = wrap(&leaves);
+    let twice = wrap(&once);
+    let events: Vec<_> = leaves
+        .iter()
+        .chain(&once)
+        .map(|event| json(event))
+        .collect();
+    let mut valid = 0;
+    for inner in leaves.iter().chain(&once).chain(&twice) {
+        for pattern in [inner.clone(), format!(r#"{{"a":[{inner}]}}"#)] {
+            if let Ok(pattern) = Pattern::parse(&json(&pattern)) {
+                valid += 1;
+                for event in &events {
+                    pattern.matches(event);
+                }
+            }
+        }
+    }
+    assert!(valid > 50, "only {valid} of the patterns were valid");
+}
+
+#[test]
+fn unrelated_arrays_do_not_multiply() {
+    let array = |name: &str| {
+        let elements: Vec<_> = (0..200)
+            .map(|index| format!(r#"{{"x":{index}}}"#))
+            .collect();
+        format!(r#""{name}":[{}]"#, elements.join(","))
+    };
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let arrays = names.map(array).join(",");
+    let fields = names
+        .map(|name| format!(r#""{name}":{{"x":[{{"exists":true}}]}}"#))
+        .join(",");
+    let pattern = parse(&format!(r#"{{{fields},"z":["never"]}}"#));
+    assert!(!pattern.matches(&json(&format!("{{{arrays}}}"))));
+}
+
+/// The rows of a table, whose columns are separated by ` | `; lines with `#` are comments.
+fn rows<const COLUMNS: usize>(table: &str) -> Vec<[&str; COLUMNS]> {
+    let lines = table
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rows: Vec<_> = lines
+        .map(|line| {
+            let columns: Vec<_> = line.split(" | ").map(str::trim).collect();
+            columns
+                .try_into()
+                .unwrap_or_else(|_| panic!("not {COLUMNS} columns: {line}"))
+        })
+        .collect();
+    assert!(!rows.is_empty(), "the table has no rows");
+    rows
+}
+
+fn parse(pattern: &str) -> Pattern {
+    Pattern::parse(&json(pattern)).unwrap_or_else(|error| panic!("{pattern}: {error}"))
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+}

@@ -1,0 +1,295 @@
+//! `PutEvents`: what a request and its entries must be before they become events.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::event::{Event, Parts};
+use crate::aws_json::ServiceError;
+
+/// The most entries of one request.
+const MOST_ENTRIES: usize = 10;
+
+/// The most bytes of all entries of a request together.
+const LARGEST: usize = 1024 * 1024;
+
+/// What `Time` counts towards the size, however it is written.
+const TIME_SIZE: usize = 14;
+
+/// The request of `PutEvents`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PutEvents {
+    pub(super) entries: Vec<Entry>,
+}
+
+/// One event to be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Entry {
+    source: Option<String>,
+    detail_type: Option<String>,
+    /// JSON text.
+    detail: Option<String>,
+    resources: Option<Vec<String>>,
+    /// Seconds of the epoch.
+    time: Option<f64>,
+    /// A name or an ARN.
+    pub(super) event_bus_name: Option<String>,
+}
+
+/// Why an entry is no event. The other entries of its request are not affected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct EntryError {
+    code: &'static str,
+    message: String,
+}
+
+/// Where and when events come in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival<'a> {
+    pub(super) account: &'a str,
+    pub(super) region: &'a str,
+    /// The time of events that do not bring one.
+    pub(super) now: DateTime<Utc>,
+}
+
+impl PutEvents {
+    /// Checks what makes a request fail as a whole: the number and the size of its entries.
+    pub(super) fn check(&self) -> Result<(), ServiceError> {
+        match self.entries.len() {
+            0 => return Err(wrong_length("[]", "greater than or equal to 1")),
+            1..=MOST_ENTRIES => {}
+            _ => {
+                let limit = format!("less than or equal to {MOST_ENTRIES}");
+                return Err(wrong_length("[…]", &limit));
+            }
+        }
+        if self.entries.iter().map(Entry::size).sum::<usize>() > LARGEST {
+            return Err(ServiceError::bad_request(
+                "ValidationException",
+                "Total size of the entries in the request is over the limit.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// Makes the entry an event.
+    pub(super) fn event(&self, arrival: Arrival<'_>) -> Result<Event, EntryError> {
+        let source = required("Source", self.source.as_deref())?;
+        let detail_type = required("DetailType", self.detail_type.as_deref())?;
+        let detail = required("Detail", self.detail.as_deref())?;
+        if source.starts_with("aws.") {
+            return Err(EntryError::new(
+                "NotAuthorizedForSourceException",
+                "Not authorized for the source.",
+            ));
+        }
+        Event::new(Parts {
+            source,
+            detail_type,
+            detail,
+            resources: self.resources.as_deref().unwrap_or_default(),
+            time: self.time_or(arrival.now)?,
+            account: arrival.account,
+            region: arrival.region,
+        })
+        .ok_or_else(|| EntryError::new("MalformedDetail", "Detail is malformed."))
+    }
+
+    fn time_or(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, EntryError> {
+        let Some(seconds) = self.time else {
+            return Ok(now);
+        };
+        // A cast saturates, and what it saturates to is out of chrono's range.
+        DateTime::from_timestamp(seconds.floor() as i64, 0).ok_or_else(|| {
+            EntryError::new(
+                "InvalidArgument",
+                "Parameter Time is not valid. Reason: Time must be seconds since 1970-01-01.",
+            )
+        })
+    }
+
+    /// The bytes the entry counts for, by the user guide's "Calculating PutEvents event entry size".
+    fn size(&self) -> usize {
+        let texts = [&self.source, &self.detail_type, &self.detail];
+        let texts = texts.into_iter().flatten();
+        let resources = self.resources.iter().flatten();
+        let time = self.time.map_or(0, |_| TIME_SIZE);
+        time + texts.chain(resources).map(String::len).sum::<usize>()
+    }
+}
+
+impl EntryError {
+    fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// The entry's place in the answer.
+    pub(super) fn answer(&self) -> Value {
+        json!({ "ErrorCode": self.code, "ErrorMessage": self.message })
+    }
+}
+
+fn required<'a>(name: &str, value: Option<&'a str>) -> Result<&'a str, EntryError> {
+    value.filter(|value| !value.is_empty()).ok_or_else(|| {
+        EntryError::new(
+            "InvalidArgument",
+            format!("Parameter {name} is not valid. Reason: {name} is a required argument."),
+        )
+    })
+}
+
+fn wrong_length(value: &str, limit: &str) -> ServiceError {
+    ServiceError::bad_request(
+        "ValidationException",
+        format!(
+            "1 validation error detected: Value '{value}' at 'entries' failed to satisfy constraint: Member must have length {limit}"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival() -> Arrival<'static> {
+        Arrival {
+            account: "123456789012",
+            region: "us-east-1",
+            now: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn entry(changes: Value) -> Entry {
+        let mut entry = json!({ "Source": "shop", "DetailType": "order", "Detail": "{}" });
+        for (name, value) in changes.as_object().expect("an object") {
+            entry[name] = value.clone();
+        }
+        serde_json::from_value(entry).expect("an entry")
+    }
+
+    #[test]
+    fn an_entry_that_is_no_event_says_why() {
+        let required = |name: &str| {
+            format!("Parameter {name} is not valid. Reason: {name} is a required argument.")
+        };
+        let malformed = "Detail is malformed.".to_owned();
+        for (changes, code, message) in [
+            (
+                json!({ "Source": null }),
+                "InvalidArgument",
+                required("Source"),
+            ),
+            (
+                json!({ "Source": "" }),
+                "InvalidArgument",
+                required("Source"),
+            ),
+            (
+                json!({ "DetailType": null }),
+                "InvalidArgument",
+                required("DetailType"),
+            ),
+            (
+                json!({ "Detail": null }),
+                "InvalidArgument",
+                required("Detail"),
+            ),
+            (
+                json!({ "Detail": "text" }),
+                "MalformedDetail",
+                malformed.clone(),
+            ),
+            (
+                json!({ "Detail": "\"text\"" }),
+                "MalformedDetail",
+                malformed.clone(),
+            ),
+            (
+                json!({ "Detail": "[]" }),
+                "MalformedDetail",
+                malformed.clone(),
+            ),
+            (
+                json!({ "Detail": "{\"a\":}" }),
+                "MalformedDetail",
+                malformed,
+            ),
+            (
+                json!({ "Source": "aws.ec2" }),
+                "NotAuthorizedForSourceException",
+                "Not authorized for the source.".to_owned(),
+            ),
+            (
+                json!({ "Time": 1e300 }),
+                "InvalidArgument",
+                "Parameter Time is not valid. Reason: Time must be seconds since 1970-01-01."
+                    .to_owned(),
+            ),
+        ] {
+            let error = entry(changes.clone())
+                .event(arrival())
+                .expect_err("no event");
+            assert_eq!(error, EntryError { code, message }, "{changes}");
+        }
+    }
+
+    #[test]
+    fn the_time_is_the_entrys_or_now_in_whole_seconds() {
+        for (time, expected) in [
+            (Value::Null, "1970-01-01T00:00:00Z"),
+            (json!(1_795_169_730), "2026-11-20T10:15:30Z"),
+            (json!(1_795_169_730.999), "2026-11-20T10:15:30Z"),
+        ] {
+            let event = entry(json!({ "Time": time }))
+                .event(arrival())
+                .expect("an event");
+            assert_eq!(event.value["time"], expected);
+        }
+    }
+
+    #[test]
+    fn an_entry_counts_what_the_user_guide_counts() {
+        assert_eq!(entry(json!({})).size(), 4 + 5 + 2);
+        assert_eq!(entry(json!({ "Time": 1.5 })).size(), 4 + 5 + 2 + 14);
+        assert_eq!(
+            entry(json!({ "Resources": ["ab", "é"] })).size(),
+            4 + 5 + 2 + 2 + 2
+        );
+        assert_eq!(entry(json!({ "EventBusName": "free" })).size(), 4 + 5 + 2);
+    }
+
+    #[test]
+    fn a_request_has_1_to_10_entries_of_at_most_1_mb() {
+        let of_size = |size: usize| entry(json!({ "Detail": "x".repeat(size - 4 - 5) }));
+        let request = |entries| PutEvents { entries };
+        let failure = |entries| request(entries).check().expect_err("refused").message;
+
+        let ten = || (0..10).map(|_| of_size(LARGEST / 16)).collect::<Vec<_>>();
+        request(ten()).check().expect("ten entries");
+        request(vec![of_size(LARGEST)]).check().expect("1 MB");
+        request(vec![of_size(LARGEST / 2), of_size(LARGEST / 2)])
+            .check()
+            .expect("1 MB together");
+
+        assert_eq!(
+            failure(vec![of_size(LARGEST / 2), of_size(LARGEST / 2 + 1)]),
+            "Total size of the entries in the request is over the limit."
+        );
+        assert_eq!(
+            failure(vec![]),
+            "1 validation error detected: Value '[]' at 'entries' failed to satisfy constraint: Member must have length greater than or equal to 1"
+        );
+        let eleven = ten().into_iter().chain([of_size(20)]).collect();
+        assert_eq!(
+            failure(eleven),
+            "1 validation error detected: Value '[…]' at 'entries' failed to satisfy constraint: Member must have length less than or equal to 10"
+        );
+    }
+}

@@ -3,4 +3,5 @@
 
 pub mod aws_json;
 pub mod lambda;
+pub mod sqs;
 pub mod template;

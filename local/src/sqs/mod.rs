@@ -27,7 +27,7 @@ mod wire_tests;
 
 pub use call::call;
 pub use clock::Clock;
-pub use mapping::Mapping;
+pub use mapping::{Mapping, UnknownQueue};
 pub use message::{AttributeValue, Content, MessageAttribute, MessageId, SendError};
 pub use queue::{Counts, HandleError, MessageState, MessageView, Received};
 pub use queues::{QueueId, Queues, QueuesError};

@@ -328,7 +328,7 @@ async fn errors_have_the_shapes_the_sdk_knows() {
         .await
         .expect_err("eleven")
         .into_service_error();
-    assert_eq!(error.code(), Some("InvalidParameterValueException"));
+    assert_eq!(error.code(), Some("InvalidParameterValue"));
 
     let create = client.create_queue().queue_name("new").send().await;
     let error = create.expect_err("the template's").into_service_error();

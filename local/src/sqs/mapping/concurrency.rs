@@ -22,6 +22,8 @@ pub(super) struct Concurrency {
 impl Concurrency {
     /// With the maximum the template sets, if any.
     pub(super) fn new(maximum: Option<usize>) -> Self {
+        // With none allowed nothing could ever end to make room.
+        let maximum = maximum.map(|maximum| maximum.max(1));
         let start = maximum.unwrap_or(START);
         Self {
             start,

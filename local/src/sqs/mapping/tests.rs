@@ -372,7 +372,9 @@ async fn a_batch_refused_for_as_long_as_it_is_hidden_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn an_event_never_exceeds_six_megabytes() {
     let large = "x".repeat(1 << 20);
-    let harness = start(mapping(), &[&large; 8], async |_| returned(&Value::Null));
+    let harness = start(mapping(), &[large.as_str(); 8], async |_| {
+        returned(&Value::Null)
+    });
     harness.until(|harness| harness.left("work") == 0).await;
     let sizes = harness.batches().iter().map(Vec::len).collect::<Vec<_>>();
     assert_eq!(sizes, [5, 3]);

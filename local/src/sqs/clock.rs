@@ -72,11 +72,12 @@ mod tests {
         assert!(clock.now() >= before + HOUR);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn advancing_wakes_a_sleeper_at_once() {
-        let clock = Clock::new();
+        let (clock, started) = (Clock::new(), Instant::now());
         let wake_up = clock.now() + HOUR;
         tokio::join!(clock.sleep_until(wake_up), async { clock.advance(HOUR) });
         assert!(clock.now() >= wake_up);
+        assert_eq!(started.elapsed(), Duration::ZERO);
     }
 }

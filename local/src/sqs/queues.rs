@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(received.len(), 1);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_dead_letter_reaches_its_queue_and_whoever_waits_there() {
         let (queues, source, dead) = queues();
         send(&queues, "poison", None);
@@ -420,11 +420,13 @@ mod tests {
             1
         );
         queues.clock().advance(queue().visibility_timeout);
+        let started = queues.clock().now();
         let (dead_letters, received) = tokio::join!(
             queues.receive(dead, 1, None, LONG),
             queues.receive(source, 1, None, Duration::ZERO)
         );
         assert!(received.is_empty());
+        assert!(queues.clock().now() < started + LONG);
         assert_eq!(dead_letters[0].content.body, "poison");
         assert_eq!(dead_letters[0].dead_letter_source, Some(queue().arn));
     }

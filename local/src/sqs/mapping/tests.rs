@@ -367,6 +367,13 @@ async fn a_batch_refused_for_as_long_as_it_is_hidden_comes_back() {
     harness.until(|harness| harness.left("work") == 0).await;
     assert!(harness.queues.clock().now() >= started + VISIBILITY);
     assert_eq!(harness.bodies().last(), Some(&batch(&[("a", 2)])));
+    let invocations = harness.batches().len();
+    tokio::time::sleep(VISIBILITY).await;
+    assert_eq!(
+        harness.batches().len(),
+        invocations,
+        "the refused batch was given up"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,4 +5,5 @@ pub mod aws_json;
 pub mod gateway;
 pub mod eventbridge;
 pub mod lambda;
+pub mod sqs;
 pub mod template;

@@ -1,0 +1,55 @@
+//! The operations of the AWS JSON protocol by name.
+
+use serde_json::Value;
+
+use super::{errors, handles, move_tasks, queue_operations, queues::Queues, receive, send};
+use crate::aws_json::{Answer, parse};
+
+/// The operations [`call`] knows.
+const OPERATIONS: [&str; 14] = [
+    "ChangeMessageVisibility",
+    "ChangeMessageVisibilityBatch",
+    "DeleteMessage",
+    "DeleteMessageBatch",
+    "GetQueueAttributes",
+    "GetQueueUrl",
+    "ListDeadLetterSourceQueues",
+    "ListMessageMoveTasks",
+    "ListQueues",
+    "PurgeQueue",
+    "ReceiveMessage",
+    "SendMessage",
+    "SendMessageBatch",
+    "StartMessageMoveTask",
+];
+
+/// Answers one operation: what follows `AmazonSQS.` in `X-Amz-Target`. Only `ReceiveMessage` takes
+/// time: as long as it is told to wait for a message.
+pub async fn call(queues: &Queues, operation: &str, request: Value) -> Answer {
+    match operation {
+        "SendMessage" => send::send_message(queues, parse(request)?),
+        "SendMessageBatch" => send::send_message_batch(queues, parse(request)?),
+        "ReceiveMessage" => receive::receive_message(queues, parse(request)?).await,
+        "DeleteMessage" => handles::single(queues, parse(request)?, handles::delete),
+        "DeleteMessageBatch" => handles::batch(queues, parse(request)?, handles::delete),
+        "ChangeMessageVisibility" => {
+            handles::single(queues, parse(request)?, handles::change_visibility)
+        }
+        "ChangeMessageVisibilityBatch" => {
+            handles::batch(queues, parse(request)?, handles::change_visibility)
+        }
+        "GetQueueUrl" => queue_operations::queue_url(queues, parse(request)?),
+        "GetQueueAttributes" => queue_operations::attributes(queues, parse(request)?),
+        "ListQueues" => queue_operations::list(queues, parse(request)?),
+        "ListDeadLetterSourceQueues" => {
+            queue_operations::list_dead_letter_sources(queues, parse(request)?)
+        }
+        "PurgeQueue" => queue_operations::purge(queues, parse(request)?),
+        "StartMessageMoveTask" => move_tasks::start(queues, parse(request)?),
+        "ListMessageMoveTasks" => move_tasks::list(queues, parse(request)?),
+        _ => Err(errors::unsupported_operation(format!(
+            "{operation} is not supported here; supported are {}",
+            OPERATIONS.join(", ")
+        ))),
+    }
+}

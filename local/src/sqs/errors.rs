@@ -1,0 +1,156 @@
+//! Errors as SQS sends them: the shape of the JSON protocol, and for clients that still go by it the
+//! code of the query protocol, with the blame after it.
+
+use super::{message::SendError, queue::HandleError};
+use crate::aws_json::ServiceError;
+
+/// No queue has this address or name.
+pub(super) fn queue_does_not_exist() -> ServiceError {
+    modelled(
+        "QueueDoesNotExist",
+        "AWS.SimpleQueueService.NonExistentQueue;Sender",
+        "The specified queue does not exist. Queues are those of the template.",
+    )
+}
+
+/// No queue has this ARN, in operations that go by it.
+pub(super) fn resource_not_found() -> ServiceError {
+    modelled(
+        "ResourceNotFoundException",
+        "ResourceNotFoundException;Sender",
+        "The resource that you specified for the SourceArn or DestinationArn parameter doesn't exist.",
+    )
+}
+
+/// A batch without entries.
+pub(super) fn empty_batch_request() -> ServiceError {
+    modelled(
+        "EmptyBatchRequest",
+        "AWS.SimpleQueueService.EmptyBatchRequest;Sender",
+        "There should be at least one entry in the request.",
+    )
+}
+
+/// A batch with more entries than `limit`.
+pub(super) fn too_many_entries_in_batch_request(limit: usize, sent: usize) -> ServiceError {
+    modelled(
+        "TooManyEntriesInBatchRequest",
+        "AWS.SimpleQueueService.TooManyEntriesInBatchRequest;Sender",
+        format!("Maximum number of entries per request are {limit}. You have sent {sent}."),
+    )
+}
+
+/// Two entries with the same id.
+pub(super) fn batch_entry_ids_not_distinct(id: &str) -> ServiceError {
+    modelled(
+        "BatchEntryIdsNotDistinct",
+        "AWS.SimpleQueueService.BatchEntryIdsNotDistinct;Sender",
+        format!("Id {id} repeated."),
+    )
+}
+
+/// An entry whose id breaks the rules.
+pub(super) fn invalid_batch_entry_id() -> ServiceError {
+    modelled(
+        "InvalidBatchEntryId",
+        "AWS.SimpleQueueService.InvalidBatchEntryId;Sender",
+        "A batch entry id can only contain alphanumeric characters, hyphens and underscores. \
+         It can be at most 80 letters long.",
+    )
+}
+
+/// Messages that are too large together.
+pub(super) fn batch_request_too_long(limit: usize, sent: usize) -> ServiceError {
+    modelled(
+        "BatchRequestTooLong",
+        "AWS.SimpleQueueService.BatchRequestTooLong;Sender",
+        format!("Batch requests cannot be longer than {limit} bytes. You have sent {sent} bytes."),
+    )
+}
+
+/// A queue attribute that SQS does not know.
+pub(super) fn invalid_attribute_name(name: &str) -> ServiceError {
+    modelled(
+        "InvalidAttributeName",
+        "InvalidAttributeName;Sender",
+        format!("Unknown Attribute {name}."),
+    )
+}
+
+/// Something this emulator does not do.
+pub(super) fn unsupported_operation(message: impl Into<String>) -> ServiceError {
+    modelled(
+        "UnsupportedOperation",
+        "AWS.SimpleQueueService.UnsupportedOperation;Sender",
+        message,
+    )
+}
+
+/// A parameter's value is out of its range.
+pub(super) fn invalid_parameter_value(message: impl Into<String>) -> ServiceError {
+    unmodelled(
+        "InvalidParameterValueException",
+        "InvalidParameterValue;Sender",
+        message,
+    )
+}
+
+/// A handle of which nothing more can be said than that it does not do.
+pub(super) fn refused_handle(error: HandleError, handle: &str) -> ServiceError {
+    match error {
+        HandleError::Invalid => modelled(
+            "ReceiptHandleIsInvalid",
+            "ReceiptHandleIsInvalid;Sender",
+            format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
+        ),
+        HandleError::Outdated => invalid_parameter_value(format!(
+            "Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist \
+             or is not available for visibility timeout change."
+        )),
+        HandleError::NotInFlight => modelled(
+            "MessageNotInflight",
+            "AWS.SimpleQueueService.MessageNotInflight;Sender",
+            "The specified message isn't in flight.",
+        ),
+    }
+}
+
+impl From<SendError> for ServiceError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::UnknownQueue(_) => queue_does_not_exist(),
+            SendError::EmptyBody => unmodelled(
+                "MissingRequiredParameterException",
+                "MissingParameter;Sender",
+                "The request must contain the parameter MessageBody.",
+            ),
+            SendError::ForbiddenCharacter(_) => modelled(
+                "InvalidMessageContents",
+                "InvalidMessageContents;Sender",
+                error.to_string(),
+            ),
+            SendError::TooLarge { limit, .. } => invalid_parameter_value(format!(
+                "One or more parameters are invalid. Reason: Message must be shorter than {limit} bytes."
+            )),
+            SendError::InvalidAttribute(..)
+            | SendError::TooManyAttributes(_)
+            | SendError::DelayTooLong(_) => invalid_parameter_value(error.to_string()),
+        }
+    }
+}
+
+/// An error of the service's model.
+fn modelled(shape: &str, query_code: &'static str, message: impl Into<String>) -> ServiceError {
+    ServiceError {
+        query_code: Some(query_code),
+        ..ServiceError::bad_request(format!("com.amazonaws.sqs#{shape}"), message)
+    }
+}
+
+/// An error that all services share and SQS's model does not list.
+fn unmodelled(shape: &str, query_code: &'static str, message: impl Into<String>) -> ServiceError {
+    ServiceError {
+        query_code: Some(query_code),
+        ..ServiceError::bad_request(format!("com.amazon.coral.service#{shape}"), message)
+    }
+}

@@ -1,0 +1,170 @@
+//! The operations on a queue as a whole: `GetQueueUrl`, `ListQueues`, `ListDeadLetterSourceQueues`,
+//! `GetQueueAttributes` and `PurgeQueue`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    errors,
+    queues::{QueueId, Queues},
+};
+use crate::aws_json::{Answer, ServiceError};
+
+/// Attributes a queue can have and none of these has: asking for them is no error.
+const NEVER_SET: [&str; 9] = [
+    "ContentBasedDeduplication",
+    "DeduplicationScope",
+    "FifoQueue",
+    "FifoThroughputLimit",
+    "KmsDataKeyReusePeriodSeconds",
+    "KmsMasterKeyId",
+    "Policy",
+    "RedriveAllowPolicy",
+    "RedrivePolicy",
+];
+
+/// The input of operations that only name a queue.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ByUrl {
+    queue_url: String,
+}
+
+/// `GetQueueUrl`'s input.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ByName {
+    queue_name: String,
+}
+
+/// `ListQueues`' input.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ByPrefix {
+    #[serde(default)]
+    queue_name_prefix: String,
+}
+
+/// `GetQueueAttributes`' input.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Attributes {
+    queue_url: String,
+    #[serde(default)]
+    attribute_names: Vec<String>,
+}
+
+/// The address of the queue with a name.
+pub(super) fn queue_url(queues: &Queues, request: ByName) -> Answer {
+    let queue = queues
+        .with_name(&request.queue_name)
+        .ok_or_else(errors::queue_does_not_exist)?;
+    Ok(json!({ "QueueUrl": queues.definition(queue).url }))
+}
+
+/// The addresses of all queues whose name has a prefix.
+pub(super) fn list(queues: &Queues, request: ByPrefix) -> Answer {
+    let matches = |id: &QueueId| {
+        let name = &queues.definition(*id).name;
+        name.starts_with(&request.queue_name_prefix)
+    };
+    Ok(json!({ "QueueUrls": urls(queues, queues.ids().filter(matches)) }))
+}
+
+/// The addresses of the queues whose dead letters go to a queue.
+pub(super) fn list_dead_letter_sources(queues: &Queues, request: ByUrl) -> Answer {
+    let queue = find(queues, &request.queue_url)?;
+    // The one output whose name starts with a small letter.
+    Ok(json!({ "queueUrls": urls(queues, queues.dead_letter_sources(queue)) }))
+}
+
+/// The attributes of a queue that are asked for.
+pub(super) fn attributes(queues: &Queues, request: Attributes) -> Answer {
+    let queue = find(queues, &request.queue_url)?;
+    let mut attributes = all_attributes(queues, queue);
+    let wanted = request.attribute_names;
+    let known =
+        |name: &str| name == "All" || attributes.contains_key(name) || NEVER_SET.contains(&name);
+    if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
+        return Err(errors::invalid_attribute_name(unknown));
+    }
+    if !wanted.iter().any(|name| name == "All") {
+        attributes.retain(|name, _| wanted.contains(name));
+    }
+    Ok(json!({ "Attributes": attributes }))
+}
+
+/// Deletes every message of a queue.
+pub(super) fn purge(queues: &Queues, request: ByUrl) -> Answer {
+    queues.purge(find(queues, &request.queue_url)?);
+    Ok(json!({}))
+}
+
+fn find(queues: &Queues, url: &str) -> Result<QueueId, ServiceError> {
+    queues
+        .with_url(url)
+        .ok_or_else(errors::queue_does_not_exist)
+}
+
+fn urls(queues: &Queues, ids: impl Iterator<Item = QueueId>) -> Vec<String> {
+    ids.map(|id| queues.definition(id).url.clone()).collect()
+}
+
+fn all_attributes(queues: &Queues, queue: QueueId) -> Map<String, Value> {
+    let definition = queues.definition(queue);
+    let counts = queues.counts(queue);
+    let created_at = epoch_seconds(queues.created_at());
+    let mut attributes = Map::from_iter(
+        [
+            ("QueueArn", definition.arn.clone()),
+            ("ApproximateNumberOfMessages", counts.visible.to_string()),
+            (
+                "ApproximateNumberOfMessagesNotVisible",
+                counts.in_flight.to_string(),
+            ),
+            (
+                "ApproximateNumberOfMessagesDelayed",
+                counts.delayed.to_string(),
+            ),
+            ("CreatedTimestamp", created_at.clone()),
+            ("LastModifiedTimestamp", created_at),
+            (
+                "VisibilityTimeout",
+                definition.visibility_timeout.as_secs().to_string(),
+            ),
+            (
+                "MaximumMessageSize",
+                definition.maximum_message_size.to_string(),
+            ),
+            (
+                "MessageRetentionPeriod",
+                definition.retention.as_secs().to_string(),
+            ),
+            ("DelaySeconds", definition.delay.as_secs().to_string()),
+            (
+                "ReceiveMessageWaitTimeSeconds",
+                definition.receive_wait.as_secs().to_string(),
+            ),
+            ("SqsManagedSseEnabled", false.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), Value::String(value))),
+    );
+    if let Some(redrive) = &definition.redrive {
+        let policy = json!({
+            "deadLetterTargetArn": redrive.dead_letter_queue,
+            "maxReceiveCount": redrive.max_receive_count,
+        });
+        attributes.insert(
+            "RedrivePolicy".to_owned(),
+            Value::String(policy.to_string()),
+        );
+    }
+    attributes
+}
+
+fn epoch_seconds(time: SystemTime) -> String {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_epoch.as_secs().to_string()
+}

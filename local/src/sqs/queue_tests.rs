@@ -1,0 +1,271 @@
+//! A queue's rules, each at exact times.
+
+use std::time::UNIX_EPOCH;
+
+use super::*;
+use crate::sqs::testing;
+
+const VISIBILITY: u64 = 30;
+const RETENTION: u64 = 1000;
+
+/// A queue that is told seconds and answers bodies.
+struct Harness {
+    queue: Queue,
+    sent: u32,
+}
+
+impl Harness {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut template::Queue)) -> Self {
+        let mut definition = template::Queue {
+            retention: Duration::from_secs(RETENTION),
+            ..testing::queue()
+        };
+        change(&mut definition);
+        Self {
+            queue: Queue::new(definition),
+            sent: 0,
+        }
+    }
+
+    fn send(&mut self, at: u64, body: &str) {
+        self.send_delayed(at, body, None);
+    }
+
+    fn send_delayed(&mut self, at: u64, body: &str, delay: Option<u64>) {
+        self.sent += 1;
+        let id = format!("id-{}", self.sent);
+        let content = Arc::new(Content::text(body));
+        self.queue
+            .send(second(at), id, content, delay.map(Duration::from_secs));
+    }
+
+    fn receive(&mut self, at: u64) -> Vec<Received> {
+        let taken = self.queue.receive(second(at), 10, None);
+        assert!(taken.dead_letters.is_empty());
+        taken.received
+    }
+
+    fn receive_one(&mut self, at: u64) -> Received {
+        self.receive(at).pop().expect("a message")
+    }
+
+    fn bodies(&mut self, at: u64) -> Vec<String> {
+        bodies(&self.receive(at))
+    }
+
+    fn counts(&mut self, at: u64) -> (usize, usize, usize) {
+        let counts = self.queue.counts(second(at));
+        (counts.visible, counts.in_flight, counts.delayed)
+    }
+}
+
+fn second(at: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(at)
+}
+
+fn bodies(received: &[Received]) -> Vec<String> {
+    received
+        .iter()
+        .map(|message| message.content.body.clone())
+        .collect()
+}
+
+#[test]
+fn a_received_message_is_hidden_until_its_visibility_ends() {
+    let mut harness = Harness::new();
+    harness.send(0, "a");
+    assert_eq!(harness.bodies(1), ["a"]);
+    assert!(harness.bodies(VISIBILITY).is_empty());
+    assert_eq!(harness.queue.next_due(), Some(second(1 + VISIBILITY)));
+    let again = harness.receive_one(1 + VISIBILITY);
+    assert_eq!(again.receive_count, 2);
+    assert_eq!(again.sent_at, second(0));
+    assert_eq!(again.first_received_at, second(1));
+}
+
+#[test]
+fn a_receive_may_choose_its_own_visibility() {
+    let mut harness = Harness::new();
+    harness.send(0, "a");
+    harness
+        .queue
+        .receive(second(0), 1, Some(Duration::from_secs(5)));
+    assert!(harness.bodies(4).is_empty());
+    assert_eq!(harness.bodies(5), ["a"]);
+}
+
+#[test]
+fn a_visibility_of_zero_leaves_the_message_to_the_next_receive() {
+    let mut harness = Harness::new();
+    harness.send(0, "a");
+    let taken = harness.queue.receive(second(0), 10, Some(Duration::ZERO));
+    assert_eq!(bodies(&taken.received), ["a"]);
+    assert_eq!(harness.bodies(0), ["a"]);
+}
+
+#[test]
+fn a_slow_receiver_makes_a_duplicate_and_cannot_delete_it() {
+    let mut harness = Harness::new();
+    harness.send(0, "a");
+    let slow = harness.receive_one(0);
+    let quick = harness.receive_one(VISIBILITY);
+    assert_eq!(slow.id, quick.id);
+    assert_ne!(slow.receipt_handle, quick.receipt_handle);
+    let now = second(VISIBILITY + 1);
+    assert_eq!(harness.queue.delete(now, &slow.receipt_handle), Ok(()));
+    assert_eq!(harness.counts(VISIBILITY + 1), (0, 1, 0));
+    assert_eq!(harness.queue.delete(now, &quick.receipt_handle), Ok(()));
+    assert_eq!(harness.counts(VISIBILITY + 1), (0, 0, 0));
+}
+
+#[test]
+fn a_message_that_comes_back_comes_out_of_order() {
+    let mut harness = Harness::new();
+    harness.send(0, "first");
+    harness.send(0, "second");
+    let first = harness.queue.receive(second(0), 1, None).received;
+    assert_eq!(bodies(&first), ["first"]);
+    assert_eq!(harness.bodies(1), ["second"]);
+    assert_eq!(harness.bodies(VISIBILITY), ["first"]);
+}
+
+#[test]
+fn deleting_works_after_visibility_ended_as_long_as_nobody_received_again() {
+    let mut harness = Harness::new();
+    harness.send(0, "a");
+    let received = harness.receive_one(0);
+    let late = second(VISIBILITY + 5);
+    assert_eq!(harness.queue.delete(late, &received.receipt_handle), Ok(()));
+    assert_eq!(harness.counts(VISIBILITY + 5), (0, 0, 0));
+}
+
+#[test]
+fn deleting_twice_is_no_error_but_a_handle_never_given_out_is() {
+    let mut harness = Harness::new();
+    harness.send(0, "a");
+    let handle = harness.receive_one(0).receipt_handle;
+    assert_eq!(harness.queue.delete(second(1), &handle), Ok(()));
+    assert_eq!(harness.queue.delete(second(1), &handle), Ok(()));
+    let mut other = Harness::with(|definition| definition.name = "other".to_owned());
+    for (queue, handle) in [(&mut harness, "bogus"), (&mut other, handle.as_str())] {
+        assert_eq!(
+            queue.queue.delete(second(1), handle),
+            Err(HandleError::Invalid)
+        );
+    }
+}
+
+#[test]
+fn visibility_can_be_ended_and_extended_while_in_flight() {
+    let mut harness = Harness::new();
+    harness.send(0, "a");
+    let handle = harness.receive_one(0).receipt_handle;
+    let change = |harness: &mut Harness, at, timeout| {
+        harness
+            .queue
+            .change_visibility(second(at), &handle, Duration::from_secs(timeout))
+    };
+    assert_eq!(change(&mut harness, 10, 60), Ok(()));
+    assert!(harness.bodies(69).is_empty());
+    assert_eq!(change(&mut harness, 69, 0), Ok(()));
+    assert_eq!(harness.counts(69), (1, 0, 0));
+    assert_eq!(change(&mut harness, 69, 5), Err(HandleError::NotInFlight));
+    harness.receive_one(69);
+    assert_eq!(change(&mut harness, 69, 5), Err(HandleError::Outdated));
+}
+
+#[test]
+fn a_delay_hides_a_new_message() {
+    let mut harness = Harness::with(|definition| definition.delay = Duration::from_secs(5));
+    harness.send(0, "the queue's delay");
+    harness.send_delayed(0, "its own delay", Some(2));
+    harness.send_delayed(0, "no delay", Some(0));
+    assert_eq!(harness.counts(0), (1, 0, 2));
+    assert_eq!(harness.bodies(1), ["no delay"]);
+    assert_eq!(harness.counts(1), (0, 1, 2));
+    assert_eq!(harness.bodies(2), ["its own delay"]);
+    assert_eq!(harness.bodies(5), ["the queue's delay"]);
+}
+
+#[test]
+fn a_message_is_dropped_when_its_retention_ends_even_in_flight() {
+    let mut harness = Harness::new();
+    harness.send(0, "waiting");
+    harness.send(1, "younger");
+    assert_eq!(harness.counts(RETENTION - 1), (2, 0, 0));
+    harness.queue.receive(second(RETENTION - 1), 1, None);
+    assert_eq!(harness.counts(RETENTION), (1, 0, 0));
+    assert_eq!(harness.bodies(RETENTION), ["younger"]);
+    assert_eq!(harness.counts(RETENTION + 1), (0, 0, 0));
+}
+
+#[test]
+fn a_message_received_too_often_moves_on_in_place_of_one_more_receive() {
+    let mut harness = Harness::with(|definition| *definition = testing::queue_with_dead_letters(2));
+    harness.send(0, "poison");
+    harness.receive_one(0);
+    harness.receive_one(VISIBILITY);
+    harness.send(VISIBILITY, "good");
+    assert_eq!(harness.counts(2 * VISIBILITY), (2, 0, 0));
+    let taken = harness.queue.receive(second(2 * VISIBILITY), 1, None);
+    assert_eq!(bodies(&taken.received), ["good"]);
+    let [dead] = taken.dead_letters.as_slice() else {
+        panic!("one dead letter, not {taken:?}");
+    };
+    assert_eq!(dead.dead_letter_source, Some(testing::queue().arn));
+    assert_eq!(harness.counts(2 * VISIBILITY), (0, 1, 0));
+
+    let mut dead_letter_queue = Harness::with(|definition| definition.name = "dead".to_owned());
+    dead_letter_queue
+        .queue
+        .accept(second(2 * VISIBILITY), dead.clone());
+    let received = dead_letter_queue.receive_one(2 * VISIBILITY);
+    assert_eq!(received.id, "id-1");
+    assert_eq!(received.sent_at, second(0));
+    assert_eq!(received.receive_count, 3, "counts across queues");
+    assert_eq!(
+        dead_letter_queue.counts(RETENTION),
+        (0, 0, 0),
+        "keeps the time it was sent"
+    );
+}
+
+#[test]
+fn purging_leaves_nothing() {
+    let mut harness = Harness::new();
+    harness.send(0, "in flight");
+    let handle = harness.receive_one(0).receipt_handle;
+    harness.send(0, "visible");
+    harness.send_delayed(0, "delayed", Some(5));
+    harness.queue.purge();
+    assert_eq!(harness.counts(0), (0, 0, 0));
+    assert!(harness.bodies(RETENTION - 1).is_empty());
+    assert_eq!(harness.queue.delete(second(0), &handle), Ok(()));
+}
+
+#[test]
+fn looking_at_messages_receives_none() {
+    let mut harness = Harness::new();
+    harness.send(0, "in flight");
+    harness.receive_one(0);
+    harness.send(0, "visible");
+    harness.send_delayed(0, "delayed", Some(5));
+    let seen = harness.queue.messages(second(1));
+    let states = seen
+        .iter()
+        .map(|view| (view.content.body.as_str(), view.state))
+        .collect::<Vec<_>>();
+    assert_eq!(
+        states,
+        [
+            ("in flight", MessageState::InFlight(second(VISIBILITY))),
+            ("visible", MessageState::Visible),
+            ("delayed", MessageState::Delayed(second(5))),
+        ]
+    );
+    assert_eq!(harness.bodies(1), ["visible"]);
+}

@@ -1,0 +1,433 @@
+//! The queues of a stack, shared: who waits for a message is woken when one comes or falls due.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::{
+    clock::Clock,
+    message::{Content, MessageAttribute, MessageId, SendError, check_delay},
+    move_tasks::MoveTask,
+    queue::{Counts, HandleError, MessageView, Queue, Received, Transfer},
+};
+use crate::template;
+
+/// All queues of a stack.
+#[derive(Debug)]
+pub struct Queues {
+    clock: Clock,
+    created_at: SystemTime,
+    entries: Vec<Entry>,
+    /// In the order of `entries`. One lock for all, as a message may move from queue to queue; it is
+    /// never held across an await.
+    states: Mutex<Vec<Queue>>,
+    move_tasks: Mutex<Vec<MoveTask>>,
+}
+
+/// One of the queues of [`Queues`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueId(usize);
+
+/// Why the queues of a template cannot be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueuesError {
+    /// A redrive policy names a queue that is not there.
+    #[error(
+        "queue {queue} has the dead-letter queue {dead_letter_queue}, which the template does not define"
+    )]
+    UnknownDeadLetterQueue {
+        /// The logical id of the queue with the policy.
+        queue: String,
+        /// The ARN in the policy.
+        dead_letter_queue: String,
+    },
+}
+
+#[derive(Debug)]
+struct Entry {
+    definition: template::Queue,
+    dead_letter_queue: Option<QueueId>,
+    arrivals: Notify,
+}
+
+impl Queues {
+    /// Empty queues, on a clock of their own.
+    pub fn new(definitions: &[template::Queue]) -> Result<Self, QueuesError> {
+        let clock = Clock::new();
+        let entries = definitions
+            .iter()
+            .map(|definition| Entry::new(definition, definitions))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            created_at: clock.now(),
+            clock,
+            entries,
+            states: Mutex::new(definitions.iter().cloned().map(Queue::new).collect()),
+            move_tasks: Mutex::default(),
+        })
+    }
+
+    /// The clock that delays, visibility and retention go by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// When the queues were made.
+    pub fn created_at(&self) -> SystemTime {
+        self.created_at
+    }
+
+    /// Every queue, in the template's order.
+    pub fn ids(&self) -> impl Iterator<Item = QueueId> + use<> {
+        (0..self.entries.len()).map(QueueId)
+    }
+
+    /// The queue with this ARN.
+    pub fn with_arn(&self, arn: &str) -> Option<QueueId> {
+        self.ids().find(|id| self.definition(*id).arn == arn)
+    }
+
+    /// The queue with this name.
+    pub fn with_name(&self, name: &str) -> Option<QueueId> {
+        self.ids().find(|id| self.definition(*id).name == name)
+    }
+
+    /// The queue with this address, told by the last segment of its path: the same queue is reached
+    /// under `localhost`, `127.0.0.1` and whatever a proxy is called.
+    pub fn with_url(&self, url: &str) -> Option<QueueId> {
+        self.with_name(url.trim_end_matches('/').rsplit('/').next()?)
+    }
+
+    /// What the template says of a queue.
+    pub fn definition(&self, id: QueueId) -> &template::Queue {
+        &self.entries[id.0].definition
+    }
+
+    /// Sends a message to the queue with this ARN, hidden for `delay` or else for the queue's own
+    /// delay. Returns the message's id; errs when there is no such queue or the message breaks a rule.
+    pub fn send(
+        &self,
+        queue_arn: &str,
+        body: String,
+        attributes: BTreeMap<String, MessageAttribute>,
+        delay: Option<Duration>,
+    ) -> Result<MessageId, SendError> {
+        let queue = self
+            .with_arn(queue_arn)
+            .ok_or_else(|| SendError::UnknownQueue(queue_arn.to_owned()))?;
+        let content = Content {
+            body,
+            attributes,
+            ..Content::default()
+        };
+        self.send_to(queue, content, delay)
+    }
+
+    /// Sends a message as [`Queues::send`] does, with everything a message can carry.
+    pub fn send_to(
+        &self,
+        queue: QueueId,
+        content: Content,
+        delay: Option<Duration>,
+    ) -> Result<MessageId, SendError> {
+        content.check(self.definition(queue).maximum_message_size)?;
+        check_delay(delay.unwrap_or_default())?;
+        let id = new_message_id();
+        let now = self.clock.now();
+        self.states()[queue.0].send(now, id.clone(), Arc::new(content), delay);
+        self.entries[queue.0].arrivals.notify_waiters();
+        Ok(id)
+    }
+
+    /// Receives up to `maximum` messages, as soon as there is one and after `wait` at the latest. They
+    /// are hidden for `visibility` or else for the queue's own visibility timeout.
+    ///
+    /// A message received as often as the redrive policy allows moves to the dead-letter queue
+    /// instead, as on AWS at the next receive and not before.
+    pub async fn receive(
+        &self,
+        queue: QueueId,
+        maximum: usize,
+        visibility: Option<Duration>,
+        wait: Duration,
+    ) -> Vec<Received> {
+        let deadline = self.clock.now() + wait;
+        loop {
+            let arrival = self.entries[queue.0].arrivals.notified();
+            let mut arrival = std::pin::pin!(arrival);
+            // Registered before looking, so that a message sent right after the look is not missed.
+            arrival.as_mut().enable();
+            let (received, next_due) = self.receive_now(queue, maximum, visibility);
+            if !received.is_empty() || self.clock.now() >= deadline {
+                return received;
+            }
+            let wake_up = next_due.map_or(deadline, |due| due.min(deadline));
+            tokio::select! {
+                () = arrival => {}
+                () = self.clock.sleep_until(wake_up) => {}
+            }
+        }
+    }
+
+    /// Deletes the message received with this handle; one of the past deletes nothing.
+    pub fn delete(&self, queue: QueueId, receipt_handle: &str) -> Result<(), HandleError> {
+        self.states()[queue.0].delete(self.clock.now(), receipt_handle)
+    }
+
+    /// Hides the message received with this handle until `timeout` from now.
+    pub fn change_visibility(
+        &self,
+        queue: QueueId,
+        receipt_handle: &str,
+        timeout: Duration,
+    ) -> Result<(), HandleError> {
+        let now = self.clock.now();
+        self.states()[queue.0].change_visibility(now, receipt_handle, timeout)?;
+        // It may be visible now, or due earlier than whoever waits believes.
+        self.entries[queue.0].arrivals.notify_waiters();
+        Ok(())
+    }
+
+    /// Deletes every message of a queue.
+    pub fn purge(&self, queue: QueueId) {
+        self.states()[queue.0].purge();
+    }
+
+    /// How many messages a queue holds.
+    pub fn counts(&self, queue: QueueId) -> Counts {
+        self.states()[queue.0].counts(self.clock.now())
+    }
+
+    /// Every message of a queue, oldest first, without receiving any.
+    pub fn messages(&self, queue: QueueId) -> Vec<MessageView> {
+        self.states()[queue.0].messages(self.clock.now())
+    }
+
+    /// The queues whose dead letters go to this one.
+    pub fn dead_letter_sources(&self, queue: QueueId) -> impl Iterator<Item = QueueId> + '_ {
+        self.ids()
+            .filter(move |id| self.entries[id.0].dead_letter_queue == Some(queue))
+    }
+
+    /// Takes every message that can be received off a queue.
+    pub(super) fn drain_visible(&self, queue: QueueId) -> Vec<Transfer> {
+        self.states()[queue.0].drain_visible(self.clock.now())
+    }
+
+    /// Puts a message back on the queue it was drained from.
+    pub(super) fn put_back(&self, queue: QueueId, transfer: Transfer) {
+        self.states()[queue.0].accept(self.clock.now(), transfer);
+        self.entries[queue.0].arrivals.notify_waiters();
+    }
+
+    /// Puts a message of another queue on this one as a new message.
+    pub(super) fn resend(&self, queue: QueueId, transfer: Transfer) {
+        let now = self.clock.now();
+        self.put_back(queue, transfer.renewed(new_message_id(), now));
+    }
+
+    /// The tasks that moved messages, oldest first.
+    pub(super) fn move_tasks(&self) -> MutexGuard<'_, Vec<MoveTask>> {
+        self.move_tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn receive_now(
+        &self,
+        queue: QueueId,
+        maximum: usize,
+        visibility: Option<Duration>,
+    ) -> (Vec<Received>, Option<SystemTime>) {
+        let now = self.clock.now();
+        let mut states = self.states();
+        let taken = states[queue.0].receive(now, maximum, visibility);
+        if let Some(target) = self.entries[queue.0].dead_letter_queue
+            && !taken.dead_letters.is_empty()
+        {
+            for transfer in taken.dead_letters {
+                states[target.0].accept(now, transfer);
+            }
+            self.entries[target.0].arrivals.notify_waiters();
+        }
+        (taken.received, states[queue.0].next_due())
+    }
+
+    /// A panic elsewhere leaves every queue whole: no operation stops half way.
+    fn states(&self) -> MutexGuard<'_, Vec<Queue>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn new(
+        definition: &template::Queue,
+        definitions: &[template::Queue],
+    ) -> Result<Self, QueuesError> {
+        let dead_letter_queue = match &definition.redrive {
+            None => None,
+            Some(redrive) => {
+                let target = definitions
+                    .iter()
+                    .position(|other| other.arn == redrive.dead_letter_queue)
+                    .ok_or_else(|| QueuesError::UnknownDeadLetterQueue {
+                        queue: definition.logical_id.clone(),
+                        dead_letter_queue: redrive.dead_letter_queue.clone(),
+                    })?;
+                Some(QueueId(target))
+            }
+        };
+        Ok(Self {
+            definition: definition.clone(),
+            dead_letter_queue,
+            arrivals: Notify::new(),
+        })
+    }
+}
+
+fn new_message_id() -> MessageId {
+    Uuid::new_v4().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqs::testing::{dead_letter_queue, queue, queue_with_dead_letters};
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn queues() -> (Queues, QueueId, QueueId) {
+        let queues = Queues::new(&[queue_with_dead_letters(1), dead_letter_queue()])
+            .expect("a whole template");
+        let mut ids = queues.ids();
+        let (source, dead) = (ids.next().expect("two"), ids.next().expect("two"));
+        (queues, source, dead)
+    }
+
+    fn send(queues: &Queues, body: &str, delay: Option<Duration>) {
+        queues
+            .send(&queue().arn, body.to_owned(), BTreeMap::new(), delay)
+            .expect("a message by the rules");
+    }
+
+    #[test]
+    fn a_redrive_policy_must_name_a_queue_of_the_template() {
+        let error = Queues::new(&[queue_with_dead_letters(1)]).expect_err("no such queue");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "queue {} has the dead-letter queue {}, which the template does not define",
+                queue().logical_id,
+                dead_letter_queue().arn
+            )
+        );
+    }
+
+    #[test]
+    fn a_queue_is_found_under_any_host() {
+        let (queues, source, _) = queues();
+        for url in [
+            "http://127.0.0.1:3030/000000000000/work",
+            "https://sqs.us-east-1.amazonaws.com/000000000000/work/",
+            "http://localhost/queue/work",
+            "work",
+        ] {
+            assert_eq!(queues.with_url(url), Some(source), "{url}");
+        }
+        assert_eq!(
+            queues.with_url("http://127.0.0.1:3030/000000000000/other"),
+            None
+        );
+    }
+
+    #[test]
+    fn sending_to_an_unknown_queue_is_an_error() {
+        let (queues, ..) = queues();
+        let sent = queues.send("arn:other", "a".to_owned(), BTreeMap::new(), None);
+        assert_eq!(sent, Err(SendError::UnknownQueue("arn:other".to_owned())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_poll_ends_with_the_first_message() {
+        let (queues, source, _) = queues();
+        let started = queues.clock().now();
+        let receive = queues.receive(source, 10, None, LONG);
+        let send_later = async {
+            queues
+                .clock()
+                .sleep_until(started + Duration::from_secs(3))
+                .await;
+            send(&queues, "a", None);
+        };
+        let (received, ()) = tokio::join!(receive, send_later);
+        assert_eq!(received.len(), 1);
+        assert!(queues.clock().now() < started + LONG);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_poll_ends_when_a_delayed_message_falls_due() {
+        let (queues, source, _) = queues();
+        let started = queues.clock().now();
+        send(&queues, "a", Some(Duration::from_secs(7)));
+        assert_eq!(queues.receive(source, 10, None, LONG).await.len(), 1);
+        assert!(queues.clock().now() >= started + Duration::from_secs(7));
+        assert!(queues.clock().now() < started + LONG);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_poll_without_a_message_ends_in_time() {
+        let (queues, source, _) = queues();
+        let started = queues.clock().now();
+        assert!(queues.receive(source, 10, None, LONG).await.is_empty());
+        assert!(queues.clock().now() >= started + LONG);
+        assert!(
+            queues
+                .receive(source, 10, None, Duration::ZERO)
+                .await
+                .is_empty()
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_poll_ends_when_somebody_gives_a_message_back() {
+        let queues = Queues::new(&[queue()]).expect("no redrive");
+        let source = queues.with_name("work").expect("work");
+        send(&queues, "a", None);
+        let first = queues
+            .receive(source, 1, None, Duration::ZERO)
+            .await
+            .remove(0);
+        let give_back = async {
+            queues
+                .change_visibility(source, &first.receipt_handle, Duration::ZERO)
+                .expect("in flight");
+        };
+        let (received, ()) = tokio::join!(queues.receive(source, 1, None, LONG), give_back);
+        assert_eq!(received.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_letter_reaches_its_queue_and_whoever_waits_there() {
+        let (queues, source, dead) = queues();
+        send(&queues, "poison", None);
+        assert_eq!(
+            queues.receive(source, 1, None, Duration::ZERO).await.len(),
+            1
+        );
+        queues.clock().advance(queue().visibility_timeout);
+        let started = queues.clock().now();
+        let (dead_letters, received) = tokio::join!(
+            queues.receive(dead, 1, None, LONG),
+            queues.receive(source, 1, None, Duration::ZERO)
+        );
+        assert!(received.is_empty());
+        assert!(queues.clock().now() < started + LONG);
+        assert_eq!(dead_letters[0].content.body, "poison");
+        assert_eq!(dead_letters[0].dead_letter_source, Some(queue().arn));
+    }
+}

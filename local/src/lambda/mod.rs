@@ -60,11 +60,6 @@ pub struct FunctionError {
 const MAXIMUM_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 + 100;
 
 impl Invocation {
-    /// A failure of the given class.
-    fn failed(error_type: &str, error_message: impl Into<String>) -> Self {
-        Self::Failed(FunctionError::new(error_type, error_message))
-    }
-
     /// One word for the log: `returned`, `refused`, or the class of the function's error.
     fn outcome(&self) -> &str {
         match self {

@@ -14,6 +14,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use anyhow::Context;
 use bytes::Bytes;
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
@@ -146,10 +147,8 @@ impl Birth {
         stop: watch::Receiver<bool>,
         report: oneshot::Sender<Start>,
     ) {
-        let desk = runner.open_desk();
-        let kill = Arc::clone(&self.environment.0.kill);
-        let process = match runner.start_process(&desk.address(), kill, stop).await {
-            Ok(process) => process,
+        let (desk, process) = match self.start_process(&runner, stop).await {
+            Ok(started) => started,
             Err(error) => {
                 runner.pool().remove(&self.environment);
                 let reason = format!("{error:#}");
@@ -171,6 +170,19 @@ impl Birth {
             process,
         };
         life.run(report).await;
+    }
+
+    async fn start_process(
+        &self,
+        runner: &Runner,
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<(Desk, Process)> {
+        let desk = Desk::open()
+            .await
+            .context("could not open a port for its Runtime API")?;
+        let kill = Arc::clone(&self.environment.0.kill);
+        let process = runner.start_process(desk.address(), kill, stop).await?;
+        Ok((desk, process))
     }
 }
 

@@ -1,16 +1,15 @@
-//! The host of the function processes: one Runtime API for all of them, one pool per function.
+//! The host of the function processes: one pool of them per function.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use axum::serve::ListenerExt;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::sync::watch;
 
 use super::{
     Invocation, Invoke, MAXIMUM_PAYLOAD_BYTES, environment::Environment, guard::Guard, pool::Place,
-    runner::Runner, runtime_api::RuntimeApi,
+    runner::Runner,
 };
 use crate::template::Function;
 
@@ -68,22 +67,12 @@ pub struct Host {
     guard: Arc<Guard>,
     /// `true` once no process may start any more. Every environment's task holds a receiver.
     stop: watch::Sender<bool>,
-    server: JoinHandle<()>,
 }
 
 impl Host {
-    /// Serves the Runtime API on `listener`, which has to be on the loopback interface. Starts no
-    /// function yet. Errs if a binary is missing or the guard process cannot be started.
-    pub fn start(
-        functions: Vec<FunctionProcess>,
-        settings: HostSettings,
-        listener: TcpListener,
-    ) -> anyhow::Result<Self> {
-        let address = listener.local_addr()?;
-        if !address.ip().is_loopback() {
-            bail!("the Runtime API must listen on a loopback address, not on {address}");
-        }
-        let api = RuntimeApi::new(address);
+    /// Makes a host; starts no function yet. Errs if a binary is missing or the guard process cannot
+    /// be started. To be called within a tokio runtime.
+    pub fn start(functions: Vec<FunctionProcess>, settings: HostSettings) -> anyhow::Result<Self> {
         let guard = Arc::new(
             Guard::start().context("could not start /bin/sh to guard the function processes")?,
         );
@@ -92,14 +81,13 @@ impl Host {
         for function in functions {
             let logical_id = function.function.logical_id.clone();
             let (settings, guard) = (Arc::clone(&settings), Arc::clone(&guard));
-            let runner = Runner::new(function, settings, api.clone(), guard)?;
+            let runner = Runner::new(function, settings, guard)?;
             runners.insert(logical_id, Arc::new(runner));
         }
         Ok(Self {
             runners,
             guard,
             stop: watch::Sender::new(false),
-            server: tokio::spawn(serve(listener, api)),
         })
     }
 
@@ -119,7 +107,6 @@ impl Host {
         self.stop.send_replace(true);
         self.stop.closed().await;
         self.guard.end().await;
-        self.server.abort();
     }
 
     /// Kills the running processes of a function (SIGKILL). What they are working on fails; the next
@@ -209,23 +196,6 @@ impl Host {
 impl Invoke for Host {
     fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Invocation> {
         self.run(function, payload).boxed()
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, api: RuntimeApi) {
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "could not set TCP_NODELAY for a function");
-        }
-    });
-    if let Err(error) = axum::serve(listener, api.router()).await {
-        tracing::error!(%error, "the Runtime API has ended");
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     env,
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -21,7 +22,7 @@ use super::{
     host::{FunctionProcess, HostSettings},
     pool::Pool,
     process::Process,
-    runtime_api::{Desk, Event, RuntimeApi},
+    runtime_api::Event,
     variables::{INHERITED, Sources, variables},
 };
 use crate::template::Function;
@@ -32,7 +33,6 @@ pub(super) struct Runner {
     function: Function,
     binary: PathBuf,
     settings: Arc<HostSettings>,
-    api: RuntimeApi,
     guard: Arc<Guard>,
     pool: Mutex<Pool<Environment>>,
 }
@@ -42,7 +42,6 @@ impl Runner {
     pub(super) fn new(
         process: FunctionProcess,
         settings: Arc<HostSettings>,
-        api: RuntimeApi,
         guard: Arc<Guard>,
     ) -> anyhow::Result<Self> {
         let FunctionProcess { function, binary } = process;
@@ -58,7 +57,6 @@ impl Runner {
             function,
             binary,
             settings,
-            api,
             guard,
         })
     }
@@ -68,15 +66,10 @@ impl Runner {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens the Runtime API for one more environment.
-    pub(super) fn open_desk(&self) -> Desk {
-        self.api.open_desk()
-    }
-
     /// Starts a process that finds its Runtime API at `runtime_api`.
     pub(super) async fn start_process(
         &self,
-        runtime_api: &str,
+        runtime_api: SocketAddr,
         kill: Arc<Notify>,
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<Process> {
@@ -85,7 +78,7 @@ impl Runner {
             .group()
             .await
             .context("could not guard a function process")?;
-        let variables = self.variables(runtime_api);
+        let variables = self.variables(&runtime_api.to_string());
         Process::start(
             &self.function.logical_id,
             &self.binary,

@@ -1,16 +1,16 @@
 //! The Lambda Runtime API, version 2018-06-01, as the function processes speak it:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 //!
-//! All environments share one listener and are told apart by the first path segment, which is part of
-//! the `AWS_LAMBDA_RUNTIME_API` each one is given. Here are only routes and shapes: every call is
-//! handed to the environment it came from through its [`Desk`], and that environment decides.
+//! Every environment has a listener of its own on a free loopback port, its [`Desk`], so that
+//! `AWS_LAMBDA_RUNTIME_API` is a host and a port as on AWS (the Rust runtime takes a path after them
+//! only with a scheme before them, other runtimes not at all) and no call needs to say who makes it.
+//! Here are only routes and shapes; the environment decides what to answer.
 //!
 //! `next` is held open until there is an event: runtimes take any other answer as a reason to exit.
 
 use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    io,
+    net::{Ipv4Addr, SocketAddr},
 };
 
 use axum::{
@@ -19,27 +19,24 @@ use axum::{
     http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{get, post},
+    serve::ListenerExt,
 };
 use bytes::Bytes;
 use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
 use super::{FunctionError, MAXIMUM_PAYLOAD_BYTES};
 
-/// The address functions call, and the environments that may.
-#[derive(Clone, Debug)]
-pub(super) struct RuntimeApi {
-    address: SocketAddr,
-    desks: Arc<Mutex<HashMap<String, mpsc::UnboundedSender<Call>>>>,
-}
-
-/// Where the calls of one environment arrive. Dropped, the environment's calls are forbidden.
+/// Where the calls of one environment arrive. Dropped, it is closed.
 #[derive(Debug)]
 pub(super) struct Desk {
-    environment: String,
-    api: RuntimeApi,
+    address: SocketAddr,
     calls: mpsc::UnboundedReceiver<Call>,
+    server: JoinHandle<()>,
 }
 
 /// What a function process asks or tells.
@@ -86,64 +83,29 @@ pub(super) struct Event {
     pub(super) payload: Bytes,
 }
 
-impl RuntimeApi {
-    /// An API for environments that reach it at `address`.
-    pub(super) fn new(address: SocketAddr) -> Self {
-        Self {
-            address,
-            desks: Arc::default(),
-        }
-    }
-
-    /// Opens a desk for a new environment.
-    pub(super) fn open_desk(&self) -> Desk {
-        let environment = Uuid::new_v4().simple().to_string();
-        let (sender, calls) = mpsc::unbounded_channel();
-        self.desks().insert(environment.clone(), sender);
-        Desk {
-            environment,
-            api: self.clone(),
-            calls,
-        }
-    }
-
-    /// The routes.
-    pub(super) fn router(self) -> Router {
-        let runtime = Router::new()
-            .route("/invocation/next", get(next))
-            .route("/invocation/{request_id}/response", post(response))
-            .route("/invocation/{request_id}/error", post(error))
-            .route("/init/error", post(init_error))
-            // The size is judged by us, since the function's caller has to hear of it too.
-            .layer(DefaultBodyLimit::disable())
-            .with_state(self);
-        Router::new().nest("/{environment}/2018-06-01/runtime", runtime)
-    }
-
-    /// Hands a call to its environment; an environment that does not exist gets nothing.
-    fn submit(&self, environment: &str, call: Call) {
-        if let Some(desk) = self.desks().get(environment) {
-            // Nobody at the desk: the call is dropped and with it its reply, which says so.
-            let _ = desk.send(call);
-        }
-    }
-
-    fn desks(&self) -> MutexGuard<'_, HashMap<String, mpsc::UnboundedSender<Call>>> {
-        self.desks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Desk {
+    /// Opens a desk for a new environment. Errs if there is no port to be had.
+    pub(super) async fn open() -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (sender, calls) = mpsc::unbounded_channel();
+        Ok(Self {
+            address,
+            calls,
+            server: tokio::spawn(serve(listener, sender)),
+        })
+    }
+
     /// The value of `AWS_LAMBDA_RUNTIME_API`.
-    pub(super) fn address(&self) -> String {
-        format!("{}/{}", self.api.address, self.environment)
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The next call. Waits for ever if there is none.
     pub(super) async fn call(&mut self) -> Call {
         match self.calls.recv().await {
             Some(call) => call,
-            // Not reached: the other end lives in the table of desks until this one is dropped.
+            // Only without its server, which has logged why it ended.
             None => std::future::pending().await,
         }
     }
@@ -151,7 +113,7 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.api.desks().remove(&self.environment);
+        self.server.abort();
     }
 }
 
@@ -205,9 +167,34 @@ const FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked
 const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 
-async fn next(State(api): State<RuntimeApi>, Path(environment): Path<String>) -> Response {
+type Calls = mpsc::UnboundedSender<Call>;
+
+async fn serve(listener: TcpListener, calls: Calls) {
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "could not set TCP_NODELAY for a function");
+        }
+    });
+    if let Err(error) = axum::serve(listener, routes(calls)).await {
+        tracing::error!(%error, "a function's Runtime API has ended");
+    }
+}
+
+fn routes(calls: Calls) -> Router {
+    let runtime = Router::new()
+        .route("/invocation/next", get(next))
+        .route("/invocation/{request_id}/response", post(response))
+        .route("/invocation/{request_id}/error", post(error))
+        .route("/init/error", post(init_error))
+        // The size is judged below, since the function's caller has to hear of it too.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(calls);
+    Router::new().nest("/2018-06-01/runtime", runtime)
+}
+
+async fn next(State(calls): State<Calls>) -> Response {
     let (reply, event) = oneshot::channel();
-    api.submit(&environment, Call::Next(reply));
+    submit(&calls, Call::Next(reply));
     match event.await {
         Ok(event) => event.into_response(),
         Err(_) => Verdict::WrongState.into_response(),
@@ -215,14 +202,12 @@ async fn next(State(api): State<RuntimeApi>, Path(environment): Path<String>) ->
 }
 
 async fn response(
-    State(api): State<RuntimeApi>,
-    Path((environment, request_id)): Path<(String, String)>,
+    State(calls): State<Calls>,
+    Path(request_id): Path<String>,
     body: Bytes,
 ) -> Response {
     if body.len() <= MAXIMUM_PAYLOAD_BYTES {
-        return answer(&api, &environment, request_id, Ok(body))
-            .await
-            .into_response();
+        return answer(&calls, request_id, Ok(body)).await.into_response();
     }
     let too_large = FunctionError::new(
         "Function.ResponseSizeTooLarge",
@@ -231,7 +216,7 @@ async fn response(
              ({MAXIMUM_PAYLOAD_BYTES} bytes)."
         ),
     );
-    match answer(&api, &environment, request_id, Err(too_large)).await {
+    match answer(&calls, request_id, Err(too_large)).await {
         Verdict::Accepted => error_response(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
@@ -242,32 +227,24 @@ async fn response(
 }
 
 async fn error(
-    State(api): State<RuntimeApi>,
-    Path((environment, request_id)): Path<(String, String)>,
+    State(calls): State<Calls>,
+    Path(request_id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let error = FunctionError::from_body(&body, error_type(&headers));
-    answer(&api, &environment, request_id, Err(error))
-        .await
-        .into_response()
+    answer(&calls, request_id, Err(error)).await.into_response()
 }
 
-async fn init_error(
-    State(api): State<RuntimeApi>,
-    Path(environment): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn init_error(State(calls): State<Calls>, headers: HeaderMap, body: Bytes) -> Response {
     let error = FunctionError::from_body(&body, error_type(&headers));
     let (verdict, reply) = oneshot::channel();
-    api.submit(&environment, Call::InitError(error, verdict));
+    submit(&calls, Call::InitError(error, verdict));
     reply.await.unwrap_or(Verdict::WrongState).into_response()
 }
 
 async fn answer(
-    api: &RuntimeApi,
-    environment: &str,
+    calls: &Calls,
     request_id: String,
     answer: Result<Bytes, FunctionError>,
 ) -> Verdict {
@@ -277,8 +254,14 @@ async fn answer(
         answer,
         verdict,
     };
-    api.submit(environment, call);
+    submit(calls, call);
     reply.await.unwrap_or(Verdict::WrongState)
+}
+
+/// Hands a call to the environment. One that has ended drops it and with it the way back, which is
+/// an answer, too.
+fn submit(calls: &Calls, call: Call) {
+    calls.send(call).ok();
 }
 
 fn error_type(headers: &HeaderMap) -> &str {
@@ -296,4 +279,98 @@ fn error_response(status: StatusCode, error_type: &str, error_message: &str) -> 
 fn status_response(status: StatusCode, body: serde_json::Value) -> Response {
     let headers = [(CONTENT_TYPE, "application/json")];
     (status, headers, body.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+    use hyper::Request;
+    use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+
+    use super::{Bytes, Call, Desk, Event, Verdict};
+
+    /// Makes a call, meets it with `decide`, and returns the status of the answer.
+    async fn status(method: &str, path: &str, body: &str, decide: impl FnOnce(Call)) -> u16 {
+        let mut desk = Desk::open().await.expect("a port");
+        let request = Request::builder()
+            .method(method)
+            .uri(format!(
+                "http://{}/2018-06-01/runtime{path}",
+                desk.address()
+            ))
+            .body(Full::new(Bytes::from(body.to_owned())))
+            .expect("a request");
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let meet = async { decide(desk.call().await) };
+        let (response, ()) = tokio::join!(client.request(request), meet);
+        response.expect("an answer").status().as_u16()
+    }
+
+    fn say(verdict: Verdict) -> impl FnOnce(Call) {
+        move |call| match call {
+            Call::Answer { verdict: reply, .. } | Call::InitError(_, reply) => {
+                reply.send(verdict).expect("somebody waits");
+            }
+            Call::Next(_) => panic!("`next` asks and tells nothing"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_gets_the_status_its_environment_decides_on() {
+        let cases = [
+            (Verdict::Accepted, 202),
+            (Verdict::WrongRequestId, 400),
+            (Verdict::WrongState, 403),
+        ];
+        for (verdict, expected) in cases {
+            for path in [
+                "/invocation/7/response",
+                "/invocation/7/error",
+                "/init/error",
+            ] {
+                let status = status("POST", path, "{}", say(verdict)).await;
+                assert_eq!(status, expected, "{path} {verdict:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_over_the_limit_is_413_and_an_error_for_the_caller() {
+        let large = " ".repeat(super::MAXIMUM_PAYLOAD_BYTES + 1);
+        let status = status(
+            "POST",
+            "/invocation/7/response",
+            &large,
+            |call| match call {
+                Call::Answer {
+                    answer, verdict, ..
+                } => {
+                    assert!(answer.is_err());
+                    verdict.send(Verdict::Accepted).expect("somebody waits");
+                }
+                other => panic!("unexpected {other:?}"),
+            },
+        );
+        assert_eq!(status.await, 413);
+    }
+
+    #[tokio::test]
+    async fn next_is_answered_with_an_event_or_forbidden() {
+        let event = Event {
+            request_id: "7".to_owned(),
+            deadline_ms: 1,
+            function_arn: "arn".to_owned(),
+            trace_id: "Root=1".to_owned(),
+            payload: Bytes::from("{}"),
+        };
+        let hand_over = |call| match call {
+            Call::Next(next) => next.send(event).expect("somebody waits"),
+            other => panic!("unexpected {other:?}"),
+        };
+        assert_eq!(status("GET", "/invocation/next", "", hand_over).await, 200);
+        assert_eq!(
+            status("GET", "/invocation/next", "", Call::refuse).await,
+            403
+        );
+    }
 }

@@ -26,7 +26,7 @@ pub(super) struct Sources<'a> {
     pub(super) inherited: BTreeMap<String, String>,
     /// Variables for every function: endpoints and credentials.
     pub(super) extra: &'a BTreeMap<String, String>,
-    /// `host:port/path` of the Runtime API of this environment.
+    /// `host:port` of the Runtime API of this environment.
     pub(super) runtime_api: &'a str,
     /// The name of the log stream.
     pub(super) log_stream: &'a str,
@@ -108,7 +108,7 @@ mod tests {
             region: "eu-west-1",
             inherited: pairs(&[("PATH", "/opt/bin")]),
             extra: &pairs(&[("AWS_ENDPOINT_URL", "http://here"), ("TABLE", "rows-2")]),
-            runtime_api: "127.0.0.1:9/7",
+            runtime_api: "127.0.0.1:9",
             log_stream: "stream",
         });
         let expected = pairs(&[
@@ -120,7 +120,7 @@ mod tests {
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
             ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/stack-Echo"),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
-            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9/7"),
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9"),
             ("AWS_REGION", "eu-west-1"),
             ("LAMBDA_RUNTIME_DIR", "/var/runtime"),
             ("LAMBDA_TASK_ROOT", "/target/debug"),

@@ -9,17 +9,17 @@ use tempfile::TempDir;
 
 #[tokio::test]
 async fn a_built_function_comes_with_its_binary() {
-    let package = package("fn main() {}");
-    let functions = [function(package.path(), "built_by_a_test")];
+    let package = package("test_builds", "fn main() {}");
+    let functions = [function(package.path(), "test_builds")];
     let built = binaries::build(&functions, false).await.unwrap();
     assert_eq!(built.len(), 1);
-    assert!(built[0].binary.ends_with("debug/built_by_a_test"));
+    assert!(built[0].binary.ends_with("debug/test_builds"));
     assert!(built[0].binary.is_file());
 }
 
 #[tokio::test]
 async fn a_binary_the_package_lacks_is_named_with_its_function() {
-    let package = package("fn main() {}");
+    let package = package("test_lacks_a_binary", "fn main() {}");
     let functions = [function(package.path(), "other")];
     let error = binaries::build(&functions, false).await.unwrap_err();
     let sentence = error.to_string();
@@ -29,17 +29,18 @@ async fn a_binary_the_package_lacks_is_named_with_its_function() {
 
 #[tokio::test]
 async fn a_build_that_fails_is_one_sentence() {
-    let package = package("fn main() { missing() }");
-    let functions = [function(package.path(), "built_by_a_test")];
+    let package = package("test_does_not_build", "fn main() { missing() }");
+    let functions = [function(package.path(), "test_does_not_build")];
     let error = binaries::build(&functions, false).await.unwrap_err();
     let sentence = error.to_string();
     assert!(sentence.contains("do not build"), "{sentence}");
 }
 
-/// A package with the binary `built_by_a_test`.
-fn package(main: &str) -> TempDir {
+/// A package with one binary of its own name, a different one in every test: they may share a target
+/// folder.
+fn package(name: &str, main: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let manifest = "[package]\nname = \"built_by_a_test\"\nedition = \"2024\"\n[workspace]\n";
+    let manifest = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n[workspace]\n");
     fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
     fs::create_dir(folder.path().join("src")).unwrap();
     fs::write(folder.path().join("src/main.rs"), main).unwrap();

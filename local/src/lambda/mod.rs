@@ -1,4 +1,29 @@
 //! Lambda: whoever wants a function run asks through [`Invoke`] and is told how the invocation ended.
+//!
+//! [`Host`] runs the real function binaries as processes, one invocation per process at a time;
+//! [`Remote`] asks somebody else's Lambda Invoke API, e.g. `cargo lambda watch`. Neither retries:
+//! that is the caller's business (a queue), or nobody's (the gateway).
+//!
+//! Both log one line per invocation inside the span the caller is in, so a gateway that wants its
+//! route on that line enters a span with that field. Event and answer are never logged.
+//!
+//! Left out: memory and CPU limits, response streaming, extensions, SnapStart, versions and aliases.
+
+pub mod binaries;
+mod environment;
+mod failure;
+mod guard;
+mod host;
+mod output;
+mod pool;
+mod process;
+mod remote;
+mod runner;
+mod runtime_api;
+mod variables;
+
+pub use host::{FunctionProcess, Host, HostSettings};
+pub use remote::Remote;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -28,4 +53,82 @@ pub struct FunctionError {
     pub error_type: String,
     /// The text of the error; the authorizer's `Unauthorized` is told by it.
     pub error_message: String,
+}
+
+/// The largest event and the largest answer of a synchronous invocation, in bytes: Lambda's quota
+/// of 6 MB as its own error messages state it.
+const MAXIMUM_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 + 100;
+
+impl Invocation {
+    /// One word for the log: `returned`, `refused`, or the class of the function's error.
+    fn outcome(&self) -> &str {
+        match self {
+            Self::Returned(_) => "returned",
+            Self::Failed(error) => &error.error_type,
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// Why the function did not return, for the log.
+    fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Returned(_) => None,
+            Self::Failed(error) => Some(&error.error_message),
+            Self::Refused(reason) => Some(reason),
+        }
+    }
+}
+
+impl FunctionError {
+    /// An error of the given class.
+    fn new(error_type: &str, error_message: impl Into<String>) -> Self {
+        Self {
+            error_type: error_type.to_owned(),
+            error_message: error_message.into(),
+        }
+    }
+
+    /// Reads the body of an `/error` call. Runtimes are free in what they post, so whatever is
+    /// missing is filled in: the class from `fallback_type`, the message from the whole text.
+    fn from_body(body: &[u8], fallback_type: &str) -> Self {
+        #[derive(Default, serde::Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        struct Body {
+            error_type: Option<String>,
+            error_message: Option<String>,
+        }
+        let parsed: Body = serde_json::from_slice(body).unwrap_or_default();
+        Self {
+            error_type: parsed
+                .error_type
+                .unwrap_or_else(|| fallback_type.to_owned()),
+            error_message: parsed
+                .error_message
+                .unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FunctionError;
+
+    #[test]
+    fn an_error_body_is_read_leniently() {
+        let check = |body: &str, error_type: &str, error_message: &str| {
+            assert_eq!(
+                FunctionError::from_body(body.as_bytes(), "Unhandled"),
+                FunctionError::new(error_type, error_message),
+                "{body}"
+            );
+        };
+        check(
+            r#"{"errorType":"A","errorMessage":"b","stackTrace":[]}"#,
+            "A",
+            "b",
+        );
+        check(r#"{"errorMessage":"b"}"#, "Unhandled", "b");
+        check("not JSON", "Unhandled", "not JSON");
+        check("", "Unhandled", "");
+    }
 }

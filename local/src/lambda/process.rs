@@ -1,0 +1,166 @@
+//! One function process: started in a clean environment and in the guarded group, stopped and
+//! resumed, ended on request, and its end told in Lambda's words.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::AsyncRead,
+    process::{Child, Command},
+    sync::{Notify, watch},
+};
+
+use super::output::Output;
+
+/// A running function process. Dropped, it is killed.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    output: Output,
+    frozen: bool,
+    kill: Arc<Notify>,
+    stop: watch::Receiver<bool>,
+}
+
+/// How a process ended.
+#[derive(Debug)]
+pub(super) struct Exit {
+    /// The end in the words of Lambda's `Runtime.ExitError`.
+    pub(super) how: String,
+    /// The last lines it printed, oldest first.
+    pub(super) last_lines: Vec<String>,
+}
+
+impl Process {
+    /// Starts `binary` in the process group `group`. Either of `kill` being notified and `stop`
+    /// changing ends it. Errs if the operating system cannot start it.
+    pub(super) fn start(
+        function: &str,
+        binary: &Path,
+        variables: BTreeMap<String, String>,
+        group: i32,
+        kill: Arc<Notify>,
+        stop: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
+        let mut child = Command::new(binary)
+            .env_clear()
+            .envs(variables)
+            .current_dir(binary.parent().unwrap_or(Path::new("/")))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(group)
+            .kill_on_drop(true)
+            .spawn()?;
+        let streams = [
+            child.stdout.take().map(boxed),
+            child.stderr.take().map(boxed),
+        ];
+        Ok(Self {
+            output: Output::forward(function, streams.into_iter().flatten()),
+            child,
+            frozen: false,
+            kill,
+            stop,
+        })
+    }
+
+    /// The process id, until the process has ended.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits for the end of the process, and brings it about when asked to.
+    pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
+        tokio::select! {
+            () = self.kill.notified() => {},
+            _ = self.stop.changed() => {},
+            status = self.child.wait() => return status,
+        }
+        self.kill_and_wait().await
+    }
+
+    /// Kills the process if it still runs, and tells how it ended.
+    pub(super) async fn end(&mut self) -> Exit {
+        let how = match self.kill_and_wait().await {
+            Ok(status) => sentence(status),
+            Err(error) => format!("Runtime exited, but not how: {error}"),
+        };
+        Exit {
+            how,
+            last_lines: self.output.last_lines().await,
+        }
+    }
+
+    /// Stops the process where it is.
+    pub(super) fn freeze(&mut self) {
+        self.frozen = self.signal(Signal::STOP);
+    }
+
+    /// Lets a frozen process go on.
+    pub(super) fn thaw(&mut self) {
+        if self.frozen {
+            self.frozen = !self.signal(Signal::CONT);
+        }
+    }
+
+    async fn kill_and_wait(&mut self) -> io::Result<ExitStatus> {
+        // A process that has been waited for has no id, and cannot be killed.
+        if self.child.id().is_some() {
+            self.child.start_kill()?;
+        }
+        self.child.wait().await
+    }
+
+    /// Sends a signal; a process that has ended cannot be signalled and needs no signal.
+    fn signal(&self, signal: Signal) -> bool {
+        let id = self.id().and_then(|id| i32::try_from(id).ok());
+        let Some(pid) = id.and_then(Pid::from_raw) else {
+            return false;
+        };
+        let sent = kill_process(pid, signal);
+        if let Err(error) = sent {
+            tracing::warn!(%error, ?signal, "could not signal a function process");
+        }
+        sent.is_ok()
+    }
+}
+
+fn sentence(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
+        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
+        (None, Some(9)) => "Runtime exited with error: signal: killed".to_owned(),
+        (None, signal) => format!(
+            "Runtime exited with error: signal: {}",
+            signal.unwrap_or_default()
+        ),
+    }
+}
+
+fn boxed(stream: impl AsyncRead + Send + Unpin + 'static) -> Box<dyn AsyncRead + Send + Unpin> {
+    Box::new(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
+
+    #[test]
+    fn an_exit_is_told_in_lambdas_words() {
+        let check = |wait_status: i32, expected: &str| {
+            assert_eq!(super::sentence(ExitStatus::from_raw(wait_status)), expected);
+        };
+        check(0, "Runtime exited without providing a reason");
+        check(101 << 8, "Runtime exited with error: exit status 101");
+        check(9, "Runtime exited with error: signal: killed");
+        check(11, "Runtime exited with error: signal: 11");
+    }
+}

@@ -1,0 +1,60 @@
+//! Building the function binaries of a package with cargo.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use herald_local::{lambda::binaries, template::Function};
+use tempfile::TempDir;
+
+#[tokio::test]
+async fn a_built_function_comes_with_its_binary() {
+    let package = package("test_builds", "fn main() {}");
+    let functions = [function(package.path(), "test_builds")];
+    let built = binaries::build(&functions, false).await.unwrap();
+    assert_eq!(built.len(), 1);
+    assert!(built[0].binary.ends_with("debug/test_builds"));
+    assert!(built[0].binary.is_file());
+}
+
+#[tokio::test]
+async fn a_binary_the_package_lacks_is_named_with_its_function() {
+    let package = package("test_lacks_a_binary", "fn main() {}");
+    let functions = [function(package.path(), "other")];
+    let error = binaries::build(&functions, false).await.unwrap_err();
+    let sentence = error.to_string();
+    let start = "function Echo needs the binary other, which the package in ";
+    assert!(sentence.starts_with(start), "{sentence}");
+}
+
+#[tokio::test]
+async fn a_build_that_fails_is_one_sentence() {
+    let package = package("test_does_not_build", "fn main() { missing() }");
+    let functions = [function(package.path(), "test_does_not_build")];
+    let error = binaries::build(&functions, false).await.unwrap_err();
+    let sentence = error.to_string();
+    assert!(sentence.contains("do not build"), "{sentence}");
+}
+
+/// A package with one binary of its own name, a different one in every test: they may share a target
+/// folder.
+fn package(name: &str, main: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n[workspace]\n");
+    fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
+    fs::create_dir(folder.path().join("src")).unwrap();
+    fs::write(folder.path().join("src/main.rs"), main).unwrap();
+    folder
+}
+
+fn function(code: &Path, binary: &str) -> Function {
+    Function {
+        logical_id: "Echo".to_owned(),
+        name: "stack-Echo".to_owned(),
+        binary: binary.to_owned(),
+        code: code.to_owned(),
+        environment: BTreeMap::new(),
+        timeout: Duration::from_secs(3),
+        memory_mb: 128,
+    }
+}

@@ -1,0 +1,104 @@
+//! Functions behind an Invoke API: how AWS and how `cargo lambda watch` answer.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{
+    Router,
+    extract::Path,
+    http::{HeaderMap, HeaderValue, StatusCode},
+    routing::post,
+};
+use bytes::Bytes;
+use herald_local::{
+    lambda::{FunctionError, Invocation, Invoke, Remote},
+    template::Function,
+};
+use tokio::net::TcpListener;
+
+#[tokio::test]
+async fn an_answer_is_returned() {
+    let remote = remote(StatusCode::OK, None, r#"{"statusCode":200}"#).await;
+    let returned = Invocation::Returned(r#"{"statusCode":200}"#.into());
+    assert_eq!(remote.invoke("Echo", "{}".into()).await, returned);
+}
+
+#[tokio::test]
+async fn both_styles_of_a_function_error_are_understood() {
+    let body = r#"{"errorType":"A","errorMessage":"b"}"#;
+    let error = FunctionError {
+        error_type: "A".to_owned(),
+        error_message: "b".to_owned(),
+    };
+    let styles = [
+        (StatusCode::OK, Some("Unhandled")),
+        (StatusCode::INTERNAL_SERVER_ERROR, None),
+    ];
+    for (status, header) in styles {
+        let remote = remote(status, header, body).await;
+        let invocation = remote.invoke("Echo", "{}".into()).await;
+        assert_eq!(invocation, Invocation::Failed(error.clone()), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn another_status_is_a_refusal() {
+    let remote = remote(StatusCode::TOO_MANY_REQUESTS, None, "slow down").await;
+    let reason = "the Invoke API answered 429 Too Many Requests: slow down";
+    let refused = Invocation::Refused(reason.to_owned());
+    assert_eq!(remote.invoke("Echo", "{}".into()).await, refused);
+}
+
+#[tokio::test]
+async fn an_address_where_nothing_listens_is_a_sentence_that_says_what_to_do() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let remote = Remote::new(&url, &[function()]).unwrap();
+    let Invocation::Refused(reason) = remote.invoke("Echo", "{}".into()).await else {
+        panic!("nothing listens there");
+    };
+    let sentence = format!("no function runs at {url}: start `cargo lambda watch`");
+    assert!(reason.starts_with(&sentence), "{reason}");
+}
+
+#[test]
+fn only_an_http_address_is_taken() {
+    for url in ["127.0.0.1:9000", "https://example.com", "not an address"] {
+        assert!(Remote::new(url, &[]).is_err(), "{url}");
+    }
+}
+
+/// A remote whose API answers every invocation of the binary `echo` like this.
+async fn remote(
+    status: StatusCode,
+    function_error: Option<&'static str>,
+    body: &'static str,
+) -> Remote {
+    let invoke = move |Path(binary): Path<String>, _event: Bytes| async move {
+        assert_eq!(binary, "echo");
+        let mut headers = HeaderMap::new();
+        if let Some(kind) = function_error {
+            headers.insert("x-amz-function-error", HeaderValue::from_static(kind));
+        }
+        (status, headers, body)
+    };
+    let routes = Router::new().route("/2015-03-31/functions/{binary}/invocations", post(invoke));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    Remote::new(&url, &[function()]).unwrap()
+}
+
+fn function() -> Function {
+    Function {
+        logical_id: "Echo".to_owned(),
+        name: "stack-Echo".to_owned(),
+        binary: "echo".to_owned(),
+        code: ".".into(),
+        environment: BTreeMap::new(),
+        timeout: Duration::from_secs(3),
+        memory_mb: 128,
+    }
+}

@@ -1,0 +1,187 @@
+//! A stack that runs: everything of a template, started together and ended together.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use chrono::Utc;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+
+use crate::{
+    dynamodb::DynamoDb,
+    eventbridge::EventBridge,
+    front_door::{self, FrontDoor},
+    gateway::{Gateway, Limits},
+    lambda::{FunctionProcess, Host, HostSettings, Invoke, Remote, binaries},
+    overview::Addresses,
+    sqs::{Mapping, Queues},
+    template::{Settings, Stack},
+};
+
+/// What to run, and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The template's file.
+    pub template: PathBuf,
+    /// Values for the template's parameters; the others take their defaults.
+    pub parameters: BTreeMap<String, String>,
+    /// Who runs the functions.
+    pub functions: Functions,
+    /// The file that keeps the tables; none: they are in memory.
+    pub data: Option<PathBuf>,
+    /// What bounds a WebSocket connection.
+    pub limits: Limits,
+    /// Whether function processes are stopped between invocations, as Lambda does.
+    pub freeze: bool,
+}
+
+/// Who runs the functions.
+#[derive(Clone, Debug)]
+pub enum Functions {
+    /// Cargo builds them, and they run as processes of ours.
+    Build {
+        /// Whether with the release profile.
+        release: bool,
+    },
+    /// They are in this folder, built before, and run as processes of ours.
+    Prebuilt(PathBuf),
+    /// Somebody with Lambda's Invoke API runs them, e.g. `cargo lambda watch`.
+    Remote(String),
+}
+
+/// A stack that runs until [`RunningStack::shutdown`].
+pub struct RunningStack {
+    stack: Stack,
+    addresses: Addresses,
+    door: Arc<FrontDoor>,
+    host: Option<Arc<Host>>,
+    shutdown: watch::Sender<bool>,
+    mappings: JoinSet<()>,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl RunningStack {
+    /// Starts everything that the template describes behind `listener`, and returns once it takes
+    /// requests. Errs, in one sentence, when the template or a function is unusable.
+    pub async fn start(listener: TcpListener, config: Config) -> anyhow::Result<Self> {
+        let address = listener.local_addr()?;
+        let settings = Settings {
+            parameters: config.parameters.clone(),
+            ..Settings::new(format!("http://{address}"))
+        };
+        let stack = Stack::read(&config.template, &settings)?;
+        let addresses = Addresses::new(&stack, address);
+        let queues = Arc::new(Queues::new(&stack.queues)?);
+        let dynamodb = DynamoDb::start(config.data.as_deref(), &stack.tables).await?;
+        let eventbridge = EventBridge::new(&stack, queues.clone(), Utc::now)?;
+        let (invoke, host) = start_functions(&stack, &addresses, &config).await?;
+        let gateway = Gateway::new(
+            stack.web_socket_api.clone(),
+            &stack.region,
+            &stack.account_id,
+            config.limits,
+            invoke.clone(),
+        )?;
+        let (shutdown, stopping) = watch::channel(false);
+        let mut mappings = JoinSet::new();
+        for mapping in &stack.event_source_mappings {
+            let region = stack.region.clone();
+            let mapping = Mapping::new(mapping.clone(), queues.clone(), invoke.clone(), region)?;
+            mappings.spawn(mapping.run(stopping.clone()));
+        }
+        let door = Arc::new(FrontDoor {
+            gateway,
+            dynamodb,
+            queues,
+            eventbridge,
+            overview: addresses.overview(&stack),
+        });
+        Ok(Self {
+            server: tokio::spawn(front_door::serve(listener, door.clone())),
+            stack,
+            addresses,
+            door,
+            host,
+            shutdown,
+            mappings,
+        })
+    }
+
+    /// What the template describes.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// Where everything is.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// The WebSocket API, to look at its connections or to throttle it.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.door.gateway
+    }
+
+    /// The queues, to look into them or to move their time.
+    pub fn queues(&self) -> &Arc<Queues> {
+        &self.door.queues
+    }
+
+    /// The tables, to end rows whose time has come.
+    pub fn dynamodb(&self) -> &DynamoDb {
+        &self.door.dynamodb
+    }
+
+    /// The function processes, to kill some; none if somebody else runs the functions.
+    pub fn functions(&self) -> Option<&Arc<Host>> {
+        self.host.as_ref()
+    }
+
+    /// Closes every connection, lets running invocations of the queues end, and ends every process.
+    pub async fn shutdown(mut self) {
+        self.shutdown.send_replace(true);
+        self.door.gateway.close_all();
+        while self.mappings.join_next().await.is_some() {}
+        if let Some(host) = &self.host {
+            host.shutdown().await;
+        }
+        self.server.abort();
+    }
+}
+
+/// Starts the functions, and proves that each gets as far as asking for its first event.
+async fn start_functions(
+    stack: &Stack,
+    addresses: &Addresses,
+    config: &Config,
+) -> anyhow::Result<(Arc<dyn Invoke>, Option<Arc<Host>>)> {
+    let processes = match &config.functions {
+        Functions::Remote(url) => {
+            let remote = Remote::new(url, &stack.functions)?;
+            return Ok((Arc::new(remote), None));
+        }
+        Functions::Build { release } => binaries::build(&stack.functions, *release).await?,
+        Functions::Prebuilt(folder) => binaries::find(&stack.functions, folder)?,
+    };
+    check_distinct(&processes)?;
+    let settings = HostSettings {
+        region: stack.region.clone(),
+        account_id: stack.account_id.clone(),
+        environment: addresses.environment(),
+        freeze: config.freeze,
+        ..HostSettings::default()
+    };
+    let host = Arc::new(Host::start(processes, settings)?);
+    if let Err(error) = host.warm_up().await {
+        host.shutdown().await;
+        return Err(error);
+    }
+    Ok((host.clone(), Some(host)))
+}

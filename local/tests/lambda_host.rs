@@ -390,6 +390,7 @@ async fn a_shutdown_leaves_no_process_and_refuses_what_comes_later() {
     failed(busy);
     let later = invoke(&host, json!({ "do": "pid" })).await;
     assert!(matches!(later, Invocation::Refused(_)), "{later:?}");
+    assert!(host.warm_up().await.is_err());
 }
 
 #[tokio::test]

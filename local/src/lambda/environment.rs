@@ -267,7 +267,7 @@ impl Life {
     /// Works on one event after the other until the process has ended.
     async fn serve(&mut self, first: Next) {
         let mut next = Some(first);
-        let mut ask_by = Instant::now();
+        let mut ask_by = Instant::now() + self.runner.timeout();
         loop {
             let delivery = match self.hand_over(next.take(), ask_by).await {
                 Ok(delivery) => delivery,

@@ -140,9 +140,13 @@ impl Host {
 
     /// Starts one environment and makes it idle; says what went wrong, if anything did.
     async fn warm_up_one(&self, runner: &Arc<Runner>) -> Option<String> {
+        let stop = match self.running() {
+            Ok(stop) => stop,
+            Err(reason) => return Some(reason),
+        };
         let (environment, birth) = Environment::new();
         runner.pool().add(environment.clone());
-        let start = birth.start(Arc::clone(runner), self.stop.subscribe()).await;
+        let start = birth.start(Arc::clone(runner), stop).await;
         match start {
             Ok(Ok(())) => {
                 runner.pool().put_back(&environment);
@@ -174,11 +178,7 @@ impl Host {
     /// An environment for one invocation, and whether it was started for it. Errs with the reason
     /// there is none.
     fn take(&self, runner: &Arc<Runner>) -> Result<(Environment, bool), String> {
-        // Subscribed before looking, so that a shutdown that comes later reaches the new process.
-        let stop = self.stop.subscribe();
-        if *stop.borrow() {
-            return Err("the functions are shutting down".to_owned());
-        }
+        let stop = self.running()?;
         let mut pool = runner.pool();
         match pool.take() {
             Place::Idle(environment) => Ok((environment, false)),
@@ -190,6 +190,16 @@ impl Host {
             }
             Place::Full => Err(throttled(runner)),
         }
+    }
+
+    /// What tells a process about the shutdown. Errs once that has begun.
+    fn running(&self) -> Result<watch::Receiver<bool>, String> {
+        // Subscribed before looking, so that a shutdown from here on is not missed.
+        let stop = self.stop.subscribe();
+        if *stop.borrow() {
+            return Err("the functions are shutting down".to_owned());
+        }
+        Ok(stop)
     }
 }
 

@@ -66,7 +66,8 @@ impl Runner {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a process that finds its Runtime API at `runtime_api`.
+    /// Starts a process that finds its Runtime API at `runtime_api`. Errs if it, or the guard it needs,
+    /// cannot be started.
     pub(super) async fn start_process(
         &self,
         runtime_api: SocketAddr,

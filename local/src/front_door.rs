@@ -20,7 +20,7 @@ use crate::{
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
     gateway::{Gateway, respond},
-    sqs::Queues,
+    sqs::{self, Queues},
 };
 
 /// The largest request of any service: DynamoDB's batch of 16 MB.
@@ -78,15 +78,20 @@ fn target(request: &Request) -> Option<(String, String)> {
 impl FrontDoor {
     async fn call(&self, service: &str, operation: &str, request: Request) -> Response<Body> {
         match service {
-            "DynamoDB_20120810" | "DynamoDBStreams_20120810" => {
-                self.dynamodb.forward(request).await.unwrap_or_else(|error| {
+            "DynamoDB_20120810" | "DynamoDBStreams_20120810" => self
+                .dynamodb
+                .forward(request)
+                .await
+                .unwrap_or_else(|error| {
                     tracing::error!(%error, "the DynamoDB engine did not answer");
-                    respond(StatusCode::BAD_GATEWAY, "the DynamoDB engine did not answer")
-                })
-            }
+                    respond(
+                        StatusCode::BAD_GATEWAY,
+                        "the DynamoDB engine did not answer",
+                    )
+                }),
             "AmazonSQS" => {
                 let answer = match body(request).await {
-                    Ok(body) => self.queues.call(operation, body).await,
+                    Ok(body) => sqs::call(&self.queues, operation, body).await,
                     Err(error) => Err(error),
                 };
                 aws_json("application/x-amz-json-1.0", answer)

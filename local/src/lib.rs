@@ -1,9 +1,19 @@
 //! The whole Herald stack on one machine: reads `template.yaml`, the file that is deployed, and runs
 //! what it describes.
+//!
+//! [`RunningStack::start`] is all there is to it; the other modules are the services it is made of.
 
+pub mod addresses;
 pub mod aws_json;
-pub mod gateway;
+pub mod dynamodb;
 pub mod eventbridge;
+mod front_door;
+pub mod gateway;
 pub mod lambda;
+pub mod overview;
+mod queue_delivery;
+mod running_stack;
 pub mod sqs;
 pub mod template;
+
+pub use running_stack::{Config, Functions, RunningStack};

@@ -1,12 +1,7 @@
 //! A stack that runs: everything of a template, started together and ended together.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use anyhow::Context;
 use chrono::Utc;
 use tokio::{
     net::TcpListener,
@@ -15,12 +10,13 @@ use tokio::{
 };
 
 use crate::{
+    addresses::Addresses,
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
     front_door::{self, FrontDoor},
     gateway::{Gateway, Limits},
-    lambda::{FunctionProcess, Host, HostSettings, Invoke, Remote, binaries},
-    overview::Addresses,
+    lambda::{Host, HostSettings, Invoke, Remote, binaries},
+    overview,
     sqs::{Mapping, Queues},
     template::{Settings, Stack},
 };
@@ -101,7 +97,7 @@ impl RunningStack {
             dynamodb,
             queues,
             eventbridge,
-            overview: addresses.overview(&stack),
+            overview: overview::text(&stack, &addresses),
         });
         Ok(Self {
             server: tokio::spawn(front_door::serve(listener, door.clone())),
@@ -170,7 +166,6 @@ async fn start_functions(
         Functions::Build { release } => binaries::build(&stack.functions, *release).await?,
         Functions::Prebuilt(folder) => binaries::find(&stack.functions, folder)?,
     };
-    check_distinct(&processes)?;
     let settings = HostSettings {
         region: stack.region.clone(),
         account_id: stack.account_id.clone(),

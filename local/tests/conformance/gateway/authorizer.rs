@@ -28,8 +28,14 @@ fn changed(change: impl FnOnce(&mut Value)) -> Invocation {
 async fn the_authorizers_answer_decides_the_upgrade() {
     for (outcome, answered) in [
         (returned(answer("Allow", ARN)), 101),
-        (returned(answer("Allow", "arn:aws:execute-api:*/prod/*")), 101),
-        (returned(answer("Allow", "arn:aws:execute-api:*/prod/*/*")), 403),
+        (
+            returned(answer("Allow", "arn:aws:execute-api:*/prod/*")),
+            101,
+        ),
+        (
+            returned(answer("Allow", "arn:aws:execute-api:*/prod/*/*")),
+            403,
+        ),
         (returned(answer("Deny", ARN)), 403),
         (failed("Unauthorized"), 401),
         (failed("unauthorized"), 500),
@@ -37,8 +43,14 @@ async fn the_authorizers_answer_decides_the_upgrade() {
         (Invocation::Refused("throttled".to_owned()), 500),
         (returned(json!("nonsense")), 500),
         (changed(|answer| answer["principalId"] = json!(null)), 500),
-        (changed(|answer| answer["context"]["list"] = json!([1])), 500),
-        (changed(|answer| answer["context"]["long"] = json!("x".repeat(8192))), 500),
+        (
+            changed(|answer| answer["context"]["list"] = json!([1])),
+            500,
+        ),
+        (
+            changed(|answer| answer["context"]["long"] = json!("x".repeat(8192))),
+            500,
+        ),
     ] {
         let said = format!("{outcome:?}");
         let gateway = TestGateway::builder()
@@ -54,7 +66,10 @@ async fn the_authorizers_answer_decides_the_upgrade() {
 
 #[tokio::test]
 async fn a_missing_identity_source_is_unauthorized_without_asking() {
-    let sources = ["route.request.header.X-Key", "route.request.querystring.token"];
+    let sources = [
+        "route.request.header.X-Key",
+        "route.request.querystring.token",
+    ];
     let gateway = TestGateway::builder()
         .authorizer(&sources, |_| returned(answer("Allow", ARN)))
         .start()
@@ -93,7 +108,10 @@ async fn the_context_is_in_every_later_event_as_strings() {
     assert_eq!(of_disconnect, expected);
 
     let mut of_connect = gateway.events("$connect")[0]["requestContext"]["authorizer"].clone();
-    let latency = of_connect.as_object_mut().unwrap().remove("integrationLatency");
+    let latency = of_connect
+        .as_object_mut()
+        .unwrap()
+        .remove("integrationLatency");
     assert!(latency.unwrap().is_u64());
     assert_eq!(of_connect, expected);
 }

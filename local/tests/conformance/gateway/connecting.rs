@@ -81,7 +81,12 @@ async fn an_unknown_stage_is_forbidden() {
 #[tokio::test]
 async fn a_stage_over_its_throttle_answers_too_many_requests() {
     let gateway = TestGateway::builder()
-        .api(|api| api.throttle = Some(Throttle { rate: 0.0, burst: 1 }))
+        .api(|api| {
+            api.throttle = Some(Throttle {
+                rate: 0.0,
+                burst: 1,
+            })
+        })
         .start()
         .await;
     assert_eq!(gateway.status(&gateway.url()).await, 101);

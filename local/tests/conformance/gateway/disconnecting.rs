@@ -28,7 +28,10 @@ async fn the_clients_close_is_told_to_disconnect() {
         })
     };
     for (close, expected) in [
-        (None, json!([1005, "Client-side close frame status not set"])),
+        (
+            None,
+            json!([1005, "Client-side close frame status not set"]),
+        ),
         (
             frame(CloseCode::Normal, ""),
             json!([1000, "Connection Closed Normally"]),
@@ -77,7 +80,13 @@ async fn a_delete_closes_the_connection_normally() {
     assert_eq!(closed(&mut socket).await, (1000, String::new()));
     let expected = json!([1000, "Connection Closed Normally"]);
     assert_eq!(told(&disconnects.recv().await.unwrap()), expected);
-    assert!(delete().await.unwrap_err().into_service_error().is_gone_exception());
+    assert!(
+        delete()
+            .await
+            .unwrap_err()
+            .into_service_error()
+            .is_gone_exception()
+    );
 }
 
 #[tokio::test]

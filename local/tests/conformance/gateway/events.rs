@@ -79,7 +79,10 @@ async fn events_have_the_shape_of_captured_ones() {
     let url = format!("{}?token=t-1", gateway.url());
     let headers = [
         ("origin", "https://app.example.com"),
-        ("sec-websocket-extensions", "permessage-deflate; client_max_window_bits"),
+        (
+            "sec-websocket-extensions",
+            "permessage-deflate; client_max_window_bits",
+        ),
         ("sec-websocket-protocol", "push.v1"),
         ("user-agent", "push-client/1.0"),
     ];
@@ -93,9 +96,18 @@ async fn events_have_the_shape_of_captured_ones() {
     let disconnect = disconnects.recv().await.unwrap();
     let connect = gateway.events("$connect").remove(0);
 
-    assert_eq!(shape(&connect, ""), sample(include_str!("samples/connect.json")));
-    assert_eq!(shape(&message, ""), sample(include_str!("samples/message.json")));
-    assert_eq!(shape(&disconnect, ""), sample(include_str!("samples/disconnect.json")));
+    assert_eq!(
+        shape(&connect, ""),
+        sample(include_str!("samples/connect.json"))
+    );
+    assert_eq!(
+        shape(&message, ""),
+        sample(include_str!("samples/message.json"))
+    );
+    assert_eq!(
+        shape(&disconnect, ""),
+        sample(include_str!("samples/disconnect.json"))
+    );
     for event in [connect, message, disconnect] {
         let context = &event["requestContext"];
         assert_eq!(context["requestId"], context["extendedRequestId"]);
@@ -119,7 +131,10 @@ async fn the_authorizers_event_has_the_shape_of_a_captured_one() {
         .to_string()
         .replace("\"Upgrade\":\"websocket\"", "\"Upgrade\":\"websocket\"")
         .replace("\"Connection\":\"Upgrade\"", "\"Connection\":\"upgrade\"")
-        .replace("\"Connection\":[\"Upgrade\"]", "\"Connection\":[\"upgrade\"]");
+        .replace(
+            "\"Connection\":[\"Upgrade\"]",
+            "\"Connection\":[\"upgrade\"]",
+        );
     assert_eq!(
         shape(&serde_json::from_str(&text).unwrap(), ""),
         sample(include_str!("samples/authorizer-request.json"))
@@ -161,7 +176,10 @@ async fn of_a_repeated_parameter_the_last_is_single_and_all_are_multiple() {
     let url = format!("{}?a=1&b=x%20y&a=2", gateway.url());
     assert_eq!(gateway.status(&url).await, 101);
     let event = gateway.events("$connect").remove(0);
-    assert_eq!(event["queryStringParameters"], json!({"a": "2", "b": "x y"}));
+    assert_eq!(
+        event["queryStringParameters"],
+        json!({"a": "2", "b": "x y"})
+    );
     assert_eq!(
         event["multiValueQueryStringParameters"],
         json!({"a": ["1", "2"], "b": ["x y"]})

@@ -30,10 +30,7 @@ use tokio::{
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{
-        self, Message,
-        client::IntoClientRequest,
-        handshake::client::Response,
-        protocol::CloseFrame,
+        self, Message, client::IntoClientRequest, handshake::client::Response, protocol::CloseFrame,
     },
 };
 
@@ -112,10 +109,14 @@ impl Builder {
     ) -> Self {
         self.api.authorizer = Some(Authorizer {
             function: "authorizer".to_owned(),
-            identity_sources: identity_sources.iter().map(|&source| source.to_owned()).collect(),
+            identity_sources: identity_sources
+                .iter()
+                .map(|&source| source.to_owned())
+                .collect(),
         });
         let script = move |event| std::future::ready(script(event)).boxed();
-        self.scripts.insert("authorizer".to_owned(), Box::new(script));
+        self.scripts
+            .insert("authorizer".to_owned(), Box::new(script));
         self
     }
 
@@ -250,7 +251,9 @@ impl TestGateway {
     pub fn management_at(&self, path: &str) -> Client {
         let config = aws_sdk_apigatewaymanagement::Config::builder()
             .behavior_version_latest()
-            .region(aws_sdk_apigatewaymanagement::config::Region::new("us-east-1"))
+            .region(aws_sdk_apigatewaymanagement::config::Region::new(
+                "us-east-1",
+            ))
             .credentials_provider(Credentials::for_tests())
             .endpoint_url(format!("http://{}{path}", self.address))
             .build();

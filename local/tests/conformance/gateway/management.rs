@@ -1,8 +1,7 @@
 //! The management API, called by the real SDK: checklist item 14.
 
 use aws_sdk_apigatewaymanagement::{
-    error::ProvideErrorMetadata,
-    operation::post_to_connection::PostToConnectionError,
+    error::ProvideErrorMetadata, operation::post_to_connection::PostToConnectionError,
     primitives::Blob,
 };
 use herald_local::template::Throttle;
@@ -62,8 +61,14 @@ async fn a_gone_connection_is_410_with_its_code_and_no_body() {
     for method in ["POST", "GET", "DELETE"] {
         let request = hyper::Request::builder()
             .method(method)
-            .uri(format!("http://{}/prod/%40connections/{UNKNOWN}", gateway.address))
-            .header("authorization", "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/execute-api/aws4_request")
+            .uri(format!(
+                "http://{}/prod/%40connections/{UNKNOWN}",
+                gateway.address
+            ))
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=A/20260101/us-east-1/execute-api/aws4_request",
+            )
             .body(Full::default())
             .unwrap();
         let response = client.request(request).await.unwrap();
@@ -91,7 +96,10 @@ async fn an_unsigned_call_is_refused() {
 async fn a_throttled_post_is_tried_three_times_by_the_sdk() {
     let gateway = TestGateway::builder().start().await;
     let (_socket, id) = gateway.connect_known().await;
-    gateway.gateway.throttle_management(Some(Throttle { rate: 0.0, burst: 0 }));
+    gateway.gateway.throttle_management(Some(Throttle {
+        rate: 0.0,
+        burst: 0,
+    }));
     let before = gateway.requests();
     let error = post_error(gateway.management(), &id, 1).await;
     assert!(error.is_limit_exceeded_exception(), "{error:?}");
@@ -130,7 +138,12 @@ async fn a_connection_can_be_looked_at() {
     let id = gateway.gateway.open_connections()[0].connection_id.clone();
     let get = || async {
         let management = gateway.management();
-        management.get_connection().connection_id(&id).send().await.unwrap()
+        management
+            .get_connection()
+            .connection_id(&id)
+            .send()
+            .await
+            .unwrap()
     };
     let before = get().await;
     let identity = before.identity().unwrap();

@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, SinkExt};
-use herald_local::{
-    lambda::Invocation,
-    template::Throttle,
-};
+use herald_local::{lambda::Invocation, template::Throttle};
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 use tokio_tungstenite::tungstenite::Message;
@@ -28,7 +25,15 @@ async fn ask(socket: &mut Socket, text: &str) -> String {
 #[tokio::test]
 async fn the_action_chooses_the_route() {
     let mut builder = TestGateway::builder();
-    for key in ["$connect", "$disconnect", "$default", "subscribe", "5", "true", "[a, b]"] {
+    for key in [
+        "$connect",
+        "$disconnect",
+        "$default",
+        "subscribe",
+        "5",
+        "true",
+        "[a, b]",
+    ] {
         builder = builder.two_way(key, tells_its_route);
     }
     let gateway = builder.start().await;
@@ -77,7 +82,9 @@ async fn what_goes_wrong_is_told_in_the_gateways_own_frames() {
         let request_id = parsed["requestId"].as_str().unwrap();
         assert_eq!(
             frame,
-            format!(r#"{{"message": "{message}", "connectionId":"{id}", "requestId":"{request_id}"}}"#)
+            format!(
+                r#"{{"message": "{message}", "connectionId":"{id}", "requestId":"{request_id}"}}"#
+            )
         );
     }
 }
@@ -86,12 +93,21 @@ async fn what_goes_wrong_is_told_in_the_gateways_own_frames() {
 async fn a_message_over_the_stages_throttle_is_told_so() {
     let gateway = TestGateway::builder()
         .two_way("$default", tells_its_route)
-        .api(|api| api.throttle = Some(Throttle { rate: 0.0, burst: 2 }))
+        .api(|api| {
+            api.throttle = Some(Throttle {
+                rate: 0.0,
+                burst: 2,
+            })
+        })
         .start()
         .await;
     let mut socket = gateway.connect().await;
     assert_eq!(ask(&mut socket, "1").await, "$default");
-    assert!(ask(&mut socket, "2").await.starts_with(r#"{"message": "Too Many Requests","#));
+    assert!(
+        ask(&mut socket, "2")
+            .await
+            .starts_with(r#"{"message": "Too Many Requests","#)
+    );
 }
 
 /// Checklist item 8: a one-way route answers nothing, whatever its function returns; a two-way one
@@ -100,11 +116,17 @@ async fn a_message_over_the_stages_throttle_is_told_so() {
 async fn only_a_two_way_route_answers() {
     let result = |result: Value| move |_| std::future::ready(returned(result.clone()));
     let gateway = TestGateway::builder()
-        .route("oneWay", result(json!({"statusCode": 500, "body": "dropped"})))
+        .route(
+            "oneWay",
+            result(json!({"statusCode": 500, "body": "dropped"})),
+        )
         .route("null", result(json!(null)))
         .two_way("noBody", result(json!({"statusCode": 200})))
         .two_way("ok", result(json!({"statusCode": 200, "body": "ok"})))
-        .two_way("failing", result(json!({"statusCode": 500, "body": "failing"})))
+        .two_way(
+            "failing",
+            result(json!({"statusCode": 500, "body": "failing"})),
+        )
         .start()
         .await;
     let mut socket = gateway.connect().await;

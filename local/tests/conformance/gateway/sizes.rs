@@ -28,7 +28,11 @@ async fn echo() -> TestGateway {
 /// Sends a text in frames of these sizes.
 async fn send_fragments(socket: &mut Socket, sizes: &[usize]) {
     for (index, size) in sizes.iter().enumerate() {
-        let kind = if index == 0 { Data::Text } else { Data::Continue };
+        let kind = if index == 0 {
+            Data::Text
+        } else {
+            Data::Continue
+        };
         let last = index + 1 == sizes.len();
         let frame = Frame::message(vec![b'x'; *size], OpCode::Data(kind), last);
         // The server may close before it has read everything.

@@ -1,0 +1,100 @@
+//! The command line.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+};
+
+use clap::Parser;
+use herald_local::{Config, Functions, gateway::Limits};
+
+/// Runs the whole Herald stack on this machine, as template.yaml describes it.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    /// The port that serves everything; 0: any that is free
+    #[arg(long, default_value_t = 3030)]
+    pub(crate) port: u16,
+
+    /// The address to listen on; anything but loopback lets others in, without any authentication
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(crate) host: IpAddr,
+
+    /// Print one line of JSON with all addresses on standard output, and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Keep the tables in this file [default: in memory]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+
+    /// The template to run
+    #[arg(long, value_name = "FILE", default_value = "template.yaml")]
+    template: PathBuf,
+
+    /// A value for a parameter of the template; may be given more than once
+    #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
+    parameters: Vec<(String, String)>,
+
+    /// What to log on standard error: error, warn, info, debug, or a filter like
+    /// herald_local=debug,warn
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(crate) log: String,
+
+    /// Build the functions with the release profile
+    #[arg(long, conflicts_with_all = ["binaries", "functions"])]
+    release: bool,
+
+    /// Run the function binaries in this folder instead of building them
+    #[arg(long, value_name = "FOLDER", conflicts_with = "functions")]
+    binaries: Option<PathBuf>,
+
+    /// Invoke the functions at this address, which has Lambda's Invoke API, instead of running them:
+    /// for `cargo lambda watch` http://127.0.0.1:9000
+    #[arg(long, value_name = "URL")]
+    functions: Option<String>,
+
+    /// Stop function processes between invocations, as Lambda does: shows work that was started and
+    /// not awaited
+    #[arg(long)]
+    freeze: bool,
+}
+
+impl Arguments {
+    /// What the stack is started with.
+    pub(crate) fn config(self) -> Config {
+        let functions = match (self.functions, self.binaries) {
+            (Some(url), _) => Functions::Remote(url),
+            (None, Some(folder)) => Functions::Prebuilt(folder),
+            (None, None) => Functions::Build {
+                release: self.release,
+            },
+        };
+        Config {
+            template: self.template,
+            parameters: self.parameters.into_iter().collect(),
+            functions,
+            data: self.data,
+            limits: Limits::default(),
+            freeze: self.freeze,
+        }
+    }
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    text.split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "write it as NAME=VALUE".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,67 @@
+//! What a person reads at the start, and at the address in a browser.
+
+use std::fmt::Write;
+
+use crate::{addresses::Addresses, template::Stack};
+
+/// The stack in words: its addresses, what of the template is not run, and what to try first.
+pub fn text(stack: &Stack, addresses: &Addresses) -> String {
+    let Addresses {
+        web_socket,
+        endpoint,
+        ..
+    } = addresses;
+    let mut text = format!(
+        "Herald is ready.\n\n  \
+         WebSocket     {web_socket}\n  \
+         AWS endpoint  {endpoint}\n"
+    );
+    for (kind, names) in [
+        ("table", &addresses.tables),
+        ("queue", &addresses.queues),
+        ("bus", &addresses.buses),
+    ] {
+        for (logical_id, name) in names {
+            let _ = writeln!(text, "  {kind:<12}  {name}{}", alias(logical_id, name));
+        }
+    }
+    let _ = write!(
+        text,
+        "\nNot run here: {}\n\
+         \nMake a push happen. Subscribe in one terminal, put an event in another:\n\n  \
+         npx wscat -c {web_socket} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w 600\n  \
+         export AWS_ENDPOINT_URL={endpoint} AWS_REGION={} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  \
+         aws events put-events --entries file://events/entity-updated.json\n",
+        not_run(stack),
+        stack.region,
+    );
+    text
+}
+
+fn alias(logical_id: &str, name: &str) -> String {
+    if name.ends_with(logical_id) {
+        String::new()
+    } else {
+        format!(" ({logical_id})")
+    }
+}
+
+/// The resources without a meaning on this machine, grouped by their type.
+fn not_run(stack: &Stack) -> String {
+    let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
+    for resource in &stack.not_run {
+        match kinds.iter_mut().find(|(kind, _)| *kind == resource.kind) {
+            Some((_, names)) => names.push(&resource.logical_id),
+            None => kinds.push((&resource.kind, vec![&resource.logical_id])),
+        }
+    }
+    let kinds: Vec<_> = kinds
+        .iter()
+        .map(|(kind, names)| format!("{kind} ({})", names.join(", ")))
+        .collect();
+    if kinds.is_empty() {
+        "nothing is left out".to_owned()
+    } else {
+        kinds.join(", ")
+    }
+}

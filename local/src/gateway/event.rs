@@ -63,10 +63,8 @@ impl Gateway {
         authorizer_latency: Option<u128>,
     ) -> Value {
         let mut context = self.context(opening, "$connect", "CONNECT");
-        if let (Some(latency), Some(authorizer)) =
-            (authorizer_latency, context["authorizer"].as_object_mut())
-        {
-            authorizer.insert("integrationLatency".to_owned(), json!(latency));
+        if let Some(latency) = authorizer_latency {
+            context["authorizer"]["integrationLatency"] = json!(latency);
         }
         let mut event = json!({"requestContext": context, "isBase64Encoded": false});
         if !self.api.stage_variables.is_empty() {

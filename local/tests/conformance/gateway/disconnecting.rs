@@ -1,6 +1,6 @@
 //! How a connection ends, and what `$disconnect` is told.
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{
     Message,

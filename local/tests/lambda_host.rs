@@ -4,20 +4,23 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Mutex,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
+use futures_util::poll;
 use herald_local::{
     lambda::{FunctionError, FunctionProcess, Host, HostSettings, Invocation, Invoke, binaries},
     template::Function,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// The logical id of the one function of most tests.
 const FUNCTION: &str = "Scripted";
@@ -35,22 +38,17 @@ async fn sequential_invocations_share_one_process() {
 #[tokio::test]
 async fn concurrent_invocations_get_a_process_each() {
     let host = host(HostSettings::default()).await;
-    let folder = tempfile::tempdir().unwrap();
-    let [first, second, gate] = ["first", "second", "gate"].map(|name| folder.path().join(name));
-    let open_gate = async {
-        until(|| first.exists() && second.exists()).await;
-        fs::write(&gate, "").unwrap();
+    let (first, second) = (Gate::new(), Gate::new());
+    let open_both = async {
+        first.reached().await;
+        second.reached().await;
+        first.open();
+        second.open();
     };
     let (one, other, ()) = tokio::join!(
-        invoke(
-            &host,
-            json!({ "do": "meet", "arrived": &first, "gate": &gate })
-        ),
-        invoke(
-            &host,
-            json!({ "do": "meet", "arrived": &second, "gate": &gate })
-        ),
-        open_gate
+        invoke(&host, first.meet()),
+        invoke(&host, second.meet()),
+        open_both
     );
     assert_ne!(returned(one), returned(other));
     assert_eq!(host.started(FUNCTION), 2);
@@ -58,32 +56,132 @@ async fn concurrent_invocations_get_a_process_each() {
 }
 
 #[tokio::test]
-async fn more_invocations_than_environments_are_throttled() {
-    let host = host(HostSettings {
-        maximum_environments: 1,
-        ..HostSettings::default()
-    })
-    .await;
-    let folder = tempfile::tempdir().unwrap();
-    let [arrived, gate] = ["arrived", "gate"].map(|name| folder.path().join(name));
-    let ask_while_busy = async {
-        until(|| arrived.exists()).await;
-        let second = invoke(&host, json!({ "do": "pid" })).await;
-        fs::write(&gate, "").unwrap();
-        second
+async fn more_invocations_than_environments_wait_and_are_served_in_their_order() {
+    let host = host_with_one_process(TIMEOUT).await;
+    let gate = Gate::new();
+    let served = Mutex::new(Vec::new());
+    let serve = async |number: usize, event: Value| {
+        let process = returned(invoke(&host, event).await);
+        served.lock().unwrap().push((number, process));
     };
-    let (first, second) = tokio::join!(
-        invoke(
-            &host,
-            json!({ "do": "meet", "arrived": &arrived, "gate": &gate })
-        ),
-        ask_while_busy
+    tokio::join!(
+        serve(0, gate.meet()),
+        serve(1, json!({ "do": "pid" })),
+        serve(2, json!({ "do": "pid" })),
+        serve(3, json!({ "do": "pid" })),
+        async {
+            gate.reached().await;
+            assert_eq!(*served.lock().unwrap(), []);
+            gate.open();
+        }
     );
-    assert!(matches!(first, Invocation::Returned(_)), "{first:?}");
-    assert!(
-        matches!(&second, Invocation::Refused(reason) if reason.starts_with("TooManyRequestsException")),
-        "{second:?}"
+    let (order, processes): (Vec<_>, BTreeSet<_>) = served
+        .into_inner()
+        .unwrap()
+        .into_iter()
+        .map(|(number, process)| (number, process.to_string()))
+        .unzip();
+    assert_eq!(order, [0, 1, 2, 3]);
+    assert_eq!(processes.len(), 1);
+    assert_eq!(host.started(FUNCTION), 1);
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_caller_that_waits_no_longer_takes_its_event_back() {
+    let host = host_with_one_process(TIMEOUT).await;
+    let (gate, forgotten) = (Gate::new(), Gate::new());
+    let give_up_and_stay = async {
+        gate.reached().await;
+        let mut gives_up = Box::pin(invoke(&host, forgotten.meet()));
+        let mut stays = Box::pin(invoke(&host, json!({ "do": "echo" })));
+        assert!(poll!(&mut gives_up).is_pending());
+        assert!(poll!(&mut stays).is_pending());
+        drop(gives_up);
+        gate.open();
+        stays.await
+    };
+    let (_, stayed) = tokio::join!(invoke(&host, gate.meet()), give_up_and_stay);
+    returned(stayed);
+    assert!(!forgotten.is_reached());
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_invocation_keeps_its_place_when_its_caller_stops_waiting() {
+    let host = host_with_one_process(TIMEOUT).await;
+    let gate = Gate::new();
+    let mut abandoned = Box::pin(invoke(&host, gate.meet()));
+    tokio::select! {
+        _ = &mut abandoned => panic!("the gate is closed"),
+        () = gate.reached() => {}
+    }
+    drop(abandoned);
+    let mut next = Box::pin(invoke(&host, json!({ "do": "echo" })));
+    assert!(poll!(&mut next).is_pending());
+    assert_eq!(host.started(FUNCTION), 1);
+    gate.open();
+    returned(next.await);
+    assert_eq!(host.started(FUNCTION), 1);
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn every_end_of_an_invocation_gives_its_place_to_the_next() {
+    let cases = [
+        ("error", TIMEOUT),
+        ("panic", TIMEOUT),
+        ("exit", TIMEOUT),
+        ("large", TIMEOUT),
+        ("hang", Duration::from_millis(250)),
+    ];
+    for (how, timeout) in cases {
+        let host = host_with_one_process(timeout).await;
+        let (ended, next) = tokio::join!(
+            invoke(&host, json!({ "do": how })),
+            invoke(&host, json!({ "do": "pid" }))
+        );
+        failed(ended);
+        returned(next);
+        host.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_gives_its_place_to_the_next() {
+    let host = host_with_one_process(TIMEOUT).await;
+    let gate = Gate::new();
+    let kill = async {
+        gate.reached().await;
+        host.kill(FUNCTION);
+    };
+    let (killed, next, ()) = tokio::join!(
+        invoke(&host, gate.meet()),
+        invoke(&host, json!({ "do": "pid" })),
+        kill
     );
+    failed(killed);
+    returned(next);
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_time_limit_starts_after_the_wait_for_a_process() {
+    let host = host_with_one_process(TIMEOUT).await;
+    let gate = Gate::new();
+    let open = async {
+        gate.reached().await;
+        let opened_at = since_the_epoch();
+        gate.open();
+        opened_at
+    };
+    let (_, context, opened_at) = tokio::join!(
+        invoke(&host, gate.meet()),
+        invoke(&host, json!({ "do": "context" })),
+        open
+    );
+    let deadline = u128::from(returned(context)["deadline"].as_u64().unwrap());
+    assert!(deadline >= (opened_at + TIMEOUT).as_millis(), "{deadline}");
     host.shutdown().await;
 }
 
@@ -146,14 +244,12 @@ async fn an_answer_that_is_too_large_fails_the_invocation() {
 #[tokio::test]
 async fn a_killed_process_fails_what_it_worked_on_and_is_replaced() {
     let host = host(HostSettings::default()).await;
-    let folder = tempfile::tempdir().unwrap();
-    let arrived = folder.path().join("arrived");
+    let gate = Gate::new();
     let kill_while_busy = async {
-        until(|| arrived.exists()).await;
+        gate.reached().await;
         host.kill(FUNCTION);
     };
-    let event = json!({ "do": "meet", "arrived": &arrived, "gate": "/no/such/file" });
-    let (invocation, ()) = tokio::join!(invoke(&host, event), kill_while_busy);
+    let (invocation, ()) = tokio::join!(invoke(&host, gate.meet()), kill_while_busy);
     let error = failed(invocation);
     assert!(error.error_message.ends_with("signal: killed"), "{error:?}");
     works_with_processes_started(&host, 2).await;
@@ -227,10 +323,9 @@ async fn a_process_that_is_not_frozen_goes_on_between_events() {
 #[tokio::test]
 async fn the_runtime_is_told_its_deadline_function_and_trace() {
     let host = host(HostSettings::default()).await;
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let before = (now() + TIMEOUT).as_millis();
+    let before = (since_the_epoch() + TIMEOUT).as_millis();
     let context = returned(invoke(&host, json!({ "do": "context" })).await);
-    let after = (now() + TIMEOUT).as_millis();
+    let after = (since_the_epoch() + TIMEOUT).as_millis();
     let deadline = u128::from(context["deadline"].as_u64().unwrap());
     assert!((before..=after).contains(&deadline), "{deadline}");
     let arn = "arn:aws:lambda:us-east-1:000000000000:function:stack-Scripted";
@@ -372,24 +467,26 @@ async fn an_unknown_function_is_refused() {
 }
 
 #[tokio::test]
-async fn a_shutdown_leaves_no_process_and_refuses_what_comes_later() {
-    let host = host(HostSettings::default()).await;
-    host.warm_up().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let arrived = folder.path().join("arrived");
+async fn a_shutdown_leaves_no_process_and_refuses_what_waits_or_comes_later() {
+    let host = host_with_one_process(TIMEOUT).await;
+    let gate = Gate::new();
     let shut_down_while_busy = async {
-        until(|| arrived.exists()).await;
+        gate.reached().await;
         let processes = host.process_ids(FUNCTION);
         host.shutdown().await;
         processes
     };
-    let event = json!({ "do": "meet", "arrived": &arrived, "gate": "/no/such/file" });
-    let (busy, processes) = tokio::join!(invoke(&host, event), shut_down_while_busy);
+    let (busy, waiting, processes) = tokio::join!(
+        invoke(&host, gate.meet()),
+        invoke(&host, json!({ "do": "pid" })),
+        shut_down_while_busy
+    );
     assert_eq!(processes.len(), 1);
     assert!(!runs(processes[0]));
     failed(busy);
     let later = invoke(&host, json!({ "do": "pid" })).await;
-    assert!(matches!(later, Invocation::Refused(_)), "{later:?}");
+    let refused = Invocation::Refused("the functions are shutting down".to_owned());
+    assert_eq!([waiting, later], [refused.clone(), refused]);
     assert!(host.warm_up().await.is_err());
 }
 
@@ -419,6 +516,18 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn host(settings: HostSettings) -> Host {
     host_of(function(&[]), settings).await
+}
+
+async fn host_with_one_process(timeout: Duration) -> Host {
+    let function = Function {
+        timeout,
+        ..function(&[])
+    };
+    let settings = HostSettings {
+        maximum_environments: 1,
+        ..HostSettings::default()
+    };
+    host_of(function, settings).await
 }
 
 async fn host_of(function: Function, settings: HostSettings) -> Host {
@@ -463,6 +572,40 @@ fn example(name: &str) -> PathBuf {
 
 async fn invoke(host: &Host, event: Value) -> Invocation {
     host.invoke(FUNCTION, event.to_string().into()).await
+}
+
+/// What an invocation meets and waits at until the test lets it go on.
+struct Gate(TempDir);
+
+impl Gate {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// The event whose invocation returns its process id once the gate is open.
+    fn meet(&self) -> Value {
+        json!({ "do": "meet", "arrived": self.file("arrived"), "gate": self.file("open") })
+    }
+
+    fn is_reached(&self) -> bool {
+        self.file("arrived").exists()
+    }
+
+    async fn reached(&self) {
+        until(|| self.is_reached()).await;
+    }
+
+    fn open(&self) {
+        fs::write(self.file("open"), "").unwrap();
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+fn since_the_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }
 
 /// Checks that the function works, and how many processes that has taken since the host started.

@@ -27,7 +27,7 @@ use super::{
     FunctionError, Invocation,
     failure::Failure,
     process::{Exit, Process},
-    runner::Runner,
+    runner::{Place, Runner},
     runtime_api::{Call, Desk, Event, Verdict},
 };
 
@@ -42,8 +42,10 @@ pub(super) struct Birth {
     deliveries: mpsc::UnboundedReceiver<Delivery>,
 }
 
-/// What the start of an environment came to: ready for its first event, or not.
-pub(super) type Start = Result<(), StartFailure>;
+/// Tells what the start of an environment came to: ready for its first event, or not.
+pub(super) type Starting = oneshot::Receiver<Result<(), StartFailure>>;
+
+type StartReport = oneshot::Sender<Result<(), StartFailure>>;
 
 /// Why an environment never became ready.
 #[derive(Debug)]
@@ -69,9 +71,11 @@ struct Delivery {
     payload: Bytes,
     /// Whether the environment was started for this event.
     cold: bool,
-    asked_at: Instant,
+    sent_at: Instant,
     span: Span,
     outcome: oneshot::Sender<Invocation>,
+    /// Held here, too, since the invocation may outlive its caller.
+    _place: Place,
 }
 
 impl Environment {
@@ -90,18 +94,24 @@ impl Environment {
         (environment, birth)
     }
 
-    /// Runs one invocation; `cold` says that the environment was started for it. `None`: the
-    /// environment ended before it took the event, so that another one may have it. As on AWS the
-    /// invocation goes on when its caller stops waiting.
-    pub(super) async fn invoke(&self, payload: Bytes, cold: bool) -> Option<Invocation> {
+    /// Runs one invocation in `place`; `cold` says that the environment was started for it. `None`:
+    /// the environment ended before it took the event, so that another one may have it. As on AWS
+    /// the invocation goes on when its caller stops waiting.
+    pub(super) async fn invoke(
+        &self,
+        payload: Bytes,
+        cold: bool,
+        place: Place,
+    ) -> Option<Invocation> {
         let (outcome, ended) = oneshot::channel();
         let delivery = Delivery {
             request_id: Uuid::new_v4().to_string(),
             payload,
             cold,
-            asked_at: Instant::now(),
+            sent_at: Instant::now(),
             span: Span::current(),
             outcome,
+            _place: place,
         };
         // What cannot be sent is dropped, which is how `ended` gets to know.
         self.0.deliveries.send(delivery).ok();
@@ -128,11 +138,7 @@ impl PartialEq for Environment {
 impl Birth {
     /// Starts the environment in a task of its own that lasts as long as the process. The task keeps
     /// a clone of `stop` to its very end, so whoever holds the sender can wait for that.
-    pub(super) fn start(
-        self,
-        runner: Arc<Runner>,
-        stop: watch::Receiver<bool>,
-    ) -> oneshot::Receiver<Start> {
+    pub(super) fn start(self, runner: Arc<Runner>, stop: watch::Receiver<bool>) -> Starting {
         let (report, start) = oneshot::channel();
         tokio::spawn(async move {
             self.live(runner, stop.clone(), report).await;
@@ -141,12 +147,7 @@ impl Birth {
         start
     }
 
-    async fn live(
-        mut self,
-        runner: Arc<Runner>,
-        stop: watch::Receiver<bool>,
-        report: oneshot::Sender<Start>,
-    ) {
+    async fn live(mut self, runner: Arc<Runner>, stop: watch::Receiver<bool>, report: StartReport) {
         let (desk, process) = match self.start_process(&runner, stop).await {
             Ok(started) => started,
             Err(error) => {
@@ -220,7 +221,7 @@ type Next = oneshot::Sender<Event>;
 type Undelivered = Option<Delivery>;
 
 impl Life {
-    async fn run(mut self, report: oneshot::Sender<Start>) {
+    async fn run(mut self, report: StartReport) {
         match self.initialise().await {
             Ok(next) => {
                 report.send(Ok(())).ok();
@@ -392,7 +393,7 @@ impl Delivery {
             tracing::info!(
                 function = runner.logical_id(),
                 request_id = self.request_id,
-                duration_ms = self.asked_at.elapsed().as_millis(),
+                duration_ms = self.sent_at.elapsed().as_millis(),
                 start,
                 outcome = invocation.outcome(),
                 reason = invocation.reason(),

@@ -8,7 +8,9 @@ use futures_util::future::{BoxFuture, FutureExt, join_all};
 use tokio::sync::watch;
 
 use super::{
-    Invocation, Invoke, MAXIMUM_PAYLOAD_BYTES, environment::Environment, guard::Guard, pool::Place,
+    Invocation, Invoke, MAXIMUM_ENVIRONMENTS, MAXIMUM_PAYLOAD_BYTES,
+    environment::{Environment, Starting},
+    guard::Guard,
     runner::Runner,
 };
 use crate::template::Function;
@@ -38,7 +40,8 @@ pub struct HostSettings {
     pub init_limit: Duration,
     /// How long a process may wait for an event before it is ended.
     pub idle_limit: Duration,
-    /// How many processes one function may have at once.
+    /// How many processes one function may have at once, at least one. An event that finds them all
+    /// busy waits.
     pub maximum_environments: usize,
 }
 
@@ -51,13 +54,18 @@ impl Default for HostSettings {
             freeze: false,
             init_limit: Duration::from_secs(10),
             idle_limit: Duration::from_secs(5 * 60),
-            maximum_environments: 50,
+            maximum_environments: MAXIMUM_ENVIRONMENTS,
         }
     }
 }
 
 /// Runs functions as processes. A process is started when an event finds no idle one, so a function
 /// that cannot start costs one attempt per event and never loops.
+///
+/// An event that finds as many processes as there may be, all busy, waits for its turn, first come
+/// first served. On AWS, where an account starts with a thousand, it would be throttled instead; a
+/// laptop has few, and a burst must not fail on that. How long to wait is the caller's decision: one
+/// that drops its invocation gives up its turn. The function's time limit starts after the wait.
 ///
 /// Call [`Host::shutdown`] before letting go of it: dropping it ends the processes too, but waits for
 /// nothing.
@@ -91,20 +99,24 @@ impl Host {
         })
     }
 
-    /// Starts one process of every function at once and waits until each has asked for its first
-    /// event. Errs with one sentence per function that cannot start, its last lines included.
+    /// Sees to it that every function has an idle process, starting them all at once, and waits until
+    /// each has asked for its first event. Errs with one sentence per function that cannot start, its
+    /// last lines included.
     pub async fn warm_up(&self) -> anyhow::Result<()> {
         let starts = self.runners.values().map(|runner| self.warm_up_one(runner));
-        let failures: Vec<String> = join_all(starts).await.into_iter().flatten().collect();
+        let starts = join_all(starts).await.into_iter();
+        let failures: Vec<String> = starts.filter_map(Result::err).collect();
         if !failures.is_empty() {
             bail!(failures.join("\n"));
         }
         Ok(())
     }
 
-    /// Ends all processes and waits until they are gone; every later invocation is refused.
+    /// Ends all processes and waits until they are gone; every invocation that waits for its turn or
+    /// comes later is refused.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
+        self.runners.values().for_each(|runner| runner.close());
         self.stop.closed().await;
         self.guard.end().await;
     }
@@ -138,93 +150,74 @@ impl Host {
             .unwrap_or_default()
     }
 
-    /// Starts one environment and makes it idle; says what went wrong, if anything did.
-    async fn warm_up_one(&self, runner: &Arc<Runner>) -> Option<String> {
-        let stop = match self.running() {
-            Ok(stop) => stop,
-            Err(reason) => return Some(reason),
-        };
-        let (environment, birth) = Environment::new();
-        runner.pool().add(environment.clone());
-        let start = birth.start(Arc::clone(runner), stop).await;
-        match start {
-            Ok(Ok(())) => {
-                runner.pool().put_back(&environment);
-                None
-            }
-            Ok(Err(failure)) => Some(failure.sentence(runner.logical_id())),
-            Err(_) => Some(format!("function {} was not started", runner.logical_id())),
+    /// Makes sure that there is an idle environment. Errs with one sentence.
+    async fn warm_up_one(&self, runner: &Arc<Runner>) -> Result<(), String> {
+        let _place = runner.place().await.ok_or(SHUTTING_DOWN)?;
+        let (environment, start) = self.take(runner)?;
+        let function = runner.logical_id();
+        if let Some(start) = start {
+            start
+                .await
+                .map_err(|_| format!("function {function} was not started"))?
+                .map_err(|failure| failure.sentence(function))?;
         }
+        runner.pool().put_back(&environment);
+        Ok(())
     }
 
-    async fn run(&self, function: &str, payload: Bytes) -> Invocation {
-        let Some(runner) = self.runners.get(function) else {
-            return refuse(function, format!("there is no function {function}"));
-        };
+    /// Runs one invocation. Errs with the reason the function was not run.
+    async fn run(&self, function: &str, payload: Bytes) -> Result<Invocation, String> {
+        let runner = self.runners.get(function);
+        let runner = runner.ok_or_else(|| format!("there is no function {function}"))?;
         if payload.len() > MAXIMUM_PAYLOAD_BYTES {
-            return refuse(function, too_large(payload.len()));
+            return Err(too_large(payload.len()));
         }
+        let place = runner.place().await.ok_or(SHUTTING_DOWN)?;
         loop {
-            let (environment, cold) = match self.take(runner) {
-                Ok(taken) => taken,
-                Err(reason) => return refuse(function, reason),
-            };
-            if let Some(invocation) = environment.invoke(payload.clone(), cold).await {
-                return invocation;
+            let (environment, start) = self.take(runner)?;
+            let place = Arc::clone(&place);
+            let invocation = environment.invoke(payload.clone(), start.is_some(), place);
+            if let Some(invocation) = invocation.await {
+                return Ok(invocation);
             }
         }
     }
 
-    /// An environment for one invocation, and whether it was started for it. Errs with the reason
-    /// there is none.
-    fn take(&self, runner: &Arc<Runner>) -> Result<(Environment, bool), String> {
-        let stop = self.running()?;
-        let mut pool = runner.pool();
-        match pool.take() {
-            Place::Idle(environment) => Ok((environment, false)),
-            Place::Room => {
-                let (environment, birth) = Environment::new();
-                pool.add(environment.clone());
-                birth.start(Arc::clone(runner), stop);
-                Ok((environment, true))
-            }
-            Place::Full => Err(throttled(runner)),
-        }
-    }
-
-    /// What tells a process about the shutdown. Errs once that has begun.
-    fn running(&self) -> Result<watch::Receiver<bool>, String> {
+    /// An environment for whoever has a place, and how its start goes if it is a new one. Errs once
+    /// a shutdown has begun.
+    fn take(&self, runner: &Arc<Runner>) -> Result<(Environment, Option<Starting>), String> {
         // Subscribed before looking, so that a shutdown from here on is not missed.
         let stop = self.stop.subscribe();
         if *stop.borrow() {
-            return Err("the functions are shutting down".to_owned());
+            return Err(SHUTTING_DOWN.to_owned());
         }
-        Ok(stop)
+        let mut pool = runner.pool();
+        if let Some(environment) = pool.take() {
+            return Ok((environment, None));
+        }
+        let (environment, birth) = Environment::new();
+        pool.add(environment.clone());
+        Ok((environment, Some(birth.start(Arc::clone(runner), stop))))
     }
 }
 
 impl Invoke for Host {
     fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Invocation> {
-        self.run(function, payload).boxed()
+        async move {
+            self.run(function, payload).await.unwrap_or_else(|reason| {
+                tracing::warn!(function, reason, "function not invoked");
+                Invocation::Refused(reason)
+            })
+        }
+        .boxed()
     }
 }
 
-fn refuse(function: &str, reason: String) -> Invocation {
-    tracing::warn!(function, reason, "function not invoked");
-    Invocation::Refused(reason)
-}
+const SHUTTING_DOWN: &str = "the functions are shutting down";
 
 fn too_large(size: usize) -> String {
     format!(
         "RequestTooLargeException: {size} byte payload is too large for the RequestResponse \
          invocation type (limit {MAXIMUM_PAYLOAD_BYTES} bytes)"
-    )
-}
-
-fn throttled(runner: &Runner) -> String {
-    format!(
-        "TooManyRequestsException: Rate Exceeded. All {} environments of function {} are busy",
-        runner.maximum_environments(),
-        runner.logical_id()
     )
 }

@@ -30,7 +30,9 @@ use futures_util::future::BoxFuture;
 
 /// Runs functions by their logical id in the template.
 pub trait Invoke: Send + Sync + 'static {
-    /// Invokes `function` synchronously with the JSON event `payload`; never retries.
+    /// Invokes `function` synchronously with the JSON event `payload`; never retries. May wait for a
+    /// process to become free: a caller that waits no longer drops the future, and with it the event,
+    /// unless the function works on it already.
     fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Invocation>;
 }
 
@@ -58,6 +60,10 @@ pub struct FunctionError {
 /// The largest event and the largest answer of a synchronous invocation, in bytes: Lambda's quota
 /// of 6 MB as its own error messages state it.
 const MAXIMUM_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 + 100;
+
+/// How many environments a function may have at once, unless a [`Host`] is told otherwise: each is a
+/// process of this machine.
+pub const MAXIMUM_ENVIRONMENTS: usize = 16;
 
 impl Invocation {
     /// One word for the log: `returned`, `refused`, or the class of the function's error.

@@ -1,49 +1,34 @@
 //! The execution environments of one function: which exist, which are idle, which one is next.
 //!
-//! Pure state; starting and ending processes is done elsewhere. `E` is a cheap handle.
+//! Pure state; starting and ending processes, and holding their number down, is done elsewhere. `E`
+//! is a cheap handle.
 
 /// The environments of one function.
 #[derive(Debug)]
 pub(super) struct Pool<E> {
-    maximum: usize,
     started: usize,
     alive: Vec<E>,
     /// The subset of `alive` that waits for work, the most recently used last.
     idle: Vec<E>,
 }
 
-/// Where the next invocation goes.
-#[derive(Debug, PartialEq)]
-pub(super) enum Place<E> {
-    /// To this environment, which is busy now.
-    Idle(E),
-    /// To a new one, which has to be added.
-    Room,
-    /// Nowhere: as many as allowed are busy.
-    Full,
-}
-
 impl<E: Clone + PartialEq> Pool<E> {
-    /// A pool that never holds more than `maximum` environments.
-    pub(super) fn new(maximum: usize) -> Self {
+    /// A pool without environments.
+    pub(super) fn new() -> Self {
         Self {
-            maximum,
             started: 0,
             alive: Vec::new(),
             idle: Vec::new(),
         }
     }
 
-    /// Takes the idle environment that was used last, so that the others can age and be ended.
-    pub(super) fn take(&mut self) -> Place<E> {
-        match self.idle.pop() {
-            Some(environment) => Place::Idle(environment),
-            None if self.alive.len() < self.maximum => Place::Room,
-            None => Place::Full,
-        }
+    /// Takes an idle environment, which is busy from now on: the one that was used last, so that the
+    /// others can age and be ended.
+    pub(super) fn take(&mut self) -> Option<E> {
+        self.idle.pop()
     }
 
-    /// Adds an environment as busy, whatever the maximum.
+    /// Adds an environment as busy.
     pub(super) fn add(&mut self, environment: E) {
         self.started += 1;
         self.alive.push(environment);
@@ -90,45 +75,37 @@ impl<E: Clone + PartialEq> Pool<E> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Pool};
+    use super::Pool;
 
     /// A pool with these environments, all busy.
-    fn busy(maximum: usize, environments: &[&'static str]) -> Pool<&'static str> {
-        let mut pool = Pool::new(maximum);
+    fn busy(environments: &[&'static str]) -> Pool<&'static str> {
+        let mut pool = Pool::new();
         environments.iter().for_each(|name| pool.add(*name));
         pool
     }
 
     #[test]
     fn a_busy_environment_takes_no_second_invocation() {
-        let mut pool = busy(3, &["a", "b"]);
-        assert_eq!(pool.take(), Place::Room);
+        let mut pool = busy(&["a", "b"]);
+        assert_eq!(pool.take(), None);
         pool.put_back(&"a");
-        assert_eq!(pool.take(), Place::Idle("a"));
-        assert_eq!(pool.take(), Place::Room);
+        assert_eq!(pool.take(), Some("a"));
+        assert_eq!(pool.take(), None);
         assert_eq!(pool.started(), 2);
     }
 
     #[test]
     fn the_last_used_environment_is_reused_first() {
-        let mut pool = busy(2, &["a", "b"]);
+        let mut pool = busy(&["a", "b"]);
         pool.put_back(&"b");
         pool.put_back(&"a");
-        assert_eq!(pool.take(), Place::Idle("a"));
-        assert_eq!(pool.take(), Place::Idle("b"));
-    }
-
-    #[test]
-    fn a_full_pool_has_no_room_until_one_has_gone() {
-        let mut pool = busy(1, &["a"]);
-        assert_eq!(pool.take(), Place::Full);
-        pool.remove(&"a");
-        assert_eq!(pool.take(), Place::Room);
+        assert_eq!(pool.take(), Some("a"));
+        assert_eq!(pool.take(), Some("b"));
     }
 
     #[test]
     fn only_an_idle_environment_may_retire() {
-        let mut pool = busy(1, &["a"]);
+        let mut pool = busy(&["a"]);
         assert!(!pool.remove_if_idle(&"a"));
         pool.put_back(&"a");
         assert!(pool.remove_if_idle(&"a"));
@@ -137,9 +114,10 @@ mod tests {
 
     #[test]
     fn a_removed_environment_does_not_come_back() {
-        let mut pool = busy(1, &["a"]);
+        let mut pool = busy(&["a"]);
         assert_eq!(pool.clear(), ["a"]);
         pool.put_back(&"a");
-        assert_eq!(pool.take(), Place::Room);
+        assert_eq!(pool.take(), None);
+        assert!(pool.alive().is_empty());
     }
 }

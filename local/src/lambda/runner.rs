@@ -1,5 +1,5 @@
-//! What all environments of one function share: the function, its binary and limits, and the pool
-//! they live in.
+//! What all environments of one function share: the function, its binary and limits, the pool they
+//! live in, and the places that hold their number down.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context;
 use bytes::Bytes;
 use chrono::Utc;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
 use super::{
@@ -35,7 +35,14 @@ pub(super) struct Runner {
     settings: Arc<HostSettings>,
     guard: Arc<Guard>,
     pool: Mutex<Pool<Environment>>,
+    /// One for every environment that may be busy. Handed out in the order they were asked for.
+    places: Arc<Semaphore>,
 }
+
+/// The right to keep one environment busy, until the last clone is dropped. An environment that was
+/// busy is idle or out of the pool by then, so whoever gets the place next finds it idle or may start
+/// one.
+pub(super) type Place = Arc<OwnedSemaphorePermit>;
 
 impl Runner {
     /// A function with no environment yet. Errs if its binary is not there.
@@ -53,7 +60,8 @@ impl Runner {
             )
         })?;
         Ok(Self {
-            pool: Mutex::new(Pool::new(settings.maximum_environments)),
+            pool: Mutex::new(Pool::new()),
+            places: Arc::new(Semaphore::new(settings.maximum_environments)),
             function,
             binary,
             settings,
@@ -64,6 +72,22 @@ impl Runner {
     /// The environments. The lock is held for a moment only and never across an await.
     pub(super) fn pool(&self) -> MutexGuard<'_, Pool<Environment>> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a place, first come first served. Dropping the future gives the turn to the next.
+    /// `None`: there are no more, as the host shuts down.
+    pub(super) async fn place(&self) -> Option<Place> {
+        if self.places.available_permits() == 0 {
+            let function = self.logical_id();
+            tracing::debug!(function, "all environments are busy; an event waits");
+        }
+        let permit = Arc::clone(&self.places).acquire_owned().await;
+        permit.ok().map(Arc::new)
+    }
+
+    /// Sends away whoever waits for a place, and whoever will ask for one.
+    pub(super) fn close(&self) {
+        self.places.close();
     }
 
     /// Starts a process that finds its Runtime API at `runtime_api`. Errs if it, or the guard it needs,
@@ -126,11 +150,6 @@ impl Runner {
     /// How long an environment may be idle.
     pub(super) fn idle_limit(&self) -> Duration {
         self.settings.idle_limit
-    }
-
-    /// How many environments the function may have.
-    pub(super) fn maximum_environments(&self) -> usize {
-        self.settings.maximum_environments
     }
 
     /// Whether idle processes are stopped.

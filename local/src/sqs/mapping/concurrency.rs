@@ -1,15 +1,17 @@
 //! How many invocations of one mapping may run at once.
 //!
 //! AWS starts with five and, while there is a backlog, adds 300 a minute, five a second, up to a
-//! thousand. Here an invocation is a process of this machine, so that growth ends at twenty. A
-//! mapping that sets `MaximumConcurrency` gets that number from the start.
+//! thousand. A mapping that sets `MaximumConcurrency` gets that number from the start. Here neither
+//! goes beyond the environments a function may have: the records of an invocation that waits for one
+//! could become visible again meanwhile.
 
 use std::time::Duration;
+
+use crate::lambda::MAXIMUM_ENVIRONMENTS;
 
 const START: usize = 5;
 const STEP: usize = 5;
 const STEP_TIME: Duration = Duration::from_secs(1);
-const UNSET_MAXIMUM: usize = 20;
 
 /// The limit, as it is now.
 #[derive(Debug)]
@@ -23,12 +25,12 @@ impl Concurrency {
     /// With the maximum the template sets, if any.
     pub(super) fn new(maximum: Option<usize>) -> Self {
         // With none allowed nothing could ever end to make room.
-        let maximum = maximum.map(|maximum| maximum.max(1));
+        let maximum = maximum.map(|maximum| maximum.clamp(1, MAXIMUM_ENVIRONMENTS));
         let start = maximum.unwrap_or(START);
         Self {
             start,
             limit: start,
-            maximum: maximum.unwrap_or(UNSET_MAXIMUM),
+            maximum: maximum.unwrap_or(MAXIMUM_ENVIRONMENTS),
         }
     }
 
@@ -63,13 +65,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_maximum_it_grows_from_five_to_twenty_and_starts_again() {
+    async fn without_a_maximum_it_grows_from_five_to_sixteen_and_starts_again() {
         let mut concurrency = Concurrency::new(None);
         for expected in [5, 10, 15] {
             assert_eq!(concurrency.limit(), expected);
             concurrency.grown(|| true).await;
         }
-        assert_eq!(concurrency.limit(), 20);
+        assert_eq!(concurrency.limit(), 16);
         let never = tokio::time::timeout(Duration::from_secs(3600), concurrency.grown(|| true));
         assert!(never.await.is_err());
         concurrency.reset();
@@ -89,5 +91,12 @@ mod tests {
         assert_eq!(concurrency.limit(), 2);
         let never = tokio::time::timeout(Duration::from_secs(3600), concurrency.grown(|| true));
         assert!(never.await.is_err());
+    }
+
+    #[test]
+    fn a_maximum_is_at_least_one_and_no_more_than_there_are_environments() {
+        for (maximum, limit) in [(0, 1), (1, 1), (16, 16), (1000, 16)] {
+            assert_eq!(Concurrency::new(Some(maximum)).limit(), limit, "{maximum}");
+        }
     }
 }

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -15,7 +19,7 @@ use herald_local::{
     lambda::{FunctionError, Invocation, Invoke, Remote},
     template::Function,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::oneshot};
 
 #[tokio::test]
 async fn an_answer_is_returned() {
@@ -48,6 +52,31 @@ async fn another_status_is_a_refusal() {
     let reason = "the Invoke API answered 429 Too Many Requests: slow down";
     let refused = Invocation::Refused(reason.to_owned());
     assert_eq!(remote.invoke("Echo", "{}".into()).await, refused);
+}
+
+#[tokio::test]
+async fn a_function_runs_on_when_its_caller_stops_waiting() {
+    let (begun, has_begun) = oneshot::channel();
+    let (let_end, may_end) = oneshot::channel();
+    let (ended, has_ended) = oneshot::channel();
+    let first = Arc::new(Mutex::new(Some((begun, may_end, ended))));
+    let function = async move || {
+        let first = first.lock().unwrap().take();
+        if let Some((begun, may_end, ended)) = first {
+            begun.send(()).unwrap();
+            may_end.await.unwrap();
+            ended.send(()).unwrap();
+        }
+    };
+    let remote = remote_at(Router::new().fallback(function)).await;
+    tokio::select! {
+        invocation = remote.invoke("Echo", "{}".into()) => panic!("not yet: {invocation:?}"),
+        begun = has_begun => begun.unwrap(),
+    }
+    // By the time of a second answer, the end of the first connection would have been seen.
+    remote.invoke("Echo", "{}".into()).await;
+    let_end.send(()).expect("the function was cut off");
+    has_ended.await.expect("the function was cut off");
 }
 
 #[tokio::test]
@@ -84,7 +113,11 @@ async fn remote(
         }
         (status, headers, body)
     };
-    let routes = Router::new().route("/2015-03-31/functions/{binary}/invocations", post(invoke));
+    let route = "/2015-03-31/functions/{binary}/invocations";
+    remote_at(Router::new().route(route, post(invoke))).await
+}
+
+async fn remote_at(routes: Router) -> Remote {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, routes).await });

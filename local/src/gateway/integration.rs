@@ -4,7 +4,6 @@
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::Value;
-use tracing::Instrument;
 
 use super::Gateway;
 use crate::{lambda::Invocation, template::Route};
@@ -17,7 +16,7 @@ pub(super) enum Integrated {
     Failed,
     /// The function could not be run.
     Refused,
-    /// The gateway gave up waiting. The function runs on.
+    /// The gateway gave up waiting. The function runs on, if it has begun.
     TimedOut,
 }
 
@@ -57,18 +56,14 @@ impl ProxyResult {
 impl Gateway {
     /// Invokes the function behind a route and waits as long as the route allows.
     pub(super) async fn integrate(&self, route: &Route, event: &Value) -> Integrated {
-        let invoke = self.invoke.clone();
-        let function = route.function.clone();
         let payload = Bytes::from(event.to_string());
-        // In a task of its own, so that the function runs on when the gateway or the client gives up.
-        let invocation =
-            tokio::spawn(async move { invoke.invoke(&function, payload).await }.in_current_span());
+        let invocation = self.invoke.invoke(&route.function, payload);
         match tokio::time::timeout(route.integration_timeout, invocation).await {
-            Ok(Ok(Invocation::Returned(result))) => Integrated::Returned(result),
-            Ok(Ok(Invocation::Failed(_)) | Err(_)) => Integrated::Failed,
-            Ok(Ok(Invocation::Refused(_))) => Integrated::Refused,
+            Ok(Invocation::Returned(result)) => Integrated::Returned(result),
+            Ok(Invocation::Failed(_)) => Integrated::Failed,
+            Ok(Invocation::Refused(_)) => Integrated::Refused,
             Err(_) => {
-                tracing::warn!("the function took longer than the integration may; it runs on");
+                tracing::warn!("the function took longer than the integration may");
                 Integrated::TimedOut
             }
         }

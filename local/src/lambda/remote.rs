@@ -71,12 +71,11 @@ impl Remote {
             .uri(format!("{url}/2015-03-31/functions/{binary}/invocations"))
             .header("content-type", "application/json")
             .body(Full::new(payload))?;
-        let response: Response<Incoming> =
-            self.client.request(request).await.with_context(|| {
-                format!(
-                    "no function runs at {url}: start `cargo lambda watch` or what else serves it"
-                )
-            })?;
+        // In a task of its own, so that the function runs on when its caller stops waiting.
+        let request = tokio::spawn(self.client.request(request));
+        let response: Response<Incoming> = request.await?.with_context(|| {
+            format!("no function runs at {url}: start `cargo lambda watch` or what else serves it")
+        })?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.context("the answer broke off")?;
         Ok((parts, body.to_bytes()))

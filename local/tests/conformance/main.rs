@@ -3,3 +3,6 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod gateway;
+mod lambda;
+mod processes;
+mod programs;

@@ -1,11 +1,11 @@
 //! Building the function binaries of a package with cargo.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use herald_local::{lambda::binaries, template::Function};
 use tempfile::TempDir;
+
+use super::harness;
 
 #[tokio::test]
 async fn a_built_function_comes_with_its_binary() {
@@ -23,7 +23,7 @@ async fn a_binary_the_package_lacks_is_named_with_its_function() {
     let functions = [function(package.path(), "other")];
     let error = binaries::build(&functions, false).await.unwrap_err();
     let sentence = error.to_string();
-    let start = "function Echo needs the binary other, which the package in ";
+    let start = "function Scripted needs the binary other, which the package in ";
     assert!(sentence.starts_with(start), "{sentence}");
 }
 
@@ -49,12 +49,8 @@ fn package(name: &str, main: &str) -> TempDir {
 
 fn function(code: &Path, binary: &str) -> Function {
     Function {
-        logical_id: "Echo".to_owned(),
-        name: "stack-Echo".to_owned(),
         binary: binary.to_owned(),
         code: code.to_owned(),
-        environment: BTreeMap::new(),
-        timeout: Duration::from_secs(3),
-        memory_mb: 128,
+        ..harness::function()
     }
 }

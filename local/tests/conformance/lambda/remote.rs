@@ -1,12 +1,6 @@
 //! Functions behind an Invoke API: how AWS and how `cargo lambda watch` answer.
 
-#![allow(clippy::unwrap_used, missing_docs)]
-
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
@@ -15,17 +9,16 @@ use axum::{
     routing::post,
 };
 use bytes::Bytes;
-use herald_local::{
-    lambda::{FunctionError, Invocation, Invoke, Remote},
-    template::Function,
-};
+use herald_local::lambda::{FunctionError, Invocation, Invoke, Remote};
 use tokio::{net::TcpListener, sync::oneshot};
+
+use super::harness::{FUNCTION, function};
 
 #[tokio::test]
 async fn an_answer_is_returned() {
     let remote = remote(StatusCode::OK, None, r#"{"statusCode":200}"#).await;
     let returned = Invocation::Returned(r#"{"statusCode":200}"#.into());
-    assert_eq!(remote.invoke("Echo", "{}".into()).await, returned);
+    assert_eq!(remote.invoke(FUNCTION, "{}".into()).await, returned);
 }
 
 #[tokio::test]
@@ -41,7 +34,7 @@ async fn both_styles_of_a_function_error_are_understood() {
     ];
     for (status, header) in styles {
         let remote = remote(status, header, body).await;
-        let invocation = remote.invoke("Echo", "{}".into()).await;
+        let invocation = remote.invoke(FUNCTION, "{}".into()).await;
         assert_eq!(invocation, Invocation::Failed(error.clone()), "{status}");
     }
 }
@@ -51,7 +44,7 @@ async fn another_status_is_a_refusal() {
     let remote = remote(StatusCode::TOO_MANY_REQUESTS, None, "slow down").await;
     let reason = "the Invoke API answered 429 Too Many Requests: slow down";
     let refused = Invocation::Refused(reason.to_owned());
-    assert_eq!(remote.invoke("Echo", "{}".into()).await, refused);
+    assert_eq!(remote.invoke(FUNCTION, "{}".into()).await, refused);
 }
 
 #[tokio::test]
@@ -70,11 +63,11 @@ async fn a_function_runs_on_when_its_caller_stops_waiting() {
     };
     let remote = remote_at(Router::new().fallback(function)).await;
     tokio::select! {
-        invocation = remote.invoke("Echo", "{}".into()) => panic!("not yet: {invocation:?}"),
+        invocation = remote.invoke(FUNCTION, "{}".into()) => panic!("not yet: {invocation:?}"),
         begun = has_begun => begun.unwrap(),
     }
     // By the time of a second answer, the end of the first connection would have been seen.
-    remote.invoke("Echo", "{}".into()).await;
+    remote.invoke(FUNCTION, "{}".into()).await;
     let_end.send(()).expect("the function was cut off");
     has_ended.await.expect("the function was cut off");
 }
@@ -85,7 +78,7 @@ async fn an_address_where_nothing_listens_is_a_sentence_that_says_what_to_do() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let remote = Remote::new(&url, &[function()]).unwrap();
-    let Invocation::Refused(reason) = remote.invoke("Echo", "{}".into()).await else {
+    let Invocation::Refused(reason) = remote.invoke(FUNCTION, "{}".into()).await else {
         panic!("nothing listens there");
     };
     let sentence = format!("no function runs at {url}: start `cargo lambda watch`");
@@ -106,7 +99,7 @@ async fn remote(
     body: &'static str,
 ) -> Remote {
     let invoke = move |Path(binary): Path<String>, _event: Bytes| async move {
-        assert_eq!(binary, "echo");
+        assert_eq!(binary, function().binary);
         let mut headers = HeaderMap::new();
         if let Some(kind) = function_error {
             headers.insert("x-amz-function-error", HeaderValue::from_static(kind));
@@ -122,16 +115,4 @@ async fn remote_at(routes: Router) -> Remote {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, routes).await });
     Remote::new(&url, &[function()]).unwrap()
-}
-
-fn function() -> Function {
-    Function {
-        logical_id: "Echo".to_owned(),
-        name: "stack-Echo".to_owned(),
-        binary: "echo".to_owned(),
-        code: ".".into(),
-        environment: BTreeMap::new(),
-        timeout: Duration::from_secs(3),
-        memory_mb: 128,
-    }
 }

@@ -1,0 +1,41 @@
+//! Processes of this machine, by their ids.
+
+use std::{fs, path::Path, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+/// Waits for something that must come; the limit only ends a test that has failed.
+pub async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let limit = Duration::from_secs(30);
+    tokio::time::timeout(limit, wait)
+        .await
+        .expect("it should have come about");
+}
+
+/// Whether a process runs; one that has ended but was not waited for does not.
+pub fn runs(process: u32) -> bool {
+    if Path::new("/proc/self/stat").exists() {
+        return !matches!(state(process), None | Some('Z' | 'X'));
+    }
+    test_kill_process(pid(process)).is_ok()
+}
+
+/// The state letter of a process as Linux tells it.
+pub fn state(process: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name before the state is in brackets and may hold anything.
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+pub fn send(signal: Signal, process: u32) {
+    kill_process(pid(process), signal).unwrap();
+}
+
+fn pid(process: u32) -> Pid {
+    Pid::from_raw(i32::try_from(process).unwrap()).unwrap()
+}

@@ -1,5 +1,11 @@
 //! From an event on the bus to the clients it is for.
 
+use std::time::Duration;
+
+use herald_local::{
+    lambda::{Invocation, Invoke},
+    sqs::MessageView,
+};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite;
 
@@ -85,7 +91,7 @@ async fn a_connection_that_is_gone_is_forgotten_at_the_next_push() {
     let gone = "PcQeDRO4gIEm4LQ=";
     subscribe_without_a_socket(&stack, gone, "order-1").await;
     subscribe_without_a_socket(&stack, "no-id-of-the-gateways", "order-1").await;
-    assert_eq!(stack.rows().await.len(), 4);
+    assert_eq!(stack.rows().await.len(), 6);
     let detail = json!({"entityId": "order-1", "message": "hello"});
     stack.put_event("Entity Updated", detail).await;
     assert_eq!(live.frame().await["message"], "hello");
@@ -150,7 +156,6 @@ async fn subscribe_without_a_socket(stack: &TestStack, connection: &str, entity:
             Some(json!({"action": "subscribe", "entityId": entity}).to_string()),
         ),
     ] {
-        use herald_local::lambda::{Invocation, Invoke};
         let event = json!({"requestContext": context, "body": body, "headers": {}});
         let invocation = host.invoke(function, event.to_string().into()).await;
         assert!(
@@ -161,10 +166,13 @@ async fn subscribe_without_a_socket(stack: &TestStack, connection: &str, entity:
 }
 
 fn queue_length(stack: &TestStack, logical_id: &str) -> usize {
+    messages(stack, logical_id).len()
+}
+
+fn messages(stack: &TestStack, logical_id: &str) -> Vec<MessageView> {
     let queues = stack.running().queues();
     let url = &stack.running().addresses().queues[logical_id];
-    let queue = queues.with_url(url).unwrap();
-    queues.messages(queue).len()
+    queues.messages(queues.with_url(url).unwrap())
 }
 
 #[tokio::test]

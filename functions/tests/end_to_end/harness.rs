@@ -121,7 +121,7 @@ impl TestStack {
         Client::connect(&url).await
     }
 
-    /// A new client with a header of its own; returns what the server answered it as well.
+    /// Where clients connect.
     pub fn web_socket(&self) -> String {
         self.running.addresses().web_socket.clone()
     }
@@ -310,7 +310,7 @@ fn with_authorizer(template: &str) -> String {
     let expression = "      RouteSelectionExpression: $request.body.action\n";
     assert!(template.contains(expression));
     let auth = "      Auth: { AuthType: CUSTOM, AuthArn: !GetAtt QueryAuthorizer.Arn }\n";
-    let function = "\
+    let function = r"
   QueryAuthorizer:
     Type: AWS::Serverless::Function
     Metadata:
@@ -320,5 +320,5 @@ fn with_authorizer(template: &str) -> String {
 Outputs:";
     template
         .replace(expression, &format!("{expression}{auth}"))
-        .replace("Outputs:", function)
+        .replace("\nOutputs:", function)
 }

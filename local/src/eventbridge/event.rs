@@ -11,7 +11,8 @@ pub(super) struct Event {
     /// Tells the event from all others; the same for every target, so receivers can recognise what
     /// they have seen.
     pub(super) id: String,
-    /// The text a target receives. `detail` is in it as it was sent, character for character.
+    /// The text a target receives. `detail` is in it as it was sent, character for character but for
+    /// those that SQS refuses.
     pub(super) body: String,
     /// The same as a value, for matching.
     pub(super) value: Value,
@@ -47,10 +48,19 @@ impl Event {
         };
         let body = serde_json::to_string(&envelope).ok()?;
         let value: Value = serde_json::from_str(&body).ok()?;
-        value["detail"]
-            .is_object()
-            .then_some(Self { id, body, value })
+        value["detail"].is_object().then_some(Self {
+            id,
+            body: escape_noncharacters(body),
+            value,
+        })
     }
+}
+
+/// JSON may hold U+FFFE and U+FFFF, which SQS refuses. They stand in strings only, where their
+/// escapes mean the same. What AWS does with them is not known.
+fn escape_noncharacters(json: String) -> String {
+    json.replace('\u{fffe}', "\\ufffe")
+        .replace('\u{ffff}', "\\uffff")
 }
 
 /// The members in the order in which AWS writes them.

@@ -2,7 +2,9 @@
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html>
 
-use serde_json::Value;
+use std::collections::HashMap;
+
+use serde_json::{Value, value::RawValue};
 
 const BODY: &str = "request.body.";
 
@@ -46,13 +48,9 @@ impl RouteSelection {
     /// The key a message asks for; none when it is not JSON or has no value to choose by. The routes
     /// of the connection itself cannot be asked for.
     pub(super) fn key(&self, message: &str) -> Option<String> {
-        let message = serde_json::from_str(message).ok();
         let key = match self {
-            Self::Path(path) => stringify(value(message.as_ref()?, path)?)?,
-            Self::Compound(parts) => parts
-                .iter()
-                .map(|part| part.evaluate(message.as_ref()))
-                .collect(),
+            Self::Path(path) => stringify(&value(message, path)?)?,
+            Self::Compound(parts) => parts.iter().map(|part| part.evaluate(message)).collect(),
         };
         (key != "$connect" && key != "$disconnect").then_some(key)
     }
@@ -60,12 +58,11 @@ impl RouteSelection {
 
 impl Part {
     /// The part's text; a value that is missing is empty.
-    fn evaluate(&self, message: Option<&Value>) -> String {
+    fn evaluate(&self, message: &str) -> String {
         match self {
             Self::Text(text) => text.clone(),
-            Self::Path(path) => message
-                .and_then(|message| value(message, path))
-                .and_then(stringify)
+            Self::Path(path) => value(message, path)
+                .and_then(|value| stringify(&value))
                 .unwrap_or_default(),
         }
     }
@@ -85,8 +82,14 @@ fn bad(expression: &str, what: &str) -> anyhow::Error {
     anyhow::anyhow!("the route selection expression {expression:?} {what}")
 }
 
-fn value<'a>(message: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter().try_fold(message, |value, name| value.get(name))
+/// The value at a path. Only what the path names is read: the rest of a message may hold numbers
+/// that no type here has room for.
+fn value(message: &str, path: &[String]) -> Option<Value> {
+    let Some((name, rest)) = path.split_first() else {
+        return serde_json::from_str(message).ok();
+    };
+    let fields: HashMap<String, &RawValue> = serde_json::from_str(message).ok()?;
+    value(fields.get(name)?.get(), rest)
 }
 
 /// The text of a value. Numbers and booleans choose a route by their text, lists by theirs.
@@ -112,6 +115,7 @@ mod tests {
         for (message, key) in [
             (r#"{"action":"subscribe"}"#, Some("subscribe")),
             (r#"{"action":5}"#, Some("5")),
+            (r#"{"action":"subscribe","n":1E400}"#, Some("subscribe")),
             (r#"{"action":true}"#, Some("true")),
             (r#"{"action":["a","b"]}"#, Some("[a, b]")),
             (r#"{"action":null}"#, None),

@@ -1,0 +1,222 @@
+//! Bad input: always answered by an error frame that names what was wrong, never a row, never a
+//! crash.
+
+use serde_json::{Value, json};
+
+use crate::harness::TestStack;
+
+#[tokio::test]
+async fn every_bad_frame_is_answered_with_what_was_wrong() {
+    let stack = TestStack::start().await;
+    let mut client = stack.client().await;
+    let too_long = format!(
+        r#"{{"action":"subscribe","entityId":"{}"}}"#,
+        "é".repeat(129)
+    );
+    let too_many = json!({
+        "action": "sendMessage",
+        "broadcast": true,
+        "messages": vec![json!({"message": 1, "name": "n"}); 26],
+    })
+    .to_string();
+    let rows = stack.rows().await;
+    for (frame, code, said) in [
+        ("", "unknown_action", "not JSON"),
+        ("hello", "unknown_action", "not JSON"),
+        (r#"{"action":"subscribe""#, "unknown_action", "not JSON"),
+        (
+            r#"{"action":"subscribe","entityId":'a'}"#,
+            "unknown_action",
+            "not JSON",
+        ),
+        ("[]", "unknown_action", "not an object"),
+        (r#"["subscribe"]"#, "unknown_action", "not an object"),
+        ("5", "unknown_action", "not an object"),
+        ("null", "unknown_action", "not an object"),
+        (r#""subscribe""#, "unknown_action", "not an object"),
+        ("{}", "unknown_action", "no action"),
+        (r#"{"action":null}"#, "unknown_action", "not a string"),
+        (r#"{"action":5}"#, "unknown_action", "not a string"),
+        (r#"{"action":{}}"#, "unknown_action", "not a string"),
+        (r#"{"action":"dance"}"#, "unknown_action", "dance"),
+        (r#"{"action":"$connect"}"#, "unknown_action", "$connect"),
+        (
+            r#"{"action":"$disconnect"}"#,
+            "unknown_action",
+            "$disconnect",
+        ),
+        (
+            r#"{"action":"subscribe"}"#,
+            "bad_request",
+            "entityId is missing",
+        ),
+        (
+            r#"{"action":"subscribe","entityId":""}"#,
+            "bad_request",
+            "entityId must not be empty",
+        ),
+        (
+            r#"{"action":"subscribe","entityId":7}"#,
+            "bad_request",
+            "entityId must be a string",
+        ),
+        (
+            r#"{"action":"subscribe","entityId":null}"#,
+            "bad_request",
+            "entityId must be a string",
+        ),
+        (
+            r#"{"action":"subscribe","entityId":["a"]}"#,
+            "bad_request",
+            "entityId must be a string",
+        ),
+        (
+            r#"{"action":"subscribe","entityId":"a\u0000b"}"#,
+            "bad_request",
+            "control characters",
+        ),
+        (
+            &too_long,
+            "bad_request",
+            "entityId is 258 bytes long, the most is 256",
+        ),
+        (
+            r#"{"action":"subscribe","entityId":"a","id":[]}"#,
+            "bad_request",
+            "id must be",
+        ),
+        (
+            r#"{"action":"unsubscribe","entityId":""}"#,
+            "bad_request",
+            "entityId must not be empty",
+        ),
+        (
+            r#"{"action":"sendMessage"}"#,
+            "bad_request",
+            "message is missing",
+        ),
+        (
+            r#"{"action":"sendMessage","message":1,"name":2}"#,
+            "bad_request",
+            "name must be a string",
+        ),
+        (
+            r#"{"action":"sendMessage","message":1,"entityId":"a","broadcast":true}"#,
+            "bad_request",
+            "entityId and broadcast exclude each other",
+        ),
+        (
+            r#"{"action":"sendMessage","message":1,"broadcast":"yes"}"#,
+            "bad_request",
+            "broadcast must be true or false",
+        ),
+        (
+            r#"{"action":"sendMessage","messages":[{"message":1}]}"#,
+            "bad_request",
+            "messages needs entityId or broadcast",
+        ),
+        (
+            &too_many,
+            "too_many",
+            "messages has 26 entries, the most is 25",
+        ),
+    ] {
+        client.send_text(frame).await;
+        let error = client.frame().await;
+        assert_eq!(error["type"], "error", "{frame}: {error}");
+        assert_eq!(error["code"], code, "{frame}: {error}");
+        assert_eq!(error["retryable"], false, "{frame}: {error}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(said), "{frame}: {message}");
+        if code == "unknown_action" {
+            assert!(
+                message.starts_with("Seems like wrong endpoint: "),
+                "{message}"
+            );
+        }
+    }
+    assert_eq!(stack.rows().await, rows);
+    assert_no_function_failed(&stack);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn an_error_names_the_action_and_the_request() {
+    let stack = TestStack::start().await;
+    let mut client = stack.client().await;
+    let refused = client.ask(json!({"action": "subscribe", "id": "7"})).await;
+    assert_eq!(
+        refused,
+        json!({
+            "type": "error",
+            "action": "subscribe",
+            "id": "7",
+            "code": "bad_request",
+            "message": "entityId is missing: name the entity",
+            "retryable": false,
+        })
+    );
+    stack.stop().await;
+}
+
+/// The largest message a client may send is too large to push, with its id and time around it.
+#[tokio::test]
+async fn a_message_that_is_too_large_to_push_is_refused() {
+    let stack = TestStack::start().await;
+    let mut client = stack.client().await;
+    let frame = |length: usize| {
+        json!({"action": "sendMessage", "broadcast": true, "message": "x".repeat(length)})
+            .to_string()
+    };
+    let text = frame(128 * 1024 - frame(0).len());
+    assert_eq!(text.len(), 128 * 1024);
+    client.send_in_frames(&text).await;
+    let refused = client.frame().await;
+    assert_eq!(refused["code"], "too_large");
+    assert!(
+        refused["message"]
+            .as_str()
+            .unwrap()
+            .contains("the most is 131072")
+    );
+    stack.stop().await;
+}
+
+/// Whatever a function is handed directly, it answers.
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_by_the_function_as_well() {
+    use herald_local::lambda::{Invocation, Invoke};
+    let stack = TestStack::start().await;
+    let event = json!({
+        "requestContext": {
+            "connectionId": "PcQeDRO4gIEm4LQ=",
+            "connectedAt": 0,
+            "requestTimeEpoch": 0,
+            "identity": {},
+        },
+        "body": "x".repeat(128 * 1024 + 1),
+    });
+    let host = stack.running().functions().unwrap();
+    let invocation = host
+        .invoke("SubscribeFunction", event.to_string().into())
+        .await;
+    let Invocation::Returned(result) = invocation else {
+        panic!("{invocation:?}")
+    };
+    let result: Value = serde_json::from_slice(&result).unwrap();
+    assert_eq!(result["statusCode"], 413);
+    assert!(result["body"].as_str().unwrap().contains("too_large"));
+    stack.stop().await;
+}
+
+/// A function that crashed would have been started again.
+fn assert_no_function_failed(stack: &TestStack) {
+    let host = stack.running().functions().unwrap();
+    for function in [
+        "DefaultFunction",
+        "SubscribeFunction",
+        "UnsubscribeFunction",
+    ] {
+        assert_eq!(host.started(function), 1, "{function}");
+    }
+}

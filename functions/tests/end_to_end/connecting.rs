@@ -1,0 +1,61 @@
+//! Connecting and disconnecting: the rows that are there, and that are gone.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::harness::{Client, TestStack, until};
+
+#[tokio::test]
+async fn a_connection_is_stored_with_what_is_known_of_it() {
+    let stack = TestStack::start().await;
+    let (_client, _) = Client::connect_with(&stack.web_socket(), "user-agent", "test/1.0").await;
+    let item = stack.items().await.remove(0);
+    let text = |name: &str| item[name].as_s().unwrap().clone();
+    let number = |name: &str| item[name].as_n().unwrap().parse::<u64>().unwrap();
+    assert_eq!(text("pk"), format!("C#{}", text("connectionId")));
+    assert_eq!(text("sk"), "C");
+    assert_eq!(text("audiencePk"), "everyone");
+    assert_eq!(text("ipAddress"), "127.0.0.1");
+    assert_eq!(text("userAgent"), "test/1.0");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    assert!(number("connectedAt") <= u64::try_from(now.as_millis()).unwrap());
+    // Two hours, the longest a connection can last, and a margin.
+    let lifetime = number("expiresAt") - number("connectedAt") / 1000;
+    assert!((7200..9000).contains(&lifetime), "{lifetime}");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn the_subprotocol_that_was_asked_for_is_answered() {
+    let stack = TestStack::start().await;
+    for (offered, answered) in [
+        ("herald.v1", "herald.v1"),
+        ("websocket, a.b.c", "websocket"),
+    ] {
+        let name = "sec-websocket-protocol";
+        let (_client, headers) = Client::connect_with(&stack.web_socket(), name, offered).await;
+        assert_eq!(headers[name], answered);
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_leaves_no_row() {
+    let stack = TestStack::start_with_users().await;
+    let mut leaving = stack.client_of("ann").await;
+    let mut staying = stack.client_of("ben").await;
+    staying.subscribe("order-1").await;
+    let staying_rows = 3;
+    // More than one batch of deletes takes.
+    for number in 0..30 {
+        leaving.subscribe(&format!("order-{number}")).await;
+    }
+    assert_eq!(stack.rows().await.len(), staying_rows + 32);
+    leaving.close().await;
+    until("only the other's rows are left", async || {
+        stack.rows().await.len() == staying_rows
+    })
+    .await;
+    drop(staying);
+    until("no row is left", async || stack.rows().await.is_empty()).await;
+    stack.stop().await;
+}

@@ -1,0 +1,189 @@
+//! From an event on the bus to the clients it is for.
+
+use std::time::Duration;
+
+use herald_local::{
+    lambda::{Invocation, Invoke},
+    sqs::MessageView,
+};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite;
+
+use crate::harness::{TestStack, until};
+
+#[tokio::test]
+async fn a_subscriber_gets_what_concerns_its_entity_and_nobody_else_does() {
+    let stack = TestStack::start().await;
+    let mut subscriber = stack.client().await;
+    let mut other = stack.client().await;
+    subscriber.subscribe("order-1").await;
+    other.subscribe("order-2").await;
+    let message = json!({"status": "shipped", "items": [1, 2.5, null]});
+    let detail = json!({"entityId": "order-1", "message": message, "idempotencyKey": "key-1"});
+    stack.put_event("Entity Updated", detail).await;
+    let mut push = subscriber.frame().await;
+    let time = push.as_object_mut().unwrap().remove("time").unwrap();
+    assert!(time.as_str().unwrap().ends_with('Z'));
+    assert_eq!(
+        push,
+        json!({
+            "type": "Entity Updated",
+            "entityId": "order-1",
+            "message": message,
+            "eventId": "key-1",
+        })
+    );
+    stack
+        .put_event("Broadcast", json!({"message": "to all"}))
+        .await;
+    assert_eq!(other.frame().await["message"], "to all");
+    assert_eq!(subscriber.frame().await["message"], "to all");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_notification_reaches_all_connections_of_its_user() {
+    let stack = TestStack::start_with_users().await;
+    let mut phone = stack.client_of("ann").await;
+    let mut browser = stack.client_of("ann").await;
+    let mut other = stack.client_of("ben").await;
+    let callback = json!({"open": "/orders/1"});
+    let detail = json!({"userId": "ann", "message": "Hello Ann", "callback": callback});
+    stack.put_event("Send User Push Notification", detail).await;
+    let mut event_ids = Vec::new();
+    for client in [&mut phone, &mut browser] {
+        let push = client.frame().await;
+        assert_eq!(push["type"], "User Push Notification");
+        assert_eq!(push["message"], "Hello Ann");
+        assert_eq!(push["callback"], callback);
+        event_ids.push(push["eventId"].clone());
+    }
+    assert_eq!(event_ids[0], event_ids[1]);
+    stack
+        .put_event("Broadcast", json!({"message": "to all"}))
+        .await;
+    assert_eq!(other.frame().await["message"], "to all");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_none_of_heralds_reaches_nobody() {
+    let stack = TestStack::start().await;
+    let mut client = stack.client().await;
+    client.subscribe("order-1").await;
+    let detail = json!({"entityId": "order-1", "message": "not for us"});
+    stack.put_event("order.updated", detail.clone()).await;
+    stack.put_event("entity updated", detail).await;
+    stack
+        .put_event("Broadcast", json!({"message": "for us"}))
+        .await;
+    assert_eq!(client.frame().await["message"], "for us");
+    stack.stop().await;
+}
+
+/// The gateway knows nothing of a connection whose rows are still there: the push to it is answered
+/// 410, which is no failure, and its rows go.
+#[tokio::test]
+async fn a_connection_that_is_gone_is_forgotten_at_the_next_push() {
+    let stack = TestStack::start().await;
+    let mut live = stack.client().await;
+    live.subscribe("order-1").await;
+    let gone = "PcQeDRO4gIEm4LQ=";
+    subscribe_without_a_socket(&stack, gone, "order-1").await;
+    subscribe_without_a_socket(&stack, "no-id-of-the-gateways", "order-1").await;
+    assert_eq!(stack.rows().await.len(), 6);
+    let detail = json!({"entityId": "order-1", "message": "hello"});
+    stack.put_event("Entity Updated", detail).await;
+    assert_eq!(live.frame().await["message"], "hello");
+    until("the rows of the gone are gone", async || {
+        stack.rows().await.len() == 2
+    })
+    .await;
+    until("the queue is empty", async || {
+        queue_length(&stack, "NotificationQueue") == 0
+    })
+    .await;
+    assert_eq!(queue_length(&stack, "NotificationDeadLetterQueue"), 0);
+    stack.stop().await;
+}
+
+/// A record that is no push does not keep its neighbours from being delivered, and ends in the
+/// dead-letter queue.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_ends_in_the_dead_letter_queue() {
+    let stack = TestStack::start().await;
+    let mut client = stack.client().await;
+    stack.send_to_queue("neither an event nor a push").await;
+    for number in 0..5 {
+        stack
+            .put_event("Broadcast", json!({"message": number}))
+            .await;
+    }
+    let mut numbers = Vec::new();
+    for _ in 0..5 {
+        numbers.push(client.frame().await["message"].as_u64().unwrap());
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    until("the record is a dead letter", async || {
+        // Received too often only after its visibility timeout, six minutes each time.
+        stack
+            .running()
+            .queues()
+            .clock()
+            .advance(std::time::Duration::from_secs(361));
+        queue_length(&stack, "NotificationDeadLetterQueue") == 1
+    })
+    .await;
+    stack.stop().await;
+}
+
+/// Stores what a client that subscribed once left behind when it vanished.
+async fn subscribe_without_a_socket(stack: &TestStack, connection: &str, entity: &str) {
+    let context: Value = json!({
+        "routeKey": "subscribe",
+        "eventType": "MESSAGE",
+        "connectionId": connection,
+        "connectedAt": 1_900_000_000_000_i64,
+        "requestTimeEpoch": 1_900_000_000_000_i64,
+        "identity": {"sourceIp": "127.0.0.1"},
+    });
+    let host = stack.running().functions().unwrap();
+    for (function, body) in [
+        ("ConnectFunction", None),
+        (
+            "SubscribeFunction",
+            Some(json!({"action": "subscribe", "entityId": entity}).to_string()),
+        ),
+    ] {
+        let event = json!({"requestContext": context, "body": body, "headers": {}});
+        let invocation = host.invoke(function, event.to_string().into()).await;
+        assert!(
+            matches!(invocation, Invocation::Returned(_)),
+            "{invocation:?}"
+        );
+    }
+}
+
+fn queue_length(stack: &TestStack, logical_id: &str) -> usize {
+    messages(stack, logical_id).len()
+}
+
+fn messages(stack: &TestStack, logical_id: &str) -> Vec<MessageView> {
+    let queues = stack.running().queues();
+    let url = &stack.running().addresses().queues[logical_id];
+    queues.messages(queues.with_url(url).unwrap())
+}
+
+#[tokio::test]
+async fn a_stage_that_does_not_exist_is_forbidden() {
+    let stack = TestStack::start().await;
+    let url = stack.web_socket().replace("/dev", "/prod");
+    let refused = tokio_tungstenite::connect_async(url).await.unwrap_err();
+    let tungstenite::Error::Http(response) = refused else {
+        panic!("{refused}")
+    };
+    assert_eq!(response.status(), 403);
+    assert_eq!(stack.open_connections(), 0);
+    stack.stop().await;
+}

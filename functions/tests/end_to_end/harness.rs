@@ -1,0 +1,324 @@
+//! A stack of its own for every test, its clients, and the AWS services beside it.
+
+use std::{
+    fs,
+    future::Future,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use futures_util::{SinkExt, StreamExt};
+use herald_local::{Config, Functions, RunningStack, gateway::Limits};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        protocol::frame::{
+            Frame,
+            coding::{Data, OpCode},
+        },
+    },
+};
+
+/// Longer than anything here takes; it only ends a test that would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running stack.
+pub struct TestStack {
+    running: RunningStack,
+    aws: SdkConfig,
+    _folder: Option<TempDir>,
+}
+
+impl TestStack {
+    /// The stack of the repository's own template.
+    pub async fn start() -> Self {
+        let binaries = Path::new(env!("CARGO_BIN_EXE_connect")).parent().unwrap();
+        Self::run(
+            repository().join("template.yaml"),
+            binaries.to_owned(),
+            None,
+        )
+        .await
+    }
+
+    /// The same with an authorizer that believes the query parameter `user`.
+    pub async fn start_with_users() -> Self {
+        let folder = TempDir::new().unwrap();
+        let template = fs::read_to_string(repository().join("template.yaml")).unwrap();
+        let with_authorizer = with_authorizer(&template);
+        let path = folder.path().join("template.yaml");
+        fs::write(&path, with_authorizer).unwrap();
+        let built = Path::new(env!("CARGO_BIN_EXE_connect")).parent().unwrap();
+        for binary in [
+            "connect",
+            "default",
+            "disconnect",
+            "notifier",
+            "sendMessage",
+            "subscribe",
+            "unsubscribe",
+        ] {
+            symlink(built.join(binary), folder.path().join(binary)).unwrap();
+        }
+        let authorizer = built.join("examples/query_authorizer");
+        assert!(
+            authorizer.exists(),
+            "run `cargo test`, which builds the example {authorizer:?}"
+        );
+        symlink(authorizer, folder.path().join("query_authorizer")).unwrap();
+        let binaries = folder.path().to_owned();
+        Self::run(path, binaries, Some(folder)).await
+    }
+
+    async fn run(template: PathBuf, binaries: PathBuf, folder: Option<TempDir>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = Config {
+            template,
+            parameters: Default::default(),
+            functions: Functions::Prebuilt(binaries),
+            data: None,
+            limits: Limits::default(),
+            freeze: false,
+        };
+        let running = RunningStack::start(listener, config).await.unwrap();
+        let aws = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
+                Credentials::for_tests(),
+            ))
+            .endpoint_url(&running.addresses().endpoint)
+            .build();
+        Self {
+            running,
+            aws,
+            _folder: folder,
+        }
+    }
+
+    /// Ends the stack, and with it every process it started.
+    pub async fn stop(self) {
+        self.running.shutdown().await;
+    }
+
+    /// A new client.
+    pub async fn client(&self) -> Client {
+        Client::connect(&self.running.addresses().web_socket).await
+    }
+
+    /// A new client of a user.
+    pub async fn client_of(&self, user: &str) -> Client {
+        let url = format!("{}?user={user}", self.running.addresses().web_socket);
+        Client::connect(&url).await
+    }
+
+    /// Where clients connect.
+    pub fn web_socket(&self) -> String {
+        self.running.addresses().web_socket.clone()
+    }
+
+    /// The sockets that the gateway holds.
+    pub fn open_connections(&self) -> usize {
+        self.running.gateway().open_connections().len()
+    }
+
+    /// Puts one event on the bus.
+    pub async fn put_event(&self, detail_type: &str, detail: Value) {
+        self.put_events(vec![(detail_type.to_owned(), detail)])
+            .await;
+    }
+
+    /// Puts up to ten events on the bus.
+    pub async fn put_events(&self, events: Vec<(String, Value)>) {
+        let entries = events.into_iter().map(|(detail_type, detail)| {
+            PutEventsRequestEntry::builder()
+                .source("test")
+                .detail_type(detail_type)
+                .detail(detail.to_string())
+                .build()
+        });
+        self.put_entries(entries.collect()).await;
+    }
+
+    pub async fn put_entries(&self, entries: Vec<PutEventsRequestEntry>) {
+        let events = aws_sdk_eventbridge::Client::new(&self.aws);
+        let put = events
+            .put_events()
+            .set_entries(Some(entries))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(put.failed_entry_count(), 0, "{put:?}");
+    }
+
+    /// All rows of the table, each as `pk sk`.
+    pub async fn rows(&self) -> Vec<String> {
+        let items = self.items().await;
+        let mut rows: Vec<_> = items
+            .iter()
+            .map(|row| {
+                format!(
+                    "{} {}",
+                    row["pk"].as_s().unwrap(),
+                    row["sk"].as_s().unwrap()
+                )
+            })
+            .collect();
+        rows.sort();
+        rows
+    }
+
+    /// All items of the table.
+    pub async fn items(
+        &self,
+    ) -> Vec<std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>> {
+        let table = &self.running.addresses().tables["Table"];
+        let scan = aws_sdk_dynamodb::Client::new(&self.aws)
+            .scan()
+            .table_name(table);
+        let pages = scan.into_paginator().items().send();
+        pages.collect::<Result<Vec<_>, _>>().await.unwrap()
+    }
+
+    /// Puts any text on the notification queue.
+    pub async fn send_to_queue(&self, body: &str) {
+        let sqs = aws_sdk_sqs::Client::new(&self.aws);
+        let url = &self.running.addresses().queues["NotificationQueue"];
+        sqs.send_message()
+            .queue_url(url)
+            .message_body(body)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    pub fn running(&self) -> &RunningStack {
+        &self.running
+    }
+}
+
+/// Waits until a condition holds.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let polled = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, polled)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain until {what}"));
+}
+
+/// A client with one socket.
+pub struct Client {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    pub async fn connect(url: &str) -> Self {
+        let (socket, _) = connect_async(url).await.unwrap();
+        Self { socket }
+    }
+
+    /// Connects with a header; returns the answer's headers as well.
+    pub async fn connect_with(
+        url: &str,
+        name: &'static str,
+        value: &str,
+    ) -> (Self, tokio_tungstenite::tungstenite::http::HeaderMap) {
+        let mut request = url.into_client_request().unwrap();
+        request.headers_mut().insert(name, value.parse().unwrap());
+        let (socket, response) = connect_async(request).await.unwrap();
+        (Self { socket }, response.headers().clone())
+    }
+
+    pub async fn send_text(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    /// Sends a text that is longer than one frame may be.
+    pub async fn send_in_frames(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        let chunks = bytes.chunks(32 * 1024).collect::<Vec<_>>();
+        for (index, chunk) in chunks.iter().enumerate() {
+            let kind = if index == 0 {
+                Data::Text
+            } else {
+                Data::Continue
+            };
+            let last = index + 1 == chunks.len();
+            let frame = Frame::message(chunk.to_vec(), OpCode::Data(kind), last);
+            self.socket.feed(Message::Frame(frame)).await.unwrap();
+        }
+        self.socket.flush().await.unwrap();
+    }
+
+    /// The next frame's text.
+    pub async fn text(&mut self) -> String {
+        let next = tokio::time::timeout(PATIENCE, self.socket.next());
+        match next.await.expect("a frame in time") {
+            Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
+            other => panic!("not a text: {other:?}"),
+        }
+    }
+
+    /// The next frame.
+    pub async fn frame(&mut self) -> Value {
+        serde_json::from_str(&self.text().await).unwrap()
+    }
+
+    /// Sends a request and returns the next frame.
+    pub async fn ask(&mut self, request: Value) -> Value {
+        self.send_text(&request.to_string()).await;
+        self.frame().await
+    }
+
+    pub async fn subscribe(&mut self, entity: &str) {
+        let ack = self
+            .ask(json!({"action": "subscribe", "entityId": entity}))
+            .await;
+        assert_eq!(
+            ack,
+            json!({"type": "ack", "action": "subscribe", "entityId": entity})
+        );
+    }
+
+    pub async fn close(mut self) {
+        self.socket.close(None).await.unwrap();
+        while let Some(Ok(_)) = self.socket.next().await {}
+    }
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+fn with_authorizer(template: &str) -> String {
+    let expression = "      RouteSelectionExpression: $request.body.action\n";
+    assert!(template.contains(expression));
+    let auth = "      Auth: { AuthType: CUSTOM, AuthArn: !GetAtt QueryAuthorizer.Arn }\n";
+    let function = r"
+  QueryAuthorizer:
+    Type: AWS::Serverless::Function
+    Metadata:
+      BuildMethod: rust-cargolambda
+      BuildProperties: { Binary: query_authorizer }
+
+Outputs:";
+    template
+        .replace(expression, &format!("{expression}{auth}"))
+        .replace("\nOutputs:", function)
+}

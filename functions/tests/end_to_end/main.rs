@@ -1,0 +1,13 @@
+//! The whole of Herald, end to end: the real function binaries behind the local stack, real sockets,
+//! the real AWS SDK.
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+
+mod bad_input;
+mod connecting;
+mod delivery;
+mod fidelity;
+mod harness;
+mod load;
+mod sample_events;
+mod send_message;
+mod subscribing;

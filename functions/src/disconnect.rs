@@ -2,7 +2,7 @@
 //! well and rows carry a time to live.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
-use herald_shared::store::ConnectionStore;
+use herald_shared::store::Forget;
 use lambda_runtime::Error;
 
 use crate::message::connection_id;
@@ -12,7 +12,7 @@ use crate::message::connection_id;
 /// Errs when the rows cannot be removed: nobody hears it, but the function's error metric shows it.
 pub async fn handle(
     event: ApiGatewayWebsocketProxyRequest,
-    store: &impl ConnectionStore,
+    store: &impl Forget,
 ) -> Result<(), Error> {
     let connection = connection_id(&event.request_context)?;
     store.forget(&connection).await?;

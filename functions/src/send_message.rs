@@ -1,6 +1,9 @@
 //! `sendMessage`: back to the sender, or onto the queue for an entity's subscribers or everyone.
 
-use std::{slice, time::SystemTime};
+use std::{
+    slice,
+    time::{Duration, SystemTime},
+};
 
 use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
 use herald_shared::{
@@ -78,7 +81,7 @@ async fn enqueue(
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| too_large(error.length))?;
     queue
-        .enqueue(&pushes)
+        .enqueue(&pushes, Duration::ZERO)
         .await
         .map_err(|error| enqueue_failed(&error))?;
     Ok(pushes.into_iter().map(|push| push.event_id).collect())

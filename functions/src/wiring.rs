@@ -5,12 +5,13 @@
 
 use std::{env, str::FromStr};
 
-use aws_config::SdkConfig;
+use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::{
+    delivery::Settings,
     post::ManagementApi,
     protocol::{Refusal, Request, ServerFrame},
-    queue::NotificationQueue,
+    queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
     store::ConnectionTable,
 };
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -52,18 +53,29 @@ pub fn connection_table(config: &SdkConfig) -> Result<ConnectionTable, Error> {
 /// The notification queue at `NOTIFICATION_QUEUE_URL`.
 pub fn notification_queue(config: &SdkConfig) -> Result<NotificationQueue, Error> {
     let client = aws_sdk_sqs::Client::new(config);
-    Ok(NotificationQueue::new(
-        client,
-        required("NOTIFICATION_QUEUE_URL")?,
-    ))
+    let url = required("NOTIFICATION_QUEUE_URL")?;
+    Ok(NotificationQueue::new(client, url))
+}
+
+/// The notification queue, and its dead-letter queue at `NOTIFICATION_DEAD_LETTER_QUEUE_URL`.
+pub fn notifier_queues(config: &SdkConfig) -> Result<NotifierQueues, Error> {
+    let client = aws_sdk_sqs::Client::new(config);
+    let url = required("NOTIFICATION_DEAD_LETTER_QUEUE_URL")?;
+    Ok(NotifierQueues {
+        notifications: notification_queue(config)?,
+        dead_letters: DeadLetterQueue::new(client, url),
+    })
 }
 
 /// The management API at `CONNECTIONS_ENDPOINT`, unless the SDK's own variables name an endpoint.
 /// One set here would win over them, and the same function has to run on a laptop.
 ///
+/// The SDK does not retry here: that is decided in one place, for each connection.
+///
 /// Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
 pub fn management_api(config: &SdkConfig) -> Result<ManagementApi, Error> {
-    let mut settings = aws_sdk_apigatewaymanagement::config::Builder::from(config);
+    let mut settings = aws_sdk_apigatewaymanagement::config::Builder::from(config)
+        .retry_config(RetryConfig::disabled());
     let overridden = [
         "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
         "AWS_ENDPOINT_URL",
@@ -75,6 +87,13 @@ pub fn management_api(config: &SdkConfig) -> Result<ManagementApi, Error> {
     }
     let client = aws_sdk_apigatewaymanagement::Client::from_conf(settings.build());
     Ok(ManagementApi::new(client))
+}
+
+/// The bounds of the notifier's deliveries: `DELIVERY_ATTEMPTS` of them for a connection.
+pub fn delivery_settings() -> Result<Settings, Error> {
+    let mut settings = Settings::default();
+    settings.attempts = number("DELIVERY_ATTEMPTS")?;
+    Ok(settings)
 }
 
 /// The number in the variable `name`.

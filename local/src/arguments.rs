@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
 };
@@ -74,6 +75,7 @@ impl Arguments {
             template: self.template,
             parameters: self.parameters.into_iter().collect(),
             functions,
+            environment: BTreeMap::new(),
             data: self.data,
             limits: Limits::default(),
             freeze: self.freeze,

@@ -30,6 +30,8 @@ pub struct Config {
     pub parameters: BTreeMap<String, String>,
     /// Who runs the functions.
     pub functions: Functions,
+    /// Variables for every function process, over those of the template and our own.
+    pub environment: BTreeMap<String, String>,
     /// The file that keeps the tables; none: they are in memory.
     pub data: Option<PathBuf>,
     /// What bounds a WebSocket connection.
@@ -166,10 +168,12 @@ async fn start_functions(
         Functions::Build { release } => binaries::build(&stack.functions, *release).await?,
         Functions::Prebuilt(folder) => binaries::find(&stack.functions, folder)?,
     };
+    let mut environment = addresses.environment();
+    environment.extend(config.environment.clone());
     let settings = HostSettings {
         region: stack.region.clone(),
         account_id: stack.account_id.clone(),
-        environment: addresses.environment(),
+        environment,
         freeze: config.freeze,
         ..HostSettings::default()
     };

@@ -1,8 +1,8 @@
-//! Whom a push is for.
+//! Whom a push is for, and how a large audience is taken apart.
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{EntityId, UserId};
+use crate::ids::{ConnectionId, EntityId, UserId};
 
 /// The connections a push is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,4 +14,107 @@ pub enum Audience {
     User(UserId),
     /// Every connection subscribed to an entity.
     Entity(EntityId),
+}
+
+/// A part of an audience: the connections of some neighbouring slots, in the order of their slots.
+///
+/// Every connection has one of 256 slots, by a hash of its id, so that an audience is spread evenly
+/// over them and disjoint ranges of it can be read at the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// The first slot.
+    pub first: u8,
+    /// The last slot.
+    pub last: u8,
+    /// The connection of the first slot after which the range starts; none: it has the whole slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ConnectionId>,
+}
+
+impl Range {
+    /// All of an audience.
+    pub const WHOLE: Self = Self {
+        first: 0,
+        last: u8::MAX,
+        after: None,
+    };
+
+    /// What is left of this range once it was read up to and with `read_to`, as ranges that each
+    /// hold somewhat less than what was read.
+    pub fn rest(&self, read_to: &ConnectionId) -> Vec<Self> {
+        let slot = slot(read_to);
+        let read = usize::from(slot.saturating_sub(self.first)) + 1;
+        // Somewhat less, because slots are not exactly even and a range over a page costs one more.
+        let width = (read * 3 / 4).max(1);
+        (slot..=self.last)
+            .step_by(width)
+            .map(|first| Self {
+                first,
+                last: usize::from(first)
+                    .saturating_add(width - 1)
+                    .min(usize::from(self.last)) as u8,
+                after: (first == slot).then(|| read_to.clone()),
+            })
+            .collect()
+    }
+}
+
+/// The slot of a connection: FNV-1a, folded to a byte. It must never change, for it is part of the
+/// keys that are stored.
+pub fn slot(connection: &ConnectionId) -> u8 {
+    let hash = connection
+        .as_str()
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+    hash.to_be_bytes()
+        .into_iter()
+        .fold(0, |folded, byte| folded ^ byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection_id(text: &str) -> ConnectionId {
+        ConnectionId::new(text).expect("an id")
+    }
+
+    #[test]
+    fn connections_spread_evenly_over_the_slots() {
+        let mut counts = [0_u32; 256];
+        for number in 0..25_600 {
+            counts[usize::from(slot(&connection_id(&format!("P{number:09x}IEm4LQ="))))] += 1;
+        }
+        let (least, most) = (counts.iter().min(), counts.iter().max());
+        assert!(least > Some(&50) && most < Some(&160), "{least:?} {most:?}");
+    }
+
+    #[test]
+    fn the_rest_of_a_range_is_cut_without_gap_or_overlap() {
+        let read_to = connection_id("PcQeDRO4gIEm4LQ=");
+        let read_slot = slot(&read_to);
+        for (first, last) in [
+            (0, 255),
+            (read_slot, 255),
+            (read_slot, read_slot),
+            (100, 200),
+        ] {
+            let range = Range {
+                first,
+                last,
+                after: None,
+            };
+            let rest = range.rest(&read_to);
+            assert_eq!(rest[0].after, Some(read_to.clone()));
+            let mut next = u16::from(read_slot);
+            for (index, part) in rest.iter().enumerate() {
+                assert_eq!(u16::from(part.first), next);
+                assert_eq!(part.after.is_some(), index == 0);
+                next = u16::from(part.last) + 1;
+            }
+            assert_eq!(next, u16::from(last) + 1);
+        }
+    }
 }

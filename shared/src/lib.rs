@@ -7,6 +7,7 @@
 pub mod audience;
 pub mod delivery;
 pub mod ids;
+pub mod in_full;
 pub mod post;
 pub mod protocol;
 pub mod push;

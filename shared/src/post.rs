@@ -6,6 +6,7 @@ use crate::ids::ConnectionId;
 
 #[cfg(feature = "aws")]
 mod management_api;
+pub mod scripted;
 
 #[cfg(feature = "aws")]
 pub use management_api::ManagementApi;
@@ -27,7 +28,29 @@ pub enum PostError {
     /// The connection is closed, or never was. Whatever is known of it can be forgotten.
     #[error("the connection is gone")]
     Gone,
-    /// The post failed; it may succeed later.
-    #[error("failed to post")]
-    Failed(#[source] Box<dyn Error + Send + Sync>),
+    /// The gateway takes no more just now, or the client reads too slowly. It may succeed later.
+    #[error("the gateway answered 429")]
+    Throttled,
+    /// The gateway did not answer in time. It may have taken the frame all the same.
+    #[error("the gateway did not answer in time")]
+    TimedOut,
+    /// The gateway failed, or could not be reached. It may succeed later.
+    #[error("the gateway could not take the frame")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// The gateway does not let us post. Trying again does not help.
+    #[error("the gateway forbids to post")]
+    Forbidden(#[source] Box<dyn Error + Send + Sync>),
+    /// The frame is over the gateway's limit. Trying again does not help, nor does another connection.
+    #[error("the frame is too large for the gateway")]
+    TooLarge,
+}
+
+impl PostError {
+    /// Whether the same post may succeed later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Throttled | Self::TimedOut | Self::Unavailable(_) => true,
+            Self::Gone | Self::Forbidden(_) | Self::TooLarge => false,
+        }
+    }
 }

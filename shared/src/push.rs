@@ -1,11 +1,12 @@
 //! A push: one frame, ready to send, and whom it is for. Everything that is to reach clients becomes
-//! one, whether it came over EventBridge or from a client's `sendMessage`.
+//! one, whether it came over EventBridge or from a client's `sendMessage`, and whatever is left of
+//! one goes back to the queue as one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    audience::Audience,
+    audience::{Audience, Range},
     ids::{ConnectionId, EntityId, UserId},
     protocol::{MESSAGE_LIMIT, Outgoing, ServerFrame},
 };
@@ -16,13 +17,45 @@ use crate::{
 pub struct Push {
     /// The push's id, the same in every repeat, so that a client can drop one.
     pub event_id: String,
+    /// The event's time, RFC 3339.
+    pub time: String,
     /// Who is to get it.
-    pub audience: Audience,
+    pub recipients: Recipients,
     /// The one connection that is not to get it: the sender's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except: Option<ConnectionId>,
     /// The frame's JSON text.
     pub frame: Box<RawValue>,
+}
+
+/// Who is to get a push.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Recipients {
+    /// The connections of an audience that are in a range of it.
+    Audience {
+        /// The audience.
+        audience: Audience,
+        /// The range.
+        range: Range,
+    },
+    /// These connections, which an earlier attempt did not reach.
+    Connections {
+        /// The connections.
+        connections: Vec<ConnectionId>,
+        /// The number of this attempt; reading the audience was the first.
+        attempt: u32,
+    },
+}
+
+impl Recipients {
+    /// All of an audience.
+    pub fn all(audience: Audience) -> Self {
+        Self::Audience {
+            audience,
+            range: Range::WHOLE,
+        }
+    }
 }
 
 /// Why something is no push. The message says what was wrong with it.
@@ -82,7 +115,8 @@ impl Push {
         Ok(Self {
             frame: checked(&frame)?,
             event_id,
-            audience,
+            time: time.to_owned(),
+            recipients: Recipients::all(audience),
             except: Some(sender.clone()),
         })
     }
@@ -95,6 +129,14 @@ impl Push {
                 push: Some(push), ..
             } => Ok(push),
             Body { push: None, .. } => from_event(body),
+        }
+    }
+
+    /// The same push for other recipients.
+    pub fn to(&self, recipients: Recipients) -> Self {
+        Self {
+            recipients,
+            ..self.clone()
         }
     }
 
@@ -171,7 +213,12 @@ fn entity_updated(event: &Event<'_>) -> Result<Push, InvalidPush> {
         event_id: &event_id,
         time: &event.time,
     })?;
-    Ok(for_all(Audience::Entity(detail.entity_id), event_id, frame))
+    Ok(for_all(
+        event,
+        Audience::Entity(detail.entity_id),
+        event_id,
+        frame,
+    ))
 }
 
 #[derive(Deserialize)]
@@ -194,7 +241,12 @@ fn user_push_notification(event: &Event<'_>) -> Result<Push, InvalidPush> {
         event_id: &event_id,
         time: &event.time,
     })?;
-    Ok(for_all(Audience::User(detail.user_id), event_id, frame))
+    Ok(for_all(
+        event,
+        Audience::User(detail.user_id),
+        event_id,
+        frame,
+    ))
 }
 
 #[derive(Deserialize)]
@@ -213,7 +265,7 @@ fn broadcast(event: &Event<'_>) -> Result<Push, InvalidPush> {
         event_id: &event_id,
         time: &event.time,
     })?;
-    Ok(for_all(Audience::Everyone, event_id, frame))
+    Ok(for_all(event, Audience::Everyone, event_id, frame))
 }
 
 fn detail<'a, T: Deserialize<'a>>(
@@ -226,10 +278,11 @@ fn detail<'a, T: Deserialize<'a>>(
     })
 }
 
-fn for_all(audience: Audience, event_id: String, frame: Box<RawValue>) -> Push {
+fn for_all(event: &Event<'_>, audience: Audience, event_id: String, frame: Box<RawValue>) -> Push {
     Push {
         event_id,
-        audience,
+        time: event.time.clone(),
+        recipients: Recipients::all(audience),
         except: None,
         frame,
     }
@@ -264,24 +317,24 @@ mod tests {
             (
                 "Entity Updated",
                 r#"{"entityId":"order-1","message":{"n":12345678901234567890123}}"#,
-                r#"Entity(EntityId("order-1"))"#,
+                Audience::Entity(EntityId::new("order-1").expect("an id")),
                 r#"{"type":"Entity Updated","entityId":"order-1","message":{"n":12345678901234567890123},"eventId":"e-1","time":"2026-11-20T10:15:30Z"}"#,
             ),
             (
                 "Send User Push Notification",
                 r#"{"userId":"u-1","message":"hi","callback":{"open":"/x"},"idempotencyKey":"k-1"}"#,
-                r#"User(UserId("u-1"))"#,
+                Audience::User(UserId::new("u-1").expect("an id")),
                 r#"{"type":"User Push Notification","message":"hi","callback":{"open":"/x"},"eventId":"k-1","time":"2026-11-20T10:15:30Z"}"#,
             ),
             (
                 "Broadcast",
                 r#"{"message":null}"#,
-                "Everyone",
+                Audience::Everyone,
                 r#"{"type":"Broadcast","message":null,"eventId":"e-1","time":"2026-11-20T10:15:30Z"}"#,
             ),
         ] {
             let push = Push::from_queue_body(&event(detail_type, detail)).expect(detail);
-            assert_eq!(format!("{:?}", push.audience), audience);
+            assert_eq!(push.recipients, Recipients::all(audience));
             assert_eq!(push.frame.get(), frame);
             assert!(push.except.is_none());
         }

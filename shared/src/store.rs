@@ -3,7 +3,7 @@
 use std::{error::Error, future::Future, time::SystemTime};
 
 use crate::{
-    audience::Audience,
+    audience::{Audience, Range},
     ids::{ConnectionId, EntityId, UserId},
 };
 
@@ -11,6 +11,7 @@ use crate::{
 mod batch_write;
 #[cfg(feature = "aws")]
 mod dynamodb;
+pub mod memory;
 #[cfg(feature = "aws")]
 mod row;
 
@@ -43,27 +44,40 @@ pub enum Subscribed {
     ConnectionGone,
 }
 
-/// A part of an audience.
+/// As much of an audience as is read at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The connections, in no order that means anything.
+    /// The connections, in the order of their slots.
     pub connections: Vec<ConnectionId>,
-    /// Where the next page starts: after this connection. None: this was the last page.
-    pub next: Option<ConnectionId>,
+    /// The connection that the page was read to, if the range may hold more.
+    pub read_to: Option<ConnectionId>,
 }
 
-/// Knows connections and audiences.
+/// Knows who is in an audience.
+pub trait ReadAudience: Sync {
+    /// The first page of a range of an audience.
+    fn read_audience(
+        &self,
+        audience: &Audience,
+        range: &Range,
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
+}
+
+/// Forgets connections that are gone.
+pub trait Forget: Sync {
+    /// Removes everything of a connection. Forgetting one that is not known is no error.
+    fn forget(
+        &self,
+        connection: &ConnectionId,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Knows connections and what they are subscribed to.
 pub trait ConnectionStore: Sync {
     /// Stores a new connection; its user's audience has it from then on.
     fn connect(
         &self,
         connection: &Connection,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// Removes everything of a connection. Forgetting one that is not known is no error.
-    fn forget(
-        &self,
-        connection: &ConnectionId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Subscribes a connection that was opened at `connected_at` to an entity, unless it has `limit`
@@ -82,13 +96,6 @@ pub trait ConnectionStore: Sync {
         connection: &ConnectionId,
         entity: &EntityId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// One page of an audience: the first, or the one after the connection `after`.
-    fn audience(
-        &self,
-        audience: &Audience,
-        after: Option<&ConnectionId>,
-    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 }
 
 /// Why the store could not do what it was asked.

@@ -1,15 +1,20 @@
 //! The function `notifier`.
 
 use herald_functions::{notifier, wiring};
+use herald_shared::delivery::Delivery;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
-    let store = &wiring::connection_table(&config)?;
-    let poster = &wiring::management_api(&config)?;
+    let store = wiring::connection_table(&config)?;
+    let poster = wiring::management_api(&config)?;
+    let queues = &wiring::notifier_queues(&config)?;
+    let settings = wiring::delivery_settings()?;
+    let delivery = &Delivery::new(&store, &poster, queues, settings);
     run(service_fn(|event: LambdaEvent<_>| async move {
-        Ok::<_, Error>(notifier::handle(event.payload, store, poster).await)
+        let deadline = notifier::deadline(event.context.deadline());
+        Ok::<_, Error>(notifier::handle(event.payload, deadline, delivery, queues).await)
     }))
     .await
 }

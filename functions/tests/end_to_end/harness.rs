@@ -11,6 +11,7 @@ use std::{
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::Credentials;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::{SinkExt, StreamExt};
 use herald_local::{Config, Functions, RunningStack, gateway::Limits};
 use serde_json::{Value, json};
@@ -85,6 +86,7 @@ impl TestStack {
             template,
             parameters: Default::default(),
             functions: Functions::Prebuilt(binaries),
+            environment: Default::default(),
             data: None,
             limits: Limits::default(),
             freeze: false,
@@ -189,16 +191,23 @@ impl TestStack {
         pages.collect::<Result<Vec<_>, _>>().await.unwrap()
     }
 
-    /// Puts any text on the notification queue.
-    pub async fn send_to_queue(&self, body: &str) {
-        let sqs = aws_sdk_sqs::Client::new(&self.aws);
-        let url = &self.running.addresses().queues["NotificationQueue"];
-        sqs.send_message()
-            .queue_url(url)
-            .message_body(body)
+    /// Puts up to ten texts on the notification queue, so that they can be received in one batch.
+    pub async fn send_to_queue(&self, bodies: &[String]) {
+        let entry = |(index, body): (usize, &String)| {
+            SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(body)
+                .build()
+                .unwrap()
+        };
+        let sent = aws_sdk_sqs::Client::new(&self.aws)
+            .send_message_batch()
+            .queue_url(&self.running.addresses().queues["NotificationQueue"])
+            .set_entries(Some(bodies.iter().enumerate().map(entry).collect()))
             .send()
             .await
             .unwrap();
+        assert_eq!(sent.failed(), []);
     }
 
     pub fn running(&self) -> &RunningStack {

@@ -17,7 +17,7 @@ pub struct ManagementApi {
 }
 
 impl ManagementApi {
-    /// Posts with `client`, which holds the API's address.
+    /// Posts with `client`, which holds the API's address and must not retry by itself.
     pub fn new(client: Client) -> Self {
         Self { client }
     }
@@ -32,29 +32,30 @@ impl Post for ManagementApi {
             .send()
             .await
             .map(drop)
-            .map_err(|error| {
-                if is_gone(&error) {
-                    PostError::Gone
-                } else {
-                    PostError::Failed(error.into())
-                }
-            })
+            .map_err(post_error)
     }
 }
 
-/// A closed connection is 410. An id that the gateway never gave out is 400 and will not come to
-/// life either. The status is looked at beside the error's type, because a 410 that lost its
-/// `x-amzn-errortype` header on the way has no type.
-fn is_gone(error: &SdkError<PostToConnectionError>) -> bool {
+/// Goes by the HTTP status, because an answer that lost its `x-amzn-errortype` header on the way has
+/// no type.
+fn post_error(error: SdkError<PostToConnectionError>) -> PostError {
     let status = error
         .raw_response()
         .map(|response| response.status().as_u16());
     match status {
-        Some(410) => true,
-        Some(400) => error
-            .as_service_error()
-            .and_then(ProvideErrorMetadata::message)
-            .is_some_and(|message| message.starts_with("Invalid connectionId")),
-        _ => false,
+        Some(410) => PostError::Gone,
+        // An id that the gateway never gave out will not come to life either.
+        Some(400) if names_invalid_connection(&error) => PostError::Gone,
+        Some(413) => PostError::TooLarge,
+        Some(429) => PostError::Throttled,
+        Some(400..500) => PostError::Forbidden(error.into()),
+        _ => PostError::Unavailable(error.into()),
     }
+}
+
+fn names_invalid_connection(error: &SdkError<PostToConnectionError>) -> bool {
+    error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::message)
+        .is_some_and(|message| message.starts_with("Invalid connectionId"))
 }

@@ -1,21 +1,48 @@
-//! The notification queue on SQS.
+//! The queues on SQS.
 
-use aws_sdk_sqs::{Client, types::SendMessageBatchRequestEntry};
+use std::time::Duration;
 
-use super::{Enqueue, EnqueueError};
+use aws_sdk_sqs::{
+    Client,
+    types::{MessageAttributeValue, SendMessageBatchRequestEntry},
+};
+
+use super::{DeadLetter, Enqueue, EnqueueError};
 use crate::{aws_error::is_throttling, push::Push};
 
 /// The most entries of one `SendMessageBatch`.
 const BATCH: usize = 10;
 
+/// The most bytes of one `SendMessageBatch`, below what SQS took before it took 1 MiB.
+const BATCH_BYTES: usize = 256 * 1024;
+
 /// How often the entries of a batch that SQS did not take are sent again.
 const ATTEMPTS: usize = 3;
+
+/// The attribute of a dead letter that says why it is one.
+const REASON: &str = "Reason";
 
 /// The notification queue on SQS.
 #[derive(Clone, Debug)]
 pub struct NotificationQueue {
     client: Client,
     url: String,
+}
+
+/// The dead-letter queue on SQS.
+#[derive(Clone, Debug)]
+pub struct DeadLetterQueue {
+    client: Client,
+    url: String,
+}
+
+/// Both queues, as the notifier needs them.
+#[derive(Clone, Debug)]
+pub struct NotifierQueues {
+    /// The notification queue.
+    pub notifications: NotificationQueue,
+    /// Its dead-letter queue.
+    pub dead_letters: DeadLetterQueue,
 }
 
 impl NotificationQueue {
@@ -27,24 +54,13 @@ impl NotificationQueue {
         }
     }
 
-    async fn send(&self, push: &Push) -> Result<(), EnqueueError> {
-        self.client
-            .send_message()
-            .queue_url(&self.url)
-            .message_body(push.to_queue_body())
-            .send()
-            .await
-            .map(drop)
-            .map_err(failed)
-    }
-
-    /// Sends up to ten pushes. SQS takes or refuses each for itself, so only those refused are sent
+    /// Sends up to ten messages. SQS takes or refuses each for itself, so only those refused are sent
     /// again.
-    async fn send_batch(&self, pushes: &[Push]) -> Result<(), EnqueueError> {
-        let mut entries = pushes
+    async fn send(&self, bodies: &[String], delay: i32) -> Result<(), EnqueueError> {
+        let mut entries = bodies
             .iter()
             .enumerate()
-            .map(|(index, push)| entry(index, push))
+            .map(|(index, body)| entry(index, body, delay))
             .collect::<Result<Vec<_>, _>>()?;
         let mut refusal = String::new();
         for _ in 0..ATTEMPTS {
@@ -72,21 +88,100 @@ impl NotificationQueue {
 }
 
 impl Enqueue for NotificationQueue {
-    async fn enqueue(&self, pushes: &[Push]) -> Result<(), EnqueueError> {
-        if let [push] = pushes {
-            return self.send(push).await;
-        }
-        for batch in pushes.chunks(BATCH) {
-            self.send_batch(batch).await?;
+    async fn enqueue(&self, pushes: &[Push], delay: Duration) -> Result<(), EnqueueError> {
+        let delay = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
+        let bodies: Vec<_> = pushes.iter().map(Push::to_queue_body).collect();
+        for batch in batches(&bodies) {
+            self.send(batch, delay).await?;
         }
         Ok(())
     }
 }
 
-fn entry(index: usize, push: &Push) -> Result<SendMessageBatchRequestEntry, EnqueueError> {
+impl DeadLetterQueue {
+    /// The queue at `url`.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self {
+            client,
+            url: url.into(),
+        }
+    }
+}
+
+impl DeadLetter for DeadLetterQueue {
+    async fn dead_letter(&self, body: &str, reason: &str) -> Result<(), EnqueueError> {
+        let attribute = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(attribute_text(reason))
+            .build()
+            .map_err(|error| EnqueueError::Failed(error.into()))?;
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .message_attributes(REASON, attribute)
+            .send()
+            .await
+            .map(drop)
+            .map_err(failed)
+    }
+}
+
+impl Enqueue for NotifierQueues {
+    async fn enqueue(&self, pushes: &[Push], delay: Duration) -> Result<(), EnqueueError> {
+        self.notifications.enqueue(pushes, delay).await
+    }
+}
+
+impl DeadLetter for NotifierQueues {
+    async fn dead_letter(&self, body: &str, reason: &str) -> Result<(), EnqueueError> {
+        self.dead_letters.dead_letter(body, reason).await
+    }
+}
+
+/// A reason as SQS takes it: without control characters, and short, for it may quote what was sent.
+fn attribute_text(reason: &str) -> String {
+    reason
+        .chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .take(1000)
+        .collect()
+}
+
+/// The bodies in order, as many to a batch as SQS takes at once.
+fn batches(mut bodies: &[String]) -> impl Iterator<Item = &[String]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fitting = bodies
+            .iter()
+            .take(BATCH)
+            .take_while(|body| {
+                bytes += body.len();
+                bytes <= BATCH_BYTES
+            })
+            .count();
+        // A message that is too large for a batch goes alone: SQS says so if it takes none such.
+        let (batch, rest) = bodies.split_at(fitting.max(1).min(bodies.len()));
+        bodies = rest;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+fn entry(
+    index: usize,
+    body: &str,
+    delay: i32,
+) -> Result<SendMessageBatchRequestEntry, EnqueueError> {
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
-        .message_body(push.to_queue_body())
+        .message_body(body)
+        .delay_seconds(delay)
         .build()
         .map_err(|error| EnqueueError::Failed(error.into()))
 }
@@ -99,5 +194,22 @@ where
         EnqueueError::Throttled(error.into())
     } else {
         EnqueueError::Failed(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_keeps_to_ten_messages_and_to_its_size() {
+        let sizes = |lengths: &[usize]| {
+            let bodies: Vec<_> = lengths.iter().map(|length| "x".repeat(*length)).collect();
+            batches(&bodies).map(<[_]>::len).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&[]), [] as [usize; 0]);
+        assert_eq!(sizes(&[1; 25]), [10, 10, 5]);
+        let kib = 1024;
+        assert_eq!(sizes(&[200 * kib, 56 * kib, 1, 300 * kib, 1]), [2, 1, 1, 1]);
     }
 }

@@ -21,12 +21,12 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
-    Connection, ConnectionStore, Page, StoreError, Subscribed,
+    Connection, ConnectionStore, Forget, Page, ReadAudience, StoreError, Subscribed,
     batch_write::{batch_write, failed},
     row::{self, Row, text},
 };
 use crate::{
-    audience::Audience,
+    audience::{Audience, Range},
     ids::{ConnectionId, EntityId},
 };
 
@@ -196,20 +196,6 @@ impl ConnectionStore for ConnectionTable {
         batch_write(&self.client, &self.table, puts, "store the connection").await
     }
 
-    async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
-        self.delete(connection, &Audience::Everyone)
-            .send()
-            .await
-            .map_err(|error| failed("delete the connection", error))?;
-        let mut start = None;
-        loop {
-            start = self.delete_page(connection, start).await?;
-            if start.is_none() {
-                return Ok(());
-            }
-        }
-    }
-
     async fn subscribe(
         &self,
         connection: &ConnectionId,
@@ -248,28 +234,51 @@ impl ConnectionStore for ConnectionTable {
             None => Ok(()),
         }
     }
+}
 
-    async fn audience(
-        &self,
-        audience: &Audience,
-        after: Option<&ConnectionId>,
-    ) -> Result<Page, StoreError> {
+impl Forget for ConnectionTable {
+    async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
+        self.delete(connection, &Audience::Everyone)
+            .send()
+            .await
+            .map_err(|error| failed("delete the connection", error))?;
+        let mut start = None;
+        loop {
+            start = self.delete_page(connection, start).await?;
+            if start.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl ReadAudience for ConnectionTable {
+    async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
+        let (first, last) = row::audience_sort_keys(range);
+        let start = range
+            .after
+            .as_ref()
+            .map(|connection| row::keys(connection, audience));
         let page = self
             .client
             .query()
             .table_name(&self.table)
             .index_name(row::AUDIENCE_INDEX)
-            .key_condition_expression("audiencePk = :audience")
+            .key_condition_expression(
+                "audiencePk = :audience AND audienceSk BETWEEN :first AND :last",
+            )
             .expression_attribute_values(":audience", text(row::audience_key(audience)))
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":last", text(last))
             .projection_expression("audienceSk")
-            .set_exclusive_start_key(after.map(|connection| row::keys(connection, audience)))
+            .set_exclusive_start_key(start)
             .send()
             .await
             .map_err(|error| failed("read the audience", error))?;
-        let last = page.last_evaluated_key.as_ref();
+        let read_to = page.last_evaluated_key.as_ref();
         Ok(Page {
             connections: page.items().iter().filter_map(connection_of).collect(),
-            next: last.and_then(connection_of),
+            read_to: read_to.and_then(connection_of),
         })
     }
 }

@@ -6,8 +6,8 @@
 //! | user membership | `C#<connectionId>` | `U#<userId>` | `user#<userId>` | `<h>#<connectionId>` |
 //! | entity membership | `C#<connectionId>` | `E#<entityId>` | `entity#<entityId>` | `<h>#<connectionId>` |
 //!
-//! `<h>` is two hex digits of a hash of the connection id. It spreads an audience evenly over the
-//! index's sort key, so that a large one can be read in up to 256 disjoint ranges at once.
+//! `<h>` is the connection's slot in two hex digits, so that a [`Range`] of an audience is a range of
+//! the index's sort key.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,10 @@ use std::{
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Connection;
-use crate::{audience::Audience, ids::ConnectionId};
+use crate::{
+    audience::{Audience, Range, slot},
+    ids::ConnectionId,
+};
 
 /// The attributes of one row.
 pub(super) type Row = HashMap<String, AttributeValue>;
@@ -59,7 +62,16 @@ pub(super) fn audience_key(audience: &Audience) -> String {
 
 /// The index's sort key of a connection.
 pub(super) fn audience_sort_key(connection: &ConnectionId) -> String {
-    format!("{:02x}#{connection}", spread(connection))
+    format!("{:02x}#{connection}", slot(connection))
+}
+
+/// The least and the greatest index sort key that connections of a range can have. A `$` is the
+/// character after `#`.
+pub(super) fn audience_sort_keys(range: &Range) -> (String, String) {
+    (
+        format!("{:02x}#", range.first),
+        format!("{:02x}$", range.last),
+    )
 }
 
 /// The connection whose index sort key this is.
@@ -128,19 +140,6 @@ fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// FNV-1a, folded to a byte. It must never change: it is part of the keys that are stored.
-fn spread(connection: &ConnectionId) -> u8 {
-    let hash = connection
-        .as_str()
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
-    hash.to_be_bytes()
-        .into_iter()
-        .fold(0, |folded, byte| folded ^ byte)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,15 +165,5 @@ mod tests {
             connection_of(key("audienceSk")),
             Some(connection_id("PcQeDRO4gIEm4LQ="))
         );
-    }
-
-    #[test]
-    fn connections_spread_evenly_over_the_ranges() {
-        let mut counts = [0_u32; 256];
-        for number in 0..25_600 {
-            counts[usize::from(spread(&connection_id(&format!("P{number:09x}IEm4LQ="))))] += 1;
-        }
-        let (least, most) = (counts.iter().min(), counts.iter().max());
-        assert!(least > Some(&50) && most < Some(&160), "{least:?} {most:?}");
     }
 }

@@ -44,6 +44,8 @@ fn its_routes_lead_to_the_functions() {
 fn its_functions_get_the_environment_they_read() {
     let stack = own_stack();
     let queue = "http://127.0.0.1:3030/123456789012/herald-local-NotificationQueue";
+    let dead_letter_queue =
+        "http://127.0.0.1:3030/123456789012/herald-local-NotificationDeadLetterQueue";
     let connections = format!(
         "https://{}.execute-api.us-east-1.amazonaws.com/dev",
         stack.web_socket_api.api_id
@@ -61,7 +63,13 @@ fn its_functions_get_the_environment_they_read() {
         ("unsubscribe", table),
         (
             "notifier",
-            json!({"TABLE_NAME": "herald-local-Table", "CONNECTIONS_ENDPOINT": connections}),
+            json!({
+                "TABLE_NAME": "herald-local-Table",
+                "CONNECTIONS_ENDPOINT": connections,
+                "NOTIFICATION_QUEUE_URL": queue,
+                "NOTIFICATION_DEAD_LETTER_QUEUE_URL": dead_letter_queue,
+                "DELIVERY_ATTEMPTS": "6",
+            }),
         ),
     ] {
         let mut functions = stack.functions.iter();

@@ -1,0 +1,63 @@
+//! How long to wait before trying again.
+//!
+//! Full jitter, for those who failed together are not to come back together.
+//! Source: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+
+use std::time::Duration;
+
+/// Between two tries of an attempt: up to 100 ms, then 200 ms and so on.
+const TRY: Duration = Duration::from_millis(100);
+
+/// Between two attempts: up to 10 s, then 20 s and so on.
+const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// The longest that SQS delays a message.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
+const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
+
+/// The pause after the `failed`-th try; `random` is between 0 and 1.
+pub(super) fn before_next_try(failed: u32, random: f64) -> Duration {
+    doubled(TRY, failed).mul_f64(random)
+}
+
+/// The delay after the `failed`-th attempt; `random` is between 0 and 1. Whole seconds, as SQS counts
+/// them, and never none: what failed for a whole attempt is not helped at once.
+pub(super) fn before_next_attempt(failed: u32, random: f64) -> Duration {
+    let delay = doubled(ATTEMPT, failed).min(LONGEST_DELAY).mul_f64(random);
+    Duration::from_secs(delay.as_secs().max(1))
+}
+
+/// `first`, doubled for every failure but the first.
+fn doubled(first: Duration, failed: u32) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(failed.saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_their_limit() {
+        let millis = |failed| before_next_try(failed, 1.0).as_millis();
+        assert_eq!([millis(1), millis(2), millis(3)], [100, 200, 400]);
+        let seconds = |failed| before_next_attempt(failed, 1.0).as_secs();
+        assert_eq!(
+            [
+                seconds(1),
+                seconds(2),
+                seconds(3),
+                seconds(7),
+                seconds(8),
+                seconds(1000)
+            ],
+            [10, 20, 40, 640, 900, 900]
+        );
+    }
+
+    #[test]
+    fn jitter_goes_down_to_nothing_but_for_attempts() {
+        assert_eq!(before_next_try(3, 0.0), Duration::ZERO);
+        assert_eq!(before_next_attempt(3, 0.0), Duration::from_secs(1));
+    }
+}

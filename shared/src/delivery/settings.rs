@@ -1,0 +1,33 @@
+//! What bounds a delivery.
+
+use std::time::Duration;
+
+/// The bounds of a delivery. The defaults fit a notifier with a time limit of a minute.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How many posts are under way at once.
+    pub in_flight: usize,
+    /// How long one post may take.
+    pub post_timeout: Duration,
+    /// How often a connection is tried within one attempt.
+    pub tries: u32,
+    /// How many attempts there are: this many messages at the most name a connection before it is a
+    /// dead letter.
+    pub attempts: u32,
+    /// How long before the deadline the last post starts: enough for it to end, and to put back what
+    /// is left.
+    pub reserve: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            in_flight: 100,
+            post_timeout: Duration::from_secs(3),
+            tries: 3,
+            attempts: 6,
+            reserve: Duration::from_secs(8),
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Delivery, with a store, a poster and queues in memory and the clock paused.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, value::RawValue};
+use tokio::time::Instant;
+
+use super::{Delivery, DeliveryError, Report, Settings};
+use crate::{
+    audience::Audience,
+    ids::{ConnectionId, EntityId},
+    post::{Post, PostError, scripted::ScriptedPoster},
+    push::{Push, Recipients},
+    queue::memory::MemoryQueues,
+    store::{Connection, ConnectionStore, ReadAudience, memory::MemoryStore},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn connection_id(number: usize) -> ConnectionId {
+    ConnectionId::new(format!("c-{number}")).expect("an id")
+}
+
+fn entity() -> EntityId {
+    EntityId::new("order-1").expect("an id")
+}
+
+/// A store in which so many connections are subscribed.
+async fn subscribers(count: usize, page_size: usize) -> MemoryStore {
+    let store = MemoryStore::new(page_size);
+    for number in 0..count {
+        let connection = Connection {
+            id: connection_id(number),
+            connected_at: SystemTime::now(),
+            ip_address: None,
+            user_agent: None,
+            user: None,
+        };
+        store.connect(&connection).await.expect("a store");
+        store
+            .subscribe(&connection.id, connection.connected_at, &entity(), 1)
+            .await
+            .expect("a store");
+    }
+    store
+}
+
+fn push() -> Push {
+    push_of(r#"{"type":"Entity Updated"}"#)
+}
+
+fn push_of(frame: &str) -> Push {
+    Push {
+        event_id: "e-1".to_owned(),
+        time: "2026-11-20T10:15:30Z".to_owned(),
+        recipients: Recipients::all(Audience::Entity(entity())),
+        except: None,
+        frame: RawValue::from_string(frame.to_owned()).expect("JSON"),
+    }
+}
+
+fn unavailable() -> PostError {
+    PostError::Unavailable("500".into())
+}
+
+/// Delivers a push and everything that comes back on the queue, until nothing does.
+async fn deliver_all<P: Post>(
+    store: &MemoryStore,
+    poster: &P,
+    queues: &MemoryQueues,
+    push: Push,
+) -> Vec<Report> {
+    let delivery = Delivery::new(store, poster, queues, Settings::default());
+    let mut waiting = vec![push];
+    let mut reports = Vec::new();
+    while let Some(push) = waiting.pop() {
+        let report = delivery.deliver(&push, Instant::now() + MINUTE).await;
+        reports.push(report.expect("delivered"));
+        waiting.extend(queues.take().into_iter().map(|(push, _)| push));
+    }
+    reports
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audience_of_one_page_needs_no_further_message() {
+    let store = subscribers(99, 100).await;
+    let poster = ScriptedPoster::new(|_, _| Ok(()));
+    let queues = MemoryQueues::default();
+    let reports = deliver_all(&store, &poster, &queues, push()).await;
+    assert_eq!(reports.len(), 1);
+    assert_eq!((reports[0].audience, reports[0].delivered), (99, 99));
+    assert!(reports[0].last_post_at.is_some());
+    for number in 0..99 {
+        assert_eq!(
+            poster.posts(&connection_id(number)).taken,
+            [push().frame.get()]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_audience_is_reached_over_continuations_and_everybody_once() {
+    let store = subscribers(10_000, 700).await;
+    let poster = ScriptedPoster::new(|_, _| Ok(()));
+    let queues = MemoryQueues::default();
+    let reports = deliver_all(&store, &poster, &queues, push()).await;
+    assert_eq!(
+        reports.iter().map(|report| report.delivered).sum::<usize>(),
+        10_000
+    );
+    for number in 0..10_000 {
+        assert_eq!(poster.posts(&connection_id(number)).tries, 1, "{number}");
+    }
+    // The first page is enough to cut the rest, so that nearly all of it is delivered side by side.
+    let first = reports[0].continuations;
+    assert!(first >= 10_000 / 700, "{first}");
+    assert!(
+        reports.len() <= first + first / 4,
+        "{} of {first}",
+        reports.len()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sender_is_never_posted_to() {
+    let store = subscribers(10, 100).await;
+    let poster = ScriptedPoster::new(|_, _| Ok(()));
+    let queues = MemoryQueues::default();
+    let from_sender = Push {
+        except: Some(connection_id(3)),
+        ..push()
+    };
+    let reports = deliver_all(&store, &poster, &queues, from_sender).await;
+    assert_eq!(reports[0].delivered, 9);
+    assert_eq!(poster.posts(&connection_id(3)).tries, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passes_is_tried_again_for_that_connection_only() {
+    let store = subscribers(100, 1000).await;
+    let poster = ScriptedPoster::new(|connection, nth| match connection.as_str() {
+        "c-1" if nth <= 2 => Err(PostError::Throttled),
+        "c-2" if nth == 1 => Err(unavailable()),
+        "c-3" if nth == 1 => Err(PostError::TimedOut),
+        _ => Ok(()),
+    });
+    let queues = MemoryQueues::default();
+    let reports = deliver_all(&store, &poster, &queues, push()).await;
+    assert_eq!(reports.len(), 1);
+    let Report {
+        delivered,
+        throttled,
+        retried,
+        requeued,
+        dead_lettered,
+        ..
+    } = reports[0];
+    assert_eq!((delivered, throttled, retried), (100, 2, 4));
+    assert_eq!((requeued, dead_lettered), (0, 0));
+    for number in 0..100 {
+        let posts = poster.posts(&connection_id(number));
+        assert_eq!(posts.taken.len(), 1);
+        let tries = [1, 3, 2, 2].get(number).copied().unwrap_or(1);
+        assert_eq!(posts.tries, tries, "{number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_passes_is_a_dead_letter_alone_after_the_last_attempt() {
+    let store = subscribers(100, 1000).await;
+    let poster = ScriptedPoster::new(|connection, _| match connection.as_str() {
+        "c-7" => Err(PostError::Throttled),
+        _ => Ok(()),
+    });
+    let queues = MemoryQueues::default();
+    let reports = deliver_all(&store, &poster, &queues, push()).await;
+    let Settings {
+        tries, attempts, ..
+    } = Settings::default();
+    assert_eq!(reports.len(), attempts as usize);
+    assert_eq!(
+        poster.posts(&connection_id(7)).tries,
+        (tries * attempts) as usize
+    );
+    let others = (0..100).filter(|number| *number != 7);
+    for number in others {
+        assert_eq!(poster.posts(&connection_id(number)).tries, 1);
+    }
+    let dead_letters = queues.dead_letters();
+    let [(body, reason)] = &dead_letters[..] else {
+        panic!("{dead_letters:?}")
+    };
+    assert_eq!(
+        reason,
+        "not reached in 6 attempts: the gateway answered 429"
+    );
+    let again = Push::from_queue_body(body).expect("a push");
+    assert_eq!(
+        (again.event_id, again.frame.get()),
+        (push().event_id, push().frame.get())
+    );
+    assert_eq!(
+        again.recipients,
+        Recipients::Connections {
+            connections: vec![connection_id(7)],
+            attempt: 1,
+        }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_failed_is_put_back_with_a_delay() {
+    let store = subscribers(3, 100).await;
+    let poster = ScriptedPoster::new(|_, _| Err(unavailable()));
+    let queues = MemoryQueues::default();
+    let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
+    let report = delivery.deliver(&push(), Instant::now() + MINUTE).await;
+    assert_eq!(report.expect("delivered").requeued, 3);
+    let waiting = queues.take();
+    let [(put_back, delay)] = &waiting[..] else {
+        panic!("{waiting:?}")
+    };
+    assert!((1..=10).contains(&delay.as_secs()), "{delay:?}");
+    let Recipients::Connections {
+        connections,
+        attempt,
+    } = &put_back.recipients
+    else {
+        panic!("{put_back:?}")
+    };
+    assert_eq!((connections.len(), *attempt), (3, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_gone_is_forgotten_and_no_failure() {
+    let store = subscribers(10, 100).await;
+    let poster = ScriptedPoster::new(|connection, _| match connection.as_str() {
+        "c-4" | "c-5" => Err(PostError::Gone),
+        _ => Ok(()),
+    });
+    let queues = MemoryQueues::default();
+    let reports = deliver_all(&store, &poster, &queues, push()).await;
+    assert_eq!(reports.len(), 1);
+    assert_eq!((reports[0].delivered, reports[0].gone), (8, 2));
+    let Recipients::Audience { audience, range } = push().recipients else {
+        panic!("an audience")
+    };
+    let page = store
+        .read_audience(&audience, &range)
+        .await
+        .expect("a page");
+    assert_eq!(page.connections.len(), 8);
+    assert!(!page.connections.contains(&connection_id(4)));
+}
+
+/// A poster that takes a second for each post.
+struct SlowPoster;
+
+impl Post for SlowPoster {
+    async fn post(&self, _: &ConnectionId, _: &str) -> Result<(), PostError> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_posted_once_too_little_time_is_left() {
+    let store = subscribers(1000, 2000).await;
+    let queues = MemoryQueues::default();
+    let settings = Settings {
+        in_flight: 10,
+        reserve: Duration::from_secs(10),
+        ..Settings::default()
+    };
+    let delivery = Delivery::new(&store, &SlowPoster, &queues, settings);
+    let started = Instant::now();
+    let deadline = started + Duration::from_secs(30);
+    let report = delivery
+        .deliver(&push(), deadline)
+        .await
+        .expect("delivered");
+    // Ten at once, a second each, for the twenty seconds that are not in reserve.
+    assert_eq!((report.delivered, report.requeued), (200, 800));
+    assert_eq!(started.elapsed(), Duration::from_secs(20));
+    let waiting = queues.take();
+    let [(put_back, delay)] = &waiting[..] else {
+        panic!("{waiting:?}")
+    };
+    assert_eq!(*delay, Duration::ZERO);
+    let Recipients::Connections {
+        connections,
+        attempt,
+    } = &put_back.recipients
+    else {
+        panic!("{put_back:?}")
+    };
+    // Not having been tried is no attempt.
+    assert_eq!((connections.len(), *attempt), (800, 1));
+}
+
+/// A poster that never answers.
+struct SilentPoster;
+
+impl Post for SilentPoster {
+    async fn post(&self, _: &ConnectionId, _: &str) -> Result<(), PostError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_does_not_answer_is_given_up_in_time() {
+    let store = subscribers(3, 100).await;
+    let queues = MemoryQueues::default();
+    let delivery = Delivery::new(&store, &SilentPoster, &queues, Settings::default());
+    let started = Instant::now();
+    let report = delivery
+        .deliver(&push(), started + MINUTE)
+        .await
+        .expect("delivered");
+    assert_eq!((report.delivered, report.requeued), (0, 3));
+    assert!(started.elapsed() < MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_gateway_forbids_is_a_dead_letter_at_once() {
+    let store = subscribers(3, 100).await;
+    let poster = ScriptedPoster::new(|_, _| Err(PostError::Forbidden("403".into())));
+    let queues = MemoryQueues::default();
+    let reports = deliver_all(&store, &poster, &queues, push()).await;
+    assert_eq!((reports.len(), reports[0].dead_lettered), (1, 3));
+    assert_eq!(poster.posts(&connection_id(0)).tries, 1);
+    assert_eq!(queues.dead_letters().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_is_too_large_is_said_once() {
+    let store = subscribers(2000, 5000).await;
+    let poster = ScriptedPoster::new(|_, _| Err(PostError::TooLarge));
+    let queues = MemoryQueues::default();
+    let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
+    let error = delivery.deliver(&push(), Instant::now() + MINUTE).await;
+    assert!(
+        matches!(error, Err(DeliveryError::TooLarge { .. })),
+        "{error:?}"
+    );
+    assert!(queues.take().is_empty() && queues.dead_letters().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_takes_nothing_fails_the_push() {
+    let store = subscribers(3, 100).await;
+    let poster = ScriptedPoster::new(|_, _| Err(unavailable()));
+    let queues = MemoryQueues::default();
+    queues.fail(true);
+    let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
+    let error = delivery.deliver(&push(), Instant::now() + MINUTE).await;
+    assert!(matches!(error, Err(DeliveryError::PutBack(_))), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_put_back_keeps_to_the_queues_size_limit() {
+    let store = subscribers(20_000, 50_000).await;
+    let poster = ScriptedPoster::new(|_, _| Err(unavailable()));
+    let queues = MemoryQueues::default();
+    let large = serde_json::to_string(&Value::from("x".repeat(120 * 1024))).expect("JSON");
+    let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
+    let push = push_of(&large);
+    let report = delivery.deliver(&push, Instant::now() + MINUTE).await;
+    assert_eq!(report.expect("delivered").requeued, 20_000);
+    let waiting = queues.take();
+    assert!(waiting.len() > 1);
+    let mut named = 0;
+    for (push, _) in waiting {
+        assert!(push.to_queue_body().len() <= 256 * 1024);
+        if let Recipients::Connections { connections, .. } = push.recipients {
+            named += connections.len();
+        }
+    }
+    assert_eq!(named, 20_000);
+}

@@ -210,6 +210,11 @@ impl TestStack {
         assert_eq!(sent.failed(), []);
     }
 
+    /// What leads an AWS SDK client to this stack.
+    pub fn aws(&self) -> &SdkConfig {
+        &self.aws
+    }
+
     pub fn running(&self) -> &RunningStack {
         &self.running
     }

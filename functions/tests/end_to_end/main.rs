@@ -10,4 +10,5 @@ mod harness;
 mod load;
 mod sample_events;
 mod send_message;
+mod store_contract;
 mod subscribing;

@@ -35,6 +35,7 @@ use crate::{
 pub struct ConnectionTable {
     client: Client,
     table: String,
+    page_limit: Option<i32>,
 }
 
 impl ConnectionTable {
@@ -43,6 +44,16 @@ impl ConnectionTable {
         Self {
             client,
             table: table.into(),
+            page_limit: None,
+        }
+    }
+
+    /// The same store, reading audiences in pages of at most so many connections. Without a limit a
+    /// page is as large as DynamoDB makes it: 1 MB, some ten thousand connections.
+    pub fn with_page_limit(self, connections: i32) -> Self {
+        Self {
+            page_limit: Some(connections),
+            ..self
         }
     }
 
@@ -272,6 +283,7 @@ impl ReadAudience for ConnectionTable {
             .expression_attribute_values(":last", text(last))
             .projection_expression("audienceSk")
             .set_exclusive_start_key(start)
+            .set_limit(self.page_limit)
             .send()
             .await
             .map_err(|error| failed("read the audience", error))?;

@@ -1,0 +1,216 @@
+//! What every connection store has to do: the one in memory and the one on DynamoDB pass the same.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
+use herald_shared::{
+    audience::{Audience, Range},
+    ids::{ConnectionId, EntityId, UserId},
+    store::{
+        Connection, ConnectionStore, ConnectionTable, Forget, Page, ReadAudience, Subscribed,
+        memory::MemoryStore,
+    },
+};
+
+use crate::harness::TestStack;
+
+const PAGE: usize = 10;
+
+#[tokio::test]
+async fn the_store_in_memory_keeps_the_contract() {
+    keeps_the_contract(&MemoryStore::new(PAGE)).await;
+}
+
+#[tokio::test]
+async fn the_store_on_dynamodb_keeps_the_contract() {
+    let stack = TestStack::start().await;
+    let client = aws_sdk_dynamodb::Client::new(stack.aws());
+    let table = &stack.running().addresses().tables["Table"];
+    let store = ConnectionTable::new(client, table).with_page_limit(PAGE as i32);
+    keeps_the_contract(&store).await;
+    assert!(stack.rows().await.is_empty());
+    stack.stop().await;
+}
+
+async fn keeps_the_contract(store: &(impl ConnectionStore + ReadAudience + Forget)) {
+    a_connection_is_of_everyone_and_of_its_user(store).await;
+    subscribing_is_idempotent_and_limited(store).await;
+    nobody_is_subscribed_who_is_not_there(store).await;
+    a_large_audience_is_read_in_disjoint_parts(store).await;
+    forgetting_removes_everything_and_can_be_repeated(store).await;
+}
+
+async fn a_connection_is_of_everyone_and_of_its_user(
+    store: &(impl ConnectionStore + ReadAudience),
+) {
+    connect(store, "a", Some("ann")).await;
+    connect(store, "b", None).await;
+    assert_eq!(all(store, &Audience::Everyone).await, ids(["a", "b"]));
+    assert_eq!(all(store, &user("ann")).await, ids(["a"]));
+    assert_eq!(all(store, &user("ben")).await, ids([]));
+}
+
+async fn subscribing_is_idempotent_and_limited(store: &(impl ConnectionStore + ReadAudience)) {
+    for _ in 0..3 {
+        assert_eq!(
+            subscribe(store, "a", "order-1", 2).await,
+            Subscribed::Stored
+        );
+    }
+    assert_eq!(
+        subscribe(store, "a", "order-2", 2).await,
+        Subscribed::Stored
+    );
+    assert_eq!(
+        subscribe(store, "a", "order-3", 2).await,
+        Subscribed::LimitReached
+    );
+    assert_eq!(
+        subscribe(store, "a", "order-1", 2).await,
+        Subscribed::Stored
+    );
+    assert_eq!(
+        subscribe(store, "b", "order-1", 2).await,
+        Subscribed::Stored
+    );
+    assert_eq!(all(store, &entity("order-1")).await, ids(["a", "b"]));
+    assert_eq!(all(store, &entity("order-3")).await, ids([]));
+
+    for _ in 0..2 {
+        let unsubscribed = store.unsubscribe(&id("a"), &entity_id("order-1")).await;
+        unsubscribed.unwrap();
+    }
+    assert_eq!(all(store, &entity("order-1")).await, ids(["b"]));
+    assert_eq!(
+        subscribe(store, "a", "order-3", 2).await,
+        Subscribed::Stored
+    );
+    assert_eq!(
+        subscribe(store, "a", "order-4", 2).await,
+        Subscribed::LimitReached
+    );
+}
+
+async fn nobody_is_subscribed_who_is_not_there(store: &(impl ConnectionStore + ReadAudience)) {
+    assert_eq!(
+        subscribe(store, "nobody", "order-9", 2).await,
+        Subscribed::ConnectionGone
+    );
+    assert_eq!(all(store, &entity("order-9")).await, ids([]));
+}
+
+async fn a_large_audience_is_read_in_disjoint_parts(store: &(impl ConnectionStore + ReadAudience)) {
+    let names: Vec<_> = (0..45).map(|number| format!("many-{number}")).collect();
+    for name in &names {
+        connect(store, name, None).await;
+        subscribe(store, name, "room-1", 1).await;
+    }
+    let expected: BTreeSet<_> = names.iter().map(|name| id(name)).collect();
+    assert_eq!(all(store, &entity("room-1")).await, expected);
+
+    let half = |first, last| Range {
+        first,
+        last,
+        after: None,
+    };
+    let lower = read(store, &entity("room-1"), half(0, 127)).await;
+    let upper = read(store, &entity("room-1"), half(128, 255)).await;
+    assert!(lower.len() > PAGE && upper.len() > PAGE);
+    assert!(lower.is_disjoint(&upper));
+    assert_eq!(
+        lower.union(&upper).cloned().collect::<BTreeSet<_>>(),
+        expected
+    );
+}
+
+async fn forgetting_removes_everything_and_can_be_repeated(
+    store: &(impl ConnectionStore + ReadAudience + Forget),
+) {
+    for connection in all(store, &Audience::Everyone).await {
+        for _ in 0..2 {
+            store.forget(&connection).await.unwrap();
+        }
+    }
+    for audience in [
+        Audience::Everyone,
+        user("ann"),
+        entity("order-1"),
+        entity("room-1"),
+    ] {
+        assert_eq!(all(store, &audience).await, ids([]), "{audience:?}");
+    }
+}
+
+async fn connect(store: &impl ConnectionStore, name: &str, user: Option<&str>) {
+    let connection = Connection {
+        id: id(name),
+        connected_at: SystemTime::now(),
+        ip_address: Some("127.0.0.1".to_owned()),
+        user_agent: None,
+        user: user.map(|user| UserId::new(user).unwrap()),
+    };
+    store.connect(&connection).await.unwrap();
+}
+
+async fn subscribe(
+    store: &impl ConnectionStore,
+    name: &str,
+    entity: &str,
+    limit: u32,
+) -> Subscribed {
+    let connected_at = SystemTime::now() - Duration::from_secs(60);
+    store
+        .subscribe(&id(name), connected_at, &entity_id(entity), limit)
+        .await
+        .unwrap()
+}
+
+/// All of an audience.
+async fn all(store: &impl ReadAudience, audience: &Audience) -> BTreeSet<ConnectionId> {
+    read(store, audience, Range::WHOLE).await
+}
+
+/// A range of an audience, read as delivery does: what is beyond a page as ranges of its own. Nobody
+/// may be in two of them.
+async fn read(
+    store: &impl ReadAudience,
+    audience: &Audience,
+    range: Range,
+) -> BTreeSet<ConnectionId> {
+    let mut found = BTreeSet::new();
+    let mut ranges = vec![range];
+    while let Some(range) = ranges.pop() {
+        let Page {
+            connections,
+            read_to,
+        } = store.read_audience(audience, &range).await.unwrap();
+        assert!(connections.len() <= PAGE);
+        for connection in connections {
+            assert!(found.insert(connection.clone()), "{connection} twice");
+        }
+        ranges.extend(read_to.iter().flat_map(|read_to| range.rest(read_to)));
+    }
+    found
+}
+
+fn id(name: &str) -> ConnectionId {
+    ConnectionId::new(name).unwrap()
+}
+
+fn ids<const N: usize>(names: [&str; N]) -> BTreeSet<ConnectionId> {
+    names.into_iter().map(id).collect()
+}
+
+fn entity_id(name: &str) -> EntityId {
+    EntityId::new(name).unwrap()
+}
+
+fn entity(name: &str) -> Audience {
+    Audience::Entity(entity_id(name))
+}
+
+fn user(name: &str) -> Audience {
+    Audience::User(UserId::new(name).unwrap())
+}

@@ -13,7 +13,9 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Gateway, connections::Connection, event::trace_id, http::respond, id};
+use super::{
+    Gateway, connections::Connection, event::trace_id, faults::Verdict, http::respond, id, lock,
+};
 
 /// Whether a path is of the management API, with or without a stage.
 pub(super) fn is_management(path: &str) -> bool {
@@ -30,6 +32,7 @@ enum Refused {
     MethodNotAllowed,
     TooLarge,
     LimitExceeded,
+    Failing,
 }
 
 impl Gateway {
@@ -48,9 +51,6 @@ impl Gateway {
         if !is_signed(request.headers()) {
             return Err(Refused::NotSigned);
         }
-        if !self.admits_management() {
-            return Err(Refused::LimitExceeded);
-        }
         if !id::is_well_formed(&connection_id) {
             return Err(Refused::MalformedId(connection_id));
         }
@@ -58,6 +58,7 @@ impl Gateway {
         match *request.method() {
             Method::POST => {
                 let text = self.text(request).await?;
+                self.suffer(&connection_id).await?;
                 connection()?
                     .send(text)
                     .map_err(|_| Refused::LimitExceeded)?;
@@ -74,6 +75,23 @@ impl Gateway {
                 Ok(no_content())
             }
             _ => Err(Refused::MethodNotAllowed),
+        }
+    }
+
+    /// Lets the faults happen that were asked for.
+    async fn suffer(&self, connection_id: &str) -> Result<(), Refused> {
+        let (verdict, delay) = {
+            let mut troubles = lock(&self.troubles);
+            (troubles.judge(connection_id), troubles.post_delay())
+        };
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        match verdict {
+            Verdict::Pass => Ok(()),
+            Verdict::Throttled => Err(Refused::LimitExceeded),
+            Verdict::Gone => Err(Refused::Gone),
+            Verdict::Failing => Err(Refused::Failing),
         }
     }
 
@@ -151,6 +169,11 @@ impl Refused {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "PayloadTooLargeException",
                 Some("Message too long".to_owned()),
+            ),
+            Self::Failing => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalServerErrorException",
+                Some("Internal server error".to_owned()),
             ),
             Self::LimitExceeded => (
                 StatusCode::TOO_MANY_REQUESTS,

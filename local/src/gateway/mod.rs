@@ -8,6 +8,7 @@ mod authorizer;
 mod connections;
 mod dispatch;
 mod event;
+mod faults;
 mod frames;
 mod handshake;
 mod http;
@@ -28,13 +29,12 @@ use std::{
 use axum::{body::Body, extract::Request, response::Response};
 
 pub use connections::ConnectionSummary;
+pub use faults::Faults;
 pub use http::respond;
 
-use crate::{
-    lambda::Invoke,
-    template::{Throttle, WebSocketApi},
-};
+use crate::{lambda::Invoke, template::WebSocketApi};
 use connections::Connections;
+use faults::Troubles;
 use route_selection::RouteSelection;
 use throttle::TokenBucket;
 
@@ -76,7 +76,7 @@ pub struct Gateway {
     route_selection: RouteSelection,
     connections: Connections,
     stage_throttle: Mutex<Option<TokenBucket>>,
-    management_throttle: Mutex<Option<TokenBucket>>,
+    troubles: Mutex<Troubles>,
     invoke: Arc<dyn Invoke>,
 }
 
@@ -94,7 +94,7 @@ impl Gateway {
         Ok(Arc::new(Self {
             route_selection: RouteSelection::parse(&api.route_selection_expression)?,
             stage_throttle: Mutex::new(api.throttle.map(TokenBucket::new)),
-            management_throttle: Mutex::new(None),
+            troubles: Mutex::default(),
             api,
             region: region.to_owned(),
             account_id: account_id.to_owned(),
@@ -123,9 +123,9 @@ impl Gateway {
         self.connections.open()
     }
 
-    /// From now on, management calls over this rate are answered 429; none: no limit.
-    pub fn throttle_management(&self, throttle: Option<Throttle>) {
-        *lock(&self.management_throttle) = throttle.map(TokenBucket::new);
+    /// From now on, these faults happen and no others.
+    pub fn set_faults(&self, faults: Faults) {
+        lock(&self.troubles).set(faults);
     }
 
     /// Closes every connection with 1001, as a gateway that goes away.
@@ -140,11 +140,6 @@ impl Gateway {
     /// Whether the stage takes one request more just now.
     fn admits(&self) -> bool {
         TokenBucket::admits(&mut lock(&self.stage_throttle))
-    }
-
-    /// Whether the management API takes one call more just now.
-    fn admits_management(&self) -> bool {
-        TokenBucket::admits(&mut lock(&self.management_throttle))
     }
 }
 

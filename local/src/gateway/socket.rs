@@ -31,6 +31,7 @@ use super::{
     Gateway, Limits,
     connections::{Command, Connection},
     event::Closing,
+    lock,
 };
 
 /// How long a close waits for the client to take it.
@@ -52,6 +53,9 @@ pub(super) async fn serve(
     };
     let opening = &connection.opening;
     gateway.connections.remove(&opening.connection_id);
+    if lock(&gateway.troubles).loses_disconnect(&opening.connection_id) {
+        return;
+    }
     if let Some(route) = gateway.route("$disconnect") {
         let event = gateway.disconnect_event(opening, &closing);
         let span = tracing::info_span!(

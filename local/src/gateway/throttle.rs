@@ -29,7 +29,8 @@ impl TokenBucket {
             .is_none_or(|bucket| bucket.take(Instant::now()))
     }
 
-    fn take(&mut self, now: Instant) -> bool {
+    /// Whether a request may pass at this moment.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
         self.tokens = (self.tokens + passed * self.limit.rate).min(f64::from(self.limit.burst));
         self.filled_at = now;

@@ -26,6 +26,17 @@ pub(super) struct Queue {
     /// When each message is dropped.
     expiry: BTreeSet<(SystemTime, Sequence)>,
     next_sequence: Sequence,
+    faults: Faults,
+}
+
+/// What a standard queue may do and rarely does, done on purpose.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Faults {
+    /// The share of receives after which the message can be received at once again: 0, never, to 1,
+    /// always.
+    pub duplicates: f64,
+    /// Whether messages are received in any order.
+    pub shuffle: bool,
 }
 
 /// A message's place in its queue.
@@ -143,7 +154,13 @@ impl Queue {
             hidden: BTreeSet::new(),
             expiry: BTreeSet::new(),
             next_sequence: 0,
+            faults: Faults::default(),
         }
+    }
+
+    /// From now on, these faults happen and no others.
+    pub(super) fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
     }
 
     /// Adds a message, hidden for `delay` or else for the queue's own delay.
@@ -182,15 +199,16 @@ impl Queue {
         let hidden_until = now + visibility.unwrap_or(self.definition.visibility_timeout);
         let mut taken = Taken::default();
         while taken.received.len() < maximum {
-            let Some(sequence) = self.visible.pop_first() else {
+            let Some(sequence) = self.next_visible() else {
                 break;
             };
             if self.is_dead(sequence) {
                 taken.dead_letters.extend(self.remove_dead(sequence));
             } else {
-                taken
-                    .received
-                    .extend(self.hand_out(sequence, now, hidden_until));
+                // Not hidden, it is received by somebody else as well.
+                let duplicated = rand::random::<f64>() < self.faults.duplicates;
+                let until = if duplicated { now } else { hidden_until };
+                taken.received.extend(self.hand_out(sequence, now, until));
             }
         }
         // Only now: hidden for no time at all, a message would be taken again by the same receive.
@@ -304,6 +322,17 @@ impl Queue {
         while let Some((_, sequence)) = pop_due(&mut self.expiry, now) {
             self.remove(sequence);
         }
+    }
+
+    /// Takes what is received next: the oldest message, or any if the queue is to shuffle them.
+    fn next_visible(&mut self) -> Option<Sequence> {
+        if !self.faults.shuffle {
+            return self.visible.pop_first();
+        }
+        let place = rand::random_range(0..self.visible.len().max(1));
+        let sequence = self.visible.iter().nth(place).copied()?;
+        self.visible.remove(&sequence);
+        Some(sequence)
     }
 
     fn is_dead(&self, sequence: Sequence) -> bool {

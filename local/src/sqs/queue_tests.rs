@@ -269,3 +269,41 @@ fn looking_at_messages_receives_none() {
     );
     assert_eq!(harness.bodies(1), ["visible"]);
 }
+
+#[test]
+fn a_duplicate_is_received_at_once_again() {
+    let mut harness = Harness::new();
+    harness.queue.set_faults(Faults {
+        duplicates: 1.0,
+        shuffle: false,
+    });
+    harness.send(0, "a");
+    let first = harness.receive_one(0);
+    let second = harness.receive_one(0);
+    assert_eq!((first.receive_count, second.receive_count), (1, 2));
+}
+
+#[test]
+fn a_shuffled_queue_loses_nothing() {
+    let mut harness = Harness::new();
+    harness.queue.set_faults(Faults {
+        duplicates: 0.0,
+        shuffle: true,
+    });
+    let sent: Vec<_> = (0..100).map(|number| format!("{number:03}")).collect();
+    for body in &sent {
+        harness.send(0, body);
+    }
+    let mut received: Vec<_> = (0..10).flat_map(|_| harness.receive(0)).collect();
+    let order: Vec<_> = received
+        .iter()
+        .map(|message| message.content.body.clone())
+        .collect();
+    assert_ne!(order, sent);
+    received.sort_by(|one, other| one.content.body.cmp(&other.content.body));
+    let bodies: Vec<_> = received
+        .iter()
+        .map(|message| message.content.body.clone())
+        .collect();
+    assert_eq!(bodies, sent);
+}

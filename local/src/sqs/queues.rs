@@ -13,7 +13,7 @@ use super::{
     clock::Clock,
     message::{Content, MessageAttribute, MessageId, SendError, check_delay},
     move_tasks::MoveTask,
-    queue::{Counts, HandleError, MessageView, Queue, Received, Transfer},
+    queue::{Counts, Faults, HandleError, MessageView, Queue, Received, Transfer},
 };
 use crate::template;
 
@@ -191,6 +191,13 @@ impl Queues {
         // It may be visible now, or due earlier than whoever waits believes.
         self.entries[queue.0].arrivals.notify_waiters();
         Ok(())
+    }
+
+    /// From now on, these faults happen to all queues, and no others.
+    pub fn set_faults(&self, faults: Faults) {
+        for queue in self.states().iter_mut() {
+            queue.set_faults(faults);
+        }
     }
 
     /// Deletes every message of a queue.

@@ -1,6 +1,7 @@
 //! How a connection ends, and what `$disconnect` is told.
 
 use futures_util::StreamExt;
+use herald_local::gateway::Faults;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{
     Message,
@@ -104,5 +105,32 @@ async fn a_refused_connection_is_not_disconnected() {
     assert_eq!(gateway.status(&url).await, 403);
     drop(gateway.connect().await);
     disconnects.recv().await.unwrap();
+    assert_eq!(gateway.events("$disconnect").len(), 1);
+}
+
+/// Checklist item 15.
+#[tokio::test]
+async fn a_disconnect_can_be_lost() {
+    let (disconnected, mut disconnects) = reporting();
+    let gateway = TestGateway::builder()
+        .route("$disconnect", disconnected)
+        .start()
+        .await;
+    gateway.gateway.set_faults(Faults {
+        lost_disconnects: 1.0,
+        ..Faults::default()
+    });
+    let mut lost = gateway.connect().await;
+    lost.close(None).await.unwrap();
+    // The server answers the close before it would tell `$disconnect`, and forgets the connection.
+    while let Some(Ok(_)) = lost.next().await {}
+    while !gateway.gateway.open_connections().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    gateway.gateway.set_faults(Faults::default());
+    let (told, id) = gateway.connect_known().await;
+    drop(told);
+    let event = disconnects.recv().await.unwrap();
+    assert_eq!(event["requestContext"]["connectionId"], id.as_str());
     assert_eq!(gateway.events("$disconnect").len(), 1);
 }

@@ -4,7 +4,7 @@ use aws_sdk_apigatewaymanagement::{
     error::ProvideErrorMetadata, operation::post_to_connection::PostToConnectionError,
     primitives::Blob,
 };
-use herald_local::template::Throttle;
+use herald_local::{gateway::Faults, template::Throttle};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
@@ -96,10 +96,13 @@ async fn an_unsigned_call_is_refused() {
 async fn a_throttled_post_is_tried_three_times_by_the_sdk() {
     let gateway = TestGateway::builder().start().await;
     let (_socket, id) = gateway.connect_known().await;
-    gateway.gateway.throttle_management(Some(Throttle {
-        rate: 0.0,
-        burst: 0,
-    }));
+    gateway.gateway.set_faults(Faults {
+        throttle: Some(Throttle {
+            rate: 0.0,
+            burst: 0,
+        }),
+        ..Faults::default()
+    });
     let before = gateway.requests();
     let error = post_error(gateway.management(), &id, 1).await;
     assert!(error.is_limit_exceeded_exception(), "{error:?}");
@@ -162,4 +165,27 @@ async fn a_plain_request_under_the_stage_asks_for_an_upgrade() {
     let uri = format!("http://{}/prod", gateway.address);
     let response = client.get(uri.parse().unwrap()).await.unwrap();
     assert_eq!(response.status(), 426);
+}
+
+#[tokio::test]
+async fn posts_go_wrong_as_asked_for() {
+    let gateway = TestGateway::builder().start().await;
+    let (mut socket, id) = gateway.connect_known().await;
+    let set = |change: fn(&mut Faults)| {
+        let mut faults = Faults::default();
+        change(&mut faults);
+        gateway.gateway.set_faults(faults);
+    };
+    set(|faults| faults.gone = 1.0);
+    assert!(
+        post_error(gateway.management(), &id, 1)
+            .await
+            .is_gone_exception()
+    );
+    set(|faults| faults.failing = 1.0);
+    let failing = post_error(gateway.management(), &id, 1).await;
+    assert_eq!(failing.code(), Some("InternalServerErrorException"));
+    set(|_| {});
+    gateway.post(&id, "well again").await;
+    assert_eq!(next_text(&mut socket).await, "well again");
 }

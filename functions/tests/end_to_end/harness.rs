@@ -90,6 +90,7 @@ impl TestStack {
             data: None,
             limits: Limits::default(),
             freeze: false,
+            faults: Default::default(),
         };
         let running = RunningStack::start(listener, config).await.unwrap();
         let aws = SdkConfig::builder()

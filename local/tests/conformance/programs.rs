@@ -35,7 +35,7 @@ pub fn function_binaries() -> TempDir {
 }
 
 /// The names of the binaries that [`template`] needs.
-fn function_names() -> Vec<String> {
+pub fn function_names() -> Vec<String> {
     let settings = Settings::new("http://127.0.0.1:3030");
     let stack = Stack::read(&template(), &settings).unwrap();
     let functions = stack.functions.into_iter();

@@ -4,7 +4,10 @@
 use rustix::process::Signal;
 
 use super::harness::Stack;
-use crate::processes::{children, runs, until};
+use crate::{
+    processes::{children, runs, until},
+    programs::function_names,
+};
 
 #[tokio::test]
 async fn a_signal_to_end_is_obeyed_in_order() {
@@ -39,6 +42,6 @@ async fn no_function_process_outlives_a_kill() {
 /// One for each of the template's functions, and the one that guards them.
 fn function_processes(stack: &Stack) -> Vec<u32> {
     let processes = children(stack.run.process());
-    assert_eq!(processes.len(), 8);
+    assert_eq!(processes.len(), function_names().len() + 1);
     processes
 }

@@ -95,6 +95,7 @@ impl Arguments {
 
 fn parameter(text: &str) -> Result<(String, String), String> {
     text.split_once('=')
+        .filter(|(name, _)| !name.is_empty())
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .ok_or_else(|| "write it as NAME=VALUE".to_owned())
 }

@@ -119,7 +119,13 @@ fn open(data: Option<&Path>) -> anyhow::Result<(Database, Option<Arc<RowClock>>)
         .to_str()
         .context("its name is not UTF-8")
         .and_then(|path| Ok(Database::new(path)?))
-        .with_context(|| format!("failed to open the data file {}", path.display()))?;
+        .with_context(|| {
+            format!(
+                "the data file {} cannot be opened: name one that was made here, or a new one in a \
+                 folder that exists",
+                path.display()
+            )
+        })?;
     Ok((database, None))
 }
 

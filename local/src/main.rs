@@ -16,7 +16,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -75,7 +75,10 @@ impl Signals {
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
-        format!("{address} cannot be listened on: choose another port with --port, or 0 for any")
+        format!(
+            "{address} cannot be listened on: choose another port with --port, 0 for any that is \
+             free, or another address of this machine with --host"
+        )
     })
 }
 
@@ -91,13 +94,27 @@ fn announce(stack: &RunningStack, json: bool) -> anyhow::Result<()> {
 }
 
 fn start_logging(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)
-        .with_context(|| format!("--log {filter} is no log level: try info or debug"))?;
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(log_filter(filter)?)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
     Ok(())
+}
+
+/// Errs on a word that is no level, too: as the name of a module it would silence everything else.
+fn log_filter(filter: &str) -> anyhow::Result<EnvFilter> {
+    let is_word = |part: &&str| !part.contains(['=', '[']);
+    let mut words = filter.split(',').filter(is_word);
+    let has_levels_only = words.all(|word| word.parse::<LevelFilter>().is_ok());
+    EnvFilter::try_new(filter)
+        .ok()
+        .filter(|_| has_levels_only)
+        .with_context(|| {
+            format!(
+                "--log {filter} is no log level: give error, warn, info, debug or trace, or a filter \
+                 like herald_local=debug,warn"
+            )
+        })
 }

@@ -50,9 +50,11 @@ pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<Functio
             let binary = folder.join(&function.binary);
             if !binary.is_file() {
                 bail!(
-                    "function {} has no binary {}: run `cargo build --bins` in {} first",
+                    "function {} needs the binary {}, which the folder {} does not have: run \
+                     `cargo build --bins` in {} and name the folder that cargo puts them in",
                     function.logical_id,
-                    binary.display(),
+                    function.binary,
+                    folder.display(),
                     function.code.display()
                 );
             }
@@ -167,8 +169,8 @@ mod tests {
         let error = find(&[function], Path::new("/no/such/folder")).expect_err("nothing is there");
         assert_eq!(
             error.to_string(),
-            "function Echo has no binary /no/such/folder/echo: \
-             run `cargo build --bins` in /code first"
+            "function Echo needs the binary echo, which the folder /no/such/folder does not have: \
+             run `cargo build --bins` in /code and name the folder that cargo puts them in"
         );
     }
 }

@@ -188,17 +188,17 @@ impl Birth {
 }
 
 impl StartFailure {
-    /// The failure as one sentence about `function`, followed by what its process printed last.
+    /// The failure as one sentence about `function`, which ends with what its process printed last.
     pub(super) fn sentence(&self, function: &str) -> String {
         match self {
             Self::NotStarted(reason) => format!("function {function} was not started: {reason}"),
             Self::Failed(failure, last_lines) => {
                 let how = failure.sentence();
-                let lines: String = last_lines
-                    .iter()
-                    .map(|line| format!("\n    {line}"))
-                    .collect();
-                format!("function {function} failed at start: {how}{lines}")
+                let printed = match last_lines.as_slice() {
+                    [] => " nothing".to_owned(),
+                    lines => format!(":\n    {}", lines.join("\n    ")),
+                };
+                format!("function {function} failed at start: {how}; it printed{printed}")
             }
         }
     }

@@ -33,10 +33,8 @@ impl Remote {
     /// Functions served at `url`, e.g. `http://127.0.0.1:9000`. Connects to nothing yet. Errs unless
     /// `url` is an `http` address.
     pub fn new(url: &str, functions: &[Function]) -> anyhow::Result<Self> {
-        let parsed: Uri = url
-            .parse()
-            .with_context(|| format!("{url} is not the address of an Invoke API"))?;
-        if parsed.scheme_str() != Some("http") || parsed.host().is_none() {
+        let usable = |uri: &Uri| uri.scheme_str() == Some("http") && uri.query().is_none();
+        if !url.parse().is_ok_and(|uri| usable(&uri)) {
             bail!("{url} is not the address of an Invoke API: give one like http://127.0.0.1:9000");
         }
         let binaries = functions

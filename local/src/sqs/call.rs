@@ -2,8 +2,12 @@
 
 use serde_json::Value;
 
-use super::{errors, handles, move_tasks, queue_operations, queues::Queues, receive, send};
-use crate::aws_json::{Answer, parse};
+use super::{
+    errors, handles, move_tasks, queue_operations,
+    queues::{QueueId, Queues},
+    receive, send,
+};
+use crate::aws_json::{Answer, ServiceError, parse};
 
 /// The operations [`call`] knows.
 const OPERATIONS: [&str; 14] = [
@@ -52,4 +56,11 @@ pub async fn call(queues: &Queues, operation: &str, request: Value) -> Answer {
             OPERATIONS.join(", ")
         ))),
     }
+}
+
+/// The queue that a request names by its address.
+pub(super) fn addressed(queues: &Queues, url: &str) -> Result<QueueId, ServiceError> {
+    queues
+        .with_url(url)
+        .ok_or_else(errors::queue_does_not_exist)
 }

@@ -4,7 +4,7 @@
 //! advanced while everything else keeps its pace, so that a test with real processes and sockets
 //! need not wait for a visibility timeout.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -50,6 +50,12 @@ impl Clock {
             }
         }
     }
+}
+
+/// How long after the start of 1970 a time is. The clock starts at the machine's time and only goes
+/// forward, so it shows none before.
+pub(super) fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl Default for Clock {

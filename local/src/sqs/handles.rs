@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     batch::Batch,
+    call::addressed,
     errors,
     queues::{QueueId, Queues},
     receive::check_visibility,
@@ -42,9 +43,7 @@ pub(super) fn single<T>(
     request: Single<T>,
     change: impl Fn(&Queues, QueueId, T) -> Answer,
 ) -> Answer {
-    let queue = queues
-        .with_url(&request.queue_url)
-        .ok_or_else(errors::queue_does_not_exist)?;
+    let queue = addressed(queues, &request.queue_url)?;
     change(queues, queue, request.request)
 }
 
@@ -54,9 +53,7 @@ pub(super) fn batch<T>(
     batch: Batch<T>,
     change: impl Fn(&Queues, QueueId, T) -> Answer,
 ) -> Answer {
-    let queue = queues
-        .with_url(&batch.queue_url)
-        .ok_or_else(errors::queue_does_not_exist)?;
+    let queue = addressed(queues, &batch.queue_url)?;
     batch.check()?;
     batch.answer(|request| change(queues, queue, request))
 }

@@ -4,13 +4,14 @@
 //! a rate is checked and otherwise ignored. As on AWS the messages are new ones afterwards: new id,
 //! new time, received never. There is nothing to cancel.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
+    clock::since_epoch,
     errors,
     queue::Transfer,
     queues::{QueueId, Queues},
@@ -126,16 +127,12 @@ fn move_all(
 
 impl MoveTask {
     fn render(&self, source_arn: &str) -> Value {
-        let started_at = self
-            .started_at
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         let mut output = json!({
             "Status": "COMPLETED",
             "SourceArn": source_arn,
             "ApproximateNumberOfMessagesMoved": self.moved,
             "ApproximateNumberOfMessagesToMove": self.found,
-            "StartedTimestamp": started_at.as_millis() as u64,
+            "StartedTimestamp": since_epoch(self.started_at).as_millis() as u64,
         });
         if let Some(arn) = &self.destination_arn {
             output["DestinationArn"] = json!(arn);

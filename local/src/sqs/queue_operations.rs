@@ -1,19 +1,19 @@
 //! The operations on a queue as a whole: `GetQueueUrl`, `ListQueues`, `ListDeadLetterSourceQueues`,
 //! `GetQueueAttributes` and `PurgeQueue`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
+    call::addressed,
+    clock::since_epoch,
     errors,
     queues::{QueueId, Queues},
 };
-use crate::aws_json::{Answer, ServiceError};
+use crate::aws_json::Answer;
 
-/// Attributes a queue can have and none of these has: asking for them is no error.
-const NEVER_SET: [&str; 9] = [
+/// Attributes a queue can be without: asking for one that it has not is no error.
+const OPTIONAL: [&str; 9] = [
     "ContentBasedDeduplication",
     "DeduplicationScope",
     "FifoQueue",
@@ -75,18 +75,18 @@ pub(super) fn list(queues: &Queues, request: ByPrefix) -> Answer {
 
 /// The addresses of the queues whose dead letters go to a queue.
 pub(super) fn list_dead_letter_sources(queues: &Queues, request: ByUrl) -> Answer {
-    let queue = find(queues, &request.queue_url)?;
+    let queue = addressed(queues, &request.queue_url)?;
     // The one output whose name starts with a small letter.
     Ok(json!({ "queueUrls": urls(queues, queues.dead_letter_sources(queue)) }))
 }
 
 /// The attributes of a queue that are asked for.
 pub(super) fn attributes(queues: &Queues, request: Attributes) -> Answer {
-    let queue = find(queues, &request.queue_url)?;
+    let queue = addressed(queues, &request.queue_url)?;
     let mut attributes = all_attributes(queues, queue);
     let wanted = request.attribute_names;
     let known =
-        |name: &str| name == "All" || attributes.contains_key(name) || NEVER_SET.contains(&name);
+        |name: &str| name == "All" || attributes.contains_key(name) || OPTIONAL.contains(&name);
     if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
         return Err(errors::invalid_attribute_name(unknown));
     }
@@ -98,14 +98,8 @@ pub(super) fn attributes(queues: &Queues, request: Attributes) -> Answer {
 
 /// Deletes every message of a queue.
 pub(super) fn purge(queues: &Queues, request: ByUrl) -> Answer {
-    queues.purge(find(queues, &request.queue_url)?);
+    queues.purge(addressed(queues, &request.queue_url)?);
     Ok(json!({}))
-}
-
-fn find(queues: &Queues, url: &str) -> Result<QueueId, ServiceError> {
-    queues
-        .with_url(url)
-        .ok_or_else(errors::queue_does_not_exist)
 }
 
 fn urls(queues: &Queues, ids: impl Iterator<Item = QueueId>) -> Vec<String> {
@@ -115,7 +109,7 @@ fn urls(queues: &Queues, ids: impl Iterator<Item = QueueId>) -> Vec<String> {
 fn all_attributes(queues: &Queues, queue: QueueId) -> Map<String, Value> {
     let definition = queues.definition(queue);
     let counts = queues.counts(queue);
-    let created_at = epoch_seconds(queues.created_at());
+    let created_at = since_epoch(queues.created_at()).as_secs().to_string();
     let mut attributes = Map::from_iter(
         [
             ("QueueArn", definition.arn.clone()),
@@ -162,9 +156,4 @@ fn all_attributes(queues: &Queues, queue: QueueId) -> Map<String, Value> {
         );
     }
     attributes
-}
-
-fn epoch_seconds(time: SystemTime) -> String {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    since_epoch.as_secs().to_string()
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
+    call::addressed,
+    clock::since_epoch,
     errors,
     message::{AttributeValue, MessageAttribute, md5_of_attributes, md5_of_text},
     queue::Received,
@@ -42,9 +44,7 @@ pub(super) struct Request {
 
 /// Receives up to ten messages, waiting up to twenty seconds for the first.
 pub(super) async fn receive_message(queues: &Queues, request: Request) -> Answer {
-    let queue = queues
-        .with_url(&request.queue_url)
-        .ok_or_else(errors::queue_does_not_exist)?;
+    let queue = addressed(queues, &request.queue_url)?;
     let maximum = request.max_number_of_messages.unwrap_or(1);
     check_range("MaxNumberOfMessages", maximum, 1, MAXIMUM_MESSAGES)?;
     let visibility = check_visibility(request.visibility_timeout)?;
@@ -156,7 +156,5 @@ fn check_range(name: &str, value: u64, from: u64, to: u64) -> Result<(), Service
 }
 
 fn epoch_milliseconds(time: SystemTime) -> String {
-    // The clock starts at the machine's time and only goes forward.
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    since_epoch.as_millis().to_string()
+    since_epoch(time).as_millis().to_string()
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     batch::Batch,
+    call::addressed,
     errors,
     message::{AttributeValue, Content, MessageAttribute, md5_of_attributes, md5_of_text},
     queues::{QueueId, Queues},
@@ -48,17 +49,13 @@ struct WireAttribute {
 
 /// Sends one message.
 pub(super) fn send_message(queues: &Queues, request: Single) -> Answer {
-    let queue = queues
-        .with_url(&request.queue_url)
-        .ok_or_else(errors::queue_does_not_exist)?;
+    let queue = addressed(queues, &request.queue_url)?;
     send(queues, queue, request.message)
 }
 
 /// Sends up to ten messages, 1 MiB together at most.
 pub(super) fn send_message_batch(queues: &Queues, batch: Batch<Message>) -> Answer {
-    let queue = queues
-        .with_url(&batch.queue_url)
-        .ok_or_else(errors::queue_does_not_exist)?;
+    let queue = addressed(queues, &batch.queue_url)?;
     batch.check()?;
     let size = batch.entries.iter().map(|entry| entry.request.size()).sum();
     if size > MAXIMUM_BATCH_SIZE {

@@ -8,7 +8,7 @@ use super::yaml::Position;
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The file cannot be read.
-    #[error("failed to read {}", file.display())]
+    #[error("the template {} cannot be read: start in its folder, or name it with --template", file.display())]
     Read {
         /// The template.
         file: PathBuf,

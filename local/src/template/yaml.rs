@@ -41,7 +41,7 @@ impl Node {
                 line: error.marker().line(),
                 column: error.marker().col() + 1,
             };
-            syntax_error(position, error.info())
+            syntax_error(position, format!("not valid YAML: {}", error.info()))
         })?;
         match <[MarkedYaml<'_>; 1]>::try_from(documents) {
             Ok([document]) => Self::convert(document),
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn says_where_the_text_is_no_template() {
         for (text, line, reason) in [
-            ("a: 1\na: 2", 2, "duplicated key in mapping"),
+            ("a: 1\na: 2", 2, "not valid YAML: duplicated key in mapping"),
             ("a: 1\n---\nb: 1", 1, "expected one YAML document, found 2"),
             ("", 1, "expected one YAML document, found 0"),
             ("a: .inf", 1, "not a finite number"),

@@ -27,9 +27,25 @@ pub fn runs(process: u32) -> bool {
 
 /// The state letter of a process as Linux tells it.
 pub fn state(process: u32) -> Option<char> {
+    stat(process)?.first()?.chars().next()
+}
+
+/// The processes that a process has started, as Linux tells it.
+pub fn children(parent: u32) -> Vec<u32> {
+    let parent = parent.to_string();
+    let names = fs::read_dir("/proc").unwrap();
+    let processes = names.filter_map(|name| name.unwrap().file_name().to_str()?.parse().ok());
+    processes
+        .filter(|process| stat(*process).is_some_and(|fields| fields.get(1) == Some(&parent)))
+        .collect()
+}
+
+/// What Linux tells of a process, from its state on.
+fn stat(process: u32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name before the state is in brackets and may hold anything.
-    stat.rsplit_once(") ")?.1.chars().next()
+    let (_, fields) = stat.rsplit_once(") ")?;
+    Some(fields.split(' ').map(str::to_owned).collect())
 }
 
 pub fn send(signal: Signal, process: u32) {

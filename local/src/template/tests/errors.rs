@@ -318,13 +318,16 @@ fn an_error_begins_with_file_line_and_column() {
     );
     assert_eq!(
         read("a: 1\na: 1").to_string(),
-        format!("{name}:2:1: duplicated key in mapping")
+        format!("{name}:2:1: not valid YAML: duplicated key in mapping")
     );
 
     let missing = folder.path().join("missing.yaml");
     let error = Stack::read(&missing, &settings()).expect_err("missing");
     assert_eq!(
         error.to_string(),
-        format!("failed to read {}", missing.display())
+        format!(
+            "the template {} cannot be read: start in its folder, or name it with --template",
+            missing.display()
+        )
     );
 }

@@ -14,7 +14,7 @@ async fn a_function_that_dies_at_start_is_named_with_its_exit_status_and_last_li
     let cases = [
         ("exit", "exit status 3", "the table has no name"),
         ("panic", "exit status 101", "no configuration"),
-        ("report", "Config: no table", ""),
+        ("report", "Config: no table", "; it printed nothing"),
     ];
     for (at_start, how, last_line) in cases {
         let host = host_of(

@@ -1,0 +1,85 @@
+//! What is printed once the stack takes requests.
+
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use rustix::process::Signal;
+
+use super::harness::{Run, Stack};
+
+#[tokio::test]
+async fn json_is_one_line_with_every_address_and_all_else_is_on_standard_error() {
+    let stack = Stack::start(&[]).await;
+    let keys: Vec<_> = stack.addresses.as_object().unwrap().keys().collect();
+    let expected = [
+        "buses",
+        "console",
+        "endpoint",
+        "queues",
+        "tables",
+        "webSocket",
+    ];
+    assert_eq!(keys, expected);
+    assert_eq!(stack.addresses["tables"]["Table"], "herald-local-Table");
+    drop(stack.connect().await);
+
+    let ended = stack.run.end_with(Signal::TERM).await;
+    assert_eq!(ended.output, "");
+    let log = ended.errors;
+    assert!(log.contains("function invoked"), "{log}");
+    assert!(log.contains("herald-local: stopping"), "{log}");
+}
+
+#[tokio::test]
+async fn the_addresses_answer() {
+    let stack = Stack::start(&[]).await;
+    let text = page(stack.address("console")).await;
+    assert!(text.contains(stack.address("webSocket")), "{text}");
+    stack.connect().await;
+}
+
+#[tokio::test]
+async fn the_text_says_where_all_is_what_is_left_out_and_what_to_try() {
+    let mut run = Run::start(&[]);
+    let mut text = String::new();
+    while !text.contains("put-events") {
+        text += &run.line().await;
+    }
+    let (_, address) = text.split_once("ws://").unwrap();
+    let (address, _) = address.split_once("/dev\n").unwrap();
+    for expected in [
+        format!("  AWS endpoint  http://{address}\n"),
+        "  table         herald-local-Table\n".to_owned(),
+        format!("http://{address}/123456789012/herald-local-NotificationQueue\n"),
+        "Not run here: AWS::SQS::QueuePolicy (NotificationQueuePolicy, ".to_owned(),
+        format!("\n  npx wscat -c ws://{address}/dev -x '{{\"action\":\"subscribe\","),
+        format!("\n  export AWS_ENDPOINT_URL=http://{address} AWS_REGION=us-east-1 "),
+        "\n  aws events put-events --entries file://events/entity-updated.json\n".to_owned(),
+    ] {
+        assert!(text.contains(&expected), "{expected} is not in {text}");
+    }
+    assert_eq!(page(&format!("http://{address}/")).await, text);
+    assert_eq!(run.end_with(Signal::TERM).await.output, "");
+}
+
+#[tokio::test]
+async fn help_and_version_are_printed_on_standard_output() {
+    for (argument, expected) in [
+        ("--help", "Usage: herald-local"),
+        ("--version", "herald-local "),
+    ] {
+        let ended = Run::start(&[argument]).end().await;
+        assert!(ended.status.success());
+        assert!(ended.output.contains(expected), "{}", ended.output);
+        assert_eq!(ended.errors, "");
+    }
+}
+
+/// What a browser shows at an address.
+async fn page(url: &str) -> String {
+    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let response = client.get(url.parse().unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(body.into()).unwrap()
+}

@@ -1,0 +1,143 @@
+//! Runs of the program, each on a port of its own.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::{NamedTempFile, TempDir};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::{
+    processes::send,
+    programs::{function_binaries, template},
+};
+
+/// Longer than anything here takes; it only ends a test that has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
+
+/// A run that goes on until it is sent a signal, or dropped.
+pub struct Run {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    errors: NamedTempFile,
+    _binaries: TempDir,
+}
+
+/// What there is of a run that has ended.
+pub struct Ended {
+    pub status: ExitStatus,
+    /// What it printed on standard output and was not read before.
+    pub output: String,
+    /// All of its standard error.
+    pub errors: String,
+}
+
+/// A run with `--json`, and the addresses it printed.
+pub struct Stack {
+    pub run: Run,
+    pub addresses: Value,
+}
+
+impl Run {
+    /// Starts with these arguments and, where they do not say otherwise, any port, the template of
+    /// this repository and functions that work.
+    pub fn start(arguments: &[&str]) -> Self {
+        let binaries = function_binaries();
+        let defaults = [
+            ("--port", PathBuf::from("0")),
+            ("--template", template()),
+            ("--binaries", binaries.path().to_owned()),
+        ];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_herald-local"));
+        command.args(arguments);
+        for (name, value) in defaults {
+            let is_replaced = name == "--binaries" && arguments.contains(&"--functions");
+            if !is_replaced && !arguments.contains(&name) {
+                command.arg(name).arg(value);
+            }
+        }
+        let errors = NamedTempFile::new().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(errors.reopen().unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self {
+            output: BufReader::new(child.stdout.take().unwrap()),
+            child,
+            errors,
+            _binaries: binaries,
+        }
+    }
+
+    pub fn process(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
+    /// The next line of standard output.
+    pub async fn line(&mut self) -> String {
+        let mut line = String::new();
+        let read = timeout(PATIENCE, self.output.read_line(&mut line)).await;
+        let length = read.expect("a line should have come").unwrap();
+        assert_ne!(length, 0, "no more output: {}", self.errors());
+        line
+    }
+
+    pub async fn end_with(self, signal: Signal) -> Ended {
+        send(signal, self.process());
+        self.end().await
+    }
+
+    /// Waits for the end.
+    pub async fn end(mut self) -> Ended {
+        let mut output = String::new();
+        let read = timeout(PATIENCE, self.output.read_to_string(&mut output)).await;
+        read.unwrap_or_else(|_| panic!("it should have ended: {}", self.errors()))
+            .unwrap();
+        Ended {
+            status: self.child.wait().await.unwrap(),
+            output,
+            errors: self.errors(),
+        }
+    }
+
+    fn errors(&self) -> String {
+        fs::read_to_string(self.errors.path()).unwrap()
+    }
+}
+
+impl Stack {
+    /// Starts a run that works, with `--json`.
+    pub async fn start(arguments: &[&str]) -> Self {
+        let mut run = Run::start(&[&["--json"], arguments].concat());
+        let addresses = serde_json::from_str(&run.line().await).unwrap();
+        Self { run, addresses }
+    }
+
+    pub fn address(&self, name: &str) -> &str {
+        self.addresses[name].as_str().unwrap()
+    }
+
+    pub fn port(&self) -> String {
+        let (_, port) = self.address("endpoint").rsplit_once(':').unwrap();
+        port.to_owned()
+    }
+
+    pub async fn connect(&self) -> Socket {
+        connect_async(self.address("webSocket")).await.unwrap().0
+    }
+}

@@ -1,0 +1,85 @@
+//! What the options do.
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::{BehaviorVersion, Config, Credentials, Region},
+    types::AttributeValue,
+};
+use axum::{Json, Router, extract::Path, routing::post};
+use futures_util::{SinkExt, StreamExt};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::harness::Stack;
+
+#[tokio::test]
+async fn parameters_replace_the_defaults_of_the_template() {
+    let stack = Stack::start(&["--parameter", "StageName=test"]).await;
+    let web_socket = stack.address("webSocket");
+    assert!(web_socket.ends_with("/test"), "{web_socket}");
+    stack.connect().await;
+}
+
+#[tokio::test]
+async fn rows_in_a_data_file_survive_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("herald.db");
+    let arguments = ["--data", data.to_str().unwrap()];
+    let key = |name: &str| AttributeValue::S(name.to_owned());
+
+    let first = Stack::start(&arguments).await;
+    let put = dynamodb(&first).put_item().table_name(table(&first));
+    let put = put.item("pk", key("a")).item("sk", key("b"));
+    put.item("text", key("kept")).send().await.unwrap();
+    first.run.end_with(Signal::TERM).await;
+
+    let second = Stack::start(&arguments).await;
+    let found = dynamodb(&second).get_item().table_name(table(&second));
+    let found = found.key("pk", key("a")).key("sk", key("b"));
+    let row = found.send().await.unwrap().item.unwrap();
+    assert_eq!(row["text"], key("kept"));
+}
+
+#[tokio::test]
+async fn functions_at_an_address_are_invoked_there() {
+    let (sender, mut invocations) = mpsc::unbounded_channel();
+    let invoke = async move |Path(function): Path<String>, Json(event): Json<Value>| {
+        let body = event["body"].clone();
+        sender.send((function, event)).unwrap();
+        Json(json!({ "statusCode": 200, "body": body }))
+    };
+    let routes = Router::new().route("/2015-03-31/functions/{function}/invocations", post(invoke));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+
+    let stack = Stack::start(&["--functions", &url]).await;
+    let mut socket = stack.connect().await;
+    let (function, _) = invocations.recv().await.unwrap();
+    assert_eq!(function, "connect");
+
+    let message = r#"{"action":"sendMessage"}"#;
+    socket.send(Message::text(message)).await.unwrap();
+    let (function, event) = invocations.recv().await.unwrap();
+    assert_eq!(function, "sendMessage");
+    assert_eq!(event["requestContext"]["routeKey"], "sendMessage");
+    let answer = socket.next().await.unwrap().unwrap();
+    assert_eq!(answer, Message::text(message));
+}
+
+fn dynamodb(stack: &Stack) -> Client {
+    Client::from_conf(
+        Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::for_tests())
+            .endpoint_url(stack.address("endpoint"))
+            .build(),
+    )
+}
+
+fn table(stack: &Stack) -> &str {
+    stack.addresses["tables"]["Table"].as_str().unwrap()
+}

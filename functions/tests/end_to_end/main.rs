@@ -4,10 +4,12 @@
 
 mod bad_input;
 mod connecting;
+mod dead_letters;
 mod delivery;
 mod fidelity;
 mod harness;
 mod load;
+mod metrics;
 mod sample_events;
 mod send_message;
 mod subscribing;

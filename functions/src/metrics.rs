@@ -22,13 +22,15 @@ use metrics_cloudwatch_embedded::{Builder, Collector};
 use crate::notifier::Batch;
 
 /// The namespace of all metrics.
-pub const NAMESPACE: &str = "Herald";
+const NAMESPACE: &str = "Herald";
 
 /// The one dimension. Every further one would multiply what the metrics cost.
-pub const DIMENSION: &str = "FunctionName";
+const DIMENSION: &str = "FunctionName";
+
+type Count = fn(&Report) -> usize;
 
 /// What is counted, by name.
-pub const COUNTS: [(&str, fn(&Report) -> usize); 8] = [
+const COUNTS: [(&str, Count); 8] = [
     ("AudienceSize", |report| report.audience),
     ("Delivered", |report| report.delivered),
     ("Gone", |report| report.gone),
@@ -41,7 +43,7 @@ pub const COUNTS: [(&str, fn(&Report) -> usize); 8] = [
 
 /// The time from an event to its last post, in milliseconds: one value for each record, so that
 /// CloudWatch can tell percentiles.
-pub const LAG: &str = "Lag";
+const LAG: &str = "Lag";
 
 /// Writes the metrics of a function.
 #[derive(Clone, Copy)]

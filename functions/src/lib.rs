@@ -7,6 +7,7 @@ pub mod connect;
 pub mod default;
 pub mod disconnect;
 pub mod message;
+pub mod metrics;
 pub mod notifier;
 pub mod reply;
 pub mod send_message;

@@ -6,9 +6,10 @@ use std::{
 };
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
 use futures_util::{StreamExt, stream};
 use herald_shared::{
-    delivery::{Delivery, DeliveryError},
+    delivery::{Delivery, DeliveryError, Report},
     in_full::in_full,
     post::Post,
     push::{InvalidPush, Push},
@@ -17,8 +18,22 @@ use herald_shared::{
 };
 use tokio::time::Instant;
 
-/// Delivers the records of a batch side by side, and names those that failed: SQS brings them again,
-/// and moves them to the dead-letter queue when they fail too often.
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// How many records it had.
+    pub records: usize,
+    /// The message ids of those that failed: SQS brings them again, and moves them to the dead-letter
+    /// queue when they fail too often.
+    pub failed: Vec<String>,
+    /// All that was delivered, as one. A record that went to the dead-letter queue whole counts there
+    /// as one connection: nobody knows how many it was for.
+    pub report: Report,
+    /// From the event's time to the last post, for each record that was posted.
+    pub lags: Vec<Duration>,
+}
+
+/// Delivers the records of a batch side by side.
 ///
 /// A record that can never be delivered goes to the dead-letter queue at once, with the reason, and
 /// counts as done.
@@ -27,21 +42,70 @@ pub async fn handle<S, P, Q>(
     deadline: Instant,
     delivery: &Delivery<'_, S, P, Q>,
     dead_letters: &Q,
-) -> SqsBatchResponse
+) -> Batch
 where
     S: ReadAudience + Forget,
     P: Post,
     Q: Enqueue + DeadLetter,
 {
-    let failed: Vec<String> = stream::iter(event.records)
+    stream::iter(event.records)
         .map(|record| handle_record(record, deadline, delivery, dead_letters))
         .buffer_unordered(usize::MAX)
-        .filter_map(|failed| async { failed })
-        .collect()
-        .await;
-    let mut response = SqsBatchResponse::default();
-    response.set_failures(failed);
-    response
+        .fold(Batch::default(), |mut batch, outcome| async {
+            batch.add(outcome);
+            batch
+        })
+        .await
+}
+
+impl Batch {
+    /// Logs it as one line.
+    pub fn log(&self) {
+        let Report {
+            audience,
+            delivered,
+            gone,
+            throttled,
+            retried,
+            requeued,
+            dead_lettered,
+            continuations,
+            last_post_at: _,
+        } = self.report;
+        tracing::info!(
+            records = self.records,
+            failed = self.failed.len(),
+            audience,
+            delivered,
+            gone,
+            throttled,
+            retried,
+            requeued,
+            dead_lettered,
+            continuations,
+            longest_lag_ms = self.lags.iter().max().map(milliseconds),
+            "a batch was delivered"
+        );
+    }
+
+    /// The answer that names the records that failed.
+    pub fn into_response(self) -> SqsBatchResponse {
+        let mut response = SqsBatchResponse::default();
+        response.set_failures(self.failed);
+        response
+    }
+
+    fn add(&mut self, outcome: Outcome) {
+        self.records += 1;
+        match outcome {
+            Outcome::Delivered { report, lag } => {
+                self.report += report;
+                self.lags.extend(lag);
+            }
+            Outcome::DeadLettered => self.report.dead_lettered += 1,
+            Outcome::Failed(message_id) => self.failed.push(message_id),
+        }
+    }
 }
 
 /// The moment that Lambda gives as a wall-clock time.
@@ -50,13 +114,23 @@ pub fn deadline(time: SystemTime) -> Instant {
     Instant::now() + left.unwrap_or(Duration::ZERO)
 }
 
-/// Returns the record's message id if it is to be received again.
+/// What became of a record.
+enum Outcome {
+    Delivered {
+        report: Report,
+        lag: Option<Duration>,
+    },
+    DeadLettered,
+    /// The message id.
+    Failed(String),
+}
+
 async fn handle_record<S, P, Q>(
     record: SqsMessage,
     deadline: Instant,
     delivery: &Delivery<'_, S, P, Q>,
     dead_letters: &Q,
-) -> Option<String>
+) -> Outcome
 where
     S: ReadAudience + Forget,
     P: Post,
@@ -65,22 +139,22 @@ where
     let message_id = record.message_id.unwrap_or_default();
     let body = record.body.unwrap_or_default();
     let error = match deliver(&body, deadline, delivery).await {
-        Ok(()) => return None,
+        Ok(delivered) => return delivered,
         Err(error) => error,
     };
     tracing::error!(message_id, error = &error as &dyn Error, "a record failed");
     if error.is_passing() {
-        return Some(message_id);
+        return Outcome::Failed(message_id);
     }
     match dead_letters.dead_letter(&body, &in_full(&error)).await {
-        Ok(()) => None,
+        Ok(()) => Outcome::DeadLettered,
         Err(error) => {
             tracing::error!(
                 message_id,
                 error = &error as &dyn Error,
                 "a record could not be put on the dead-letter queue"
             );
-            Some(message_id)
+            Outcome::Failed(message_id)
         }
     }
 }
@@ -108,7 +182,7 @@ async fn deliver<S, P, Q>(
     body: &str,
     deadline: Instant,
     delivery: &Delivery<'_, S, P, Q>,
-) -> Result<(), RecordError>
+) -> Result<Outcome, RecordError>
 where
     S: ReadAudience + Forget,
     P: Post,
@@ -116,17 +190,41 @@ where
 {
     let push = Push::from_queue_body(body)?;
     let report = delivery.deliver(&push, deadline).await?;
-    tracing::info!(
-        event_id = push.event_id,
-        audience = report.audience,
-        delivered = report.delivered,
-        gone = report.gone,
-        throttled = report.throttled,
-        retried = report.retried,
-        requeued = report.requeued,
-        dead_lettered = report.dead_lettered,
-        continuations = report.continuations,
-        "a push was delivered"
-    );
-    Ok(())
+    tracing::debug!(event_id = push.event_id, ?report, "a push was delivered");
+    let lag = report.last_post_at.and_then(|at| lag(&push.time, at));
+    Ok(Outcome::Delivered { report, lag })
+}
+
+/// From the event's time to its last post; none if the time cannot be read. Clocks that differ do not
+/// make it negative.
+fn lag(event_time: &str, last_post_at: SystemTime) -> Option<Duration> {
+    let event_time = DateTime::from_str(event_time, DateTimeFormat::DateTimeWithOffset).ok()?;
+    let event_time = SystemTime::try_from(event_time).ok()?;
+    Some(last_post_at.duration_since(event_time).unwrap_or_default())
+}
+
+fn milliseconds(duration: &Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    #[test]
+    fn the_lag_counts_from_the_events_time() {
+        let last_post_at = UNIX_EPOCH + Duration::from_millis(1_500);
+        for (event_time, milliseconds) in [
+            ("1970-01-01T00:00:01Z", Some(500)),
+            ("1970-01-01T00:00:01.25Z", Some(250)),
+            ("1970-01-01T01:00:00+01:00", Some(1_500)),
+            ("1970-01-01T00:00:02Z", Some(0)),
+            ("now", None),
+        ] {
+            let expected = milliseconds.map(Duration::from_millis);
+            assert_eq!(lag(event_time, last_post_at), expected, "{event_time}");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! The function `notifier`.
 
-use herald_functions::{notifier, wiring};
+use herald_functions::{metrics::Metrics, notifier, wiring};
 use herald_shared::delivery::Delivery;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Config, Error, LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -11,10 +11,14 @@ async fn main() -> Result<(), Error> {
     let poster = wiring::management_api(&config)?;
     let queues = &wiring::notifier_queues(&config)?;
     let settings = wiring::delivery_settings()?;
+    let metrics = Metrics::start(Config::from_env().function_name)?;
     let delivery = &Delivery::new(&store, &poster, queues, settings);
     run(service_fn(|event: LambdaEvent<_>| async move {
         let deadline = notifier::deadline(event.context.deadline());
-        Ok::<_, Error>(notifier::handle(event.payload, deadline, delivery, queues).await)
+        let batch = notifier::handle(event.payload, deadline, delivery, queues).await;
+        batch.log();
+        metrics.print(&batch);
+        Ok::<_, Error>(batch.into_response())
     }))
     .await
 }

@@ -5,10 +5,12 @@
 mod at_scale;
 mod bad_input;
 mod connecting;
+mod dead_letters;
 mod delivery;
 mod fidelity;
 mod harness;
 mod load;
+mod metrics;
 mod sample_events;
 mod send_message;
 mod sink;

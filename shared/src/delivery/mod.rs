@@ -18,7 +18,10 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    ops::AddAssign,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::{StreamExt, stream};
 use tokio::{sync::Semaphore, time::Instant};
@@ -66,6 +69,21 @@ pub struct Report {
     pub continuations: usize,
     /// When the last post was taken.
     pub last_post_at: Option<SystemTime>,
+}
+
+/// Both together: the sums, and the later last post.
+impl AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        self.audience += other.audience;
+        self.delivered += other.delivered;
+        self.gone += other.gone;
+        self.throttled += other.throttled;
+        self.retried += other.retried;
+        self.requeued += other.requeued;
+        self.dead_lettered += other.dead_lettered;
+        self.continuations += other.continuations;
+        self.last_post_at = self.last_post_at.max(other.last_post_at);
+    }
 }
 
 /// Why a push was not delivered. It is to be delivered again as a whole, unless it is too large.

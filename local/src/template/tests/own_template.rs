@@ -204,6 +204,9 @@ fn its_outputs_and_what_is_not_run_are_known() {
             "NotificationDeadLetterAlarm",
             "EventsDeadLetterAlarm",
             "NotificationAgeAlarm",
+            "DeadLetteredAlarm",
+            "LagAlarm",
+            "Dashboard",
         ]
     );
 }

@@ -1,0 +1,89 @@
+//! The notifier's metrics: one line of JSON for each invocation, which CloudWatch reads out of the
+//! log. It costs no request, and nothing waits for it.
+//!
+//! A count of nothing is written as well. A line then holds every metric, an alarm sees that all is
+//! well again, and a metric costs by the hour in which it has any value, be it one or a thousand.
+//!
+//! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    error::Error,
+    io::{self, Write},
+};
+
+use herald_shared::delivery::Report;
+use lambda_runtime::Error as StartError;
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics_cloudwatch_embedded::{Builder, Collector};
+
+use crate::notifier::Batch;
+
+/// The namespace of all metrics.
+const NAMESPACE: &str = "Herald";
+
+/// The one dimension. Every further one would multiply what the metrics cost.
+const DIMENSION: &str = "FunctionName";
+
+type Count = fn(&Report) -> usize;
+
+/// What is counted, by name.
+const COUNTS: [(&str, Count); 8] = [
+    ("AudienceSize", |report| report.audience),
+    ("Delivered", |report| report.delivered),
+    ("Gone", |report| report.gone),
+    ("Throttled", |report| report.throttled),
+    ("Retried", |report| report.retried),
+    ("Requeued", |report| report.requeued),
+    ("DeadLettered", |report| report.dead_lettered),
+    ("Continuations", |report| report.continuations),
+];
+
+/// The time from an event to its last post, in milliseconds: one value for each record, so that
+/// CloudWatch can tell percentiles.
+const LAG: &str = "Lag";
+
+/// Writes the metrics of a function.
+#[derive(Clone, Copy)]
+pub struct Metrics {
+    collector: &'static Collector,
+}
+
+impl Metrics {
+    /// Starts measuring the function of this name. Errs when called again in the same process.
+    pub fn start(function_name: String) -> Result<Self, StartError> {
+        let collector = Builder::new()
+            .cloudwatch_namespace(NAMESPACE)
+            .with_dimension(DIMENSION, function_name)
+            .emit_zeros(true)
+            .init()?;
+        for (name, _) in COUNTS {
+            describe_counter!(name, Unit::Count, "");
+        }
+        describe_histogram!(LAG, Unit::Milliseconds, "");
+        Ok(Self { collector })
+    }
+
+    /// Prints the line of one invocation. Clients have their pushes whether or not it can be printed,
+    /// so a failure is only logged.
+    pub fn print(self, batch: &Batch) {
+        // Locked, so that the line stays in one piece.
+        if let Err(error) = self.write(batch, io::stdout().lock()) {
+            let error = &error as &dyn Error;
+            tracing::warn!(error, "the metrics could not be printed");
+        }
+    }
+
+    fn write(self, batch: &Batch, mut output: impl Write) -> io::Result<()> {
+        for (name, count) in COUNTS {
+            counter!(name).increment(count(&batch.report) as u64);
+        }
+        for lag in &batch.lags {
+            histogram!(LAG).record(lag.as_millis() as f64);
+        }
+        self.collector.flush(&mut output)?;
+        output.flush()
+    }
+}

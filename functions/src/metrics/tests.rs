@@ -1,0 +1,155 @@
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+
+use saphyr::{LoadableYamlNode, YamlOwned};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// The line, and that the next one counts from nothing: in one test, as a process has one recorder.
+#[test]
+fn an_invocation_is_one_line_of_embedded_metrics() {
+    let metrics = Metrics::start("stack-Notifier".to_owned()).expect("the first to start");
+    let batch = Batch {
+        records: 2,
+        report: Report {
+            audience: 12,
+            delivered: 10,
+            gone: 2,
+            ..Report::default()
+        },
+        lags: vec![Duration::from_millis(40), Duration::from_millis(1_250)],
+        ..Batch::default()
+    };
+    let mut document = line(metrics, &batch);
+    let timestamp = document["_aws"]["Timestamp"].take();
+    assert!(timestamp.is_u64(), "{timestamp}");
+    assert_eq!(
+        document,
+        json!({
+            "_aws": {
+                "Timestamp": null,
+                "CloudWatchMetrics": [{
+                    "Namespace": "Herald",
+                    "Dimensions": [["FunctionName"]],
+                    "Metrics": [
+                        {"Name": "AudienceSize", "Unit": "Count"},
+                        {"Name": "Continuations", "Unit": "Count"},
+                        {"Name": "DeadLettered", "Unit": "Count"},
+                        {"Name": "Delivered", "Unit": "Count"},
+                        {"Name": "Gone", "Unit": "Count"},
+                        {"Name": "Lag", "Unit": "Milliseconds"},
+                        {"Name": "Requeued", "Unit": "Count"},
+                        {"Name": "Retried", "Unit": "Count"},
+                        {"Name": "Throttled", "Unit": "Count"},
+                    ],
+                }],
+            },
+            "FunctionName": "stack-Notifier",
+            "AudienceSize": 12,
+            "Continuations": 0,
+            "DeadLettered": 0,
+            "Delivered": 10,
+            "Gone": 2,
+            "Lag": [40.0, 1250.0],
+            "Requeued": 0,
+            "Retried": 0,
+            "Throttled": 0,
+        })
+    );
+
+    let document = line(metrics, &Batch::default());
+    assert_eq!(document["Delivered"], 0);
+    assert_eq!(document.get(LAG), None);
+}
+
+fn line(metrics: Metrics, batch: &Batch) -> Value {
+    let mut output = Vec::new();
+    metrics.write(batch, &mut output).expect("a buffer");
+    let text = String::from_utf8(output).expect("text");
+    assert_eq!(text.find('\n'), Some(text.len() - 1), "{text}");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn the_template_shows_every_metric_and_names_no_other() {
+    let known: BTreeSet<_> = COUNTS
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .chain([LAG.to_owned()])
+        .collect();
+    let template = Template::read();
+    assert_eq!(template.shown(), known);
+    let alarmed = template.alarmed();
+    assert!(alarmed.is_subset(&known), "{alarmed:?}");
+    assert!(alarmed.contains("DeadLettered") && alarmed.contains(LAG));
+}
+
+/// The resources of our own template.
+struct Template(Vec<YamlOwned>);
+
+impl Template {
+    fn read() -> Self {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+        let text = fs::read_to_string(file).expect("our own template");
+        let documents = YamlOwned::load_from_str(&text).expect("YAML");
+        let resources = documents[0]["Resources"].as_mapping().expect("resources");
+        Self(resources.values().cloned().collect())
+    }
+
+    fn properties<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a YamlOwned> {
+        self.0
+            .iter()
+            .filter(move |resource| resource["Type"].as_str() == Some(kind))
+            .map(|resource| &resource["Properties"])
+    }
+
+    /// Our metrics on dashboards.
+    fn shown(&self) -> BTreeSet<String> {
+        self.properties("AWS::CloudWatch::Dashboard")
+            .flat_map(|properties| {
+                let body = untagged(&properties["DashboardBody"]);
+                let body: Value = serde_json::from_str(body).expect("JSON");
+                let widgets = body["widgets"].as_array().expect("widgets").clone();
+                widgets.into_iter().flat_map(|widget| metrics_of(&widget))
+            })
+            .collect()
+    }
+
+    /// Our metrics with alarms.
+    fn alarmed(&self) -> BTreeSet<String> {
+        self.properties("AWS::CloudWatch::Alarm")
+            .filter(|alarm| alarm["Namespace"].as_str() == Some(NAMESPACE))
+            .map(|alarm| {
+                let dimension = &alarm["Dimensions"][0]["Name"];
+                assert_eq!(dimension.as_str(), Some(DIMENSION));
+                let name = alarm["MetricName"].as_str().expect("a name");
+                name.to_owned()
+            })
+            .collect()
+    }
+}
+
+/// The metrics of a widget that are ours. An entry is `[namespace, name, dimension, value, options]`.
+///
+/// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>
+fn metrics_of(widget: &Value) -> Vec<String> {
+    let entries = widget["properties"]["metrics"].as_array();
+    entries
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry[0] == NAMESPACE)
+        .map(|entry| {
+            assert_eq!(entry[2], DIMENSION, "{entry}");
+            entry[1].as_str().expect("a name").to_owned()
+        })
+        .collect()
+}
+
+/// The text under a tag such as `!Sub`.
+fn untagged(node: &YamlOwned) -> &str {
+    match node {
+        YamlOwned::Tagged(_, node) => node.as_str(),
+        node => node.as_str(),
+    }
+    .expect("a text")
+}

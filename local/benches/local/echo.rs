@@ -15,9 +15,8 @@ use crate::{
 /// What `sendMessage` makes of the message.
 const ANSWER: &str = r#"{"type":"message","message":"Hello","name":"Aseem"}"#;
 
-/// How many clients talk to the whole stack, and how often each. One function has at most 50
-/// processes: more clients would be told to slow down.
-const STACK_CLIENTS: [(usize, usize); 3] = [(1, 3_000), (16, 600), (48, 200)];
+/// How many clients talk to the whole stack, and how often each.
+const STACK_CLIENTS: [(usize, usize); 3] = [(1, 8_000), (16, 1_000), (64, 250)];
 
 /// How many clients talk to the gateway and the bare server, and how often each in one turn.
 const GATEWAY_CLIENTS: [(usize, usize); 3] = [(1, 10_000), (16, 2_000), (64, 500)];

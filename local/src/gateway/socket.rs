@@ -1,6 +1,10 @@
 //! One open connection: its socket, from the 101 to the close.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, StreamExt};
@@ -9,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::AsyncReadExt,
     sync::mpsc::UnboundedReceiver,
-    time::{sleep, timeout},
+    time::{Instant, Sleep, sleep, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
@@ -113,12 +117,14 @@ enum End {
 
 impl Session<'_> {
     async fn run(&mut self) -> End {
+        // Set again when it has run out, and not at every message: setting a timer can cost a system
+        // call.
+        let mut timer = pin!(sleep(self.time_left()));
         loop {
-            let time_left = self.time_left();
             let end = tokio::select! {
                 message = self.socket.next() => self.received(message).await,
                 Some(command) = self.commands.recv() => self.obey(command).await,
-                () = sleep(time_left) => self.check_timers(),
+                () = &mut timer => self.check_timers(timer.as_mut()),
             };
             if let Some(end) = end {
                 return end;
@@ -180,8 +186,10 @@ impl Session<'_> {
         end
     }
 
-    fn check_timers(&self) -> Option<End> {
-        self.time_left().is_zero().then(End::going_away)
+    fn check_timers(&self, timer: Pin<&mut Sleep>) -> Option<End> {
+        let time_left = self.time_left();
+        timer.reset(Instant::now() + time_left);
+        time_left.is_zero().then(End::going_away)
     }
 
     /// How long the connection may live if nothing happens.

@@ -18,13 +18,14 @@ use anyhow::Context;
 use bytes::Bytes;
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 use tracing::Span;
 use uuid::Uuid;
 
 use super::{
     FunctionError, Invocation,
+    alarm::Alarm,
     failure::Failure,
     process::{Exit, Process},
     runner::{Place, Runner},
@@ -169,6 +170,8 @@ impl Birth {
             deliveries: self.deliveries,
             desk,
             process,
+            call_alarm: Alarm::new(),
+            idle_alarm: Alarm::new(),
         };
         life.run(report).await;
     }
@@ -212,6 +215,10 @@ struct Life {
     deliveries: mpsc::UnboundedReceiver<Delivery>,
     desk: Desk,
     process: Process,
+    /// Goes off when the runtime takes too long to call.
+    call_alarm: Alarm,
+    /// Goes off when there has been no event for too long.
+    idle_alarm: Alarm,
 }
 
 /// The runtime waiting for its next event.
@@ -254,7 +261,7 @@ impl Life {
                     early => early.refuse(),
                 },
                 _ = self.process.ended() => break,
-                () = sleep_until(give_up_at) => {
+                () = self.call_alarm.until(give_up_at) => {
                     failure = failure.or(Some(Failure::InitTimedOut(limit)));
                     break;
                 }
@@ -327,8 +334,8 @@ impl Life {
                     self.process.thaw();
                     waiting = Some(delivery);
                 }
-                () = sleep_until(ask_by), if next.is_none() => return Err(waiting),
-                () = sleep_until(retire_at), if waiting.is_none() => {
+                () = self.call_alarm.until(ask_by), if next.is_none() => return Err(waiting),
+                () = self.idle_alarm.until(retire_at), if waiting.is_none() => {
                     if self.runner.pool().remove_if_idle(&self.environment) {
                         return Err(None);
                     }
@@ -358,7 +365,7 @@ impl Life {
                     unexpected => unexpected.refuse(),
                 },
                 _ = self.process.ended() => return Err(Failure::Exited(self.end().await.how)),
-                () = sleep_until(deadline) => {
+                () = self.call_alarm.until(deadline) => {
                     self.end().await;
                     return Err(Failure::TimedOut(self.runner.timeout()));
                 }

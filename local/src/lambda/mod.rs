@@ -9,6 +9,7 @@
 //!
 //! Left out: memory and CPU limits, response streaming, extensions, SnapStart, versions and aliases.
 
+mod alarm;
 pub mod binaries;
 mod environment;
 mod failure;

@@ -178,12 +178,10 @@ impl Runner {
 
 /// An X-Ray trace header of an unsampled trace that starts now.
 fn trace_id(now: Duration) -> String {
-    let trace = Uuid::new_v4().simple().to_string();
-    let segment = Uuid::new_v4().simple().to_string();
     format!(
-        "Root=1-{:08x}-{};Parent={};Sampled=0",
+        "Root=1-{:08x}-{:024x};Parent={:016x};Sampled=0",
         now.as_secs(),
-        &trace[..24],
-        &segment[..16]
+        rand::random::<u128>() >> 32,
+        rand::random::<u64>()
     )
 }

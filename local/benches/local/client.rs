@@ -1,0 +1,99 @@
+//! The clients: connections, and messages that are sent back on them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use futures_util::{SinkExt, StreamExt, TryStreamExt, stream};
+use tokio::{net::TcpStream, task::JoinSet};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    tungstenite::{Message, Utf8Bytes, protocol::WebSocketConfig},
+};
+
+/// What every client sends.
+pub(crate) const MESSAGE: &str = r#"{"action":"sendMessage","message":"Hello","name":"Aseem"}"#;
+
+/// How long a client waits for an echo before the benchmark fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A client's connection.
+pub(crate) type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// What a number of round trips took.
+pub(crate) struct RoundTrips {
+    /// From the first message to the last echo.
+    pub(crate) elapsed: Duration,
+    /// How long each echo was waited for, in no order.
+    pub(crate) latencies: Vec<Duration>,
+}
+
+/// The buffers of both ends: tungstenite's own 128 KB would be the most of what is measured.
+pub(crate) fn buffers() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(4096)
+        .write_buffer_size(4096)
+}
+
+/// Opens `count` connections, `at_once` at a time.
+pub(crate) async fn connect(
+    url: &str,
+    count: usize,
+    at_once: usize,
+) -> anyhow::Result<Vec<Client>> {
+    stream::iter(0..count)
+        .map(|_| async {
+            let connected = connect_async_with_config(url, Some(buffers()), true).await;
+            let (client, _) = connected.with_context(|| format!("failed to connect to {url}"))?;
+            anyhow::Ok(client)
+        })
+        .buffer_unordered(at_once)
+        .try_collect()
+        .await
+}
+
+/// Has every client send the message `each` times, one after the other, and hands the clients back.
+/// Errs if anything but `echo` comes back.
+pub(crate) async fn round_trips(
+    clients: &mut Vec<Client>,
+    each: usize,
+    echo: &'static str,
+) -> anyhow::Result<RoundTrips> {
+    let started = Instant::now();
+    let mut running = JoinSet::new();
+    for client in clients.drain(..) {
+        running.spawn(talk(client, each, echo));
+    }
+    let mut latencies = Vec::with_capacity(running.len() * each);
+    while let Some(talked) = running.join_next().await {
+        let (client, waited) = talked??;
+        clients.push(client);
+        latencies.extend(waited);
+    }
+    Ok(RoundTrips {
+        elapsed: started.elapsed(),
+        latencies,
+    })
+}
+
+async fn talk(
+    mut client: Client,
+    times: usize,
+    echo: &'static str,
+) -> anyhow::Result<(Client, Vec<Duration>)> {
+    let mut latencies = Vec::with_capacity(times);
+    for _ in 0..times {
+        let sent = Instant::now();
+        client
+            .send(Message::Text(Utf8Bytes::from_static(MESSAGE)))
+            .await?;
+        let received = tokio::time::timeout(PATIENCE, client.next())
+            .await
+            .context("no echo came")?
+            .context("the server closed the connection")??;
+        latencies.push(sent.elapsed());
+        if received.to_text()? != echo {
+            bail!("{received} came back in place of {echo}");
+        }
+    }
+    Ok((client, latencies))
+}

@@ -1,0 +1,147 @@
+//! Messages that come back: how many a second, and how long each takes.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    client::{self, Client, MESSAGE, RoundTrips},
+    process::Server,
+    report::median,
+    servers,
+    stack::{self, Built},
+};
+
+/// What `sendMessage` makes of the message.
+const ANSWER: &str = r#"{"type":"message","message":"Hello","name":"Aseem"}"#;
+
+/// How many clients talk to the whole stack, and how often each.
+const STACK_CLIENTS: [(usize, usize); 3] = [(1, 8_000), (16, 1_000), (64, 250)];
+
+/// How many clients talk to the gateway and the bare server, and how often each in one turn.
+const GATEWAY_CLIENTS: [(usize, usize); 3] = [(1, 10_000), (16, 2_000), (64, 500)];
+
+/// How many turns the gateway and the bare server take each.
+const TURNS: usize = 5;
+
+/// What a number of clients got back.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Echo {
+    /// Who answers.
+    pub(crate) server: &'static str,
+    /// How many clients talk at once.
+    pub(crate) clients: usize,
+    /// Echoes a second, of all clients.
+    pub(crate) per_second: f64,
+    /// Half of the echoes take no longer.
+    pub(crate) p50_ms: f64,
+    /// Ninety-nine of a hundred echoes take no longer.
+    pub(crate) p99_ms: f64,
+    /// The server process's own processor time.
+    pub(crate) server_cpu_us_per_echo: Option<f64>,
+    /// The echoes a second as a part of the bare server's.
+    pub(crate) part_of_bare: Option<f64>,
+}
+
+/// Clients of the gateway with the real `sendMessage` function behind it.
+pub(crate) async fn whole_stack(built: &Built) -> anyhow::Result<Vec<Echo>> {
+    let server = stack::start(built).await?;
+    let mut rows = Vec::new();
+    for (clients, each) in STACK_CLIENTS {
+        let mut side = Side::connect("whole stack", &server, clients, ANSWER).await?;
+        side.take_turn(each).await?;
+        rows.push(side.row(None));
+    }
+    server.stop().await?;
+    Ok(rows)
+}
+
+/// Clients of the gateway alone and of the bare server, in turns.
+pub(crate) async fn gateway_beside_bare() -> anyhow::Result<Vec<Echo>> {
+    let gateway = Server::of_ours(servers::GATEWAY).await?;
+    let bare = Server::of_ours(servers::BARE).await?;
+    let mut rows = Vec::new();
+    for (clients, each) in GATEWAY_CLIENTS {
+        let mut gateway = Side::connect("gateway alone", &gateway, clients, MESSAGE).await?;
+        let mut bare = Side::connect("bare server", &bare, clients, MESSAGE).await?;
+        for _ in 0..TURNS {
+            gateway.take_turn(each).await?;
+            bare.take_turn(each).await?;
+        }
+        let bare = bare.row(None);
+        rows.push(gateway.row(Some(bare.per_second)));
+        rows.push(bare);
+    }
+    gateway.stop().await?;
+    bare.stop().await?;
+    Ok(rows)
+}
+
+/// One server with its clients and what they have seen so far.
+struct Side<'a> {
+    name: &'static str,
+    server: &'a Server,
+    clients: Vec<Client>,
+    echo: &'static str,
+    rates: Vec<f64>,
+    latencies: Vec<Duration>,
+    processor_time: Option<Duration>,
+}
+
+impl<'a> Side<'a> {
+    /// Connects the clients, and has each talk a little, so that all processes and buffers are there.
+    async fn connect(
+        name: &'static str,
+        server: &'a Server,
+        clients: usize,
+        echo: &'static str,
+    ) -> anyhow::Result<Self> {
+        let mut clients = client::connect(&server.url, clients, 16).await?;
+        client::round_trips(&mut clients, 50, echo).await?;
+        Ok(Self {
+            name,
+            server,
+            clients,
+            echo,
+            rates: Vec::new(),
+            latencies: Vec::new(),
+            processor_time: Some(Duration::ZERO),
+        })
+    }
+
+    async fn take_turn(&mut self, each: usize) -> anyhow::Result<()> {
+        let used_before = self.server.processor_time();
+        let RoundTrips { elapsed, latencies } =
+            client::round_trips(&mut self.clients, each, self.echo).await?;
+        let used_after = self.server.processor_time();
+        self.rates
+            .push(latencies.len() as f64 / elapsed.as_secs_f64());
+        self.latencies.extend(latencies);
+        self.processor_time = (|| Some(self.processor_time? + (used_after? - used_before?)))();
+        Ok(())
+    }
+
+    fn row(mut self, bare: Option<f64>) -> Echo {
+        self.latencies.sort_unstable();
+        let per_second = median(self.rates.iter().copied());
+        let echoes = self.latencies.len() as f64;
+        Echo {
+            server: self.name,
+            clients: self.clients.len(),
+            per_second,
+            p50_ms: percentile(&self.latencies, 50),
+            p99_ms: percentile(&self.latencies, 99),
+            server_cpu_us_per_echo: self
+                .processor_time
+                .map(|used| used.as_secs_f64() * 1e6 / echoes),
+            part_of_bare: bare.map(|bare| per_second / bare),
+        }
+    }
+}
+
+/// The latency, in milliseconds, that so many of a hundred do not exceed.
+fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted[rank - 1].as_secs_f64() * 1e3
+}

@@ -1,0 +1,81 @@
+//! What the local stack costs: `cargo bench -p herald-local`, with `-- --json` as one JSON object.
+//!
+//! Every server is a process of its own and all clients are in this one, on the same machine and over
+//! loopback, so clients and server share its cores. The functions and `herald-local` are release
+//! builds. The rows:
+//!
+//! - **start**: how long `herald-local` takes from its start, once the functions are built, to the
+//!   line that says it is ready; what is resident then, of itself and with its function processes;
+//! - **echo**: clients that each send a message, wait for it to come back and send the next. *Whole
+//!   stack* is the gateway and the real `sendMessage` function, one process per message in flight.
+//!   *Gateway alone* is the gateway with a function that is a closure. *Bare server* is nothing but
+//!   tokio-tungstenite sending back what it gets. The last two take turns in the same run, and the
+//!   figures are medians of the turns;
+//! - **connects**: clients that connect as fast as they are let in. *Whole stack* includes the real
+//!   `connect` function and its row in the table;
+//! - **idle**: what a server's resident memory grows by per connection that has had one echo and is
+//!   silent now.
+//!
+//! *Server CPU* is what the server process alone used, divided by what it did: that of the whole
+//! stack leaves out the function processes. It is told on Linux only, as are the resident bytes.
+
+mod client;
+mod connects;
+mod echo;
+mod idle;
+mod machine;
+mod process;
+mod report;
+mod servers;
+mod stack;
+
+use std::env;
+
+use report::Report;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [serve, kind] = arguments.as_slice()
+        && serve == process::SERVE
+    {
+        return servers::serve(kind).await;
+    }
+    // `cargo bench` says so; `cargo test --all-targets` runs this too, and is not to take minutes.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        eprintln!("nothing is measured: run `cargo bench -p herald-local`");
+        return Ok(());
+    }
+    let report = measure().await?;
+    if arguments.iter().any(|argument| argument == "--json") {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{report}");
+    }
+    Ok(())
+}
+
+async fn measure() -> anyhow::Result<Report> {
+    let idle_connections = machine::allow_connections(idle::CONNECTIONS)?;
+    eprintln!("building the functions");
+    let stack = stack::build().await?;
+    eprintln!("measuring the start");
+    let start = stack::measure_start(&stack).await?;
+    eprintln!("measuring echoes");
+    let mut echo = echo::whole_stack(&stack).await?;
+    echo.extend(echo::gateway_beside_bare().await?);
+    eprintln!("measuring connects");
+    let connects = vec![
+        connects::whole_stack(&stack).await?,
+        connects::gateway().await?,
+    ];
+    eprintln!("measuring idle connections");
+    let idle = idle::measure(idle_connections).await?;
+    Ok(Report {
+        machine: machine::describe(),
+        start,
+        echo,
+        connects,
+        idle,
+    })
+}

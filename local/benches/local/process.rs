@@ -1,0 +1,119 @@
+//! A server in a process of its own, so that what it uses is told from what its clients use.
+
+use std::{env, fs, path::PathBuf, process::Stdio, time::Duration};
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Deserialize;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+/// The argument that makes this program a server.
+pub(crate) const SERVE: &str = "serve";
+
+/// A running server. Dropped, it is killed.
+pub(crate) struct Server {
+    child: Child,
+    id: u32,
+    /// Where clients connect.
+    pub(crate) url: String,
+}
+
+/// The first line a server prints.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready {
+    web_socket: String,
+}
+
+impl Server {
+    /// Starts this program as the server `kind`.
+    pub(crate) async fn of_ours(kind: &str) -> anyhow::Result<Self> {
+        let mut command = Command::new(env::current_exe()?);
+        command.args([SERVE, kind]);
+        Self::start(command).await
+    }
+
+    /// Starts a server and waits for its line of JSON.
+    pub(crate) async fn start(mut command: Command) -> anyhow::Result<Self> {
+        // Our own servers end when their standard input does: they never outlive this process.
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("failed to start {command:?}"))?;
+        let output = child.stdout.take().context("a server without an output")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line).await?;
+        let ready: Ready = serde_json::from_str(&line)
+            .with_context(|| format!("{command:?} did not say where it listens"))?;
+        Ok(Self {
+            id: child.id().context("a server that has ended")?,
+            url: ready.web_socket,
+            child,
+        })
+    }
+
+    /// The bytes that are resident; none where they are not told.
+    pub(crate) fn resident(&self) -> Option<u64> {
+        resident(self.id)
+    }
+
+    /// The bytes that are resident, with those of the processes that this one has started.
+    pub(crate) fn resident_with_children(&self) -> Option<u64> {
+        let children: Option<u64> = children(self.id)?.into_iter().map(resident).sum();
+        Some(self.resident()? + children?)
+    }
+
+    /// The processor time the process has used; none where it is not told.
+    pub(crate) fn processor_time(&self) -> Option<Duration> {
+        let nanoseconds: Option<u64> = threads(self.id)?
+            .iter()
+            .map(|thread| first_number(&fs::read_to_string(thread.join("schedstat")).ok()?))
+            .sum();
+        nanoseconds.map(Duration::from_nanos)
+    }
+
+    /// Asks the server to end, and waits until it has.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        if let Some(id) = i32::try_from(self.id).ok().and_then(Pid::from_raw) {
+            kill_process(id, Signal::TERM)?;
+        }
+        self.child.wait().await?;
+        Ok(())
+    }
+}
+
+fn resident(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let kilobytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(first_number(kilobytes)? * 1024)
+}
+
+fn children(process: u32) -> Option<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in threads(process)? {
+        let started = fs::read_to_string(thread.join("children")).ok()?;
+        children.extend(
+            started
+                .split_whitespace()
+                .filter_map(|id| id.parse().ok())
+                .collect::<Vec<u32>>(),
+        );
+    }
+    Some(children)
+}
+
+fn threads(process: u32) -> Option<Vec<PathBuf>> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).ok()?;
+    threads.map(|thread| Some(thread.ok()?.path())).collect()
+}
+
+fn first_number(text: &str) -> Option<u64> {
+    text.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,85 @@
+//! `herald-local` as people start it, and what its start costs.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use herald_local::{
+    lambda::binaries,
+    template::{Settings, Stack},
+};
+use serde::Serialize;
+use tokio::process::Command;
+
+use crate::{process::Server, report::median};
+
+const STARTS: usize = 5;
+
+/// What it takes to start the stack.
+pub(crate) struct Built {
+    template: PathBuf,
+    binaries: PathBuf,
+}
+
+/// What a start costs.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Start {
+    /// The median time from the start of the process to the line that says it is ready.
+    pub(crate) ready_ms: f64,
+    /// Resident then, of the process itself.
+    pub(crate) resident_bytes: Option<u64>,
+    /// Resident then, with all function processes. Pages that several processes share count as often.
+    pub(crate) resident_with_functions_bytes: Option<u64>,
+}
+
+/// Builds the functions of the repository's template.
+pub(crate) async fn build() -> anyhow::Result<Built> {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let stack = Stack::read(&template, &Settings::new("http://127.0.0.1"))?;
+    let processes = binaries::build(&stack.functions, true).await?;
+    let folder = processes
+        .first()
+        .and_then(|process| process.binary.parent())
+        .context("the template has no function")?;
+    Ok(Built {
+        template,
+        binaries: folder.to_owned(),
+    })
+}
+
+/// Starts the whole stack. The stage's throttle is set out of the way.
+pub(crate) async fn start(built: &Built) -> anyhow::Result<Server> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_herald-local"));
+    command
+        .args(["--json", "--port", "0", "--log", "error"])
+        .args(["--parameter", "ThrottlingRateLimit=1000000"])
+        .args(["--parameter", "ThrottlingBurstLimit=1000000"])
+        .arg("--template")
+        .arg(&built.template)
+        .arg("--binaries")
+        .arg(&built.binaries);
+    Server::start(command).await
+}
+
+/// Starts the stack several times and looks at what it takes.
+pub(crate) async fn measure_start(built: &Built) -> anyhow::Result<Start> {
+    let mut ready: Vec<Duration> = Vec::new();
+    let mut resident = None;
+    let mut resident_with_functions = None;
+    for _ in 0..STARTS {
+        let started = Instant::now();
+        let server = start(built).await?;
+        ready.push(started.elapsed());
+        resident = server.resident();
+        resident_with_functions = server.resident_with_children();
+        server.stop().await?;
+    }
+    Ok(Start {
+        ready_ms: median(ready.iter().map(|ready| ready.as_secs_f64() * 1e3)),
+        resident_bytes: resident,
+        resident_with_functions_bytes: resident_with_functions,
+    })
+}

@@ -28,9 +28,10 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
     let _ = write!(
         text,
         "\nNot run here: {}\n\
-         \nMake a push happen. Subscribe in one terminal, put an event in another:\n\n  \
-         npx wscat -c {web_socket} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w 600\n  \
-         export AWS_ENDPOINT_URL={endpoint} AWS_REGION={} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  \
+         \nMake a push happen. Subscribe in one terminal; put an event in another, from the folder of the \
+         repository:\n\n  \
+         npx wscat -c {web_socket} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w -1\n\n  \
+         export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  \
          aws events put-events --entries file://events/entity-updated.json\n",
         not_run(stack),
         stack.region,

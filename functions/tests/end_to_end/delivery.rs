@@ -95,7 +95,7 @@ async fn a_connection_that_is_gone_is_forgotten_at_the_next_push() {
     })
     .await;
     until("the queue is empty", async || {
-        stack.messages("NotificationQueue").len() == 0
+        stack.messages("NotificationQueue").is_empty()
     })
     .await;
     assert_eq!(stack.messages("NotificationDeadLetterQueue").len(), 0);
@@ -119,7 +119,7 @@ async fn a_poison_record_in_a_batch_of_ten_is_a_dead_letter_at_once() {
     numbers.sort_unstable();
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
     until("only the dead letter is left", async || {
-        stack.messages("NotificationQueue").len() == 0
+        stack.messages("NotificationQueue").is_empty()
     })
     .await;
     let dead_letters = stack.messages("NotificationDeadLetterQueue");

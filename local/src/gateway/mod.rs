@@ -1,7 +1,7 @@
 //! API Gateway's WebSocket API and its `@connections` management API.
 //!
 //! The rules (which route, which limit, which timer, which frame) are pure code; sockets and HTTP
-//! stand in [`handshake`], [`socket`] and [`management`]. Where AWS is not proven to behave as this
+//! stand in `handshake`, `socket` and `management`. Where AWS is not proven to behave as this
 //! does, `docs/local-vs-aws.md` says so.
 
 mod authorizer;

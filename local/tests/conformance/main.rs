@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod command_line;
+mod documented;
 mod gateway;
 mod lambda;
 mod processes;

@@ -92,6 +92,7 @@ async fn a_missing_identity_source_is_unauthorized_without_asking() {
     assert_eq!(gateway.events("authorizer").len(), 1);
 }
 
+/// See docs/local-vs-aws.md: "The authorizer's context".
 #[tokio::test]
 async fn the_context_is_in_every_later_event_as_strings() {
     let (disconnected, mut disconnects) = super::harness::reporting();

@@ -52,6 +52,8 @@ async fn a_connect_that_fails_is_a_bad_gateway() {
 }
 
 /// Checklist item 1: slower than the integration may be is 504.
+///
+/// See docs/local-vs-aws.md: "Statuses of a failing connect".
 #[tokio::test]
 async fn a_connect_that_takes_too_long_is_a_gateway_timeout() {
     let gateway = TestGateway::builder()
@@ -69,6 +71,7 @@ async fn without_a_connect_route_every_client_is_let_in() {
     assert_eq!(gateway.status(&gateway.url()).await, 101);
 }
 
+/// See docs/local-vs-aws.md: "Unknown stages and longer paths".
 #[tokio::test]
 async fn an_unknown_stage_is_forbidden() {
     let gateway = TestGateway::builder().start().await;
@@ -124,6 +127,8 @@ async fn no_subprotocol_is_echoed_that_the_function_did_not_return() {
 }
 
 /// Checklist item 4: the id works only once the upgrade is finished.
+///
+/// See docs/local-vs-aws.md: "The moment from which posts arrive".
 #[tokio::test]
 async fn a_connection_can_be_posted_to_only_after_the_upgrade() {
     let gate = Arc::new(Semaphore::new(0));
@@ -160,6 +165,7 @@ async fn a_connection_can_be_posted_to_only_after_the_upgrade() {
     assert_eq!(next_text(&mut client).await, "hello");
 }
 
+/// See docs/local-vs-aws.md: "No `$disconnect` after a refused connect".
 #[tokio::test]
 async fn a_client_that_gives_up_while_connecting_is_disconnected() {
     let gate = Arc::new(Semaphore::new(0));

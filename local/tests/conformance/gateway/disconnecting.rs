@@ -15,6 +15,7 @@ fn told(event: &Value) -> Value {
     json!([context["disconnectStatusCode"], context["disconnectReason"]])
 }
 
+/// See docs/local-vs-aws.md: "What a closing client is told of".
 #[tokio::test]
 async fn the_clients_close_is_told_to_disconnect() {
     let (disconnected, mut disconnects) = reporting();
@@ -49,6 +50,7 @@ async fn the_clients_close_is_told_to_disconnect() {
     }
 }
 
+/// See docs/local-vs-aws.md: "Lost clients".
 #[tokio::test]
 async fn a_lost_client_is_told_to_disconnect() {
     let (disconnected, mut disconnects) = reporting();
@@ -63,6 +65,8 @@ async fn a_lost_client_is_told_to_disconnect() {
 }
 
 /// Checklist item 13.
+///
+/// See docs/local-vs-aws.md: "What a deleted client sees".
 #[tokio::test]
 async fn a_delete_closes_the_connection_normally() {
     let (disconnected, mut disconnects) = reporting();
@@ -90,6 +94,7 @@ async fn a_delete_closes_the_connection_normally() {
     );
 }
 
+/// See docs/local-vs-aws.md: "No `$disconnect` after a refused connect".
 #[tokio::test]
 async fn a_refused_connection_is_not_disconnected() {
     let (disconnected, mut disconnects) = reporting();
@@ -109,6 +114,8 @@ async fn a_refused_connection_is_not_disconnected() {
 }
 
 /// Checklist item 15.
+///
+/// See docs/local-vs-aws.md: "`$disconnect` is best effort".
 #[tokio::test]
 async fn a_disconnect_can_be_lost() {
     let (disconnected, mut disconnects) = reporting();

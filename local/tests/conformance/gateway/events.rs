@@ -58,6 +58,7 @@ fn authorizer_answer() -> Value {
     })
 }
 
+/// See docs/local-vs-aws.md: "Forwarded port and protocol".
 #[tokio::test]
 async fn events_have_the_shape_of_captured_ones() {
     let (on_message, mut messages) = reporting();
@@ -141,6 +142,7 @@ async fn the_authorizers_event_has_the_shape_of_a_captured_one() {
     serde_json::from_value::<ApiGatewayCustomAuthorizerRequestTypeRequest>(event).unwrap();
 }
 
+/// See docs/local-vs-aws.md: "Stage variables".
 #[tokio::test]
 async fn what_is_empty_is_absent() {
     let gateway = TestGateway::builder()
@@ -166,6 +168,7 @@ async fn what_is_empty_is_absent() {
     }
 }
 
+/// See docs/local-vs-aws.md: "Repeated query parameters".
 #[tokio::test]
 async fn of_a_repeated_parameter_the_last_is_single_and_all_are_multiple() {
     let gateway = TestGateway::builder()

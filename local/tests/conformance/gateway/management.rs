@@ -80,6 +80,7 @@ async fn a_gone_connection_is_410_with_its_code_and_no_body() {
     }
 }
 
+/// See docs/local-vs-aws.md: "Signatures are not verified".
 #[tokio::test]
 async fn an_unsigned_call_is_refused() {
     let gateway = TestGateway::builder().start().await;
@@ -109,6 +110,7 @@ async fn a_throttled_post_is_tried_three_times_by_the_sdk() {
     assert_eq!(gateway.requests() - before, 3);
 }
 
+/// See docs/local-vs-aws.md: "The send buffer of a slow client".
 #[tokio::test]
 async fn a_client_that_does_not_read_is_throttled_alone() {
     let gateway = TestGateway::builder()

@@ -22,6 +22,8 @@ async fn ask(socket: &mut Socket, text: &str) -> String {
 }
 
 /// Checklist item 6.
+///
+/// See docs/local-vs-aws.md: "Naming `$connect` as the action".
 #[tokio::test]
 async fn the_action_chooses_the_route() {
     let mut builder = TestGateway::builder();
@@ -89,6 +91,7 @@ async fn what_goes_wrong_is_told_in_the_gateways_own_frames() {
     }
 }
 
+/// See docs/local-vs-aws.md: "The frame of a throttled message".
 #[tokio::test]
 async fn a_message_over_the_stages_throttle_is_told_so() {
     let gateway = TestGateway::builder()

@@ -55,6 +55,7 @@ async fn a_binary_message_closes_with_1003() {
     assert_eq!(event["requestContext"]["disconnectStatusCode"], 1003);
 }
 
+/// See docs/local-vs-aws.md: "KB, and whether limits are inclusive".
 #[tokio::test]
 async fn a_frame_may_have_32_kb() {
     let gateway = echo().await;
@@ -65,6 +66,7 @@ async fn a_frame_may_have_32_kb() {
     assert_eq!(closed(&mut socket).await.0, 1009);
 }
 
+/// See docs/local-vs-aws.md: "KB, and whether limits are inclusive".
 #[tokio::test]
 async fn a_message_may_have_128_kb() {
     let gateway = echo().await;
@@ -83,6 +85,7 @@ async fn a_client_that_goes_on_sending_still_reads_the_close() {
     assert_eq!(closed(&mut socket).await.0, 1009);
 }
 
+/// See docs/local-vs-aws.md: "Text that is not UTF-8".
 #[tokio::test]
 async fn text_that_is_not_utf8_closes_with_1007() {
     let gateway = echo().await;
@@ -92,6 +95,7 @@ async fn text_that_is_not_utf8_closes_with_1007() {
     assert_eq!(closed(&mut socket).await.0, 1007);
 }
 
+/// See docs/local-vs-aws.md: "Long posts arrive in frames".
 #[tokio::test]
 async fn a_post_reaches_the_client_in_frames_of_32_kb() {
     let gateway = echo().await;

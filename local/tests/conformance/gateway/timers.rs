@@ -39,6 +39,8 @@ async fn a_silent_connection_is_closed() {
 
 /// A text and a post each count as activity, a ping does not: the one that only pings is closed
 /// while the others are still open.
+///
+/// See docs/local-vs-aws.md: "Pings and the idle timer".
 #[tokio::test]
 async fn text_and_posts_keep_a_connection_open_and_pings_do_not() {
     let gateway = TestGateway::builder()
@@ -70,6 +72,7 @@ async fn a_ping_is_answered() {
     assert!(matches!(socket.next().await, Some(Ok(Message::Pong(data))) if data == "hi"));
 }
 
+/// See docs/local-vs-aws.md: "The close after two hours".
 #[tokio::test]
 async fn an_active_connection_is_closed_when_its_time_is_up() {
     let gateway = TestGateway::builder()

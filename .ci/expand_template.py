@@ -1,0 +1,29 @@
+"""Prints the CloudFormation template that SAM makes of template.yaml.
+
+cfn-lint reads a SAM template as SAM would have it, and so misses a name that is wrong only in what
+SAM makes of it. Nothing is sent anywhere.
+"""
+
+import json
+import sys
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+
+class NoManagedPolicies:
+    """Stands in for the account's list of managed policies, which no function here uses."""
+
+    def load(self):
+        return {}
+
+
+def main(path):
+    with open(path, encoding="utf-8") as file:
+        template = yaml_parse(file.read())
+    # `sam build` replaces the folder of the code by its place in S3.
+    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/functions.zip"
+    print(json.dumps(transform(template, {}, NoManagedPolicies()), indent=2))
+
+
+main(sys.argv[1])

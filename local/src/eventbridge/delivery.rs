@@ -48,7 +48,7 @@ fn bury(event: &Event, rule: &Rule, target: &Target, reason: &Undeliverable, que
             rule = rule.name,
             queue = target.queue,
             %reason,
-            "An event is lost: its target did not take it and has no dead-letter queue"
+            "an event is lost: its target did not take it and has no dead-letter queue"
         );
         return;
     };
@@ -60,7 +60,7 @@ fn bury(event: &Event, rule: &Rule, target: &Target, reason: &Undeliverable, que
             queue = target.queue,
             dead_letter_queue,
             %reason,
-            "An event went to the dead-letter queue: its target did not take it"
+            "an event went to the dead-letter queue: its target did not take it"
         ),
         Err(dead_letter_reason) => tracing::error!(
             event_id = event.id,
@@ -69,7 +69,7 @@ fn bury(event: &Event, rule: &Rule, target: &Target, reason: &Undeliverable, que
             dead_letter_queue,
             %reason,
             %dead_letter_reason,
-            "An event is lost: neither its target nor the dead-letter queue took it"
+            "an event is lost: neither its target nor the dead-letter queue took it"
         ),
     }
 }

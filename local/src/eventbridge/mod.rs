@@ -147,7 +147,7 @@ impl EventBridge {
                 event_id = event.id,
                 bus,
                 known_buses = self.buses.join(", "),
-                "An event went nowhere: it is for an event bus that does not exist"
+                "an event went nowhere: it is for an event bus that does not exist"
             );
         }
         self.rules

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Parser;
-use herald_local::{Config, Functions, gateway::Limits};
+use herald_local::{Config, Functions, faults::Faults, gateway::Limits};
 
 /// Runs the whole Herald stack on this machine, as template.yaml describes it.
 #[derive(Debug, Parser)]
@@ -59,11 +59,20 @@ pub(crate) struct Arguments {
     /// not awaited
     #[arg(long)]
     freeze: bool,
+
+    /// Let something go wrong, to see what becomes of it; may be given more than once: gone=0.1,
+    /// post-delay=20ms and others, which a wrong one lists
+    #[arg(long = "fault", value_name = "NAME=VALUE")]
+    faults: Vec<String>,
 }
 
 impl Arguments {
-    /// What the stack is started with.
-    pub(crate) fn config(self) -> Config {
+    /// What the stack is started with. Errs with what is wrong with a fault.
+    pub(crate) fn config(self) -> anyhow::Result<Config> {
+        let mut faults = Faults::default();
+        for fault in &self.faults {
+            faults.add(fault).map_err(anyhow::Error::msg)?;
+        }
         let functions = match (self.functions, self.binaries) {
             (Some(url), _) => Functions::Remote(url),
             (None, Some(folder)) => Functions::Prebuilt(folder),
@@ -71,7 +80,7 @@ impl Arguments {
                 release: self.release,
             },
         };
-        Config {
+        Ok(Config {
             template: self.template,
             parameters: self.parameters.into_iter().collect(),
             functions,
@@ -79,7 +88,8 @@ impl Arguments {
             data: self.data,
             limits: Limits::default(),
             freeze: self.freeze,
-        }
+            faults,
+        })
     }
 }
 

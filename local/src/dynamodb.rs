@@ -3,11 +3,20 @@
 //! The engine works synchronously, under one lock, so it has a thread and a runtime of its own;
 //! requests reach it over loopback HTTP.
 
-use std::{net::SocketAddr, path::Path, thread, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::Context;
 use axum::{body::Body, extract::Request, http::uri::PathAndQuery, response::Response};
-use dynoxide::{Database, DynoxideError, server};
+use dynoxide::{Database, DynoxideError, server, storage_backend::Clock};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -25,6 +34,8 @@ pub struct DynamoDb {
     address: SocketAddr,
     client: Client<HttpConnector, Body>,
     database: Database,
+    /// The engine's clock; it has none of ours when it works on a file.
+    clock: Option<Arc<RowClock>>,
     _running: oneshot::Sender<()>,
 }
 
@@ -32,7 +43,7 @@ impl DynamoDb {
     /// Starts the engine in memory, or on the file `data`, with `tables`. Tables that the file has
     /// already keep their rows.
     pub async fn start(data: Option<&Path>, tables: &[Table]) -> anyhow::Result<Self> {
-        let database = open(data)?;
+        let (database, clock) = open(data)?;
         for table in tables {
             create(&database, table)
                 .with_context(|| format!("failed to create the table {}", table.logical_id))?;
@@ -47,6 +58,7 @@ impl DynamoDb {
             address,
             client: Client::builder(TokioExecutor::new()).build(connector),
             database,
+            clock,
             _running: running,
         })
     }
@@ -62,17 +74,49 @@ impl DynamoDb {
         Ok(response.map(Body::new))
     }
 
-    /// Removes the rows whose time has come; returns how many.
-    pub fn sweep(&self) -> anyhow::Result<usize> {
-        Ok(self.database.sweep_ttl()?)
+    /// Removes the rows whose time has come or comes within this span, as if it had passed; returns
+    /// how many. Errs when the tables are in a file, whose clock cannot be moved.
+    pub fn expire(&self, within: Duration) -> anyhow::Result<usize> {
+        let clock = self
+            .clock
+            .as_ref()
+            .context("rows can only be made to expire when the tables are in memory")?;
+        clock.ahead.store(within.as_secs(), Relaxed);
+        let removed = self.database.sweep_ttl();
+        clock.ahead.store(0, Relaxed);
+        Ok(removed?)
     }
 }
 
-fn open(data: Option<&Path>) -> anyhow::Result<Database> {
+/// The machine's clock, which can be set ahead.
+#[derive(Debug, Default)]
+struct RowClock {
+    /// Seconds.
+    ahead: AtomicU64,
+}
+
+impl Clock for RowClock {
+    fn now_unix_secs(&self) -> u64 {
+        since_epoch().as_secs() + self.ahead.load(Relaxed)
+    }
+
+    fn now_unix_secs_f64(&self) -> f64 {
+        (since_epoch() + Duration::from_secs(self.ahead.load(Relaxed))).as_secs_f64()
+    }
+}
+
+fn since_epoch() -> Duration {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default()
+}
+
+fn open(data: Option<&Path>) -> anyhow::Result<(Database, Option<Arc<RowClock>>)> {
     let Some(path) = data else {
-        return Ok(Database::memory()?);
+        let clock = Arc::new(RowClock::default());
+        return Ok((Database::memory_with_clock(clock.clone())?, Some(clock)));
     };
-    path.to_str()
+    let database = path
+        .to_str()
         .context("its name is not UTF-8")
         .and_then(|path| Ok(Database::new(path)?))
         .with_context(|| {
@@ -81,7 +125,8 @@ fn open(data: Option<&Path>) -> anyhow::Result<Database> {
                  folder that exists",
                 path.display()
             )
-        })
+        })?;
+    Ok((database, None))
 }
 
 fn create(database: &Database, table: &Table) -> anyhow::Result<()> {

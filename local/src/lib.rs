@@ -7,6 +7,7 @@ pub mod addresses;
 pub mod aws_json;
 pub mod dynamodb;
 pub mod eventbridge;
+pub mod faults;
 mod front_door;
 pub mod gateway;
 pub mod lambda;

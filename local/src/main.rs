@@ -34,9 +34,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     start_logging(&arguments.log)?;
     let mut signals = Signals::new()?;
     let json = arguments.json;
-    let listener = listen(SocketAddr::new(arguments.host, arguments.port)).await?;
+    let address = SocketAddr::new(arguments.host, arguments.port);
+    let config = arguments.config()?;
+    let listener = listen(address).await?;
     let stack = tokio::select! {
-        stack = RunningStack::start(listener, arguments.config()) => stack?,
+        stack = RunningStack::start(listener, config) => stack?,
         () = signals.received() => return Ok(()),
     };
     announce(&stack, json)?;

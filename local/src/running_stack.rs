@@ -1,6 +1,11 @@
 //! A stack that runs: everything of a template, started together and ended together.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::Utc;
 use tokio::{
@@ -13,6 +18,7 @@ use crate::{
     addresses::Addresses,
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
+    faults::{Faults, KillSome},
     front_door::{self, FrontDoor},
     gateway::{Gateway, Limits},
     lambda::{Host, HostSettings, Invoke, Remote, binaries},
@@ -38,6 +44,8 @@ pub struct Config {
     pub limits: Limits,
     /// Whether function processes are stopped between invocations, as Lambda does.
     pub freeze: bool,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
 }
 
 /// Who runs the functions.
@@ -61,7 +69,8 @@ pub struct RunningStack {
     door: Arc<FrontDoor>,
     host: Option<Arc<Host>>,
     shutdown: watch::Sender<bool>,
-    mappings: JoinSet<()>,
+    /// What runs beside the requests: the mappings, and rows that are made to expire.
+    tasks: JoinSet<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
 
@@ -88,11 +97,11 @@ impl RunningStack {
             invoke.clone(),
         )?;
         let (shutdown, stopping) = watch::channel(false);
-        let mut mappings = JoinSet::new();
+        let mut tasks = JoinSet::new();
         for mapping in &stack.event_source_mappings {
             let region = stack.region.clone();
             let mapping = Mapping::new(mapping.clone(), queues.clone(), invoke.clone(), region)?;
-            mappings.spawn(mapping.run(stopping.clone()));
+            tasks.spawn(mapping.run(stopping.clone()));
         }
         let door = Arc::new(FrontDoor {
             gateway,
@@ -101,6 +110,11 @@ impl RunningStack {
             eventbridge,
             overview: overview::text(&stack, &addresses),
         });
+        door.gateway.set_faults(config.faults.gateway.clone());
+        door.queues.set_faults(config.faults.queues);
+        if let Some(pause) = config.faults.expire_rows_every {
+            tasks.spawn(expire_rows(door.clone(), pause, stopping));
+        }
         Ok(Self {
             server: tokio::spawn(front_door::serve(listener, door.clone())),
             stack,
@@ -108,7 +122,7 @@ impl RunningStack {
             door,
             host,
             shutdown,
-            mappings,
+            tasks,
         })
     }
 
@@ -146,7 +160,7 @@ impl RunningStack {
     pub async fn shutdown(mut self) {
         self.shutdown.send_replace(true);
         self.door.gateway.close_all();
-        while self.mappings.join_next().await.is_some() {}
+        while self.tasks.join_next().await.is_some() {}
         if let Some(host) = &self.host {
             host.shutdown().await;
         }
@@ -182,5 +196,34 @@ async fn start_functions(
         host.shutdown().await;
         return Err(error);
     }
-    Ok((host.clone(), Some(host)))
+    let invoke: Arc<dyn Invoke> = if config.faults.killed > 0.0 {
+        Arc::new(KillSome {
+            host: host.clone(),
+            functions: functions_behind_queues(stack),
+            share: config.faults.killed,
+        })
+    } else {
+        host.clone()
+    };
+    Ok((invoke, Some(host)))
+}
+
+fn functions_behind_queues(stack: &Stack) -> BTreeSet<String> {
+    let mappings = stack.event_source_mappings.iter();
+    mappings.map(|mapping| mapping.function.clone()).collect()
+}
+
+/// Ends the rows of all connections, again and again: none lives longer than two hours.
+async fn expire_rows(door: Arc<FrontDoor>, pause: Duration, mut stopping: watch::Receiver<bool>) {
+    const LONGER_THAN_ANY: Duration = Duration::from_secs(24 * 60 * 60);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stopping.changed() => return,
+        }
+        match door.dynamodb.expire(LONGER_THAN_ANY) {
+            Ok(rows) => tracing::warn!(rows, "rows expired on purpose"),
+            Err(error) => tracing::error!(%error, "no row expired"),
+        }
+    }
 }

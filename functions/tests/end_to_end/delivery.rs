@@ -1,9 +1,6 @@
 //! From an event on the bus to the clients it is for.
 
-use herald_local::{
-    lambda::{Invocation, Invoke},
-    sqs::MessageView,
-};
+use herald_local::lambda::{Invocation, Invoke};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite;
 
@@ -98,10 +95,10 @@ async fn a_connection_that_is_gone_is_forgotten_at_the_next_push() {
     })
     .await;
     until("the queue is empty", async || {
-        queue_length(&stack, "NotificationQueue") == 0
+        stack.messages("NotificationQueue").len() == 0
     })
     .await;
-    assert_eq!(queue_length(&stack, "NotificationDeadLetterQueue"), 0);
+    assert_eq!(stack.messages("NotificationDeadLetterQueue").len(), 0);
     stack.stop().await;
 }
 
@@ -122,10 +119,10 @@ async fn a_poison_record_in_a_batch_of_ten_is_a_dead_letter_at_once() {
     numbers.sort_unstable();
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
     until("only the dead letter is left", async || {
-        queue_length(&stack, "NotificationQueue") == 0
+        stack.messages("NotificationQueue").len() == 0
     })
     .await;
-    let dead_letters = messages(&stack, "NotificationDeadLetterQueue");
+    let dead_letters = stack.messages("NotificationDeadLetterQueue");
     assert_eq!(dead_letters.len(), 1);
     assert_eq!(dead_letters[0].content.body, poison);
     let reason = &dead_letters[0].content.attributes["Reason"];
@@ -173,16 +170,6 @@ async fn subscribe_without_a_socket(stack: &TestStack, connection: &str, entity:
             "{invocation:?}"
         );
     }
-}
-
-fn queue_length(stack: &TestStack, logical_id: &str) -> usize {
-    messages(stack, logical_id).len()
-}
-
-fn messages(stack: &TestStack, logical_id: &str) -> Vec<MessageView> {
-    let queues = stack.running().queues();
-    let url = &stack.running().addresses().queues[logical_id];
-    queues.messages(queues.with_url(url).unwrap())
 }
 
 #[tokio::test]

@@ -9,11 +9,19 @@ use std::{
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::{
+    config::Credentials,
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::{SinkExt, StreamExt};
-use herald_local::{Config, Functions, RunningStack, gateway::Limits};
+use herald_local::{
+    Config, Functions, RunningStack,
+    gateway::Limits,
+    sqs::{MessageView, QueueId},
+};
+use herald_shared::{audience::slot, ids::ConnectionId};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -30,7 +38,7 @@ use tokio_tungstenite::{
 };
 
 /// Longer than anything here takes; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A running stack.
 pub struct TestStack {
@@ -42,13 +50,13 @@ pub struct TestStack {
 impl TestStack {
     /// The stack of the repository's own template.
     pub async fn start() -> Self {
-        let binaries = Path::new(env!("CARGO_BIN_EXE_connect")).parent().unwrap();
-        Self::run(
-            repository().join("template.yaml"),
-            binaries.to_owned(),
-            None,
-        )
-        .await
+        Self::run(repository().join("template.yaml"), built(), None, None).await
+    }
+
+    /// The same with a notifier that posts to another endpoint.
+    pub async fn start_posting_to(endpoint: &str) -> Self {
+        let template = repository().join("template.yaml");
+        Self::run(template, built(), Some(endpoint), None).await
     }
 
     /// The same with an authorizer that believes the query parameter `user`.
@@ -58,7 +66,7 @@ impl TestStack {
         let with_authorizer = with_authorizer(&template);
         let path = folder.path().join("template.yaml");
         fs::write(&path, with_authorizer).unwrap();
-        let built = Path::new(env!("CARGO_BIN_EXE_connect")).parent().unwrap();
+        let built = built();
         for binary in [
             "connect",
             "default",
@@ -77,19 +85,29 @@ impl TestStack {
         );
         symlink(authorizer, folder.path().join("query_authorizer")).unwrap();
         let binaries = folder.path().to_owned();
-        Self::run(path, binaries, Some(folder)).await
+        Self::run(path, binaries, None, Some(folder)).await
     }
 
-    async fn run(template: PathBuf, binaries: PathBuf, folder: Option<TempDir>) -> Self {
+    async fn run(
+        template: PathBuf,
+        binaries: PathBuf,
+        posting_to: Option<&str>,
+        folder: Option<TempDir>,
+    ) -> Self {
+        let endpoint = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let config = Config {
             template,
             parameters: Default::default(),
             functions: Functions::Prebuilt(binaries),
-            environment: Default::default(),
+            environment: posting_to
+                .map(|url| (endpoint, url.to_owned()))
+                .into_iter()
+                .collect(),
             data: None,
             limits: Limits::default(),
             freeze: false,
+            faults: Default::default(),
         };
         let running = RunningStack::start(listener, config).await.unwrap();
         let aws = SdkConfig::builder()
@@ -179,10 +197,36 @@ impl TestStack {
         rows
     }
 
+    /// Stores that these connections are subscribed to an entity, without connecting them.
+    pub async fn seed(&self, entity: &str, connections: impl Iterator<Item = String>) {
+        let table = &self.running.addresses().tables["Table"];
+        let client = aws_sdk_dynamodb::Client::new(&self.aws);
+        let rows: Vec<_> = connections
+            .map(|id| subscription_row(entity, &id))
+            .collect();
+        for batch in rows.chunks(25) {
+            let written = client
+                .batch_write_item()
+                .request_items(table, batch.to_vec());
+            let left = written.send().await.unwrap().unprocessed_items;
+            assert!(left.unwrap_or_default().is_empty());
+        }
+    }
+
+    /// The messages on a queue, by its logical id.
+    pub fn messages(&self, queue: &str) -> Vec<MessageView> {
+        let queues = self.running.queues();
+        queues.messages(self.queue(queue))
+    }
+
+    /// A queue by its logical id.
+    pub fn queue(&self, logical_id: &str) -> QueueId {
+        let url = &self.running.addresses().queues[logical_id];
+        self.running.queues().with_url(url).unwrap()
+    }
+
     /// All items of the table.
-    pub async fn items(
-        &self,
-    ) -> Vec<std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>> {
+    pub async fn items(&self) -> Vec<std::collections::HashMap<String, AttributeValue>> {
         let table = &self.running.addresses().tables["Table"];
         let scan = aws_sdk_dynamodb::Client::new(&self.aws)
             .scan()
@@ -218,6 +262,23 @@ impl TestStack {
     pub fn running(&self) -> &RunningStack {
         &self.running
     }
+}
+
+/// The row of a subscription, as the connection store writes it.
+fn subscription_row(entity: &str, connection: &str) -> WriteRequest {
+    let slot = slot(&ConnectionId::new(connection).unwrap());
+    let put = [
+        ("pk", format!("C#{connection}")),
+        ("sk", format!("E#{entity}")),
+        ("audiencePk", format!("entity#{entity}")),
+        ("audienceSk", format!("{slot:02x}#{connection}")),
+    ]
+    .into_iter()
+    .fold(PutRequest::builder(), |put, (name, value)| {
+        put.item(name, AttributeValue::S(value))
+    });
+    let put = put.build().unwrap();
+    WriteRequest::builder().put_request(put).build()
 }
 
 /// Waits until a condition holds.
@@ -310,6 +371,12 @@ impl Client {
         self.socket.close(None).await.unwrap();
         while let Some(Ok(_)) = self.socket.next().await {}
     }
+}
+
+/// The folder with the function binaries.
+fn built() -> PathBuf {
+    let connect = Path::new(env!("CARGO_BIN_EXE_connect"));
+    connect.parent().unwrap().to_owned()
 }
 
 /// The root of the repository.

@@ -2,6 +2,7 @@
 //! the real AWS SDK.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod at_scale;
 mod bad_input;
 mod connecting;
 mod delivery;
@@ -10,5 +11,6 @@ mod harness;
 mod load;
 mod sample_events;
 mod send_message;
+mod sink;
 mod store_contract;
 mod subscribing;

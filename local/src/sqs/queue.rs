@@ -280,6 +280,11 @@ impl Queue {
         }
     }
 
+    /// How many messages there ever were.
+    pub(super) fn ever_sent(&self) -> u64 {
+        self.next_sequence
+    }
+
     /// Every message, oldest first.
     pub(super) fn messages(&mut self, now: SystemTime) -> Vec<MessageView> {
         self.settle(now);

@@ -210,6 +210,11 @@ impl Queues {
         self.states()[queue.0].counts(self.clock.now())
     }
 
+    /// How many messages were ever put on a queue.
+    pub fn ever_sent(&self, queue: QueueId) -> u64 {
+        self.states()[queue.0].ever_sent()
+    }
+
     /// Every message of a queue, oldest first, without receiving any.
     pub fn messages(&self, queue: QueueId) -> Vec<MessageView> {
         self.states()[queue.0].messages(self.clock.now())

@@ -18,7 +18,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt, stream};
 use tokio::{sync::Semaphore, time::Instant};
@@ -114,7 +114,11 @@ where
             .await?;
         self.put_back(push, &left, attempt, &mut report).await?;
         report.gone = left.gone.len();
-        self.forget(left.gone).await;
+        let until = deadline - self.settings.reserve / 2;
+        let not_forgotten = self.forget(left.gone, until).await;
+        // They are found to be gone, and forgotten, by whoever is given the message.
+        self.requeue(push, &not_forgotten, attempt, Duration::ZERO)
+            .await?;
         Ok(report)
     }
 
@@ -159,16 +163,17 @@ where
                 })
             })
             .collect();
-        self.queue
-            .enqueue(&continuations, std::time::Duration::ZERO)
-            .await
+        self.queue.enqueue(&continuations, Duration::ZERO).await
     }
 
-    /// Forgets connections that are gone. One that cannot be forgotten now is gone at the next push
-    /// as well, so the failure is only logged.
-    async fn forget(&self, gone: Vec<ConnectionId>) {
+    /// Forgets connections that are gone, and returns those that there was no time for. One that
+    /// cannot be forgotten is gone at the next push as well, so the failure is only logged.
+    async fn forget(&self, gone: Vec<ConnectionId>, until: Instant) -> Vec<ConnectionId> {
         stream::iter(gone)
-            .for_each_concurrent(self.settings.in_flight, |connection| async move {
+            .map(|connection| async move {
+                if Instant::now() >= until {
+                    return Some(connection);
+                }
                 if let Err(error) = self.store.forget(&connection).await {
                     tracing::warn!(
                         connection_id = %connection,
@@ -176,7 +181,11 @@ where
                         "a connection that is gone could not be forgotten"
                     );
                 }
+                None
             })
-            .await;
+            .buffer_unordered(self.settings.in_flight)
+            .filter_map(|left| async { left })
+            .collect()
+            .await
     }
 }

@@ -42,7 +42,8 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
         self.bury(push, &left.forbidden, reason, report).await
     }
 
-    async fn requeue(
+    /// Puts these connections back on the queue; none are no message.
+    pub(super) async fn requeue(
         &self,
         push: &Push,
         connections: &[ConnectionId],

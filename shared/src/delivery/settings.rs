@@ -15,8 +15,8 @@ pub struct Settings {
     /// How many attempts there are: this many messages at the most name a connection before it is a
     /// dead letter.
     pub attempts: u32,
-    /// How long before the deadline the last post starts: enough for it to end, and to put back what
-    /// is left.
+    /// How long before the deadline the last post starts: enough for it to end, to put back what is
+    /// left, and in the first half of it to forget who is gone.
     pub reserve: Duration,
 }
 

@@ -7,12 +7,14 @@ use tokio::time::Instant;
 
 use super::{Delivery, DeliveryError, Report, Settings};
 use crate::{
-    audience::Audience,
+    audience::{Audience, Range},
     ids::{ConnectionId, EntityId},
     post::{Post, PostError, scripted::ScriptedPoster},
     push::{Push, Recipients},
     queue::memory::MemoryQueues,
-    store::{Connection, ConnectionStore, ReadAudience, memory::MemoryStore},
+    store::{
+        Connection, ConnectionStore, Forget, Page, ReadAudience, StoreError, memory::MemoryStore,
+    },
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -251,6 +253,46 @@ async fn who_is_gone_is_forgotten_and_no_failure() {
         .expect("a page");
     assert_eq!(page.connections.len(), 8);
     assert!(!page.connections.contains(&connection_id(4)));
+}
+
+/// A store that takes a second to forget.
+struct SlowToForget(MemoryStore);
+
+impl ReadAudience for SlowToForget {
+    async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
+        self.0.read_audience(audience, range).await
+    }
+}
+
+impl Forget for SlowToForget {
+    async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.0.forget(connection).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_there_is_no_time_to_forget_is_left_to_the_next_message() {
+    let store = SlowToForget(subscribers(100, 1000).await);
+    let poster = ScriptedPoster::new(|_, _| Err(PostError::Gone));
+    let queues = MemoryQueues::default();
+    let settings = Settings {
+        in_flight: 1,
+        reserve: Duration::from_secs(10),
+        ..Settings::default()
+    };
+    let delivery = Delivery::new(&store, &poster, &queues, settings);
+    let started = Instant::now();
+    let deadline = started + Duration::from_secs(30);
+    delivery
+        .deliver(&push(), deadline)
+        .await
+        .expect("delivered");
+    assert!(Instant::now() < deadline);
+    let Recipients::Connections { connections, .. } = &queues.take()[0].0.recipients else {
+        panic!("connections")
+    };
+    assert_eq!(connections.len(), 75);
 }
 
 /// A poster that takes a second for each post.

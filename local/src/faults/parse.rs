@@ -1,0 +1,121 @@
+//! Faults as they are written on the command line: `gone=0.1`, `post-delay=20ms`.
+
+use std::time::Duration;
+
+use super::Faults;
+use crate::template::Throttle;
+
+/// What can be asked for, with an example each.
+pub(super) const KNOWN: &str = "post-delay=20ms, throttle=100 or throttle=100/20 (per second, at \
+     once), throttle-each=1, gone=0.1 (of the posts), failing=0.1, lost-disconnects=0.5, \
+     duplicates=0.1, shuffle=on, kill-notifier=0.1 (of its invocations), expire-rows=60s";
+
+impl Faults {
+    /// Adds one fault, written `NAME=VALUE`; errs with what is wrong with it.
+    pub fn add(&mut self, fault: &str) -> Result<(), String> {
+        let (name, value) = fault.split_once('=').unwrap_or((fault, ""));
+        let added = match name {
+            "post-delay" => set(&mut self.gateway.post_delay, duration(value)),
+            "throttle" => set(&mut self.gateway.throttle, throttle(value).map(Some)),
+            "throttle-each" => set(&mut self.gateway.throttle_each, throttle(value).map(Some)),
+            "gone" => set(&mut self.gateway.gone, share(value)),
+            "failing" => set(&mut self.gateway.failing, share(value)),
+            "lost-disconnects" => set(&mut self.gateway.lost_disconnects, share(value)),
+            "duplicates" => set(&mut self.queues.duplicates, share(value)),
+            "shuffle" => set(&mut self.queues.shuffle, (value == "on").then_some(true)),
+            "kill-notifier" => set(&mut self.killed, share(value)),
+            "expire-rows" => set(&mut self.expire_rows_every, duration(value).map(Some)),
+            _ => None,
+        };
+        added.ok_or_else(|| format!("{fault} is no fault that can be had: write {KNOWN}"))
+    }
+}
+
+fn set<T>(field: &mut T, value: Option<T>) -> Option<()> {
+    *field = value?;
+    Some(())
+}
+
+fn share(text: &str) -> Option<f64> {
+    let share = text.parse().ok()?;
+    (0.0..=1.0).contains(&share).then_some(share)
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|character: char| !character.is_ascii_digit())?);
+    let number = number.parse().ok()?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        _ => None,
+    }
+}
+
+/// A rate per second, and how many may come at once; without that, as many as in a second.
+fn throttle(text: &str) -> Option<Throttle> {
+    let (rate, burst) = text.split_once('/').unwrap_or((text, text));
+    Some(Throttle {
+        rate: rate.parse().ok()?,
+        burst: burst.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_can_be_asked_for() {
+        let mut faults = Faults::default();
+        for fault in [
+            "post-delay=20ms",
+            "throttle=100/20",
+            "throttle-each=1",
+            "gone=0.1",
+            "failing=0.2",
+            "lost-disconnects=1",
+            "duplicates=0.3",
+            "shuffle=on",
+            "kill-notifier=0.4",
+            "expire-rows=60s",
+        ] {
+            assert_eq!(faults.add(fault), Ok(()));
+        }
+        assert_eq!(faults.gateway.post_delay, Duration::from_millis(20));
+        let throttle = Some(Throttle {
+            rate: 100.0,
+            burst: 20,
+        });
+        assert_eq!(faults.gateway.throttle, throttle);
+        let throttle = Some(Throttle {
+            rate: 1.0,
+            burst: 1,
+        });
+        assert_eq!(faults.gateway.throttle_each, throttle);
+        assert_eq!((faults.gateway.gone, faults.gateway.failing), (0.1, 0.2));
+        assert_eq!(faults.gateway.lost_disconnects, 1.0);
+        assert_eq!(
+            (faults.queues.duplicates, faults.queues.shuffle),
+            (0.3, true)
+        );
+        assert_eq!(faults.killed, 0.4);
+        assert_eq!(faults.expire_rows_every, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn what_is_no_fault_is_refused_with_what_is() {
+        for fault in [
+            "",
+            "dance=1",
+            "gone",
+            "gone=2",
+            "gone=x",
+            "post-delay=20",
+            "throttle=a/1",
+        ] {
+            let refused = Faults::default().add(fault).expect_err(fault);
+            let said = format!("{fault} is no fault that can be had: write post-delay=20ms,");
+            assert!(refused.starts_with(&said), "{refused}");
+        }
+    }
+}

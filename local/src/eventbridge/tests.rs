@@ -290,7 +290,7 @@ fn a_lost_event_is_logged_and_does_not_fail_the_caller() {
         assert_eq!(queues.take_names(), [AUDIT]);
         let log = log.text();
         assert!(
-            log.contains("ERROR") && log.contains("An event is lost"),
+            log.contains("ERROR") && log.contains("an event is lost"),
             "{log}"
         );
         assert!(

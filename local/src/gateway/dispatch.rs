@@ -7,7 +7,6 @@ use tracing::Instrument;
 use super::{
     Gateway,
     connections::Connection,
-    event::request_id,
     frames::GatewayError,
     integration::{Integrated, ProxyResult},
 };
@@ -62,7 +61,7 @@ impl Gateway {
             },
         };
         let connection_id = &connection.opening.connection_id;
-        Some(error.frame(connection_id, request_id(&event)))
+        Some(error.frame(connection_id, event.request_id()))
     }
 }
 

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderName};
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Gateway, id};
+use super::{Gateway, context::Context, id};
 
 /// What of the upgrade request later events still tell.
 #[derive(Clone, Debug)]
@@ -32,6 +33,22 @@ pub(super) struct Closing {
     pub(super) code: u16,
     /// The reason in words, as `disconnectReason`.
     pub(super) reason: String,
+}
+
+/// The event of one message.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MessageEvent<'a> {
+    request_context: Context<'a>,
+    body: &'a str,
+    is_base64_encoded: bool,
+}
+
+impl MessageEvent<'_> {
+    /// The request id that the event carries.
+    pub(super) fn request_id(&self) -> &str {
+        &self.request_context.request_id
+    }
 }
 
 impl Gateway {
@@ -63,8 +80,11 @@ impl Gateway {
         authorizer_latency: Option<u128>,
     ) -> Value {
         let mut context = self.context(opening, "$connect", "CONNECT");
-        if let Some(latency) = authorizer_latency {
-            context["authorizer"]["integrationLatency"] = json!(latency);
+        if let (Some(latency), Some(authorizer)) = (authorizer_latency, &mut context.authorizer) {
+            let latency = json!(latency);
+            authorizer
+                .to_mut()
+                .insert("integrationLatency".to_owned(), latency);
         }
         let mut event = json!({"requestContext": context, "isBase64Encoded": false});
         if !self.api.stage_variables.is_empty() {
@@ -79,17 +99,26 @@ impl Gateway {
     }
 
     /// The event of one message on the route `route_key`.
-    pub(super) fn message_event(&self, opening: &Opening, route_key: &str, body: &str) -> Value {
-        let mut context = self.context(opening, route_key, "MESSAGE");
-        context["messageId"] = json!(id::new());
-        json!({"requestContext": context, "body": body, "isBase64Encoded": false})
+    pub(super) fn message_event<'a>(
+        &'a self,
+        opening: &'a Opening,
+        route_key: &'a str,
+        body: &'a str,
+    ) -> MessageEvent<'a> {
+        let mut request_context = self.context(opening, route_key, "MESSAGE");
+        request_context.message_id = Some(id::new());
+        MessageEvent {
+            request_context,
+            body,
+            is_base64_encoded: false,
+        }
     }
 
     /// The `$disconnect` event.
     pub(super) fn disconnect_event(&self, opening: &Opening, closing: &Closing) -> Value {
         let mut context = self.context(opening, "$disconnect", "DISCONNECT");
-        context["disconnectStatusCode"] = json!(closing.code);
-        context["disconnectReason"] = json!(closing.reason);
+        context.disconnect_status_code = Some(closing.code);
+        context.disconnect_reason = Some(&closing.reason);
         let headers: Headers = [
             ("Host", opening.host.as_str()),
             ("x-api-key", ""),
@@ -110,48 +139,6 @@ impl Gateway {
             self.region, self.account_id, self.api.api_id, self.api.stage
         )
     }
-
-    fn context(&self, opening: &Opening, route_key: &str, event_type: &str) -> Value {
-        let now = Utc::now();
-        let request_id = id::new();
-        let mut identity = json!({"sourceIp": opening.source_ip});
-        if let Some(user_agent) = &opening.user_agent {
-            identity["userAgent"] = json!(user_agent);
-        }
-        let mut context = json!({
-            "routeKey": route_key,
-            "eventType": event_type,
-            "extendedRequestId": request_id,
-            "requestTime": now.format("%d/%b/%Y:%H:%M:%S +0000").to_string(),
-            "messageDirection": "IN",
-            "stage": self.api.stage,
-            "connectedAt": opening.connected_at.timestamp_millis(),
-            "requestTimeEpoch": now.timestamp_millis(),
-            "identity": identity,
-            "requestId": request_id,
-            "domainName": self.domain_name(),
-            "connectionId": opening.connection_id,
-            "apiId": self.api.api_id,
-        });
-        if let Some(authorizer) = &opening.authorizer {
-            context["authorizer"] = json!(authorizer);
-        }
-        context
-    }
-
-    fn domain_name(&self) -> String {
-        format!(
-            "{}.execute-api.{}.amazonaws.com",
-            self.api.api_id, self.region
-        )
-    }
-}
-
-/// The request id that an event carries.
-pub(super) fn request_id(event: &Value) -> &str {
-    event["requestContext"]["requestId"]
-        .as_str()
-        .unwrap_or_default()
 }
 
 /// The values of each name.

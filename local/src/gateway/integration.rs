@@ -2,7 +2,7 @@
 //! retried.
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Gateway;
@@ -55,9 +55,10 @@ impl ProxyResult {
 
 impl Gateway {
     /// Invokes the function behind a route and waits as long as the route allows.
-    pub(super) async fn integrate(&self, route: &Route, event: &Value) -> Integrated {
-        let payload = Bytes::from(event.to_string());
-        let invocation = self.invoke.invoke(&route.function, payload);
+    pub(super) async fn integrate(&self, route: &Route, event: &impl Serialize) -> Integrated {
+        let payload =
+            serde_json::to_vec(event).expect("an event is numbers, texts and maps of them");
+        let invocation = self.invoke.invoke(&route.function, payload.into());
         match tokio::time::timeout(route.integration_timeout, invocation).await {
             Ok(Invocation::Returned(result)) => Integrated::Returned(result),
             Ok(Invocation::Failed(_)) => Integrated::Failed,

@@ -6,6 +6,7 @@
 
 mod authorizer;
 mod connections;
+mod context;
 mod dispatch;
 mod event;
 mod faults;

@@ -24,10 +24,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             in_flight: 100,
-            post_timeout: Duration::from_secs(3),
+            post_timeout: Duration::from_secs(5),
             tries: 3,
             attempts: 6,
-            reserve: Duration::from_secs(8),
+            reserve: Duration::from_secs(12),
         }
     }
 }

@@ -41,6 +41,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         stack = RunningStack::start(listener, config) => stack?,
         () = signals.received() => return Ok(()),
     };
+    if stack.functions().is_none() {
+        let environment = overview::environment(stack.stack(), stack.addresses());
+        eprint!("{environment}");
+    }
     announce(&stack, json)?;
     signals.received().await;
     eprintln!("herald-local: stopping; press Ctrl-C again to stop at once");

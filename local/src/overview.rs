@@ -1,6 +1,6 @@
 //! What a person reads at the start, and at the address in a browser.
 
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 
 use crate::{addresses::Addresses, template::Stack};
 
@@ -37,6 +37,28 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
         stack.region,
     );
     text
+}
+
+/// What functions have to be started with that somebody else runs, as lines to paste. Every function
+/// gets what any of them reads.
+pub fn environment(stack: &Stack, addresses: &Addresses) -> String {
+    let of_template = stack
+        .functions
+        .iter()
+        .flat_map(|function| &function.environment);
+    let mut variables: BTreeMap<_, _> = of_template
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    variables.extend(addresses.environment());
+    variables.insert("AWS_REGION".to_owned(), stack.region.clone());
+    let lines: Vec<_> = variables
+        .iter()
+        .map(|(name, value)| format!("  export {name}={value}\n"))
+        .collect();
+    format!(
+        "The functions are run by somebody else. Start them with\n\n{}\n",
+        lines.concat()
+    )
 }
 
 fn alias(logical_id: &str, name: &str) -> String {

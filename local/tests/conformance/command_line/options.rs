@@ -67,6 +67,16 @@ async fn functions_at_an_address_are_invoked_there() {
     assert_eq!(event["requestContext"]["routeKey"], "sendMessage");
     let answer = socket.next().await.unwrap().unwrap();
     assert_eq!(answer, Message::text(message));
+
+    let endpoint = stack.address("endpoint").to_owned();
+    let printed = stack.run.end_with(Signal::INT).await.errors;
+    for variable in [
+        "TABLE_NAME=herald-local-Table".to_owned(),
+        format!("AWS_ENDPOINT_URL={endpoint}"),
+        format!("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI={endpoint}/dev"),
+    ] {
+        assert!(printed.contains(&format!("export {variable}\n")), "{printed}");
+    }
 }
 
 fn dynamodb(stack: &Stack) -> Client {

@@ -53,7 +53,7 @@ async fn the_text_says_where_all_is_what_is_left_out_and_what_to_try() {
         format!("http://{address}/123456789012/herald-local-NotificationQueue\n"),
         "Not run here: AWS::SQS::QueuePolicy (NotificationQueuePolicy, ".to_owned(),
         format!("\n  npx wscat -c ws://{address}/dev -x '{{\"action\":\"subscribe\","),
-        format!("\n  export AWS_ENDPOINT_URL=http://{address} AWS_REGION=us-east-1 "),
+        format!("\n  export AWS_ENDPOINT_URL=http://{address} AWS_DEFAULT_REGION=us-east-1 "),
         "\n  aws events put-events --entries file://events/entity-updated.json\n".to_owned(),
     ] {
         assert!(text.contains(&expected), "{expected} is not in {text}");

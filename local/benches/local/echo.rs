@@ -16,13 +16,13 @@ use crate::{
 const ANSWER: &str = r#"{"type":"message","message":"Hello","name":"Aseem"}"#;
 
 /// How many clients talk to the whole stack, and how often each.
-const STACK_CLIENTS: [(usize, usize); 3] = [(1, 8_000), (16, 1_000), (64, 250)];
+const STACK_CLIENTS: [(usize, usize); 3] = [(1, 20_000), (16, 2_000), (64, 500)];
 
 /// How many clients talk to the gateway and the bare server, and how often each in one turn.
 const GATEWAY_CLIENTS: [(usize, usize); 3] = [(1, 10_000), (16, 2_000), (64, 500)];
 
 /// How many turns the gateway and the bare server take each.
-const TURNS: usize = 5;
+const TURNS: usize = 9;
 
 /// What a number of clients got back.
 #[derive(Serialize)]

@@ -7,17 +7,18 @@
 //! - **start**: how long `herald-local` takes from its start, once the functions are built, to the
 //!   line that says it is ready; what is resident then, of itself and with its function processes;
 //! - **echo**: clients that each send a message, wait for it to come back and send the next. *Whole
-//!   stack* is the gateway and the real `sendMessage` function, one process per message in flight.
-//!   *Gateway alone* is the gateway with a function that is a closure. *Bare server* is nothing but
-//!   tokio-tungstenite sending back what it gets. The last two take turns in the same run, and the
-//!   figures are medians of the turns;
+//!   stack* is the gateway and the processes of the real `sendMessage` function. *Gateway alone* is
+//!   the gateway with a function that is a closure. *Bare server* is nothing but tokio-tungstenite
+//!   sending back what it gets. The last two take turns in the same run: the rates are medians of
+//!   the turns, and *of bare* is the gateway's rate as a part of the bare server's;
 //! - **connects**: clients that connect as fast as they are let in. *Whole stack* includes the real
 //!   `connect` function and its row in the table;
 //! - **idle**: what a server's resident memory grows by per connection that has had one echo and is
 //!   silent now.
 //!
-//! *Server CPU* is what the server process alone used, divided by what it did: that of the whole
-//! stack leaves out the function processes. It is told on Linux only, as are the resident bytes.
+//! *Server CPU* is what the server process alone used, divided by the echoes: that of the whole stack
+//! leaves out the function processes. It varies less than the rates do on a machine that has other
+//! work, too. Like the resident bytes it is told on Linux only.
 
 mod client;
 mod connects;

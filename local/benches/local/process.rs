@@ -1,8 +1,14 @@
 //! A server in a process of its own, so that what it uses is told from what its clients use.
 
-use std::{env, fs, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    env, fs,
+    io::{self, Seek},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use tokio::{
@@ -38,18 +44,23 @@ impl Server {
 
     /// Starts a server and waits for its line of JSON.
     pub(crate) async fn start(mut command: Command) -> anyhow::Result<Self> {
+        let mut log = tempfile::tempfile()?;
         // Our own servers end when their standard input does: they never outlive this process.
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(log.try_clone()?)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("failed to start {command:?}"))?;
         let output = child.stdout.take().context("a server without an output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).await?;
-        let ready: Ready = serde_json::from_str(&line)
-            .with_context(|| format!("{command:?} did not say where it listens"))?;
+        let Ok(ready) = serde_json::from_str::<Ready>(&line) else {
+            child.kill().await?;
+            log.rewind()?;
+            bail!("{command:?} did not start: {}", io::read_to_string(log)?);
+        };
         Ok(Self {
             id: child.id().context("a server that has ended")?,
             url: ready.web_socket,

@@ -54,7 +54,7 @@ pub(crate) async fn build() -> anyhow::Result<Built> {
 pub(crate) async fn start(built: &Built) -> anyhow::Result<Server> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_herald-local"));
     command
-        .args(["--json", "--port", "0", "--log", "error"])
+        .args(["--json", "--port", "0"])
         .args(["--parameter", "ThrottlingRateLimit=1000000"])
         .args(["--parameter", "ThrottlingBurstLimit=1000000"])
         .arg("--template")

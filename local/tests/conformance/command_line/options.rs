@@ -75,7 +75,10 @@ async fn functions_at_an_address_are_invoked_there() {
         format!("AWS_ENDPOINT_URL={endpoint}"),
         format!("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI={endpoint}/dev"),
     ] {
-        assert!(printed.contains(&format!("export {variable}\n")), "{printed}");
+        assert!(
+            printed.contains(&format!("export {variable}\n")),
+            "{printed}"
+        );
     }
 }
 

@@ -1,9 +1,7 @@
 //! What a notifier is measured against: a process that does nothing but post the same bytes to the
 //! same sink, unsigned, with hyper and nothing above it.
 
-use std::{
-    cell::Cell, env, net::SocketAddr, process::Stdio, rc::Rc, time::Duration,
-};
+use std::{cell::Cell, env, net::SocketAddr, process::Stdio, rc::Rc, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -93,7 +91,11 @@ async fn post_while(
             .body(Full::new(frame.clone()))?;
         connection.ready().await?;
         let answer = connection.send_request(request).await?;
-        anyhow::ensure!(answer.status() == 200, "the sink answered {}", answer.status());
+        anyhow::ensure!(
+            answer.status() == 200,
+            "the sink answered {}",
+            answer.status()
+        );
         answer.into_body().collect().await?;
     }
     Ok(())

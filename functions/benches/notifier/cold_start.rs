@@ -50,7 +50,9 @@ pub(crate) async fn measure() -> anyhow::Result<()> {
     }
     println!("Cold start, medians of {STARTS}:");
     println!();
-    println!("| start to first poll | first push (query and post over TLS) | resident memory after it |");
+    println!(
+        "| start to first poll | first push (query and post over TLS) | resident memory after it |"
+    );
     println!("| --: | --: | --: |");
     println!(
         "| {:.1} ms | {:.1} ms | {:.1} MB |",

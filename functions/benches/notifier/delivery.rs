@@ -101,7 +101,8 @@ async fn measure_one(
     }
     let peak = notifier.peak_memory()? as f64 / 1e6;
     notifier.shutdown().await;
-    let of = |rounds: &[Round], figure: fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
+    let of =
+        |rounds: &[Round], figure: fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
     let (rate, bare_rate) = (of(&pushed, Round::rate), of(&bare, Round::rate));
     println!(
         "| {audience} | {delay} ms | {rate:.0} | {bare_rate:.0} | {:.0} % | {:.2} | {:.2} | {:.2} | {peak:.1} |",

@@ -76,7 +76,8 @@ impl Notifier {
 
     /// Delivers one message of the queue; returns how many milliseconds it took.
     pub(crate) async fn deliver(&self, body: &str) -> anyhow::Result<f64> {
-        let event = json!({"Records": [{"messageId": "m-1", "body": body, "eventSource": "aws:sqs"}]});
+        let event =
+            json!({"Records": [{"messageId": "m-1", "body": body, "eventSource": "aws:sqs"}]});
         let started = Instant::now();
         let invocation = self.host.invoke(FUNCTION, event.to_string().into()).await;
         let took = milliseconds(started);
@@ -84,7 +85,10 @@ impl Notifier {
             bail!("the notifier failed: {invocation:?}");
         };
         let answer: Value = serde_json::from_slice(&answer)?;
-        anyhow::ensure!(answer["batchItemFailures"] == json!([]), "not delivered: {answer}");
+        anyhow::ensure!(
+            answer["batchItemFailures"] == json!([]),
+            "not delivered: {answer}"
+        );
         Ok(took)
     }
 

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::Context;
@@ -14,8 +14,8 @@ use aws_sdk_dynamodb::{
 };
 use axum::{
     Json, Router,
-    body::Body,
-    extract::{FromRequest, Request, State},
+    body::{Body, to_bytes},
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use herald_local::{
@@ -92,12 +92,6 @@ impl Services {
     }
 }
 
-impl Running {
-    fn queue(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The most rows of one `BatchWriteItem`.
 const BATCH: usize = 25;
 
@@ -122,9 +116,12 @@ fn put(entity: &str, number: usize) -> anyhow::Result<WriteRequest> {
 async fn answer(State(running): State<Arc<Running>>, request: Request) -> Response<Body> {
     let target = request.headers().get("x-amz-target");
     if target.is_some_and(|target| target == "AmazonSQS.SendMessageBatch") {
-        return match Json::<Value>::from_request(request, &()).await {
-            Ok(Json(batch)) => Json(running.enqueue(&batch)).into_response(),
-            Err(error) => error.into_response(),
+        // Not `Json`: its content type is `application/x-amz-json-1.0`.
+        let body = to_bytes(request.into_body(), usize::MAX).await;
+        let batch = body.map(|body| serde_json::from_slice::<Value>(&body));
+        return match batch {
+            Ok(Ok(batch)) => Json(running.enqueue(&batch)).into_response(),
+            _ => axum::http::StatusCode::BAD_REQUEST.into_response(),
         };
     }
     match running.dynamodb.forward(request).await {
@@ -134,13 +131,17 @@ async fn answer(State(running): State<Arc<Running>>, request: Request) -> Respon
 }
 
 impl Running {
+    fn queue(&self) -> MutexGuard<'_, Vec<String>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a batch on the queue; returns the answer of SQS.
     fn enqueue(&self, batch: &Value) -> Value {
         let entries = batch["Entries"].as_array().cloned().unwrap_or_default();
         let mut successful = Vec::new();
         for entry in entries {
             let body = entry["MessageBody"].as_str().unwrap_or_default();
             self.queue().push(body.to_owned());
-            // The SDK checks the digest only of a message that has one.
             successful.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": ""}));
         }
         json!({"Successful": successful, "Failed": []})

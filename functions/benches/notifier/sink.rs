@@ -196,7 +196,10 @@ fn taken() -> Response<Full<Bytes>> {
         ("content-type", "application/json"),
         ("x-amzn-requestid", "7d9f5b4c-3f6e-4c5f-9a37-1c1d4a0f5e11"),
         ("x-amz-apigw-id", "PcQeDRO4gIEm4LQ="),
-        ("x-amzn-trace-id", "Root=1-65d2ff2e-718990494fd688f062bf1571"),
+        (
+            "x-amzn-trace-id",
+            "Root=1-65d2ff2e-718990494fd688f062bf1571",
+        ),
     ] {
         let value = hyper::header::HeaderValue::from_static(value);
         response.headers_mut().insert(name, value);

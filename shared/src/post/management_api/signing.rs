@@ -104,10 +104,7 @@ impl Signer {
         })
     }
 
-    async fn session(
-        &self,
-        now: SystemTime,
-    ) -> Result<Arc<Session>, Box<dyn Error + Send + Sync>> {
+    async fn session(&self, now: SystemTime) -> Result<Arc<Session>, Box<dyn Error + Send + Sync>> {
         let second = now.duration_since(UNIX_EPOCH)?.as_secs();
         let mut current = self.session.lock().await;
         if let Some(session) = current.as_ref().filter(|session| session.second == second) {

@@ -30,13 +30,15 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use percent_encoding::utf8_percent_encode;
-use serde::Deserialize;
 
 use self::{
     frame::LastFrame,
     signing::{CONTENT_TYPE, Signer, UNRESERVED},
 };
-use super::{Post, PostError, answer::post_error};
+use super::{
+    Post, PostError,
+    answer::{message, post_error},
+};
 use crate::ids::ConnectionId;
 
 /// The most that is read of an answer. The gateway's fit many times over.
@@ -100,6 +102,8 @@ impl Post for ManagementApi {
         let headers = request.headers_mut();
         headers.insert(header::HOST, self.endpoint.host.clone());
         headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
+        // The HTTP client leaves it out of an empty post, which the gateway might wait for.
+        headers.insert(header::CONTENT_LENGTH, frame.bytes.len().into());
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         signed.insert_into(headers);
         let answer = self.client.request(request).await.map_err(unavailable)?;
@@ -186,18 +190,7 @@ async fn read(answer: Response<Incoming>) -> Result<(), PostError> {
             .unwrap_or_default(),
         message: message(&body),
     };
-    let message = refusal.message.clone();
-    Err(post_error(refusal.status, Some(&message), refusal))
-}
-
-/// The message in the body of a refusal; none: an empty one.
-fn message(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Body {
-        #[serde(alias = "Message")]
-        message: String,
-    }
-    serde_json::from_slice(body).map_or_else(|_| String::new(), |body: Body| body.message)
+    Err(post_error(refusal.status, &body, refusal))
 }
 
 fn unavailable(error: impl Error + Send + Sync + 'static) -> PostError {

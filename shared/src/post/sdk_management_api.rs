@@ -1,10 +1,7 @@
 //! The gateway's `@connections` management API through the AWS SDK.
 
 use aws_sdk_apigatewaymanagement::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-    operation::post_to_connection::PostToConnectionError,
-    primitives::Blob,
+    Client, error::SdkError, operation::post_to_connection::PostToConnectionError, primitives::Blob,
 };
 
 use super::{Post, PostError, answer::post_error};
@@ -38,12 +35,11 @@ impl Post for SdkManagementApi {
 }
 
 fn failed(error: SdkError<PostToConnectionError>) -> PostError {
-    let Some(status) = error.raw_response().map(|answer| answer.status().as_u16()) else {
+    let Some(answer) = error.raw_response() else {
         return PostError::Unavailable(error.into());
     };
-    let message = error
-        .as_service_error()
-        .and_then(ProvideErrorMetadata::message)
-        .map(str::to_owned);
-    post_error(status, message.as_deref(), error)
+    let status = answer.status().as_u16();
+    // Not the SDK's reading of it, which takes no message from an error that has no type.
+    let body = answer.body().bytes().unwrap_or_default().to_vec();
+    post_error(status, &body, error)
 }

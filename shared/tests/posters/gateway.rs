@@ -16,12 +16,12 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 
 /// What the gateway does with a post.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Answer {
     Status {
         status: u16,
         error_type: Option<&'static str>,
-        body: &'static str,
+        body: String,
     },
     /// Closes the connection instead.
     HangUp,
@@ -32,7 +32,7 @@ impl Answer {
     pub(crate) const OK: Self = Self::Status {
         status: 200,
         error_type: None,
-        body: "",
+        body: String::new(),
     };
 }
 
@@ -120,7 +120,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
 async fn answer(request: Request<Incoming>, state: &State) -> io::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let answer = *locked(&state.answer);
+    let answer = locked(&state.answer).clone();
     state.arrival.notify_one();
     let (status, error_type, text) = match answer {
         Answer::Status {
@@ -136,9 +136,7 @@ async fn answer(request: Request<Incoming>, state: &State) -> io::Result<Respons
     if let Some(error_type) = error_type {
         response = response.header("x-amzn-errortype", error_type);
     }
-    response
-        .body(Full::new(Bytes::from_static(text.as_bytes())))
-        .map_err(io::Error::other)
+    response.body(Full::from(text)).map_err(io::Error::other)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -245,7 +245,7 @@ fn sensitive(text: &str) -> Result<HeaderValue, Box<dyn Error + Send + Sync>> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use aws_sdk_apigatewaymanagement::config::SharedCredentialsProvider;
+    use aws_credential_types::provider::future;
     use aws_sigv4::{
         http_request::{SignableBody, SignableRequest, SigningSettings, sign},
         sign::v4::SigningParams,
@@ -343,9 +343,7 @@ mod tests {
     struct Rotating(AtomicUsize);
 
     impl ProvideCredentials for Rotating {
-        fn provide_credentials<'a>(
-            &'a self,
-        ) -> aws_sdk_apigatewaymanagement::config::provide_credentials::future::ProvideCredentials<'a>
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
         where
             Self: 'a,
         {
@@ -353,7 +351,7 @@ mod tests {
             let expiry = Some(at(NOW + 60 * 60 * number as u64));
             let credentials =
                 Credentials::new(format!("AKID{number}"), "secret", None, expiry, "test");
-            aws_sdk_apigatewaymanagement::config::provide_credentials::future::ProvideCredentials::ready(Ok(credentials))
+            future::ProvideCredentials::ready(Ok(credentials))
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::{env, str::FromStr};
 
-use aws_config::{SdkConfig, retry::RetryConfig};
+use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::{
     delivery::Settings,
@@ -67,26 +67,27 @@ pub fn notifier_queues(config: &SdkConfig) -> Result<NotifierQueues, Error> {
     })
 }
 
-/// The management API at `CONNECTIONS_ENDPOINT`, unless the SDK's own variables name an endpoint.
-/// One set here would win over them, and the same function has to run on a laptop.
-///
-/// The SDK does not retry here: that is decided in one place, for each connection.
+/// The management API at `CONNECTIONS_ENDPOINT`, unless the SDK's own variables name an endpoint: the
+/// same function has to run on a laptop.
 ///
 /// Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
 pub fn management_api(config: &SdkConfig) -> Result<ManagementApi, Error> {
-    let mut settings = aws_sdk_apigatewaymanagement::config::Builder::from(config)
-        .retry_config(RetryConfig::disabled());
     let overridden = [
         "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
         "AWS_ENDPOINT_URL",
     ]
     .into_iter()
-    .any(|name| env::var_os(name).is_some());
-    if !overridden {
-        settings = settings.endpoint_url(required("CONNECTIONS_ENDPOINT")?);
-    }
-    let client = aws_sdk_apigatewaymanagement::Client::from_conf(settings.build());
-    Ok(ManagementApi::new(client))
+    .find_map(|name| env::var(name).ok());
+    let endpoint = match overridden {
+        Some(endpoint) => endpoint,
+        None => required("CONNECTIONS_ENDPOINT")?,
+    };
+    let region = config.region().cloned();
+    let region = region.ok_or("there is no AWS Region: set AWS_REGION")?;
+    let credentials = config
+        .credentials_provider()
+        .ok_or("there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
+    Ok(ManagementApi::new(&endpoint, region, credentials)?)
 }
 
 /// The bounds of the notifier's deliveries: `DELIVERY_ATTEMPTS` of them for a connection.

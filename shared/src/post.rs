@@ -5,11 +5,17 @@ use std::{error::Error, future::Future};
 use crate::ids::ConnectionId;
 
 #[cfg(feature = "aws")]
+mod answer;
+#[cfg(feature = "aws")]
 mod management_api;
 pub mod scripted;
+#[cfg(feature = "aws")]
+mod sdk_management_api;
 
 #[cfg(feature = "aws")]
-pub use management_api::ManagementApi;
+pub use management_api::{InvalidEndpoint, ManagementApi};
+#[cfg(feature = "aws")]
+pub use sdk_management_api::SdkManagementApi;
 
 /// Posts frames to connections.
 pub trait Post: Sync {

@@ -1,0 +1,149 @@
+//! Posts a second, processor time and memory.
+
+use std::time::Duration;
+
+use herald_local::template::Stack;
+use herald_shared::{delivery::Settings, push::Push};
+
+use crate::{
+    bare_client,
+    function::{Notifier, entity_updated, stack},
+    median,
+    services::Services,
+    sink::Sink,
+};
+
+const AUDIENCES: [usize; 4] = [1_000, 5_000, 12_000, 50_000];
+
+/// How long the gateway takes for a post, in milliseconds.
+const DELAYS: [u64; 3] = [0, 5, 20];
+
+const ROUNDS: usize = 3;
+
+/// What one round of posts came to.
+#[derive(Default)]
+struct Round {
+    /// From the first post to the last answer, in seconds; of several invocations, the sum.
+    posting: f64,
+    /// All of the invocations, in seconds.
+    whole: f64,
+    processor: f64,
+    posts: u64,
+}
+
+impl Round {
+    fn rate(&self) -> f64 {
+        self.posts as f64 / self.posting
+    }
+}
+
+/// Measures every audience with every delay, and prints a row for each.
+pub(crate) async fn measure() -> anyhow::Result<()> {
+    let stack = stack()?;
+    let services = Services::start(&stack).await?;
+    for audience in AUDIENCES {
+        let entity = entity(audience);
+        services
+            .subscribe(&stack.tables[0], &entity, audience)
+            .await?;
+    }
+    println!("Delivery, medians of {ROUNDS}:");
+    println!();
+    println!(
+        "| subscribers | delay | posts/s | bare client's | ratio | CPU s | bare client's | \
+         whole push s | peak RSS MB |"
+    );
+    println!("| --: | --: | --: | --: | --: | --: | --: | --: | --: |");
+    for delay in DELAYS {
+        for audience in AUDIENCES {
+            measure_one(&stack, &services, audience, delay).await?;
+        }
+    }
+    println!();
+    Ok(())
+}
+
+fn entity(audience: usize) -> String {
+    format!("entity-of-{audience}")
+}
+
+async fn measure_one(
+    stack: &Stack,
+    services: &Services,
+    audience: usize,
+    delay: u64,
+) -> anyhow::Result<()> {
+    let sink = Sink::start(Duration::from_millis(delay), None).await?;
+    let notifier = Notifier::new(
+        stack,
+        [
+            ("AWS_ENDPOINT_URL", services.endpoint().to_owned()),
+            (
+                "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
+                sink.management_api(),
+            ),
+        ],
+    )?;
+    let body = entity_updated(&entity(audience));
+    let frame = Push::from_queue_body(&body)?.frame;
+    // Opens the connections, which are kept.
+    push(&notifier, services, &sink, &body).await?;
+    let (mut pushed, mut bare) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let round = push(&notifier, services, &sink, &body).await?;
+        anyhow::ensure!(
+            round.posts == audience as u64,
+            "{} of {audience} posts were made",
+            round.posts
+        );
+        pushed.push(round);
+        bare.push(post_bare(&sink, audience, frame.get()).await?);
+    }
+    let peak = notifier.peak_memory()? as f64 / 1e6;
+    notifier.shutdown().await;
+    let of =
+        |rounds: &[Round], figure: fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
+    let (rate, bare_rate) = (of(&pushed, Round::rate), of(&bare, Round::rate));
+    println!(
+        "| {audience} | {delay} ms | {rate:.0} | {bare_rate:.0} | {:.0} % | {:.2} | {:.2} | {:.2} | {peak:.1} |",
+        100.0 * rate / bare_rate,
+        of(&pushed, |round| round.processor),
+        of(&bare, |round| round.processor),
+        of(&pushed, |round| round.whole),
+    );
+    Ok(())
+}
+
+/// Delivers one event to its end, one message of the queue after the other.
+async fn push(
+    notifier: &Notifier,
+    services: &Services,
+    sink: &Sink,
+    body: &str,
+) -> anyhow::Result<Round> {
+    let mut round = Round::default();
+    let mut next = Some(body.to_owned());
+    notifier.start().await?;
+    let before = notifier.processor_seconds()?;
+    while let Some(body) = next {
+        round.whole += notifier.deliver(&body).await? / 1000.0;
+        let seen = sink.seen().await?;
+        round.posts += seen.posts;
+        round.posting += seen.seconds;
+        next = services.receive();
+    }
+    round.processor = notifier.processor_seconds()? - before;
+    Ok(round)
+}
+
+async fn post_bare(sink: &Sink, posts: usize, frame: &str) -> anyhow::Result<Round> {
+    let in_flight = Settings::default().in_flight;
+    let processor = bare_client::post(sink.address(), posts, in_flight, frame).await?;
+    let seen = sink.seen().await?;
+    Ok(Round {
+        posting: seen.seconds,
+        whole: seen.seconds,
+        processor: processor.as_secs_f64(),
+        posts: seen.posts,
+    })
+}

@@ -1,0 +1,138 @@
+//! The notifier under the Lambda host of the local stack.
+
+use std::{collections::BTreeMap, path::Path, time::Instant};
+
+use anyhow::{Context, bail};
+use herald_local::{
+    lambda::{FunctionProcess, Host, HostSettings, Invocation, Invoke},
+    template::{Settings, Stack},
+};
+use serde_json::{Value, json};
+
+use crate::process;
+
+/// The notifier's logical id in the template.
+const FUNCTION: &str = "NotifierFunction";
+
+/// The length of the session token that Lambda gives a function, more or less. It goes with every
+/// request and is signed.
+const SESSION_TOKEN_LENGTH: usize = 1000;
+
+/// The notifier with at most one process.
+pub(crate) struct Notifier {
+    host: Host,
+}
+
+/// The template that is deployed, served from nowhere.
+pub(crate) fn stack() -> anyhow::Result<Stack> {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    Ok(Stack::read(&template, &Settings::new("http://127.0.0.1"))?)
+}
+
+impl Notifier {
+    /// Prepares the notifier; it starts with the first event, or when it is warmed up. The variables
+    /// come on top of those of the template.
+    pub(crate) fn new<const N: usize>(
+        stack: &Stack,
+        environment: [(&str, String); N],
+    ) -> anyhow::Result<Self> {
+        let function = stack
+            .functions
+            .iter()
+            .find(|function| function.logical_id == FUNCTION)
+            .with_context(|| format!("the template has no {FUNCTION}"))?;
+        let process = FunctionProcess {
+            function: function.clone(),
+            binary: env!("CARGO_BIN_EXE_notifier").into(),
+        };
+        let credentials = [
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+            ("AWS_SESSION_TOKEN", "t".repeat(SESSION_TOKEN_LENGTH)),
+            // A line for every event is not what is measured.
+            ("AWS_LAMBDA_LOG_LEVEL", "ERROR".to_owned()),
+        ];
+        let environment: BTreeMap<_, _> = credentials
+            .into_iter()
+            .chain(environment)
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let settings = HostSettings {
+            environment,
+            maximum_environments: 1,
+            ..HostSettings::default()
+        };
+        Ok(Self {
+            host: Host::start(vec![process], settings)?,
+        })
+    }
+
+    /// Starts the process; returns how many milliseconds it took to ask for its first event.
+    pub(crate) async fn start(&self) -> anyhow::Result<f64> {
+        let started = Instant::now();
+        self.host.warm_up().await?;
+        Ok(milliseconds(started))
+    }
+
+    /// Delivers one message of the queue; returns how many milliseconds it took.
+    pub(crate) async fn deliver(&self, body: &str) -> anyhow::Result<f64> {
+        let event =
+            json!({"Records": [{"messageId": "m-1", "body": body, "eventSource": "aws:sqs"}]});
+        let started = Instant::now();
+        let invocation = self.host.invoke(FUNCTION, event.to_string().into()).await;
+        let took = milliseconds(started);
+        let Invocation::Returned(answer) = invocation else {
+            bail!("the notifier failed: {invocation:?}");
+        };
+        let answer: Value = serde_json::from_slice(&answer)?;
+        anyhow::ensure!(
+            answer["batchItemFailures"] == json!([]),
+            "not delivered: {answer}"
+        );
+        Ok(took)
+    }
+
+    /// The processor time of its process, in seconds.
+    pub(crate) fn processor_seconds(&self) -> anyhow::Result<f64> {
+        Ok(process::processor_time(self.process()?)?.as_secs_f64())
+    }
+
+    /// The most memory its process ever had resident, in bytes.
+    pub(crate) fn peak_memory(&self) -> anyhow::Result<u64> {
+        process::peak_memory(self.process()?)
+    }
+
+    /// The memory its process has resident, in bytes.
+    pub(crate) fn resident_memory(&self) -> anyhow::Result<u64> {
+        process::resident_memory(self.process()?)
+    }
+
+    /// Ends the process.
+    pub(crate) async fn shutdown(self) {
+        self.host.shutdown().await;
+    }
+
+    fn process(&self) -> anyhow::Result<u32> {
+        let processes = self.host.process_ids(FUNCTION);
+        processes.first().copied().context("the notifier has ended")
+    }
+}
+
+/// The body of an event for everybody who is subscribed to an entity, as EventBridge puts it on the
+/// queue.
+pub(crate) fn entity_updated(entity: &str) -> String {
+    json!({
+        "version": "0", "id": "7bf73129-1428-4cd3-a780-95db273d1602", "detail-type": "Entity Updated",
+        "source": "com.example.orders", "account": "123456789012", "time": "2026-11-20T10:15:30Z",
+        "region": "us-east-1", "resources": [],
+        "detail": {
+            "entityId": entity,
+            "message": {"status": "shipped", "carrier": "Träger & Söhne", "parcels": [1, 2, 3]},
+        },
+    })
+    .to_string()
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}

@@ -1,0 +1,149 @@
+//! DynamoDB with the audiences, and the notification queue: what the notifier needs beside the
+//! connections.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::Context;
+use aws_sdk_dynamodb::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region},
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
+use axum::{
+    Json, Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use herald_local::{
+    dynamodb::DynamoDb,
+    template::{Stack, Table},
+};
+use herald_shared::{audience::slot, ids::ConnectionId};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// The services, which run as long as the program.
+pub(crate) struct Services {
+    endpoint: String,
+    state: Arc<Running>,
+}
+
+struct Running {
+    dynamodb: DynamoDb,
+    queue: Mutex<Vec<String>>,
+}
+
+impl Services {
+    /// Starts them with the tables of the template.
+    pub(crate) async fn start(stack: &Stack) -> anyhow::Result<Self> {
+        let state = Arc::new(Running {
+            dynamodb: DynamoDb::start(None, &stack.tables).await?,
+            queue: Mutex::default(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let router = Router::new().fallback(answer).with_state(state.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { endpoint, state })
+    }
+
+    /// Their AWS endpoint.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Takes one message off the queue.
+    pub(crate) fn receive(&self) -> Option<String> {
+        self.state.queue().pop()
+    }
+
+    /// Subscribes as many connections to an entity.
+    pub(crate) async fn subscribe(
+        &self,
+        table: &Table,
+        entity: &str,
+        connections: usize,
+    ) -> anyhow::Result<()> {
+        let client = self.client();
+        for start in (0..connections).step_by(BATCH) {
+            let puts = (start..connections.min(start + BATCH)).map(|number| put(entity, number));
+            client
+                .batch_write_item()
+                .request_items(&table.name, puts.collect::<anyhow::Result<Vec<_>>>()?)
+                .send()
+                .await
+                .with_context(|| format!("failed to subscribe to {entity}"))?;
+        }
+        Ok(())
+    }
+
+    fn client(&self) -> Client {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(Credentials::new("bench", "bench", None, None, "bench"))
+            .region(Region::from_static("us-east-1"))
+            .endpoint_url(&self.endpoint)
+            .build();
+        Client::from_conf(config)
+    }
+}
+
+/// The most rows of one `BatchWriteItem`.
+const BATCH: usize = 25;
+
+/// The write of a subscription's row.
+fn put(entity: &str, number: usize) -> anyhow::Result<WriteRequest> {
+    let connection = ConnectionId::new(format!("P{number:09}Em4LQ="))?;
+    let slot = slot(&connection);
+    let row = [
+        ("pk", format!("C#{connection}")),
+        ("sk", format!("E#{entity}")),
+        ("audiencePk", format!("entity#{entity}")),
+        ("audienceSk", format!("{slot:02x}#{connection}")),
+    ];
+    let row: HashMap<_, _> = row
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)))
+        .collect();
+    let put = PutRequest::builder().set_item(Some(row)).build()?;
+    Ok(WriteRequest::builder().put_request(put).build())
+}
+
+async fn answer(State(running): State<Arc<Running>>, request: Request) -> Response<Body> {
+    let target = request.headers().get("x-amz-target");
+    if target.is_some_and(|target| target == "AmazonSQS.SendMessageBatch") {
+        // Not `Json`: its content type is `application/x-amz-json-1.0`.
+        let body = to_bytes(request.into_body(), usize::MAX).await;
+        let batch = body.map(|body| serde_json::from_slice::<Value>(&body));
+        return match batch {
+            Ok(Ok(batch)) => Json(running.enqueue(&batch)).into_response(),
+            _ => axum::http::StatusCode::BAD_REQUEST.into_response(),
+        };
+    }
+    match running.dynamodb.forward(request).await {
+        Ok(response) => response,
+        Err(error) => (axum::http::StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+    }
+}
+
+impl Running {
+    fn queue(&self) -> MutexGuard<'_, Vec<String>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a batch on the queue; returns the answer of SQS.
+    fn enqueue(&self, batch: &Value) -> Value {
+        let entries = batch["Entries"].as_array().cloned().unwrap_or_default();
+        let mut successful = Vec::new();
+        for entry in entries {
+            let body = entry["MessageBody"].as_str().unwrap_or_default();
+            self.queue().push(body.to_owned());
+            successful.push(json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": ""}));
+        }
+        json!({"Successful": successful, "Failed": []})
+    }
+}

@@ -1,0 +1,252 @@
+//! A minimal `@connections`: takes every post, after a delay. It is a process of its own, so that its
+//! processor time is nobody else's.
+
+use std::{
+    convert::Infallible,
+    env, fs,
+    net::SocketAddr,
+    path::Path,
+    process::Stdio,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command},
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
+};
+
+/// The hidden argument that makes a process of this program a sink.
+pub(crate) const PROCESS: &str = "--sink-process";
+
+/// The stage, which is the path of the management API.
+const STAGE: &str = "dev";
+
+/// A running sink, which ends when this is dropped.
+pub(crate) struct Sink {
+    address: SocketAddr,
+    scheme: &'static str,
+    _process: Child,
+}
+
+/// What a sink saw since it was last asked.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// How many posts it took.
+    pub(crate) posts: u64,
+    /// The time from the first post's arrival to the last answer, in seconds.
+    pub(crate) seconds: f64,
+}
+
+/// A key and a certificate for 127.0.0.1, as files in PEM.
+pub(crate) struct Identity<'a> {
+    pub(crate) certificate: &'a Path,
+    pub(crate) key: &'a Path,
+}
+
+impl Sink {
+    /// Starts a sink that answers after `delay`, over TLS if it has an identity.
+    pub(crate) async fn start(
+        delay: Duration,
+        identity: Option<Identity<'_>>,
+    ) -> anyhow::Result<Self> {
+        let mut command = Command::new(env::current_exe()?);
+        command.arg(PROCESS).arg(delay.as_millis().to_string());
+        if let Some(identity) = &identity {
+            command.arg(identity.certificate).arg(identity.key);
+        }
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let output = process.stdout.take().context("the sink has no output")?;
+        let line = BufReader::new(output).lines().next_line().await?;
+        Ok(Self {
+            address: line.context("the sink did not start")?.parse()?,
+            scheme: if identity.is_some() { "https" } else { "http" },
+            _process: process,
+        })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL, without a path.
+    pub(crate) fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
+    }
+
+    /// The URL of its management API.
+    pub(crate) fn management_api(&self) -> String {
+        format!("{}/{STAGE}", self.origin())
+    }
+
+    /// What it saw since this was last asked.
+    pub(crate) async fn seen(&self) -> anyhow::Result<Seen> {
+        let stream = TcpStream::connect(self.address).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let answer = sender
+            .send_request(Request::get("/").body(String::new())?)
+            .await?;
+        let body = answer.into_body().collect().await?.to_bytes();
+        Ok(serde_json::from_slice(&body)?)
+    }
+}
+
+/// The path of a post to a connection.
+pub(crate) fn post_path(connection: &str) -> String {
+    format!("/{STAGE}/@connections/{connection}")
+}
+
+/// Runs a sink until the process is killed. It prints its address first.
+pub(crate) async fn run(arguments: &[&str]) -> anyhow::Result<()> {
+    let delay = arguments.first().context("no delay")?.parse()?;
+    let tls = match arguments[1..] {
+        [certificate, key] => Some(acceptor(certificate, key)?),
+        _ => None,
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    let counts = Arc::new(Counts::new(Duration::from_millis(delay)));
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let counts = counts.clone();
+        match tls.clone() {
+            None => drop(tokio::spawn(serve(stream, counts))),
+            Some(tls) => drop(tokio::spawn(async move {
+                serve(tls.accept(stream).await?, counts).await
+            })),
+        }
+    }
+}
+
+fn acceptor(certificate: &str, key: &str) -> anyhow::Result<TlsAcceptor> {
+    let certificate = CertificateDer::from_pem_slice(&fs::read(certificate)?)?;
+    let key = PrivateKeyDer::from_pem_slice(&fs::read(key)?)?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    counts: Arc<Counts>,
+) -> anyhow::Result<()> {
+    let answer = service_fn(|request| answer(request, &counts));
+    http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), answer)
+        .await?;
+    Ok(())
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    counts: &Counts,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if request.method() == Method::GET {
+        return Ok(Response::new(Full::from(counts.take())));
+    }
+    if request.headers().contains_key("x-amz-target") {
+        return Ok(Response::new(Full::from(ONE_SUBSCRIBER)));
+    }
+    counts.begin();
+    // An incomplete post ends its connection, and the count shows it.
+    request.into_body().collect().await.ok();
+    if !counts.delay.is_zero() {
+        tokio::time::sleep(counts.delay).await;
+    }
+    counts.end();
+    Ok(taken())
+}
+
+/// The answer to a DynamoDB query, for the cold start, which is not to wait for an engine.
+const ONE_SUBSCRIBER: &str =
+    r#"{"Count":1,"ScannedCount":1,"Items":[{"audienceSk":{"S":"b1#PcQeDRO4gIEm4LQ="}}]}"#;
+
+/// The answer of `@connections`, with its headers.
+fn taken() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("x-amzn-requestid", "7d9f5b4c-3f6e-4c5f-9a37-1c1d4a0f5e11"),
+        ("x-amz-apigw-id", "PcQeDRO4gIEm4LQ="),
+        (
+            "x-amzn-trace-id",
+            "Root=1-65d2ff2e-718990494fd688f062bf1571",
+        ),
+    ] {
+        let value = hyper::header::HeaderValue::from_static(value);
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+struct Counts {
+    delay: Duration,
+    posts: AtomicU64,
+    span: Mutex<Option<(Instant, Instant)>>,
+}
+
+impl Counts {
+    fn new(delay: Duration) -> Self {
+        Self {
+            delay,
+            posts: AtomicU64::new(0),
+            span: Mutex::new(None),
+        }
+    }
+
+    fn begin(&self) {
+        let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
+        if span.is_none() {
+            let now = Instant::now();
+            *span = Some((now, now));
+        }
+    }
+
+    fn end(&self) {
+        self.posts.fetch_add(1, Ordering::Relaxed);
+        let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, last)) = span.as_mut() {
+            *last = Instant::now();
+        }
+    }
+
+    /// The counts as JSON; they start anew.
+    fn take(&self) -> String {
+        let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = Seen {
+            posts: self.posts.swap(0, Ordering::Relaxed),
+            seconds: span
+                .take()
+                .map_or(0.0, |(first, last)| (last - first).as_secs_f64()),
+        };
+        serde_json::json!(seen).to_string()
+    }
+}

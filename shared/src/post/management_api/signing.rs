@@ -1,0 +1,379 @@
+//! Signature Version 4 of a post.
+//!
+//! Key derivation and signature are those of the SDK's own crate. What is left out of its signer is
+//! what it does anew for every request: deriving the key, hashing the payload, sorting the headers.
+//!
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_sdk_apigatewaymanagement::{
+    config::{Credentials, ProvideCredentials, Region, SharedCredentialsProvider},
+    primitives::{DateTime, DateTimeFormat},
+};
+use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use hyper::{
+    HeaderMap,
+    header::{self, HeaderValue},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
+
+const SERVICE: &str = "execute-api";
+
+/// The type of a post's body, which is signed with it.
+pub(super) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// All but the characters that are never encoded.
+pub(super) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The same for a whole path.
+const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+
+/// Credentials are asked for again this long before they expire.
+const RENEWAL: Duration = Duration::from_secs(5 * 60);
+
+/// Signs posts to one API.
+#[derive(Debug)]
+pub(super) struct Signer {
+    host: HeaderValue,
+    region: Region,
+    provider: SharedCredentialsProvider,
+    /// Locked while credentials are asked for, so that many posts ask once.
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+/// The headers that sign a post.
+#[derive(Debug)]
+pub(super) struct Signed {
+    session: Arc<Session>,
+    authorization: HeaderValue,
+}
+
+/// What all signatures of one second share.
+struct Session {
+    credentials: Credentials,
+    second: u64,
+    /// `20261121T101530Z`.
+    date_time: HeaderValue,
+    /// `20261121/eu-central-1/execute-api/aws4_request`.
+    scope: String,
+    key: Arc<[u8]>,
+    token: Option<HeaderValue>,
+    /// The headers part of the canonical request, and their names.
+    canonical_headers: String,
+    signed_headers: &'static str,
+}
+
+impl Signer {
+    pub(super) fn new(
+        host: HeaderValue,
+        region: Region,
+        provider: SharedCredentialsProvider,
+    ) -> Self {
+        Self {
+            host,
+            region,
+            provider,
+            session: Mutex::default(),
+        }
+    }
+
+    /// Signs the post of a body with this hash to this path, as it is sent. Errs if there are no
+    /// credentials.
+    pub(super) async fn sign(
+        &self,
+        path: &str,
+        payload_hash: &str,
+        now: SystemTime,
+    ) -> Result<Signed, Box<dyn Error + Send + Sync>> {
+        let session = self.session(now).await?;
+        let authorization = session.authorization(path, payload_hash)?;
+        Ok(Signed {
+            session,
+            authorization,
+        })
+    }
+
+    async fn session(&self, now: SystemTime) -> Result<Arc<Session>, Box<dyn Error + Send + Sync>> {
+        let second = now.duration_since(UNIX_EPOCH)?.as_secs();
+        let mut current = self.session.lock().await;
+        if let Some(session) = current.as_ref().filter(|session| session.second == second) {
+            return Ok(Arc::clone(session));
+        }
+        let usable = current
+            .as_ref()
+            .filter(|session| !expires_soon(&session.credentials, now));
+        let credentials = match usable {
+            Some(session) => session.credentials.clone(),
+            None => self.provider.provide_credentials().await?,
+        };
+        let session = Session::new(self, credentials, second, current.as_deref())?;
+        Ok(Arc::clone(current.insert(Arc::new(session))))
+    }
+}
+
+impl Signed {
+    /// Adds the headers to those of the post.
+    pub(super) fn insert_into(self, headers: &mut HeaderMap) {
+        headers.insert("x-amz-date", self.session.date_time.clone());
+        if let Some(token) = &self.session.token {
+            headers.insert("x-amz-security-token", token.clone());
+        }
+        headers.insert(header::AUTHORIZATION, self.authorization);
+    }
+}
+
+impl Session {
+    fn new(
+        signer: &Signer,
+        credentials: Credentials,
+        second: u64,
+        previous: Option<&Self>,
+    ) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let date_time = basic_format(second)?;
+        let region = signer.region.as_ref();
+        let scope = format!("{}/{region}/{SERVICE}/aws4_request", &date_time[..8]);
+        let secret = credentials.secret_access_key();
+        let key = previous
+            .filter(|session| {
+                session.scope == scope && session.credentials.secret_access_key() == secret
+            })
+            .map_or_else(
+                || signing_key(secret, second, region),
+                |session| Arc::clone(&session.key),
+            );
+        let token = credentials.session_token();
+        let mut canonical_headers = format!(
+            "content-type:{}\nhost:{}\nx-amz-date:{date_time}\n",
+            CONTENT_TYPE.to_str()?,
+            signer.host.to_str()?,
+        );
+        if let Some(token) = token {
+            canonical_headers += &format!("x-amz-security-token:{token}\n");
+        }
+        Ok(Self {
+            second,
+            date_time: HeaderValue::from_str(&date_time)?,
+            scope,
+            key,
+            token: token.map(sensitive).transpose()?,
+            canonical_headers,
+            signed_headers: match token {
+                Some(_) => "content-type;host;x-amz-date;x-amz-security-token",
+                None => "content-type;host;x-amz-date",
+            },
+            credentials,
+        })
+    }
+
+    fn authorization(
+        &self,
+        path: &str,
+        payload_hash: &str,
+    ) -> Result<HeaderValue, Box<dyn Error + Send + Sync>> {
+        // Encoded for the second time, as every service but S3 wants it.
+        let path = utf8_percent_encode(path, PATH);
+        let Self {
+            canonical_headers,
+            signed_headers,
+            scope,
+            ..
+        } = self;
+        let request =
+            format!("POST\n{path}\n\n{canonical_headers}\n{signed_headers}\n{payload_hash}");
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{}\n{scope}\n{}",
+            self.date_time.to_str()?,
+            hex::encode(Sha256::digest(request)),
+        );
+        let signature = calculate_signature(&self.key, to_sign.as_bytes());
+        sensitive(&format!(
+            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={signed_headers}, \
+             Signature={signature}",
+            self.credentials.access_key_id(),
+        ))
+    }
+}
+
+impl std::fmt::Debug for Session {
+    /// Without the key.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Session")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+fn expires_soon(credentials: &Credentials, now: SystemTime) -> bool {
+    credentials
+        .expiry()
+        .is_some_and(|expiry| expiry <= now + RENEWAL)
+}
+
+fn signing_key(secret: &str, second: u64, region: &str) -> Arc<[u8]> {
+    let time = UNIX_EPOCH + Duration::from_secs(second);
+    generate_signing_key(secret, time, region, SERVICE)
+        .as_ref()
+        .into()
+}
+
+/// A time as signatures have it: `20261121T101530Z`.
+fn basic_format(second: u64) -> Result<String, Box<dyn Error + Send + Sync>> {
+    let extended = DateTime::from_secs(i64::try_from(second)?).fmt(DateTimeFormat::DateTime)?;
+    Ok(extended.replace(['-', ':'], ""))
+}
+
+/// A header value that no log shows.
+fn sensitive(text: &str) -> Result<HeaderValue, Box<dyn Error + Send + Sync>> {
+    let mut value = HeaderValue::from_str(text)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_credential_types::provider::future;
+    use aws_sigv4::{
+        http_request::{SignableBody, SignableRequest, SigningSettings, sign},
+        sign::v4::SigningParams,
+    };
+
+    use super::*;
+
+    const HOST: &str = "abc.execute-api.eu-central-1.amazonaws.com";
+    const BODY: &str = r#"{"message":"Träger & Söhne 🎉"}"#;
+
+    /// 2026-11-21T10:15:30Z.
+    const NOW: u64 = 1_795_256_130;
+
+    fn at(second: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    fn credentials(token: Option<&str>) -> Credentials {
+        Credentials::new(
+            "AKIDEXAMPLE",
+            "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+            token.map(str::to_owned),
+            None,
+            "test",
+        )
+    }
+
+    fn signer(provider: impl ProvideCredentials + 'static) -> Signer {
+        Signer::new(
+            HeaderValue::from_static(HOST),
+            Region::from_static("eu-central-1"),
+            SharedCredentialsProvider::new(provider),
+        )
+    }
+
+    async fn ours(signer: &Signer, path: &str, now: SystemTime) -> HeaderMap {
+        let hash = hex::encode(Sha256::digest(BODY));
+        let mut headers = HeaderMap::new();
+        signer
+            .sign(path, &hash, now)
+            .await
+            .expect("a signature")
+            .insert_into(&mut headers);
+        headers
+    }
+
+    /// The headers that the SDK's signer makes.
+    fn theirs(credentials: &Credentials, path: &str, now: SystemTime) -> HeaderMap {
+        let identity = credentials.clone().into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region("eu-central-1")
+            .name(SERVICE)
+            .time(now)
+            .settings(SigningSettings::default())
+            .build()
+            .expect("parameters");
+        let headers = [("content-type", "application/octet-stream"), ("host", HOST)];
+        let request = SignableRequest::new(
+            "POST",
+            format!("https://{HOST}{path}"),
+            headers.into_iter(),
+            SignableBody::Bytes(BODY.as_bytes()),
+        );
+        let signed = sign(request.expect("a request"), &params.into()).expect("a signature");
+        let (instructions, _) = signed.into_parts();
+        let mut request = hyper::Request::new(());
+        instructions.apply_to_request_http1x(&mut request);
+        request.headers().clone()
+    }
+
+    #[tokio::test]
+    async fn signatures_are_those_of_the_sdk() {
+        for token in [None, Some("IQoJb3JpZ2luX2VjEJr//+/=")] {
+            let credentials = credentials(token);
+            let signer = signer(credentials.clone());
+            for path in [
+                "/dev/@connections/PcQeDRO4gIEm4LQ%3D",
+                "/dev/@connections/a%2Fb%2Bc-d_e.f~g%3D",
+                "/@connections/%C3%A4",
+            ] {
+                for second in [NOW, NOW + 1, NOW + 24 * 60 * 60] {
+                    assert_eq!(
+                        ours(&signer, path, at(second)).await,
+                        theirs(&credentials, path, at(second)),
+                        "{path} at {second}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Gives out new credentials, each of which lasts an hour from `NOW`.
+    #[derive(Debug, Default)]
+    struct Rotating(AtomicUsize);
+
+    impl ProvideCredentials for Rotating {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let number = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+            let expiry = Some(at(NOW + 60 * 60 * number as u64));
+            let credentials =
+                Credentials::new(format!("AKID{number}"), "secret", None, expiry, "test");
+            future::ProvideCredentials::ready(Ok(credentials))
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_are_renewed_before_they_expire() {
+        let signer = signer(Rotating::default());
+        for (minute, access_key) in [(0, "AKID1"), (54, "AKID1"), (55, "AKID2"), (100, "AKID2")] {
+            let headers = ours(&signer, "/dev/@connections/a", at(NOW + 60 * minute)).await;
+            let authorization = headers[header::AUTHORIZATION].to_str().expect("text");
+            assert!(
+                authorization.contains(&format!("Credential={access_key}/")),
+                "minute {minute}: {authorization}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn secrets_are_not_shown() {
+        let signer = signer(credentials(Some("the-token")));
+        let headers = ours(&signer, "/dev/@connections/a", at(NOW)).await;
+        let shown = format!("{headers:?} {signer:?}");
+        assert!(!shown.contains("the-token"), "{shown}");
+        assert!(!shown.contains("wJalr"), "{shown}");
+    }
+}

@@ -1,0 +1,144 @@
+//! A gateway on loopback that answers as it is told, and keeps what it was asked.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
+
+/// What the gateway does with a post.
+#[derive(Clone)]
+pub(crate) enum Answer {
+    Status {
+        status: u16,
+        error_type: Option<&'static str>,
+        body: String,
+    },
+    /// Closes the connection instead.
+    HangUp,
+    Never,
+}
+
+impl Answer {
+    pub(crate) const OK: Self = Self::Status {
+        status: 200,
+        error_type: None,
+        body: String::new(),
+    };
+}
+
+pub(crate) struct Gateway {
+    address: SocketAddr,
+    state: Arc<State>,
+    running: JoinSet<()>,
+}
+
+struct State {
+    answer: Mutex<Answer>,
+    taken: Mutex<Option<Request<Bytes>>>,
+    connections: AtomicUsize,
+    arrival: Notify,
+}
+
+impl Gateway {
+    /// Starts a gateway that takes every post.
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(State {
+            answer: Mutex::new(Answer::OK),
+            taken: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            arrival: Notify::new(),
+        });
+        let mut running = JoinSet::new();
+        running.spawn(serve(listener, Arc::clone(&state)));
+        Self {
+            address,
+            state,
+            running,
+        }
+    }
+
+    /// The URL of its management API.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}/dev", self.address)
+    }
+
+    /// Gives this answer from now on.
+    pub(crate) fn answer(&self, answer: Answer) {
+        *locked(&self.state.answer) = answer;
+    }
+
+    /// The last post that was answered.
+    pub(crate) fn taken(&self) -> Request<Bytes> {
+        locked(&self.state.taken).take().expect("a post")
+    }
+
+    /// How many connections were ever made to it.
+    pub(crate) fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::Relaxed)
+    }
+
+    /// Waits until a post has come in.
+    pub(crate) async fn arrival(&self) {
+        self.state.arrival.notified().await;
+    }
+
+    /// Stops it; returns the URL where nobody listens now.
+    pub(crate) async fn stop(mut self) -> String {
+        self.running.shutdown().await;
+        self.endpoint()
+    }
+}
+
+async fn serve(listener: TcpListener, state: Arc<State>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        state.connections.fetch_add(1, Ordering::Relaxed);
+        let state = Arc::clone(&state);
+        connections.spawn(async move {
+            let answer = service_fn(|request| answer(request, &state));
+            // A connection that was hung up on ends with an error.
+            http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), answer)
+                .await
+                .ok();
+        });
+    }
+}
+
+async fn answer(request: Request<Incoming>, state: &State) -> io::Result<Response<Full<Bytes>>> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let answer = locked(&state.answer).clone();
+    state.arrival.notify_one();
+    let (status, error_type, text) = match answer {
+        Answer::Status {
+            status,
+            error_type,
+            body,
+        } => (status, error_type, body),
+        Answer::HangUp => return Err(io::Error::other("told to hang up")),
+        Answer::Never => std::future::pending().await,
+    };
+    *locked(&state.taken) = Some(Request::from_parts(head, body));
+    let mut response = Response::builder().status(status);
+    if let Some(error_type) = error_type {
+        response = response.header("x-amzn-errortype", error_type);
+    }
+    response.body(Full::from(text)).map_err(io::Error::other)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -18,6 +18,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::{SinkExt, StreamExt};
 use herald_local::{
     Config, Functions, RunningStack,
+    faults::Faults,
     gateway::Limits,
     sqs::{MessageView, QueueId},
 };
@@ -50,13 +51,23 @@ pub struct TestStack {
 impl TestStack {
     /// The stack of the repository's own template.
     pub async fn start() -> Self {
-        Self::run(repository().join("template.yaml"), built(), None, None).await
+        Self::run(config(), None).await
     }
 
     /// The same with a notifier that posts to another endpoint.
     pub async fn start_posting_to(endpoint: &str) -> Self {
-        let template = repository().join("template.yaml");
-        Self::run(template, built(), Some(endpoint), None).await
+        let mut config = config();
+        config.environment.insert(
+            "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".to_owned(),
+            endpoint.to_owned(),
+        );
+        Self::run(config, None).await
+    }
+
+    /// The same with things going wrong.
+    pub async fn start_with_faults(faults: Faults) -> Self {
+        let config = Config { faults, ..config() };
+        Self::run(config, None).await
     }
 
     /// The same with an authorizer that believes the query parameter `user`.
@@ -84,31 +95,16 @@ impl TestStack {
             "run `cargo test`, which builds the example {authorizer:?}"
         );
         symlink(authorizer, folder.path().join("query_authorizer")).unwrap();
-        let binaries = folder.path().to_owned();
-        Self::run(path, binaries, None, Some(folder)).await
+        let config = Config {
+            template: path,
+            functions: Functions::Prebuilt(folder.path().to_owned()),
+            ..config()
+        };
+        Self::run(config, Some(folder)).await
     }
 
-    async fn run(
-        template: PathBuf,
-        binaries: PathBuf,
-        posting_to: Option<&str>,
-        folder: Option<TempDir>,
-    ) -> Self {
-        let endpoint = "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".to_owned();
+    async fn run(config: Config, folder: Option<TempDir>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let config = Config {
-            template,
-            parameters: Default::default(),
-            functions: Functions::Prebuilt(binaries),
-            environment: posting_to
-                .map(|url| (endpoint, url.to_owned()))
-                .into_iter()
-                .collect(),
-            data: None,
-            limits: Limits::default(),
-            freeze: false,
-            faults: Default::default(),
-        };
         let running = RunningStack::start(listener, config).await.unwrap();
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -370,6 +366,20 @@ impl Client {
     pub async fn close(mut self) {
         self.socket.close(None).await.unwrap();
         while let Some(Ok(_)) = self.socket.next().await {}
+    }
+}
+
+/// The repository's own template and functions.
+fn config() -> Config {
+    Config {
+        template: repository().join("template.yaml"),
+        parameters: Default::default(),
+        functions: Functions::Prebuilt(built()),
+        environment: Default::default(),
+        data: None,
+        limits: Limits::default(),
+        freeze: false,
+        faults: Default::default(),
     }
 }
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod connecting;
 mod dead_letters;
 mod delivery;
+mod faults;
 mod fidelity;
 mod harness;
 mod load;

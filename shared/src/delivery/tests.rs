@@ -83,6 +83,22 @@ async fn deliver_all<P: Post>(
     reports
 }
 
+/// How many connections the one message on the queue names, for which attempt and after which delay.
+fn put_back(queues: &MemoryQueues) -> (usize, u32, Duration) {
+    let waiting = queues.take();
+    let [(push, delay)] = &waiting[..] else {
+        panic!("{waiting:?}")
+    };
+    let Recipients::Connections {
+        connections,
+        attempt,
+    } = &push.recipients
+    else {
+        panic!("{push:?}")
+    };
+    (connections.len(), *attempt, *delay)
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_audience_of_one_page_needs_no_further_message() {
     let store = subscribers(99, 100).await;
@@ -218,19 +234,9 @@ async fn an_attempt_that_failed_is_put_back_with_a_delay() {
     let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
     let report = delivery.deliver(&push(), Instant::now() + MINUTE).await;
     assert_eq!(report.expect("delivered").requeued, 3);
-    let waiting = queues.take();
-    let [(put_back, delay)] = &waiting[..] else {
-        panic!("{waiting:?}")
-    };
+    let (connections, attempt, delay) = put_back(&queues);
     assert!((1..=10).contains(&delay.as_secs()), "{delay:?}");
-    let Recipients::Connections {
-        connections,
-        attempt,
-    } = &put_back.recipients
-    else {
-        panic!("{put_back:?}")
-    };
-    assert_eq!((connections.len(), *attempt), (3, 2));
+    assert_eq!((connections, attempt), (3, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -289,10 +295,8 @@ async fn who_there_is_no_time_to_forget_is_left_to_the_next_message() {
         .await
         .expect("delivered");
     assert!(Instant::now() < deadline);
-    let Recipients::Connections { connections, .. } = &queues.take()[0].0.recipients else {
-        panic!("connections")
-    };
-    assert_eq!(connections.len(), 75);
+    let (connections, ..) = put_back(&queues);
+    assert_eq!(connections, 75);
 }
 
 /// A poster that takes a second for each post.
@@ -324,20 +328,10 @@ async fn nothing_is_posted_once_too_little_time_is_left() {
     // Ten at once, a second each, for the twenty seconds that are not in reserve.
     assert_eq!((report.delivered, report.requeued), (200, 800));
     assert_eq!(started.elapsed(), Duration::from_secs(20));
-    let waiting = queues.take();
-    let [(put_back, delay)] = &waiting[..] else {
-        panic!("{waiting:?}")
-    };
-    assert_eq!(*delay, Duration::ZERO);
-    let Recipients::Connections {
-        connections,
-        attempt,
-    } = &put_back.recipients
-    else {
-        panic!("{put_back:?}")
-    };
+    let (connections, attempt, delay) = put_back(&queues);
+    assert_eq!(delay, Duration::ZERO);
     // Not having been tried is no attempt.
-    assert_eq!((connections.len(), *attempt), (800, 1));
+    assert_eq!((connections, attempt), (800, 1));
 }
 
 /// A poster that never answers.

@@ -1,28 +1,42 @@
 //! `$connect`: stores who is there.
 
+use std::num::NonZeroU32;
+
 use aws_lambda_events::{
     apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest},
     http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
 };
 use herald_shared::{
-    ids::UserId,
     protocol::SUBPROTOCOLS,
     store::{Connection, ConnectionStore},
 };
 use lambda_runtime::Error;
 
+use crate::caller::Caller;
 use crate::message::{connection_id, from_epoch_millis};
 
 /// Stores the connection and lets the upgrade go on, with the subprotocol if one of Herald's was
 /// asked for: the gateway picks none by itself, and a browser that asked for one and gets none fails.
 ///
+/// A user may have `limit` connections; one more is refused with 429. They are counted in the index,
+/// which lags by moments, so some that come at the same time may pass together.
+///
 /// Errs when the connection cannot be stored; the gateway then refuses the upgrade.
 pub async fn handle(
     event: ApiGatewayWebsocketProxyRequest,
     store: &impl ConnectionStore,
+    limit: NonZeroU32,
 ) -> Result<ApiGatewayProxyResponse, Error> {
-    store.connect(&connection(&event)?).await?;
+    let connection = connection(&event)?;
     let mut response = ApiGatewayProxyResponse::default();
+    if let Some(user) = &connection.user
+        && store.count_connections(user, limit).await? >= limit.get()
+    {
+        tracing::info!(%user, limit, "a user has as many connections as they may");
+        response.status_code = 429;
+        return Ok(response);
+    }
+    store.connect(&connection).await?;
     response.status_code = 200;
     if let Some(subprotocol) = subprotocol(&event.headers) {
         let value = HeaderValue::from_static(subprotocol);
@@ -33,17 +47,14 @@ pub async fn handle(
 
 fn connection(event: &ApiGatewayWebsocketProxyRequest) -> Result<Connection, Error> {
     let context = &event.request_context;
-    let principal = context.authorizer.fields.get("principalId");
+    let caller = Caller::from_context(&context.authorizer.fields)?;
     Ok(Connection {
         id: connection_id(context)?,
         connected_at: from_epoch_millis(context.connected_at),
         ip_address: context.identity.source_ip.clone(),
         user_agent: context.identity.user_agent.clone(),
-        user: principal
-            .and_then(|principal| principal.as_str())
-            .map(UserId::new)
-            .transpose()
-            .map_err(|error| format!("the authorizer's principalId {error}"))?,
+        user: caller.user,
+        token_expires_at: caller.token_expires_at,
     })
 }
 

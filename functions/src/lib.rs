@@ -3,6 +3,8 @@
 //! A module holds what the function decides, as plain code over a store, a queue or a poster; its
 //! binary in `src/bin` only wires those to AWS.
 
+pub mod admission;
+pub mod caller;
 pub mod connect;
 pub mod default;
 pub mod disconnect;

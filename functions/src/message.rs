@@ -7,6 +7,8 @@ use aws_lambda_events::apigw::{
 };
 use herald_shared::ids::{ConnectionId, InvalidId};
 
+use crate::caller::{Caller, InvalidContext};
+
 /// One message of a client.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -16,6 +18,8 @@ pub struct Message {
     pub connected_at: SystemTime,
     /// When the gateway received the message.
     pub received_at: SystemTime,
+    /// Who sent it.
+    pub caller: Caller,
     /// The frame's text.
     pub body: String,
 }
@@ -29,6 +33,9 @@ pub enum InvalidEvent {
     /// The id is none.
     #[error("the event's connectionId")]
     ConnectionId(#[source] InvalidId),
+    /// The authorizer's context is none of Herald's.
+    #[error("the event's authorizer")]
+    Authorizer(#[source] InvalidContext),
 }
 
 impl TryFrom<ApiGatewayWebsocketProxyRequest> for Message {
@@ -39,6 +46,8 @@ impl TryFrom<ApiGatewayWebsocketProxyRequest> for Message {
             connection: connection_id(&event.request_context)?,
             connected_at: from_epoch_millis(event.request_context.connected_at),
             received_at: from_epoch_millis(event.request_context.request_time_epoch),
+            caller: Caller::from_context(&event.request_context.authorizer.fields)
+                .map_err(InvalidEvent::Authorizer)?,
             body: event.body.unwrap_or_default(),
         })
     }

@@ -30,10 +30,11 @@ const DIMENSION: &str = "FunctionName";
 type Count = fn(&Report) -> usize;
 
 /// What is counted, by name.
-const COUNTS: [(&str, Count); 8] = [
+const COUNTS: [(&str, Count); 9] = [
     ("AudienceSize", |report| report.audience),
     ("Delivered", |report| report.delivered),
     ("Gone", |report| report.gone),
+    ("Disconnected", |report| report.disconnected),
     ("Throttled", |report| report.throttled),
     ("Retried", |report| report.retried),
     ("Requeued", |report| report.requeued),

@@ -50,6 +50,22 @@ pub fn too_large(length: usize) -> Refusal {
     )
 }
 
+/// The refusal of a connection that was forgotten.
+pub fn not_known() -> Refusal {
+    Refusal::new(
+        ErrorCode::BadRequest,
+        "this connection is not known any more: connect again",
+    )
+}
+
+/// The refusal of what the connection's permissions do not allow, e.g. `subscribe to order-1`.
+pub fn forbidden(what: &str) -> Refusal {
+    Refusal::new(
+        ErrorCode::Forbidden,
+        format!("you may not {what}: no permission of your token allows it"),
+    )
+}
+
 /// What a client is told when the store failed; the log has the cause.
 pub fn store_failed(error: &StoreError) -> Refusal {
     failed(error, matches!(error, StoreError::Throttled(_)))

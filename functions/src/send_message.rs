@@ -11,21 +11,27 @@ use herald_shared::{
     protocol::{Ack, Outgoing, Refusal, Request, RequestId, SendMessage, ServerFrame},
     push::Push,
     queue::Enqueue,
+    store::ConnectionStore,
 };
 
 use crate::{
+    admission::Admission,
     message::Message,
-    reply::{enqueue_failed, too_large},
+    reply::{enqueue_failed, forbidden, too_large},
 };
 
 /// Echoes a message without a target; acknowledges one with a target once it is on the queue.
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
+    admission: &Admission<'_, impl ConnectionStore>,
     queue: &impl Enqueue,
 ) -> Result<ServerFrame<'a>, Refusal> {
     let id = request.id()?;
-    match SendMessage::parse(request)? {
+    let sent = SendMessage::parse(request)?;
+    check_permission(message, &sent)?;
+    admission.admit(message).await?;
+    match sent {
         SendMessage::Echo(outgoing) => Ok(echo(outgoing, id)),
         SendMessage::One(audience, outgoing) => {
             let mut ids = enqueue(message, &audience, slice::from_ref(&outgoing), queue).await?;
@@ -35,6 +41,22 @@ pub async fn handle<'a>(
             let ids = enqueue(message, &audience, &outgoing, queue).await?;
             Ok(ack(audience, None, Some(ids), id))
         }
+    }
+}
+
+/// An echo goes to nobody else, so it needs no permission.
+fn check_permission(message: &Message, sent: &SendMessage<'_>) -> Result<(), Refusal> {
+    let permissions = &message.caller.permissions;
+    let (SendMessage::One(audience, _) | SendMessage::Several(audience, _)) = sent else {
+        return Ok(());
+    };
+    match audience {
+        Audience::Entity(entity) if !permissions.may_publish(entity) => {
+            Err(forbidden(&format!("publish to {entity}")))
+        }
+        Audience::Everyone if !permissions.may_broadcast() => Err(forbidden("broadcast")),
+        Audience::Entity(_) | Audience::Everyone => Ok(()),
+        Audience::User(_) => Err(forbidden("send to a user")),
     }
 }
 

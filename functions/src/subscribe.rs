@@ -2,22 +2,37 @@
 
 use herald_shared::{
     protocol::{Ack, ErrorCode, Refusal, Request, ServerFrame},
-    store::{ConnectionStore, Subscribed},
+    store::{ConnectionStore, Subscribed, Subscription},
 };
 
-use crate::{message::Message, reply::store_failed};
+use crate::{
+    admission::Admission,
+    message::Message,
+    reply::{forbidden, not_known, store_failed},
+};
 
 /// Acknowledges once the subscription is stored; a connection may have `limit` of them.
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
-    store: &impl ConnectionStore,
+    admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
 ) -> Result<ServerFrame<'a>, Refusal> {
     let id = request.id()?;
     let entity = request.entity_id()?;
-    let subscribed = store
-        .subscribe(&message.connection, message.connected_at, &entity, limit)
+    if !message.caller.permissions.may_subscribe(&entity) {
+        return Err(forbidden(&format!("subscribe to {entity}")));
+    }
+    admission.admit(message).await?;
+    let subscription = Subscription {
+        connection: &message.connection,
+        connected_at: message.connected_at,
+        token_expires_at: message.caller.token_expires_at,
+        entity: &entity,
+    };
+    let subscribed = admission
+        .store()
+        .subscribe(subscription, limit)
         .await
         .map_err(|error| store_failed(&error))?;
     match subscribed {
@@ -33,9 +48,6 @@ pub async fn handle<'a>(
                 "this connection has {limit} subscriptions, the most it may: unsubscribe from one first"
             ),
         )),
-        Subscribed::ConnectionGone => Err(Refusal::new(
-            ErrorCode::BadRequest,
-            "this connection is not known any more: connect again",
-        )),
+        Subscribed::ConnectionGone => Err(not_known()),
     }
 }

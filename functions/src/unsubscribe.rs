@@ -5,17 +5,19 @@ use herald_shared::{
     store::ConnectionStore,
 };
 
-use crate::{message::Message, reply::store_failed};
+use crate::{admission::Admission, message::Message, reply::store_failed};
 
 /// Acknowledges once the subscription is removed, or if there was none.
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
-    store: &impl ConnectionStore,
+    admission: &Admission<'_, impl ConnectionStore>,
 ) -> Result<ServerFrame<'a>, Refusal> {
     let id = request.id()?;
     let entity = request.entity_id()?;
-    store
+    admission.admit_with_any_token(message).await?;
+    admission
+        .store()
         .unsubscribe(&message.connection, &entity)
         .await
         .map_err(|error| store_failed(&error))?;

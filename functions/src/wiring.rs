@@ -16,7 +16,7 @@ use herald_shared::{
 };
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
-use crate::{message::Message, reply};
+use crate::{admission::Admission, message::Message, reply};
 
 /// Starts logging as Lambda's `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say.
 pub fn start_logging() {
@@ -48,6 +48,11 @@ where
 pub fn connection_table(config: &SdkConfig) -> Result<ConnectionTable, Error> {
     let client = aws_sdk_dynamodb::Client::new(config);
     Ok(ConnectionTable::new(client, required("TABLE_NAME")?))
+}
+
+/// Admits messages as fast as `MESSAGES_PER_SECOND` says.
+pub fn admission(store: &ConnectionTable) -> Result<Admission<'_, ConnectionTable>, Error> {
+    Ok(Admission::new(store, number("MESSAGES_PER_SECOND")?))
 }
 
 /// The notification queue at `NOTIFICATION_QUEUE_URL`.

@@ -1,8 +1,13 @@
 //! Whom a push is for, and how a large audience is taken apart.
 
+use std::time::SystemTime;
+
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ConnectionId, EntityId, UserId};
+use crate::{
+    ids::{ConnectionId, EntityId, UserId},
+    token_expiry::TokenExpiry,
+};
 
 /// The connections a push is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,6 +19,54 @@ pub enum Audience {
     User(UserId),
     /// Every connection subscribed to an entity.
     Entity(EntityId),
+}
+
+/// One connection of an audience.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "WrittenRecipient", into = "WrittenRecipient")]
+pub struct Recipient {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// When its token ends; none: it has no token.
+    pub token_expires_at: Option<TokenExpiry>,
+}
+
+impl Recipient {
+    /// Whether the connection has a token that ended.
+    pub fn token_has_expired(&self, now: SystemTime) -> bool {
+        self.token_expires_at
+            .is_some_and(|expiry| expiry.has_passed(now))
+    }
+}
+
+/// A recipient as it stands on the queue, where thousands may be in one message.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenRecipient {
+    Anonymous(ConnectionId),
+    Until(ConnectionId, TokenExpiry),
+}
+
+impl From<WrittenRecipient> for Recipient {
+    fn from(written: WrittenRecipient) -> Self {
+        let (connection, token_expires_at) = match written {
+            WrittenRecipient::Anonymous(connection) => (connection, None),
+            WrittenRecipient::Until(connection, expiry) => (connection, Some(expiry)),
+        };
+        Self {
+            connection,
+            token_expires_at,
+        }
+    }
+}
+
+impl From<Recipient> for WrittenRecipient {
+    fn from(recipient: Recipient) -> Self {
+        match recipient.token_expires_at {
+            None => Self::Anonymous(recipient.connection),
+            Some(expiry) => Self::Until(recipient.connection, expiry),
+        }
+    }
 }
 
 /// A part of an audience: the connections of some neighbouring slots, in the order of their slots.

@@ -14,6 +14,7 @@ pub mod protocol;
 pub mod push;
 pub mod queue;
 pub mod store;
+pub mod token_expiry;
 
 #[cfg(feature = "aws")]
 mod aws_error;

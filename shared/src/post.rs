@@ -1,4 +1,4 @@
-//! Posting a frame to one connection.
+//! Posting a frame to one connection, and closing one.
 
 use std::{error::Error, future::Future};
 
@@ -17,7 +17,7 @@ pub use management_api::{InvalidEndpoint, ManagementApi};
 #[cfg(feature = "aws")]
 pub use sdk_management_api::SdkManagementApi;
 
-/// Posts frames to connections.
+/// Posts frames to connections, and closes them.
 pub trait Post: Sync {
     /// Returns once the gateway has taken the frame's text for the connection. That the client has
     /// read it is more than anybody here can know.
@@ -26,9 +26,16 @@ pub trait Post: Sync {
         connection: &ConnectionId,
         frame: &str,
     ) -> impl Future<Output = Result<(), PostError>> + Send;
+
+    /// Returns once the gateway has closed the connection. The close carries no reason: a frame that is
+    /// posted before can.
+    fn disconnect(
+        &self,
+        connection: &ConnectionId,
+    ) -> impl Future<Output = Result<(), PostError>> + Send;
 }
 
-/// Why a frame was not posted.
+/// Why a frame was not posted, or a connection not closed.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
     /// The connection is closed, or never was. Whatever is known of it can be forgotten.

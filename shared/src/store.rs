@@ -1,10 +1,16 @@
 //! The connection store: who is connected, as which user, subscribed to what.
 
-use std::{error::Error, future::Future, time::SystemTime};
+use std::{
+    error::Error,
+    future::Future,
+    num::NonZeroU32,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
-    audience::{Audience, Range},
+    audience::{Audience, Range, Recipient},
     ids::{ConnectionId, EntityId, UserId},
+    token_expiry::TokenExpiry,
 };
 
 #[cfg(feature = "aws")]
@@ -31,6 +37,21 @@ pub struct Connection {
     pub user_agent: Option<String>,
     /// Whose it is, if the authorizer said.
     pub user: Option<UserId>,
+    /// When its token ends, if it has one.
+    pub token_expires_at: Option<TokenExpiry>,
+}
+
+/// What is stored of a new subscription.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscription<'a> {
+    /// The subscriber.
+    pub connection: &'a ConnectionId,
+    /// When that connection was opened.
+    pub connected_at: SystemTime,
+    /// When its token ends, as far as the caller knows: it may have been renewed since.
+    pub token_expires_at: Option<TokenExpiry>,
+    /// What it is subscribed to.
+    pub entity: &'a EntityId,
 }
 
 /// How a subscription ended up.
@@ -44,11 +65,43 @@ pub enum Subscribed {
     ConnectionGone,
 }
 
+/// Whether a connection may go on sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// It may send as many messages as were asked for.
+    Admitted {
+        /// When its token ends, if it has one.
+        token_expires_at: Option<TokenExpiry>,
+    },
+    /// It sent more than it may.
+    TooFast,
+    /// The connection was forgotten meanwhile.
+    ConnectionGone,
+}
+
+/// How many messages a connection may send: as many a second as `per_second`, and after a pause up to
+/// `burst` at once. This is the generic cell rate algorithm: a connection is charged the time its
+/// messages take at that rate, and may be at most a burst ahead of the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageRate {
+    /// The messages a second in the long run.
+    pub per_second: NonZeroU32,
+    /// The messages at once.
+    pub burst: NonZeroU32,
+}
+
+impl MessageRate {
+    /// How long so many messages take.
+    pub fn time_for(self, messages: NonZeroU32) -> Duration {
+        Duration::from_secs(messages.get().into()) / self.per_second.get()
+    }
+}
+
 /// As much of an audience as is read at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The connections, in the order of their slots.
-    pub connections: Vec<ConnectionId>,
+    /// Who is on it, in the order of their slots.
+    pub recipients: Vec<Recipient>,
     /// The connection that the page was read to, if the range may hold more.
     pub read_to: Option<ConnectionId>,
 }
@@ -80,13 +133,19 @@ pub trait ConnectionStore: Sync {
         connection: &Connection,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Subscribes a connection that was opened at `connected_at` to an entity, unless it has `limit`
-    /// subscriptions. Subscribing twice is the same as once.
+    /// How many connections of a user are stored, counted up to `limit`. A connection that was stored
+    /// a moment ago may be missing.
+    fn count_connections(
+        &self,
+        user: &UserId,
+        limit: NonZeroU32,
+    ) -> impl Future<Output = Result<u32, StoreError>> + Send;
+
+    /// Subscribes a connection to an entity, unless it has `limit` subscriptions. Subscribing twice is
+    /// the same as once.
     fn subscribe(
         &self,
-        connection: &ConnectionId,
-        connected_at: SystemTime,
-        entity: &EntityId,
+        subscription: Subscription<'_>,
         limit: u32,
     ) -> impl Future<Output = Result<Subscribed, StoreError>> + Send;
 
@@ -96,6 +155,24 @@ pub trait ConnectionStore: Sync {
         connection: &ConnectionId,
         entity: &EntityId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Gives a connection, and all its subscriptions, a token that ends at `token_expires_at`; false if
+    /// the connection was forgotten.
+    fn renew(
+        &self,
+        connection: &ConnectionId,
+        token_expires_at: TokenExpiry,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Charges a connection for so many messages, unless that is more than `rate` allows. They count
+    /// as sent at `now`.
+    fn admit(
+        &self,
+        connection: &ConnectionId,
+        messages: NonZeroU32,
+        rate: MessageRate,
+        now: SystemTime,
+    ) -> impl Future<Output = Result<Admitted, StoreError>> + Send;
 }
 
 /// Why the store could not do what it was asked.

@@ -10,9 +10,11 @@ use lambda_runtime::Error;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
+    let store = wiring::connection_table(&config)?;
+    let admission = wiring::admission(&store)?;
     let queue = wiring::notification_queue(&config)?;
     wiring::serve_messages(async |message, request| {
-        send_message::handle(message, request, &queue).await
+        send_message::handle(message, request, &admission, &queue).await
     })
     .await
 }

@@ -7,9 +7,10 @@ use lambda_runtime::Error;
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
     let store = wiring::connection_table(&config)?;
+    let admission = wiring::admission(&store)?;
     let limit = wiring::number("SUBSCRIPTIONS_PER_CONNECTION")?;
     wiring::serve_messages(async |message, request| {
-        subscribe::handle(message, request, &store, limit).await
+        subscribe::handle(message, request, &admission, limit).await
     })
     .await
 }

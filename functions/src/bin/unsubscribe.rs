@@ -7,8 +7,9 @@ use lambda_runtime::Error;
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
     let store = wiring::connection_table(&config)?;
+    let admission = wiring::admission(&store)?;
     wiring::serve_messages(async |message, request| {
-        unsubscribe::handle(message, request, &store).await
+        unsubscribe::handle(message, request, &admission).await
     })
     .await
 }

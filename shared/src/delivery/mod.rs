@@ -10,6 +10,9 @@
 //!   again after a pause, and nobody else is. What is left when the tries or the time are used up
 //!   goes back to the queue by name, and to the dead-letter queue after the last attempt.
 //! - **Gone** is not a failure: the connection is forgotten, after the posts.
+//! - **A token that ended.** Its connection does not get the push but a last frame that says so, and is
+//!   closed and forgotten. It is found where it costs nothing: the audience's rows say when the token
+//!   ends, so a connection is closed when a push would have reached it, and until then it gets nothing.
 
 mod backoff;
 mod posting;
@@ -29,8 +32,7 @@ use tokio::{sync::Semaphore, time::Instant};
 pub use settings::Settings;
 
 use crate::{
-    audience::{Audience, Range},
-    ids::ConnectionId,
+    audience::{Audience, Range, Recipient},
     post::Post,
     push::{Push, Recipients},
     queue::{DeadLetter, Enqueue, EnqueueError},
@@ -57,6 +59,8 @@ pub struct Report {
     pub delivered: usize,
     /// Those that were gone and are forgotten.
     pub gone: usize,
+    /// Those that were closed and are forgotten.
+    pub disconnected: usize,
     /// Posts that were answered 429.
     pub throttled: usize,
     /// Posts that were made again within this attempt.
@@ -77,6 +81,7 @@ impl AddAssign for Report {
         self.audience += other.audience;
         self.delivered += other.delivered;
         self.gone += other.gone;
+        self.disconnected += other.disconnected;
         self.throttled += other.throttled;
         self.retried += other.retried;
         self.requeued += other.requeued;
@@ -124,30 +129,52 @@ where
     /// `deadline` is back on a queue when this returns.
     pub async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Report, DeliveryError> {
         let mut report = Report::default();
-        let (connections, attempt) = self.recipients(push, &mut report).await?;
-        report.audience = connections.len();
-        let stop_at = deadline - self.settings.reserve;
-        let left = self
-            .post_all(push, connections, stop_at, &mut report)
+        let (recipients, attempt) = self.recipients(push, &mut report).await?;
+        report.audience = recipients.len();
+        let now = SystemTime::now();
+        let (expired, current): (Vec<_>, Vec<_>) = recipients
+            .into_iter()
+            .partition(|recipient| !push.then_disconnect && recipient.token_has_expired(now));
+        self.deliver_to(push, current, attempt, deadline, &mut report)
             .await?;
-        self.put_back(push, &left, attempt, &mut report).await?;
-        report.gone = left.gone.len();
-        let until = deadline - self.settings.reserve / 2;
-        let not_forgotten = self.forget(left.gone, until).await;
-        // They are found to be gone, and forgotten, by whoever is given the message.
-        self.requeue(push, &not_forgotten, attempt, Duration::ZERO)
-            .await?;
+        if !expired.is_empty() {
+            let goodbye = push.to_expired();
+            self.deliver_to(&goodbye, expired, 1, deadline, &mut report)
+                .await?;
+        }
         Ok(report)
     }
 
-    /// The connections to post to now, and the number of this attempt. Whatever of the audience is
-    /// beyond a page is on the queue when this returns.
+    async fn deliver_to(
+        &self,
+        push: &Push,
+        recipients: Vec<Recipient>,
+        attempt: u32,
+        deadline: Instant,
+        report: &mut Report,
+    ) -> Result<(), DeliveryError> {
+        let stop_at = deadline - self.settings.reserve;
+        let left = self.post_all(push, recipients, stop_at, report).await?;
+        self.put_back(push, &left, attempt, report).await?;
+        report.gone += left.gone.len();
+        report.disconnected += left.disconnected.len();
+        let until = deadline - self.settings.reserve / 2;
+        let ended = left.gone.into_iter().chain(left.disconnected);
+        let not_forgotten = self.forget(ended, until).await;
+        // They are found to be gone, and forgotten, by whoever is given the message.
+        self.requeue(push, &not_forgotten, attempt, Duration::ZERO)
+            .await?;
+        Ok(())
+    }
+
+    /// Whom to post to now, and the number of this attempt. Whatever of the audience is beyond a page
+    /// is on the queue when this returns.
     async fn recipients(
         &self,
         push: &Push,
         report: &mut Report,
-    ) -> Result<(Vec<ConnectionId>, u32), DeliveryError> {
-        let (mut connections, attempt) = match &push.recipients {
+    ) -> Result<(Vec<Recipient>, u32), DeliveryError> {
+        let (mut recipients, attempt) = match &push.recipients {
             Recipients::Connections {
                 connections,
                 attempt,
@@ -159,11 +186,11 @@ where
                     report.continuations = rest.len();
                     self.continue_with(push, audience, rest).await?;
                 }
-                (page.connections, 1)
+                (page.recipients, 1)
             }
         };
-        connections.retain(|connection| push.except.as_ref() != Some(connection));
-        Ok((connections, attempt))
+        recipients.retain(|recipient| push.except.as_ref() != Some(&recipient.connection));
+        Ok((recipients, attempt))
     }
 
     async fn continue_with(
@@ -184,19 +211,23 @@ where
         self.queue.enqueue(&continuations, Duration::ZERO).await
     }
 
-    /// Forgets connections that are gone, and returns those that there was no time for. One that
+    /// Forgets connections that ended, and returns those that there was no time for. One that
     /// cannot be forgotten is gone at the next push as well, so the failure is only logged.
-    async fn forget(&self, gone: Vec<ConnectionId>, until: Instant) -> Vec<ConnectionId> {
-        stream::iter(gone)
-            .map(|connection| async move {
+    async fn forget(
+        &self,
+        ended: impl Iterator<Item = Recipient>,
+        until: Instant,
+    ) -> Vec<Recipient> {
+        stream::iter(ended)
+            .map(|recipient| async move {
                 if Instant::now() >= until {
-                    return Some(connection);
+                    return Some(recipient);
                 }
-                if let Err(error) = self.store.forget(&connection).await {
+                if let Err(error) = self.store.forget(&recipient.connection).await {
                     tracing::warn!(
-                        connection_id = %connection,
+                        connection_id = %recipient.connection,
                         error = &error as &dyn std::error::Error,
-                        "a connection that is gone could not be forgotten"
+                        "a connection that ended could not be forgotten"
                     );
                 }
                 None

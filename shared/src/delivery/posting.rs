@@ -1,4 +1,5 @@
-//! Posting one frame to many connections, each tried again for itself.
+//! Posting one frame to many connections, each tried again for itself, and closing them if the push
+//! says so.
 
 use std::{pin::pin, time::SystemTime};
 
@@ -7,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Delivery, DeliveryError, Report, backoff};
 use crate::{
-    ids::ConnectionId,
+    audience::Recipient,
     in_full::in_full,
     post::{Post, PostError},
     push::Push,
@@ -21,20 +22,22 @@ const IN_HAND: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Left {
     /// They are gone.
-    pub(super) gone: Vec<ConnectionId>,
+    pub(super) gone: Vec<Recipient>,
+    /// They have their last frame and are closed.
+    pub(super) disconnected: Vec<Recipient>,
     /// Every try failed.
-    pub(super) unreached: Vec<ConnectionId>,
+    pub(super) unreached: Vec<Recipient>,
     /// Why the last of those failed.
     pub(super) reason: String,
     /// The gateway refuses to have them posted to.
-    pub(super) forbidden: Vec<ConnectionId>,
+    pub(super) forbidden: Vec<Recipient>,
     /// There was no time to try.
-    pub(super) untried: Vec<ConnectionId>,
+    pub(super) untried: Vec<Recipient>,
 }
 
 /// How one connection ended.
 struct Tried {
-    connection: ConnectionId,
+    recipient: Recipient,
     outcome: Outcome,
     throttled: usize,
     retried: usize,
@@ -42,6 +45,7 @@ struct Tried {
 
 enum Outcome {
     Delivered(SystemTime),
+    Disconnected,
     Failed(PostError),
     Untried,
 }
@@ -51,13 +55,12 @@ impl<S: Sync, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
     pub(super) async fn post_all(
         &self,
         push: &Push,
-        connections: Vec<ConnectionId>,
+        recipients: Vec<Recipient>,
         stop_at: Instant,
         report: &mut Report,
     ) -> Result<Left, DeliveryError> {
-        let frame = push.frame.get();
-        let tried = stream::iter(connections)
-            .map(|connection| self.post(connection, frame, stop_at))
+        let tried = stream::iter(recipients)
+            .map(|recipient| self.post(recipient, push, stop_at))
             .buffer_unordered(IN_HAND);
         let mut tried = pin!(tried);
         let mut left = Left::default();
@@ -69,17 +72,18 @@ impl<S: Sync, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
                     report.delivered += 1;
                     report.last_post_at = report.last_post_at.max(Some(at));
                 }
-                Outcome::Untried => left.untried.push(tried.connection),
-                Outcome::Failed(PostError::Gone) => left.gone.push(tried.connection),
+                Outcome::Disconnected => left.disconnected.push(tried.recipient),
+                Outcome::Untried => left.untried.push(tried.recipient),
+                Outcome::Failed(PostError::Gone) => left.gone.push(tried.recipient),
                 // It is the frame and not the connection: the others would answer the same.
                 Outcome::Failed(PostError::TooLarge) => {
-                    let length = frame.len();
+                    let length = push.frame.get().len();
                     return Err(DeliveryError::TooLarge { length });
                 }
-                Outcome::Failed(PostError::Forbidden(_)) => left.forbidden.push(tried.connection),
+                Outcome::Failed(PostError::Forbidden(_)) => left.forbidden.push(tried.recipient),
                 Outcome::Failed(error) => {
                     left.reason = in_full(&error);
-                    left.unreached.push(tried.connection);
+                    left.unreached.push(tried.recipient);
                 }
             }
         }
@@ -87,23 +91,26 @@ impl<S: Sync, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
     }
 
     /// Tries one connection until it answers, the tries are used up, or it is time to stop.
-    async fn post(&self, connection: ConnectionId, frame: &str, stop_at: Instant) -> Tried {
+    async fn post(&self, recipient: Recipient, push: &Push, stop_at: Instant) -> Tried {
         let mut tried = Tried {
-            connection,
+            recipient,
             outcome: Outcome::Untried,
             throttled: 0,
             retried: 0,
         };
         for failed in 1.. {
-            let Some(posted) = self.post_once(&tried.connection, frame, stop_at).await else {
+            let last = failed >= self.settings.tries;
+            let Some(posted) = self.take_turn(&tried.recipient, push, last, stop_at).await else {
                 return tried;
             };
             tried.retried += usize::from(failed > 1);
             tried.throttled += usize::from(matches!(posted, Err(PostError::Throttled)));
-            let last = failed >= self.settings.tries;
             match posted {
                 Ok(()) => {
-                    tried.outcome = Outcome::Delivered(SystemTime::now());
+                    tried.outcome = match push.then_disconnect {
+                        true => Outcome::Disconnected,
+                        false => Outcome::Delivered(SystemTime::now()),
+                    };
                     return tried;
                 }
                 Err(error) => {
@@ -119,19 +126,37 @@ impl<S: Sync, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
         tried
     }
 
-    /// One post, when it is its turn; none if that is too late.
-    async fn post_once(
+    /// One try, when it is its turn; none if that is too late.
+    async fn take_turn(
         &self,
-        connection: &ConnectionId,
-        frame: &str,
+        recipient: &Recipient,
+        push: &Push,
+        last: bool,
         stop_at: Instant,
     ) -> Option<Result<(), PostError>> {
         let _turn = self.in_flight.acquire().await;
         if Instant::now() >= stop_at {
             return None;
         }
-        let post = self.poster.post(connection, frame);
-        let posted = timeout(self.settings.post_timeout, post).await;
-        Some(posted.unwrap_or(Err(PostError::TimedOut)))
+        let connection = &recipient.connection;
+        let posted = self
+            .in_time(self.poster.post(connection, push.frame.get()))
+            .await;
+        if !push.then_disconnect {
+            return Some(posted);
+        }
+        Some(match posted {
+            // Whoever does not take the last frame is closed without it.
+            Err(error) if !(last && error.is_passing()) => Err(error),
+            _ => self.in_time(self.poster.disconnect(connection)).await,
+        })
+    }
+
+    async fn in_time(
+        &self,
+        answer: impl Future<Output = Result<(), PostError>>,
+    ) -> Result<(), PostError> {
+        let answer = timeout(self.settings.post_timeout, answer).await;
+        answer.unwrap_or(Err(PostError::TimedOut))
     }
 }

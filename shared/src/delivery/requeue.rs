@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Delivery, Report, backoff, posting::Left};
 use crate::{
-    ids::ConnectionId,
+    audience::Recipient,
     push::{Push, Recipients},
     queue::{DeadLetter, Enqueue, EnqueueError},
 };
@@ -14,6 +14,9 @@ const MESSAGE_BYTES: usize = 240 * 1024;
 
 /// What a message holds beside its frame and its connections.
 const ENVELOPE_BYTES: usize = 2 * 1024;
+
+/// What stands around a connection's id in JSON: brackets, quotes, the end of its token, commas.
+const RECIPIENT_BYTES: usize = 26;
 
 impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
     /// Puts back what is left after the `attempt`-th attempt: what there was no time for as the same
@@ -46,7 +49,7 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
     pub(super) async fn requeue(
         &self,
         push: &Push,
-        connections: &[ConnectionId],
+        connections: &[Recipient],
         attempt: u32,
         delay: Duration,
     ) -> Result<(), EnqueueError> {
@@ -61,7 +64,7 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
     async fn bury(
         &self,
         push: &Push,
-        connections: &[ConnectionId],
+        connections: &[Recipient],
         reason: &str,
         report: &mut Report,
     ) -> Result<(), EnqueueError> {
@@ -76,12 +79,11 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
 }
 
 /// The push for these connections, as messages that keep to the queue's size limit.
-fn split(push: &Push, connections: &[ConnectionId], attempt: u32) -> Vec<Push> {
+fn split(push: &Push, connections: &[Recipient], attempt: u32) -> Vec<Push> {
     let room = MESSAGE_BYTES.saturating_sub(push.frame.get().len() + ENVELOPE_BYTES);
-    // In JSON: two quotes and a comma around each.
     let longest = connections
         .iter()
-        .map(|connection| connection.as_str().len() + 3);
+        .map(|recipient| recipient.connection.as_str().len() + RECIPIENT_BYTES);
     let in_one = (room / longest.max().unwrap_or(1)).max(1);
     connections
         .chunks(in_one)

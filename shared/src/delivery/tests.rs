@@ -7,20 +7,29 @@ use tokio::time::Instant;
 
 use super::{Delivery, DeliveryError, Report, Settings};
 use crate::{
-    audience::{Audience, Range},
+    audience::{Audience, Range, Recipient},
     ids::{ConnectionId, EntityId},
     post::{Post, PostError, scripted::ScriptedPoster},
     push::{Push, Recipients},
     queue::memory::MemoryQueues,
     store::{
-        Connection, ConnectionStore, Forget, Page, ReadAudience, StoreError, memory::MemoryStore,
+        Connection, ConnectionStore, Forget, Page, ReadAudience, StoreError, Subscription,
+        memory::MemoryStore,
     },
+    token_expiry::TokenExpiry,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn connection_id(number: usize) -> ConnectionId {
     ConnectionId::new(format!("c-{number}")).expect("an id")
+}
+
+fn recipient(number: usize) -> Recipient {
+    Recipient {
+        connection: connection_id(number),
+        token_expires_at: None,
+    }
 }
 
 fn entity() -> EntityId {
@@ -37,14 +46,24 @@ async fn subscribers(count: usize, page_size: usize) -> MemoryStore {
             ip_address: None,
             user_agent: None,
             user: None,
+            token_expires_at: None,
         };
         store.connect(&connection).await.expect("a store");
         store
-            .subscribe(&connection.id, connection.connected_at, &entity(), 1)
+            .subscribe(subscription(&connection, &entity()), 1)
             .await
             .expect("a store");
     }
     store
+}
+
+fn subscription<'a>(connection: &'a Connection, entity: &'a EntityId) -> Subscription<'a> {
+    Subscription {
+        connection: &connection.id,
+        connected_at: connection.connected_at,
+        token_expires_at: connection.token_expires_at,
+        entity,
+    }
 }
 
 fn push() -> Push {
@@ -58,6 +77,7 @@ fn push_of(frame: &str) -> Push {
         recipients: Recipients::all(Audience::Entity(entity())),
         except: None,
         frame: RawValue::from_string(frame.to_owned()).expect("JSON"),
+        then_disconnect: false,
     }
 }
 
@@ -220,7 +240,7 @@ async fn what_never_passes_is_a_dead_letter_alone_after_the_last_attempt() {
     assert_eq!(
         again.recipients,
         Recipients::Connections {
-            connections: vec![connection_id(7)],
+            connections: vec![recipient(7)],
             attempt: 1,
         }
     );
@@ -257,8 +277,92 @@ async fn who_is_gone_is_forgotten_and_no_failure() {
         .read_audience(&audience, &range)
         .await
         .expect("a page");
-    assert_eq!(page.connections.len(), 8);
-    assert!(!page.connections.contains(&connection_id(4)));
+    assert_eq!(page.recipients.len(), 8);
+    assert!(!page.recipients.contains(&recipient(4)));
+}
+
+const GOODBYE: &str =
+    r#"{"type":"disconnect","code":"token_expired","reason":"token expired","reconnect":true}"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ended_gets_a_last_frame_in_place_of_the_push() {
+    let store = subscribers(10, 100).await;
+    let ended = TokenExpiry::from_epoch_seconds(1_000);
+    let good = TokenExpiry::from_epoch_seconds(u64::MAX / 2);
+    for (number, expiry) in [(3, ended), (4, ended), (5, good)] {
+        let renewed = store.renew(&connection_id(number), expiry).await;
+        assert!(renewed.expect("a store"));
+    }
+    let poster = ScriptedPoster::new(|_, _| Ok(()));
+    let queues = MemoryQueues::default();
+    let reports = deliver_all(&store, &poster, &queues, push()).await;
+    assert_eq!((reports[0].delivered, reports[0].disconnected), (8, 2));
+    for number in 0..10 {
+        let posts = poster.posts(&connection_id(number));
+        let expired = number == 3 || number == 4;
+        let frame = push().frame.get().to_owned();
+        let expected = if expired { GOODBYE.to_owned() } else { frame };
+        assert_eq!((posts.taken, posts.disconnected), (vec![expected], expired));
+    }
+    let again = deliver_all(&store, &poster, &queues, push()).await;
+    assert_eq!((again[0].audience, again[0].delivered), (8, 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_before_the_next_attempt_gets_no_push_either() {
+    let store = subscribers(2, 100).await;
+    let poster = ScriptedPoster::new(|_, _| Ok(()));
+    let queues = MemoryQueues::default();
+    let named = push().to(Recipients::Connections {
+        connections: vec![
+            Recipient {
+                token_expires_at: Some(TokenExpiry::from_epoch_seconds(1_000)),
+                ..recipient(0)
+            },
+            recipient(1),
+        ],
+        attempt: 2,
+    });
+    let read = Push::from_queue_body(&named.to_queue_body()).expect("a push");
+    let reports = deliver_all(&store, &poster, &queues, read).await;
+    assert_eq!((reports[0].delivered, reports[0].disconnected), (1, 1));
+    assert_eq!(poster.posts(&connection_id(0)).taken, [GOODBYE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_that_disconnects_closes_and_forgets_even_who_takes_no_frame() {
+    let store = subscribers(4, 100).await;
+    let poster = ScriptedPoster::new(|connection, nth| match connection.as_str() {
+        "c-1" => Err(PostError::Throttled),
+        "c-2" if nth == 1 => Err(unavailable()),
+        "c-3" => Err(PostError::Gone),
+        _ => Ok(()),
+    });
+    let queues = MemoryQueues::default();
+    let disconnecting = Push {
+        then_disconnect: true,
+        ..push()
+    };
+    let reports = deliver_all(&store, &poster, &queues, disconnecting).await;
+    assert_eq!((reports.len(), reports[0].delivered), (1, 0));
+    assert_eq!((reports[0].disconnected, reports[0].gone), (3, 1));
+    for (number, tries, taken, disconnected) in [
+        (0, 1, 1, true),
+        (1, 3, 0, true),
+        (2, 2, 1, true),
+        (3, 1, 0, false),
+    ] {
+        let posts = poster.posts(&connection_id(number));
+        assert_eq!(
+            (posts.tries, posts.taken.len(), posts.disconnected),
+            (tries, taken, disconnected),
+            "{number}"
+        );
+    }
+    let everyone = store
+        .read_audience(&Audience::Everyone, &Range::WHOLE)
+        .await;
+    assert!(everyone.expect("a page").recipients.is_empty());
 }
 
 /// A store that takes a second to forget.
@@ -307,6 +411,10 @@ impl Post for SlowPoster {
         tokio::time::sleep(Duration::from_secs(1)).await;
         Ok(())
     }
+
+    async fn disconnect(&self, _: &ConnectionId) -> Result<(), PostError> {
+        Ok(())
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -340,6 +448,10 @@ struct SilentPoster;
 impl Post for SilentPoster {
     async fn post(&self, _: &ConnectionId, _: &str) -> Result<(), PostError> {
         std::future::pending().await
+    }
+
+    async fn disconnect(&self, _: &ConnectionId) -> Result<(), PostError> {
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ use aws_sdk_apigatewaymanagement::config::{Region, SharedCredentialsProvider};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
-    Request, Response, Uri,
+    Method, Request, Response, Uri,
     body::Incoming,
     header::{self, HeaderValue},
     http::uri::PathAndQuery,
@@ -33,7 +33,7 @@ use hyper_util::{
 use percent_encoding::utf8_percent_encode;
 
 use self::{
-    frame::LastFrame,
+    frame::{Frame, LastFrame},
     signing::{CONTENT_TYPE, Signer, UNRESERVED},
 };
 use super::{
@@ -91,14 +91,29 @@ impl ManagementApi {
 impl Post for ManagementApi {
     async fn post(&self, connection: &ConnectionId, frame: &str) -> Result<(), PostError> {
         let frame = self.last_frame.of(frame);
+        self.send(Method::POST, connection, &frame).await
+    }
+
+    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), PostError> {
+        self.send(Method::DELETE, connection, &Frame::new("")).await
+    }
+}
+
+impl ManagementApi {
+    async fn send(
+        &self,
+        method: Method,
+        connection: &ConnectionId,
+        frame: &Frame,
+    ) -> Result<(), PostError> {
         let path = self.endpoint.path(connection);
         let signed = self
             .signer
-            .sign(&path, &frame.hash, SystemTime::now())
+            .sign(&method, &path, &frame.hash, SystemTime::now())
             .await
             .map_err(PostError::Unavailable)?;
         let mut request = Request::new(Full::new(frame.bytes.clone()));
-        *request.method_mut() = hyper::Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() = self.endpoint.uri(path)?;
         let headers = request.headers_mut();
         headers.insert(header::HOST, self.endpoint.host.clone());

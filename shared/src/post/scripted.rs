@@ -23,10 +23,13 @@ pub struct Posts {
     pub tries: usize,
     /// The frames it took.
     pub taken: Vec<String>,
+    /// Whether it was disconnected.
+    pub disconnected: bool,
 }
 
 impl ScriptedPoster {
-    /// A poster that answers the n-th post to a connection, the first being 1, as `script` says.
+    /// A poster that answers the n-th post to a connection, the first being 1, as `script` says, and
+    /// disconnects whom it is told to.
     pub fn new(
         script: impl Fn(&ConnectionId, usize) -> Result<(), PostError> + Send + Sync + 'static,
     ) -> Self {
@@ -52,6 +55,12 @@ impl Post for ScriptedPoster {
         posts.tries += 1;
         (self.script)(connection, posts.tries)?;
         posts.taken.push(frame.to_owned());
+        Ok(())
+    }
+
+    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), PostError> {
+        let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
+        posts.entry(connection.clone()).or_default().disconnected = true;
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! The gateway's `@connections` management API through the AWS SDK.
 
-use aws_sdk_apigatewaymanagement::{
-    Client, error::SdkError, operation::post_to_connection::PostToConnectionError, primitives::Blob,
-};
+use std::error::Error;
+
+use aws_sdk_apigatewaymanagement::{Client, error::SdkError, primitives::Blob};
 
 use super::{Post, PostError, answer::post_error};
 use crate::ids::ConnectionId;
@@ -32,9 +32,19 @@ impl Post for SdkManagementApi {
             .map(drop)
             .map_err(failed)
     }
+
+    async fn disconnect(&self, connection: &ConnectionId) -> Result<(), PostError> {
+        self.client
+            .delete_connection()
+            .connection_id(connection.as_str())
+            .send()
+            .await
+            .map(drop)
+            .map_err(failed)
+    }
 }
 
-fn failed(error: SdkError<PostToConnectionError>) -> PostError {
+fn failed<E: Error + Send + Sync + 'static>(error: SdkError<E>) -> PostError {
     let Some(answer) = error.raw_response() else {
         return PostError::Unavailable(error.into());
     };

@@ -7,27 +7,32 @@
 //! afterwards. So either the count fails and the subscription is taken back, or it was stored in
 //! time to be found.
 
-use std::time::SystemTime;
+mod admission;
+mod renewal;
+mod subscriptions;
+
+use std::{num::NonZeroU32, time::SystemTime};
 
 use aws_sdk_dynamodb::{
     Client,
+    error::{ProvideErrorMetadata, SdkError},
     operation::{
         delete_item::builders::DeleteItemFluentBuilder,
         update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     },
-    types::{
-        DeleteRequest, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, WriteRequest,
-    },
+    types::{DeleteRequest, PutRequest, Select, WriteRequest},
 };
 
 use super::{
-    Connection, ConnectionStore, Forget, Page, ReadAudience, StoreError, Subscribed,
+    Admitted, Connection, ConnectionStore, Forget, MessageRate, Page, ReadAudience, StoreError,
+    Subscribed, Subscription,
     batch_write::{batch_write, failed},
     row::{self, Row, text},
 };
 use crate::{
-    audience::{Audience, Range},
-    ids::{ConnectionId, EntityId},
+    audience::{Audience, Range, Recipient},
+    ids::{ConnectionId, EntityId, UserId},
+    token_expiry::TokenExpiry,
 };
 
 /// The connection store on a DynamoDB table.
@@ -57,88 +62,6 @@ impl ConnectionTable {
         }
     }
 
-    /// Stores a subscription; false if it was there before.
-    async fn put_subscription(&self, row: Row) -> Result<bool, StoreError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(row))
-            .condition_expression("attribute_not_exists(pk)")
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(failed("store the subscription", error)),
-        }
-    }
-
-    /// Counts one subscription more on the connection's row, if there is such a row and room.
-    async fn count_subscription(
-        &self,
-        connection: &ConnectionId,
-        limit: u32,
-    ) -> Result<Subscribed, StoreError> {
-        let counted = self
-            .add_to_count(connection, 1)
-            .condition_expression(
-                "attribute_exists(pk) AND \
-                 (attribute_not_exists(subscriptions) OR subscriptions < :limit)",
-            )
-            .expression_attribute_values(":limit", row::number(limit))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let Err(error) = counted else {
-            return Ok(Subscribed::Stored);
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                Ok(match failed.item() {
-                    Some(_) => Subscribed::LimitReached,
-                    None => Subscribed::ConnectionGone,
-                })
-            }
-            _ => Err(failed("count the subscription", error)),
-        }
-    }
-
-    async fn discount_subscription(&self, connection: &ConnectionId) -> Result<(), StoreError> {
-        let discounted = self
-            .add_to_count(connection, -1)
-            .condition_expression("attribute_exists(pk)")
-            .send()
-            .await;
-        match discounted {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(failed("count the subscription off", error)),
-        }
-    }
-
-    fn add_to_count(&self, connection: &ConnectionId, change: i32) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", text(row::partition_key(connection)))
-            .key("sk", text(row::CONNECTION))
-            .update_expression("ADD subscriptions :change")
-            .expression_attribute_values(":change", row::number(change))
-    }
-
     fn delete(&self, connection: &ConnectionId, audience: &Audience) -> DeleteItemFluentBuilder {
         self.client
             .delete_item()
@@ -147,12 +70,20 @@ impl ConnectionTable {
             .key("sk", text(row::sort_key(audience)))
     }
 
-    /// Deletes one page of a connection's rows; returns where the next one starts.
-    async fn delete_page(
+    fn update(&self, connection: &ConnectionId, sort_key: &str) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(row::partition_key(connection)))
+            .key("sk", text(sort_key))
+    }
+
+    /// The keys of one page of a connection's rows, and where the next page starts.
+    async fn read_rows(
         &self,
         connection: &ConnectionId,
         start: Option<Row>,
-    ) -> Result<Option<Row>, StoreError> {
+    ) -> Result<(Vec<Row>, Option<Row>), StoreError> {
         let page = self
             .client
             .query()
@@ -165,9 +96,11 @@ impl ConnectionTable {
             .send()
             .await
             .map_err(|error| failed("read the connection's rows", error))?;
-        let deletes = page
-            .items
-            .unwrap_or_default()
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+    }
+
+    async fn delete_rows(&self, keys: Vec<Row>) -> Result<(), StoreError> {
+        let deletes = keys
             .into_iter()
             .map(|key| {
                 let request = DeleteRequest::builder().set_key(Some(key)).build();
@@ -175,14 +108,8 @@ impl ConnectionTable {
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| unbuildable("delete the connection's rows", error))?;
-        batch_write(
-            &self.client,
-            &self.table,
-            deletes,
-            "delete the connection's rows",
-        )
-        .await?;
-        Ok(page.last_evaluated_key)
+        let step = "delete the connection's rows";
+        batch_write(&self.client, &self.table, deletes, step).await
     }
 }
 
@@ -193,6 +120,7 @@ impl ConnectionStore for ConnectionTable {
                 &connection.id,
                 &Audience::User(user),
                 connection.connected_at,
+                connection.token_expires_at,
             )
         });
         let puts = [Some(row::connection(connection)), user_membership]
@@ -207,26 +135,29 @@ impl ConnectionStore for ConnectionTable {
         batch_write(&self.client, &self.table, puts, "store the connection").await
     }
 
+    async fn count_connections(&self, user: &UserId, limit: NonZeroU32) -> Result<u32, StoreError> {
+        let audience = Audience::User(user.clone());
+        let counted = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(row::AUDIENCE_INDEX)
+            .key_condition_expression("audiencePk = :user")
+            .expression_attribute_values(":user", text(row::audience_key(&audience)))
+            .select(Select::Count)
+            .limit(limit.get().try_into().unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| failed("count the user's connections", error))?;
+        Ok(counted.count().try_into().unwrap_or_default())
+    }
+
     async fn subscribe(
         &self,
-        connection: &ConnectionId,
-        connected_at: SystemTime,
-        entity: &EntityId,
+        subscription: Subscription<'_>,
         limit: u32,
     ) -> Result<Subscribed, StoreError> {
-        let audience = Audience::Entity(entity.clone());
-        let row = row::membership(connection, &audience, connected_at);
-        if !self.put_subscription(row).await? {
-            return Ok(Subscribed::Stored);
-        }
-        let subscribed = self.count_subscription(connection, limit).await;
-        if !matches!(subscribed, Ok(Subscribed::Stored)) {
-            self.delete(connection, &audience)
-                .send()
-                .await
-                .map_err(|error| failed("take the subscription back", error))?;
-        }
-        subscribed
+        self.store_subscription(subscription, limit).await
     }
 
     async fn unsubscribe(
@@ -234,16 +165,25 @@ impl ConnectionStore for ConnectionTable {
         connection: &ConnectionId,
         entity: &EntityId,
     ) -> Result<(), StoreError> {
-        let deleted = self
-            .delete(connection, &Audience::Entity(entity.clone()))
-            .return_values(ReturnValue::AllOld)
-            .send()
-            .await
-            .map_err(|error| failed("delete the subscription", error))?;
-        match deleted.attributes {
-            Some(_) => self.discount_subscription(connection).await,
-            None => Ok(()),
-        }
+        self.remove_subscription(connection, entity).await
+    }
+
+    async fn renew(
+        &self,
+        connection: &ConnectionId,
+        token_expires_at: TokenExpiry,
+    ) -> Result<bool, StoreError> {
+        self.renew_rows(connection, token_expires_at).await
+    }
+
+    async fn admit(
+        &self,
+        connection: &ConnectionId,
+        messages: NonZeroU32,
+        rate: MessageRate,
+        now: SystemTime,
+    ) -> Result<Admitted, StoreError> {
+        self.charge(connection, messages, rate, now).await
     }
 }
 
@@ -255,10 +195,12 @@ impl Forget for ConnectionTable {
             .map_err(|error| failed("delete the connection", error))?;
         let mut start = None;
         loop {
-            start = self.delete_page(connection, start).await?;
-            if start.is_none() {
+            let (keys, next) = self.read_rows(connection, start).await?;
+            self.delete_rows(keys).await?;
+            if next.is_none() {
                 return Ok(());
             }
+            start = next;
         }
     }
 }
@@ -281,7 +223,8 @@ impl ReadAudience for ConnectionTable {
             .expression_attribute_values(":audience", text(row::audience_key(audience)))
             .expression_attribute_values(":first", text(first))
             .expression_attribute_values(":last", text(last))
-            .projection_expression("audienceSk")
+            .projection_expression("audienceSk, #expiry")
+            .expression_attribute_names("#expiry", row::TOKEN_EXPIRES_AT)
             .set_exclusive_start_key(start)
             .set_limit(self.page_limit)
             .send()
@@ -289,10 +232,17 @@ impl ReadAudience for ConnectionTable {
             .map_err(|error| failed("read the audience", error))?;
         let read_to = page.last_evaluated_key.as_ref();
         Ok(Page {
-            connections: page.items().iter().filter_map(connection_of).collect(),
+            recipients: page.items().iter().filter_map(recipient_of).collect(),
             read_to: read_to.and_then(connection_of),
         })
     }
+}
+
+fn recipient_of(row: &Row) -> Option<Recipient> {
+    Some(Recipient {
+        connection: connection_of(row)?,
+        token_expires_at: row::token_expiry(row),
+    })
 }
 
 fn connection_of(row: &Row) -> Option<ConnectionId> {
@@ -305,5 +255,17 @@ fn unbuildable(step: &'static str, error: aws_sdk_dynamodb::error::BuildError) -
     StoreError::Failed {
         step,
         source: error.into(),
+    }
+}
+
+fn condition_failed<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    error.code() == Some("ConditionalCheckFailedException")
+}
+
+/// The row that did not fulfil the condition of an update, if it asked for it and there is one.
+fn refused_item(error: &SdkError<UpdateItemError>) -> Option<&Row> {
+    match error.as_service_error()? {
+        UpdateItemError::ConditionalCheckFailedException(failed) => failed.item(),
+        _ => None,
     }
 }

@@ -3,14 +3,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
-use super::{Connection, ConnectionStore, Forget, Page, ReadAudience, StoreError, Subscribed};
+use super::{
+    Admitted, Connection, ConnectionStore, Forget, MessageRate, Page, ReadAudience, StoreError,
+    Subscribed, Subscription,
+};
 use crate::{
-    audience::{Audience, Range, slot},
-    ids::{ConnectionId, EntityId},
+    audience::{Audience, Range, Recipient, slot},
+    ids::{ConnectionId, EntityId, UserId},
+    token_expiry::TokenExpiry,
 };
 
 /// The connection store in memory.
@@ -25,6 +30,9 @@ pub struct MemoryStore {
 struct Memberships {
     user: Option<Audience>,
     entities: BTreeSet<EntityId>,
+    token_expires_at: Option<TokenExpiry>,
+    /// Up to when its messages are charged.
+    charged_until: Option<SystemTime>,
 }
 
 impl MemoryStore {
@@ -57,24 +65,33 @@ impl ConnectionStore for MemoryStore {
     async fn connect(&self, connection: &Connection) -> Result<(), StoreError> {
         let memberships = Memberships {
             user: connection.user.clone().map(Audience::User),
-            entities: BTreeSet::new(),
+            token_expires_at: connection.token_expires_at,
+            ..Memberships::default()
         };
         self.connections()
             .insert(connection.id.clone(), memberships);
         Ok(())
     }
 
+    async fn count_connections(&self, user: &UserId, limit: NonZeroU32) -> Result<u32, StoreError> {
+        let audience = Audience::User(user.clone());
+        let connections = self.connections();
+        let of_user = connections
+            .values()
+            .filter(|memberships| memberships.of(&audience));
+        Ok((0..limit.get()).zip(of_user).count() as u32)
+    }
+
     async fn subscribe(
         &self,
-        connection: &ConnectionId,
-        _connected_at: SystemTime,
-        entity: &EntityId,
+        subscription: Subscription<'_>,
         limit: u32,
     ) -> Result<Subscribed, StoreError> {
         let mut connections = self.connections();
-        let Some(memberships) = connections.get_mut(connection) else {
+        let Some(memberships) = connections.get_mut(subscription.connection) else {
             return Ok(Subscribed::ConnectionGone);
         };
+        let entity = subscription.entity;
         let full = memberships.entities.len() >= limit as usize;
         if full && !memberships.entities.contains(entity) {
             return Ok(Subscribed::LimitReached);
@@ -93,6 +110,42 @@ impl ConnectionStore for MemoryStore {
         }
         Ok(())
     }
+
+    async fn renew(
+        &self,
+        connection: &ConnectionId,
+        token_expires_at: TokenExpiry,
+    ) -> Result<bool, StoreError> {
+        let mut connections = self.connections();
+        let memberships = connections.get_mut(connection);
+        Ok(memberships
+            .map(|memberships| memberships.token_expires_at = Some(token_expires_at))
+            .is_some())
+    }
+
+    async fn admit(
+        &self,
+        connection: &ConnectionId,
+        messages: NonZeroU32,
+        rate: MessageRate,
+        now: SystemTime,
+    ) -> Result<Admitted, StoreError> {
+        let mut connections = self.connections();
+        let Some(memberships) = connections.get_mut(connection) else {
+            return Ok(Admitted::ConnectionGone);
+        };
+        let start = memberships
+            .charged_until
+            .map_or(now, |until| until.max(now));
+        let until = start + rate.time_for(messages);
+        if until > now + rate.time_for(rate.burst) {
+            return Ok(Admitted::TooFast);
+        }
+        memberships.charged_until = Some(until);
+        Ok(Admitted::Admitted {
+            token_expires_at: memberships.token_expires_at,
+        })
+    }
 }
 
 impl Forget for MemoryStore {
@@ -109,20 +162,29 @@ impl ReadAudience for MemoryStore {
         let in_range: BTreeSet<_> = connections
             .iter()
             .filter(|(_, memberships)| memberships.of(audience))
-            .map(|(connection, _)| (slot(connection), connection))
-            .filter(|(slot, _)| (range.first..=range.last).contains(slot))
-            .filter(|place| start.is_none_or(|start| *place > start))
+            .map(|(connection, memberships)| {
+                let place = (slot(connection), connection);
+                (place, memberships.token_expires_at)
+            })
+            .filter(|((slot, _), _)| (range.first..=range.last).contains(slot))
+            .filter(|(place, _)| start.is_none_or(|start| *place > start))
             .collect();
         let page: Vec<_> = in_range
             .into_iter()
             .take(self.page_size)
-            .map(|(_, connection)| connection.clone())
+            .map(|((_, connection), token_expires_at)| Recipient {
+                connection: connection.clone(),
+                token_expires_at,
+            })
             .collect();
         // As DynamoDB, which does not look whether anything follows a full page.
         let full = page.len() == self.page_size;
         Ok(Page {
-            read_to: page.last().filter(|_| full).cloned(),
-            connections: page,
+            read_to: page
+                .last()
+                .filter(|_| full)
+                .map(|recipient| recipient.connection.clone()),
+            recipients: page,
         })
     }
 }

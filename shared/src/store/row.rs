@@ -7,7 +7,8 @@
 //! | entity membership | `C#<connectionId>` | `E#<entityId>` | `entity#<entityId>` | `<h>#<connectionId>` |
 //!
 //! `<h>` is the connection's slot in two hex digits, so that a [`Range`] of an audience is a range of
-//! the index's sort key.
+//! the index's sort key. Every row of a connection says when its token ends, and the index has it too:
+//! whoever reads an audience need not look it up.
 
 use std::{
     collections::HashMap,
@@ -20,6 +21,7 @@ use super::Connection;
 use crate::{
     audience::{Audience, Range, slot},
     ids::ConnectionId,
+    token_expiry::TokenExpiry,
 };
 
 /// The attributes of one row.
@@ -36,6 +38,12 @@ const LIFETIME: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
 
 /// The sort key of the row of the connection itself.
 pub(super) const CONNECTION: &str = "C";
+
+/// When the token of a row's connection ends, in epoch seconds; a row without it has none.
+pub(super) const TOKEN_EXPIRES_AT: &str = "tokenExpiresAt";
+
+/// On the row of the connection itself: up to when its messages are charged, in epoch microseconds.
+pub(super) const CHARGED_UNTIL: &str = "messagesChargedUntil";
 
 /// The partition key that all rows of a connection share.
 pub(super) fn partition_key(connection: &ConnectionId) -> String {
@@ -95,15 +103,24 @@ pub(super) fn membership(
     connection: &ConnectionId,
     audience: &Audience,
     connected_at: SystemTime,
+    token_expires_at: Option<TokenExpiry>,
 ) -> Row {
     let mut row = keys(connection, audience);
     row.insert("expiresAt".to_owned(), expires_at(connected_at));
+    if let Some(expiry) = token_expires_at {
+        row.insert(TOKEN_EXPIRES_AT.to_owned(), number(expiry.epoch_seconds()));
+    }
     row
 }
 
 /// The row of the connection itself.
 pub(super) fn connection(connection: &Connection) -> Row {
-    let mut row = membership(&connection.id, &Audience::Everyone, connection.connected_at);
+    let mut row = membership(
+        &connection.id,
+        &Audience::Everyone,
+        connection.connected_at,
+        connection.token_expires_at,
+    );
     let connected_at = since_epoch(connection.connected_at).as_millis();
     row.insert("connectionId".to_owned(), text(connection.id.as_str()));
     row.insert("connectedAt".to_owned(), number(connected_at));
@@ -131,12 +148,26 @@ pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+/// The sort key of a row.
+pub(super) fn into_sort_key(mut row: Row) -> Option<String> {
+    match row.remove("sk")? {
+        AttributeValue::S(sort_key) => Some(sort_key),
+        _ => None,
+    }
+}
+
+/// When the token of a row's connection ends.
+pub(super) fn token_expiry(row: &Row) -> Option<TokenExpiry> {
+    let seconds = row.get(TOKEN_EXPIRES_AT)?.as_n().ok()?.parse().ok()?;
+    Some(TokenExpiry::from_epoch_seconds(seconds))
+}
+
 /// When the rows of a connection may go, in epoch seconds, as DynamoDB's time to live wants it.
 fn expires_at(connected_at: SystemTime) -> AttributeValue {
     number(since_epoch(connected_at + LIFETIME).as_secs())
 }
 
-fn since_epoch(time: SystemTime) -> Duration {
+pub(super) fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 

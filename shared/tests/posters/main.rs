@@ -57,6 +57,7 @@ macro_rules! for_both {
 
 for_both!(
     every_answer_has_its_meaning,
+    a_connection_is_disconnected,
     no_answer_may_pass,
     every_id_and_every_character_arrives,
     posts_are_signed,
@@ -128,6 +129,33 @@ async fn every_answer_has_its_meaning<P: Post>(poster: fn(&str) -> P) {
         let posted = poster.post(&connection("PcQ="), "{}").await;
         let case = format!("{status} {error_type:?} {body:?}: {posted:?}");
         assert_eq!(name(&posted), meaning, "{case}");
+    }
+}
+
+async fn a_connection_is_disconnected<P: Post>(poster: fn(&str) -> P) {
+    let gateway = Gateway::start().await;
+    let poster = poster(&gateway.endpoint());
+    let connection = connection("a/b+c-d_e=");
+    for (status, meaning) in [
+        (204, "taken"),
+        (410, "gone"),
+        (403, "forbidden"),
+        (429, "throttled"),
+        (500, "unavailable"),
+    ] {
+        gateway.answer(Answer::Status {
+            status,
+            error_type: None,
+            body: String::new(),
+        });
+        let disconnected = poster.disconnect(&connection).await;
+        assert_eq!(name(&disconnected), meaning, "{status}: {disconnected:?}");
+        let request = gateway.taken();
+        assert_eq!(request.method(), "DELETE");
+        assert_eq!(request.uri().path(), "/dev/@connections/a%2Fb%2Bc-d_e%3D");
+        assert!(request.body().is_empty());
+        let expected = signature::of(&request, &gateway.endpoint(), REGION, credentials());
+        assert_eq!(request.headers()["authorization"], expected);
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn of(
         .expect("parameters");
     let origin = endpoint.strip_suffix("/dev").expect("a stage");
     let signable = SignableRequest::new(
-        "POST",
+        request.method().as_str(),
         format!("{origin}{}", request.uri().path()),
         signed_headers(request),
         SignableBody::Bytes(request.body()),

@@ -30,7 +30,8 @@ impl LastFrame {
 }
 
 impl Frame {
-    fn new(text: &str) -> Self {
+    /// The frame of this text, which is not remembered.
+    pub(super) fn new(text: &str) -> Self {
         Self {
             bytes: Bytes::copy_from_slice(text.as_bytes()),
             hash: hex::encode(Sha256::digest(text)),

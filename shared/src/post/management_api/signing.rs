@@ -1,4 +1,4 @@
-//! Signature Version 4 of a post.
+//! Signature Version 4 of a request to the management API.
 //!
 //! Key derivation and signature are those of the SDK's own crate. What is left out of its signer is
 //! what it does anew for every request: deriving the key, hashing the payload, sorting the headers.
@@ -17,7 +17,7 @@ use aws_sdk_apigatewaymanagement::{
 };
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use hyper::{
-    HeaderMap,
+    HeaderMap, Method,
     header::{self, HeaderValue},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -88,16 +88,17 @@ impl Signer {
         }
     }
 
-    /// Signs the post of a body with this hash to this path, as it is sent. Errs if there are no
+    /// Signs the request with a body of this hash to this path, as it is sent. Errs if there are no
     /// credentials.
     pub(super) async fn sign(
         &self,
+        method: &Method,
         path: &str,
         payload_hash: &str,
         now: SystemTime,
     ) -> Result<Signed, Box<dyn Error + Send + Sync>> {
         let session = self.session(now).await?;
-        let authorization = session.authorization(path, payload_hash)?;
+        let authorization = session.authorization(method, path, payload_hash)?;
         Ok(Signed {
             session,
             authorization,
@@ -178,6 +179,7 @@ impl Session {
 
     fn authorization(
         &self,
+        method: &Method,
         path: &str,
         payload_hash: &str,
     ) -> Result<HeaderValue, Box<dyn Error + Send + Sync>> {
@@ -190,7 +192,7 @@ impl Session {
             ..
         } = self;
         let request =
-            format!("POST\n{path}\n\n{canonical_headers}\n{signed_headers}\n{payload_hash}");
+            format!("{method}\n{path}\n\n{canonical_headers}\n{signed_headers}\n{payload_hash}");
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{}\n{scope}\n{}",
             self.date_time.to_str()?,
@@ -285,7 +287,7 @@ mod tests {
         let hash = hex::encode(Sha256::digest(BODY));
         let mut headers = HeaderMap::new();
         signer
-            .sign(path, &hash, now)
+            .sign(&Method::POST, path, &hash, now)
             .await
             .expect("a signature")
             .insert_into(&mut headers);

@@ -1,0 +1,254 @@
+//! From an EventBridge event to the push it asks for.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{InvalidPush, Push, Recipients, checked};
+use crate::{
+    audience::Audience,
+    ids::{EntityId, UserId},
+    protocol::{DisconnectCode, ServerFrame},
+};
+
+/// An EventBridge event, as far as it matters here.
+///
+/// Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>
+#[derive(Deserialize)]
+struct Event<'a> {
+    id: String,
+    #[serde(rename = "detail-type")]
+    detail_type: String,
+    time: String,
+    #[serde(borrow)]
+    detail: &'a RawValue,
+}
+
+/// The push that an event asks for.
+pub(super) fn read(body: &str) -> Result<Push, InvalidPush> {
+    let event: Event<'_> = serde_json::from_str(body).map_err(InvalidPush::Unreadable)?;
+    match event.detail_type.as_str() {
+        "Entity Updated" => entity_updated(&event),
+        "Send User Push Notification" => user_push_notification(&event),
+        "Broadcast" => broadcast(&event),
+        "Disconnect User" => disconnect_user(&event),
+        other => Err(InvalidPush::UnknownDetailType(other.to_owned())),
+    }
+}
+
+// A detail names exactly one audience, so each of them refuses the fields of the others.
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct EntityUpdated<'a> {
+    entity_id: EntityId,
+    #[serde(borrow)]
+    message: &'a RawValue,
+    idempotency_key: Option<String>,
+}
+
+fn entity_updated(event: &Event<'_>) -> Result<Push, InvalidPush> {
+    let detail: EntityUpdated<'_> = detail(event, "Entity Updated")?;
+    let event_id = detail.idempotency_key.unwrap_or_else(|| event.id.clone());
+    let frame = checked(&ServerFrame::EntityUpdated {
+        entity_id: &detail.entity_id,
+        message: detail.message,
+        event_id: &event_id,
+        time: &event.time,
+    })?;
+    Ok(for_all(
+        event,
+        Audience::Entity(detail.entity_id),
+        event_id,
+        frame,
+    ))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UserPushNotification<'a> {
+    user_id: UserId,
+    #[serde(borrow)]
+    message: &'a RawValue,
+    #[serde(borrow, default)]
+    callback: Option<&'a RawValue>,
+    idempotency_key: Option<String>,
+}
+
+fn user_push_notification(event: &Event<'_>) -> Result<Push, InvalidPush> {
+    let detail: UserPushNotification<'_> = detail(event, "Send User Push Notification")?;
+    let event_id = detail.idempotency_key.unwrap_or_else(|| event.id.clone());
+    let frame = checked(&ServerFrame::UserPushNotification {
+        message: detail.message,
+        callback: detail.callback,
+        event_id: &event_id,
+        time: &event.time,
+    })?;
+    Ok(for_all(
+        event,
+        Audience::User(detail.user_id),
+        event_id,
+        frame,
+    ))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Broadcast<'a> {
+    #[serde(borrow)]
+    message: &'a RawValue,
+    idempotency_key: Option<String>,
+}
+
+fn broadcast(event: &Event<'_>) -> Result<Push, InvalidPush> {
+    let detail: Broadcast<'_> = detail(event, "Broadcast")?;
+    let event_id = detail.idempotency_key.unwrap_or_else(|| event.id.clone());
+    let frame = checked(&ServerFrame::Broadcast {
+        message: detail.message,
+        event_id: &event_id,
+        time: &event.time,
+    })?;
+    Ok(for_all(event, Audience::Everyone, event_id, frame))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct DisconnectUser {
+    user_id: UserId,
+    reason: Option<String>,
+    #[serde(default)]
+    reconnect: bool,
+    idempotency_key: Option<String>,
+}
+
+fn disconnect_user(event: &Event<'_>) -> Result<Push, InvalidPush> {
+    let detail: DisconnectUser = detail(event, "Disconnect User")?;
+    let event_id = detail.idempotency_key.unwrap_or_else(|| event.id.clone());
+    let frame = checked(&ServerFrame::Disconnect {
+        code: DisconnectCode::UserDisconnected,
+        reason: detail.reason.as_deref().unwrap_or("disconnected"),
+        reconnect: detail.reconnect,
+    })?;
+    Ok(Push {
+        then_disconnect: true,
+        ..for_all(event, Audience::User(detail.user_id), event_id, frame)
+    })
+}
+
+fn detail<'a, T: Deserialize<'a>>(
+    event: &Event<'a>,
+    detail_type: &'static str,
+) -> Result<T, InvalidPush> {
+    serde_json::from_str(event.detail.get()).map_err(|source| InvalidPush::BadDetail {
+        detail_type,
+        source,
+    })
+}
+
+fn for_all(event: &Event<'_>, audience: Audience, event_id: String, frame: Box<RawValue>) -> Push {
+    Push {
+        event_id,
+        time: event.time.clone(),
+        recipients: Recipients::all(audience),
+        except: None,
+        frame,
+        then_disconnect: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+    use crate::protocol::MESSAGE_LIMIT;
+
+    fn event(detail_type: &str, detail: &str) -> String {
+        format!(
+            r#"{{"version":"0","id":"e-1","detail-type":"{detail_type}","source":"com.example",
+               "account":"123456789012","time":"2026-11-20T10:15:30Z","region":"us-east-1",
+               "resources":[],"detail":{detail}}}"#
+        )
+    }
+
+    #[test]
+    fn an_event_becomes_the_push_its_detail_type_asks_for() {
+        for (detail_type, detail, audience, frame) in [
+            (
+                "Entity Updated",
+                r#"{"entityId":"order-1","message":{"n":12345678901234567890123}}"#,
+                Audience::Entity(EntityId::new("order-1").expect("an id")),
+                r#"{"type":"Entity Updated","entityId":"order-1","message":{"n":12345678901234567890123},"eventId":"e-1","time":"2026-11-20T10:15:30Z"}"#,
+            ),
+            (
+                "Send User Push Notification",
+                r#"{"userId":"u-1","message":"hi","callback":{"open":"/x"},"idempotencyKey":"k-1"}"#,
+                Audience::User(UserId::new("u-1").expect("an id")),
+                r#"{"type":"User Push Notification","message":"hi","callback":{"open":"/x"},"eventId":"k-1","time":"2026-11-20T10:15:30Z"}"#,
+            ),
+            (
+                "Disconnect User",
+                r#"{"userId":"u-1"}"#,
+                Audience::User(UserId::new("u-1").expect("an id")),
+                r#"{"type":"disconnect","code":"user_disconnected","reason":"disconnected","reconnect":false}"#,
+            ),
+            (
+                "Disconnect User",
+                r#"{"userId":"u-1","reason":"password changed","reconnect":true}"#,
+                Audience::User(UserId::new("u-1").expect("an id")),
+                r#"{"type":"disconnect","code":"user_disconnected","reason":"password changed","reconnect":true}"#,
+            ),
+            (
+                "Broadcast",
+                r#"{"message":null}"#,
+                Audience::Everyone,
+                r#"{"type":"Broadcast","message":null,"eventId":"e-1","time":"2026-11-20T10:15:30Z"}"#,
+            ),
+        ] {
+            let push = Push::from_queue_body(&event(detail_type, detail)).expect(detail);
+            assert_eq!(push.recipients, Recipients::all(audience));
+            assert_eq!(push.frame.get(), frame);
+            assert!(push.except.is_none());
+            assert_eq!(push.then_disconnect, detail_type == "Disconnect User");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_event_is_said() {
+        for (body, said) in [
+            ("x".to_owned(), "expected value at line 1 column 1"),
+            ("{}".to_owned(), "missing field `id` at line 1 column 2"),
+            (
+                event("order.updated", "{}"),
+                "unknown detail-type \"order.updated\": use Entity Updated, Send User Push Notification, Broadcast or Disconnect User",
+            ),
+            (
+                event("Entity Updated", r#"{"message":1}"#),
+                "missing field `entityId` at line 1 column 13",
+            ),
+            (
+                event("Entity Updated", r#"{"entityId":"","message":1}"#),
+                "must not be empty at line 1 column 14",
+            ),
+            (
+                event(
+                    "Entity Updated",
+                    r#"{"entityId":"a","userId":"b","message":1}"#,
+                ),
+                "unknown field `userId`, expected one of `entityId`, `message`, `idempotencyKey` at line 1 column 24",
+            ),
+            (
+                event(
+                    "Broadcast",
+                    &format!(r#"{{"message":"{}"}}"#, "x".repeat(MESSAGE_LIMIT)),
+                ),
+                "the frame is 131151 bytes, the most is 131072",
+            ),
+        ] {
+            let error = Push::from_queue_body(&body).expect_err(&body);
+            let cause = error
+                .source()
+                .map_or_else(|| error.to_string(), |cause| cause.to_string());
+            assert_eq!(cause, said);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! When a connection's token ends.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// The moment a token ends, as its claim `exp` has it: in whole seconds since 1970.
+///
+/// Source: RFC 7519, section 4.1.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TokenExpiry(u64);
+
+impl TokenExpiry {
+    /// How far clocks may differ: a token is good for that much longer.
+    pub const LEEWAY: Duration = Duration::from_secs(30);
+
+    /// The moment so many seconds after 1970 began.
+    pub const fn from_epoch_seconds(seconds: u64) -> Self {
+        Self(seconds)
+    }
+
+    /// The seconds since 1970 began.
+    pub const fn epoch_seconds(self) -> u64 {
+        self.0
+    }
+
+    /// Whether a token that ends then is of no use any more.
+    pub fn has_passed(self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        now >= Duration::from_secs(self.0).saturating_add(Self::LEEWAY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_until_the_leeway_after_its_end() {
+        let expiry = TokenExpiry::from_epoch_seconds(1_000);
+        for (second, passed) in [(0, false), (1_000, false), (1_029, false), (1_030, true)] {
+            let now = UNIX_EPOCH + Duration::from_secs(second);
+            assert_eq!(expiry.has_passed(now), passed, "{second}");
+        }
+        assert!(!TokenExpiry::from_epoch_seconds(u64::MAX).has_passed(SystemTime::now()));
+    }
+}

@@ -374,6 +374,7 @@ fn config() -> Config {
     Config {
         template: repository().join("template.yaml"),
         parameters: Default::default(),
+        authentication: Default::default(),
         functions: Functions::Prebuilt(built()),
         environment: Default::default(),
         data: None,

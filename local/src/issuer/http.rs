@@ -14,7 +14,10 @@ use chrono::Utc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Issuer, Signing, TokenRequest, key::PublishedKey};
+use super::{
+    Issuer, Signing, TokenRequest,
+    key::{ALGORITHM, PublishedKey},
+};
 use crate::gateway::respond;
 
 /// Where everything of the issuer is.
@@ -67,7 +70,7 @@ impl Issuer {
                     "jwks_uri": format!("{}{KEYS}", self.address),
                     "response_types_supported": ["token"],
                     "subject_types_supported": ["public"],
-                    "id_token_signing_alg_values_supported": ["RS256"],
+                    "id_token_signing_alg_values_supported": [ALGORITHM],
                 })
             }),
         }

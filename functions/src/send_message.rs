@@ -8,7 +8,7 @@ use std::{
 use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
 use herald_shared::{
     audience::Audience,
-    protocol::{Outgoing, Refusal, Request, RequestId, SendMessage, ServerFrame},
+    protocol::{Ack, Outgoing, Refusal, Request, RequestId, SendMessage, ServerFrame},
     push::Push,
     queue::Enqueue,
 };
@@ -55,7 +55,7 @@ fn ack(
     event_ids: Option<Vec<String>>,
     id: Option<RequestId>,
 ) -> ServerFrame<'static> {
-    ServerFrame::Ack {
+    ServerFrame::Ack(Ack {
         action: "sendMessage",
         entity_id: match audience {
             Audience::Entity(entity) => Some(entity),
@@ -64,7 +64,8 @@ fn ack(
         event_id,
         event_ids,
         id,
-    }
+        ..Ack::default()
+    })
 }
 
 /// Puts each message on the queue as its own push; returns their event ids.

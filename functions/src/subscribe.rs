@@ -1,7 +1,7 @@
 //! `subscribe`: from now on, the connection gets what concerns an entity.
 
 use herald_shared::{
-    protocol::{ErrorCode, Refusal, Request, ServerFrame},
+    protocol::{Ack, ErrorCode, Refusal, Request, ServerFrame},
     store::{ConnectionStore, Subscribed},
 };
 
@@ -21,13 +21,12 @@ pub async fn handle<'a>(
         .await
         .map_err(|error| store_failed(&error))?;
     match subscribed {
-        Subscribed::Stored => Ok(ServerFrame::Ack {
+        Subscribed::Stored => Ok(ServerFrame::Ack(Ack {
             action: "subscribe",
             entity_id: Some(entity),
-            event_id: None,
-            event_ids: None,
             id,
-        }),
+            ..Ack::default()
+        })),
         Subscribed::LimitReached => Err(Refusal::new(
             ErrorCode::TooMany,
             format!(

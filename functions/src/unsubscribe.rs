@@ -1,7 +1,7 @@
 //! `unsubscribe`: the connection gets no more of what concerns an entity.
 
 use herald_shared::{
-    protocol::{Refusal, Request, ServerFrame},
+    protocol::{Ack, Refusal, Request, ServerFrame},
     store::ConnectionStore,
 };
 
@@ -19,11 +19,10 @@ pub async fn handle<'a>(
         .unsubscribe(&message.connection, &entity)
         .await
         .map_err(|error| store_failed(&error))?;
-    Ok(ServerFrame::Ack {
+    Ok(ServerFrame::Ack(Ack {
         action: "unsubscribe",
         entity_id: Some(entity),
-        event_id: None,
-        event_ids: None,
         id,
-    })
+        ..Ack::default()
+    }))
 }

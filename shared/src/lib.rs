@@ -8,6 +8,7 @@ pub mod audience;
 pub mod delivery;
 pub mod ids;
 pub mod in_full;
+pub mod permissions;
 pub mod post;
 pub mod protocol;
 pub mod push;

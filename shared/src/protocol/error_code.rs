@@ -10,7 +10,7 @@ pub enum ErrorCode {
     BadRequest,
     /// The frame is not JSON, is not an object, or names no known action.
     UnknownAction,
-    /// Nobody has said who this connection is.
+    /// The connection's token has ended, or the one it sent to renew it is not accepted.
     Unauthorized,
     /// The user may not do this.
     Forbidden,

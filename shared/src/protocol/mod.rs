@@ -1,15 +1,17 @@
 //! The wire protocol: one JSON object per text frame. Client frames carry `action`, server frames
 //! carry `type`, and every request gets exactly one reply.
 
+mod disconnect_code;
 mod error_code;
 mod request;
 mod send_message;
 mod server_frame;
 
+pub use disconnect_code::DisconnectCode;
 pub use error_code::ErrorCode;
 pub use request::{Refusal, Request, RequestId};
 pub use send_message::{Outgoing, SendMessage};
-pub use server_frame::ServerFrame;
+pub use server_frame::{Ack, ServerFrame};
 
 /// The most bytes of one message in either direction, API Gateway's own limit.
 ///

@@ -78,6 +78,12 @@ impl<'a> Request<'a> {
             .ok_or_else(|| Refusal::bad_request("entityId is missing: name the entity"))
     }
 
+    /// The token of an `authenticate`; `bad_request` if it is missing or no string.
+    pub fn token(&self) -> Result<String, Refusal> {
+        self.optional_string("token")?
+            .ok_or_else(|| Refusal::bad_request("token is missing: send the new token"))
+    }
+
     /// The entity, if there is one; `bad_request` if it is no [`EntityId`].
     pub fn optional_entity_id(&self) -> Result<Option<EntityId>, Refusal> {
         self.optional_string("entityId")?
@@ -121,7 +127,7 @@ fn wrong_endpoint(what: String) -> Refusal {
         ErrorCode::UnknownAction,
         format!(
             "Seems like wrong endpoint: {what}; send a JSON object whose action is subscribe, \
-             unsubscribe, sendMessage or ping"
+             unsubscribe, sendMessage, authenticate or ping"
         ),
     )
 }

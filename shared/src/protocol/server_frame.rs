@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{ErrorCode, RequestId};
+use super::{DisconnectCode, ErrorCode, RequestId};
 use crate::ids::EntityId;
 
 /// A frame to a client, as its JSON stands on the wire: `type` says which.
@@ -15,22 +15,7 @@ use crate::ids::EntityId;
 )]
 pub enum ServerFrame<'a> {
     /// The request is done: the row is stored, or the message is on the queue.
-    Ack {
-        /// The action that is done.
-        action: &'static str,
-        /// The entity it was about.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        entity_id: Option<EntityId>,
-        /// The id of the one push it led to.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        event_id: Option<String>,
-        /// The ids of the pushes it led to, in the order of `messages`.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        event_ids: Option<Vec<String>>,
-        /// The client's request id.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<RequestId>,
-    },
+    Ack(Ack),
     /// A message of a client: back to its sender when it named no target, with the request id; else
     /// a push to an audience, with the event's id and time.
     Message {
@@ -108,6 +93,39 @@ pub enum ServerFrame<'a> {
         /// The event's time, RFC 3339.
         time: &'a str,
     },
+    /// The last frame of a connection that the server is about to close. The close itself can carry
+    /// no reason.
+    Disconnect {
+        /// Why, for programs.
+        code: DisconnectCode,
+        /// Why, for people.
+        reason: &'a str,
+        /// Whether the client is to connect again.
+        reconnect: bool,
+    },
+}
+
+/// What is done. A field that does not apply is left out on the wire.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ack {
+    /// The action.
+    pub action: &'static str,
+    /// The entity it was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity_id: Option<EntityId>,
+    /// The id of the one push it led to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// The ids of the pushes it led to, in the order of `messages`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_ids: Option<Vec<String>>,
+    /// When the token ends that the connection now has, in epoch seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// The client's request id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<RequestId>,
 }
 
 impl ServerFrame<'_> {
@@ -131,13 +149,12 @@ mod tests {
         let entity = EntityId::new("order-1").expect("an id");
         let hello = raw(r#""Hello""#);
         let frames = [
-            ServerFrame::Ack {
+            ServerFrame::Ack(Ack {
                 action: "subscribe",
                 entity_id: Some(entity.clone()),
-                event_id: None,
-                event_ids: None,
                 id: Some(RequestId::Text("7".to_owned())),
-            },
+                ..Ack::default()
+            }),
             ServerFrame::Message {
                 message: &hello,
                 name: Some(&raw(r#""Aseem""#)),
@@ -160,6 +177,11 @@ mod tests {
                 event_id: "e-1",
                 time: "2026-11-20T10:15:30Z",
             },
+            ServerFrame::Disconnect {
+                code: DisconnectCode::TokenExpired,
+                reason: "token expired",
+                reconnect: true,
+            },
         ]
         .map(|frame| frame.to_json());
         assert_eq!(
@@ -170,6 +192,7 @@ mod tests {
                 r#"{"type":"pong"}"#,
                 r#"{"type":"error","code":"unknown_action","message":"Seems like wrong endpoint","retryable":false}"#,
                 r#"{"type":"Entity Updated","entityId":"order-1","message":"Hello","eventId":"e-1","time":"2026-11-20T10:15:30Z"}"#,
+                r#"{"type":"disconnect","code":"token_expired","reason":"token expired","reconnect":true}"#,
             ]
         );
     }

@@ -16,4 +16,7 @@ pub mod queue;
 pub mod store;
 
 #[cfg(feature = "aws")]
+pub mod tls;
+
+#[cfg(feature = "aws")]
 mod aws_error;

@@ -3,6 +3,7 @@
 //! A module holds what the function decides, as plain code over a store, a queue or a poster; its
 //! binary in `src/bin` only wires those to AWS.
 
+pub mod authorizer;
 pub mod connect;
 pub mod default;
 pub mod disconnect;
@@ -12,5 +13,6 @@ pub mod notifier;
 pub mod reply;
 pub mod send_message;
 pub mod subscribe;
+pub mod tokens;
 pub mod unsubscribe;
 pub mod wiring;

@@ -9,6 +9,7 @@ use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::{
     delivery::Settings,
+    in_full::in_full,
     post::ManagementApi,
     protocol::{Refusal, Request, ServerFrame},
     queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
@@ -16,7 +17,12 @@ use herald_shared::{
 };
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
-use crate::{message::Message, reply};
+use crate::{
+    authorizer::AllowedOrigins,
+    message::Message,
+    reply,
+    tokens::{self, Verifier},
+};
 
 /// Starts logging as Lambda's `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say.
 pub fn start_logging() {
@@ -97,12 +103,29 @@ pub fn delivery_settings() -> Result<Settings, Error> {
     Ok(settings)
 }
 
+/// What tokens are checked with, as `AUTHENTICATION` and the variables beside it say.
+pub fn verifier(config: &SdkConfig) -> Result<Verifier, Error> {
+    let settings = tokens::Settings::read(|name| env::var(name).ok()).map_err(whole)?;
+    Verifier::new(settings, || aws_sdk_secretsmanager::Client::new(config))
+}
+
+/// The origins in `ALLOWED_ORIGINS`.
+pub fn allowed_origins() -> Result<AllowedOrigins, Error> {
+    Ok(AllowedOrigins::parse(&required("ALLOWED_ORIGINS")?)
+        .map_err(|error| format!("ALLOWED_ORIGINS cannot be used: {error}"))?)
+}
+
 /// The number in the variable `name`.
 pub fn number<T: FromStr>(name: &str) -> Result<T, Error> {
     let text = required(name)?;
     text.parse().map_err(|_| {
         format!("the environment variable {name} is {text:?}: set a whole number").into()
     })
+}
+
+/// A failed start is reported with its outermost text alone.
+fn whole(error: impl std::error::Error) -> Error {
+    in_full(&error).into()
 }
 
 fn required(name: &str) -> Result<String, Error> {

@@ -33,17 +33,17 @@ pub async fn handle(
 
 fn connection(event: &ApiGatewayWebsocketProxyRequest) -> Result<Connection, Error> {
     let context = &event.request_context;
-    let principal = context.authorizer.fields.get("principalId");
+    let user = context.authorizer.fields.get("userId");
     Ok(Connection {
         id: connection_id(context)?,
         connected_at: from_epoch_millis(context.connected_at),
         ip_address: context.identity.source_ip.clone(),
         user_agent: context.identity.user_agent.clone(),
-        user: principal
-            .and_then(|principal| principal.as_str())
+        user: user
+            .and_then(|user| user.as_str())
             .map(UserId::new)
             .transpose()
-            .map_err(|error| format!("the authorizer's principalId {error}"))?,
+            .map_err(|error| format!("the authorizer's userId {error}"))?,
     })
 }
 

@@ -1,9 +1,7 @@
 //! A stack of its own for every test, its clients, and the AWS services beside it.
 
 use std::{
-    fs,
     future::Future,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,14 +15,14 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::{SinkExt, StreamExt};
 use herald_local::{
-    Config, Functions, RunningStack,
+    Authentication, Config, Functions, RunningStack,
     faults::Faults,
     gateway::Limits,
+    issuer::TokenRequest,
     sqs::{MessageView, QueueId},
 };
 use herald_shared::{audience::slot, ids::ConnectionId};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -41,17 +39,19 @@ use tokio_tungstenite::{
 /// Longer than anything here takes; it only ends a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(240);
 
+/// The permissions of who may do everything.
+pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","broadcast"]}"#;
+
 /// A running stack.
 pub struct TestStack {
     running: RunningStack,
     aws: SdkConfig,
-    _folder: Option<TempDir>,
 }
 
 impl TestStack {
     /// The stack of the repository's own template.
     pub async fn start() -> Self {
-        Self::run(config(), None).await
+        Self::run(config()).await
     }
 
     /// The same with a notifier that posts to another endpoint.
@@ -61,49 +61,37 @@ impl TestStack {
             "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".to_owned(),
             endpoint.to_owned(),
         );
-        Self::run(config, None).await
+        Self::run(config).await
     }
 
     /// The same with things going wrong.
     pub async fn start_with_faults(faults: Faults) -> Self {
         let config = Config { faults, ..config() };
-        Self::run(config, None).await
+        Self::run(config).await
     }
 
-    /// The same with an authorizer that believes the query parameter `user`.
+    /// The same with users, who have tokens that are signed with the stack's own secret.
     pub async fn start_with_users() -> Self {
-        let folder = TempDir::new().unwrap();
-        let template = fs::read_to_string(repository().join("template.yaml")).unwrap();
-        let with_authorizer = with_authorizer(&template);
-        let path = folder.path().join("template.yaml");
-        fs::write(&path, with_authorizer).unwrap();
-        let built = built();
-        for binary in [
-            "connect",
-            "default",
-            "disconnect",
-            "notifier",
-            "sendMessage",
-            "subscribe",
-            "unsubscribe",
-        ] {
-            symlink(built.join(binary), folder.path().join(binary)).unwrap();
-        }
-        let authorizer = built.join("examples/query_authorizer");
-        assert!(
-            authorizer.exists(),
-            "run `cargo test`, which builds the example {authorizer:?}"
-        );
-        symlink(authorizer, folder.path().join("query_authorizer")).unwrap();
         let config = Config {
-            template: path,
-            functions: Functions::Prebuilt(folder.path().to_owned()),
+            authentication: Authentication::Secret,
             ..config()
         };
-        Self::run(config, Some(folder)).await
+        Self::run(config).await
     }
 
-    async fn run(config: Config, folder: Option<TempDir>) -> Self {
+    /// The same with other parameters.
+    pub async fn start_with_parameters(parameters: &[(&str, &str)]) -> Self {
+        let parameters = parameters
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config {
+            parameters: parameters.collect(),
+            ..config()
+        };
+        Self::run(config).await
+    }
+
+    async fn run(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let running = RunningStack::start(listener, config).await.unwrap();
         let aws = SdkConfig::builder()
@@ -114,11 +102,7 @@ impl TestStack {
             ))
             .endpoint_url(&running.addresses().endpoint)
             .build();
-        Self {
-            running,
-            aws,
-            _folder: folder,
-        }
+        Self { running, aws }
     }
 
     /// Ends the stack, and with it every process it started.
@@ -131,10 +115,26 @@ impl TestStack {
         Client::connect(&self.running.addresses().web_socket).await
     }
 
-    /// A new client of a user.
+    /// A new client of a user who may do everything.
     pub async fn client_of(&self, user: &str) -> Client {
-        let url = format!("{}?user={user}", self.running.addresses().web_socket);
-        Client::connect(&url).await
+        self.client_with(&self.token(user, EVERYTHING)).await
+    }
+
+    /// A new client with a token.
+    pub async fn client_with(&self, token: &str) -> Client {
+        let bearer = format!("Bearer {token}");
+        let (client, _) = Client::connect_with(&self.web_socket(), "authorization", &bearer).await;
+        client
+    }
+
+    /// A token of the stack's own for a user, with these permissions.
+    pub fn token(&self, user: &str, permissions: &str) -> String {
+        let request = TokenRequest {
+            user_id: user.to_owned(),
+            permissions: Some(serde_json::from_str(permissions).unwrap()),
+            ..TokenRequest::default()
+        };
+        self.running.mint(&request).unwrap().token
     }
 
     /// Where clients connect.
@@ -396,21 +396,4 @@ pub fn repository() -> PathBuf {
         .parent()
         .unwrap()
         .to_owned()
-}
-
-fn with_authorizer(template: &str) -> String {
-    let expression = "      RouteSelectionExpression: $request.body.action\n";
-    assert!(template.contains(expression));
-    let auth = "      Auth: { AuthType: CUSTOM, AuthArn: !GetAtt QueryAuthorizer.Arn }\n";
-    let function = r"
-  QueryAuthorizer:
-    Type: AWS::Serverless::Function
-    Metadata:
-      BuildMethod: rust-cargolambda
-      BuildProperties: { Binary: query_authorizer }
-
-Outputs:";
-    template
-        .replace(expression, &format!("{expression}{auth}"))
-        .replace("\nOutputs:", function)
 }

@@ -31,6 +31,7 @@ async fn every_function_accepts_its_sample_event() {
     let stack = TestStack::start().await;
     let host = stack.running().functions().unwrap();
     for (file, function) in [
+        ("authorizer.json", "AuthorizerFunction"),
         ("connect.json", "ConnectFunction"),
         ("subscribe.json", "SubscribeFunction"),
         ("sendMessage.json", "SendMessageFunction"),
@@ -44,6 +45,10 @@ async fn every_function_accepts_its_sample_event() {
         };
         let result: Value = serde_json::from_slice(&result).unwrap();
         match function {
+            "AuthorizerFunction" => {
+                let statement = &result["policyDocument"]["Statement"][0];
+                assert_eq!(statement["Effect"], "Allow", "{result}");
+            }
             "NotifierFunction" => {
                 let failures = result["batchItemFailures"].as_array().unwrap();
                 assert!(failures.is_empty(), "{result}");

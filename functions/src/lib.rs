@@ -4,6 +4,7 @@
 //! binary in `src/bin` only wires those to AWS.
 
 pub mod admission;
+pub mod authorizer;
 pub mod caller;
 pub mod connect;
 pub mod default;
@@ -14,5 +15,6 @@ pub mod notifier;
 pub mod reply;
 pub mod send_message;
 pub mod subscribe;
+pub mod tokens;
 pub mod unsubscribe;
 pub mod wiring;

@@ -10,32 +10,38 @@ use aws_lambda_events::{
     encodings::Body,
 };
 use herald_shared::{
-    protocol::{ErrorCode, MESSAGE_LIMIT, Refusal, Request, RequestId, ServerFrame},
+    protocol::{ErrorCode, Refusal, Request, RequestId, ServerFrame},
     queue::EnqueueError,
     store::StoreError,
 };
 
 use crate::message::Message;
 
-/// Answers one message event with `handle`.
+/// Answers one message event, of at most `limit` bytes, with `handle`.
 ///
 /// Errs only on an event that did not come from the gateway; everything a client can cause becomes a
 /// frame.
 pub async fn answer<H>(
     event: ApiGatewayWebsocketProxyRequest,
+    limit: usize,
     handle: &H,
 ) -> Result<ApiGatewayProxyResponse, lambda_runtime::Error>
 where
     H: for<'a> AsyncFn(&'a Message, &'a Request<'a>) -> Result<ServerFrame<'a>, Refusal>,
 {
     let message = Message::try_from(event)?;
-    if message.body.len() > MESSAGE_LIMIT {
-        return Ok(refused(too_large(message.body.len()), None, None));
-    }
     let request = match Request::parse(&message.body) {
         Ok(request) => request,
         Err(refusal) => return Ok(refused(refusal, None, None)),
     };
+    if message.body.len() > limit {
+        let refusal = too_large(message.body.len(), limit);
+        return Ok(refused(
+            refusal,
+            request.action(),
+            request.id().ok().flatten(),
+        ));
+    }
     Ok(match handle(&message, &request).await {
         Ok(frame) => response(200, &frame),
         Err(refusal) => refused(refusal, request.action(), request.id().ok().flatten()),
@@ -43,10 +49,10 @@ where
 }
 
 /// The refusal of a message, or of a push, of so many bytes.
-pub fn too_large(length: usize) -> Refusal {
+pub fn too_large(length: usize, limit: usize) -> Refusal {
     Refusal::new(
         ErrorCode::TooLarge,
-        format!("the message is {length} bytes, the most is {MESSAGE_LIMIT}: send less"),
+        format!("the message is {length} bytes, the most is {limit}: send less"),
     )
 }
 

@@ -8,7 +8,9 @@ use std::{
 use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
 use herald_shared::{
     audience::Audience,
-    protocol::{Ack, Outgoing, Refusal, Request, RequestId, SendMessage, ServerFrame},
+    protocol::{
+        Ack, MESSAGE_LIMIT, Outgoing, Refusal, Request, RequestId, SendMessage, ServerFrame,
+    },
     push::Push,
     queue::Enqueue,
     store::ConnectionStore,
@@ -102,7 +104,7 @@ async fn enqueue(
         .iter()
         .map(|&outgoing| Push::message(outgoing, audience.clone(), &message.connection, &time))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| too_large(error.length))?;
+        .map_err(|error| too_large(error.length, MESSAGE_LIMIT))?;
     queue
         .enqueue(&pushes, Duration::ZERO)
         .await

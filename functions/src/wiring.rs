@@ -9,6 +9,7 @@ use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::{
     delivery::Settings,
+    in_full::in_full,
     post::ManagementApi,
     protocol::{Refusal, Request, ServerFrame},
     queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
@@ -16,7 +17,13 @@ use herald_shared::{
 };
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
-use crate::{admission::Admission, message::Message, reply};
+use crate::{
+    admission::Admission,
+    authorizer::AllowedOrigins,
+    message::Message,
+    reply,
+    tokens::{self, Verifier},
+};
 
 /// Starts logging as Lambda's `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say.
 pub fn start_logging() {
@@ -29,8 +36,8 @@ pub async fn start() -> SdkConfig {
     aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
 }
 
-/// Serves the events of a message route with `handle`.
-pub async fn serve_messages<H>(handle: H) -> Result<(), Error>
+/// Serves the events of a message route, each of at most `limit` bytes, with `handle`.
+pub async fn serve_messages<H>(limit: usize, handle: H) -> Result<(), Error>
 where
     H: for<'a> AsyncFn(&'a Message, &'a Request<'a>) -> Result<ServerFrame<'a>, Refusal>,
 {
@@ -38,7 +45,7 @@ where
     lambda_runtime::run(service_fn(
         move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
             // Boxed: nested in place, the futures of the SDK calls are deeper than rustc lays out.
-            Box::pin(reply::answer(event.payload, handle))
+            Box::pin(reply::answer(event.payload, limit, handle))
         },
     ))
     .await
@@ -102,12 +109,29 @@ pub fn delivery_settings() -> Result<Settings, Error> {
     Ok(settings)
 }
 
+/// What tokens are checked with, as `AUTHENTICATION` and the variables beside it say.
+pub fn verifier(config: &SdkConfig) -> Result<Verifier, Error> {
+    let settings = tokens::Settings::read(|name| env::var(name).ok()).map_err(whole)?;
+    Verifier::new(settings, || aws_sdk_secretsmanager::Client::new(config))
+}
+
+/// The origins in `ALLOWED_ORIGINS`.
+pub fn allowed_origins() -> Result<AllowedOrigins, Error> {
+    Ok(AllowedOrigins::parse(&required("ALLOWED_ORIGINS")?)
+        .map_err(|error| format!("ALLOWED_ORIGINS cannot be used: {error}"))?)
+}
+
 /// The number in the variable `name`.
 pub fn number<T: FromStr>(name: &str) -> Result<T, Error> {
     let text = required(name)?;
     text.parse().map_err(|_| {
         format!("the environment variable {name} is {text:?}: set a whole number").into()
     })
+}
+
+/// A failed start is reported with its outermost text alone.
+fn whole(error: impl std::error::Error) -> Error {
+    in_full(&error).into()
 }
 
 fn required(name: &str) -> Result<String, Error> {

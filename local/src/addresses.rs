@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::template::Stack;
+use crate::{Authentication, issuer::Issuer, template::Stack};
 
 /// The addresses and names that a client, an SDK or a person needs. Its JSON is what `--json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -15,8 +15,13 @@ use crate::template::Stack;
 pub struct Addresses {
     /// Where clients connect: `ws://127.0.0.1:3030/dev`.
     pub web_socket: String,
-    /// The AWS endpoint of DynamoDB, SQS and EventBridge, for `AWS_ENDPOINT_URL`.
+    /// The AWS endpoint of DynamoDB, SQS, EventBridge and Secrets Manager, for `AWS_ENDPOINT_URL`.
     pub endpoint: String,
+    /// How clients prove who they are.
+    pub authentication: Authentication,
+    /// Where test tokens are minted, if the stack takes any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<String>,
     /// Where a person with a browser looks.
     pub console: String,
     /// The tables' names by logical id.
@@ -31,8 +36,8 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// The addresses of a stack that listens on `listening`.
-    pub(crate) fn new(stack: &Stack, listening: SocketAddr) -> Self {
+    /// The addresses of a stack that listens on `listening`, with its issuer.
+    pub(crate) fn new(stack: &Stack, issuer: &Issuer, listening: SocketAddr) -> Self {
         let authority = reachable(listening);
         let endpoint = format!("http://{authority}");
         let stage = &stack.web_socket_api.stage;
@@ -47,6 +52,8 @@ impl Addresses {
             console: format!("{endpoint}/"),
             management: format!("{endpoint}/{stage}"),
             endpoint,
+            authentication: issuer.authentication(),
+            tokens: issuer.token_address(),
             tables: tables
                 .map(|table| (table.logical_id.clone(), table.name.clone()))
                 .collect(),

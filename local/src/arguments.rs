@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Parser;
-use herald_local::{Config, Functions, faults::Faults, gateway::Limits};
+use herald_local::{Authentication, Config, Functions, faults::Faults, gateway::Limits};
 
 /// Runs the whole Herald stack on this machine, as template.yaml describes it.
 #[derive(Debug, Parser)]
@@ -17,7 +17,8 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 3030)]
     pub(crate) port: u16,
 
-    /// The address to listen on; anything but loopback lets others in, without any authentication
+    /// The address to listen on; anything but loopback lets others in, to do
+    /// everything: a token is minted for whoever asks
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) host: IpAddr,
 
@@ -36,6 +37,11 @@ pub(crate) struct Arguments {
     /// A value for a parameter of the template; may be given more than once
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
+
+    /// How clients prove who they are: the template's parameters Authentication, TokenIssuer and
+    /// TokenAudience, where --parameter does not give them
+    #[arg(long = "auth", value_enum, value_name = "MODE", default_value_t)]
+    authentication: Authentication,
 
     /// What to log on standard error: error, warn, info, debug, or a filter like
     /// herald_local=debug,warn
@@ -83,6 +89,7 @@ impl Arguments {
         Ok(Config {
             template: self.template,
             parameters: self.parameters.into_iter().collect(),
+            authentication: self.authentication,
             functions,
             environment: BTreeMap::new(),
             data: self.data,

@@ -20,11 +20,16 @@ use crate::{
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
     gateway::{Gateway, respond},
+    issuer::{self, Issuer},
+    secrets::Secrets,
     sqs::{self, Queues},
 };
 
 /// The largest request of any service: DynamoDB's batch of 16 MB.
 const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
+
+/// What Secrets Manager is called in [`TARGET`].
+const SECRETS: &str = "secretsmanager";
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
@@ -34,6 +39,8 @@ pub(crate) struct FrontDoor {
     pub(crate) dynamodb: DynamoDb,
     pub(crate) queues: Arc<Queues>,
     pub(crate) eventbridge: EventBridge,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) issuer: Issuer,
     /// What a person who opens the address in a browser reads.
     pub(crate) overview: String,
 }
@@ -59,7 +66,16 @@ async fn enter(
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response<Body> {
-    match target(&request) {
+    let target = target(&request);
+    let is_issuers = issuer::handles(request.uri().path());
+    let is_secret = |(service, _): &(String, String)| service == SECRETS;
+    if (is_issuers || target.as_ref().is_some_and(is_secret))
+        && let Err(message) = issuer::check_visitor(request.headers())
+    {
+        return respond(StatusCode::FORBIDDEN, &message);
+    }
+    match target {
+        _ if is_issuers => door.issuer.handle(request).await,
         Some((service, operation)) => door.call(&service, &operation, request).await,
         None if request.uri().path() == "/" && request.method() == Method::GET => {
             text(StatusCode::OK, door.overview.clone())
@@ -103,12 +119,20 @@ impl FrontDoor {
                 };
                 aws_json("application/x-amz-json-1.1", answer)
             }
+            SECRETS => {
+                let answer = match body(request).await {
+                    Ok(body) => self.secrets.call(operation, body),
+                    Err(error) => Err(error),
+                };
+                aws_json("application/x-amz-json-1.1", answer)
+            }
             _ => aws_json(
                 "application/x-amz-json-1.1",
                 Err(ServiceError::bad_request(
                     "UnknownOperationException",
                     format!(
-                        "{service} is not run locally: DynamoDB, SQS, EventBridge and API Gateway are"
+                        "{service} is not run locally: DynamoDB, SQS, EventBridge, Secrets Manager \
+                         and API Gateway are"
                     ),
                 )),
             ),

@@ -4,17 +4,21 @@
 //! [`RunningStack::start`] is all there is to it; the other modules are the services it is made of.
 
 pub mod addresses;
+mod authentication;
 pub mod aws_json;
 pub mod dynamodb;
 pub mod eventbridge;
 pub mod faults;
 mod front_door;
 pub mod gateway;
+pub mod issuer;
 pub mod lambda;
 pub mod overview;
 mod queue_delivery;
 mod running_stack;
+pub mod secrets;
 pub mod sqs;
 pub mod template;
 
+pub use authentication::Authentication;
 pub use running_stack::{Config, Functions, RunningStack};

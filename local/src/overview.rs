@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use crate::{addresses::Addresses, template::Stack};
+use crate::{Authentication, addresses::Addresses, template::Stack};
 
 /// The stack in words: its addresses, what of the template is not run, and what to try first.
 pub fn text(stack: &Stack, addresses: &Addresses) -> String {
@@ -28,15 +28,63 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
     let _ = write!(
         text,
         "\nNot run here: {}\n\
+         \n{}\n\
          \nMake a push happen. Subscribe in one terminal; put an event in another, from the folder of the \
-         repository:\n\n  \
-         npx wscat -c {web_socket} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w -1\n\n  \
+         repository:\n\n\
+         {}  \
+         npx wscat -c {web_socket}{} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w -1\n\n  \
          export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  \
          aws events put-events --entries file://events/entity-updated.json\n",
         not_run(stack),
+        authentication(addresses),
+        minting(addresses),
+        if needs_token(addresses) {
+            TOKEN_HEADER
+        } else {
+            ""
+        },
         stack.region,
     );
     text
+}
+
+/// What wscat sends a token with.
+const TOKEN_HEADER: &str = r#" -H "Authorization: Bearer $TOKEN""#;
+
+fn needs_token(addresses: &Addresses) -> bool {
+    addresses.authentication != Authentication::Open
+}
+
+/// Who is let in.
+fn authentication(addresses: &Addresses) -> String {
+    let mode = addresses.authentication;
+    match (mode, &addresses.tokens) {
+        (Authentication::Open, _) => {
+            "Whoever reaches this address is let in, as nobody in particular: \
+             --auth open. Try it the way it is deployed with --auth jwks or --auth secret."
+                .to_owned()
+        }
+        (_, Some(tokens)) => format!(
+            "Clients need a token: --auth {mode}. Whoever reaches {tokens} is given one, for any user \
+             and with any permissions: this is for testing."
+        ),
+        (_, None) => {
+            "Clients need a token of the issuer that TokenIssuer names. Put one into TOKEN."
+                .to_owned()
+        }
+    }
+}
+
+/// The line that has a token minted, if any is minted here.
+fn minting(addresses: &Addresses) -> String {
+    let Some(tokens) = &addresses.tokens else {
+        return String::new();
+    };
+    format!(
+        "  TOKEN=$(curl -s {tokens} -d \
+         '{{\"userId\":\"alice\",\"permissions\":{{\"order-*\":[\"subscribe\"]}}}}' | \
+         sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')\n"
+    )
 }
 
 /// What functions have to be started with that somebody else runs, as lines to paste. Every function

@@ -15,14 +15,17 @@ use tokio::{
 };
 
 use crate::{
-    addresses::Addresses,
+    Authentication,
+    addresses::{Addresses, reachable},
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
     faults::{Faults, KillSome},
     front_door::{self, FrontDoor},
     gateway::{Gateway, Limits},
+    issuer::{Issuer, Token, TokenRequest},
     lambda::{Host, HostSettings, Invoke, Remote, binaries},
     overview,
+    secrets::Secrets,
     sqs::{Mapping, Queues},
     template::{Settings, Stack},
 };
@@ -34,6 +37,8 @@ pub struct Config {
     pub template: PathBuf,
     /// Values for the template's parameters; the others take their defaults.
     pub parameters: BTreeMap<String, String>,
+    /// How clients prove who they are, where the parameters do not say otherwise.
+    pub authentication: Authentication,
     /// Who runs the functions.
     pub functions: Functions,
     /// Variables for every function process, over those of the template and our own.
@@ -79,12 +84,16 @@ impl RunningStack {
     /// requests. Errs, in one sentence, when the template or a function is unusable.
     pub async fn start(listener: TcpListener, config: Config) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
+        let issuer = Issuer::address(&format!("http://{}", reachable(address)));
         let settings = Settings {
             parameters: config.parameters.clone(),
+            defaults: config.authentication.parameters(&issuer),
             ..Settings::new(format!("http://{address}"))
         };
         let stack = Stack::read(&config.template, &settings)?;
-        let addresses = Addresses::new(&stack, address);
+        let secrets = Arc::new(Secrets::new(&stack.secrets));
+        let issuer = Issuer::new(issuer, config.authentication, &stack, secrets.clone())?;
+        let addresses = Addresses::new(&stack, &issuer, address);
         let queues = Arc::new(Queues::new(&stack.queues)?);
         let dynamodb = DynamoDb::start(config.data.as_deref(), &stack.tables).await?;
         let eventbridge = EventBridge::new(&stack, queues.clone(), Utc::now)?;
@@ -96,6 +105,26 @@ impl RunningStack {
             config.limits,
             invoke.clone(),
         )?;
+        let door = Arc::new(FrontDoor {
+            gateway,
+            dynamodb,
+            queues: queues.clone(),
+            eventbridge,
+            secrets,
+            issuer,
+            overview: overview::text(&stack, &addresses),
+        });
+        door.gateway.set_faults(config.faults.gateway.clone());
+        door.queues.set_faults(config.faults.queues);
+        // Before the functions: one may ask for a secret or a key while it starts.
+        let server = tokio::spawn(front_door::serve(listener, door.clone()));
+        if let Some(host) = &host
+            && let Err(error) = host.warm_up().await
+        {
+            server.abort();
+            host.shutdown().await;
+            return Err(error);
+        }
         let (shutdown, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for mapping in &stack.event_source_mappings {
@@ -103,20 +132,11 @@ impl RunningStack {
             let mapping = Mapping::new(mapping.clone(), queues.clone(), invoke.clone(), region)?;
             tasks.spawn(mapping.run(stopping.clone()));
         }
-        let door = Arc::new(FrontDoor {
-            gateway,
-            dynamodb,
-            queues,
-            eventbridge,
-            overview: overview::text(&stack, &addresses),
-        });
-        door.gateway.set_faults(config.faults.gateway.clone());
-        door.queues.set_faults(config.faults.queues);
         if let Some(pause) = config.faults.expire_rows_every {
             tasks.spawn(expire_rows(door.clone(), pause, stopping));
         }
         Ok(Self {
-            server: tokio::spawn(front_door::serve(listener, door.clone())),
+            server,
             stack,
             addresses,
             door,
@@ -151,6 +171,18 @@ impl RunningStack {
         &self.door.dynamodb
     }
 
+    /// The issuer of test tokens.
+    pub fn issuer(&self) -> &Issuer {
+        &self.door.issuer
+    }
+
+    /// A token for one of the stack's users that holds from now on.
+    ///
+    /// Errs, in one sentence, if the stack takes no tokens of its own issuer.
+    pub fn mint(&self, request: &TokenRequest) -> anyhow::Result<Token> {
+        self.issuer().mint(request, Utc::now())
+    }
+
     /// The function processes, to kill some; none if somebody else runs the functions.
     pub fn functions(&self) -> Option<&Arc<Host>> {
         self.host.as_ref()
@@ -168,7 +200,7 @@ impl RunningStack {
     }
 }
 
-/// Starts the functions, and proves that each gets as far as asking for its first event.
+/// Makes ready to run the functions.
 async fn start_functions(
     stack: &Stack,
     addresses: &Addresses,
@@ -192,10 +224,6 @@ async fn start_functions(
         ..HostSettings::default()
     };
     let host = Arc::new(Host::start(processes, settings)?);
-    if let Err(error) = host.warm_up().await {
-        host.shutdown().await;
-        return Err(error);
-    }
     let invoke: Arc<dyn Invoke> = if config.faults.killed > 0.0 {
         Arc::new(KillSome {
             host: host.clone(),

@@ -17,4 +17,7 @@ pub mod store;
 pub mod token_expiry;
 
 #[cfg(feature = "aws")]
+pub mod tls;
+
+#[cfg(feature = "aws")]
 mod aws_error;

@@ -13,7 +13,8 @@ async fn main() -> Result<(), Error> {
     let store = wiring::connection_table(&config)?;
     let admission = wiring::admission(&store)?;
     let queue = wiring::notification_queue(&config)?;
-    wiring::serve_messages(async |message, request| {
+    let limit = wiring::number("MESSAGE_BYTES")?;
+    wiring::serve_messages(limit, async |message, request| {
         send_message::handle(message, request, &admission, &queue).await
     })
     .await

@@ -1,6 +1,7 @@
 //! The function `unsubscribe`.
 
 use herald_functions::{unsubscribe, wiring};
+use herald_shared::protocol::ENTITY_REQUEST_LIMIT;
 use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
@@ -8,7 +9,7 @@ async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
     let store = wiring::connection_table(&config)?;
     let admission = wiring::admission(&store)?;
-    wiring::serve_messages(async |message, request| {
+    wiring::serve_messages(ENTITY_REQUEST_LIMIT, async |message, request| {
         unsubscribe::handle(message, request, &admission).await
     })
     .await

@@ -7,6 +7,7 @@ use aws_sdk_sqs::{
     types::{MessageAttributeValue, QueueAttributeName},
 };
 use herald_shared::{
+    audience::Recipient,
     ids::ConnectionId,
     push::{Push, Recipients},
 };
@@ -93,11 +94,15 @@ fn push_for(connection: &str) -> Push {
         event_id: "e-1".to_owned(),
         time: "2026-11-20T10:15:30Z".to_owned(),
         recipients: Recipients::Connections {
-            connections: vec![ConnectionId::new(connection).unwrap()],
+            connections: vec![Recipient {
+                connection: ConnectionId::new(connection).unwrap(),
+                token_expires_at: None,
+            }],
             attempt: 1,
         },
         except: None,
         frame: RawValue::from_string(frame.to_string()).unwrap(),
+        then_disconnect: false,
     }
 }
 

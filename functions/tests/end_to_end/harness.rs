@@ -1,9 +1,8 @@
 //! A stack of its own for every test, its clients, and the AWS services beside it.
 
 use std::{
-    fs,
+    collections::BTreeMap,
     future::Future,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,20 +16,21 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::{SinkExt, StreamExt};
 use herald_local::{
-    Config, Functions, RunningStack,
+    Authentication, Config, Functions, RunningStack,
     faults::Faults,
     gateway::Limits,
+    issuer::TokenRequest,
     sqs::{MessageView, QueueId},
 };
 use herald_shared::{audience::slot, ids::ConnectionId};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{
-        Message,
+        self, Message,
         client::IntoClientRequest,
+        http::HeaderMap,
         protocol::frame::{
             Frame,
             coding::{Data, OpCode},
@@ -41,17 +41,19 @@ use tokio_tungstenite::{
 /// Longer than anything here takes; it only ends a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(240);
 
+/// The permissions of who may do everything.
+pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","broadcast"]}"#;
+
 /// A running stack.
 pub struct TestStack {
     running: RunningStack,
     aws: SdkConfig,
-    _folder: Option<TempDir>,
 }
 
 impl TestStack {
     /// The stack of the repository's own template.
     pub async fn start() -> Self {
-        Self::run(config(), None).await
+        Self::run(config()).await
     }
 
     /// The same with a notifier that posts to another endpoint.
@@ -61,49 +63,39 @@ impl TestStack {
             "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI".to_owned(),
             endpoint.to_owned(),
         );
-        Self::run(config, None).await
+        Self::run(config).await
     }
 
     /// The same with things going wrong.
     pub async fn start_with_faults(faults: Faults) -> Self {
         let config = Config { faults, ..config() };
-        Self::run(config, None).await
+        Self::run(config).await
     }
 
-    /// The same with an authorizer that believes the query parameter `user`.
+    /// The same with users, who have tokens that are signed with the stack's own secret.
     pub async fn start_with_users() -> Self {
-        let folder = TempDir::new().unwrap();
-        let template = fs::read_to_string(repository().join("template.yaml")).unwrap();
-        let with_authorizer = with_authorizer(&template);
-        let path = folder.path().join("template.yaml");
-        fs::write(&path, with_authorizer).unwrap();
-        let built = built();
-        for binary in [
-            "connect",
-            "default",
-            "disconnect",
-            "notifier",
-            "sendMessage",
-            "subscribe",
-            "unsubscribe",
-        ] {
-            symlink(built.join(binary), folder.path().join(binary)).unwrap();
-        }
-        let authorizer = built.join("examples/query_authorizer");
-        assert!(
-            authorizer.exists(),
-            "run `cargo test`, which builds the example {authorizer:?}"
-        );
-        symlink(authorizer, folder.path().join("query_authorizer")).unwrap();
         let config = Config {
-            template: path,
-            functions: Functions::Prebuilt(folder.path().to_owned()),
+            authentication: Authentication::Secret,
             ..config()
         };
-        Self::run(config, Some(folder)).await
+        Self::run(config).await
     }
 
-    async fn run(config: Config, folder: Option<TempDir>) -> Self {
+    /// The same with other parameters.
+    pub async fn start_with_parameters(changed: &[(&str, &str)]) -> Self {
+        Self::run(with_parameters(config(), changed)).await
+    }
+
+    /// The same with users and other parameters.
+    pub async fn start_with_users_and_parameters(changed: &[(&str, &str)]) -> Self {
+        let config = Config {
+            authentication: Authentication::Secret,
+            ..config()
+        };
+        Self::run(with_parameters(config, changed)).await
+    }
+
+    async fn run(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let running = RunningStack::start(listener, config).await.unwrap();
         let aws = SdkConfig::builder()
@@ -114,11 +106,7 @@ impl TestStack {
             ))
             .endpoint_url(&running.addresses().endpoint)
             .build();
-        Self {
-            running,
-            aws,
-            _folder: folder,
-        }
+        Self { running, aws }
     }
 
     /// Ends the stack, and with it every process it started.
@@ -131,10 +119,35 @@ impl TestStack {
         Client::connect(&self.running.addresses().web_socket).await
     }
 
-    /// A new client of a user.
+    /// A new client of a user who may do everything.
     pub async fn client_of(&self, user: &str) -> Client {
-        let url = format!("{}?user={user}", self.running.addresses().web_socket);
-        Client::connect(&url).await
+        self.client_with(&self.token(user, EVERYTHING)).await
+    }
+
+    /// A new client with a token.
+    pub async fn client_with(&self, token: &str) -> Client {
+        let bearer = format!("Bearer {token}");
+        let (client, _) = Client::connect_with(&self.web_socket(), "authorization", &bearer).await;
+        client
+    }
+
+    /// A token of the stack's own for a user, with these permissions.
+    pub fn token(&self, user: &str, permissions: &str) -> String {
+        self.mint(user, Some(serde_json::from_str(permissions).unwrap()))
+    }
+
+    /// A token that says nothing of permissions.
+    pub fn token_without_permissions(&self, user: &str) -> String {
+        self.mint(user, None)
+    }
+
+    fn mint(&self, user: &str, permissions: Option<Value>) -> String {
+        let request = TokenRequest {
+            user_id: user.to_owned(),
+            permissions,
+            ..TokenRequest::default()
+        };
+        self.running.mint(&request).unwrap().token
     }
 
     /// Where clients connect.
@@ -301,15 +314,20 @@ impl Client {
     }
 
     /// Connects with a header; returns the answer's headers as well.
-    pub async fn connect_with(
+    pub async fn connect_with(url: &str, name: &'static str, value: &str) -> (Self, HeaderMap) {
+        Self::try_connect_with(url, name, value).await.unwrap()
+    }
+
+    /// The same, which may fail.
+    pub async fn try_connect_with(
         url: &str,
         name: &'static str,
         value: &str,
-    ) -> (Self, tokio_tungstenite::tungstenite::http::HeaderMap) {
-        let mut request = url.into_client_request().unwrap();
+    ) -> Result<(Self, HeaderMap), tungstenite::Error> {
+        let mut request = url.into_client_request()?;
         request.headers_mut().insert(name, value.parse().unwrap());
-        let (socket, response) = connect_async(request).await.unwrap();
-        (Self { socket }, response.headers().clone())
+        let (socket, response) = connect_async(request).await?;
+        Ok((Self { socket }, response.headers().clone()))
     }
 
     pub async fn send_text(&mut self, text: &str) {
@@ -363,6 +381,18 @@ impl Client {
         );
     }
 
+    /// Waits until the server has closed.
+    pub async fn closed(&mut self) {
+        let rest = async {
+            while let Some(Ok(message)) = self.socket.next().await {
+                assert!(message.is_close(), "{message:?}");
+            }
+        };
+        tokio::time::timeout(PATIENCE, rest)
+            .await
+            .expect("a close in time");
+    }
+
     pub async fn close(mut self) {
         self.socket.close(None).await.unwrap();
         while let Some(Ok(_)) = self.socket.next().await {}
@@ -370,10 +400,22 @@ impl Client {
 }
 
 /// The repository's own template and functions.
+fn parameters(values: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    values.iter().map(owned).collect()
+}
+
+fn with_parameters(mut config: Config, changed: &[(&str, &str)]) -> Config {
+    config.parameters.extend(parameters(changed));
+    config
+}
+
 fn config() -> Config {
     Config {
         template: repository().join("template.yaml"),
-        parameters: Default::default(),
+        // Tests are about limits only where they say so.
+        parameters: parameters(&[("MessagesPerSecond", "10000")]),
+        authentication: Default::default(),
         functions: Functions::Prebuilt(built()),
         environment: Default::default(),
         data: None,
@@ -395,21 +437,4 @@ pub fn repository() -> PathBuf {
         .parent()
         .unwrap()
         .to_owned()
-}
-
-fn with_authorizer(template: &str) -> String {
-    let expression = "      RouteSelectionExpression: $request.body.action\n";
-    assert!(template.contains(expression));
-    let auth = "      Auth: { AuthType: CUSTOM, AuthArn: !GetAtt QueryAuthorizer.Arn }\n";
-    let function = r"
-  QueryAuthorizer:
-    Type: AWS::Serverless::Function
-    Metadata:
-      BuildMethod: rust-cargolambda
-      BuildProperties: { Binary: query_authorizer }
-
-Outputs:";
-    template
-        .replace(expression, &format!("{expression}{auth}"))
-        .replace("\nOutputs:", function)
 }

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::harness::{TestStack, repository};
 
-fn read(name: &str) -> String {
+pub fn sample(name: &str) -> String {
     fs::read_to_string(repository().join("events").join(name)).unwrap()
 }
 
 fn entries(name: &str) -> Vec<PutEventsRequestEntry> {
-    let entries: Vec<Value> = serde_json::from_str(&read(name)).unwrap();
+    let entries: Vec<Value> = serde_json::from_str(&sample(name)).unwrap();
     entries
         .iter()
         .map(|entry| {
@@ -31,6 +31,7 @@ async fn every_function_accepts_its_sample_event() {
     let stack = TestStack::start().await;
     let host = stack.running().functions().unwrap();
     for (file, function) in [
+        ("authorizer.json", "AuthorizerFunction"),
         ("connect.json", "ConnectFunction"),
         ("subscribe.json", "SubscribeFunction"),
         ("sendMessage.json", "SendMessageFunction"),
@@ -39,11 +40,15 @@ async fn every_function_accepts_its_sample_event() {
         ("notifier.json", "NotifierFunction"),
         ("disconnect.json", "DisconnectFunction"),
     ] {
-        let Invocation::Returned(result) = host.invoke(function, read(file).into()).await else {
+        let Invocation::Returned(result) = host.invoke(function, sample(file).into()).await else {
             panic!("{file}")
         };
         let result: Value = serde_json::from_slice(&result).unwrap();
         match function {
+            "AuthorizerFunction" => {
+                let statement = &result["policyDocument"]["Statement"][0];
+                assert_eq!(statement["Effect"], "Allow", "{result}");
+            }
             "NotifierFunction" => {
                 let failures = result["batchItemFailures"].as_array().unwrap();
                 assert!(failures.is_empty(), "{result}");

@@ -2,16 +2,18 @@
 
 use std::{
     collections::BTreeSet,
+    num::NonZeroU32,
     time::{Duration, SystemTime},
 };
 
 use herald_shared::{
-    audience::{Audience, Range},
+    audience::{Audience, Range, Recipient},
     ids::{ConnectionId, EntityId, UserId},
     store::{
-        Connection, ConnectionStore, ConnectionTable, Forget, Page, ReadAudience, Subscribed,
-        memory::MemoryStore,
+        Admitted, Connection, ConnectionStore, ConnectionTable, Forget, MessageRate, Page,
+        ReadAudience, Subscribed, Subscription, memory::MemoryStore,
     },
+    token_expiry::TokenExpiry,
 };
 
 use crate::harness::TestStack;
@@ -36,9 +38,11 @@ async fn the_store_on_dynamodb_keeps_the_contract() {
 
 async fn keeps_the_contract(store: &(impl ConnectionStore + ReadAudience + Forget)) {
     a_connection_is_of_everyone_and_of_its_user(store).await;
+    a_renewed_token_is_that_of_every_subscription(store).await;
     subscribing_is_idempotent_and_limited(store).await;
     nobody_is_subscribed_who_is_not_there(store).await;
     a_large_audience_is_read_in_disjoint_parts(store).await;
+    messages_are_charged_up_to_the_rate(store).await;
     forgetting_removes_everything_and_can_be_repeated(store).await;
 }
 
@@ -50,6 +54,17 @@ async fn a_connection_is_of_everyone_and_of_its_user(
     assert_eq!(all(store, &Audience::Everyone).await, ids(["a", "b"]));
     assert_eq!(all(store, &user("ann")).await, ids(["a"]));
     assert_eq!(all(store, &user("ben")).await, ids([]));
+
+    connect(store, "c", Some("ann")).await;
+    for (limit, counted) in [(1, 1), (2, 2), (3, 2)] {
+        let limit = NonZeroU32::new(limit).unwrap();
+        let count = store.count_connections(&user_id("ann"), limit).await;
+        assert_eq!(count.unwrap(), counted);
+    }
+    let none = store
+        .count_connections(&user_id("ben"), NonZeroU32::MIN)
+        .await;
+    assert_eq!(none.unwrap(), 0);
 }
 
 async fn subscribing_is_idempotent_and_limited(store: &(impl ConnectionStore + ReadAudience)) {
@@ -125,6 +140,81 @@ async fn a_large_audience_is_read_in_disjoint_parts(store: &(impl ConnectionStor
     );
 }
 
+async fn a_renewed_token_is_that_of_every_subscription(
+    store: &(impl ConnectionStore + ReadAudience),
+) {
+    let expiry = TokenExpiry::from_epoch_seconds;
+    let connection = Connection {
+        token_expires_at: Some(expiry(1_000)),
+        ..connection("renewed", Some("eve"))
+    };
+    store.connect(&connection).await.unwrap();
+    subscribe_until(store, "renewed", "door-1", Some(expiry(1_000))).await;
+    let audiences = [Audience::Everyone, user("eve"), entity("door-1")];
+    for audience in &audiences {
+        assert_eq!(
+            expiry_in(store, audience, "renewed").await,
+            Some(expiry(1_000))
+        );
+    }
+
+    assert!(store.renew(&id("renewed"), expiry(2_000)).await.unwrap());
+    for audience in &audiences {
+        assert_eq!(
+            expiry_in(store, audience, "renewed").await,
+            Some(expiry(2_000))
+        );
+    }
+    // Whoever subscribes still believes in the token that the connection was opened with.
+    subscribe_until(store, "renewed", "door-2", Some(expiry(1_000))).await;
+    assert_eq!(
+        expiry_in(store, &entity("door-2"), "renewed").await,
+        Some(expiry(2_000))
+    );
+    assert!(!store.renew(&id("nobody"), expiry(2_000)).await.unwrap());
+    assert_eq!(expiry_in(store, &Audience::Everyone, "nobody").await, None);
+}
+
+async fn messages_are_charged_up_to_the_rate(store: &impl ConnectionStore) {
+    connect(store, "talker", None).await;
+    let rate = MessageRate {
+        per_second: NonZeroU32::new(10).unwrap(),
+        burst: NonZeroU32::new(20).unwrap(),
+    };
+    let start = SystemTime::now();
+    for (millis, messages, expected) in [
+        (0, 20, true),
+        (0, 1, false),
+        (100, 1, true),
+        (100, 1, false),
+        (600, 5, true),
+        (600, 1, false),
+        // A pause gives no more than a burst.
+        (60_000, 15, true),
+        (60_000, 6, false),
+        (60_000, 5, true),
+        (60_000, 1, false),
+    ] {
+        let now = start + Duration::from_millis(millis);
+        let messages = NonZeroU32::new(messages).unwrap();
+        let admitted = store
+            .admit(&id("talker"), messages, rate, now)
+            .await
+            .unwrap();
+        let expected = match expected {
+            true => Admitted::Admitted {
+                token_expires_at: None,
+            },
+            false => Admitted::TooFast,
+        };
+        assert_eq!(admitted, expected, "{messages} after {millis} ms");
+    }
+    let nobody = store
+        .admit(&id("nobody"), NonZeroU32::MIN, rate, start)
+        .await;
+    assert_eq!(nobody.unwrap(), Admitted::ConnectionGone);
+}
+
 async fn forgetting_removes_everything_and_can_be_repeated(
     store: &(impl ConnectionStore + ReadAudience + Forget),
 ) {
@@ -144,14 +234,18 @@ async fn forgetting_removes_everything_and_can_be_repeated(
 }
 
 async fn connect(store: &impl ConnectionStore, name: &str, user: Option<&str>) {
-    let connection = Connection {
+    store.connect(&connection(name, user)).await.unwrap();
+}
+
+fn connection(name: &str, user: Option<&str>) -> Connection {
+    Connection {
         id: id(name),
         connected_at: SystemTime::now(),
         ip_address: Some("127.0.0.1".to_owned()),
         user_agent: None,
-        user: user.map(|user| UserId::new(user).unwrap()),
-    };
-    store.connect(&connection).await.unwrap();
+        user: user.map(user_id),
+        token_expires_at: None,
+    }
 }
 
 async fn subscribe(
@@ -160,11 +254,42 @@ async fn subscribe(
     entity: &str,
     limit: u32,
 ) -> Subscribed {
-    let connected_at = SystemTime::now() - Duration::from_secs(60);
-    store
-        .subscribe(&id(name), connected_at, &entity_id(entity), limit)
-        .await
-        .unwrap()
+    let subscription = Subscription {
+        connection: &id(name),
+        connected_at: SystemTime::now() - Duration::from_secs(60),
+        token_expires_at: None,
+        entity: &entity_id(entity),
+    };
+    store.subscribe(subscription, limit).await.unwrap()
+}
+
+async fn subscribe_until(
+    store: &impl ConnectionStore,
+    name: &str,
+    entity: &str,
+    token_expires_at: Option<TokenExpiry>,
+) {
+    let subscription = Subscription {
+        connection: &id(name),
+        connected_at: SystemTime::now(),
+        token_expires_at,
+        entity: &entity_id(entity),
+    };
+    let subscribed = store.subscribe(subscription, 10).await.unwrap();
+    assert_eq!(subscribed, Subscribed::Stored);
+}
+
+/// When the token of a connection ends, as an audience has it.
+async fn expiry_in(
+    store: &impl ReadAudience,
+    audience: &Audience,
+    name: &str,
+) -> Option<TokenExpiry> {
+    let page = store.read_audience(audience, &Range::WHOLE).await.unwrap();
+    assert!(page.recipients.len() <= PAGE);
+    let mut recipients = page.recipients.into_iter();
+    let recipient = recipients.find(|recipient| recipient.connection == id(name))?;
+    recipient.token_expires_at
 }
 
 /// All of an audience.
@@ -183,11 +308,11 @@ async fn read(
     let mut ranges = vec![range];
     while let Some(range) = ranges.pop() {
         let Page {
-            connections,
+            recipients,
             read_to,
         } = store.read_audience(audience, &range).await.unwrap();
-        assert!(connections.len() <= PAGE);
-        for connection in connections {
+        assert!(recipients.len() <= PAGE);
+        for Recipient { connection, .. } in recipients {
             assert!(found.insert(connection.clone()), "{connection} twice");
         }
         ranges.extend(read_to.iter().flat_map(|read_to| range.rest(read_to)));
@@ -211,6 +336,10 @@ fn entity(name: &str) -> Audience {
     Audience::Entity(entity_id(name))
 }
 
+fn user_id(name: &str) -> UserId {
+    UserId::new(name).unwrap()
+}
+
 fn user(name: &str) -> Audience {
-    Audience::User(UserId::new(name).unwrap())
+    Audience::User(user_id(name))
 }

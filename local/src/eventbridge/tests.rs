@@ -86,6 +86,7 @@ fn stack(rules: Vec<Rule>) -> Stack {
         name: "herald".into(),
         region: "us-east-1".into(),
         account_id: "123456789012".into(),
+        parameters: BTreeMap::new(),
         web_socket_api: WebSocketApi {
             logical_id: "Api".into(),
             api_id: "a1b2c3d4e5".into(),
@@ -107,6 +108,7 @@ fn stack(rules: Vec<Rule>) -> Stack {
             })
             .into(),
         rules,
+        secrets: Vec::new(),
         outputs: BTreeMap::new(),
         not_run: vec![],
     }

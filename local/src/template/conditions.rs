@@ -1,4 +1,5 @@
-//! Condition functions: `Equals`, `And`, `Or`, `Not`, and conditions by name.
+//! Condition functions: `Equals`, `And`, `Or`, `Not`, and conditions by name. Rules share the first
+//! four.
 
 use super::{
     error::Problem,
@@ -13,34 +14,73 @@ pub(super) fn holds(scope: &Scope<'_>, node: &Node, path: &str) -> Result<bool, 
         path,
         position: node.position,
     };
-    let (name, argument) = match &node.kind {
-        Kind::Call(name, argument) => (name.as_str(), argument.as_ref()),
-        Kind::Map(entries) => match entries.as_slice() {
-            [(name, argument)] => (name.as_str(), argument),
-            _ => return Err(usage.problem("is not a condition")),
-        },
-        _ => return Err(usage.problem("is not a condition")),
-    };
-    let arguments = |least: usize, most: usize| match &argument.kind {
-        Kind::List(nodes) if (least..=most).contains(&nodes.len()) => Ok(nodes.as_slice()),
-        _ => Err(usage.problem(format!("{name} takes a list of {least} to {most}"))),
-    };
-    let each = |nodes: &[Node]| -> Result<Vec<bool>, Problem> {
-        nodes.iter().map(|node| holds(scope, node, path)).collect()
-    };
-    match name {
+    let function = Function::of(node, usage)?;
+    if let Some(connected) = function.connect(|node| holds(scope, node, path))? {
+        return Ok(connected);
+    }
+    match function.name {
         "Condition" => {
-            let condition = argument.scalar_text();
+            let condition = function.argument.scalar_text();
             let condition = condition.ok_or_else(|| usage.problem("Condition takes a name"))?;
             scope.condition(&condition, usage)
         }
-        "Fn::Equals" => equals(scope, arguments(2, 2)?, path),
-        "Fn::Not" => Ok(each(arguments(1, 1)?)?.contains(&false)),
-        "Fn::And" => Ok(!each(arguments(2, 10)?)?.contains(&false)),
-        "Fn::Or" => Ok(each(arguments(2, 10)?)?.contains(&true)),
-        _ => Err(usage.problem(format!(
+        "Fn::Equals" => equals(scope, function.arguments(2, 2)?, path),
+        name => Err(usage.problem(format!(
             "{name} is not a condition: use Equals, And, Or, Not or Condition"
         ))),
+    }
+}
+
+/// A function that is true or false, and what it is given.
+#[derive(Clone, Copy)]
+pub(super) struct Function<'a> {
+    pub(super) name: &'a str,
+    argument: &'a Node,
+    usage: Usage<'a>,
+}
+
+impl<'a> Function<'a> {
+    pub(super) fn of(node: &'a Node, usage: Usage<'a>) -> Result<Self, Problem> {
+        let (name, argument) = match &node.kind {
+            Kind::Call(name, argument) => (name.as_str(), argument.as_ref()),
+            Kind::Map(entries) => match entries.as_slice() {
+                [(name, argument)] => (name.as_str(), argument),
+                _ => return Err(usage.problem("is not a condition")),
+            },
+            _ => return Err(usage.problem("is not a condition")),
+        };
+        Ok(Self {
+            name,
+            argument,
+            usage,
+        })
+    }
+
+    /// The argument's elements, of which there must be so many.
+    pub(super) fn arguments(self, least: usize, most: usize) -> Result<&'a [Node], Problem> {
+        match &self.argument.kind {
+            Kind::List(nodes) if (least..=most).contains(&nodes.len()) => Ok(nodes),
+            _ => {
+                let name = self.name;
+                let problem = format!("{name} takes a list of {least} to {most}");
+                Err(self.usage.problem(problem))
+            }
+        }
+    }
+
+    /// What `And`, `Or` and `Not` make of the conditions they are given, each of which `holds` or does
+    /// not; none if it is another function.
+    pub(super) fn connect(
+        self,
+        holds: impl Fn(&Node) -> Result<bool, Problem>,
+    ) -> Result<Option<bool>, Problem> {
+        let each = |nodes: &[Node]| nodes.iter().map(&holds).collect::<Result<Vec<_>, _>>();
+        Ok(Some(match self.name {
+            "Fn::Not" => each(self.arguments(1, 1)?)?.contains(&false),
+            "Fn::And" => !each(self.arguments(2, 10)?)?.contains(&false),
+            "Fn::Or" => each(self.arguments(2, 10)?)?.contains(&true),
+            _ => return Ok(None),
+        }))
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) parameters: Vec<(String, Node)>,
+    pub(super) rules: Vec<(String, Node)>,
     pub(super) mappings: Node,
     pub(super) conditions: Node,
     pub(super) resources: Vec<Resource>,
@@ -33,8 +34,7 @@ pub(super) struct Resource {
     pub(super) position: Position,
 }
 
-/// `Rules` checks parameters before a deployment, `Hooks` deploys in two steps, `Metadata` is for
-/// tools.
+/// `Hooks` deploys in two steps, `Metadata` is for tools.
 const SECTIONS: &[&str] = &[
     "AWSTemplateFormatVersion",
     "Transform",
@@ -70,6 +70,7 @@ impl Document {
         let resources = section(root, "Resources")?;
         Ok(Self {
             parameters: entries(&section(root, "Parameters")?),
+            rules: entries(&section(root, "Rules")?),
             mappings: section(root, "Mappings")?,
             conditions: section(root, "Conditions")?,
             resources: entries(&resources)
@@ -138,7 +139,8 @@ fn entries(section: &Node) -> Vec<(String, Node)> {
     section.entries().unwrap_or_default().to_vec()
 }
 
-fn known_keys(node: &Node, path: &str, known: &[&str]) -> Result<(), Problem> {
+/// Errs if `node` is no map or has another entry than these.
+pub(super) fn known_keys(node: &Node, path: &str, known: &[&str]) -> Result<(), Problem> {
     let entries = node
         .entries()
         .ok_or_else(|| Problem::new(node.position, path, "must be a map"))?;

@@ -66,6 +66,16 @@ pub(super) fn of_resource(
             named(name.clone(), [("Arn", arn), ("Name", name)])
         }
         resources::RULE => rule(scope, resource)?,
+        resources::SECRET => {
+            let name = physical_name(scope, resource, "Name")?;
+            let suffix = secret_suffix(settings, &resource.logical_id);
+            let arn = arn(
+                settings,
+                "secretsmanager",
+                &format!("secret:{name}-{suffix}"),
+            );
+            named(arn.clone(), [("Id", arn)])
+        }
         _ => return Ok(None),
     }))
 }
@@ -148,13 +158,24 @@ fn arn(settings: &Settings, service: &str, resource: &str) -> String {
     format!("arn:aws:{service}:{region}:{account_id}:{resource}")
 }
 
-/// Ten lower-case characters as API Gateway gives, the same for the same stack at every start: they
-/// are part of the ARNs that policies name.
+/// Ten lower-case characters as API Gateway gives.
 fn api_id(settings: &Settings, logical_id: &str) -> String {
-    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    characters::<10>(settings, logical_id, ALPHABET)
+}
+
+/// The six characters that Secrets Manager puts behind a secret's name in its ARN.
+fn secret_suffix(settings: &Settings, logical_id: &str) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    characters::<6>(settings, logical_id, ALPHABET)
+}
+
+/// Characters that look random and are the same for the same stack at every start: they are part of
+/// the ARNs that policies name.
+fn characters<const N: usize>(settings: &Settings, logical_id: &str, alphabet: &[u8]) -> String {
     let digest = md5::compute(format!("{}/{logical_id}", settings.stack_name));
-    let characters = digest.iter().take(10);
-    characters
-        .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
+    let bytes = digest.iter().take(N);
+    bytes
+        .map(|byte| char::from(alphabet[usize::from(*byte) % alphabet.len()]))
         .collect()
 }

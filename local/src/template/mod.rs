@@ -1,7 +1,8 @@
 //! The template: from the text of `template.yaml` to the [`Stack`] that is run.
 //!
 //! In order: the text becomes a tree (`yaml`), the tree the sections of a template (`document`), names
-//! get their meaning (`scope`, `intrinsics`), and each kind of resource is read by a file of its own
+//! get their meaning (`scope`, `intrinsics`), the parameters are held against the template's own rules
+//! (`parameters`, `rules`), and each kind of resource is read by a file of its own
 //! (`resources`). Only what is run is evaluated. Whatever that needs and this reader does not know is
 //! an error, never a guess.
 
@@ -17,6 +18,7 @@ mod outputs;
 mod parameters;
 mod references;
 mod resources;
+mod rules;
 mod scope;
 mod settings;
 mod stack;
@@ -27,7 +29,7 @@ mod yaml;
 
 pub use error::TemplateError;
 pub use model::{
-    Authorizer, Bus, EventSourceMapping, Function, NotRun, Queue, Redrive, Route, Rule, Stack,
-    Table, Target, Throttle, WebSocketApi,
+    Authorizer, Bus, EventSourceMapping, Function, NotRun, PasswordRules, Queue, Redrive, Route,
+    Rule, Secret, SecretText, Stack, Table, Target, Throttle, WebSocketApi,
 };
 pub use settings::Settings;

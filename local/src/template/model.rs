@@ -1,8 +1,8 @@
 //! What a template describes, once every intrinsic is resolved.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Everything of a template that is run on this machine, and the names of what is not.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct Stack {
     pub region: String,
     /// `AWS::AccountId`.
     pub account_id: String,
+    /// The values of the template's parameters by name, lists joined by commas.
+    pub parameters: BTreeMap<String, String>,
     /// The one WebSocket API.
     pub web_socket_api: WebSocketApi,
     /// The Lambda functions.
@@ -27,6 +29,8 @@ pub struct Stack {
     pub buses: Vec<Bus>,
     /// The EventBridge rules.
     pub rules: Vec<Rule>,
+    /// The secrets of Secrets Manager.
+    pub secrets: Vec<Secret>,
     /// The template's outputs by name.
     pub outputs: BTreeMap<String, String>,
     /// What has no meaning on this machine.
@@ -207,6 +211,57 @@ pub struct Target {
     pub queue: String,
     /// The queue for events that cannot be delivered.
     pub dead_letter_queue: Option<String>,
+}
+
+/// A secret of Secrets Manager.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    /// The logical id in the template.
+    pub logical_id: String,
+    /// The secret's name.
+    pub name: String,
+    /// `arn:aws:secretsmanager:{region}:{account}:secret:{name}-{six characters}`.
+    pub arn: String,
+    /// Where its text comes from.
+    pub text: SecretText,
+}
+
+/// Where the text of a secret comes from.
+#[derive(Clone)]
+pub enum SecretText {
+    /// `SecretString`: it stands in the template or in a parameter.
+    Given(String),
+    /// `GenerateSecretString`: a password that is made up at every start.
+    Generated {
+        /// What the password is made of.
+        password: PasswordRules,
+        /// The JSON object that the password is put into, and its key there; none: it stands alone.
+        within: Option<(Map<String, Value>, String)>,
+    },
+    /// It has none until somebody puts one.
+    Empty,
+}
+
+impl fmt::Debug for SecretText {
+    /// Says nothing of the text itself.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Given(_) => "Given",
+            Self::Generated { .. } => "Generated",
+            Self::Empty => "Empty",
+        })
+    }
+}
+
+/// What a generated password is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordRules {
+    /// How many characters it has.
+    pub length: usize,
+    /// The kinds of characters it is made of, each a list of them; none is empty.
+    pub kinds: Vec<String>,
+    /// Whether it holds a character of each kind.
+    pub each_kind: bool,
 }
 
 /// A resource that has no meaning on this machine.

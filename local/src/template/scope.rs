@@ -49,6 +49,14 @@ impl<'t> Scope<'t> {
         self.parameters.get(name)
     }
 
+    /// The parameters' values as text, lists joined by commas.
+    pub(super) fn parameter_texts(&self) -> BTreeMap<String, String> {
+        let parameters = self.parameters.iter();
+        parameters
+            .map(|(name, value)| (name.clone(), parameters::text(value)))
+            .collect()
+    }
+
     /// Whether the condition `name` holds.
     pub(super) fn condition(&self, name: &str, usage: Usage<'_>) -> Result<bool, Problem> {
         let condition = self.document.conditions.entry(name);

@@ -8,8 +8,11 @@ pub struct Settings {
     /// The address that serves every AWS service here, e.g. `http://127.0.0.1:3030`; queue URLs start
     /// with it.
     pub endpoint: String,
-    /// Values for the template's parameters; the others take their defaults.
+    /// Values for the template's parameters, all of which it must have; the others take their
+    /// defaults.
     pub parameters: BTreeMap<String, String>,
+    /// What takes the place of the template's own defaults; names that it does not have are ignored.
+    pub defaults: BTreeMap<String, String>,
     /// `AWS::Region`.
     pub region: String,
     /// `AWS::AccountId`.
@@ -25,6 +28,7 @@ impl Settings {
         Self {
             endpoint: endpoint.into(),
             parameters: BTreeMap::new(),
+            defaults: BTreeMap::new(),
             region: "us-east-1".to_owned(),
             account_id: "123456789012".to_owned(),
             stack_name: "herald-local".to_owned(),

@@ -9,6 +9,7 @@ use super::{
     model::{Stack, WebSocketApi},
     outputs,
     resources::{self, Resources},
+    rules,
     scope::Scope,
     settings::Settings,
     yaml::{Node, Position},
@@ -34,12 +35,14 @@ impl Stack {
 pub(super) fn parse(text: &str, folder: &Path, settings: &Settings) -> Result<Stack, Problem> {
     let document = Document::new(&Node::parse(text)?)?;
     let scope = Scope::new(&document, settings)?;
+    rules::check(&scope)?;
     let resources = Resources::read(&scope, folder)?;
     check_visibility(&document, &resources)?;
     Ok(Stack {
         name: settings.stack_name.clone(),
         region: settings.region.clone(),
         account_id: settings.account_id.clone(),
+        parameters: scope.parameter_texts(),
         web_socket_api: the_one(resources.web_socket_apis)?,
         functions: resources.functions,
         tables: resources.tables,
@@ -47,6 +50,7 @@ pub(super) fn parse(text: &str, folder: &Path, settings: &Settings) -> Result<St
         event_source_mappings: resources.event_source_mappings,
         buses: resources.buses,
         rules: resources.rules,
+        secrets: resources.secrets,
         outputs: outputs::read(&scope)?,
         not_run: resources.not_run,
     })

@@ -36,7 +36,9 @@ pub fn function_binaries() -> TempDir {
 
 /// The names of the binaries that [`template`] needs.
 pub fn function_names() -> Vec<String> {
-    let settings = Settings::new("http://127.0.0.1:3030");
+    let mut settings = Settings::new("http://127.0.0.1:3030");
+    let open = ("Authentication".to_owned(), "open".to_owned());
+    settings.defaults.extend([open]);
     let stack = Stack::read(&template(), &settings).unwrap();
     let functions = stack.functions.into_iter();
     functions.map(|function| function.binary).collect()

@@ -25,9 +25,8 @@ use hyper::{
     header::{self, HeaderValue},
     http::uri::PathAndQuery,
 };
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use percent_encoding::utf8_percent_encode;
@@ -40,7 +39,10 @@ use super::{
     Post, PostError,
     answer::{message, post_error},
 };
-use crate::ids::ConnectionId;
+use crate::{
+    ids::ConnectionId,
+    tls::{Connector, connector},
+};
 
 /// The most that is read of an answer. The gateway's fit many times over.
 const ANSWER_LIMIT: usize = 64 * 1024;
@@ -50,7 +52,7 @@ const USER_AGENT: &str = concat!("herald/", env!("CARGO_PKG_VERSION"));
 /// Posts through API Gateway's `@connections`.
 #[derive(Debug)]
 pub struct ManagementApi {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     endpoint: Endpoint,
     signer: Signer,
     last_frame: LastFrame,
@@ -165,17 +167,8 @@ impl Endpoint {
     }
 }
 
-fn client() -> Result<Client<HttpsConnector<HttpConnector>, Full<Bytes>>, InvalidEndpoint> {
-    let mut tcp = HttpConnector::new();
-    tcp.set_nodelay(true);
-    tcp.enforce_http(false);
-    // HTTP/1.1 alone: over HTTP/2 a slow post would hold up the others on its connection.
-    let connector = HttpsConnectorBuilder::new()
-        .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
-        .map_err(InvalidEndpoint::Certificates)?
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp);
+fn client() -> Result<Client<Connector, Full<Bytes>>, InvalidEndpoint> {
+    let connector = connector().map_err(InvalidEndpoint::Certificates)?;
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .build(connector))

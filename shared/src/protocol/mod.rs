@@ -18,6 +18,13 @@ pub use server_frame::{Ack, ServerFrame};
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub const MESSAGE_LIMIT: usize = 128 * 1024;
 
+/// The most bytes of a message that names no more than an entity: the longest id, each of its characters
+/// escaped, and room for a request id.
+pub const ENTITY_REQUEST_LIMIT: usize = 4 * 1024;
+
+/// The most bytes of an `authenticate`: the longest token, and room for a request id.
+pub const AUTHENTICATE_LIMIT: usize = 10 * 1024;
+
 /// The most messages one `sendMessage` may carry in `messages`.
 pub const BATCH_LIMIT: usize = 25;
 

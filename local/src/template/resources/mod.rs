@@ -7,6 +7,7 @@ mod queue;
 pub(super) mod route;
 mod route_response;
 mod rule;
+mod secret;
 mod table;
 mod web_socket_api;
 
@@ -15,7 +16,7 @@ use std::{iter, path::Path};
 use super::{
     document::Resource,
     error::Problem,
-    model::{Bus, EventSourceMapping, Function, NotRun, Queue, Rule, Table, WebSocketApi},
+    model::{Bus, EventSourceMapping, Function, NotRun, Queue, Rule, Secret, Table, WebSocketApi},
     references,
     scope::Scope,
 };
@@ -26,6 +27,7 @@ pub(super) const TABLE: &str = "AWS::DynamoDB::Table";
 pub(super) const QUEUE: &str = "AWS::SQS::Queue";
 pub(super) const BUS: &str = "AWS::Events::EventBus";
 pub(super) const RULE: &str = "AWS::Events::Rule";
+pub(super) const SECRET: &str = "AWS::SecretsManager::Secret";
 const ROUTE_RESPONSE: &str = "AWS::ApiGatewayV2::RouteResponse";
 const EVENT_SOURCE_MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 
@@ -52,6 +54,7 @@ pub(super) struct Resources {
     pub(super) event_source_mappings: Vec<EventSourceMapping>,
     pub(super) buses: Vec<Bus>,
     pub(super) rules: Vec<Rule>,
+    pub(super) secrets: Vec<Secret>,
     pub(super) not_run: Vec<NotRun>,
     /// The logical ids of routes whose function's body is sent back.
     answered_routes: Vec<String>,
@@ -93,6 +96,7 @@ impl Resources {
             TABLE => self.tables.push(table::read(scope, resource)?),
             QUEUE => self.queues.push(queue::read(scope, resource)?),
             BUS => self.buses.push(bus::read(scope, resource)?),
+            SECRET => self.secrets.push(secret::read(scope, resource)?),
             RULE => self.rules.push(rule::read(scope, resource)?),
             EVENT_SOURCE_MAPPING => {
                 let mapping = event_source::read_resource(scope, resource)?;

@@ -32,6 +32,15 @@ const ACCOUNT_THROTTLE: Throttle = Throttle {
     burst: 5_000,
 };
 
+/// What a WebSocket API's authorizer may ask a request for. HTTP APIs write theirs `$request.…`.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
+const IDENTITY_SOURCES: [&str; 4] = [
+    "route.request.header.",
+    "route.request.querystring.",
+    "stageVariables.",
+    "context.",
+];
+
 pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Result<WebSocketApi, Problem> {
     let mut properties = scope.properties(resource)?;
     let routes = properties.require("Routes")?;
@@ -79,11 +88,15 @@ fn authorizer(
     };
     let kind = auth.require("AuthType")?;
     match kind.text()?.as_str() {
-        "NONE" => Ok(None),
+        "NONE" => {
+            auth.finish(&[])?;
+            Ok(None)
+        }
         "CUSTOM" => {
+            let sources = auth.read("IdentitySource", identity_sources)?;
             let authorizer = Authorizer {
                 function: scope.resource_by_arn(FUNCTION, &auth.require("AuthArn")?)?,
-                identity_sources: auth.read("IdentitySource", texts)?.unwrap_or_default(),
+                identity_sources: sources.unwrap_or_default(),
             };
             auth.finish(&["InvokeRole", "Name"])?;
             Ok(Some(authorizer))
@@ -95,8 +108,24 @@ fn authorizer(
     }
 }
 
-fn texts(item: &Item<'_>) -> Result<Vec<String>, Problem> {
-    item.items()?.iter().map(Item::text).collect()
+fn identity_sources(list: &Item<'_>) -> Result<Vec<String>, Problem> {
+    let items = list.items()?;
+    if items.is_empty() {
+        return Err(list.problem("must name a source: without any, leave it out"));
+    }
+    items.iter().map(identity_source).collect()
+}
+
+fn identity_source(item: &Item<'_>) -> Result<String, Problem> {
+    let source = item.text()?;
+    let is_known = |start: &&str| source.len() > start.len() && source.starts_with(*start);
+    if IDENTITY_SOURCES.iter().any(is_known) {
+        return Ok(source);
+    }
+    Err(item.problem(format!(
+        "`{source}` is no identity source of a WebSocket API: write {} and a name",
+        IDENTITY_SOURCES.join(", ")
+    )))
 }
 
 fn stage_variables(properties: &mut Fields<'_>) -> Result<BTreeMap<String, String>, Problem> {

@@ -173,6 +173,23 @@ fn wrong_resources_say_where_and_what_to_do() {
 fn wrong_apis_say_where_and_what_to_do() {
     for (property, path, expected) in [
         (
+            "Auth: { AuthType: NONE, Name: nobody }",
+            "Auth.Name",
+            "not known to the local stack, which does not guess what it changes: remove it, or choose \
+             it with !If",
+        ),
+        (
+            "Auth: { AuthType: CUSTOM, AuthArn: !GetAtt Connect.Arn, IdentitySource: [$request.header.X] }",
+            "Auth.IdentitySource[0]",
+            "`$request.header.X` is no identity source of a WebSocket API: write route.request.header., \
+             route.request.querystring., stageVariables., context. and a name",
+        ),
+        (
+            "Auth: { AuthType: CUSTOM, AuthArn: !GetAtt Connect.Arn, IdentitySource: [] }",
+            "Auth.IdentitySource",
+            "must name a source: without any, leave it out",
+        ),
+        (
             "Auth: { AuthType: AWS_IAM }",
             "Auth.AuthType",
             "AWS_IAM is not run here: choose NONE for the local stack with !If",
@@ -271,12 +288,62 @@ fn wrong_parameters_say_what_to_give() {
         (
             "{ Type: Number, MinValue: 2 }",
             Some("1"),
-            "must be at least 2, is 1",
+            "must be at least 2, is `1`",
         ),
         (
             "{ Type: Number, MaxValue: 2 }",
             Some("3"),
-            "must be at most 2, is 3",
+            "must be at most 2, is `3`",
+        ),
+        (
+            "{ Type: String, AllowedPattern: 'a|b' }",
+            Some("ab"),
+            "must match `a|b`, is `ab`",
+        ),
+        (
+            "{ Type: String, AllowedPattern: '[a-z]+', ConstraintDescription: must be small letters }",
+            Some("Big"),
+            "must be small letters, is `Big`",
+        ),
+        (
+            "{ Type: String, AllowedPattern: '[a-z]+', ConstraintDescription: must be small letters, NoEcho: true }",
+            Some("Hidden"),
+            "must be small letters",
+        ),
+        (
+            "{ Type: String, AllowedPattern: '(?=a)a' }",
+            Some("a"),
+            "its AllowedPattern `(?=a)a` cannot be read here: write it without look-around and references back",
+        ),
+        (
+            "{ Type: String, MinLength: 2 }",
+            Some("ä"),
+            "must have at least 2 characters, is `ä`",
+        ),
+        (
+            "{ Type: String, MaxLength: 1 }",
+            Some("ab"),
+            "must have at most 1 characters, is `ab`",
+        ),
+        (
+            "{ Type: CommaDelimitedList, AllowedPattern: '[a-z]' }",
+            Some("a, b, C"),
+            "must match `[a-z]`, is `C`",
+        ),
+        (
+            "{ Type: CommaDelimitedList, AllowedValues: [a, b] }",
+            Some("a,c"),
+            "must be one of a, b, is `c`",
+        ),
+        (
+            "{ Type: 'List<Number>' }",
+            Some("1,x"),
+            "must be a number, is `x`",
+        ),
+        (
+            "{ Type: String, Default: '', MinLength: 1 }",
+            None,
+            "must have at least 1 characters, is ``",
         ),
     ] {
         let text = template(&format!("Parameters: {{ P: {declaration} }}"), "");

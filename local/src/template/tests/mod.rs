@@ -4,6 +4,8 @@ mod errors;
 mod intrinsics;
 mod own_template;
 mod resources;
+mod rules;
+mod secrets;
 
 use std::path::Path;
 

@@ -1,0 +1,168 @@
+//! What the authorizer answers the gateway.
+//!
+//! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-lambda-authorizer-output.html>
+
+use serde::Serialize;
+
+use crate::tokens::Identity;
+
+/// The most bytes of an answer; the gateway fails on more.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+const LIMIT: usize = 8 * 1024;
+
+/// The principal of whoever has no user.
+const ANONYMOUS: &str = "anonymous";
+
+/// Lets a client in, with what later functions are to know of it, or not.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizerAnswer {
+    principal_id: String,
+    policy_document: PolicyDocument,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Context>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyDocument {
+    version: &'static str,
+    statement: [Statement; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    action: &'static str,
+    effect: Effect,
+    resource: String,
+}
+
+#[derive(Debug, Serialize)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+/// Texts alone, as the gateway wants it. It goes with every later event of the connection.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Context {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_expires_at: Option<String>,
+    permissions: String,
+}
+
+/// The permissions do not fit into an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer with the permissions is {0} bytes, the most is {LIMIT}")]
+pub(super) struct TooLarge(usize);
+
+impl AuthorizerAnswer {
+    /// Lets the client call `method_arn` and nothing else.
+    pub(super) fn allow(method_arn: &str, identity: Identity) -> Result<Self, TooLarge> {
+        let user_id = identity.user.map(String::from);
+        let context = Context {
+            token_expires_at: identity.expires_at.map(|seconds| seconds.to_string()),
+            permissions: identity.permissions.to_json(),
+            user_id: user_id.clone(),
+        };
+        let principal = user_id.unwrap_or_else(|| ANONYMOUS.to_owned());
+        let answer = Self::new(principal, Effect::Allow, method_arn, Some(context));
+        // Strings alone: there is nothing serde_json can refuse.
+        let length = serde_json::to_vec(&answer).map_or(0, |json| json.len());
+        if length > LIMIT {
+            return Err(TooLarge(length));
+        }
+        Ok(answer)
+    }
+
+    /// Keeps the client out: 403.
+    pub(super) fn deny(method_arn: &str) -> Self {
+        Self::new(ANONYMOUS.to_owned(), Effect::Deny, method_arn, None)
+    }
+
+    fn new(
+        principal_id: String,
+        effect: Effect,
+        method_arn: &str,
+        context: Option<Context>,
+    ) -> Self {
+        Self {
+            principal_id,
+            policy_document: PolicyDocument {
+                version: "2012-10-17",
+                statement: [Statement {
+                    action: "execute-api:Invoke",
+                    effect,
+                    resource: method_arn.to_owned(),
+                }],
+            },
+            context,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use herald_shared::{ids::UserId, permissions::Permissions};
+    use serde_json::json;
+
+    use super::*;
+
+    const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/dev/$connect";
+
+    fn identity(permissions: &str) -> Identity {
+        Identity {
+            user: UserId::new("alice").ok(),
+            expires_at: Some(1_800_000_000),
+            permissions: Permissions::from_json(permissions).expect("permissions"),
+        }
+    }
+
+    #[test]
+    fn an_answer_is_what_the_gateway_expects() {
+        let answer = AuthorizerAnswer::allow(ARN, identity(r#"{"order:*":["subscribe"]}"#));
+        assert_eq!(
+            serde_json::to_value(answer.expect("an answer")).expect("JSON"),
+            json!({
+                "principalId": "alice",
+                "policyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": ARN}],
+                },
+                "context": {
+                    "userId": "alice",
+                    "tokenExpiresAt": "1800000000",
+                    "permissions": r#"{"order:*":["subscribe"]}"#,
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn nobody_has_neither_user_nor_end() {
+        let anonymous = Identity {
+            user: None,
+            expires_at: None,
+            permissions: Permissions::none(),
+        };
+        let answer = AuthorizerAnswer::allow(ARN, anonymous).expect("an answer");
+        let answer = serde_json::to_value(answer).expect("JSON");
+        assert_eq!(answer["principalId"], "anonymous");
+        assert_eq!(answer["context"], json!({"permissions": "{}"}));
+    }
+
+    #[test]
+    fn permissions_that_the_gateway_would_fail_on_are_too_large() {
+        let patterns = |count: usize| {
+            let patterns = (0..count).map(|number| format!(r#""order:{number}":["subscribe"]"#));
+            identity(&format!("{{{}}}", patterns.collect::<Vec<_>>().join(",")))
+        };
+        assert!(AuthorizerAnswer::allow(ARN, patterns(200)).is_ok());
+        assert!(AuthorizerAnswer::allow(ARN, patterns(400)).is_err());
+    }
+}

@@ -1,0 +1,19 @@
+//! The function `authorizer`.
+
+use std::time::SystemTime;
+
+use herald_functions::{authorizer, wiring};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = wiring::start().await;
+    let origins = &wiring::allowed_origins()?;
+    let verifier = &wiring::verifier(&config)?;
+    run(service_fn(|event: LambdaEvent<_>| {
+        let answer = authorizer::handle(event.payload, origins, verifier, SystemTime::now());
+        // Boxed: nested in place, the futures of the SDK calls are deeper than rustc lays out.
+        Box::pin(answer)
+    }))
+    .await
+}

@@ -1,0 +1,320 @@
+//! What a token's claims must say. Pure: the time is passed in.
+//!
+//! Source: RFC 7519, section 4.1, and for `client_id` and `token_use`
+//! <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>
+
+use herald_shared::{ids::UserId, permissions::Permissions};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::{InvalidToken, Rejection};
+
+/// How far the issuer's clock and ours may be apart, in seconds.
+const LEEWAY: u64 = 30;
+
+/// The last second of the year 9999. A later `exp` is a mistake, and no date to calculate with.
+const LAST_SECOND: f64 = 253_402_300_799.0;
+
+/// Whom a connection is, what it may do and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The token's `sub`; none if nobody asked for a token.
+    pub user: Option<UserId>,
+    /// The token's `exp` in epoch seconds; none if nobody asked for a token.
+    pub expires_at: Option<u64>,
+    /// The token's claim `herald`, or the default.
+    pub permissions: Permissions,
+}
+
+/// What the claims are held against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Expected {
+    /// Who must have issued the token; none: anybody with the secret.
+    pub(super) issuer: Option<String>,
+    /// For whom it may be; empty: for nobody in particular.
+    pub(super) audience: Vec<String>,
+    /// The permissions of a token that says nothing of them.
+    pub(super) default_permissions: Permissions,
+}
+
+/// The claims that are looked at. A claim that is there twice is an error.
+#[derive(Debug, Deserialize)]
+pub(super) struct Claims {
+    exp: Option<NumericDate>,
+    nbf: Option<NumericDate>,
+    iss: Option<String>,
+    sub: Option<String>,
+    aud: Option<OneOrMany>,
+    client_id: Option<String>,
+    token_use: Option<String>,
+    /// As it is written: `null` is something else than nothing.
+    #[serde(default, deserialize_with = "as_written")]
+    herald: Option<Box<RawValue>>,
+}
+
+/// Seconds since 1970, rounded down.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "f64")]
+struct NumericDate(u64);
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Claims {
+    /// Whose token it is, if at `now`, in epoch seconds, all is as expected.
+    pub(super) fn check(self, expected: &Expected, now: u64) -> Result<Identity, Rejection> {
+        let expires_at = self.time(now)?;
+        self.origin(expected)?;
+        let user = self.sub.ok_or(InvalidToken::Nobody)?;
+        let user = UserId::new(user).map_err(InvalidToken::User)?;
+        let permissions = match &self.herald {
+            None => expected.default_permissions.clone(),
+            Some(claim) => {
+                Permissions::from_json(claim.get()).map_err(|source| Rejection::Forbidden {
+                    user: user.to_string(),
+                    source,
+                })?
+            }
+        };
+        Ok(Identity {
+            user: Some(user),
+            expires_at: Some(expires_at),
+            permissions,
+        })
+    }
+
+    /// When the token ends, if it is valid now.
+    fn time(&self, now: u64) -> Result<u64, InvalidToken> {
+        let user = || self.sub.clone();
+        let NumericDate(expires_at) = self.exp.ok_or_else(|| InvalidToken::Endless(user()))?;
+        if now >= expires_at + LEEWAY {
+            return Err(InvalidToken::Expired(user()));
+        }
+        match self.nbf {
+            Some(NumericDate(from)) if from > now + LEEWAY => {
+                Err(InvalidToken::NotYetValid(user()))
+            }
+            _ => Ok(expires_at),
+        }
+    }
+
+    /// Whether the one we trust issued the token, and for us.
+    fn origin(&self, expected: &Expected) -> Result<(), InvalidToken> {
+        if expected.issuer.is_some() && self.iss != expected.issuer {
+            return Err(InvalidToken::Issuer(self.iss.clone()));
+        }
+        if self.is_for(&expected.audience) {
+            Ok(())
+        } else {
+            Err(InvalidToken::Audience(self.sub.clone()))
+        }
+    }
+
+    /// Cognito's access tokens have no `aud`; their `client_id` says the same.
+    fn is_for(&self, audience: &[String]) -> bool {
+        match &self.aud {
+            Some(OneOrMany::One(one)) => audience.contains(one),
+            Some(OneOrMany::Many(many)) => many.iter().any(|one| audience.contains(one)),
+            None if audience.is_empty() => true,
+            None => {
+                let client = self.client_id.as_ref();
+                self.token_use.as_deref() == Some("access")
+                    && client.is_some_and(|client| audience.contains(client))
+            }
+        }
+    }
+}
+
+impl TryFrom<f64> for NumericDate {
+    type Error = &'static str;
+
+    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
+        if (0.0..=LAST_SECOND).contains(&seconds) {
+            Ok(Self(seconds as u64))
+        } else {
+            Err("a date must be in the years 1970 to 9999")
+        }
+    }
+}
+
+fn as_written<'de, D: Deserializer<'de>>(claim: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Deserialize::deserialize(claim).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn expected() -> Expected {
+        Expected {
+            issuer: Some("https://issuer.example".to_owned()),
+            audience: vec!["app".to_owned(), "other-app".to_owned()],
+            default_permissions: Permissions::none(),
+        }
+    }
+
+    fn check(json: &str, expected: &Expected) -> Result<Identity, String> {
+        let claims: Claims = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        claims.check(expected, NOW).map_err(|rejection| {
+            let source = std::error::Error::source(&rejection);
+            source.map_or(rejection.to_string(), ToString::to_string)
+        })
+    }
+
+    /// Good claims with some of them replaced.
+    fn with(replaced: &str) -> String {
+        let mut claims = serde_json::json!({
+            "iss": "https://issuer.example", "aud": "app", "sub": "alice", "exp": NOW + 60,
+        });
+        let replaced: serde_json::Value = serde_json::from_str(replaced).expect("JSON");
+        for (name, value) in replaced.as_object().expect("an object") {
+            match value.as_str() {
+                Some("absent") => claims.as_object_mut().map(|claims| claims.remove(name)),
+                _ => claims
+                    .as_object_mut()
+                    .map(|claims| claims.insert(name.clone(), value.clone())),
+            };
+        }
+        claims.to_string()
+    }
+
+    #[test]
+    fn good_claims_say_whose_the_token_is() {
+        let identity = check(
+            &with(r#"{"herald":{"order:*":["subscribe"]}}"#),
+            &expected(),
+        );
+        let permissions = Permissions::from_json(r#"{"order:*":["subscribe"]}"#);
+        assert_eq!(
+            identity,
+            Ok(Identity {
+                user: UserId::new("alice").ok(),
+                expires_at: Some(NOW + 60),
+                permissions: permissions.expect("permissions"),
+            })
+        );
+    }
+
+    #[test]
+    fn claims_are_held_against_what_is_expected() {
+        for (replaced, said) in [
+            ("{}", None),
+            (r#"{"exp":1799999971}"#, None),
+            (
+                r#"{"exp":1799999970}"#,
+                Some(r#"the token of user Some("alice") has expired"#),
+            ),
+            (
+                r#"{"exp":1799999970.9}"#,
+                Some(r#"the token of user Some("alice") has expired"#),
+            ),
+            (
+                r#"{"exp":"absent"}"#,
+                Some(r#"the token of user Some("alice") has no exp"#),
+            ),
+            (r#"{"exp":1800000000.5}"#, None),
+            (
+                r#"{"exp":null}"#,
+                Some(r#"the token of user Some("alice") has no exp"#),
+            ),
+            (
+                r#"{"exp":1e300}"#,
+                Some("a date must be in the years 1970 to 9999"),
+            ),
+            (
+                r#"{"exp":-1}"#,
+                Some("a date must be in the years 1970 to 9999"),
+            ),
+            (r#"{"exp":"1800000060"}"#, Some("invalid type: string")),
+            (r#"{"nbf":1800000030}"#, None),
+            (
+                r#"{"nbf":1800000031}"#,
+                Some(r#"the token of user Some("alice") is not valid yet"#),
+            ),
+            (r#"{"nbf":"soon"}"#, Some("invalid type: string")),
+            (
+                r#"{"iss":"https://issuer.example/"}"#,
+                Some("which is not TokenIssuer"),
+            ),
+            (r#"{"iss":"absent"}"#, Some("the token's iss is None")),
+            (
+                r#"{"iss":["https://issuer.example"]}"#,
+                Some("invalid type: sequence"),
+            ),
+            (r#"{"aud":["x","other-app"]}"#, None),
+            (r#"{"aud":"x"}"#, Some("is for another audience")),
+            (r#"{"aud":[]}"#, Some("is for another audience")),
+            (r#"{"aud":"absent"}"#, Some("is for another audience")),
+            (r#"{"aud":7}"#, Some("did not match any variant")),
+            (
+                r#"{"aud":"absent","client_id":"app","token_use":"access"}"#,
+                None,
+            ),
+            (
+                r#"{"aud":"absent","client_id":"app","token_use":"id"}"#,
+                Some("another audience"),
+            ),
+            (
+                r#"{"aud":"absent","client_id":"app"}"#,
+                Some("another audience"),
+            ),
+            (
+                r#"{"aud":"absent","client_id":"x","token_use":"access"}"#,
+                Some("another audience"),
+            ),
+            (
+                r#"{"aud":"x","client_id":"app","token_use":"access"}"#,
+                Some("another audience"),
+            ),
+            (r#"{"sub":"absent"}"#, Some("the token has no sub")),
+            (r#"{"sub":""}"#, Some("the token's sub")),
+            (r#"{"sub":7}"#, Some("invalid type: integer")),
+            (r#"{"herald":null}"#, Some("permissions must be an object")),
+            (
+                r#"{"herald":["subscribe"]}"#,
+                Some("permissions must be an object"),
+            ),
+        ] {
+            let checked = check(&with(replaced), &expected());
+            match (checked, said) {
+                (Ok(_), None) => {}
+                (Err(error), Some(said)) => assert!(error.contains(said), "{replaced}: {error}"),
+                (checked, said) => panic!("{replaced}: {checked:?}, not {said:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_claim_that_is_there_twice_is_refused() {
+        let twice = with("{}").replace(r#""sub""#, r#""sub":"bob","sub""#);
+        assert!(check(&twice, &expected()).is_err());
+    }
+
+    #[test]
+    fn what_is_not_configured_is_not_asked_for_but_an_audience_is_never_ignored() {
+        let lenient = Expected::default();
+        let anybody = with(r#"{"iss":"x","aud":"absent"}"#);
+        assert!(check(&anybody, &lenient).is_ok());
+        assert!(check(&with(r#"{"aud":"x"}"#), &lenient).is_err());
+    }
+
+    #[test]
+    fn a_token_without_the_claim_has_the_default_permissions() {
+        let expected = Expected {
+            default_permissions: Permissions::everything(),
+            ..expected()
+        };
+        let permissions = |json: &str| check(json, &expected).map(|identity| identity.permissions);
+        assert_eq!(permissions(&with("{}")), Ok(Permissions::everything()));
+        assert_eq!(
+            permissions(&with(r#"{"herald":{}}"#)),
+            Ok(Permissions::none())
+        );
+    }
+}

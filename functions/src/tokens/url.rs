@@ -1,0 +1,61 @@
+//! The addresses that keys are fetched from.
+
+use std::net::IpAddr;
+
+use hyper::Uri;
+
+/// Why nothing is fetched from an address.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InvalidUrl {
+    /// It is none.
+    #[error("{0:?} is no URL")]
+    Unreadable(String),
+    /// Whoever is in between could answer with keys of their own.
+    #[error("{0:?} is not https, which only an address of this machine need not be")]
+    NotHttps(String),
+}
+
+/// Reads an address that is `https`, or `http` on this machine.
+pub(super) fn url(text: &str) -> Result<Uri, InvalidUrl> {
+    let unreadable = || InvalidUrl::Unreadable(text.to_owned());
+    let url: Uri = text.parse().map_err(|_| unreadable())?;
+    let host = url.host().ok_or_else(unreadable)?;
+    match url.scheme_str() {
+        Some("https") => Ok(url),
+        Some("http") if is_loopback(host) => Ok(url),
+        Some(_) => Err(InvalidUrl::NotHttps(text.to_owned())),
+        None => Err(unreadable()),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_over_https_or_from_this_machine() {
+        for (text, good) in [
+            ("https://issuer.example/pool", true),
+            ("http://127.0.0.1:3030/auth", true),
+            ("http://[::1]:3030/auth", true),
+            ("http://localhost:3030", true),
+            ("http://issuer.example", false),
+            ("http://localhost.example", false),
+            ("http://127.0.0.1.example", false),
+            ("ftp://127.0.0.1", false),
+            ("issuer.example", false),
+            ("/keys", false),
+            ("", false),
+        ] {
+            assert_eq!(url(text).is_ok(), good, "{text}");
+        }
+    }
+}

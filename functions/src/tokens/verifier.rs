@@ -1,0 +1,137 @@
+//! The one place where a token is accepted or not.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use jsonwebtoken::{Algorithm, DecodingKey, Header};
+
+use super::{
+    Identity, InvalidToken, Rejection, Settings, Token,
+    cached::{Cached, Failure},
+    claims::{Claims, Expected},
+    issuer::Issuer,
+    key_set::KeySet,
+    secret::SecretStore,
+    settings::Mode,
+    signature::{header, verified},
+};
+
+/// Knows what is signed with, and what a token must say.
+#[derive(Debug)]
+pub struct Verifier {
+    signers: Signers,
+    expected: Expected,
+}
+
+/// What signatures are checked with.
+#[derive(Debug)]
+enum Signers {
+    Issuer(Cached<Issuer>),
+    Secret(Cached<SecretStore>),
+    Nobody,
+}
+
+impl Verifier {
+    /// Fetches nothing yet. Errs if this machine cannot make a TLS connection.
+    pub fn new(
+        settings: Settings,
+        secrets: impl FnOnce() -> aws_sdk_secretsmanager::Client,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let signers = match settings.mode {
+            Mode::Jwks(issuer) => Signers::Issuer(Cached::new(Issuer::new(&issuer)?)),
+            Mode::Secret(arn) => Signers::Secret(Cached::new(SecretStore::new(secrets(), arn))),
+            Mode::Open => Signers::Nobody,
+        };
+        Ok(Self {
+            signers,
+            expected: settings.expected,
+        })
+    }
+
+    /// What everybody is without a token, if none is asked for.
+    pub fn anonymous(&self) -> Option<Identity> {
+        matches!(self.signers, Signers::Nobody).then(|| Identity {
+            user: None,
+            expires_at: None,
+            permissions: self.expected.default_permissions.clone(),
+        })
+    }
+
+    /// Whose the token is, and what they may do until when.
+    pub async fn verify(&self, token: Token<'_>, now: SystemTime) -> Result<Identity, Rejection> {
+        let header = header(token)?;
+        let claims = match &self.signers {
+            Signers::Issuer(keys) => signed_by_issuer(token, &header, keys).await?,
+            Signers::Secret(secret) => signed_with_secret(token, secret).await?,
+            Signers::Nobody => return Err(InvalidToken::UnknownKey(header.kid).into()),
+        };
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        claims.check(&self.expected, now.as_secs())
+    }
+}
+
+async fn signed_by_issuer(
+    token: Token<'_>,
+    header: &Header,
+    issuer: &Cached<Issuer>,
+) -> Result<Claims, Rejection> {
+    let now = Instant::now();
+    let mut keys = issuer.value(now).await.map_err(unavailable)?;
+    if keys.candidates(header).next().is_none() && ISSUERS_ALGORITHMS.contains(&header.alg) {
+        // A key that the issuer has made since. Whoever waited for somebody else's fetch has it, too.
+        keys = newer(issuer, keys, now).await?;
+    }
+    Ok(check_signature(token, header, &keys)?)
+}
+
+/// Tokens of other algorithms are no reason to look for new keys.
+const ISSUERS_ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
+
+async fn newer(
+    issuer: &Cached<Issuer>,
+    keys: Arc<KeySet>,
+    now: Instant,
+) -> Result<Arc<KeySet>, Rejection> {
+    let newer = issuer.newer_than(&keys, now).await.map_err(unavailable)?;
+    Ok(newer.unwrap_or(keys))
+}
+
+fn check_signature(
+    token: Token<'_>,
+    header: &Header,
+    keys: &KeySet,
+) -> Result<Claims, InvalidToken> {
+    let mut refused = InvalidToken::UnknownKey(header.kid.clone());
+    for key in keys.candidates(header) {
+        match verified(token, key.algorithm, &key.key) {
+            Err(InvalidToken::Signature(_)) => {
+                refused = InvalidToken::Signature(header.kid.clone());
+            }
+            verified => return verified,
+        }
+    }
+    Err(refused)
+}
+
+async fn signed_with_secret(
+    token: Token<'_>,
+    secret: &Cached<SecretStore>,
+) -> Result<Claims, Rejection> {
+    let now = Instant::now();
+    let key = secret.value(now).await.map_err(unavailable)?;
+    match verified(token, Algorithm::HS256, &key) {
+        Err(wrong @ InvalidToken::Signature(_)) => {
+            // The secret may have been rotated since it was fetched.
+            let newer = secret.newer_than(&key, now).await.map_err(unavailable)?;
+            let key: Arc<DecodingKey> = newer.ok_or(wrong)?;
+            Ok(verified(token, Algorithm::HS256, &key)?)
+        }
+        verified => Ok(verified?),
+    }
+}
+
+fn unavailable(failure: Failure) -> Rejection {
+    Rejection::Unavailable(failure)
+}

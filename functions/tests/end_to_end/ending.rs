@@ -1,0 +1,106 @@
+//! Connections that the server ends: those whose token ended, and those of a user who is thrown out.
+
+use herald_shared::{
+    ids::ConnectionId,
+    store::{ConnectionStore, ConnectionTable},
+    token_expiry::TokenExpiry,
+};
+use serde_json::json;
+
+use crate::harness::{TestStack, until};
+
+#[tokio::test]
+async fn a_connection_whose_token_ended_gets_a_goodbye_in_place_of_a_push() {
+    let stack = TestStack::start_with_users().await;
+    let mut ended = stack.client_of("ann").await;
+    let mut good = stack.client_of("ben").await;
+    for client in [&mut ended, &mut good] {
+        client.subscribe("order:1").await;
+    }
+    end_token(&stack, "ann").await;
+
+    let detail = json!({"entityId": "order:1", "message": "shipped"});
+    stack.put_event("Entity Updated", detail).await;
+    assert_eq!(good.frame().await["message"], "shipped");
+    let goodbye = json!({
+        "type": "disconnect", "code": "token_expired", "reason": "token expired", "reconnect": true,
+    });
+    assert_eq!(ended.frame().await, goodbye);
+    ended.closed().await;
+    until("nothing is left of the connection", || async {
+        stack.rows().await.len() == 3
+    })
+    .await;
+    assert_eq!(stack.open_connections(), 1);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_whose_token_ended_may_say_nothing_but_authenticate() {
+    let stack = TestStack::start_with_users().await;
+    let mut client = stack.client_of("ann").await;
+    client.subscribe("order:1").await;
+    end_token(&stack, "ann").await;
+    for (request, expected) in [
+        (
+            json!({"action": "subscribe", "entityId": "order:2"}),
+            Some("unauthorized"),
+        ),
+        (
+            json!({"action": "sendMessage", "message": 1}),
+            Some("unauthorized"),
+        ),
+        (
+            json!({"action": "unsubscribe", "entityId": "order:1"}),
+            None,
+        ),
+        (json!({"action": "ping"}), None),
+    ] {
+        let reply = client.ask(request.clone()).await;
+        assert_eq!(reply["code"].as_str(), expected, "{request}: {reply}");
+    }
+    assert_eq!(stack.rows().await.len(), 2);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_who_is_thrown_out_is_gone_at_once() {
+    let stack = TestStack::start_with_users().await;
+    let mut phone = stack.client_of("ann").await;
+    let mut browser = stack.client_of("ann").await;
+    let mut other = stack.client_of("ben").await;
+    phone.subscribe("order:1").await;
+    other.subscribe("order:1").await;
+    let detail = json!({"userId": "ann", "reason": "password changed"});
+    stack.put_event("Disconnect User", detail).await;
+    let goodbye = json!({
+        "type": "disconnect", "code": "user_disconnected", "reason": "password changed",
+        "reconnect": false,
+    });
+    for client in [&mut phone, &mut browser] {
+        assert_eq!(client.frame().await, goodbye);
+        client.closed().await;
+    }
+    until("only the other's rows are left", || async {
+        stack.rows().await.len() == 3
+    })
+    .await;
+    let detail = json!({"entityId": "order:1", "message": "shipped"});
+    stack.put_event("Entity Updated", detail).await;
+    assert_eq!(other.frame().await["message"], "shipped");
+    assert!(stack.messages("NotificationDeadLetterQueue").is_empty());
+    stack.stop().await;
+}
+
+/// As if time had gone by: the token of the user's connection ended long ago.
+async fn end_token(stack: &TestStack, user: &str) {
+    let client = aws_sdk_dynamodb::Client::new(stack.aws());
+    let table = &stack.running().addresses().tables["Table"];
+    let store = ConnectionTable::new(client, table);
+    let rows = stack.rows().await;
+    let membership = rows.iter().find(|row| row.ends_with(&format!(" U#{user}")));
+    let (key, _) = membership.unwrap().split_once(' ').unwrap();
+    let connection = ConnectionId::new(key.strip_prefix("C#").unwrap()).unwrap();
+    let ended = TokenExpiry::from_epoch_seconds(1);
+    assert!(store.renew(&connection, ended).await.unwrap());
+}

@@ -1,0 +1,95 @@
+//! Limits on what one connection or user may do. None of them is another's.
+
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Error;
+
+use crate::harness::{Client, TestStack, until};
+
+#[tokio::test]
+async fn a_connection_that_sends_too_fast_is_throttled_and_no_other() {
+    let stack = TestStack::start_with_parameters(&[("MessagesPerSecond", "4")]).await;
+    let mut fast = stack.client().await;
+    let mut other = stack.client().await;
+    let echo = json!({"action": "sendMessage", "message": "hello"});
+    let mut refused = None;
+    for _ in 0..1_000 {
+        let reply = fast.ask(echo.clone()).await;
+        if reply["type"] == "error" {
+            refused = Some(reply);
+            break;
+        }
+    }
+    let expected = json!({
+        "type": "error", "action": "sendMessage", "code": "throttled",
+        "message": "this connection sends more than 4 messages a second: send it again in a moment",
+        "retryable": true,
+    });
+    assert_eq!(refused, Some(expected));
+    // The charge is on the connection, whatever function it goes on with.
+    let subscribe = json!({"action": "subscribe", "entityId": "order-1"});
+    assert_eq!(fast.ask(subscribe.clone()).await["code"], "throttled");
+    assert_eq!(fast.ask(json!({"action": "ping"})).await["type"], "pong");
+    assert_eq!(other.ask(echo.clone()).await["type"], "message");
+    other.subscribe("order-1").await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_connections_and_takes_none_from_others() {
+    let limit = [("ConnectionsPerUser", "2")];
+    let stack = TestStack::start_with_users_and_parameters(&limit).await;
+    let first = stack.client_of("ann").await;
+    let _second = stack.client_of("ann").await;
+    let token = stack.token("ann", "{}");
+    assert_eq!(refused_with(&stack, &token).await, 429);
+    stack.client_of("ben").await;
+    assert_eq!(stack.open_connections(), 3);
+
+    first.close().await;
+    until("the closed connection is forgotten", || async {
+        stack
+            .rows()
+            .await
+            .iter()
+            .filter(|row| row.ends_with(" U#ann"))
+            .count()
+            < 2
+    })
+    .await;
+    stack.client_of("ann").await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_is_as_long_as_its_action_may_be() {
+    let stack = TestStack::start_with_parameters(&[("MessageBytes", "2048")]).await;
+    let mut client = stack.client().await;
+    for (action, limit) in [
+        ("subscribe", 4096),
+        ("unsubscribe", 4096),
+        ("sendMessage", 2048),
+    ] {
+        let mut frame = json!({"action": action, "entityId": "a", "message": 1, "padding": ""});
+        let padding = limit - frame.to_string().len();
+        frame["padding"] = json!("x".repeat(padding));
+        assert_eq!(client.ask(frame.clone()).await["type"], "ack", "{action}");
+        frame["padding"] = json!("x".repeat(padding + 1));
+        let reply = client.ask(frame.clone()).await;
+        assert_eq!(reply["code"], "too_large", "{action}");
+        let length = limit + 1;
+        assert_eq!(
+            reply["message"],
+            format!("the message is {length} bytes, the most is {limit}: send less")
+        );
+    }
+    stack.stop().await;
+}
+
+async fn refused_with(stack: &TestStack, token: &str) -> u16 {
+    let bearer = format!("Bearer {token}");
+    match Client::try_connect_with(&stack.web_socket(), "authorization", &bearer).await {
+        Err(Error::Http(response)) => response.status().as_u16(),
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("it was let in"),
+    }
+}

@@ -1,0 +1,57 @@
+//! Passwords as Secrets Manager makes them up.
+
+use rand::seq::{IndexedRandom, SliceRandom};
+
+use crate::template::PasswordRules;
+
+/// A password that keeps the rules.
+pub(super) fn generate(rules: &PasswordRules) -> String {
+    // A generator for secrets: seeded by the system, and it forgets its seed.
+    let random = &mut rand::rng();
+    let all: Vec<char> = rules.kinds.concat().chars().collect();
+    let required = rules.kinds.iter().filter(|_| rules.each_kind);
+    let required: Vec<Vec<char>> = required.map(|kind| kind.chars().collect()).collect();
+    let mut password: Vec<char> = required
+        .iter()
+        .filter_map(|kind| kind.choose(random).copied())
+        .collect();
+    while password.len() < rules.length {
+        password.extend(all.choose(random));
+    }
+    password.shuffle(random);
+    password.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::generate;
+    use crate::template::PasswordRules;
+
+    fn rules(length: usize, each_kind: bool) -> PasswordRules {
+        PasswordRules {
+            length,
+            kinds: ["abc", "XYZ", "7"].map(str::to_owned).into(),
+            each_kind,
+        }
+    }
+
+    #[test]
+    fn a_password_has_its_length_and_its_characters_and_is_no_other_twice() {
+        let rules = rules(40, false);
+        let password = generate(&rules);
+        assert_eq!(password.chars().count(), 40);
+        assert!(password.chars().all(|one| "abcXYZ7".contains(one)));
+        assert_ne!(generate(&rules), password);
+    }
+
+    #[test]
+    fn a_password_has_a_character_of_each_kind_if_it_must() {
+        let rules = rules(3, true);
+        for _ in 0..100 {
+            let password = generate(&rules);
+            for kind in &rules.kinds {
+                assert!(password.chars().any(|one| kind.contains(one)), "{password}");
+            }
+        }
+    }
+}

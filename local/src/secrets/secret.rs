@@ -1,0 +1,132 @@
+//! One secret with its versions: the current one, and the one before it.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::password;
+use crate::{
+    aws_json::ServiceError,
+    template::{self, SecretText},
+};
+
+/// The label of the version that is read if a request names none.
+pub(super) const CURRENT: &str = "AWSCURRENT";
+const PREVIOUS: &str = "AWSPREVIOUS";
+
+/// How much a secret's name is longer in its ARN: a hyphen and six characters.
+const SUFFIX: usize = 7;
+
+pub(super) struct Secret {
+    pub(super) name: String,
+    pub(super) arn: String,
+    pub(super) created: DateTime<Utc>,
+    /// The newest last. A version that lost its last label is forgotten.
+    pub(super) versions: Vec<Version>,
+}
+
+pub(super) struct Version {
+    pub(super) id: String,
+    pub(super) text: String,
+    pub(super) stages: Vec<&'static str>,
+    pub(super) created: DateTime<Utc>,
+}
+
+impl Secret {
+    /// The secret of a template, its text made up if the template says so.
+    pub(super) fn new(described: &template::Secret, now: DateTime<Utc>) -> Self {
+        let text = match &described.text {
+            SecretText::Empty => None,
+            SecretText::Given(text) => Some(text.clone()),
+            SecretText::Generated { password, within } => {
+                let password = password::generate(password);
+                Some(match within {
+                    None => password,
+                    Some((template, key)) => {
+                        let mut object = template.clone();
+                        object.insert(key.clone(), password.into());
+                        serde_json::Value::Object(object).to_string()
+                    }
+                })
+            }
+        };
+        Self {
+            name: described.name.clone(),
+            arn: described.arn.clone(),
+            created: now,
+            versions: text
+                .map(|text| Version::current(version_id(), text, now))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// Whether a `SecretId` is this secret's: its name, its ARN, or its ARN without the characters that
+    /// Secrets Manager has put behind the name.
+    pub(super) fn is_called(&self, id: &str) -> bool {
+        let short_arn = &self.arn[..self.arn.len() - SUFFIX];
+        [self.name.as_str(), self.arn.as_str(), short_arn].contains(&id)
+    }
+
+    /// The version with this id and this label, of which either may be left open; the current one if
+    /// both are.
+    pub(super) fn version(&self, id: Option<&str>, stage: Option<&str>) -> Option<&Version> {
+        let stage = match (id, stage) {
+            (None, None) => Some(CURRENT),
+            _ => stage,
+        };
+        self.versions.iter().find(|version| {
+            id.is_none_or(|id| version.id == id)
+                && stage.is_none_or(|stage| version.stages.contains(&stage))
+        })
+    }
+
+    /// Makes `text` the current version, under the id that the caller chose or a new one. The same
+    /// again changes nothing.
+    pub(super) fn put(
+        &mut self,
+        id: Option<String>,
+        text: String,
+        now: DateTime<Utc>,
+    ) -> Result<&Version, ServiceError> {
+        let id = id.unwrap_or_else(|| version_id());
+        if let Some(index) = self.versions.iter().position(|version| version.id == id) {
+            let version = &self.versions[index];
+            if version.text == text {
+                return Ok(version);
+            }
+            return Err(ServiceError::bad_request(
+                "ResourceExistsException",
+                format!("A version with the id {id} exists already and has another value."),
+            ));
+        }
+        self.versions
+            .retain(|version| version.stages.contains(&CURRENT));
+        for version in &mut self.versions {
+            version.stages = vec![PREVIOUS];
+        }
+        self.versions.push(Version::current(id, text, now));
+        Ok(&self.versions[self.versions.len() - 1])
+    }
+
+    /// When its text was changed last.
+    pub(super) fn changed(&self) -> DateTime<Utc> {
+        self.versions
+            .last()
+            .map_or(self.created, |version| version.created)
+    }
+}
+
+impl Version {
+    fn current(id: String, text: String, created: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            text,
+            stages: vec![CURRENT],
+            created,
+        }
+    }
+}
+
+fn version_id() -> String {
+    Uuid::new_v4().to_string()
+}

@@ -1,0 +1,114 @@
+//! Secrets of Secrets Manager.
+
+use serde_json::{Map, json};
+
+use super::super::{PasswordRules, SecretText};
+use super::{read, template};
+
+/// Reads a template with one secret of these properties.
+fn secret_text(properties: &str) -> Result<SecretText, String> {
+    let resource =
+        format!("  Key: {{ Type: AWS::SecretsManager::Secret, Properties: {properties} }}");
+    let stack = read(&template("", &resource)).map_err(|problem| problem.reason)?;
+    Ok(stack.secrets[0].text.clone())
+}
+
+fn password_rules(properties: &str) -> PasswordRules {
+    match secret_text(&format!("{{ GenerateSecretString: {properties} }}")) {
+        Ok(SecretText::Generated { password, .. }) => password,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn its_reference_is_its_arn() {
+    let resources = "
+  Key: { Type: AWS::SecretsManager::Secret }
+  Named: { Type: AWS::SecretsManager::Secret, Properties: { Name: herald/key } }
+";
+    let outputs = "
+Outputs:
+  Key: { Value: !Ref Key }
+  Named: { Value: !GetAtt Named.Id }
+";
+    let stack = read(&template(outputs, resources)).expect("a stack");
+    let prefix = "arn:aws:secretsmanager:us-east-1:123456789012:secret:";
+    for (secret, name) in stack.secrets.iter().zip(["herald-local-Key", "herald/key"]) {
+        assert_eq!(secret.name, name);
+        assert_eq!(stack.outputs[&secret.logical_id], secret.arn);
+        let suffix = secret.arn.strip_prefix(&format!("{prefix}{name}-"));
+        let suffix = suffix.expect("the name and six characters");
+        assert!(suffix.len() == 6 && suffix.chars().all(char::is_alphanumeric));
+    }
+    assert!(stack.not_run.is_empty(), "{:?}", stack.not_run);
+}
+
+#[test]
+fn a_password_is_made_of_what_the_template_says() {
+    let kinds = |properties| password_rules(properties).kinds;
+    let default = password_rules("{}");
+    assert_eq!((default.length, default.each_kind), (32, true));
+    assert_eq!(default.kinds.len(), 4);
+    assert_eq!(default.kinds.concat().len(), 26 + 26 + 10 + 32);
+    assert_eq!(
+        kinds(
+            "{ ExcludePunctuation: true, ExcludeUppercase: true, ExcludeCharacters: abcdefghijklmnopqrstuvw01 }"
+        ),
+        ["xyz", "23456789"]
+    );
+    assert_eq!(
+        kinds(
+            "{ ExcludePunctuation: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludeLowercase: true, IncludeSpace: true }"
+        ),
+        [" "]
+    );
+    let long = password_rules("{ PasswordLength: 64, RequireEachIncludedType: false }");
+    assert_eq!((long.length, long.each_kind), (64, false));
+}
+
+#[test]
+fn a_password_may_stand_in_an_object() {
+    let properties = r#"{ GenerateSecretString: { SecretStringTemplate: '{"user":"a"}', GenerateStringKey: key } }"#;
+    let Ok(SecretText::Generated { within, .. }) = secret_text(properties) else {
+        panic!("generated");
+    };
+    let object = Map::from_iter([("user".to_owned(), json!("a"))]);
+    assert_eq!(within, Some((object, "key".to_owned())));
+}
+
+#[test]
+fn a_text_of_the_template_is_not_shown() {
+    let text = secret_text("{ SecretString: hush }").expect("a text");
+    assert!(matches!(&text, SecretText::Given(text) if text == "hush"));
+    assert_eq!(format!("{text:?}"), "Given");
+    assert!(matches!(secret_text("{}"), Ok(SecretText::Empty)));
+}
+
+#[test]
+fn wrong_secrets_say_what_to_do() {
+    for (properties, expected) in [
+        (
+            "{ SecretString: a, GenerateSecretString: {} }",
+            "takes SecretString or GenerateSecretString, and not both",
+        ),
+        (
+            "{ GenerateSecretString: { GenerateStringKey: a } }",
+            "SecretStringTemplate and GenerateStringKey need each other",
+        ),
+        (
+            "{ GenerateSecretString: { GenerateStringKey: a, SecretStringTemplate: '[]' } }",
+            "must be the text of a JSON object",
+        ),
+        (
+            "{ GenerateSecretString: { PasswordLength: 3 } }",
+            "PasswordLength must be 4 to 4096 here, is 3",
+        ),
+        (
+            "{ GenerateSecretString: { ExcludePunctuation: true, ExcludeUppercase: true, ExcludeLowercase: true, ExcludeCharacters: '0123456789' } }",
+            "leaves no character that a password could be made of",
+        ),
+    ] {
+        let reason = secret_text(properties).expect_err(properties);
+        assert_eq!(reason, expected, "{properties}");
+    }
+}

@@ -57,7 +57,7 @@ pub async fn handle(
             tracing::warn!(reason = in_full(&reason), "a client was refused");
             Err(UNAUTHORIZED.into())
         }
-        Err(malformed @ Rejection::Forbidden { .. }) => {
+        Err(malformed @ Rejection::Forbidden(_)) => {
             denied(&malformed);
             Ok(AuthorizerAnswer::deny(arn))
         }

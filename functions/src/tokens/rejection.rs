@@ -1,9 +1,11 @@
-//! Why nobody is let in. A client learns no more than the kind; the words are for the log, and hold
-//! nothing of a token but its issuer, user and key id.
+//! Why a token is not accepted. A client learns no more than the kind; the words are for the log, and
+//! hold nothing of a token but its issuer, user and key id. So what a JSON reader says of a claim is left
+//! out: it quotes.
 
 use std::error::Error;
 
-use herald_shared::{ids::InvalidId, permissions::InvalidPermissions};
+use herald_shared::ids::InvalidId;
+use jsonwebtoken::errors::ErrorKind;
 
 use super::token::LIMIT;
 
@@ -14,13 +16,10 @@ pub enum Rejection {
     #[error("there is no good token")]
     Unauthorized(#[from] InvalidToken),
     /// The token is good, and what it says of permissions cannot be understood.
-    #[error("the claim `herald` of user {user:?} cannot be understood")]
-    Forbidden {
-        /// The token's `sub`.
-        user: String,
-        /// What is wrong with the claim.
-        source: InvalidPermissions,
-    },
+    #[error(
+        "the claim `herald` of user {0:?} is no object from entity pattern to a list of permissions"
+    )]
+    Forbidden(String),
     /// What tokens are checked with cannot be had. The same token may be accepted later.
     #[error("there is nothing to check a token with")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
@@ -44,32 +43,35 @@ pub enum InvalidToken {
     /// It holds other characters than a token does.
     #[error("the token is not ASCII")]
     NotAscii,
-    /// It is no JWT, is of an algorithm that nobody checks, or its claims are of the wrong types.
-    #[error("the token cannot be read")]
-    Unreadable(#[source] jsonwebtoken::errors::Error),
+    /// It is no JWT, or its header or claims are of the wrong types.
+    #[error("the token cannot be read: {0}")]
+    Unreadable(&'static str),
+    /// It is of an algorithm that nobody checks.
+    #[error("the token is of another algorithm than its key")]
+    Algorithm,
     /// Its header demands something that has to be understood, and nothing of the kind is.
     #[error("the token's header has the field crit")]
     Critical,
     /// No key that checks its algorithm has its key id.
-    #[error("there is no key with the id {0:?} for the token's algorithm")]
+    #[error("there is no key with the id {:?} for the token's algorithm", text(.0))]
     UnknownKey(Option<String>),
     /// Nobody who may did sign it.
-    #[error("the token's signature is wrong; its key id is {0:?}")]
+    #[error("the token's signature is wrong; its key id is {:?}", text(.0))]
     Signature(Option<String>),
     /// It does not end.
-    #[error("the token of user {0:?} has no exp")]
+    #[error("the token of user {:?} has no exp", text(.0))]
     Endless(Option<String>),
     /// It has ended.
-    #[error("the token of user {0:?} has expired")]
+    #[error("the token of user {:?} has expired", text(.0))]
     Expired(Option<String>),
     /// It is for later.
-    #[error("the token of user {0:?} is not valid yet")]
+    #[error("the token of user {:?} is not valid yet", text(.0))]
     NotYetValid(Option<String>),
     /// Somebody else issued it.
-    #[error("the token's iss is {0:?}, which is not TokenIssuer")]
+    #[error("the token's iss is {:?}, which is not TokenIssuer", text(.0))]
     Issuer(Option<String>),
     /// It is for somebody else.
-    #[error("the token of user {0:?} is for another audience than TokenAudience")]
+    #[error("the token of user {:?} is for another audience than TokenAudience", text(.0))]
     Audience(Option<String>),
     /// It is nobody's.
     #[error("the token has no sub")]
@@ -77,4 +79,25 @@ pub enum InvalidToken {
     /// Its user cannot be one.
     #[error("the token's sub")]
     User(#[source] InvalidId),
+}
+
+/// Nothing is written as an empty text.
+fn text(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or_default()
+}
+
+impl InvalidToken {
+    /// What `jsonwebtoken` found wrong, in words that quote nothing.
+    pub(super) fn found(error: &jsonwebtoken::errors::Error) -> Self {
+        match error.kind() {
+            ErrorKind::InvalidSignature => Self::Signature(None),
+            ErrorKind::InvalidAlgorithm => Self::Algorithm,
+            ErrorKind::InvalidToken => Self::Unreadable("it has not three parts"),
+            ErrorKind::Base64(_) => Self::Unreadable("a part is not base64"),
+            ErrorKind::Json(_) | ErrorKind::Utf8(_) => {
+                Self::Unreadable("its header or claims are not those of a token")
+            }
+            _ => Self::Unreadable("its signature or key is malformed"),
+        }
+    }
 }

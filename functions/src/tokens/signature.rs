@@ -1,8 +1,6 @@
 //! Whether somebody we trust signed a token. The work is `jsonwebtoken`'s; this says how it is asked.
 
-use jsonwebtoken::{
-    Algorithm, DecodingKey, Header, Validation, decode, decode_header, errors::ErrorKind,
-};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 
 use super::{InvalidToken, Token, claims::Claims};
 
@@ -10,7 +8,7 @@ use super::{InvalidToken, Token, claims::Claims};
 ///
 /// Source: RFC 7515, section 4.1.11.
 pub(super) fn header(token: Token<'_>) -> Result<Header, InvalidToken> {
-    let header = decode_header(token.as_str()).map_err(InvalidToken::Unreadable)?;
+    let header = decode_header(token.as_str()).map_err(|error| InvalidToken::found(&error))?;
     match header.crit {
         None => Ok(header),
         Some(_) => Err(InvalidToken::Critical),
@@ -30,8 +28,5 @@ pub(super) fn verified(
     validation.validate_aud = false;
     decode(token.as_str(), key, &validation)
         .map(|verified| verified.claims)
-        .map_err(|error| match error.kind() {
-            ErrorKind::InvalidSignature => InvalidToken::Signature(None),
-            _ => InvalidToken::Unreadable(error),
-        })
+        .map_err(|error| InvalidToken::found(&error))
 }

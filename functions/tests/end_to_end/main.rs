@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod at_scale;
+mod authentication;
 mod bad_input;
 mod connecting;
 mod dead_letters;

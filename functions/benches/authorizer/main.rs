@@ -1,0 +1,98 @@
+//! What the authorizer costs: `cargo bench -p herald-functions --bench authorizer`.
+//!
+//! Runs the release binary under the Lambda host of the local stack, against an issuer and a Secrets
+//! Manager on loopback, over TLS as on AWS. For each way to check a token it prints medians of
+//!
+//! - *start*: from the start of the process to its asking for the first event;
+//! - *first check*: of the first event, in which the keys or the secret are fetched;
+//! - *warm check*: of one of many more;
+//! - *processor time*: of a warm check, with all that the Lambda runtime does for an event; the row
+//!   `open` is that alone;
+//! - *memory* that is resident after those.
+//!
+//! They compare on one machine only, and only while nothing else runs on it.
+
+mod function;
+mod issuer;
+#[path = "../notifier/process.rs"]
+#[allow(
+    dead_code,
+    reason = "the notifier's peak memory is of no interest here"
+)]
+mod process;
+mod tokens;
+
+use std::time::Instant;
+
+use crate::{function::Authorizer, issuer::Issuer, tokens::Signer};
+
+/// How often a process is started.
+const STARTS: usize = 15;
+
+/// How many warm checks each of them makes.
+const CHECKS: usize = 1000;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    println!("Medians of {STARTS} processes with {CHECKS} warm checks each:");
+    println!();
+    println!("| token | start | first check | warm check | processor time | memory |");
+    println!("| --- | --: | --: | --: | --: | --: |");
+    for signer in Signer::all() {
+        let issuer = Issuer::start(&signer).await?;
+        let mut figures = [const { Vec::new() }; 5];
+        for _ in 0..STARTS {
+            let measured = measure(&signer, &issuer).await?;
+            for (figures, figure) in figures.iter_mut().zip(measured) {
+                figures.push(figure);
+            }
+        }
+        let [start, first, warm, processor, memory] = figures.map(median);
+        println!(
+            "| {} | {start:.1} ms | {first:.1} ms | {warm:.0} µs | {processor:.0} µs | {memory:.1} MB |",
+            signer.name(),
+        );
+    }
+    Ok(())
+}
+
+/// One process: milliseconds to start and for the first check, microseconds and processor microseconds
+/// for a warm one, and megabytes.
+async fn measure(signer: &Signer, issuer: &Issuer) -> anyhow::Result<[f64; 5]> {
+    let event = signer.event(&issuer.name);
+    let authorizer = Authorizer::new(signer, issuer)?;
+    let start = timed(authorizer.start()).await?;
+    let first = timed(authorizer.check(&event)).await?;
+    let processor_before = authorizer.processor_seconds()?;
+    let warm = timed(async {
+        for _ in 0..CHECKS {
+            authorizer.check(&event).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    let processor = authorizer.processor_seconds()? - processor_before;
+    let memory = authorizer.resident_memory()?;
+    authorizer.shutdown().await;
+    let checks = CHECKS as f64;
+    Ok([
+        start * 1e3,
+        first * 1e3,
+        warm * 1e6 / checks,
+        processor * 1e6 / checks,
+        memory as f64 / 1e6,
+    ])
+}
+
+/// The seconds that something takes.
+async fn timed(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<f64> {
+    let started = Instant::now();
+    work.await?;
+    Ok(started.elapsed().as_secs_f64())
+}
+
+/// The one in the middle.
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}

@@ -1,0 +1,48 @@
+//! Without authentication everybody may connect, and is nobody.
+
+use serde_json::json;
+
+use super::upgrade::Upgrade;
+use crate::harness::TestStack;
+
+#[tokio::test]
+async fn everybody_connects_and_no_token_is_looked_at() {
+    let stack = TestStack::start_with_parameters(&[("Authentication", "open")]).await;
+    for upgrade in [
+        Upgrade::default(),
+        Upgrade::bearer("a.b.c"),
+        Upgrade::bearer("a.b.c").and_query("d.e.f"),
+        Upgrade::default().header("Origin", "https://anything.example"),
+    ] {
+        assert_eq!(
+            upgrade.status(&stack.web_socket()).await,
+            101,
+            "{upgrade:?}"
+        );
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_makes_nobody_a_user() {
+    let stack = TestStack::start_with_parameters(&[("Authentication", "open")]).await;
+    let mut client = stack.client_with("a.b.c").await;
+    assert_eq!(client.ask(json!({"action": "ping"})).await["type"], "pong");
+    let rows = stack.rows().await;
+    assert!(rows.iter().all(|row| row.ends_with(" C")), "{rows:?}");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn everybody_has_the_default_permissions() {
+    let stack = TestStack::start_with_parameters(&[
+        ("Authentication", "open"),
+        ("DefaultPermissions", r#"{"news:*":["subscribe"]}"#),
+    ])
+    .await;
+    let mut client = stack.client().await;
+    client.subscribe("news:sport").await;
+    let refused = json!({"action": "subscribe", "entityId": "order:1"});
+    assert_eq!(client.ask(refused).await["code"], "forbidden");
+    stack.stop().await;
+}

@@ -141,7 +141,11 @@ async fn a_data_file_that_is_none() {
 
 #[tokio::test]
 async fn arguments_that_do_not_parse() {
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["--auth", "password"],
+            "[possible values: open, secret, jwks]",
+        ),
         (&["--parameter", "StageName"], "write it as NAME=VALUE"),
         (&["--parameter", "=prod"], "write it as NAME=VALUE"),
         (

@@ -51,6 +51,8 @@ pub struct Limits {
     /// How long the authorizer may take. AWS documents no limit for WebSocket APIs; it is taken to be
     /// the longest that API Gateway waits for any function.
     pub authorizer: Duration,
+    /// The longest address of an upgrade, in bytes, from `wss` to the end of the query.
+    pub url: usize,
     /// The largest frame, in bytes.
     pub frame: usize,
     /// The largest message, in bytes.
@@ -65,6 +67,7 @@ impl Default for Limits {
             idle: Duration::from_secs(10 * 60),
             lifetime: Duration::from_secs(2 * 60 * 60),
             authorizer: Duration::from_secs(29),
+            url: 4096,
             frame: 32 * 1024,
             message: 128 * 1024,
             send_buffer: 8 * 1024 * 1024,

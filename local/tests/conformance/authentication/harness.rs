@@ -51,13 +51,22 @@ impl TestStack {
         authentication: Authentication,
         parameters: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        let binaries = binaries();
         let parameters = parameters.iter();
         let parameters = parameters.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let config = Config {
+        Self::run(|config| {
+            config.authentication = authentication;
+            config.parameters = parameters.collect();
+        })
+        .await
+    }
+
+    /// Starts with the defaults changed.
+    pub async fn run(change: impl FnOnce(&mut Config)) -> anyhow::Result<Self> {
+        let binaries = binaries();
+        let mut config = Config {
             template: template(),
-            parameters: parameters.collect(),
-            authentication,
+            parameters: Default::default(),
+            authentication: Authentication::Open,
             functions: Functions::Prebuilt(binaries.path().to_owned()),
             environment: Default::default(),
             data: None,
@@ -65,6 +74,7 @@ impl TestStack {
             freeze: false,
             faults: Default::default(),
         };
+        change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         Ok(Self {
             running: RunningStack::start(listener, config).await?,
@@ -99,26 +109,30 @@ impl TestStack {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
-        let mut request = Request::builder().method(method);
-        request = request.uri(format!("{}{path}", self.endpoint()));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Full::new(Bytes::from(body.to_owned())));
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let response = client.request(request.unwrap()).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8(body.into()).unwrap(),
-        }
+        send(method, &format!("{}{path}", self.endpoint()), headers, body).await
     }
 
     /// Secrets Manager, as the real SDK calls it.
     pub fn secrets(&self) -> aws_sdk_secretsmanager::Client {
         secrets_at(self.endpoint())
+    }
+}
+
+/// Sends a request and reads the whole answer.
+pub async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut request = Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::new(Bytes::from(body.to_owned())));
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let response = client.request(request.unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(body.into()).unwrap(),
     }
 }
 

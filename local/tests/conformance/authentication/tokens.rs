@@ -231,3 +231,16 @@ async fn parameters_have_the_last_word() {
                     are: Authentication is open, secret or jwks";
     assert!(sentence.ends_with(expected), "{sentence}");
 }
+
+/// An authorizer may fetch its keys or its secret before it asks for its first event.
+#[tokio::test]
+async fn the_stack_answers_a_function_that_has_not_started_yet() {
+    let stack = TestStack::run(|config| {
+        let ask = ("AT_START".to_owned(), "ask".to_owned());
+        config.environment.extend([ask]);
+    });
+    let stack = stack.await.unwrap_or_else(|error| panic!("{error:#}"));
+    connect_async(&stack.running.addresses().web_socket)
+        .await
+        .unwrap();
+}

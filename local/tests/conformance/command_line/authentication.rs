@@ -2,10 +2,12 @@
 
 use std::fs;
 
+use axum::http::Method;
 use rustix::process::Signal;
+use tokio_tungstenite::{connect_async, tungstenite::client::IntoClientRequest};
 
 use super::harness::{Run, Stack};
-use crate::authentication::harness::{binaries, secrets_at, template};
+use crate::authentication::harness::{binaries, secrets_at, send, template};
 
 /// A run of the template with the parameters for tokens.
 fn arguments<'a>(more: &[&'a str], template: &'a str, binaries: &'a str) -> Vec<&'a str> {
@@ -100,22 +102,30 @@ async fn the_line_that_mints_a_token_works() {
 async fn neither_a_secret_nor_a_token_is_logged() {
     let stack = stack(&["--auth", "secret", "--log", "trace"]).await;
     let secrets = secrets_at(stack.address("endpoint"));
-    let read = secrets
-        .get_secret_value()
-        .secret_id("herald-local-TokenSecret");
+    let read = secrets.get_secret_value();
+    let read = read.secret_id("herald-local-TokenSecret");
     let secret = read.send().await.unwrap().secret_string.unwrap();
-    let fixed = secrets.get_secret_value().secret_id("herald/fixed");
-    fixed.send().await.unwrap();
-    stack.connect().await;
+    let alice = r#"{"userId":"alice"}"#;
+    let minted = send(Method::POST, stack.address("tokens"), &[], alice).await;
+    let token = minted.json()["token"].as_str().unwrap().to_owned();
+    connect_with(&stack, &token).await;
+
     let ended = stack.run.end_with(Signal::TERM).await;
-    assert!(
-        ended.errors.contains("function invoked"),
-        "{}",
-        ended.errors
-    );
-    for hidden in [secret.as_str(), "a text of the template"] {
-        assert!(!ended.errors.contains(hidden), "{}", ended.errors);
+    let log = ended.errors;
+    assert!(log.contains("function invoked"), "{log}");
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    for hidden in [secret.as_str(), signature, "a text of the template"] {
+        assert!(!log.contains(hidden), "{log}");
     }
+}
+
+/// Connects with a token in every place that one may be in.
+async fn connect_with(stack: &Stack, token: &str) {
+    let url = format!("{}?access_token={token}", stack.address("webSocket"));
+    let mut request = url.into_client_request().unwrap();
+    let bearer = format!("Bearer {token}").parse().unwrap();
+    request.headers_mut().insert("authorization", bearer);
+    connect_async(request).await.unwrap();
 }
 
 #[tokio::test]

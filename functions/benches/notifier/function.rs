@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use anyhow::{Context, bail};
 use herald_local::{
-    Authentication,
     lambda::{FunctionProcess, Host, HostSettings, Invocation, Invoke},
     template::{Settings, Stack},
 };
@@ -27,11 +26,7 @@ pub(crate) struct Notifier {
 /// The template that is deployed, served from nowhere.
 pub(crate) fn stack() -> anyhow::Result<Stack> {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-    let settings = Settings {
-        defaults: Authentication::Open.parameters(""),
-        ..Settings::new("http://127.0.0.1")
-    };
-    Ok(Stack::read(&template, &settings)?)
+    Ok(Stack::read(&template, &Settings::new("http://127.0.0.1"))?)
 }
 
 impl Notifier {

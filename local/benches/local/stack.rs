@@ -7,7 +7,6 @@ use std::{
 
 use anyhow::Context;
 use herald_local::{
-    Authentication,
     lambda::binaries,
     template::{Settings, Stack},
 };
@@ -39,11 +38,7 @@ pub(crate) struct Start {
 /// Builds the functions of the repository's template.
 pub(crate) async fn build() -> anyhow::Result<Built> {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-    let settings = Settings {
-        defaults: Authentication::Open.parameters(""),
-        ..Settings::new("http://127.0.0.1")
-    };
-    let stack = Stack::read(&template, &settings)?;
+    let stack = Stack::read(&template, &Settings::new("http://127.0.0.1"))?;
     let processes = binaries::build(&stack.functions, true).await?;
     let folder = processes
         .first()

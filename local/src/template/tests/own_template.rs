@@ -4,9 +4,8 @@ use std::{path::Path, time::Duration};
 
 use serde_json::json;
 
-use super::super::{Redrive, Settings, Stack, Target, Throttle};
+use super::super::{Redrive, Stack, Target, Throttle};
 use super::settings;
-use crate::Authentication;
 
 #[test]
 fn its_routes_lead_to_the_functions() {
@@ -214,9 +213,5 @@ fn its_outputs_and_what_is_not_run_are_known() {
 
 fn own_stack() -> Stack {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-    let settings = Settings {
-        defaults: Authentication::Open.parameters(""),
-        ..settings()
-    };
-    Stack::read(&file, &settings).expect("our own template")
+    Stack::read(&file, &settings()).expect("our own template")
 }

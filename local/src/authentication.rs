@@ -30,8 +30,9 @@ pub enum Authentication {
 }
 
 impl Authentication {
-    /// What the template's parameters are, unless they are given: for an issuer at `issuer`.
-    pub(crate) fn parameters(self, issuer: &str) -> BTreeMap<String, String> {
+    /// What the template's parameters are, unless they are given: for tokens of the issuer at `issuer`,
+    /// if they need one.
+    pub fn parameters(self, issuer: &str) -> BTreeMap<String, String> {
         let audience = (TOKEN_AUDIENCE, AUDIENCE);
         let given = match self {
             Self::Open => vec![],

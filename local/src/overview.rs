@@ -101,12 +101,22 @@ pub fn environment(stack: &Stack, addresses: &Addresses) -> String {
     variables.insert("AWS_REGION".to_owned(), stack.region.clone());
     let lines: Vec<_> = variables
         .iter()
-        .map(|(name, value)| format!("  export {name}={value}\n"))
+        .map(|(name, value)| format!("  export {name}={}\n", quoted(value)))
         .collect();
     format!(
         "The functions are run by somebody else. Start them with\n\n{}\n",
         lines.concat()
     )
+}
+
+/// A value as a shell reads it, in quotes if it has to be.
+fn quoted(value: &str) -> String {
+    let is_plain = |one: char| one.is_ascii_alphanumeric() || "_-./:,@%+=".contains(one);
+    if value.chars().all(is_plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    }
 }
 
 fn alias(logical_id: &str, name: &str) -> String {
@@ -134,5 +144,23 @@ fn not_run(stack: &Stack) -> String {
         "nothing is left out".to_owned()
     } else {
         kinds.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn values_are_quoted_where_a_shell_would_read_more_into_them() {
+        for (value, expected) in [
+            ("http://127.0.0.1:3030/dev", "http://127.0.0.1:3030/dev"),
+            ("", ""),
+            ("*", "'*'"),
+            (r#"{"a":["b"]}"#, r#"'{"a":["b"]}'"#),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(quoted(value), expected);
+        }
     }
 }

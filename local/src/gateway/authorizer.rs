@@ -47,12 +47,17 @@ impl Gateway {
         let event = self.authorizer_event(opening, headers, query);
         let started = Instant::now();
         let payload = Bytes::from(event.to_string());
-        let answer = match self.invoke.invoke(&authorizer.function, payload).await {
-            Invocation::Returned(answer) => parse(&answer)?,
-            Invocation::Failed(error) if error.error_message == "Unauthorized" => {
+        let invocation = self.invoke.invoke(&authorizer.function, payload);
+        let answer = match tokio::time::timeout(self.limits.authorizer, invocation).await {
+            Ok(Invocation::Returned(answer)) => parse(&answer)?,
+            Ok(Invocation::Failed(error)) if error.error_message == "Unauthorized" => {
                 return Err(StatusCode::UNAUTHORIZED);
             }
-            Invocation::Failed(_) | Invocation::Refused(_) => {
+            Ok(Invocation::Failed(_) | Invocation::Refused(_)) => {
+                return Err(StatusCode::INTERNAL_SERVER_ERROR);
+            }
+            Err(_) => {
+                tracing::warn!("the authorizer took longer than the gateway waits");
                 return Err(StatusCode::INTERNAL_SERVER_ERROR);
             }
         };
@@ -79,7 +84,8 @@ impl Gateway {
                 form_urlencoded::parse(query.unwrap_or_default().as_bytes())
                     .any(|(given, value)| given == name && !value.is_empty())
             } else if let Some(name) = source.strip_prefix("stageVariables.") {
-                self.api.stage_variables.contains_key(name)
+                let variable = self.api.stage_variables.get(name);
+                variable.is_some_and(|value| !value.is_empty())
             } else {
                 // What is left is `context.`, which is there on every request.
                 true

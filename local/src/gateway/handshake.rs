@@ -68,6 +68,9 @@ impl Gateway {
         {
             return Err(StatusCode::BAD_REQUEST);
         }
+        if url_length(parts) > self.limits.url {
+            return Err(StatusCode::URI_TOO_LONG);
+        }
         if self.admits() {
             Ok(())
         } else {
@@ -151,6 +154,13 @@ fn opening(client: SocketAddr, headers: &HeaderMap) -> Opening {
         host: header(HOST).unwrap_or_default(),
         authorizer: None,
     }
+}
+
+/// The length of the address that the client has called.
+fn url_length(parts: &Parts) -> usize {
+    let host = parts.headers.get(HOST).map_or(0, HeaderValue::len);
+    let path = parts.uri.path_and_query();
+    "wss://".len() + host + path.map_or(0, |path| path.as_str().len())
 }
 
 fn asks_for(headers: &HeaderMap, protocol: &str) -> bool {

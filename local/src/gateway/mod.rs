@@ -48,6 +48,11 @@ pub struct Limits {
     pub idle: Duration,
     /// How long a connection may last.
     pub lifetime: Duration,
+    /// How long the authorizer may take. AWS documents no limit for WebSocket APIs; it is taken to be
+    /// the longest that API Gateway waits for any function.
+    pub authorizer: Duration,
+    /// The longest address of an upgrade, in bytes, from `wss` to the end of the query.
+    pub url: usize,
     /// The largest frame, in bytes.
     pub frame: usize,
     /// The largest message, in bytes.
@@ -61,6 +66,8 @@ impl Default for Limits {
         Self {
             idle: Duration::from_secs(10 * 60),
             lifetime: Duration::from_secs(2 * 60 * 60),
+            authorizer: Duration::from_secs(29),
+            url: 4096,
             frame: 32 * 1024,
             message: 128 * 1024,
             send_buffer: 8 * 1024 * 1024,

@@ -1,4 +1,6 @@
-//! Whether an authorizer's policy lets a client call a method.
+//! Whether an authorizer's policy lets a client call a method. A statement that is more than effect,
+//! action and resource, with a `Condition` say, cannot be read: to leave that out would let somebody
+//! in.
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-lambda-authorizer-output.html>
 
@@ -14,8 +16,10 @@ pub(super) struct Policy {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Statement {
+    #[serde(default, rename = "Sid")]
+    _sid: String,
     effect: Effect,
     action: OneOrMany<String>,
     resource: OneOrMany<String>,
@@ -143,6 +147,20 @@ mod tests {
             "[{}, {allow}]",
             statement("Deny", "other")
         )));
+    }
+
+    #[test]
+    fn what_cannot_be_decided_is_no_policy() {
+        for more in [
+            r#""Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#,
+            r#""NotAction":"execute-api:Invoke""#,
+        ] {
+            let statement = statement("Allow", "*").replace('}', &format!(",{more}}}"));
+            let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+            assert!(serde_json::from_str::<Policy>(&policy).is_err(), "{policy}");
+        }
+        let named = statement("Allow", "*").replace('}', r#","Sid":"all"}"#);
+        assert!(allows(&named));
     }
 
     #[test]

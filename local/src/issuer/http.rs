@@ -68,7 +68,7 @@ impl Issuer {
                 json!({
                     "issuer": self.address,
                     "jwks_uri": format!("{}{KEYS}", self.address),
-                    "response_types_supported": ["token"],
+                    "response_types_supported": [],
                     "subject_types_supported": ["public"],
                     "id_token_signing_alg_values_supported": [ALGORITHM],
                 })

@@ -88,7 +88,7 @@ impl Secret {
         text: String,
         now: DateTime<Utc>,
     ) -> Result<&Version, ServiceError> {
-        let id = id.unwrap_or_else(|| version_id());
+        let id = id.unwrap_or_else(version_id);
         if let Some(index) = self.versions.iter().position(|version| version.id == id) {
             let version = &self.versions[index];
             if version.text == text {

@@ -2,6 +2,7 @@
 //! proven to do is listed in `docs/local-vs-aws.md`.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod authentication;
 mod command_line;
 mod documented;
 mod gateway;

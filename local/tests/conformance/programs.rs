@@ -6,6 +6,7 @@ use std::{
 };
 
 use herald_local::{
+    Authentication,
     lambda::binaries,
     template::{Settings, Stack},
 };
@@ -36,9 +37,10 @@ pub fn function_binaries() -> TempDir {
 
 /// The names of the binaries that [`template`] needs.
 pub fn function_names() -> Vec<String> {
-    let mut settings = Settings::new("http://127.0.0.1:3030");
-    let open = ("Authentication".to_owned(), "open".to_owned());
-    settings.defaults.extend([open]);
+    let settings = Settings {
+        defaults: Authentication::Open.parameters(""),
+        ..Settings::new("http://127.0.0.1:3030")
+    };
     let stack = Stack::read(&template(), &settings).unwrap();
     let functions = stack.functions.into_iter();
     functions.map(|function| function.binary).collect()

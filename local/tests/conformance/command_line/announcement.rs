@@ -12,6 +12,7 @@ async fn json_is_one_line_with_every_address_and_all_else_is_on_standard_error()
     let stack = Stack::start(&[]).await;
     let keys: Vec<_> = stack.addresses.as_object().unwrap().keys().collect();
     let expected = [
+        "authentication",
         "buses",
         "console",
         "endpoint",
@@ -50,6 +51,8 @@ async fn the_text_says_where_all_is_what_is_left_out_and_what_to_try() {
     for expected in [
         format!("  AWS endpoint  http://{address}\n"),
         "  table         herald-local-Table\n".to_owned(),
+        "\nWhoever reaches this address is let in, as nobody in particular: --auth open. "
+            .to_owned(),
         format!("http://{address}/123456789012/herald-local-NotificationQueue\n"),
         "Not run here: AWS::SQS::QueuePolicy (NotificationQueuePolicy, ".to_owned(),
         format!("\n  npx wscat -c ws://{address}/dev -x '{{\"action\":\"subscribe\","),

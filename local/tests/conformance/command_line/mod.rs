@@ -1,6 +1,7 @@
 //! `herald-local` as it is used: what it prints and where, what its options do, and how it ends.
 
 mod announcement;
+mod authentication;
 mod endings;
 mod harness;
 mod options;

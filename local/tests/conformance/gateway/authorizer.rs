@@ -1,5 +1,7 @@
 //! The Lambda authorizer: checklist item 2.
 
+use std::time::Duration;
+
 use herald_local::lambda::Invocation;
 use serde_json::{Value, json};
 
@@ -44,6 +46,14 @@ async fn the_authorizers_answer_decides_the_upgrade() {
         (returned(json!("nonsense")), 500),
         (changed(|answer| answer["principalId"] = json!(null)), 500),
         (
+            changed(|answer| answer["policyDocument"] = json!(null)),
+            500,
+        ),
+        (
+            changed(|answer| answer["context"]["nothing"] = json!(null)),
+            500,
+        ),
+        (
             changed(|answer| answer["context"]["list"] = json!([1])),
             500,
         ),
@@ -61,6 +71,94 @@ async fn the_authorizers_answer_decides_the_upgrade() {
         assert_eq!(gateway.status(&gateway.url()).await, answered, "{said}");
         let connects = usize::from(answered == 101);
         assert_eq!(gateway.events("$connect").len(), connects, "{said}");
+    }
+}
+
+/// See docs/local-vs-aws.md: "An authorizer that takes too long".
+#[tokio::test]
+async fn an_authorizer_that_takes_too_long_is_an_error_and_no_one_is_connected() {
+    let gateway = TestGateway::builder()
+        .limits(|limits| limits.authorizer = Duration::from_millis(50))
+        .slow_authorizer(&[], |_| std::future::pending())
+        .route("$connect", |_| status(200))
+        .start()
+        .await;
+    assert_eq!(gateway.status(&gateway.url()).await, 500);
+    assert_eq!(gateway.events("authorizer").len(), 1);
+    assert!(gateway.events("$connect").is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_client_is_told_no_more_than_the_status() {
+    for (outcome, status, body) in [
+        (failed("Unauthorized"), 401, r#"{"message":"Unauthorized"}"#),
+        (
+            returned(answer("Deny", ARN)),
+            403,
+            r#"{"message":"Forbidden"}"#,
+        ),
+        (
+            failed("no key for kid 7"),
+            500,
+            r#"{"message":"Internal server error"}"#,
+        ),
+    ] {
+        let gateway = TestGateway::builder()
+            .authorizer(&[], move |_| outcome.clone())
+            .start()
+            .await;
+        let refused = gateway.try_connect(&gateway.url(), &[]).await;
+        let Err(tokio_tungstenite::tungstenite::Error::Http(response)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(response.status(), status);
+        let told = response.body().as_deref().unwrap_or_default();
+        assert_eq!(String::from_utf8_lossy(told), body);
+    }
+}
+
+/// A browser can put a token nowhere else, and which page it shows stands in `Origin`. The gateway
+/// decides by neither.
+#[tokio::test]
+async fn subprotocols_and_origin_reach_the_authorizer_and_connect_as_they_were_sent() {
+    let gateway = TestGateway::builder()
+        .authorizer(&[], |_| returned(answer("Allow", ARN)))
+        .route("$connect", |_| {
+            let result =
+                json!({"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "herald.v1"}});
+            std::future::ready(returned(result))
+        })
+        .start()
+        .await;
+    let headers = [
+        ("sec-websocket-protocol", "herald.v1, a.token-_1"),
+        ("origin", "https://evil.example"),
+    ];
+    let connected = gateway.try_connect(&gateway.url(), &headers).await;
+    let (_, response) = connected.unwrap();
+    assert_eq!(response.headers()["sec-websocket-protocol"], "herald.v1");
+    for function in ["authorizer", "$connect"] {
+        let event = &gateway.events(function)[0];
+        let sent = &event["headers"];
+        assert_eq!(sent["Sec-WebSocket-Protocol"], headers[0].1, "{function}");
+        assert_eq!(sent["Origin"], headers[1].1, "{function}");
+    }
+}
+
+#[tokio::test]
+async fn a_stage_variable_may_be_an_identity_source() {
+    for (value, answered) in [("acme", 101), ("", 401)] {
+        let gateway = TestGateway::builder()
+            .authorizer(&["stageVariables.tenant", "context.connectionId"], |_| {
+                returned(answer("Allow", ARN))
+            })
+            .api(|api| {
+                let variable = ("tenant".to_owned(), value.to_owned());
+                api.stage_variables.extend([variable]);
+            })
+            .start()
+            .await;
+        assert_eq!(gateway.status(&gateway.url()).await, answered, "{value}");
     }
 }
 

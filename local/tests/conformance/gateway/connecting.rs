@@ -81,6 +81,20 @@ async fn an_unknown_stage_is_forbidden() {
     }
 }
 
+/// A token may be long, and a query string is the one place where a browser can put anything.
+///
+/// See docs/local-vs-aws.md: "Long addresses".
+#[tokio::test]
+async fn an_address_may_have_4096_characters() {
+    let gateway = TestGateway::builder().start().await;
+    let start = format!("{}?access_token=", gateway.url());
+    // Counted as AWS is called, by `wss`.
+    let padding = "x".repeat(4096 - 1 - start.len());
+    let longest = format!("{start}{padding}");
+    assert_eq!(gateway.status(&longest).await, 101);
+    assert_eq!(gateway.status(&format!("{longest}x")).await, 414);
+}
+
 #[tokio::test]
 async fn a_stage_over_its_throttle_answers_too_many_requests() {
     let gateway = TestGateway::builder()

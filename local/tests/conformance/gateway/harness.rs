@@ -103,10 +103,24 @@ impl Builder {
 
     /// An authorizer on `$connect`.
     pub fn authorizer(
-        mut self,
+        self,
         identity_sources: &[&str],
         script: impl Fn(Value) -> Invocation + Send + Sync + 'static,
     ) -> Self {
+        self.slow_authorizer(identity_sources, move |event| {
+            std::future::ready(script(event))
+        })
+    }
+
+    /// An authorizer that may take its time.
+    pub fn slow_authorizer<F>(
+        mut self,
+        identity_sources: &[&str],
+        script: impl Fn(Value) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Invocation> + Send + 'static,
+    {
         self.api.authorizer = Some(Authorizer {
             function: "authorizer".to_owned(),
             identity_sources: identity_sources
@@ -114,7 +128,7 @@ impl Builder {
                 .map(|&source| source.to_owned())
                 .collect(),
         });
-        let script = move |event| std::future::ready(script(event)).boxed();
+        let script = move |event| script(event).boxed();
         self.scripts
             .insert("authorizer".to_owned(), Box::new(script));
         self

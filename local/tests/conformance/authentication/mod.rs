@@ -1,0 +1,6 @@
+//! Test tokens and secrets, over the one port.
+
+pub mod harness;
+mod secrets;
+mod tokens;
+mod visitors;

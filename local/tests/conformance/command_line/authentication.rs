@@ -1,0 +1,158 @@
+//! `--auth`: what is announced, what is refused, and what is kept quiet.
+
+use std::fs;
+
+use axum::http::Method;
+use rustix::process::Signal;
+use tokio_tungstenite::{connect_async, tungstenite::client::IntoClientRequest};
+
+use super::harness::{Run, Stack};
+use crate::authentication::harness::{binaries, secrets_at, send, template};
+
+/// A run of the template with the parameters for tokens.
+fn arguments<'a>(more: &[&'a str], template: &'a str, binaries: &'a str) -> Vec<&'a str> {
+    [&["--template", template, "--binaries", binaries], more].concat()
+}
+
+async fn stack(more: &[&str]) -> Stack {
+    let (template, binaries) = (template(), binaries());
+    let (template, folder) = (
+        template.to_str().unwrap(),
+        binaries.path().to_str().unwrap(),
+    );
+    Stack::start(&arguments(more, template, folder)).await
+}
+
+#[tokio::test]
+async fn json_says_how_clients_prove_who_they_are_and_where_tokens_are_minted() {
+    for (mode, mints) in [("open", false), ("secret", true), ("jwks", true)] {
+        let stack = stack(&["--auth", mode]).await;
+        assert_eq!(stack.addresses["authentication"], mode);
+        let tokens = stack
+            .addresses
+            .get("tokens")
+            .and_then(|tokens| tokens.as_str());
+        let expected = format!("{}/auth/token", stack.address("endpoint"));
+        assert_eq!(tokens, mints.then_some(expected.as_str()), "{mode}");
+    }
+    let unsaid = stack(&[]).await;
+    assert_eq!(unsaid.addresses["authentication"], "open");
+}
+
+#[tokio::test]
+async fn the_text_says_who_is_let_in_and_how_to_connect() {
+    let (template, binaries) = (template(), binaries());
+    let (template, folder) = (
+        template.to_str().unwrap(),
+        binaries.path().to_str().unwrap(),
+    );
+    for (mode, said, header) in [
+        ("open", "Whoever reaches this address is let in", ""),
+        (
+            "secret",
+            "Clients need a token: --auth secret. ",
+            r#" -H "Authorization: Bearer $TOKEN""#,
+        ),
+        (
+            "jwks",
+            "Clients need a token: --auth jwks. ",
+            r#" -H "Authorization: Bearer $TOKEN""#,
+        ),
+    ] {
+        let mut run = Run::start(&arguments(&["--auth", mode], template, folder));
+        let mut text = String::new();
+        while !text.contains("put-events") {
+            text += &run.line().await;
+        }
+        assert!(text.contains(said), "{text}");
+        let (_, address) = text.split_once("ws://").unwrap();
+        let (address, _) = address.split_once("/dev\n").unwrap();
+        let connect = format!("\n  npx wscat -c ws://{address}/dev{header} -x '");
+        assert!(text.contains(&connect), "{connect} is not in {text}");
+        let curl = format!("\n  TOKEN=$(curl -s http://{address}/auth/token -d ");
+        assert_eq!(text.contains(&curl), mode != "open", "{text}");
+        run.end_with(Signal::TERM).await;
+    }
+}
+
+/// The line that is printed is one that a shell understands, and what it puts into TOKEN is a token.
+#[tokio::test]
+async fn the_line_that_mints_a_token_works() {
+    let (template, binaries) = (template(), binaries());
+    let (template, folder) = (
+        template.to_str().unwrap(),
+        binaries.path().to_str().unwrap(),
+    );
+    let mut run = Run::start(&arguments(&["--auth", "jwks"], template, folder));
+    let mut line = String::new();
+    while !line.contains("curl") {
+        line = run.line().await;
+    }
+    let script = format!("{line}\nprintf %s \"$TOKEN\"");
+    let shell = tokio::process::Command::new("sh")
+        .args(["-c", &script])
+        .output();
+    let output = shell.await.unwrap();
+    let token = String::from_utf8(output.stdout).unwrap();
+    let header = jsonwebtoken::decode_header(&token);
+    assert!(header.is_ok(), "{line} gave {token}");
+}
+
+#[tokio::test]
+async fn neither_a_secret_nor_a_token_is_logged() {
+    let stack = stack(&["--auth", "secret", "--log", "trace"]).await;
+    let secrets = secrets_at(stack.address("endpoint"));
+    let read = secrets.get_secret_value();
+    let read = read.secret_id("herald-local-TokenSecret");
+    let secret = read.send().await.unwrap().secret_string.unwrap();
+    let alice = r#"{"userId":"alice"}"#;
+    let minted = send(Method::POST, stack.address("tokens"), &[], alice).await;
+    let token = minted.json()["token"].as_str().unwrap().to_owned();
+    connect_with(&stack, &token).await;
+
+    let ended = stack.run.end_with(Signal::TERM).await;
+    let log = ended.errors;
+    assert!(log.contains("function invoked"), "{log}");
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    for hidden in [secret.as_str(), signature, "a text of the template"] {
+        assert!(!log.contains(hidden), "{log}");
+    }
+}
+
+/// Connects with a token in every place that one may be in.
+async fn connect_with(stack: &Stack, token: &str) {
+    let url = format!("{}?access_token={token}", stack.address("webSocket"));
+    let mut request = url.into_client_request().unwrap();
+    let bearer = format!("Bearer {token}").parse().unwrap();
+    request.headers_mut().insert("authorization", bearer);
+    connect_async(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_template_without_the_parameter_takes_no_mode_but_open() {
+    let text = fs::read_to_string(template()).unwrap();
+    let text = text.replace("Authentication", "Access");
+    let text = text.replace(r#"Default: """#, "Default: open");
+    let (folder, binaries) = (tempfile::tempdir().unwrap(), binaries());
+    let template = folder.path().join("template.yaml");
+    fs::write(&template, text).unwrap();
+    let (template, binaries) = (
+        template.to_str().unwrap(),
+        binaries.path().to_str().unwrap(),
+    );
+    for mode in ["secret", "jwks"] {
+        let run = Run::start(&arguments(&["--auth", mode], template, binaries));
+        let ended = run.end().await;
+        assert_eq!(ended.output, "");
+        assert_eq!(
+            ended.errors,
+            format!(
+                "herald-local: --auth {mode} needs a template with the parameter Authentication, and \
+                 this one has none\n"
+            )
+        );
+    }
+    let stack = Stack::start(&arguments(&[], template, binaries)).await;
+    assert_eq!(stack.addresses["authentication"], "open");
+    stack.connect().await;
+}

@@ -1,6 +1,7 @@
 //! `herald-local` as people start it, and what its start costs.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -38,7 +39,11 @@ pub(crate) struct Start {
 /// Builds the functions of the repository's template.
 pub(crate) async fn build() -> anyhow::Result<Built> {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-    let stack = Stack::read(&template, &Settings::new("http://127.0.0.1"))?;
+    let settings = Settings {
+        parameters: BTreeMap::from([("Authentication".to_owned(), "open".to_owned())]),
+        ..Settings::new("http://127.0.0.1")
+    };
+    let stack = Stack::read(&template, &settings)?;
     let processes = binaries::build(&stack.functions, true).await?;
     let folder = processes
         .first()

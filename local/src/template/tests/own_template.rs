@@ -1,11 +1,15 @@
 //! The template that is deployed.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::json;
 
-use super::super::{Redrive, Stack, Target, Throttle};
+use super::super::{Redrive, Settings, Stack, Target, Throttle};
 use super::settings;
+use crate::Authentication;
 
 #[test]
 fn its_routes_lead_to_the_functions() {
@@ -37,7 +41,10 @@ fn its_routes_lead_to_the_functions() {
             burst: 2_500
         })
     );
-    assert!(api.authorizer.is_none());
+    let authorizer = api.authorizer.as_ref().expect("an authorizer");
+    assert_eq!(authorizer.function, "AuthorizerFunction");
+    // A token may be in three places, and a client without one has to be let in where there are none.
+    assert!(authorizer.identity_sources.is_empty());
 }
 
 #[test]
@@ -50,17 +57,46 @@ fn its_functions_get_the_environment_they_read() {
         "https://{}.execute-api.us-east-1.amazonaws.com/dev",
         stack.web_socket_api.api_id
     );
-    let table = json!({"TABLE_NAME": "herald-local-Table"});
+    let table = "herald-local-Table";
     for (binary, environment) in [
-        ("connect", table.clone()),
-        ("disconnect", table.clone()),
+        (
+            "authorizer",
+            json!({
+                "AUTHENTICATION": "open",
+                "TOKEN_ISSUER": "",
+                "TOKEN_AUDIENCE": "",
+                "TOKEN_SECRET_ARN": "",
+                "DEFAULT_PERMISSIONS": "",
+                "ALLOWED_ORIGINS": "*",
+            }),
+        ),
+        (
+            "connect",
+            json!({"TABLE_NAME": table, "CONNECTIONS_PER_USER": "100"}),
+        ),
+        ("disconnect", json!({"TABLE_NAME": table})),
         ("default", json!({})),
-        ("sendMessage", json!({"NOTIFICATION_QUEUE_URL": queue})),
+        (
+            "sendMessage",
+            json!({
+                "TABLE_NAME": table,
+                "NOTIFICATION_QUEUE_URL": queue,
+                "MESSAGES_PER_SECOND": "20",
+                "MESSAGE_BYTES": "131072",
+            }),
+        ),
         (
             "subscribe",
-            json!({"TABLE_NAME": "herald-local-Table", "SUBSCRIPTIONS_PER_CONNECTION": "100"}),
+            json!({
+                "TABLE_NAME": table,
+                "SUBSCRIPTIONS_PER_CONNECTION": "100",
+                "MESSAGES_PER_SECOND": "20",
+            }),
         ),
-        ("unsubscribe", table),
+        (
+            "unsubscribe",
+            json!({"TABLE_NAME": table, "MESSAGES_PER_SECOND": "20"}),
+        ),
         (
             "notifier",
             json!({
@@ -79,7 +115,49 @@ fn its_functions_get_the_environment_they_read() {
         assert_eq!(json!(function.environment), environment, "{binary}");
         assert!(function.code.is_absolute() && function.code.ends_with("functions"));
     }
-    assert_eq!(stack.functions.len(), 7);
+    assert_eq!(stack.functions.len(), 8);
+}
+
+#[test]
+fn it_is_not_run_before_somebody_has_chosen_who_may_connect() {
+    let parameters = |parameters: &[(&str, &str)]| {
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        Settings {
+            parameters: parameters.iter().map(owned).collect(),
+            ..settings()
+        }
+    };
+    let jwks = ("Authentication", "jwks");
+    let issuer = ("TokenIssuer", "https://issuer.example");
+    for (chosen, said) in [
+        (
+            &[][..],
+            "Choose who may connect: set the parameter Authentication",
+        ),
+        (&[jwks], "needs TokenIssuer"),
+        (&[jwks, issuer], "needs TokenAudience"),
+    ] {
+        let refused = Stack::read(&own_template(), &parameters(chosen));
+        let error = refused.expect_err(said).to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    let audience = ("TokenAudience", "app");
+    let complete = [jwks, issuer, audience];
+    assert!(Stack::read(&own_template(), &parameters(&complete)).is_ok());
+}
+
+#[test]
+fn it_makes_a_secret_for_tokens_if_it_is_given_none() {
+    let stack = own_stack_with(Authentication::Secret);
+    let [secret] = stack.secrets.as_slice() else {
+        panic!("one secret, not {:?}", stack.secrets);
+    };
+    assert_eq!(stack.outputs["TokenSecretArn"], secret.arn);
+    let mut functions = stack.functions.iter();
+    let authorizer = functions.find(|function| function.binary == "authorizer");
+    let environment = &authorizer.expect("an authorizer").environment;
+    assert_eq!(environment["TOKEN_SECRET_ARN"], secret.arn);
+    assert!(own_stack().secrets.is_empty());
 }
 
 #[test]
@@ -91,7 +169,14 @@ fn its_events_go_to_the_queue_and_from_there_to_the_notifier() {
     };
     assert_eq!(
         rule.pattern,
-        json!({"detail-type": ["Entity Updated", "Send User Push Notification", "Broadcast"]})
+        json!({
+            "detail-type": [
+                "Entity Updated",
+                "Send User Push Notification",
+                "Broadcast",
+                "Disconnect User",
+            ]
+        })
     );
     assert!(rule.enabled);
     assert_eq!(rule.bus, "default");
@@ -164,7 +249,10 @@ fn its_table_has_the_audience_index() {
             "GlobalSecondaryIndexes": [{
                 "IndexName": "audience",
                 "KeySchema": keys("audiencePk", "audienceSk"),
-                "Projection": {"ProjectionType": "KEYS_ONLY"},
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": ["tokenExpiresAt"],
+                },
             }],
         })
     );
@@ -212,6 +300,17 @@ fn its_outputs_and_what_is_not_run_are_known() {
 }
 
 fn own_stack() -> Stack {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-    Stack::read(&file, &settings()).expect("our own template")
+    own_stack_with(Authentication::Open)
+}
+
+fn own_stack_with(authentication: Authentication) -> Stack {
+    let settings = Settings {
+        defaults: authentication.parameters(""),
+        ..settings()
+    };
+    Stack::read(&own_template(), &settings).expect("our own template")
+}
+
+fn own_template() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml")
 }

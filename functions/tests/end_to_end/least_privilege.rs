@@ -5,13 +5,16 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt, stream};
 use herald_local::{
-    gateway,
+    Authentication, gateway,
     iam::{Denied, Effect, Revoked},
     template::{Settings, Stack},
 };
 use serde_json::json;
 
 use crate::harness::{TestStack, repository, until};
+
+/// The only mode in which the authorizer makes a call.
+const AUTHENTICATION: Authentication = Authentication::Secret;
 
 /// How many stacks run at once.
 const AT_ONCE: usize = 4;
@@ -99,6 +102,7 @@ fn is_about(denied: &Denied, right: &Revoked) -> bool {
 
 async fn start_without(revoked: Vec<Revoked>) -> anyhow::Result<TestStack> {
     TestStack::try_start_with(|config| {
+        config.authentication = AUTHENTICATION;
         config.parameters = parameters();
         config.faults.revoked = revoked;
     })
@@ -118,13 +122,14 @@ async fn scenario(stack: &TestStack) {
     messages(stack).await;
     a_push_that_fails_at_first(stack).await;
     a_dead_letter(stack).await;
+    a_user_who_is_thrown_out(stack).await;
     connections_that_are_gone(stack).await;
     a_disconnect(stack).await;
 }
 
 async fn messages(stack: &TestStack) {
-    let mut subscriber = stack.client().await;
-    let mut sender = stack.client().await;
+    let mut subscriber = stack.client_of("ann").await;
+    let mut sender = stack.client_of("ann").await;
     subscriber.subscribe("order-1").await;
     let second = json!({"action": "subscribe", "entityId": "order-2"});
     assert_eq!(subscriber.ask(second).await["code"], "too_many");
@@ -137,7 +142,7 @@ async fn messages(stack: &TestStack) {
 
 /// What is not taken goes back to the queue.
 async fn a_push_that_fails_at_first(stack: &TestStack) {
-    let mut client = stack.client().await;
+    let mut client = stack.client_of("ann").await;
     client.subscribe("order-3").await;
     stack.running().gateway().set_faults(gateway::Faults {
         failing: 1.0,
@@ -167,9 +172,17 @@ async fn a_dead_letter(stack: &TestStack) {
     .await;
 }
 
+async fn a_user_who_is_thrown_out(stack: &TestStack) {
+    let mut client = stack.client_of("eve").await;
+    let detail = json!({"userId": "eve"});
+    stack.put_event("Disconnect User", detail).await;
+    assert_eq!(client.frame().await["type"], "disconnect");
+    client.close().await;
+}
+
 /// Everything of a connection that does not exist any more goes with the next push.
 async fn connections_that_are_gone(stack: &TestStack) {
-    let mut client = stack.client().await;
+    let mut client = stack.client_of("ann").await;
     client.subscribe("order-4").await;
     stack.running().gateway().set_faults(gateway::Faults {
         gone: 1.0,
@@ -183,7 +196,7 @@ async fn connections_that_are_gone(stack: &TestStack) {
 }
 
 async fn a_disconnect(stack: &TestStack) {
-    let mut client = stack.client().await;
+    let mut client = stack.client_of("ann").await;
     client.subscribe("order-5").await;
     client.close().await;
     until("all rows are gone", async || stack.rows().await.is_empty()).await;

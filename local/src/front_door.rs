@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
@@ -20,6 +20,7 @@ use crate::{
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
     gateway::{Gateway, respond},
+    iam::{Denied, Roles},
     issuer::{self, Issuer},
     secrets::Secrets,
     sqs::{self, Queues},
@@ -30,6 +31,8 @@ const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
 
 /// What Secrets Manager is called in [`TARGET`].
 const SECRETS: &str = "secretsmanager";
+const JSON_1_0: &str = "application/x-amz-json-1.0";
+const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
@@ -41,6 +44,7 @@ pub(crate) struct FrontDoor {
     pub(crate) eventbridge: EventBridge,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) issuer: Issuer,
+    pub(crate) roles: Roles,
     /// What a person who opens the address in a browser reads.
     pub(crate) overview: String,
 }
@@ -64,7 +68,7 @@ pub(crate) async fn serve(listener: TcpListener, door: Arc<FrontDoor>) -> std::i
 async fn enter(
     State(door): State<Arc<FrontDoor>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
-    request: Request,
+    mut request: Request,
 ) -> Response<Body> {
     let target = target(&request);
     let is_issuers = issuer::handles(request.uri().path());
@@ -80,7 +84,12 @@ async fn enter(
         None if request.uri().path() == "/" && request.method() == Method::GET => {
             text(StatusCode::OK, door.overview.clone())
         }
-        None => door.gateway.handle(client, request).await,
+        None => {
+            if let Some(caller) = door.roles.caller(request.headers()).cloned() {
+                request.extensions_mut().insert(caller);
+            }
+            door.gateway.handle(client, request).await
+        }
     }
 }
 
@@ -93,41 +102,52 @@ fn target(request: &Request) -> Option<(String, String)> {
 
 impl FrontDoor {
     async fn call(&self, service: &str, operation: &str, request: Request) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let body = match to_bytes(body, REQUEST_LIMIT).await {
+            Ok(body) => body,
+            Err(error) => {
+                let code = "RequestEntityTooLargeException";
+                let error = ServiceError::bad_request(code, error.to_string());
+                return aws_json(JSON_1_0, Err(error));
+            }
+        };
+        if let Some(caller) = self.roles.caller(&head.headers)
+            && let Err(denied) = self.roles.check(caller, service, operation, &body)
+        {
+            return refuse(service, &denied);
+        }
         match service {
-            "DynamoDB_20120810" | "DynamoDBStreams_20120810" => self
-                .dynamodb
-                .forward(request)
-                .await
-                .unwrap_or_else(|error| {
-                    tracing::error!(%error, "the DynamoDB engine did not answer");
-                    respond(
-                        StatusCode::BAD_GATEWAY,
-                        "the DynamoDB engine did not answer",
-                    )
-                }),
+            "DynamoDB_20120810" | "DynamoDBStreams_20120810" => {
+                let request = Request::from_parts(head, body.into());
+                self.dynamodb
+                    .forward(request)
+                    .await
+                    .unwrap_or_else(|error| {
+                        tracing::error!(%error, "the DynamoDB engine did not answer");
+                        respond(
+                            StatusCode::BAD_GATEWAY,
+                            "the DynamoDB engine did not answer",
+                        )
+                    })
+            }
             "AmazonSQS" => {
-                let answer = match body(request).await {
-                    Ok(body) => sqs::call(&self.queues, operation, body).await,
+                let answer = match parse(&body) {
+                    Ok(request) => sqs::call(&self.queues, operation, request).await,
                     Err(error) => Err(error),
                 };
-                aws_json("application/x-amz-json-1.0", answer)
+                aws_json(JSON_1_0, answer)
             }
             "AWSEvents" => {
-                let answer = match body(request).await {
-                    Ok(body) => self.eventbridge.call(operation, body),
-                    Err(error) => Err(error),
-                };
-                aws_json("application/x-amz-json-1.1", answer)
+                let answer =
+                    parse(&body).and_then(|request| self.eventbridge.call(operation, request));
+                aws_json(JSON_1_1, answer)
             }
             SECRETS => {
-                let answer = match body(request).await {
-                    Ok(body) => self.secrets.call(operation, body),
-                    Err(error) => Err(error),
-                };
-                aws_json("application/x-amz-json-1.1", answer)
+                let answer = parse(&body).and_then(|request| self.secrets.call(operation, request));
+                aws_json(JSON_1_1, answer)
             }
             _ => aws_json(
-                "application/x-amz-json-1.1",
+                JSON_1_1,
                 Err(ServiceError::bad_request(
                     "UnknownOperationException",
                     format!(
@@ -140,29 +160,42 @@ impl FrontDoor {
     }
 }
 
-async fn body(request: Request) -> Result<Value, ServiceError> {
-    let bytes = to_bytes(request.into_body(), REQUEST_LIMIT)
-        .await
-        .map_err(|error| {
-            ServiceError::bad_request("RequestEntityTooLargeException", error.to_string())
-        })?;
-    serde_json::from_slice(&bytes)
+fn parse(body: &Bytes) -> Result<Value, ServiceError> {
+    serde_json::from_slice(body)
         .map_err(|error| ServiceError::bad_request("SerializationException", error.to_string()))
 }
 
-fn aws_json(content_type: &'static str, answer: Answer) -> Response<Body> {
-    let (status, body, query_code) = match answer {
-        Ok(output) => (200, output, None),
-        Err(error) => (
-            error.status,
-            json!({"__type": error.code, "message": error.message}),
-            error.query_code,
-        ),
+/// The refusal of a call that the caller's policies do not allow. The member `Message` begins with a
+/// capital here, as it does in the answers of AWS that are not of the service itself.
+fn refuse(service: &str, denied: &Denied) -> Response<Body> {
+    const CORAL: &str = "com.amazon.coral.service#AccessDeniedException";
+    let (content_type, status, code, query_code) = match service {
+        "DynamoDB_20120810" | "DynamoDBStreams_20120810" => (JSON_1_0, 400, CORAL, None),
+        "AmazonSQS" => (JSON_1_0, 403, CORAL, Some("AccessDenied;Sender")),
+        _ => (JSON_1_1, 400, "AccessDeniedException", None),
     };
-    let mut response = text(
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        body.to_string(),
-    );
+    let body = json!({"__type": code, "Message": denied.to_string()});
+    json_response(content_type, status, &body, query_code)
+}
+
+fn aws_json(content_type: &'static str, answer: Answer) -> Response<Body> {
+    match answer {
+        Ok(output) => json_response(content_type, 200, &output, None),
+        Err(error) => {
+            let body = json!({"__type": error.code, "message": error.message});
+            json_response(content_type, error.status, &body, error.query_code)
+        }
+    }
+}
+
+fn json_response(
+    content_type: &'static str,
+    status: u16,
+    body: &Value,
+    query_code: Option<&'static str>,
+) -> Response<Body> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = text(status, body.to_string());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.extend(

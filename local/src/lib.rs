@@ -11,6 +11,7 @@ pub mod eventbridge;
 pub mod faults;
 mod front_door;
 pub mod gateway;
+pub mod iam;
 pub mod issuer;
 pub mod lambda;
 pub mod overview;

@@ -97,8 +97,15 @@ pub fn environment(stack: &Stack, addresses: &Addresses) -> String {
     let mut variables: BTreeMap<_, _> = of_template
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    variables.extend(addresses.environment());
-    variables.insert("AWS_REGION".to_owned(), stack.region.clone());
+    variables.extend(addresses.endpoints());
+    for (name, value) in [
+        ("AWS_REGION", stack.region.as_str()),
+        // No function's: what these functions may call is not checked.
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+    ] {
+        variables.insert(name.to_owned(), value.to_owned());
+    }
     let lines: Vec<_> = variables
         .iter()
         .map(|(name, value)| format!("  export {name}={}\n", quoted(value)))

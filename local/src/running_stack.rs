@@ -22,6 +22,7 @@ use crate::{
     faults::{Faults, KillSome},
     front_door::{self, FrontDoor},
     gateway::{Gateway, Limits},
+    iam::{Denied, Roles},
     issuer::{Issuer, Token, TokenRequest},
     lambda::{Host, HostSettings, Invoke, Remote, binaries},
     overview,
@@ -94,10 +95,15 @@ impl RunningStack {
         let secrets = Arc::new(Secrets::new(&stack.secrets));
         let issuer = Issuer::new(issuer, config.authentication, &stack, secrets.clone())?;
         let addresses = Addresses::new(&stack, &issuer, address);
+        let roles = Roles::new(&stack, &config.faults.revoked)?;
+        stack
+            .event_source_mappings
+            .iter()
+            .try_for_each(|mapping| roles.check_poller(mapping))?;
         let queues = Arc::new(Queues::new(&stack.queues)?);
         let dynamodb = DynamoDb::start(config.data.as_deref(), &stack.tables).await?;
         let eventbridge = EventBridge::new(&stack, queues.clone(), Utc::now)?;
-        let (invoke, host) = start_functions(&stack, &addresses, &config).await?;
+        let (invoke, host) = start_functions(&stack, &addresses, &roles, &config).await?;
         let gateway = Gateway::new(
             stack.web_socket_api.clone(),
             &stack.region,
@@ -112,6 +118,7 @@ impl RunningStack {
             eventbridge,
             secrets,
             issuer,
+            roles,
             overview: overview::text(&stack, &addresses),
         });
         door.gateway.set_faults(config.faults.gateway.clone());
@@ -183,6 +190,11 @@ impl RunningStack {
         self.issuer().mint(request, Utc::now())
     }
 
+    /// The last call that was refused because the policies of the function that made it do not allow it.
+    pub fn refused(&self) -> watch::Receiver<Option<Denied>> {
+        self.door.roles.refused()
+    }
+
     /// The function processes, to kill some; none if somebody else runs the functions.
     pub fn functions(&self) -> Option<&Arc<Host>> {
         self.host.as_ref()
@@ -204,6 +216,7 @@ impl RunningStack {
 async fn start_functions(
     stack: &Stack,
     addresses: &Addresses,
+    roles: &Roles,
     config: &Config,
 ) -> anyhow::Result<(Arc<dyn Invoke>, Option<Arc<Host>>)> {
     let processes = match &config.functions {
@@ -214,12 +227,13 @@ async fn start_functions(
         Functions::Build { release } => binaries::build(&stack.functions, *release).await?,
         Functions::Prebuilt(folder) => binaries::find(&stack.functions, folder)?,
     };
-    let mut environment = addresses.environment();
+    let mut environment = addresses.endpoints();
     environment.extend(config.environment.clone());
     let settings = HostSettings {
         region: stack.region.clone(),
         account_id: stack.account_id.clone(),
         environment,
+        credentials: roles.credentials(),
         freeze: config.freeze,
         ..HostSettings::default()
     };

@@ -187,6 +187,8 @@ async fn a_message_that_is_too_large_to_push_is_refused() {
 async fn a_body_over_the_limit_is_refused_by_the_function_as_well() {
     use herald_local::lambda::{Invocation, Invoke};
     let stack = TestStack::start().await;
+    let padding = "x".repeat(128 * 1024);
+    let frame = json!({"action": "subscribe", "entityId": "order-1", "padding": padding});
     let event = json!({
         "requestContext": {
             "connectionId": "PcQeDRO4gIEm4LQ=",
@@ -194,7 +196,7 @@ async fn a_body_over_the_limit_is_refused_by_the_function_as_well() {
             "requestTimeEpoch": 0,
             "identity": {},
         },
-        "body": "x".repeat(128 * 1024 + 1),
+        "body": frame.to_string(),
     });
     let host = stack.running().functions().unwrap();
     let invocation = host

@@ -4,7 +4,7 @@ use herald_local::lambda::{Invocation, Invoke};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite;
 
-use crate::harness::{TestStack, until};
+use crate::harness::{EVERYTHING, TestStack, until};
 
 #[tokio::test]
 async fn a_subscriber_gets_what_concerns_its_entity_and_nobody_else_does() {
@@ -149,6 +149,7 @@ fn broadcast_event(number: usize) -> String {
 async fn subscribe_without_a_socket(stack: &TestStack, connection: &str, entity: &str) {
     let context: Value = json!({
         "routeKey": "subscribe",
+        "authorizer": {"permissions": EVERYTHING},
         "eventType": "MESSAGE",
         "connectionId": connection,
         "connectedAt": 1_900_000_000_000_i64,

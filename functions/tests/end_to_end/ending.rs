@@ -39,7 +39,6 @@ async fn a_connection_whose_token_ended_gets_a_goodbye_in_place_of_a_push() {
 async fn a_connection_whose_token_ended_may_say_nothing_but_authenticate() {
     let stack = TestStack::start_with_users().await;
     let mut client = stack.client_of("ann").await;
-    client.subscribe("order:1").await;
     end_token(&stack, "ann").await;
     for (request, expected) in [
         (

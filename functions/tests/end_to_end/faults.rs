@@ -43,7 +43,7 @@ async fn killed_notifiers_failing_posts_and_duplicates_lose_nothing() {
             shuffle: true,
         },
         killed: 0.3,
-        expire_rows_every: None,
+        ..Faults::default()
     })
     .await;
     let mut client = stack.client().await;

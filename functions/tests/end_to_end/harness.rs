@@ -95,9 +95,20 @@ impl TestStack {
         Self::run(with_parameters(config, changed)).await
     }
 
+    /// The same with another configuration; errs if it does not start.
+    pub async fn try_start_with(change: impl FnOnce(&mut Config)) -> anyhow::Result<Self> {
+        let mut config = config();
+        change(&mut config);
+        Self::try_run(config).await
+    }
+
     async fn run(config: Config) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let running = RunningStack::start(listener, config).await.unwrap();
+        Self::try_run(config).await.unwrap()
+    }
+
+    async fn try_run(config: Config) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let running = RunningStack::start(listener, config).await?;
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -106,11 +117,19 @@ impl TestStack {
             ))
             .endpoint_url(&running.addresses().endpoint)
             .build();
-        Self { running, aws }
+        Ok(Self { running, aws })
     }
 
-    /// Ends the stack, and with it every process it started.
+    /// Ends the stack, and with it every process it started. No function may have called what the
+    /// template does not let it call.
     pub async fn stop(self) {
+        let refused = self.running.refused().borrow().clone();
+        assert_eq!(refused, None, "a function lacks a permission");
+        self.stop_after_refusals().await;
+    }
+
+    /// The same, when calls were to be refused.
+    pub async fn stop_after_refusals(self) {
         self.running.shutdown().await;
     }
 

@@ -12,6 +12,7 @@ mod ending;
 mod faults;
 mod fidelity;
 mod harness;
+mod least_privilege;
 mod limits;
 mod load;
 mod metrics;

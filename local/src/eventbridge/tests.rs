@@ -98,6 +98,7 @@ fn stack(rules: Vec<Rule>) -> Stack {
             throttle: None,
         },
         functions: vec![],
+        roles: vec![],
         tables: vec![],
         queues: vec![],
         event_source_mappings: vec![],

@@ -6,7 +6,7 @@ mod parse;
 
 use std::time::Duration;
 
-use crate::{gateway, sqs};
+use crate::{gateway, iam::Revoked, sqs};
 
 pub(crate) use killing::KillSome;
 
@@ -21,4 +21,6 @@ pub struct Faults {
     pub killed: f64,
     /// How often all rows of the tables expire at once.
     pub expire_rows_every: Option<Duration>,
+    /// What functions may not do, though the template grants it.
+    pub revoked: Vec<Revoked>,
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::Faults;
-use crate::template::Throttle;
+use crate::{iam::Revoked, template::Throttle};
 
 /// What can be asked for, with an example each.
 pub(super) const KNOWN: &str = "post-delay=20ms, throttle=100 or throttle=100/20 (per second, at \
      once), throttle-each=1, gone=0.1 (of the posts), failing=0.1, lost-disconnects=0.5, \
-     duplicates=0.1, shuffle=on, kill-notifier=0.1 (of its invocations), expire-rows=60s";
+     duplicates=0.1, shuffle=on, kill-notifier=0.1 (of its invocations), expire-rows=60s, \
+     revoke=NotifierFunction/dynamodb:Query";
 
 impl Faults {
     /// Adds one fault, written `NAME=VALUE`; errs with what is wrong with it.
@@ -25,6 +26,7 @@ impl Faults {
             "shuffle" => set(&mut self.queues.shuffle, (value == "on").then_some(true)),
             "kill-notifier" => set(&mut self.killed, share(value)),
             "expire-rows" => set(&mut self.expire_rows_every, duration(value).map(Some)),
+            "revoke" => revoked(value).map(|revoked| self.revoked.push(revoked)),
             _ => None,
         };
         added.ok_or_else(|| format!("{fault} is no fault that can be had: write {KNOWN}"))
@@ -60,6 +62,16 @@ fn throttle(text: &str) -> Option<Throttle> {
     })
 }
 
+/// An action of a function, on whatever it is granted for.
+fn revoked(text: &str) -> Option<Revoked> {
+    let (function, action) = text.split_once('/')?;
+    Some(Revoked {
+        function: function.to_owned(),
+        action: action.to_owned(),
+        resource: None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +90,8 @@ mod tests {
             "shuffle=on",
             "kill-notifier=0.4",
             "expire-rows=60s",
+            "revoke=Notifier/sqs:SendMessage",
+            "revoke=Notifier/dynamodb:Query",
         ] {
             assert_eq!(faults.add(fault), Ok(()));
         }
@@ -100,6 +114,16 @@ mod tests {
         );
         assert_eq!(faults.killed, 0.4);
         assert_eq!(faults.expire_rows_every, Some(Duration::from_secs(60)));
+        let revoked: Vec<_> = faults
+            .revoked
+            .iter()
+            .map(|revoked| (revoked.function.as_str(), revoked.action.as_str()))
+            .collect();
+        let expected = [
+            ("Notifier", "sqs:SendMessage"),
+            ("Notifier", "dynamodb:Query"),
+        ];
+        assert_eq!(revoked, expected);
     }
 
     #[test]
@@ -112,6 +136,7 @@ mod tests {
             "gone=x",
             "post-delay=20",
             "throttle=a/1",
+            "revoke=dynamodb:Query",
         ] {
             let refused = Faults::default().add(fault).expect_err(fault);
             let said = format!("{fault} is no fault that can be had: write post-delay=20ms,");

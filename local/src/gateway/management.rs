@@ -2,6 +2,8 @@
 //!
 //! Errors carry their code in `x-amzn-errortype`: without it, SDKs do not know them.
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::Request,
@@ -16,6 +18,7 @@ use uuid::Uuid;
 use super::{
     Gateway, connections::Connection, event::trace_id, faults::Verdict, http::respond, id, lock,
 };
+use crate::iam::{Call, Denied, Principal};
 
 /// Whether a path is of the management API, with or without a stage.
 pub(super) fn is_management(path: &str) -> bool {
@@ -29,6 +32,7 @@ enum Refused {
     MalformedId(String),
     Forbidden,
     NotSigned,
+    NotAuthorized(Denied),
     MethodNotAllowed,
     TooLarge,
     LimitExceeded,
@@ -51,6 +55,8 @@ impl Gateway {
         if !is_signed(request.headers()) {
             return Err(Refused::NotSigned);
         }
+        self.authorize_caller(&request)
+            .map_err(Refused::NotAuthorized)?;
         if !id::is_well_formed(&connection_id) {
             return Err(Refused::MalformedId(connection_id));
         }
@@ -76,6 +82,29 @@ impl Gateway {
             }
             _ => Err(Refused::MethodNotAllowed),
         }
+    }
+
+    /// Errs if a function calls that may not. AWS names the resource without the connection's id.
+    ///
+    /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-control-access-iam.html>,
+    /// and for the resource in the message <https://github.com/aws/aws-cdk/issues/18410>
+    fn authorize_caller(&self, request: &Request) -> Result<(), Denied> {
+        let Some(caller) = request.extensions().get::<Arc<Principal>>() else {
+            return Ok(());
+        };
+        let Self {
+            region,
+            account_id,
+            api,
+            ..
+        } = self;
+        let resource = format!(
+            "arn:aws:execute-api:{region}:{account_id}:{}/{}/{}/@connections/{{connectionId}}",
+            api.api_id,
+            api.stage,
+            request.method()
+        );
+        caller.check(&Call::new("execute-api:ManageConnections", resource))
     }
 
     /// Lets the faults happen that were asked for.
@@ -159,6 +188,11 @@ impl Refused {
                 StatusCode::FORBIDDEN,
                 "MissingAuthenticationTokenException",
                 Some("Missing Authentication Token".to_owned()),
+            ),
+            Self::NotAuthorized(denied) => (
+                StatusCode::FORBIDDEN,
+                "AccessDeniedException",
+                Some(denied.without_reason()),
             ),
             Self::MethodNotAllowed => (
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -6,16 +6,29 @@
 
 use serde::Deserialize;
 
+use crate::iam::{self, Decision, Effect, decide};
+
 const ACTION: &str = "execute-api:Invoke";
 
 /// The `policyDocument` an authorizer returns.
 #[derive(Debug, Deserialize)]
+#[serde(from = "Document")]
+pub(super) struct Policy(Vec<iam::Statement>);
+
+impl Policy {
+    /// Whether some statement allows `method_arn` and none denies it.
+    pub(super) fn allows(&self, method_arn: &str) -> bool {
+        decide(&self.0, ACTION, method_arn) == Decision::Allowed
+    }
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Policy {
+struct Document {
     statement: OneOrMany<Statement>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Statement {
     #[serde(default, rename = "Sid")]
@@ -25,13 +38,7 @@ struct Statement {
     resource: OneOrMany<String>,
 }
 
-#[derive(Debug, Deserialize, PartialEq)]
-enum Effect {
-    Allow,
-    Deny,
-}
-
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany<T> {
     Many(Vec<T>),
@@ -39,57 +46,28 @@ enum OneOrMany<T> {
 }
 
 impl<T> OneOrMany<T> {
-    fn as_slice(&self) -> &[T] {
+    fn into_vec(self) -> Vec<T> {
         match self {
             Self::Many(many) => many,
-            Self::One(one) => std::slice::from_ref(one),
+            Self::One(one) => vec![one],
         }
     }
 }
 
-impl Policy {
-    /// Whether some statement allows `method_arn` and none denies it.
-    pub(super) fn allows(&self, method_arn: &str) -> bool {
-        let effects = || {
-            self.statement
-                .as_slice()
-                .iter()
-                .filter(|statement| statement.applies_to(method_arn))
-                .map(|statement| &statement.effect)
-        };
-        effects().any(|effect| *effect == Effect::Allow)
-            && !effects().any(|effect| *effect == Effect::Deny)
+impl From<Document> for Policy {
+    fn from(document: Document) -> Self {
+        let statements = document.statement.into_vec().into_iter();
+        Self(statements.map(iam::Statement::from).collect())
     }
 }
 
-impl Statement {
-    fn applies_to(&self, method_arn: &str) -> bool {
-        let action = self.action.as_slice();
-        let resource = self.resource.as_slice();
-        // IAM compares actions without regard to case, resources with.
-        action
-            .iter()
-            .any(|pattern| matches(&pattern.to_lowercase(), &ACTION.to_lowercase()))
-            && resource.iter().any(|pattern| matches(pattern, method_arn))
-    }
-}
-
-/// IAM's wildcards: `*` stands for any text, `?` for any one character.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some(first) = pattern.chars().next() else {
-        return text.is_empty();
-    };
-    let rest = &pattern[first.len_utf8()..];
-    let mut characters = text.chars();
-    match first {
-        '*' => {
-            matches(rest, text)
-                || characters
-                    .next()
-                    .is_some_and(|_| matches(pattern, characters.as_str()))
+impl From<Statement> for iam::Statement {
+    fn from(statement: Statement) -> Self {
+        Self {
+            effect: statement.effect,
+            actions: statement.action.into_vec(),
+            resources: statement.resource.into_vec(),
         }
-        '?' => characters.next().is_some() && matches(rest, characters.as_str()),
-        _ => characters.next() == Some(first) && matches(rest, characters.as_str()),
     }
 }
 

@@ -31,8 +31,11 @@ pub struct HostSettings {
     pub region: String,
     /// The account in their ARNs.
     pub account_id: String,
-    /// Variables for every function, over those of the template: endpoints and credentials.
+    /// Variables for every function, over those of the template and its own: endpoints.
     pub environment: BTreeMap<String, String>,
+    /// Variables of one function alone, by its logical id, over those of the template: the credentials
+    /// of its role.
+    pub credentials: BTreeMap<String, BTreeMap<String, String>>,
     /// Whether a process is stopped between its answer and its next event, as Lambda does. It shows
     /// work that was started but not awaited.
     pub freeze: bool,
@@ -51,6 +54,7 @@ impl Default for HostSettings {
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
             environment: BTreeMap::new(),
+            credentials: BTreeMap::new(),
             freeze: false,
             init_limit: Duration::from_secs(10),
             idle_limit: Duration::from_secs(5 * 60),

@@ -169,6 +169,7 @@ impl Runner {
             binary: &self.binary,
             region: &self.settings.region,
             inherited,
+            credentials: self.settings.credentials.get(self.logical_id()),
             extra: &self.settings.environment,
             runtime_api,
             log_stream: &log_stream,

@@ -24,7 +24,9 @@ pub(super) struct Sources<'a> {
     pub(super) region: &'a str,
     /// Values of [`INHERITED`] variables.
     pub(super) inherited: BTreeMap<String, String>,
-    /// Variables for every function: endpoints and credentials.
+    /// The variables that hold the function's credentials, if it has any.
+    pub(super) credentials: Option<&'a BTreeMap<String, String>>,
+    /// Variables for every function: endpoints.
     pub(super) extra: &'a BTreeMap<String, String>,
     /// `host:port` of the Runtime API of this environment.
     pub(super) runtime_api: &'a str,
@@ -33,13 +35,14 @@ pub(super) struct Sources<'a> {
 }
 
 /// All variables of one environment. Later sources win: Lambda's defaults, our own environment, the
-/// template, the extra ones, and last what Lambda lets nobody set.
+/// template, the credentials, the extra ones, and last what Lambda lets nobody set.
 pub(super) fn variables(sources: Sources<'_>) -> BTreeMap<String, String> {
     let Sources {
         function,
         binary,
         region,
         inherited,
+        credentials,
         extra,
         runtime_api,
         log_stream,
@@ -69,6 +72,7 @@ pub(super) fn variables(sources: Sources<'_>) -> BTreeMap<String, String> {
     owned(&defaults)
         .chain(inherited)
         .chain(function.environment.clone())
+        .chain(credentials.cloned().unwrap_or_default())
         .chain(extra.clone())
         .chain(owned(&reserved))
         .collect()
@@ -98,7 +102,12 @@ mod tests {
             name: "stack-Echo".to_owned(),
             binary: "echo".to_owned(),
             code: "/code".into(),
-            environment: pairs(&[("TABLE", "rows"), ("TZ", "CET"), ("AWS_REGION", "mars-1")]),
+            environment: pairs(&[
+                ("TABLE", "rows"),
+                ("TZ", "CET"),
+                ("AWS_REGION", "mars-1"),
+                ("AWS_ACCESS_KEY_ID", "whoever"),
+            ]),
             timeout: Duration::from_secs(3),
             memory_mb: 128,
         };
@@ -107,11 +116,13 @@ mod tests {
             binary: Path::new("/target/debug/echo"),
             region: "eu-west-1",
             inherited: pairs(&[("PATH", "/opt/bin")]),
+            credentials: Some(&pairs(&[("AWS_ACCESS_KEY_ID", "ASIA")])),
             extra: &pairs(&[("AWS_ENDPOINT_URL", "http://here"), ("TABLE", "rows-2")]),
             runtime_api: "127.0.0.1:9",
             log_stream: "stream",
         });
         let expected = pairs(&[
+            ("AWS_ACCESS_KEY_ID", "ASIA"),
             ("AWS_DEFAULT_REGION", "eu-west-1"),
             ("AWS_ENDPOINT_URL", "http://here"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),

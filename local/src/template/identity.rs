@@ -153,7 +153,8 @@ fn named<const N: usize>(reference: String, attributes: [(&'static str, String);
     }
 }
 
-fn arn(settings: &Settings, service: &str, resource: &str) -> String {
+/// The ARN of a resource in the stack's account and Region.
+pub(super) fn arn(settings: &Settings, service: &str, resource: &str) -> String {
     let (region, account_id) = (&settings.region, &settings.account_id);
     format!("arn:aws:{service}:{region}:{account_id}:{resource}")
 }

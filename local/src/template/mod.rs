@@ -29,7 +29,7 @@ mod yaml;
 
 pub use error::TemplateError;
 pub use model::{
-    Authorizer, Bus, EventSourceMapping, Function, NotRun, PasswordRules, Queue, Redrive, Route,
-    Rule, Secret, SecretText, Stack, Table, Target, Throttle, WebSocketApi,
+    Authorizer, Bus, EventSourceMapping, Function, NotRun, PasswordRules, Queue, Redrive, Role,
+    Route, Rule, Secret, SecretText, Stack, Table, Target, Throttle, WebSocketApi,
 };
 pub use settings::Settings;

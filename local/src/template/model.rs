@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use serde_json::{Map, Value};
 
+use crate::iam::Statement;
+
 /// Everything of a template that is run on this machine, and the names of what is not.
 #[derive(Clone, Debug)]
 pub struct Stack {
@@ -19,6 +21,8 @@ pub struct Stack {
     pub web_socket_api: WebSocketApi,
     /// The Lambda functions.
     pub functions: Vec<Function>,
+    /// The functions' roles, one each.
+    pub roles: Vec<Role>,
     /// The DynamoDB tables.
     pub tables: Vec<Table>,
     /// The SQS queues.
@@ -108,6 +112,19 @@ pub struct Function {
     pub timeout: Duration,
     /// Megabytes of memory; only told to the function, not enforced.
     pub memory_mb: u32,
+}
+
+/// The role that SAM makes for a function: what it may call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Role {
+    /// The function's logical id.
+    pub function: String,
+    /// The role's name.
+    pub name: String,
+    /// What the function's `Policies` say.
+    pub policies: Vec<Statement>,
+    /// What SAM adds by itself: logs, and for a function with a queue what its poller needs.
+    pub managed: Vec<Statement>,
 }
 
 /// A DynamoDB table.

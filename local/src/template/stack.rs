@@ -45,6 +45,7 @@ pub(super) fn parse(text: &str, folder: &Path, settings: &Settings) -> Result<St
         parameters: scope.parameter_texts(),
         web_socket_api: the_one(resources.web_socket_apis)?,
         functions: resources.functions,
+        roles: resources.roles,
         tables: resources.tables,
         queues: resources.queues,
         event_source_mappings: resources.event_source_mappings,

@@ -7,5 +7,6 @@ mod command_line;
 mod documented;
 mod gateway;
 mod lambda;
+mod permissions;
 mod processes;
 mod programs;

@@ -1,4 +1,5 @@
-//! `AWS::Serverless::Function`: a binary of a Rust package, its environment and its event sources.
+//! `AWS::Serverless::Function`: a binary of a Rust package, its environment, its role and its event
+//! sources.
 
 use std::{
     collections::BTreeMap,
@@ -11,11 +12,11 @@ use crate::template::{
     error::Problem,
     identity::physical_name,
     item::{Fields, Item},
-    model::{EventSourceMapping, Function},
+    model::{EventSourceMapping, Function, Role},
     scope::Scope,
 };
 
-use super::event_source;
+use super::{event_source, policies, sam_policies};
 
 /// `DeadLetterQueue` and `EventInvokeConfig` are for asynchronous invocations, of which there are none
 /// here; concurrency, network and disk are not limited.
@@ -36,13 +37,11 @@ const IGNORED: &[&str] = &[
     "KmsKeyArn",
     "LoggingConfig",
     "PermissionsBoundary",
-    "Policies",
     "PropagateTags",
     "ProvisionedConcurrencyConfig",
     "PublishToLatestPublished",
     "RecursiveLoop",
     "ReservedConcurrentExecutions",
-    "Role",
     "RolePath",
     "RuntimeManagementConfig",
     "SourceKMSKeyArn",
@@ -52,12 +51,12 @@ const IGNORED: &[&str] = &[
     "VpcConfig",
 ];
 
-/// Reads a function and the mappings of its `Events`.
+/// Reads a function, its role and the mappings of its `Events`.
 pub(super) fn read(
     scope: &Scope<'_>,
     resource: &Resource,
     folder: &Path,
-) -> Result<(Function, Vec<EventSourceMapping>), Problem> {
+) -> Result<(Function, Role, Vec<EventSourceMapping>), Problem> {
     let mut properties = scope.properties(resource)?;
     check_runtime(&mut properties)?;
     let seconds = properties.read("Timeout", Item::seconds)?;
@@ -71,18 +70,42 @@ pub(super) fn read(
         timeout: seconds.unwrap_or(Duration::from_secs(3)),
         memory_mb: memory_mb.unwrap_or(128),
     };
+    let mut role = role(scope, resource, &mut properties)?;
+    let events = properties
+        .nested("Events")?
+        .map(Fields::drain)
+        .transpose()?;
+    let events = events.unwrap_or_default();
+    if !events.is_empty() {
+        role.managed.extend(sam_policies::queue_execution());
+    }
     let mut mappings = Vec::new();
-    if let Some(events) = properties.nested("Events")? {
-        for (_, event) in events.drain()? {
-            mappings.extend(event_source::read_event(
-                scope,
-                &resource.logical_id,
-                &event,
-            )?);
-        }
+    for (_, event) in events {
+        let logical_id = &resource.logical_id;
+        mappings.extend(event_source::read_event(scope, logical_id, &event)?);
     }
     properties.finish(IGNORED)?;
-    Ok((function, mappings))
+    Ok((function, role, mappings))
+}
+
+/// The role that SAM makes of `Policies`, and what it adds.
+fn role(
+    scope: &Scope<'_>,
+    resource: &Resource,
+    properties: &mut Fields<'_>,
+) -> Result<Role, Problem> {
+    if let Some(role) = properties.take("Role")? {
+        return Err(role.problem(
+            "a role of the function's own is not read here: grant what it may call with Policies",
+        ));
+    }
+    let stack_name = &scope.settings.stack_name;
+    Ok(Role {
+        function: resource.logical_id.clone(),
+        name: format!("{stack_name}-{}Role", resource.logical_id),
+        policies: policies::read(scope, properties)?,
+        managed: sam_policies::basic_execution(),
+    })
 }
 
 fn check_runtime(properties: &mut Fields<'_>) -> Result<(), Problem> {

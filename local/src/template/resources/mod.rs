@@ -3,10 +3,12 @@
 mod bus;
 mod event_source;
 mod function;
+mod policies;
 mod queue;
 pub(super) mod route;
 mod route_response;
 mod rule;
+mod sam_policies;
 mod secret;
 mod table;
 mod web_socket_api;
@@ -16,7 +18,9 @@ use std::{iter, path::Path};
 use super::{
     document::Resource,
     error::Problem,
-    model::{Bus, EventSourceMapping, Function, NotRun, Queue, Rule, Secret, Table, WebSocketApi},
+    model::{
+        Bus, EventSourceMapping, Function, NotRun, Queue, Role, Rule, Secret, Table, WebSocketApi,
+    },
     references,
     scope::Scope,
 };
@@ -49,6 +53,7 @@ const WRITTEN_OTHERWISE: &[(&str, &str)] = &[
 pub(super) struct Resources {
     pub(super) web_socket_apis: Vec<WebSocketApi>,
     pub(super) functions: Vec<Function>,
+    pub(super) roles: Vec<Role>,
     pub(super) tables: Vec<Table>,
     pub(super) queues: Vec<Queue>,
     pub(super) event_source_mappings: Vec<EventSourceMapping>,
@@ -82,8 +87,9 @@ impl Resources {
     ) -> Result<(), Problem> {
         match resource.kind.as_str() {
             FUNCTION => {
-                let (function, mappings) = function::read(scope, resource, folder)?;
+                let (function, role, mappings) = function::read(scope, resource, folder)?;
                 self.functions.push(function);
+                self.roles.push(role);
                 self.event_source_mappings.extend(mappings);
             }
             WEB_SOCKET_API => {

@@ -3,6 +3,7 @@
 mod errors;
 mod intrinsics;
 mod own_template;
+mod policies;
 mod resources;
 mod rules;
 mod secrets;

@@ -161,6 +161,22 @@ fn it_makes_a_secret_for_tokens_if_it_is_given_none() {
 }
 
 #[test]
+fn its_functions_may_do_nothing_everywhere_but_log() {
+    for role in own_stack().roles {
+        let everywhere = |resources: &[String]| resources.iter().any(|resource| resource == "*");
+        let mut statements = role.policies.iter().chain(&role.managed);
+        assert!(
+            statements.all(|statement| {
+                let mut actions = statement.actions.iter();
+                !everywhere(&statement.resources)
+                    || actions.all(|action| action.starts_with("logs:"))
+            }),
+            "{role:?}"
+        );
+    }
+}
+
+#[test]
 fn its_events_go_to_the_queue_and_from_there_to_the_notifier() {
     let stack = own_stack();
     let arn = |name: &str| format!("arn:aws:sqs:us-east-1:123456789012:herald-local-{name}");

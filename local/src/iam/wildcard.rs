@@ -1,0 +1,69 @@
+//! The wildcards of policies: `*` stands for any text, none included, `?` for any one character.
+//!
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>
+
+/// Whether `text` is one that `pattern` stands for.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut in_pattern, mut in_text) = (0, 0);
+    // After the last `*`: where the pattern goes on, and where the text does if the `*` takes no more.
+    let mut last_star: Option<(usize, usize)> = None;
+    while in_text < text.len() {
+        match pattern.get(in_pattern) {
+            Some('*') => {
+                in_pattern += 1;
+                last_star = Some((in_pattern, in_text));
+            }
+            Some(&expected) if expected == '?' || expected == text[in_text] => {
+                in_pattern += 1;
+                in_text += 1;
+            }
+            _ => {
+                let Some((after_star, from)) = last_star else {
+                    return false;
+                };
+                in_pattern = after_star;
+                in_text = from + 1;
+                last_star = Some((after_star, in_text));
+            }
+        }
+    }
+    pattern[in_pattern..].iter().all(|&rest| rest == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn wildcards_stand_for_what_iam_says() {
+        for (pattern, text, expected) in [
+            ("", "", true),
+            ("", "a", false),
+            ("*", "", true),
+            ("*", "anything:at/all", true),
+            ("a*c", "abbc", true),
+            ("a*c", "ac", true),
+            ("a*c", "abcd", false),
+            ("*b*b", "abab", true),
+            ("*ab", "aab", true),
+            ("table/T", "table/T/index/I", false),
+            ("table/T/index/*", "table/T/index/I", true),
+            ("table/T/index/*", "table/T", false),
+            ("us-east-?", "us-east-1", true),
+            ("us-east-?", "us-east-", false),
+            ("??", "é€", true),
+            ("T", "t", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn many_stars_take_no_longer() {
+        let text = "a".repeat(10_000);
+        assert!(!matches(&"*a".repeat(100).replace("*a", "*aa*"), "ab"));
+        assert!(!matches(&format!("{}b", "*a".repeat(50)), &text));
+    }
+}

@@ -1,0 +1,4 @@
+//! What functions may call.
+
+mod harness;
+mod refusals;

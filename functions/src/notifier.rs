@@ -210,6 +210,9 @@ fn milliseconds(duration: &Duration) -> u64 {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use std::time::UNIX_EPOCH;
 

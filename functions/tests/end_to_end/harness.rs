@@ -38,6 +38,8 @@ use tokio_tungstenite::{
     },
 };
 
+use crate::asyncapi::check_received;
+
 /// Longer than anything here takes; it only ends a test that would wait for ever.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -374,7 +376,10 @@ impl Client {
     pub async fn text(&mut self) -> String {
         let next = tokio::time::timeout(PATIENCE, self.socket.next());
         match next.await.expect("a frame in time") {
-            Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
+            Some(Ok(Message::Text(text))) => {
+                check_received(text.as_str());
+                text.as_str().to_owned()
+            }
             other => panic!("not a text: {other:?}"),
         }
     }

@@ -2,6 +2,7 @@
 //! the real AWS SDK.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod asyncapi;
 mod at_scale;
 mod authentication;
 mod bad_input;

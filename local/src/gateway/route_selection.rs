@@ -107,6 +107,12 @@ fn stringify(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{
+        collection::{btree_map, vec},
+        prelude::*,
+    };
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -159,5 +165,62 @@ mod tests {
             let error = RouteSelection::parse(expression).expect_err(expression);
             assert!(error.to_string().contains(said), "{error}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_asks_for_a_key_or_for_none(message in any::<String>(), action in any::<String>()) {
+            let selection = RouteSelection::parse("$request.body.action").expect("an expression");
+            selection.key(&message);
+            let key = Some(action.clone()).filter(|action| action != "$connect" && action != "$disconnect");
+            prop_assert_eq!(selection.key(&json!({ "other": message, "action": action }).to_string()), key);
+        }
+
+        #[test]
+        fn a_message_asks_for_what_a_plain_reader_finds(message in message()) {
+            let selection = RouteSelection::parse("$request.body.a.b").expect("an expression");
+            let key = plain_text(&message["a"]["b"]).filter(|_| message["a"].is_object());
+            prop_assert_eq!(selection.key(&message.to_string()), key);
+        }
+
+        #[test]
+        fn any_expression_is_one_or_an_error_in_words(
+            expression in prop_oneof![any::<String>(), r"(\$|\{|\}|request\.body|header|\.|a){0,8}"],
+            message in message(),
+        ) {
+            match RouteSelection::parse(&expression) {
+                Ok(selection) => {
+                    selection.key(&message.to_string());
+                }
+                Err(error) => prop_assert!(error.to_string().starts_with("the route selection expression ")),
+            }
+        }
+    }
+
+    fn message() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            "[a-c]{0,3}".prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            Just(Value::Null),
+        ];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            let fields = btree_map("[ab]", inner.clone(), 0..3);
+            prop_oneof![
+                vec(inner, 0..3).prop_map(Value::from),
+                fields.prop_map(|fields| json!(fields)),
+            ]
+        })
+    }
+
+    /// What the guide says of values that are no text.
+    fn plain_text(value: &Value) -> Option<String> {
+        if let Some(items) = value.as_array() {
+            let items: Vec<_> = items.iter().filter_map(plain_text).collect();
+            return Some(format!("[{}]", items.join(", ")));
+        }
+        let scalar = value.is_boolean() || value.is_number();
+        let text = value.as_str().map(str::to_owned);
+        text.or_else(|| scalar.then(|| value.to_string()))
     }
 }

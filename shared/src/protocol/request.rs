@@ -8,6 +8,10 @@ use serde_json::value::RawValue;
 use super::ErrorCode;
 use crate::ids::EntityId;
 
+/// The most bytes of an action that is read, and repeated in a reply. No action of Herald's is nearly
+/// as long.
+const ACTION_LIMIT: usize = 64;
+
 /// The client's own id of a request, echoed in the reply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -16,6 +20,11 @@ pub enum RequestId {
     Text(String),
     /// A JSON number.
     Number(serde_json::Number),
+}
+
+impl RequestId {
+    /// The most bytes a request id may have that is a string.
+    pub const LIMIT: usize = 256;
 }
 
 /// Why a request was refused, in words for the client: they say what to do and hold nothing internal.
@@ -61,15 +70,28 @@ impl<'a> Request<'a> {
         Ok(Self { fields })
     }
 
-    /// The action, if it is a string.
+    /// The action, if it is a string of at most 64 bytes.
     pub fn action(&self) -> Option<String> {
-        self.read("action").ok().flatten()
+        self.read("action")
+            .ok()
+            .flatten()
+            .filter(|action: &String| action.len() <= ACTION_LIMIT)
     }
 
-    /// The client's own request id; `bad_request` if it is neither a string nor a number.
+    /// The client's own request id; `bad_request` if it is neither a string of at most
+    /// [`RequestId::LIMIT`] bytes nor a number. A reply repeats it, and has to fit into a message.
     pub fn id(&self) -> Result<Option<RequestId>, Refusal> {
-        self.read("id")
-            .map_err(|_| Refusal::bad_request("id must be a string or a number"))
+        match self.read("id") {
+            Ok(Some(RequestId::Text(text))) if text.len() > RequestId::LIMIT => {
+                Err(Refusal::bad_request(format!(
+                    "id is {} bytes long, the most is {}",
+                    text.len(),
+                    RequestId::LIMIT
+                )))
+            }
+            Ok(id) => Ok(id),
+            Err(_) => Err(Refusal::bad_request("id must be a string or a number")),
+        }
     }
 
     /// The entity; `bad_request` if it is missing or no [`EntityId`].
@@ -96,7 +118,9 @@ impl<'a> Request<'a> {
     pub fn unknown_action(&self) -> Refusal {
         match (self.action(), self.fields.get("action")) {
             (Some(action), _) => wrong_endpoint(format!("there is no action {action:?}")),
-            (None, Some(_)) => wrong_endpoint("the action is not a string".to_owned()),
+            (None, Some(_)) => wrong_endpoint(format!(
+                "the action is not a string of at most {ACTION_LIMIT} bytes"
+            )),
             (None, None) => wrong_endpoint("the frame has no action".to_owned()),
         }
     }
@@ -104,6 +128,12 @@ impl<'a> Request<'a> {
     /// The JSON text of a field exactly as the client wrote it.
     pub(super) fn raw(&self, field: &str) -> Option<&'a RawValue> {
         self.fields.get(field).copied()
+    }
+
+    /// The requests in a list of objects; none if the text is anything else.
+    pub(super) fn parse_list(text: &'a str) -> Option<Vec<Self>> {
+        let requests: Vec<HashMap<String, &RawValue>> = serde_json::from_str(text).ok()?;
+        Some(requests.into_iter().map(|fields| Self { fields }).collect())
     }
 
     pub(super) fn optional_string(&self, field: &str) -> Result<Option<String>, Refusal> {
@@ -155,8 +185,18 @@ mod tests {
             ("5", "the frame is JSON but not an object"),
             ("null", "the frame is JSON but not an object"),
             ("{}", "the frame has no action"),
-            (r#"{"action":5}"#, "the action is not a string"),
-            (r#"{"action":null}"#, "the action is not a string"),
+            (
+                r#"{"action":5}"#,
+                "the action is not a string of at most 64 bytes",
+            ),
+            (
+                r#"{"action":null}"#,
+                "the action is not a string of at most 64 bytes",
+            ),
+            (
+                &format!(r#"{{"action":"{}"}}"#, "x".repeat(65)),
+                "the action is not a string of at most 64 bytes",
+            ),
             (r#"{"action":"dance"}"#, "there is no action \"dance\""),
         ] {
             let message = refused(text);
@@ -191,8 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn a_request_id_is_a_string_or_a_number() {
-        let id = |frame| Request::parse(frame).expect("an object").id();
+    fn a_request_id_is_a_short_string_or_a_number() {
+        let id = |frame: &str| Request::parse(frame).expect("an object").id();
         assert_eq!(
             id(r#"{"id":"7"}"#),
             Ok(Some(RequestId::Text("7".to_owned())))
@@ -200,5 +240,11 @@ mod tests {
         assert_eq!(id(r#"{"id":7}"#), Ok(Some(RequestId::Number(7.into()))));
         assert_eq!(id("{}"), Ok(None));
         assert!(id(r#"{"id":[7]}"#).is_err());
+        let of_length = |length| id(&format!(r#"{{"id":"{}"}}"#, "x".repeat(length)));
+        assert!(of_length(256).is_ok());
+        assert_eq!(
+            of_length(257).map_err(|refusal| refusal.message),
+            Err("id is 257 bytes long, the most is 256".to_owned())
+        );
     }
 }

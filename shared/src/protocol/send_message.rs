@@ -1,6 +1,5 @@
 //! The request `sendMessage`: what is said, and to whom.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{BATCH_LIMIT, ErrorCode, Refusal, Request};
@@ -81,33 +80,15 @@ fn several<'a>(
             "messages stands in place of message and name: send one or the other",
         ));
     }
-    let entries: Vec<Entry<'a>> = serde_json::from_str(messages.get()).map_err(|_| {
-        Refusal::bad_request("messages must be a list of objects, each with a message and a name")
-    })?;
+    let entries = Request::parse_list(messages.get())
+        .ok_or_else(|| Refusal::bad_request("messages must be a list of objects"))?;
     match entries.len() {
         0 => Err(Refusal::bad_request("messages must not be empty")),
-        1..=BATCH_LIMIT => entries.into_iter().map(Entry::outgoing).collect(),
+        1..=BATCH_LIMIT => entries.iter().map(outgoing).collect(),
         count => Err(Refusal::new(
             ErrorCode::TooMany,
             format!("messages has {count} entries, the most is {BATCH_LIMIT}: send several frames"),
         )),
-    }
-}
-
-#[derive(Deserialize)]
-struct Entry<'a> {
-    #[serde(borrow)]
-    message: &'a RawValue,
-    #[serde(borrow, default)]
-    name: Option<&'a RawValue>,
-}
-
-impl<'a> Entry<'a> {
-    fn outgoing(self) -> Result<Outgoing<'a>, Refusal> {
-        Ok(Outgoing {
-            message: self.message,
-            name: checked_name(self.name)?,
-        })
     }
 }
 
@@ -182,7 +163,11 @@ mod tests {
             ),
             (
                 r#"{"messages":[{"name":"a"}],"broadcast":true}"#,
-                "messages must be a list of objects, each with a message and a name",
+                "message is missing: send any JSON value",
+            ),
+            (
+                r#"{"messages":[["a"]],"broadcast":true}"#,
+                "messages must be a list of objects",
             ),
             (
                 r#"{"messages":[{"message":1}],"message":1,"broadcast":true}"#,

@@ -139,19 +139,13 @@ impl DeadLetter for NotifierQueues {
     }
 }
 
-/// A reason as SQS takes it: without control characters, and short, for it may quote what was sent.
+/// A reason as SQS takes it, and short, for it may quote what was sent.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 fn attribute_text(reason: &str) -> String {
-    reason
-        .chars()
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .take(1000)
-        .collect()
+    let refused =
+        |character: char| character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}');
+    reason.replace(refused, " ").chars().take(1000).collect()
 }
 
 /// The bodies in order, as many to a batch as SQS takes at once.
@@ -200,6 +194,15 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_holds_nothing_that_sqs_refuses() {
+        assert_eq!(
+            attribute_text("unknown field `\u{0}\n\u{85}\u{fffe}\u{ffff}é🎉`"),
+            "unknown field `     é🎉`"
+        );
+        assert_eq!(attribute_text(&"é".repeat(1001)), "é".repeat(1000));
+    }
 
     #[test]
     fn a_batch_keeps_to_ten_messages_and_to_its_size() {

@@ -16,6 +16,8 @@ mod text;
 mod wildcard;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;

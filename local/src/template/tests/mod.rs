@@ -1,5 +1,6 @@
-//! Whole templates, read: our own, small ones for every intrinsic, and wrong ones.
+//! Whole templates, read: our own, small ones for every intrinsic, wrong ones, and damaged ones.
 
+mod damaged;
 mod errors;
 mod intrinsics;
 mod own_template;

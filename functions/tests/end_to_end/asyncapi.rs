@@ -1,0 +1,243 @@
+//! `asyncapi.yaml` against what Herald does: every frame that a test of this suite receives fits the
+//! document, and every example in the document is what Herald's own types read or write.
+
+use std::{fs, sync::LazyLock};
+
+use herald_shared::{
+    ids::EntityId,
+    protocol::{
+        Ack, DisconnectCode, ErrorCode, Request, RequestId, SUBPROTOCOLS, SendMessage, ServerFrame,
+    },
+    push::Push,
+};
+use jsonschema::Validator;
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json, value::RawValue};
+
+use crate::harness::repository;
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let text = fs::read_to_string(repository().join("asyncapi.yaml")).unwrap();
+    to_json(&Yaml::load_from_str(&text).unwrap()[0])
+});
+
+static SERVER_FRAME: LazyLock<Validator> = LazyLock::new(|| validator("ServerFrame"));
+
+/// Fails unless a frame that a client received is one that the document describes.
+pub fn check_received(frame: &str) {
+    let value: Value = serde_json::from_str(frame).expect(frame);
+    assert!(
+        SERVER_FRAME.is_valid(&value),
+        "asyncapi.yaml describes no such frame: {frame}"
+    );
+}
+
+#[test]
+fn every_example_fits_its_schema() {
+    for (name, message) in messages() {
+        let schema = message["payload"]["$ref"].as_str().unwrap();
+        let validator = validator(schema.rsplit('/').next().unwrap());
+        for example in examples(message) {
+            assert!(validator.is_valid(example), "{name}: {example}");
+        }
+    }
+}
+
+#[test]
+fn herald_reads_what_the_document_says_clients_send() {
+    for frame in sent_by("receive", "socket").flat_map(examples) {
+        let text = frame.to_string();
+        let request = Request::parse(&text).unwrap();
+        assert_eq!(request.action().as_deref(), frame["action"].as_str());
+        assert_eq!(json!(request.id().unwrap()), frame["id"]);
+        match frame["action"].as_str().unwrap() {
+            "subscribe" | "unsubscribe" => drop(request.entity_id().unwrap()),
+            "sendMessage" => drop(SendMessage::parse(&request).unwrap()),
+            "authenticate" | "ping" => {}
+            other => panic!("no action of Herald's: {other}"),
+        }
+    }
+}
+
+#[test]
+fn herald_writes_what_the_document_says_clients_get() {
+    let replies = ["ack", "pong", "error"].map(|name| &DOCUMENT["components"]["messages"][name]);
+    for frame in sent_by("send", "socket").chain(replies).flat_map(examples) {
+        let written: Value = serde_json::from_str(&write(frame)).unwrap();
+        assert_eq!(&written, frame);
+    }
+}
+
+#[test]
+fn herald_reads_the_events_of_the_document() {
+    let mut kinds = 0;
+    for event in sent_by("receive", "bus").flat_map(examples) {
+        let mut event = event.clone();
+        event["id"] = json!("e-1");
+        event["time"] = json!("2026-11-21T10:08:27Z");
+        Push::from_queue_body(&event.to_string()).unwrap();
+        kinds += 1;
+    }
+    assert_eq!(kinds, 4);
+}
+
+#[test]
+fn the_closed_lists_are_the_same() {
+    let codes: Vec<ErrorCode> = listed("ErrorCode");
+    for code in &codes {
+        // A variant that is added has to be added here, and so to the document.
+        match code {
+            ErrorCode::BadRequest
+            | ErrorCode::UnknownAction
+            | ErrorCode::Unauthorized
+            | ErrorCode::Forbidden
+            | ErrorCode::TooLarge
+            | ErrorCode::TooMany
+            | ErrorCode::Throttled
+            | ErrorCode::Internal => {}
+        }
+    }
+    assert_eq!(codes.len(), 8);
+    let codes: Vec<DisconnectCode> = listed("DisconnectCode");
+    for code in &codes {
+        match code {
+            DisconnectCode::TokenExpired | DisconnectCode::UserDisconnected => {}
+        }
+    }
+    assert_eq!(codes.len(), 2);
+    let text = DOCUMENT.to_string();
+    for subprotocol in SUBPROTOCOLS {
+        assert!(text.contains(&format!("`{subprotocol}`")), "{subprotocol}");
+    }
+}
+
+/// The frame that Herald's own type writes for an example: whatever the type has no field for is lost.
+fn write(frame: &Value) -> String {
+    let text = |name: &str| frame[name].as_str().map(str::to_owned);
+    let raw = |name: &str| {
+        let field = frame.get(name)?;
+        Some(RawValue::from_string(field.to_string()).unwrap())
+    };
+    let entity = text("entityId").map(|id| EntityId::new(id).unwrap());
+    let id: Option<RequestId> = serde_json::from_value(frame["id"].clone()).unwrap();
+    let (message, name, callback) = (raw("message"), raw("name"), raw("callback"));
+    let (event_id, time) = (text("eventId"), text("time"));
+    let message = || message.as_deref().unwrap();
+    match frame["type"].as_str().unwrap() {
+        "ack" => ServerFrame::Ack(Ack {
+            action: ["subscribe", "unsubscribe", "sendMessage", "authenticate"]
+                .into_iter()
+                .find(|action| frame["action"] == *action)
+                .unwrap(),
+            entity_id: entity,
+            event_id: event_id.clone(),
+            event_ids: serde_json::from_value(frame["eventIds"].clone()).unwrap(),
+            expires_at: frame["expiresAt"].as_u64(),
+            id,
+        })
+        .to_json(),
+        "message" => ServerFrame::Message {
+            message: message(),
+            name: name.as_deref(),
+            entity_id: entity.as_ref(),
+            event_id: event_id.as_deref(),
+            time: time.as_deref(),
+            id,
+        }
+        .to_json(),
+        "pong" => ServerFrame::Pong { id }.to_json(),
+        "error" => ServerFrame::Error {
+            action: text("action"),
+            id,
+            code: serde_json::from_value(frame["code"].clone()).unwrap(),
+            message: text("message").unwrap(),
+            retryable: frame["retryable"].as_bool().unwrap(),
+        }
+        .to_json(),
+        "Entity Updated" => ServerFrame::EntityUpdated {
+            entity_id: entity.as_ref().unwrap(),
+            message: message(),
+            event_id: event_id.as_deref().unwrap(),
+            time: time.as_deref().unwrap(),
+        }
+        .to_json(),
+        "User Push Notification" => ServerFrame::UserPushNotification {
+            message: message(),
+            callback: callback.as_deref(),
+            event_id: event_id.as_deref().unwrap(),
+            time: time.as_deref().unwrap(),
+        }
+        .to_json(),
+        "Broadcast" => ServerFrame::Broadcast {
+            message: message(),
+            event_id: event_id.as_deref().unwrap(),
+            time: time.as_deref().unwrap(),
+        }
+        .to_json(),
+        "disconnect" => ServerFrame::Disconnect {
+            code: serde_json::from_value(frame["code"].clone()).unwrap(),
+            reason: &text("reason").unwrap(),
+            reconnect: frame["reconnect"].as_bool().unwrap(),
+        }
+        .to_json(),
+        other => panic!("no frame of Herald's: {other}"),
+    }
+}
+
+/// The messages of the operations that Herald does on a channel.
+fn sent_by(action: &'static str, channel: &'static str) -> impl Iterator<Item = &'static Value> {
+    let operations = DOCUMENT["operations"].as_object().unwrap().values();
+    operations
+        .filter(move |operation| operation["action"] == action)
+        .filter(move |operation| operation["channel"]["$ref"] == format!("#/channels/{channel}"))
+        .flat_map(|operation| operation["messages"].as_array().unwrap())
+        .map(|message| resolve(resolve(message)))
+}
+
+fn messages() -> &'static Map<String, Value> {
+    DOCUMENT["components"]["messages"].as_object().unwrap()
+}
+
+fn examples(message: &Value) -> impl Iterator<Item = &Value> {
+    let examples = message["examples"].as_array().unwrap();
+    examples.iter().map(|example| &example["payload"])
+}
+
+/// What a reference stands for.
+fn resolve(reference: &Value) -> &'static Value {
+    let path = reference["$ref"].as_str().unwrap().trim_start_matches('#');
+    DOCUMENT.pointer(path).expect(path)
+}
+
+/// The values of a schema's closed list.
+fn listed<T: DeserializeOwned>(schema: &str) -> Vec<T> {
+    let list = &DOCUMENT["components"]["schemas"][schema]["enum"];
+    serde_json::from_value(list.clone()).unwrap()
+}
+
+fn validator(schema: &str) -> Validator {
+    let root = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$ref": format!("#/components/schemas/{schema}"),
+        "components": DOCUMENT["components"],
+    });
+    jsonschema::validator_for(&root).unwrap()
+}
+
+fn to_json(yaml: &Yaml<'_>) -> Value {
+    match yaml {
+        Yaml::Value(Scalar::Null) => Value::Null,
+        Yaml::Value(Scalar::Boolean(value)) => json!(value),
+        Yaml::Value(Scalar::Integer(value)) => json!(value),
+        Yaml::Value(Scalar::String(text)) => json!(text),
+        Yaml::Sequence(items) => items.iter().map(to_json).collect(),
+        Yaml::Mapping(entries) => {
+            let entry = |(name, value): (&Yaml<'_>, &Yaml<'_>)| {
+                (name.as_str().unwrap().to_owned(), to_json(value))
+            };
+            entries.iter().map(entry).collect::<Map<_, _>>().into()
+        }
+        other => panic!("not used in asyncapi.yaml: {other:?}"),
+    }
+}

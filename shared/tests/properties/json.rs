@@ -1,0 +1,75 @@
+//! JSON texts of every kind, in spellings that a serializer would not choose: blanks, escapes that
+//! need not be there, fields twice.
+
+use proptest::{collection::vec, prelude::*};
+
+/// Any JSON value that fits the types of Rust.
+pub(crate) fn value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        prop::sample::select(vec!["null", "true", "false", "[]", "{}"]).prop_map(str::to_owned),
+        number(),
+        any_string(),
+    ];
+    leaf.prop_recursive(4, 24, 5, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(","))),
+            object(vec((any_string(), inner), 0..5)),
+        ]
+    })
+}
+
+/// An object of fields, each a name's JSON and a value's.
+pub(crate) fn object(
+    fields: impl Strategy<Value = Vec<(String, String)>>,
+) -> impl Strategy<Value = String> {
+    (fields, blanks(), blanks()).prop_map(|(fields, before, between)| {
+        let fields: Vec<_> = fields
+            .into_iter()
+            .map(|(name, value)| format!("{before}{name}{between}:{value}"))
+            .collect();
+        format!(
+            "{before}{{{}{between}}}{before}",
+            fields.join(&between_fields(&between))
+        )
+    })
+}
+
+fn between_fields(blanks: &str) -> String {
+    format!("{blanks},")
+}
+
+/// The JSON of a string of any characters.
+pub(crate) fn any_string() -> impl Strategy<Value = String> {
+    vec(any::<char>(), 0..8)
+        .prop_map(String::from_iter)
+        .prop_flat_map(string)
+}
+
+/// The JSON of this string, each character as itself or escaped.
+pub(crate) fn string(text: String) -> impl Strategy<Value = String> {
+    let length = text.chars().count();
+    vec(prop::bool::weighted(0.2), length).prop_map(move |escaped| {
+        let characters = text.chars().zip(escaped);
+        let spelt = characters.map(|(character, escaped)| spell(character, escaped));
+        format!("\"{}\"", spelt.collect::<String>())
+    })
+}
+
+fn spell(character: char, escaped: bool) -> String {
+    let needs_escape = matches!(character, '\0'..='\u{1f}' | '"' | '\\');
+    if !escaped && !needs_escape {
+        return character.to_string();
+    }
+    let mut units = [0; 2];
+    let units = character.encode_utf16(&mut units);
+    units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
+}
+
+/// A number, seldom a pretty one.
+pub(crate) fn number() -> impl Strategy<Value = String> {
+    "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,4})?([eE][+-]?[0-9]{1,2})?"
+}
+
+fn blanks() -> impl Strategy<Value = String> {
+    "[ \t\r\n]{0,2}"
+}

@@ -2,6 +2,8 @@
 
 use herald_shared::protocol::ErrorCode;
 
+use crate::StopReason;
+
 /// Why a request failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -111,4 +113,33 @@ impl GatewayError {
         };
         Self { kind, message }
     }
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is no WebSocket address.
+    #[error("{address:?} is no WebSocket address: {reason}")]
+    InvalidAddress {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The client stopped before it was open.
+    #[error("{0}")]
+    Stopped(StopReason),
+}
+
+/// What a reader gets in place of a push.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscriptionError {
+    /// The reader was too slow, and so many pushes were dropped, the oldest. It may go on.
+    #[error("{0} pushes were dropped because nobody read them in time")]
+    Missed(u64),
+    /// Nothing comes any more: the server ended the subscription, or the client has stopped.
+    #[error("the subscription ended: {0}")]
+    Ended(RequestError),
 }

@@ -95,7 +95,9 @@ impl Push {
         struct Frame {
             name: String,
         }
-        serde_json::from_str::<Frame>(&self.0.text).ok().map(|frame| frame.name)
+        serde_json::from_str::<Frame>(&self.0.text)
+            .ok()
+            .map(|frame| frame.name)
     }
 
     /// The whole frame as it was sent, a JSON object.

@@ -45,16 +45,26 @@ impl fmt::Display for StopReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => formatter.write_str("the client was closed"),
-            Self::Refused { status: Some(status) } => {
-                write!(formatter, "the authorisation was refused again and again, at last with {status}")
+            Self::Refused {
+                status: Some(status),
+            } => {
+                write!(
+                    formatter,
+                    "the authorisation was refused again and again, at last with {status}"
+                )
             }
             Self::Refused { status: None } => {
                 formatter.write_str("the authorisation was refused again and again")
             }
-            Self::Disconnected { reason: Some(reason), .. } => {
+            Self::Disconnected {
+                reason: Some(reason),
+                ..
+            } => {
                 write!(formatter, "disconnected by the server: {reason}")
             }
-            Self::Disconnected { reason: None, .. } => formatter.write_str("disconnected by the server"),
+            Self::Disconnected { reason: None, .. } => {
+                formatter.write_str("disconnected by the server")
+            }
         }
     }
 }

@@ -59,7 +59,10 @@ mod tests {
             for n in 0..70 {
                 let delay = back_off.next(&rules, random.f64());
                 let doubled = rules.backoff_base.saturating_mul(2u32.saturating_pow(n));
-                assert!(delay <= doubled.min(rules.backoff_cap), "{n}: {delay:?} {rules:?}");
+                assert!(
+                    delay <= doubled.min(rules.backoff_cap),
+                    "{n}: {delay:?} {rules:?}"
+                );
             }
         }
     }
@@ -88,6 +91,9 @@ mod tests {
             let delay = BackOff::default().next(&rules, random.f64());
             tenths[(delay.as_millis() as usize / 100).min(9)] += 1;
         }
-        assert!(tenths.iter().all(|tenth| (800..1200).contains(tenth)), "{tenths:?}");
+        assert!(
+            tenths.iter().all(|tenth| (800..1200).contains(tenth)),
+            "{tenths:?}"
+        );
     }
 }

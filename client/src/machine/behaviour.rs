@@ -21,7 +21,10 @@ fn the_client_behaves_as_every_client_does() {
     let mut files: Vec<_> = fs::read_dir(&folder)
         .expect("the cases")
         .map(|file| file.expect("a file").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
         .collect();
     files.sort();
     assert!(!files.is_empty());
@@ -29,16 +32,26 @@ fn the_client_behaves_as_every_client_does() {
     let mut names = BTreeSet::new();
     for path in files {
         let text = fs::read_to_string(&path).expect("a file of cases");
-        let file: CaseFile = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let file: CaseFile =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
         assert!(!file.about.is_empty());
         for case in file.cases {
-            assert!(names.insert(case.name.clone()), "two cases are called {:?}", case.name);
+            assert!(
+                names.insert(case.name.clone()),
+                "two cases are called {:?}",
+                case.name
+            );
             if let Err(failure) = case.run() {
                 failures.push(format!("{}: {:?}: {failure}", path.display(), case.name));
             }
         }
     }
-    assert!(failures.is_empty(), "{} cases failed\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} cases failed\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 #[derive(Deserialize)]
@@ -80,7 +93,9 @@ impl Case {
                 return Err(format!("{place}: the machine did not ask to be woken"));
             }
             if machine.wake().is_some_and(|at| at <= now) {
-                return Err(format!("{place}: the machine asks to be woken again at once"));
+                return Err(format!(
+                    "{place}: the machine asks to be woken again at once"
+                ));
             }
         }
         Ok(())
@@ -88,7 +103,10 @@ impl Case {
 }
 
 fn lines(effects: &[Value]) -> String {
-    effects.iter().map(|effect| format!("\n    {effect}")).collect()
+    effects
+        .iter()
+        .map(|effect| format!("\n    {effect}"))
+        .collect()
 }
 
 #[derive(Default, Deserialize)]
@@ -164,7 +182,8 @@ impl Step {
         let (Some((name, fields)), None) = (inputs.next(), inputs.next()) else {
             return Err(format!("not one input: {:?}", self.input));
         };
-        let fields: Fields = serde_json::from_value(fields.clone()).map_err(|error| format!("{name}: {error}"))?;
+        let fields: Fields =
+            serde_json::from_value(fields.clone()).map_err(|error| format!("{name}: {error}"))?;
         Ok(fields.input(name))
     }
 }

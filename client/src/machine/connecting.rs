@@ -64,7 +64,12 @@ impl Machine {
 
     fn authenticate(&mut self, now: Moment, socket: SocketId, token: &str) {
         let frame = serde_json::json!({"action": "authenticate", "token": token});
-        self.send_request(now, socket, &Body::new(frame.to_string()), What::Authenticate);
+        self.send_request(
+            now,
+            socket,
+            &Body::new(frame.to_string()),
+            What::Authenticate,
+        );
     }
 
     pub(super) fn token_failed(&mut self, now: Moment, socket: SocketId) {
@@ -192,7 +197,8 @@ impl Machine {
 
     pub(super) fn close_what_lingered(&mut self, now: Moment) {
         let done = |link: &Link| {
-            matches!(link.role, Role::Lingering { until } if until <= now) && link.under_way.is_empty()
+            matches!(link.role, Role::Lingering { until } if until <= now)
+                && link.under_way.is_empty()
         };
         for link in self.links.extract_if(.., |link| done(link)) {
             let socket = link.socket;
@@ -201,7 +207,9 @@ impl Machine {
     }
 
     pub(super) fn announce_open_if_established(&mut self) {
-        let established = self.link_with(Role::Current).is_some_and(|link| link.is_established());
+        let established = self
+            .link_with(Role::Current)
+            .is_some_and(|link| link.is_established());
         if established && self.state != ConnectionState::Open {
             self.retries = 0;
             self.announce(ConnectionState::Open);

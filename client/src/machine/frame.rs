@@ -37,7 +37,9 @@ impl Frame {
         };
         let id = fields.text("id").and_then(|id| id.parse().ok());
         match (fields.text("type").as_deref(), id) {
-            (None, _) => fields.gateway_error().map_or(Self::Nothing, Self::Unaddressed),
+            (None, _) => fields
+                .gateway_error()
+                .map_or(Self::Nothing, Self::Unaddressed),
             (Some("pong"), _) | (Some("ack"), None) => Self::Nothing,
             (Some("error"), Some(id)) => Self::Reply {
                 id,
@@ -55,7 +57,9 @@ impl Frame {
             },
             (Some(kind), _) => {
                 let kind = kind.to_owned();
-                let entity_id = fields.text("entityId").and_then(|id| EntityId::new(id).ok());
+                let entity_id = fields
+                    .text("entityId")
+                    .and_then(|id| EntityId::new(id).ok());
                 let (event_id, time) = (fields.text("eventId"), fields.text("time"));
                 Self::Push(Push::new(text, kind, entity_id, event_id, time))
             }
@@ -86,7 +90,9 @@ impl Fields<'_> {
     }
 
     fn gateway_error(&self) -> Option<RequestError> {
-        let of_the_gateway = ["connectionId", "requestId"].iter().any(|field| self.0.contains_key(*field));
+        let of_the_gateway = ["connectionId", "requestId"]
+            .iter()
+            .any(|field| self.0.contains_key(*field));
         let message = self.text("message").filter(|_| of_the_gateway)?;
         Some(RequestError::Gateway(GatewayError::new(message)))
     }

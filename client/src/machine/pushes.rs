@@ -61,7 +61,9 @@ impl Machine {
             (None, "Broadcast" | "message") => Route::Broadcasts,
             (None, _) => Route::Other,
         };
-        let new = push.event_id().is_none_or(|event_id| self.repeats.is_new(event_id));
+        let new = push
+            .event_id()
+            .is_none_or(|event_id| self.repeats.is_new(event_id));
         if new {
             self.effects.push(Effect::Deliver { to, push });
         }

@@ -82,13 +82,7 @@ impl Machine {
         true
     }
 
-    pub(super) fn send_request(
-        &mut self,
-        now: Moment,
-        socket: SocketId,
-        body: &Body,
-        what: What,
-    ) {
+    pub(super) fn send_request(&mut self, now: Moment, socket: SocketId, body: &Body, what: What) {
         self.requests += 1;
         let id = self.requests;
         let give_up_at = now + self.rules.reply_within;
@@ -109,7 +103,9 @@ impl Machine {
         });
         match Frame::read(text) {
             Frame::Reply { id, result } => self.answered(now, socket, id, result),
-            Frame::Unaddressed(error) if !awaited_pong => self.answered_the_only(now, socket, error),
+            Frame::Unaddressed(error) if !awaited_pong => {
+                self.answered_the_only(now, socket, error)
+            }
             Frame::Push(push) => self.pushed(socket, push),
             Frame::Disconnect {
                 reconnect: true, ..
@@ -143,7 +139,9 @@ impl Machine {
                 self.repeats.is_new(&event_id);
             }
         }
-        let request = self.link(socket).and_then(|link| link.under_way.remove(&id));
+        let request = self
+            .link(socket)
+            .and_then(|link| link.under_way.remove(&id));
         let Some(request) = request else {
             return;
         };
@@ -166,7 +164,12 @@ impl Machine {
         }
     }
 
-    fn authenticate_answered(&mut self, now: Moment, socket: SocketId, error: Option<RequestError>) {
+    fn authenticate_answered(
+        &mut self,
+        now: Moment,
+        socket: SocketId,
+        error: Option<RequestError>,
+    ) {
         match error {
             None => {
                 if let Some(link) = self.link(socket) {

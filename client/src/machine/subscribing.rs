@@ -100,7 +100,13 @@ impl Machine {
         }
     }
 
-    fn ask_later(&mut self, now: Moment, socket: SocketId, entity: EntityId, mut back_off: BackOff) {
+    fn ask_later(
+        &mut self,
+        now: Moment,
+        socket: SocketId,
+        entity: EntityId,
+        mut back_off: BackOff,
+    ) {
         let jitter = self.jitter();
         let retry_at = now + back_off.next(&self.rules, jitter);
         self.note(socket, &entity, Some(Asked::WaitingToRetry));
@@ -153,7 +159,8 @@ impl Machine {
             Some(asked) => link.asked.insert(entity.clone(), asked),
             None => link.asked.remove(entity),
         };
-        let fits = wanted == (asked == Some(Asked::Subscribed)) || asked == Some(Asked::WaitingToRetry);
+        let fits =
+            wanted == (asked == Some(Asked::Subscribed)) || asked == Some(Asked::WaitingToRetry);
         if !fits && link.takes_requests() {
             link.to_settle.push_back(entity.clone());
         }

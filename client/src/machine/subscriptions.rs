@@ -56,7 +56,9 @@ impl Subscriptions {
 
     /// Whether an entity is wanted and was acknowledged before.
     pub(super) fn is_established(&self, entity: &EntityId) -> bool {
-        self.wanted.get(entity).is_some_and(|wanted| wanted.established)
+        self.wanted
+            .get(entity)
+            .is_some_and(|wanted| wanted.established)
     }
 
     /// The server acknowledged an entity: returns who waited for that.
@@ -78,6 +80,9 @@ impl Subscriptions {
     pub(super) fn in_order(&self) -> Vec<EntityId> {
         let mut entities: Vec<_> = self.wanted.iter().collect();
         entities.sort_unstable_by_key(|(_, wanted)| wanted.place);
-        entities.into_iter().map(|(entity, _)| entity.clone()).collect()
+        entities
+            .into_iter()
+            .map(|(entity, _)| entity.clone())
+            .collect()
     }
 }

@@ -57,7 +57,9 @@ impl Machine {
         let socket = link.socket;
         let current = link.role == Role::Current;
         let open = link.open();
-        let renewable = current && self.closing.is_none() && self.links.iter().all(|link| link.role != Role::Next);
+        let renewable = current
+            && self.closing.is_none()
+            && self.links.iter().all(|link| link.role != Role::Next);
         let silent = |open: &super::link::Open| match open.pong_by {
             Some(by) => (by, Timer::PongMissing(socket)),
             None => (open.heard_at + self.rules.ping_after, Timer::Ping(socket)),
@@ -69,16 +71,28 @@ impl Machine {
                 }
                 Stage::Open(_) => None,
             },
-            open.and_then(|open| open.stable_at).map(|at| (at, Timer::Stable(socket))),
+            open.and_then(|open| open.stable_at)
+                .map(|at| (at, Timer::Stable(socket))),
             open.filter(|_| current).map(silent),
-            link.authenticate_at.filter(|_| current).map(|at| (at, Timer::Authenticate(socket))),
-            open.filter(|_| renewable).map(|open| (open.renew_at, Timer::Renew)),
+            link.authenticate_at
+                .filter(|_| current)
+                .map(|at| (at, Timer::Authenticate(socket))),
+            open.filter(|_| renewable)
+                .map(|open| (open.renew_at, Timer::Renew)),
             match link.role {
-                Role::Lingering { until } if link.under_way.is_empty() => Some((until, Timer::StopLingering)),
+                Role::Lingering { until } if link.under_way.is_empty() => {
+                    Some((until, Timer::StopLingering))
+                }
                 _ => None,
             },
-            link.under_way.values().next().map(|oldest| (oldest.give_up_at, Timer::ReplyMissing(socket))),
-            link.retries.keys().next().map(|(at, _)| (*at, Timer::RetrySubscriptions(socket))),
+            link.under_way
+                .values()
+                .next()
+                .map(|oldest| (oldest.give_up_at, Timer::ReplyMissing(socket))),
+            link.retries
+                .keys()
+                .next()
+                .map(|(at, _)| (*at, Timer::RetrySubscriptions(socket))),
         ]
         .into_iter()
         .flatten()
@@ -88,7 +102,9 @@ impl Machine {
         match timer {
             Timer::Expiry => self.expire(now),
             Timer::Reconnect => self.retry(now),
-            Timer::GiveUpAttempt(socket) | Timer::PongMissing(socket) => self.break_off(now, socket),
+            Timer::GiveUpAttempt(socket) | Timer::PongMissing(socket) => {
+                self.break_off(now, socket)
+            }
             Timer::Stable(socket) => self.stable(socket),
             Timer::Ping(socket) => self.ping(now, socket),
             Timer::Authenticate(socket) => self.ask_to_authenticate(socket),

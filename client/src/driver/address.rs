@@ -63,7 +63,7 @@ mod tests {
                 "example.com",
                 Some("it begins neither with ws:// nor with wss://"),
             ),
-            ("ws://", Some("invalid format")),
+            ("ws://", Some("empty string")),
             ("", Some("empty string")),
         ] {
             let refused = match Address::parse(address) {

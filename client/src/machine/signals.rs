@@ -29,7 +29,7 @@ impl Body {
     }
 
     /// The frame's text with its `id`.
-    pub(super) fn with_id(&self, id: u64) -> String {
+    pub(crate) fn with_id(&self, id: u64) -> String {
         let fields = &self.0[..self.0.len() - 1];
         format!("{fields},\"id\":\"{id}\"}}")
     }

@@ -1,0 +1,12 @@
+//! The client, end to end: against the local stack with the real functions, and against a server that
+//! follows a script where the local stack would not do as we like.
+#![allow(missing_docs, unreachable_pub)]
+
+mod everyday;
+mod faults;
+mod harness;
+mod proxy;
+mod renewal;
+mod scripted_server;
+mod script;
+mod tls;

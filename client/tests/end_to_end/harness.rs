@@ -51,7 +51,9 @@ impl TestStack {
     }
 
     async fn run(turn: SemaphorePermit<'static>, listener: TcpListener, limits: Limits) -> Self {
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("the repository");
         let config = Config {
             template: repository.join("template.yaml"),
             parameters: Default::default(),
@@ -62,7 +64,9 @@ impl TestStack {
             freeze: false,
             faults: Default::default(),
         };
-        let running = RunningStack::start(listener, config).await.expect("a stack");
+        let running = RunningStack::start(listener, config)
+            .await
+            .expect("a stack");
         let events = aws_sdk_eventbridge::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -113,14 +117,23 @@ impl TestStack {
                 .build()
         };
         let entries = events.into_iter().map(entry).collect();
-        let put = self.events.put_events().set_entries(Some(entries)).send().await;
+        let put = self
+            .events
+            .put_events()
+            .set_entries(Some(entries))
+            .send()
+            .await;
         assert_eq!(put.expect("events are taken").failed_entry_count(), 0);
     }
 
     /// Puts an event about an entity on the bus.
     pub async fn update(&self, entity: &str, message: impl Into<Value>) {
         let message = message.into();
-        self.put_event("Entity Updated", json!({"entityId": entity, "message": message})).await;
+        self.put_event(
+            "Entity Updated",
+            json!({"entityId": entity, "message": message}),
+        )
+        .await;
     }
 
     /// Ends the stack, and with it every process it started.
@@ -131,7 +144,9 @@ impl TestStack {
 
 /// Connects, in time.
 pub async fn connect(address: &str, options: Options) -> Client {
-    in_time("connected", Client::connect(address, options)).await.expect("a connection")
+    in_time("connected", Client::connect(address, options))
+        .await
+        .expect("a connection")
 }
 
 pub fn entity(id: impl Into<String>) -> EntityId {

@@ -7,6 +7,6 @@ mod faults;
 mod harness;
 mod proxy;
 mod renewal;
-mod scripted_server;
 mod script;
+mod scripted_server;
 mod tls;

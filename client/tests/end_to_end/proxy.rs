@@ -59,7 +59,9 @@ impl Proxy {
 
 impl Shared {
     fn connections(&self) -> std::sync::MutexGuard<'_, Vec<Instant>> {
-        self.connected_at.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connected_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use herald_client::{Client, ConnectError, ConnectionState, Message, Options, RequestError, StopReason, Token};
+use herald_client::{
+    Client, ConnectError, ConnectionState, Message, Options, RequestError, StopReason, Token,
+};
 use serde_json::json;
 
 use crate::{
@@ -20,7 +22,9 @@ fn counted_tokens() -> Options {
         let number = count.fetch_add(1, Ordering::Relaxed) + 1;
         async move { Ok::<_, std::io::Error>(format!("t{number}")) }
     };
-    Options::new().token(next).back_off(Duration::from_millis(1), Duration::from_millis(10))
+    Options::new()
+        .token(next)
+        .back_off(Duration::from_millis(1), Duration::from_millis(10))
 }
 
 #[tokio::test]
@@ -35,7 +39,16 @@ async fn three_refusals_stop_the_client_and_each_had_a_new_token() {
         seen
     };
     let (connected, seen) = tokio::join!(Client::connect(&address, counted_tokens()), serve);
-    assert_eq!(seen, ["Bearer t1", "Bearer t2", "Bearer t3", "Bearer t4", "Bearer t5"]);
+    assert_eq!(
+        seen,
+        [
+            "Bearer t1",
+            "Bearer t2",
+            "Bearer t3",
+            "Bearer t4",
+            "Bearer t5"
+        ]
+    );
     let refused = StopReason::Refused { status: Some(401) };
     assert_eq!(connected.err(), Some(ConnectError::Stopped(refused)));
 }
@@ -43,8 +56,10 @@ async fn three_refusals_stop_the_client_and_each_had_a_new_token() {
 #[tokio::test]
 async fn a_token_that_ends_is_renewed_on_the_open_connection() {
     let server = ScriptedServer::start().await;
-    let short = || async { Ok::<_, std::io::Error>(Token::lasting("short", Duration::from_secs(1))) };
-    let client = Client::start(&server.web_socket(), Options::new().token(short)).expect("an address");
+    let short =
+        || async { Ok::<_, std::io::Error>(Token::lasting("short", Duration::from_secs(1))) };
+    let client =
+        Client::start(&server.web_socket(), Options::new().token(short)).expect("an address");
     let mut served = server.accept().await;
     assert_eq!(served.authorization.as_deref(), Some("Bearer short"));
     let request = served.acknowledge().await;
@@ -68,7 +83,10 @@ async fn the_servers_goodbye_is_obeyed() {
     assert_eq!(served.frame().await, None);
     let mut states = client.states();
     let stopped = states.wait_for(|state| matches!(state, ConnectionState::Stopped(_)));
-    let stopped = in_time("the client stopped", stopped).await.expect("its last words").clone();
+    let stopped = in_time("the client stopped", stopped)
+        .await
+        .expect("its last words")
+        .clone();
     let reason = StopReason::Disconnected {
         code: Some("user_disconnected".to_owned()),
         reason: Some("signed out".to_owned()),
@@ -82,10 +100,16 @@ async fn whoever_drops_a_subscription_or_stops_waiting_for_it_unsubscribes() {
     let client = Client::start(&server.web_socket(), Options::new()).expect("an address");
     let mut served = server.accept().await;
     let (order, request) = tokio::join!(client.subscribe(entity("order-1")), served.acknowledge());
-    assert_eq!(request, json!({"action": "subscribe", "entityId": "order-1", "id": "1"}));
+    assert_eq!(
+        request,
+        json!({"action": "subscribe", "entityId": "order-1", "id": "1"})
+    );
     drop(order);
     let request = served.acknowledge().await;
-    assert_eq!(request, json!({"action": "unsubscribe", "entityId": "order-1", "id": "2"}));
+    assert_eq!(
+        request,
+        json!({"action": "unsubscribe", "entityId": "order-1", "id": "2"})
+    );
 
     {
         let mut impatient = Box::pin(client.subscribe(entity("order-2")));

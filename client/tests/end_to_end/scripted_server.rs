@@ -39,14 +39,18 @@ impl ScriptedServer {
 
     /// Takes the next connection. Frames over the gateway's limit break it.
     pub async fn accept(&self) -> Served {
-        let (stream, _) = in_time("a client came", self.listener.accept()).await.expect("a client");
+        let (stream, _) = in_time("a client came", self.listener.accept())
+            .await
+            .expect("a client");
         let mut authorization = None;
         let note = |request: &Request, response: Response| {
             authorization = authorization_of(request);
             Ok(response)
         };
         let config = WebSocketConfig::default().max_frame_size(Some(32 * 1024));
-        let socket = accept_hdr_async_with_config(stream, note, Some(config)).await.expect("a handshake");
+        let socket = accept_hdr_async_with_config(stream, note, Some(config))
+            .await
+            .expect("a handshake");
         Served {
             socket,
             authorization,
@@ -55,7 +59,9 @@ impl ScriptedServer {
 
     /// Refuses the next connection; returns what the client said it is.
     pub async fn refuse(&self, status: u16) -> Option<String> {
-        let (stream, _) = in_time("a client came", self.listener.accept()).await.expect("a client");
+        let (stream, _) = in_time("a client came", self.listener.accept())
+            .await
+            .expect("a client");
         let mut authorization = None;
         let refuse = |request: &Request, _: Response| {
             authorization = authorization_of(request);
@@ -79,7 +85,9 @@ impl Served {
     pub async fn frame(&mut self) -> Option<Value> {
         loop {
             match in_time("a frame came", self.socket.next()).await {
-                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).expect("JSON")),
+                Some(Ok(Message::Text(text))) => {
+                    return Some(serde_json::from_str(&text).expect("JSON"));
+                }
                 Some(Ok(Message::Close(_))) | None => return None,
                 Some(Ok(_)) => {}
                 Some(Err(error)) => panic!("the connection broke: {error}"),
@@ -88,13 +96,17 @@ impl Served {
     }
 
     pub async fn send(&mut self, frame: Value) {
-        self.socket.send(Message::text(frame.to_string())).await.expect("a connection");
+        self.socket
+            .send(Message::text(frame.to_string()))
+            .await
+            .expect("a connection");
     }
 
     /// Takes a request and acknowledges it; returns it.
     pub async fn acknowledge(&mut self) -> Value {
         let request = self.frame().await.expect("a request");
-        let mut reply = serde_json::json!({"type": "ack", "action": request["action"], "id": request["id"]});
+        let mut reply =
+            serde_json::json!({"type": "ack", "action": request["action"], "id": request["id"]});
         if let Some(entity) = request.get("entityId") {
             reply["entityId"] = entity.clone();
         }

@@ -4,7 +4,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use herald_client::{
     Client, ConnectionState, Message, Options,
-    rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer},
+    rustls::{
+        ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer,
+    },
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::{io::copy_bidirectional, net::TcpListener, net::TcpStream, task::JoinSet};
@@ -16,7 +18,8 @@ use crate::harness::{TestStack, connect, in_time};
 async fn a_client_speaks_tls_with_whom_it_trusts_and_nobody_else() {
     let stack = TestStack::start().await;
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
     let server = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -27,7 +30,11 @@ async fn a_client_speaks_tls_with_whom_it_trusts_and_nobody_else() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     let mut tasks = JoinSet::new();
-    tasks.spawn(serve(listener, TlsAcceptor::from(Arc::new(server)), stack.address()));
+    tasks.spawn(serve(
+        listener,
+        TlsAcceptor::from(Arc::new(server)),
+        stack.address(),
+    ));
 
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).expect("a certificate");
@@ -38,13 +45,23 @@ async fn a_client_speaks_tls_with_whom_it_trusts_and_nobody_else() {
         .with_no_client_auth();
     let address = format!("wss://localhost:{port}/dev");
     let client = connect(&address, Options::new().tls(Arc::new(trusting))).await;
-    assert!(in_time("the echo came", client.send(Message::echo("secret"))).await.is_ok());
+    assert!(
+        in_time("the echo came", client.send(Message::echo("secret")))
+            .await
+            .is_ok()
+    );
 
     let distrusting = Client::start(&address, Options::new()).expect("an address");
     let mut states = distrusting.states();
     let failed = states.wait_for(|state| *state != ConnectionState::Connecting);
-    let failed = in_time("the attempt failed", failed).await.expect("not the end").clone();
-    assert!(matches!(failed, ConnectionState::Reconnecting { .. }), "{failed:?}");
+    let failed = in_time("the attempt failed", failed)
+        .await
+        .expect("not the end")
+        .clone();
+    assert!(
+        matches!(failed, ConnectionState::Reconnecting { .. }),
+        "{failed:?}"
+    );
     stack.stop().await;
 }
 

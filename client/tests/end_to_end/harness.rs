@@ -8,10 +8,11 @@ use aws_sdk_eventbridge::{
     types::PutEventsRequestEntry,
 };
 use herald_client::{Client, EntityId, Options};
-use herald_local::{Config, Functions, RunningStack, gateway::Limits};
+use herald_local::{Authentication, Config, Functions, RunningStack, gateway::Limits};
 use serde_json::{Value, json};
 use tokio::{
-    net::TcpListener,
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
     sync::{Semaphore, SemaphorePermit},
     time::{sleep, timeout},
 };
@@ -30,16 +31,16 @@ pub struct TestStack {
 }
 
 impl TestStack {
-    /// The stack of the repository's own template.
+    /// The stack of the repository's own template, open to everybody.
     pub async fn start() -> Self {
-        Self::start_with(Limits::default()).await
+        Self::start_with(Authentication::Open, Limits::default()).await
     }
 
-    /// The same, with a gateway that has other limits.
-    pub async fn start_with(limits: Limits) -> Self {
+    /// The same, which wants to know who its clients are, or with a gateway that has other limits.
+    pub async fn start_with(authentication: Authentication, limits: Limits) -> Self {
         let turn = ONE_AT_A_TIME.acquire().await.expect("never closed");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        Self::run(turn, listener, limits).await
+        Self::run(turn, listener, authentication, limits).await
     }
 
     /// Ends the stack, and starts another at the same address, with nothing in its table.
@@ -47,16 +48,25 @@ impl TestStack {
         let address = self.address();
         self.running.shutdown().await;
         let listener = TcpListener::bind(address).await.expect("the port we had");
-        Self::run(self._turn, listener, Limits::default()).await
+        Self::run(self._turn, listener, Authentication::Open, Limits::default()).await
     }
 
-    async fn run(turn: SemaphorePermit<'static>, listener: TcpListener, limits: Limits) -> Self {
+    async fn run(
+        turn: SemaphorePermit<'static>,
+        listener: TcpListener,
+        authentication: Authentication,
+        limits: Limits,
+    ) -> Self {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .expect("the repository");
         let config = Config {
             template: repository.join("template.yaml"),
-            parameters: Default::default(),
+            // Tests are not about the limits of a connection.
+            parameters: [("MessagesPerSecond", "10000")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            authentication,
             functions: Functions::Build { release: false },
             environment: Default::default(),
             data: None,
@@ -95,6 +105,13 @@ impl TestStack {
     /// A connected client.
     pub async fn client(&self) -> Client {
         connect(self.web_socket(), Options::new()).await
+    }
+
+    /// Tokens of a user, one minted for each time it is asked for, with the claim `herald`, for so many seconds.
+    pub fn tokens(&self, user: &str, permissions: Value, seconds: i64) -> Options {
+        let server = self.address();
+        let request = json!({"userId": user, "permissions": permissions, "expiresIn": seconds}).to_string();
+        Options::new().token(move || mint(server, request.clone()))
     }
 
     /// The sockets that the gateway holds.
@@ -140,6 +157,21 @@ impl TestStack {
     pub async fn stop(self) {
         self.running.shutdown().await;
     }
+}
+
+async fn mint(server: SocketAddr, request: String) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(server).await?;
+    let head = format!(
+        "POST /auth/token HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        request.len()
+    );
+    stream.write_all(format!("{head}{request}").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    let minted: Value = serde_json::from_str(body)?;
+    Ok(minted["token"].as_str().expect("a token").to_owned())
 }
 
 /// Connects, in time.

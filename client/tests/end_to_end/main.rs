@@ -2,6 +2,7 @@
 //! follows a script where the local stack would not do as we like.
 #![allow(missing_docs, unreachable_pub)]
 
+mod authentication;
 mod everyday;
 mod faults;
 mod harness;

@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::future::join_all;
 use herald_client::{Client, ConnectionState, Message, Options, Pushes, Subscription};
-use herald_local::gateway::Limits;
+use herald_local::{Authentication, gateway::Limits};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -28,7 +28,7 @@ async fn a_hundred_renewals_under_load_have_no_gap_and_no_repeat() {
         lifetime: LIFETIME,
         ..Limits::default()
     };
-    let stack = TestStack::start_with(limits).await;
+    let stack = TestStack::start_with(Authentication::Open, limits).await;
     let mut subjects = join_all((0..CLIENTS).map(|number| Subject::start(&stack, number))).await;
     let renewals = |subjects: &[Subject]| -> usize {
         subjects

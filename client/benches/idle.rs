@@ -96,7 +96,11 @@ async fn measure() -> Result<Report, Box<dyn std::error::Error>> {
     })
 }
 
-async fn connect(address: &str, options: Options, count: usize) -> Result<Vec<Client>, Box<dyn std::error::Error>> {
+async fn connect(
+    address: &str,
+    options: Options,
+    count: usize,
+) -> Result<Vec<Client>, Box<dyn std::error::Error>> {
     let clients: Vec<_> = stream::iter(0..count)
         .map(|_| Client::connect(address, options.clone()))
         .buffered(16)
@@ -142,7 +146,12 @@ async fn answer(socket: TcpStream) {
         return;
     };
     while let Some(Ok(message)) = socket.next().await {
-        if message.is_text() && socket.send(Message::text(r#"{"type":"pong"}"#)).await.is_err() {
+        if message.is_text()
+            && socket
+                .send(Message::text(r#"{"type":"pong"}"#))
+                .await
+                .is_err()
+        {
             return;
         }
     }
@@ -161,6 +170,9 @@ fn processor_time() -> io::Result<Duration> {
 }
 
 fn first_number(text: &str) -> io::Result<u64> {
-    let number = text.split_whitespace().next().and_then(|number| number.parse().ok());
+    let number = text
+        .split_whitespace()
+        .next()
+        .and_then(|number| number.parse().ok());
     number.ok_or_else(|| io::Error::other("the kernel tells no number"))
 }

@@ -31,17 +31,26 @@ async fn a_user_gets_what_is_theirs_and_no_more() {
         };
         assert_eq!(error.code(), Some(ErrorCode::Forbidden));
     }
-    let detail = json!({"userId": "alice", "message": "for you", "callback": {"open": "/orders/1"}});
+    let detail =
+        json!({"userId": "alice", "message": "for you", "callback": {"open": "/orders/1"}});
     stack.put_event("Send User Push Notification", detail).await;
-    let push = in_time("a push came", notifications.recv()).await.expect("a push");
+    let push = in_time("a push came", notifications.recv())
+        .await
+        .expect("a push");
     assert_eq!(push.message::<String>().expect("a text"), "for you");
-    assert_eq!(push.callback::<serde_json::Value>().expect("a callback"), json!({"open": "/orders/1"}));
+    assert_eq!(
+        push.callback::<serde_json::Value>().expect("a callback"),
+        json!({"open": "/orders/1"})
+    );
 
     let mut states = client.states();
     let goodbye = json!({"userId": "alice", "reason": "signed out", "reconnect": false});
     stack.put_event("Disconnect User", goodbye).await;
     let stopped = states.wait_for(|state| matches!(state, ConnectionState::Stopped(_)));
-    let stopped = in_time("the client stopped", stopped).await.expect("its last words").clone();
+    let stopped = in_time("the client stopped", stopped)
+        .await
+        .expect("its last words")
+        .clone();
     let reason = StopReason::Disconnected {
         code: Some("user_disconnected".to_owned()),
         reason: Some("signed out".to_owned()),
@@ -53,8 +62,14 @@ async fn a_user_gets_what_is_theirs_and_no_more() {
 #[tokio::test]
 async fn a_token_that_the_server_refuses_stops_the_client() {
     let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
-    let expired = stack.tokens("alice", json!({}), -10).back_off(Duration::from_millis(1), Duration::from_millis(1));
-    let refused = in_time("the client stopped", Client::connect(stack.web_socket(), expired)).await;
+    let expired = stack
+        .tokens("alice", json!({}), -10)
+        .back_off(Duration::from_millis(1), Duration::from_millis(1));
+    let refused = in_time(
+        "the client stopped",
+        Client::connect(stack.web_socket(), expired),
+    )
+    .await;
     let reason = StopReason::Refused { status: Some(401) };
     assert_eq!(refused.err(), Some(ConnectError::Stopped(reason)));
     stack.stop().await;
@@ -68,7 +83,10 @@ async fn a_token_is_renewed_on_the_connection_for_as_long_as_it_is_needed() {
     let lifetime = 8;
     let options = stack.tokens("alice", json!({"order:*": ["subscribe"]}), lifetime);
     let client = connect(&proxy.web_socket(), options).await;
-    let mut order = client.subscribe(entity("order:1")).await.expect("a subscription");
+    let mut order = client
+        .subscribe(entity("order:1"))
+        .await
+        .expect("a subscription");
     for round in 0..3 {
         sleep(Duration::from_secs(lifetime as u64)).await;
         stack.update("order:1", round).await;

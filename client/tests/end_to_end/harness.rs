@@ -48,7 +48,13 @@ impl TestStack {
         let address = self.address();
         self.running.shutdown().await;
         let listener = TcpListener::bind(address).await.expect("the port we had");
-        Self::run(self._turn, listener, Authentication::Open, Limits::default()).await
+        Self::run(
+            self._turn,
+            listener,
+            Authentication::Open,
+            Limits::default(),
+        )
+        .await
     }
 
     async fn run(
@@ -110,7 +116,8 @@ impl TestStack {
     /// Tokens of a user, one minted for each time it is asked for, with the claim `herald`, for so many seconds.
     pub fn tokens(&self, user: &str, permissions: Value, seconds: i64) -> Options {
         let server = self.address();
-        let request = json!({"userId": user, "permissions": permissions, "expiresIn": seconds}).to_string();
+        let request =
+            json!({"userId": user, "permissions": permissions, "expiresIn": seconds}).to_string();
         Options::new().token(move || mint(server, request.clone()))
     }
 
@@ -166,7 +173,9 @@ async fn mint(server: SocketAddr, request: String) -> std::io::Result<String> {
          Content-Length: {}\r\n\r\n",
         request.len()
     );
-    stream.write_all(format!("{head}{request}").as_bytes()).await?;
+    stream
+        .write_all(format!("{head}{request}").as_bytes())
+        .await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");

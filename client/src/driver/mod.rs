@@ -1,0 +1,256 @@
+//! What runs the state machine: one task that gives it the time, its inputs and random numbers, and
+//! does what it says. It decides nothing itself.
+
+mod address;
+mod readers;
+mod socket;
+
+use std::{collections::HashMap, time::Duration};
+
+use herald_shared::ids::EntityId;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+
+pub(crate) use address::Address;
+pub(crate) use readers::{Kind, SubscriberId};
+
+use crate::{
+    ConnectionState, Options, Outgoing, Reply, RequestError,
+    machine::{Effect, Input, Machine, RequestNumber, SocketId},
+    mailbox::Mailbox,
+};
+use readers::Readers;
+use socket::CLOSE_WITHIN;
+
+/// How many inputs of sockets wait for the machine before the sockets stop reading.
+const INPUTS_WAITING: usize = 32;
+
+/// What the application wants.
+pub(crate) enum Command {
+    Subscribe {
+        subscriber: SubscriberId,
+        entity: EntityId,
+        mailbox: Mailbox,
+        result: oneshot::Sender<Result<(), RequestError>>,
+    },
+    Unsubscribe {
+        subscriber: SubscriberId,
+    },
+    Read {
+        kind: Kind,
+        mailbox: Mailbox,
+    },
+    Send {
+        message: Outgoing,
+        result: oneshot::Sender<Result<Reply, RequestError>>,
+    },
+    NetworkUp,
+    NetworkDown,
+    Foreground,
+    Close {
+        within: Duration,
+    },
+}
+
+/// Runs a client until it has stopped and its sockets are closed.
+pub(crate) async fn run(
+    address: Address,
+    options: Options,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    states: watch::Sender<ConnectionState>,
+) {
+    let (inputs, mut received) = mpsc::channel(INPUTS_WAITING);
+    let mut machine = Machine::new(options.rules.clone(), fastrand::f64);
+    let mut driver = Driver {
+        address,
+        options,
+        states,
+        inputs,
+        sockets: HashMap::new(),
+        tasks: JoinSet::new(),
+        token_tasks: JoinSet::new(),
+        requests: 0,
+        waiting: HashMap::new(),
+        readers: Readers::default(),
+    };
+    let start = Instant::now();
+    let mut input = Some(Input::Connect);
+    while !machine.has_stopped() {
+        if let Some(input) = input.take() {
+            for effect in machine.handle(start.elapsed(), input) {
+                driver.perform(effect);
+            }
+            continue;
+        }
+        let wake = machine.wake().map(|at| start + at);
+        input = tokio::select! {
+            command = commands.recv() => match command {
+                Some(command) => driver.input_of(command),
+                // Nobody has a handle any more.
+                None => Some(Input::Close { within: Duration::ZERO }),
+            },
+            // The driver holds a sender itself: there is always another.
+            Some(input) = received.recv() => Some(input),
+            () = sleep_until(wake.unwrap_or(start)), if wake.is_some() => Some(Input::Time),
+            // Reaps what has ended.
+            Some(_) = driver.tasks.join_next() => None,
+            Some(_) = driver.token_tasks.join_next() => None,
+        };
+    }
+    // Sockets that close have nobody to report to, and commands nobody to obey them.
+    drop(received);
+    drop(commands);
+    driver.readers.end_all();
+    driver.sockets.clear();
+    let closed = async { while driver.tasks.join_next().await.is_some() {} };
+    // Those that are stuck are dropped.
+    let _ = timeout(CLOSE_WITHIN, closed).await;
+}
+
+struct Driver {
+    address: Address,
+    options: Options,
+    states: watch::Sender<ConnectionState>,
+    inputs: mpsc::Sender<Input>,
+    /// What goes out on each socket; dropping it closes the socket.
+    sockets: HashMap<SocketId, mpsc::UnboundedSender<String>>,
+    /// What serves the sockets.
+    tasks: JoinSet<()>,
+    /// What waits for the token callback. Ends with the client.
+    token_tasks: JoinSet<()>,
+    requests: u64,
+    waiting: HashMap<RequestNumber, Waiting>,
+    readers: Readers,
+}
+
+/// Who waits for a request.
+enum Waiting {
+    Reply(oneshot::Sender<Result<Reply, RequestError>>),
+    Subscription(SubscriberId, oneshot::Sender<Result<(), RequestError>>),
+}
+
+impl Driver {
+    /// What a command means to the machine, if it does.
+    fn input_of(&mut self, command: Command) -> Option<Input> {
+        match command {
+            Command::Subscribe {
+                subscriber,
+                entity,
+                mailbox,
+                result,
+            } => {
+                self.readers.subscribe(subscriber, entity.clone(), mailbox);
+                let request = self.wait(Waiting::Subscription(subscriber, result));
+                Some(Input::Subscribe { request, entity })
+            }
+            Command::Unsubscribe { subscriber } => {
+                let entity = self.readers.unsubscribe(subscriber)?;
+                Some(Input::Unsubscribe { entity })
+            }
+            Command::Read { kind, mailbox } => {
+                self.readers.add(kind, mailbox);
+                None
+            }
+            Command::Send { message, result } => Some(Input::Send {
+                request: self.wait(Waiting::Reply(result)),
+                body: message.body,
+                safe_to_repeat: message.safe_to_repeat,
+                time_to_live: message.time_to_live,
+            }),
+            Command::NetworkUp => Some(Input::NetworkUp),
+            Command::NetworkDown => Some(Input::NetworkDown),
+            Command::Foreground => Some(Input::Foreground),
+            Command::Close { within } => Some(Input::Close { within }),
+        }
+    }
+
+    fn wait(&mut self, waiting: Waiting) -> RequestNumber {
+        self.requests += 1;
+        let request = RequestNumber(self.requests);
+        self.waiting.insert(request, waiting);
+        request
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::State(state) => {
+                tracing::debug!(?state, "the state of the connection changed");
+                self.states.send_replace(state);
+            }
+            Effect::AskToken { socket } => self.ask_token(socket),
+            Effect::OpenSocket { socket, token } => self.open(socket, token),
+            Effect::Send { socket, text } => {
+                if let Some(outgoing) = self.sockets.get(&socket) {
+                    // Fails only if the socket has ended, of which the machine is about to hear.
+                    let _ = outgoing.send(text);
+                }
+            }
+            Effect::CloseSocket { socket } => {
+                self.sockets.remove(&socket);
+            }
+            Effect::Resolve { request, reply } => self.resolve(request, reply),
+            Effect::Reject { request, error } => self.reject(request, error),
+            Effect::Deliver { to, push } => self.readers.deliver(&to, &push),
+            Effect::Ended { entity, error } => self.readers.end(&entity, &error),
+        }
+    }
+
+    fn ask_token(&mut self, socket: SocketId) {
+        let Some(callback) = &self.options.token else {
+            return;
+        };
+        let (answer, inputs) = (callback(), self.inputs.clone());
+        self.token_tasks.spawn(async move {
+            let input = match answer.await {
+                Ok(token) => Input::Token {
+                    socket,
+                    token: token.text,
+                    expires_in: token.expires_in,
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "there is no token");
+                    Input::TokenFailed { socket }
+                }
+            };
+            let _ = inputs.send(input).await;
+        });
+    }
+
+    fn open(&mut self, socket: SocketId, token: Option<String>) {
+        let (outgoing, to_send) = mpsc::unbounded_channel();
+        self.sockets.retain(|_, outgoing| !outgoing.is_closed());
+        self.sockets.insert(socket, outgoing);
+        let tls = self.options.tls.clone();
+        let request = self.address.request(token.as_deref());
+        self.tasks.spawn(socket::run(
+            socket,
+            request,
+            tls,
+            to_send,
+            self.inputs.clone(),
+        ));
+    }
+
+    /// Whoever waited may have gone, which is their affair.
+    fn resolve(&mut self, request: RequestNumber, reply: Option<Reply>) {
+        match (self.waiting.remove(&request), reply) {
+            (Some(Waiting::Reply(result)), Some(reply)) => drop(result.send(Ok(reply))),
+            (Some(Waiting::Subscription(_, result)), _) => drop(result.send(Ok(()))),
+            _ => {}
+        }
+    }
+
+    fn reject(&mut self, request: RequestNumber, error: RequestError) {
+        match self.waiting.remove(&request) {
+            Some(Waiting::Reply(result)) => drop(result.send(Err(error))),
+            Some(Waiting::Subscription(subscriber, result)) => {
+                self.readers.unsubscribe(subscriber);
+                drop(result.send(Err(error)));
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! One WebSocket: the handshake, and text both ways.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use tokio::{
+    sync::mpsc::{Sender, UnboundedReceiver},
+    time::timeout,
+};
+use tokio_tungstenite::{
+    Connector, connect_async_tls_with_config,
+    tungstenite::{
+        Error, Message,
+        handshake::client::Request,
+        protocol::{
+            CloseFrame, WebSocketConfig,
+            frame::{
+                Frame,
+                coding::{CloseCode, Data, OpCode},
+            },
+        },
+    },
+};
+
+use crate::machine::{Input, SocketId};
+
+/// The most bytes of one frame, API Gateway's own limit.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+const FRAME_LIMIT: usize = 32 * 1024;
+
+/// The most bytes of a message that we take: more than any server of ours sends.
+const MESSAGE_LIMIT: usize = 1024 * 1024;
+
+/// How long the server may take to answer our closing.
+pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// Opens a socket and serves it until it ends, or until nobody has anything to send on it any more.
+pub(super) async fn run(
+    socket: SocketId,
+    request: Option<Request>,
+    tls: Option<Arc<ClientConfig>>,
+    mut to_send: UnboundedReceiver<String>,
+    inputs: Sender<Input>,
+) {
+    let report = async |input| {
+        // Fails only if the client has stopped.
+        let _ = inputs.send(input).await;
+    };
+    let Some(request) = request else {
+        tracing::warn!("the token cannot stand in a header");
+        return report(Input::Failed { socket }).await;
+    };
+    let connected = tokio::select! {
+        connected = connect(request, tls) => connected,
+        // Nothing is sent before it is open: this is the end of the attempt.
+        _ = to_send.recv() => return,
+    };
+    let stream = match connected {
+        Ok(stream) => stream,
+        Err(error) => return report(failure(socket, &error)).await,
+    };
+    report(Input::Opened { socket }).await;
+    let (sink, mut stream) = stream.split();
+    let receive = async {
+        while let Some(text) = next_text(&mut stream).await {
+            report(Input::Received { socket, text }).await;
+        }
+    };
+    let send_and_close = async {
+        if send_all(&mut to_send, sink).await.is_ok() {
+            tokio::time::sleep(CLOSE_WITHIN).await;
+        }
+    };
+    tokio::select! {
+        () = receive => {}
+        () = send_and_close => {}
+    }
+    report(Input::Closed { socket }).await;
+}
+
+async fn connect(
+    request: Request,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<impl Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error>, Error> {
+    let connector = match request.uri().scheme_str() {
+        Some("wss") => Connector::Rustls(tls.unwrap_or_else(trusting_the_system)),
+        _ => Connector::Plain,
+    };
+    // The default read buffer is 128 KiB, most of what an idle connection would cost.
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .max_message_size(Some(MESSAGE_LIMIT))
+        .max_frame_size(Some(MESSAGE_LIMIT));
+    let no_delay = true;
+    let (stream, _) =
+        connect_async_tls_with_config(request, Some(config), no_delay, Some(connector)).await?;
+    Ok(stream)
+}
+
+/// Trusts the operating system's certificates, read once in a process.
+fn trusting_the_system() -> Arc<ClientConfig> {
+    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    let read = || {
+        let mut roots = RootCertStore::empty();
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::warn!(%error, "some of the system's certificates could not be read");
+        }
+        roots.add_parsable_certificates(found.certs);
+        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has the default versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
+    };
+    CONFIG.get_or_init(read).clone()
+}
+
+fn failure(socket: SocketId, error: &Error) -> Input {
+    match error {
+        Error::Http(response) => {
+            let status = response.status().as_u16();
+            tracing::debug!(status, "the server refused the handshake");
+            let status = Some(status);
+            Input::Refused { socket, status }
+        }
+        error => {
+            tracing::debug!(%error, "the server could not be reached");
+            Input::Failed { socket }
+        }
+    }
+}
+
+async fn next_text(
+    stream: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
+) -> Option<String> {
+    loop {
+        match stream.next().await? {
+            Ok(Message::Text(text)) => return Some(text.as_str().to_owned()),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(%error, "the socket broke");
+                return None;
+            }
+        }
+    }
+}
+
+/// Sends until there can be nothing more to send, and then closes.
+async fn send_all(
+    to_send: &mut UnboundedReceiver<String>,
+    mut sink: impl Sink<Message, Error = Error> + Unpin,
+) -> Result<(), Error> {
+    while let Some(text) = to_send.recv().await {
+        send(&mut sink, text).await?;
+    }
+    let close = Message::Close(Some(CloseFrame {
+        code: CloseCode::Normal,
+        reason: "".into(),
+    }));
+    // A server that does not read does not hold us up.
+    let _ = timeout(CLOSE_WITHIN, sink.send(close)).await;
+    Ok(())
+}
+
+/// Sends one message, in as many frames as it takes.
+async fn send(
+    sink: &mut (impl Sink<Message, Error = Error> + Unpin),
+    text: String,
+) -> Result<(), Error> {
+    if text.len() <= FRAME_LIMIT {
+        return sink.send(Message::text(text)).await;
+    }
+    let frames = text.as_bytes().chunks(FRAME_LIMIT);
+    let last = frames.len() - 1;
+    for (index, chunk) in frames.enumerate() {
+        let data = if index == 0 {
+            Data::Text
+        } else {
+            Data::Continue
+        };
+        let frame = Frame::message(chunk.to_vec(), OpCode::Data(data), index == last);
+        sink.feed(Message::Frame(frame)).await?;
+    }
+    sink.flush().await
+}

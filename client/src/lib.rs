@@ -1,0 +1,54 @@
+//! The Rust client of Herald: one connection for a whole application, kept alive, with its
+//! subscriptions and its outbox.
+//!
+//! ```no_run
+//! use herald_client::{Client, EntityId, Message, Options};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn fetch_token() -> Result<String, std::io::Error> { Ok(String::new()) }
+//! let options = Options::new().token(fetch_token);
+//! let client = Client::connect("wss://example.execute-api.eu-central-1.amazonaws.com/prod", options).await?;
+//!
+//! let mut order = client.subscribe(EntityId::new("order-1")?).await?;
+//! client.send(Message::to_entity(EntityId::new("room-1")?, "Hello")).await?;
+//! println!("{:?}", order.recv().await?.message::<serde_json::Value>()?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Client`] is a handle, cheap to clone; all clones share the connection. It reconnects by itself,
+//! with a new token each time, establishes its [`Subscription`]s again, sends what waited in the outbox,
+//! and renews the connection before the gateway would end it. Every rule and every number is in
+//! `docs/clients.md` of the repository; [`Options`] changes the numbers.
+//!
+//! It needs a tokio runtime, and knows nothing of AWS but the gateway's own error frames.
+
+mod client;
+mod driver;
+mod error;
+mod machine;
+mod mailbox;
+mod message;
+mod options;
+mod push;
+mod reply;
+mod state;
+mod subscription;
+mod token;
+
+pub use client::{Client, PendingReply};
+pub use error::{
+    ConnectError, GatewayError, GatewayErrorKind, RequestError, ServerError, SubscriptionError,
+};
+pub use herald_shared::{
+    ids::{EntityId, InvalidId},
+    protocol::ErrorCode,
+};
+pub use message::{Batch, BatchIsFull, Message, Outgoing};
+pub use options::{Options, WhenFull};
+pub use push::Push;
+pub use reply::Reply;
+pub use rustls;
+pub use state::{ConnectionState, StopReason};
+pub use subscription::{Pushes, Subscription};
+pub use token::Token;

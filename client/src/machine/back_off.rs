@@ -1,0 +1,99 @@
+//! Delays that grow, with full jitter: a random share of an exponential bound, so that those who
+//! failed together do not come back together.
+//!
+//! The crates for this either sleep themselves or keep a random source and a clock of their own. The
+//! machine has neither, and what is left is a line of arithmetic.
+
+use std::time::Duration;
+
+use super::rules::Rules;
+
+/// How many delays there have been in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct BackOff {
+    delays: u32,
+}
+
+impl BackOff {
+    /// The next delay; `jitter` is the random share, at least 0 and less than 1.
+    pub(super) fn next(&mut self, rules: &Rules, jitter: f64) -> Duration {
+        let factor = 2u32.saturating_pow(self.delays);
+        self.delays = self.delays.saturating_add(1);
+        let bound = rules
+            .backoff_base
+            .saturating_mul(factor)
+            .min(rules.backoff_cap);
+        share(bound, jitter)
+    }
+
+    /// Starts small again.
+    pub(super) fn reset(&mut self) {
+        self.delays = 0;
+    }
+}
+
+/// A share of a duration, in whole milliseconds.
+pub(super) fn share(whole: Duration, share: f64) -> Duration {
+    let milliseconds = (whole.as_secs_f64() * 1000.0 * share).round();
+    Duration::from_millis(milliseconds as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn random_rules(random: &mut fastrand::Rng) -> Rules {
+        Rules {
+            backoff_base: Duration::from_millis(random.u64(0..10_000)),
+            backoff_cap: Duration::from_millis(random.u64(0..1_000_000)),
+            ..Rules::default()
+        }
+    }
+
+    #[test]
+    fn a_delay_is_within_its_bound_however_often_it_failed() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..1000 {
+            let rules = random_rules(&mut random);
+            let mut back_off = BackOff::default();
+            for n in 0..70 {
+                let delay = back_off.next(&rules, random.f64());
+                let doubled = rules.backoff_base.saturating_mul(2u32.saturating_pow(n));
+                assert!(
+                    delay <= doubled.min(rules.backoff_cap),
+                    "{n}: {delay:?} {rules:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn more_jitter_never_means_less_delay() {
+        let mut random = fastrand::Rng::with_seed(2);
+        for _ in 0..1000 {
+            let rules = random_rules(&mut random);
+            let mut back_off = BackOff {
+                delays: random.u32(0..40),
+            };
+            let (one, other) = (random.f64(), random.f64());
+            let of_one = back_off.clone().next(&rules, one);
+            let of_other = back_off.next(&rules, other);
+            assert_eq!(one < other, of_one <= of_other && one < other);
+        }
+    }
+
+    #[test]
+    fn delays_are_spread_evenly_over_their_bound() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let rules = Rules::default();
+        let mut tenths = [0; 10];
+        for _ in 0..10_000 {
+            let delay = BackOff::default().next(&rules, random.f64());
+            tenths[(delay.as_millis() as usize / 100).min(9)] += 1;
+        }
+        assert!(
+            tenths.iter().all(|tenth| (800..1200).contains(tenth)),
+            "{tenths:?}"
+        );
+    }
+}

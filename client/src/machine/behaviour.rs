@@ -1,0 +1,339 @@
+//! Runs the cases in `tests/behaviour`, which the browser's client runs as well.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use herald_shared::ids::EntityId;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Body, Effect, Input, Machine, RequestNumber, Route, Rules, SocketId};
+use crate::{ConnectionState, GatewayErrorKind, RequestError, StopReason, WhenFull};
+
+#[test]
+fn the_client_behaves_as_every_client_does() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/behaviour");
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .expect("the cases")
+        .map(|file| file.expect("a file").path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    let mut failures = Vec::new();
+    let mut names = BTreeSet::new();
+    for path in files {
+        let text = fs::read_to_string(&path).expect("a file of cases");
+        let file: CaseFile =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        assert!(!file.about.is_empty());
+        for case in file.cases {
+            assert!(
+                names.insert(case.name.clone()),
+                "two cases are called {:?}",
+                case.name
+            );
+            if let Err(failure) = case.run() {
+                failures.push(format!("{}: {:?}: {failure}", path.display(), case.name));
+            }
+        }
+    }
+    assert!(
+        failures.is_empty(),
+        "{} cases failed\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseFile {
+    about: String,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    options: Options,
+    steps: Vec<Step>,
+}
+
+impl Case {
+    fn run(&self) -> Result<(), String> {
+        let jitter = Arc::new(Mutex::new(self.options.jitter.unwrap_or(0.5)));
+        let random = jitter.clone();
+        let random = move || *random.lock().expect("no panic");
+        let mut machine = Machine::new(self.options.rules(), random);
+        for (number, step) in self.steps.iter().enumerate() {
+            if let Some(value) = step.jitter {
+                *jitter.lock().expect("no panic") = value;
+            }
+            let now = Duration::from_millis(step.at);
+            let woken = machine.wake().is_some_and(|at| at <= now);
+            let effects = machine.handle(now, step.input()?);
+            let seen: Vec<_> = effects.iter().map(effect_to_json).collect();
+            let place = format!("step {} at {}", number + 1, step.at);
+            if seen != step.effects {
+                let (seen, expected) = (lines(&seen), lines(&step.effects));
+                return Err(format!("{place}:\n  expected{expected}\n  and got{seen}"));
+            }
+            if step.input.contains_key("time") && !seen.is_empty() && !woken {
+                return Err(format!("{place}: the machine did not ask to be woken"));
+            }
+            if machine.wake().is_some_and(|at| at <= now) {
+                return Err(format!(
+                    "{place}: the machine asks to be woken again at once"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lines(effects: &[Value]) -> String {
+    effects
+        .iter()
+        .map(|effect| format!("\n    {effect}"))
+        .collect()
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct Options {
+    token: bool,
+    jitter: Option<f64>,
+    attempt_within: Option<u64>,
+    backoff_base: Option<u64>,
+    backoff_cap: Option<u64>,
+    stable_after: Option<u64>,
+    refusal_limit: Option<u32>,
+    ping_after: Option<u64>,
+    pong_within: Option<u64>,
+    reply_within: Option<u64>,
+    in_flight_limit: Option<usize>,
+    outbox_limit: Option<usize>,
+    outbox_full: Option<String>,
+    time_to_live: Option<u64>,
+    message_limit: Option<usize>,
+    repeat_window: Option<usize>,
+    renew_after: Option<u64>,
+    linger_for: Option<u64>,
+    renew_token_before: Option<u64>,
+}
+
+impl Options {
+    fn rules(&self) -> Rules {
+        let time = |given: Option<u64>, default| given.map_or(default, Duration::from_millis);
+        let rules = Rules::default();
+        Rules {
+            token: self.token,
+            attempt_within: time(self.attempt_within, rules.attempt_within),
+            backoff_base: time(self.backoff_base, rules.backoff_base),
+            backoff_cap: time(self.backoff_cap, rules.backoff_cap),
+            stable_after: time(self.stable_after, rules.stable_after),
+            refusal_limit: self.refusal_limit.unwrap_or(rules.refusal_limit),
+            ping_after: time(self.ping_after, rules.ping_after),
+            pong_within: time(self.pong_within, rules.pong_within),
+            reply_within: time(self.reply_within, rules.reply_within),
+            in_flight_limit: self.in_flight_limit.unwrap_or(rules.in_flight_limit),
+            outbox_limit: self.outbox_limit.unwrap_or(rules.outbox_limit),
+            outbox_full: match self.outbox_full.as_deref() {
+                None => rules.outbox_full,
+                Some("refuseNewest") => WhenFull::RefuseNewest,
+                Some("dropOldest") => WhenFull::DropOldest,
+                Some(other) => panic!("no way to be full: {other}"),
+            },
+            time_to_live: time(self.time_to_live, rules.time_to_live),
+            message_limit: self.message_limit.unwrap_or(rules.message_limit),
+            repeat_window: self.repeat_window.unwrap_or(rules.repeat_window),
+            renew_after: time(self.renew_after, rules.renew_after),
+            linger_for: time(self.linger_for, rules.linger_for),
+            renew_token_before: time(self.renew_token_before, rules.renew_token_before),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Step {
+    at: u64,
+    jitter: Option<f64>,
+    #[serde(default)]
+    effects: Vec<Value>,
+    /// The one input, by its name.
+    #[serde(flatten)]
+    input: Map<String, Value>,
+}
+
+impl Step {
+    fn input(&self) -> Result<Input, String> {
+        let mut inputs = self.input.iter();
+        let (Some((name, fields)), None) = (inputs.next(), inputs.next()) else {
+            return Err(format!("not one input: {:?}", self.input));
+        };
+        let fields: Fields =
+            serde_json::from_value(fields.clone()).map_err(|error| format!("{name}: {error}"))?;
+        Ok(fields.input(name))
+    }
+}
+
+/// The fields of all inputs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Fields {
+    socket: Option<u64>,
+    token: Option<String>,
+    expires_in: Option<u64>,
+    status: Option<u16>,
+    frame: Option<Value>,
+    text: Option<String>,
+    request: Option<u64>,
+    entity: Option<EntityId>,
+    #[serde(default)]
+    safe: bool,
+    time_to_live: Option<u64>,
+    within: Option<u64>,
+}
+
+impl Fields {
+    fn input(self, name: &str) -> Input {
+        let socket = || SocketId(self.socket.expect("a socket"));
+        let request = || RequestNumber(self.request.expect("a request"));
+        let entity = || self.entity.clone().expect("an entity");
+        let frame = || self.frame.as_ref().map(Value::to_string);
+        match name {
+            "connect" => Input::Connect,
+            "token" => Input::Token {
+                socket: socket(),
+                token: self.token.clone().expect("a token"),
+                expires_in: self.expires_in.map(Duration::from_millis),
+            },
+            "tokenFailed" => Input::TokenFailed { socket: socket() },
+            "opened" => Input::Opened { socket: socket() },
+            "refused" => Input::Refused {
+                socket: socket(),
+                status: self.status,
+            },
+            "failed" => Input::Failed { socket: socket() },
+            "received" => Input::Received {
+                socket: socket(),
+                text: frame().or(self.text.clone()).expect("a frame or a text"),
+            },
+            "closed" => Input::Closed { socket: socket() },
+            "subscribe" => Input::Subscribe {
+                request: request(),
+                entity: entity(),
+            },
+            "unsubscribe" => Input::Unsubscribe { entity: entity() },
+            "send" => Input::Send {
+                request: request(),
+                body: Body::new(frame().expect("a frame")),
+                safe_to_repeat: self.safe,
+                time_to_live: self.time_to_live.map(Duration::from_millis),
+            },
+            "networkUp" => Input::NetworkUp,
+            "networkDown" => Input::NetworkDown,
+            "foreground" => Input::Foreground,
+            "close" => Input::Close {
+                within: Duration::from_millis(self.within.expect("a deadline")),
+            },
+            "time" => Input::Time,
+            other => panic!("no input: {other}"),
+        }
+    }
+}
+
+fn effect_to_json(effect: &Effect) -> Value {
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+    match effect {
+        Effect::State(state) => json!({"state": state_to_json(state)}),
+        Effect::AskToken { socket } => json!({"askToken": {"socket": socket.0}}),
+        Effect::OpenSocket { socket, token } => {
+            json!({"openSocket": {"socket": socket.0, "token": token}})
+        }
+        Effect::Send { socket, text } => {
+            json!({"send": {"socket": socket.0, "frame": parsed(text)}})
+        }
+        Effect::CloseSocket { socket } => json!({"closeSocket": {"socket": socket.0}}),
+        Effect::Resolve { request, reply } => match reply {
+            Some(reply) => {
+                json!({"resolve": {"request": request.0, "reply": parsed(reply.json())}})
+            }
+            None => json!({"resolve": {"request": request.0}}),
+        },
+        Effect::Reject { request, error } => {
+            json!({"reject": {"request": request.0, "error": error_to_json(error)}})
+        }
+        Effect::Deliver { to, push } => {
+            let to = match to {
+                Route::Entity(_) => "entity",
+                Route::Notifications => "notifications",
+                Route::Broadcasts => "broadcasts",
+                Route::Other => "other",
+            };
+            json!({"deliver": {"to": to, "frame": parsed(push.json())}})
+        }
+        Effect::Ended { entity, error } => {
+            json!({"ended": {"entity": entity, "error": error_to_json(error)}})
+        }
+    }
+}
+
+fn state_to_json(state: &ConnectionState) -> Value {
+    match state {
+        ConnectionState::Connecting => json!({"name": "connecting"}),
+        ConnectionState::Open => json!({"name": "open"}),
+        ConnectionState::Reconnecting { attempt, delay } => {
+            let delay = delay.map(|delay| delay.as_millis() as u64);
+            json!({"name": "reconnecting", "attempt": attempt, "delay": delay})
+        }
+        ConnectionState::Stopped(reason) => {
+            let reason = match reason {
+                StopReason::Closed => json!({"kind": "closed"}),
+                StopReason::Refused { status } => json!({"kind": "refused", "status": status}),
+                StopReason::Disconnected { code, reason } => {
+                    json!({"kind": "disconnected", "code": code, "reason": reason})
+                }
+            };
+            json!({"name": "stopped", "reason": reason})
+        }
+    }
+}
+
+fn error_to_json(error: &RequestError) -> Value {
+    match error {
+        RequestError::Server(error) => json!({
+            "kind": "server",
+            "code": error.code_text,
+            "message": error.message,
+            "retryable": error.retryable,
+        }),
+        RequestError::Gateway(error) => {
+            let code = match error.kind {
+                GatewayErrorKind::Internal => "internal",
+                GatewayErrorKind::Timeout => "timeout",
+                GatewayErrorKind::Throttled => "throttled",
+                GatewayErrorKind::Forbidden => "forbidden",
+                GatewayErrorKind::BadRequest => "badRequest",
+                GatewayErrorKind::Other => "other",
+            };
+            json!({"kind": "gateway", "code": code, "message": error.message})
+        }
+        RequestError::Unknown => json!({"kind": "unknown"}),
+        RequestError::Expired => json!({"kind": "expired"}),
+        RequestError::Full => json!({"kind": "full"}),
+        RequestError::TooLarge => json!({"kind": "tooLarge"}),
+        RequestError::Stopped => json!({"kind": "stopped"}),
+    }
+}

@@ -1,0 +1,321 @@
+//! Attempts, breaks, renewal and the end: the life of the connection.
+
+use std::time::Duration;
+
+use super::{
+    Machine,
+    back_off::share,
+    link::{Link, Open, Role, Stage, UnderWay, What},
+    signals::{Body, Effect, Moment, SocketId},
+};
+use crate::{ConnectionState, RequestError, StopReason};
+
+impl Machine {
+    pub(super) fn connect(&mut self, now: Moment) {
+        self.announce(ConnectionState::Connecting);
+        self.start_attempt(now);
+    }
+
+    /// Another attempt after one that failed, or after a connection that broke.
+    pub(super) fn retry(&mut self, now: Moment) {
+        self.reconnect_at = None;
+        self.retries += 1;
+        self.start_attempt(now);
+    }
+
+    /// Makes the next socket.
+    pub(super) fn start_attempt(&mut self, now: Moment) {
+        self.sockets += 1;
+        let socket = SocketId(self.sockets);
+        let give_up_at = now + self.rules.attempt_within;
+        let stage = if self.rules.token {
+            self.effects.push(Effect::AskToken { socket });
+            Stage::Token { give_up_at }
+        } else {
+            let token = None;
+            self.effects.push(Effect::OpenSocket { socket, token });
+            Stage::Handshake { give_up_at }
+        };
+        self.links.push(Link::new(socket, stage));
+    }
+
+    pub(super) fn token_supplied(
+        &mut self,
+        now: Moment,
+        socket: SocketId,
+        token: String,
+        expires_in: Option<Duration>,
+    ) {
+        let before = self.rules.renew_token_before;
+        let Some(link) = self.link(socket) else {
+            return;
+        };
+        link.token_ends_in(now, expires_in, before);
+        match link.stage {
+            Stage::Token { give_up_at } => {
+                link.stage = Stage::Handshake { give_up_at };
+                let token = Some(token);
+                self.effects.push(Effect::OpenSocket { socket, token });
+            }
+            Stage::Open(_) => self.authenticate(now, socket, &token),
+            Stage::Handshake { .. } => {}
+        }
+    }
+
+    fn authenticate(&mut self, now: Moment, socket: SocketId, token: &str) {
+        let frame = serde_json::json!({"action": "authenticate", "token": token});
+        self.send_request(
+            now,
+            socket,
+            &Body::new(frame.to_string()),
+            What::Authenticate,
+        );
+    }
+
+    pub(super) fn token_failed(&mut self, now: Moment, socket: SocketId) {
+        match self.link(socket).map(|link| link.stage) {
+            Some(Stage::Open(_)) => self.authenticate_later(now, socket),
+            Some(_) => self.ended(now, socket),
+            None => {}
+        }
+    }
+
+    pub(super) fn opened(&mut self, now: Moment, socket: SocketId) {
+        let age = share(self.rules.renew_after, 1.0 - 0.1 * self.jitter());
+        let open = Open {
+            stable_at: Some(now + self.rules.stable_after),
+            renew_at: now + age,
+            heard_at: now,
+            pong_by: None,
+        };
+        let wanted = self.subscriptions.in_order();
+        let has_current = self.link_with(Role::Current).is_some();
+        let Some(link) = self.link(socket) else {
+            return;
+        };
+        link.stage = Stage::Open(open);
+        link.to_settle = wanted.into();
+        if !has_current {
+            link.role = Role::Current;
+        }
+        self.refusals = 0;
+    }
+
+    /// The server refused a handshake.
+    pub(super) fn refused(&mut self, now: Moment, socket: SocketId, status: Option<u16>) {
+        if self.link(socket).is_none() {
+            return;
+        }
+        if matches!(status, Some(401 | 403) | None) {
+            self.refusals += 1;
+        }
+        if self.refusals >= self.rules.refusal_limit {
+            self.links.retain(|link| link.socket != socket);
+            self.stop(StopReason::Refused { status });
+        } else {
+            self.ended(now, socket);
+        }
+    }
+
+    /// Closes a socket ourselves, and goes on as if it had broken.
+    pub(super) fn break_off(&mut self, now: Moment, socket: SocketId) {
+        self.effects.push(Effect::CloseSocket { socket });
+        self.ended(now, socket);
+    }
+
+    /// A socket is no more, or never came to be.
+    pub(super) fn ended(&mut self, now: Moment, socket: SocketId) {
+        let Some(index) = self.links.iter().position(|link| link.socket == socket) else {
+            return;
+        };
+        let link = self.links.remove(index);
+        self.give_up_requests(link.under_way);
+        match link.role {
+            Role::Lingering { .. } => {}
+            Role::Current => self.lost_current(now),
+            Role::Next => self.attempt_failed(now),
+        }
+    }
+
+    fn lost_current(&mut self, now: Moment) {
+        let Some(next) = self.link_with(Role::Next) else {
+            return self.reconnect_later(now);
+        };
+        if next.open().is_some() {
+            next.role = Role::Current;
+        }
+        self.retries = 1;
+        let (attempt, delay) = (1, Some(Duration::ZERO));
+        self.announce(ConnectionState::Reconnecting { attempt, delay });
+    }
+
+    fn attempt_failed(&mut self, now: Moment) {
+        if self.link_with(Role::Current).is_none() {
+            return self.reconnect_later(now);
+        }
+        let delay = self.delay();
+        if let Some(open) = self.link_with(Role::Current).and_then(Link::open_mut) {
+            open.renew_at = now + delay;
+        }
+    }
+
+    fn reconnect_later(&mut self, now: Moment) {
+        if self.closing.is_some() && !self.has_unanswered_messages() {
+            return;
+        }
+        let delay = (!self.network_is_down).then(|| self.delay());
+        self.reconnect_at = delay.map(|delay| now + delay);
+        let attempt = self.retries + 1;
+        self.announce(ConnectionState::Reconnecting { attempt, delay });
+    }
+
+    fn delay(&mut self) -> Duration {
+        let jitter = self.jitter();
+        self.back_off.next(&self.rules, jitter)
+    }
+
+    /// The successor takes over once every subscription is established on it.
+    pub(super) fn hand_over_if_established(&mut self, now: Moment) {
+        let until = now + self.rules.linger_for;
+        let ready = |link: &Link| link.role == Role::Next && link.is_established();
+        if !self.links.iter().any(ready) {
+            return;
+        }
+        for link in &mut self.links {
+            match link.role {
+                Role::Current => {
+                    link.role = Role::Lingering { until };
+                    link.to_settle.clear();
+                    link.retries.clear();
+                }
+                Role::Next => link.role = Role::Current,
+                Role::Lingering { .. } => {}
+            }
+        }
+        self.send_what_there_is_room_for(now);
+    }
+
+    pub(super) fn close_what_lingered(&mut self, now: Moment) {
+        let done = |link: &Link| {
+            matches!(link.role, Role::Lingering { until } if until <= now)
+                && link.under_way.is_empty()
+        };
+        for link in self.links.extract_if(.., |link| done(link)) {
+            let socket = link.socket;
+            self.effects.push(Effect::CloseSocket { socket });
+        }
+    }
+
+    pub(super) fn announce_open_if_established(&mut self) {
+        let established = self
+            .link_with(Role::Current)
+            .is_some_and(|link| link.is_established());
+        if established && self.state != ConnectionState::Open {
+            self.retries = 0;
+            self.announce(ConnectionState::Open);
+        }
+    }
+
+    pub(super) fn authenticate_later(&mut self, now: Moment, socket: SocketId) {
+        let jitter = self.jitter();
+        let rules = self.rules.clone();
+        if let Some(link) = self.link(socket) {
+            link.authenticate_at = Some(now + link.authentication.next(&rules, jitter));
+        }
+    }
+
+    /// Makes a successor of the current connection, unless there is one on its way.
+    pub(super) fn renew(&mut self, now: Moment) {
+        if self.closing.is_none() && self.link_with(Role::Next).is_none() {
+            self.start_attempt(now);
+        }
+    }
+
+    pub(super) fn network_up(&mut self, now: Moment) {
+        self.network_is_down = false;
+        self.foreground(now);
+    }
+
+    pub(super) fn foreground(&mut self, now: Moment) {
+        if self.has_stopped() || self.network_is_down {
+            return;
+        }
+        if let Some(current) = self.link_with(Role::Current) {
+            let socket = current.socket;
+            self.ping(now, socket);
+        } else if self.link_with(Role::Next).is_none() {
+            self.retry(now);
+        }
+    }
+
+    pub(super) fn network_down(&mut self, now: Moment) {
+        if self.has_stopped() || self.network_is_down {
+            return;
+        }
+        self.network_is_down = true;
+        let under_way = self.close_all_sockets();
+        self.give_up_requests(under_way);
+        self.reconnect_later(now);
+    }
+
+    /// Sends a ping, unless one waits for its answer.
+    pub(super) fn ping(&mut self, now: Moment, socket: SocketId) {
+        let pong_by = now + self.rules.pong_within;
+        let Some(open) = self.link(socket).and_then(Link::open_mut) else {
+            return;
+        };
+        if open.pong_by.is_none() {
+            open.pong_by = Some(pong_by);
+            let text = r#"{"action":"ping"}"#.to_owned();
+            self.effects.push(Effect::Send { socket, text });
+        }
+    }
+
+    pub(super) fn close(&mut self, now: Moment, within: Duration) {
+        self.closing.get_or_insert(now + within);
+    }
+
+    pub(super) fn stop_if_closed(&mut self, now: Moment) {
+        let Some(deadline) = self.closing else {
+            return;
+        };
+        if deadline <= now || !self.has_unanswered_messages() {
+            self.stop(StopReason::Closed);
+        }
+    }
+
+    /// Ends everything.
+    pub(super) fn stop(&mut self, reason: StopReason) {
+        self.deliver_all_held();
+        for (_, request) in self.close_all_sockets() {
+            if let What::Send(outgoing) = request.what {
+                self.reject(outgoing.request, RequestError::Unknown);
+            }
+        }
+        while let Some(outgoing) = self.outbox.pop() {
+            self.reject(outgoing.request, RequestError::Stopped);
+        }
+        for entity in self.subscriptions.in_order() {
+            for request in self.subscriptions.remove(&entity) {
+                self.reject(request, RequestError::Stopped);
+            }
+        }
+        self.reconnect_at = None;
+        self.announce(ConnectionState::Stopped(reason));
+    }
+
+    /// Closes every socket; returns what was under way on them.
+    fn close_all_sockets(&mut self) -> std::collections::BTreeMap<u64, UnderWay> {
+        let mut under_way = std::collections::BTreeMap::new();
+        for link in std::mem::take(&mut self.links) {
+            let socket = link.socket;
+            self.effects.push(Effect::CloseSocket { socket });
+            under_way.extend(link.under_way);
+        }
+        under_way
+    }
+
+    pub(super) fn reject(&mut self, request: super::RequestNumber, error: RequestError) {
+        self.effects.push(Effect::Reject { request, error });
+    }
+}

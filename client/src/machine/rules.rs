@@ -1,0 +1,55 @@
+//! The numbers that the machine goes by.
+
+use std::time::Duration;
+
+use herald_shared::protocol::MESSAGE_LIMIT;
+
+use crate::WhenFull;
+
+/// Every number of `docs/clients.md`, by the name it has there.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) token: bool,
+    pub(crate) attempt_within: Duration,
+    pub(crate) backoff_base: Duration,
+    pub(crate) backoff_cap: Duration,
+    pub(crate) stable_after: Duration,
+    pub(crate) refusal_limit: u32,
+    pub(crate) ping_after: Duration,
+    pub(crate) pong_within: Duration,
+    pub(crate) reply_within: Duration,
+    pub(crate) in_flight_limit: usize,
+    pub(crate) outbox_limit: usize,
+    pub(crate) outbox_full: WhenFull,
+    pub(crate) time_to_live: Duration,
+    pub(crate) message_limit: usize,
+    pub(crate) repeat_window: usize,
+    pub(crate) renew_after: Duration,
+    pub(crate) linger_for: Duration,
+    pub(crate) renew_token_before: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            token: false,
+            attempt_within: Duration::from_secs(45),
+            backoff_base: Duration::from_secs(1),
+            backoff_cap: Duration::from_secs(30),
+            stable_after: Duration::from_secs(30),
+            refusal_limit: 3,
+            ping_after: Duration::from_secs(4 * 60),
+            pong_within: Duration::from_secs(10),
+            reply_within: Duration::from_secs(30),
+            in_flight_limit: 32,
+            outbox_limit: 1000,
+            outbox_full: WhenFull::RefuseNewest,
+            time_to_live: Duration::from_secs(5 * 60),
+            message_limit: MESSAGE_LIMIT,
+            repeat_window: 1000,
+            renew_after: Duration::from_secs(110 * 60),
+            linger_for: Duration::from_secs(10),
+            renew_token_before: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What is due when.
+
+use super::{
+    Machine,
+    link::{Link, Role, Stage},
+    signals::{Effect, Moment, SocketId},
+};
+
+/// Something that happens by itself.
+#[derive(Clone, Copy, Debug)]
+enum Timer {
+    CloseDeadline,
+    Expiry,
+    Reconnect,
+    GiveUpAttempt(SocketId),
+    Stable(SocketId),
+    Ping(SocketId),
+    PongMissing(SocketId),
+    Authenticate(SocketId),
+    Renew,
+    StopLingering,
+    ReplyMissing(SocketId),
+    RetrySubscriptions(SocketId),
+}
+
+impl Machine {
+    /// When it wants [`Input::Time`](super::Input::Time) at the latest, if nothing else comes before.
+    pub(crate) fn wake(&self) -> Option<Moment> {
+        self.next_timer().map(|(at, _)| at)
+    }
+
+    pub(super) fn fire_what_is_due(&mut self, now: Moment) {
+        while let Some((at, timer)) = self.next_timer() {
+            if at > now {
+                return;
+            }
+            self.fire(now, timer);
+            self.settle(now);
+        }
+    }
+
+    fn next_timer(&self) -> Option<(Moment, Timer)> {
+        if self.has_stopped() {
+            return None;
+        }
+        let own = [
+            self.closing.map(|at| (at, Timer::CloseDeadline)),
+            self.outbox.next_expiry().map(|at| (at, Timer::Expiry)),
+            self.reconnect_at.map(|at| (at, Timer::Reconnect)),
+        ];
+        let of_links = self.links.iter().flat_map(|link| self.timers_of(link));
+        let all = own.into_iter().flatten().chain(of_links);
+        all.min_by_key(|(at, _)| *at)
+    }
+
+    fn timers_of(&self, link: &Link) -> impl Iterator<Item = (Moment, Timer)> {
+        let socket = link.socket;
+        let current = link.role == Role::Current;
+        let open = link.open();
+        let renewable = current
+            && self.closing.is_none()
+            && self.links.iter().all(|link| link.role != Role::Next);
+        let silent = |open: &super::link::Open| match open.pong_by {
+            Some(by) => (by, Timer::PongMissing(socket)),
+            None => (open.heard_at + self.rules.ping_after, Timer::Ping(socket)),
+        };
+        [
+            match link.stage {
+                Stage::Token { give_up_at } | Stage::Handshake { give_up_at } => {
+                    Some((give_up_at, Timer::GiveUpAttempt(socket)))
+                }
+                Stage::Open(_) => None,
+            },
+            open.and_then(|open| open.stable_at)
+                .map(|at| (at, Timer::Stable(socket))),
+            open.filter(|_| current).map(silent),
+            link.authenticate_at
+                .filter(|_| current)
+                .map(|at| (at, Timer::Authenticate(socket))),
+            open.filter(|_| renewable)
+                .map(|open| (open.renew_at, Timer::Renew)),
+            match link.role {
+                Role::Lingering { until } if link.under_way.is_empty() => {
+                    Some((until, Timer::StopLingering))
+                }
+                _ => None,
+            },
+            link.under_way
+                .values()
+                .next()
+                .map(|oldest| (oldest.give_up_at, Timer::ReplyMissing(socket))),
+            link.retries
+                .keys()
+                .next()
+                .map(|(at, _)| (*at, Timer::RetrySubscriptions(socket))),
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    fn fire(&mut self, now: Moment, timer: Timer) {
+        match timer {
+            Timer::Expiry => self.expire(now),
+            Timer::Reconnect => self.retry(now),
+            Timer::GiveUpAttempt(socket) | Timer::PongMissing(socket) => {
+                self.break_off(now, socket)
+            }
+            Timer::Stable(socket) => self.stable(socket),
+            Timer::Ping(socket) => self.ping(now, socket),
+            Timer::Authenticate(socket) => self.ask_to_authenticate(socket),
+            Timer::Renew => self.renew(now),
+            Timer::ReplyMissing(socket) => self.give_up_unanswered(now, socket),
+            Timer::RetrySubscriptions(socket) => self.retry_subscriptions(now, socket),
+            // Settling looks at the time itself.
+            Timer::CloseDeadline | Timer::StopLingering => {}
+        }
+    }
+
+    fn stable(&mut self, socket: SocketId) {
+        self.back_off.reset();
+        if let Some(open) = self.link(socket).and_then(Link::open_mut) {
+            open.stable_at = None;
+        }
+    }
+
+    fn ask_to_authenticate(&mut self, socket: SocketId) {
+        if let Some(link) = self.link(socket) {
+            link.authenticate_at = None;
+            self.effects.push(Effect::AskToken { socket });
+        }
+    }
+}

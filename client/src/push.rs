@@ -1,0 +1,119 @@
+//! What arrives without having been asked for.
+
+use std::{fmt, sync::Arc};
+
+use herald_shared::ids::EntityId;
+use serde::{Deserialize, de::DeserializeOwned};
+
+/// A push: an event from EventBridge, or a message of another client. A clone is cheap.
+///
+/// ```no_run
+/// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// #[derive(serde::Deserialize)]
+/// struct OrderState {
+///     state: String,
+/// }
+///
+/// let mut order = client.subscribe("order-1".to_owned().try_into()?).await?;
+/// let push = order.recv().await?;
+/// let order: OrderState = push.message()?;
+/// println!("{} at {:?}", order.state, push.time());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Push(Arc<Inner>);
+
+#[derive(PartialEq, Eq)]
+struct Inner {
+    text: String,
+    kind: String,
+    entity_id: Option<EntityId>,
+    event_id: Option<String>,
+    time: Option<String>,
+}
+
+impl Push {
+    pub(crate) fn new(
+        text: String,
+        kind: String,
+        entity_id: Option<EntityId>,
+        event_id: Option<String>,
+        time: Option<String>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            text,
+            kind,
+            entity_id,
+            event_id,
+            time,
+        }))
+    }
+
+    /// The frame's `type`: `Entity Updated`, `User Push Notification`, `Broadcast`, `message`.
+    pub fn kind(&self) -> &str {
+        &self.0.kind
+    }
+
+    /// The entity it is about.
+    pub fn entity_id(&self) -> Option<&EntityId> {
+        self.0.entity_id.as_ref()
+    }
+
+    /// The event's id, the same in every repeat.
+    pub fn event_id(&self) -> Option<&str> {
+        self.0.event_id.as_deref()
+    }
+
+    /// The event's time, RFC 3339.
+    pub fn time(&self) -> Option<&str> {
+        self.0.time.as_deref()
+    }
+
+    /// The message as a type of your own. Errs if there is none, or if it is of another form.
+    pub fn message<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        #[derive(Deserialize)]
+        struct Frame<T> {
+            message: T,
+        }
+        serde_json::from_str::<Frame<T>>(&self.0.text).map(|frame| frame.message)
+    }
+
+    /// What the sender of a notification would have you do with it, as a type of your own. Errs if
+    /// there is none, or if it is of another form.
+    pub fn callback<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        #[derive(Deserialize)]
+        struct Frame<T> {
+            callback: T,
+        }
+        serde_json::from_str::<Frame<T>>(&self.0.text).map(|frame| frame.callback)
+    }
+
+    /// Whom a client's message says it is from: the sender's own claim.
+    pub fn name(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Frame {
+            name: String,
+        }
+        serde_json::from_str::<Frame>(&self.0.text)
+            .ok()
+            .map(|frame| frame.name)
+    }
+
+    /// The whole frame as it was sent, a JSON object.
+    pub fn json(&self) -> &str {
+        &self.0.text
+    }
+}
+
+impl fmt::Debug for Push {
+    /// Not the message: a log must not hold it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Push")
+            .field("kind", &self.0.kind)
+            .field("entity_id", &self.0.entity_id)
+            .field("event_id", &self.0.event_id)
+            .finish_non_exhaustive()
+    }
+}

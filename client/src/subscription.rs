@@ -1,0 +1,133 @@
+//! Reading what arrives.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_util::Stream;
+use herald_shared::ids::EntityId;
+use tokio::sync::mpsc;
+
+use crate::{
+    Push, SubscriptionError,
+    driver::{Command, SubscriberId},
+    mailbox::Reader,
+};
+
+/// Pushes of one kind: [`Client::notifications`](crate::Client::notifications),
+/// [`Client::broadcasts`](crate::Client::broadcasts), [`Client::pushes_of_type`](crate::Client::pushes_of_type).
+///
+/// It is also a [`Stream`], which ends after the first [`SubscriptionError::Ended`]:
+///
+/// ```no_run
+/// use futures_util::StreamExt;
+///
+/// # async fn example(client: herald_client::Client) {
+/// let mut notifications = client.notifications();
+/// while let Some(Ok(push)) = notifications.next().await {
+///     println!("{}", push.json());
+/// }
+/// # }
+/// ```
+pub struct Pushes {
+    reader: Reader,
+    has_ended: bool,
+    // Keeps the connection.
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+/// A subscription to an entity; dropping it unsubscribes.
+///
+/// Several subscriptions to one entity share one on the server, which ends with the last of them. It is
+/// also a [`Stream`], which ends after the first [`SubscriptionError::Ended`].
+///
+/// ```no_run
+/// use herald_client::{EntityId, SubscriptionError};
+///
+/// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut order = client.subscribe(EntityId::new("order-1")?).await?;
+/// loop {
+///     match order.recv().await {
+///         Ok(push) => println!("{:?}", push.message::<serde_json::Value>()?),
+///         Err(SubscriptionError::Missed(count)) => println!("too slow for {count}"),
+///         Err(ended) => return Err(ended.into()),
+///     }
+/// }
+/// # }
+/// ```
+pub struct Subscription {
+    entity: EntityId,
+    subscriber: SubscriberId,
+    pushes: Pushes,
+}
+
+impl Pushes {
+    pub(crate) fn new(reader: Reader, commands: mpsc::UnboundedSender<Command>) -> Self {
+        Self {
+            reader,
+            has_ended: false,
+            commands: commands,
+        }
+    }
+
+    /// The next push. Errs when some were missed because this reader is slow, and for good when the
+    /// client has stopped.
+    pub async fn recv(&mut self) -> Result<Push, SubscriptionError> {
+        poll_fn(|context| self.reader.poll(context)).await
+    }
+}
+
+impl Stream for Pushes {
+    type Item = Result<Push, SubscriptionError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        let next = ready!(self.reader.poll(context));
+        self.has_ended = matches!(next, Err(SubscriptionError::Ended(_)));
+        Poll::Ready(Some(next))
+    }
+}
+
+impl Subscription {
+    pub(crate) fn new(entity: EntityId, subscriber: SubscriberId, pushes: Pushes) -> Self {
+        Self {
+            entity,
+            subscriber,
+            pushes,
+        }
+    }
+
+    /// The entity.
+    pub fn entity(&self) -> &EntityId {
+        &self.entity
+    }
+
+    /// The next push. Errs when some were missed because this reader is slow, and for good when the
+    /// server ended the subscription or the client has stopped.
+    pub async fn recv(&mut self) -> Result<Push, SubscriptionError> {
+        self.pushes.recv().await
+    }
+}
+
+impl Stream for Subscription {
+    type Item = Result<Push, SubscriptionError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.pushes).poll_next(context)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let subscriber = self.subscriber;
+        // Fails only if the client has stopped, and with it the subscription.
+        let _ = self
+            .pushes
+            .commands
+            .send(Command::Unsubscribe { subscriber });
+    }
+}

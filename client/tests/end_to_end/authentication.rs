@@ -1,0 +1,99 @@
+//! A client with a token, against the real authorizer.
+
+use std::time::Duration;
+
+use herald_client::{
+    Client, ConnectError, ConnectionState, ErrorCode, Message, RequestError, StopReason,
+};
+use herald_local::{Authentication, gateway::Limits};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::{
+    harness::{TestStack, connect, entity, in_time},
+    proxy::Proxy,
+};
+
+#[tokio::test]
+async fn a_user_gets_what_is_theirs_and_no_more() {
+    let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
+    let options = stack.tokens("alice", json!({"order:*": ["subscribe"]}), 3600);
+    let client = connect(stack.web_socket(), options).await;
+    let mut notifications = client.notifications();
+    assert!(client.subscribe(entity("order:1")).await.is_ok());
+    let forbidden = [
+        client.subscribe(entity("secret")).await.err(),
+        client.send(Message::to_everyone("hello")).await.err(),
+    ];
+    for error in forbidden {
+        let Some(RequestError::Server(error)) = error else {
+            panic!("not the server's: {error:?}");
+        };
+        assert_eq!(error.code(), Some(ErrorCode::Forbidden));
+    }
+    let detail =
+        json!({"userId": "alice", "message": "for you", "callback": {"open": "/orders/1"}});
+    stack.put_event("Send User Push Notification", detail).await;
+    let push = in_time("a push came", notifications.recv())
+        .await
+        .expect("a push");
+    assert_eq!(push.message::<String>().expect("a text"), "for you");
+    assert_eq!(
+        push.callback::<serde_json::Value>().expect("a callback"),
+        json!({"open": "/orders/1"})
+    );
+
+    let mut states = client.states();
+    let goodbye = json!({"userId": "alice", "reason": "signed out", "reconnect": false});
+    stack.put_event("Disconnect User", goodbye).await;
+    let stopped = states.wait_for(|state| matches!(state, ConnectionState::Stopped(_)));
+    let stopped = in_time("the client stopped", stopped)
+        .await
+        .expect("its last words")
+        .clone();
+    let reason = StopReason::Disconnected {
+        code: Some("user_disconnected".to_owned()),
+        reason: Some("signed out".to_owned()),
+    };
+    assert_eq!(stopped, ConnectionState::Stopped(reason));
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_the_server_refuses_stops_the_client() {
+    let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
+    let expired = stack
+        .tokens("alice", json!({}), -10)
+        .back_off(Duration::from_millis(1), Duration::from_millis(1));
+    let refused = in_time(
+        "the client stopped",
+        Client::connect(stack.web_socket(), expired),
+    )
+    .await;
+    let reason = StopReason::Refused { status: Some(401) };
+    assert_eq!(refused.err(), Some(ConnectError::Stopped(reason)));
+    stack.stop().await;
+}
+
+/// Three lifetimes of a token, and one connection.
+#[tokio::test]
+async fn a_token_is_renewed_on_the_connection_for_as_long_as_it_is_needed() {
+    let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
+    let proxy = Proxy::start(stack.address()).await;
+    let lifetime = 8;
+    let options = stack.tokens("alice", json!({"order:*": ["subscribe"]}), lifetime);
+    let client = connect(&proxy.web_socket(), options).await;
+    let mut order = client
+        .subscribe(entity("order:1"))
+        .await
+        .expect("a subscription");
+    for round in 0..3 {
+        sleep(Duration::from_secs(lifetime as u64)).await;
+        stack.update("order:1", round).await;
+        let push = in_time("a push came", order.recv()).await.expect("a push");
+        assert_eq!(push.message::<usize>().expect("a number"), round);
+        assert!(client.subscribe(entity("order:2")).await.is_ok());
+    }
+    assert_eq!(proxy.connected_at().len(), 1);
+    stack.stop().await;
+}

@@ -1,0 +1,211 @@
+//! A stack of its own for every test, and what waits for it.
+
+use std::{net::SocketAddr, path::Path, sync::LazyLock, time::Duration};
+
+use aws_sdk_eventbridge::{
+    Client as EventBridge,
+    config::{BehaviorVersion, Credentials, Region},
+    types::PutEventsRequestEntry,
+};
+use herald_client::{Client, EntityId, Options};
+use herald_local::{Authentication, Config, Functions, RunningStack, gateway::Limits};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, SemaphorePermit},
+    time::{sleep, timeout},
+};
+
+/// Longer than anything here takes; it only ends a test that would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// A stack uses the whole machine: one at a time.
+static ONE_AT_A_TIME: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(1));
+
+/// A running stack.
+pub struct TestStack {
+    running: RunningStack,
+    events: EventBridge,
+    _turn: SemaphorePermit<'static>,
+}
+
+impl TestStack {
+    /// The stack of the repository's own template, open to everybody.
+    pub async fn start() -> Self {
+        Self::start_with(Authentication::Open, Limits::default()).await
+    }
+
+    /// The same, which wants to know who its clients are, or with a gateway that has other limits.
+    pub async fn start_with(authentication: Authentication, limits: Limits) -> Self {
+        let turn = ONE_AT_A_TIME.acquire().await.expect("never closed");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::run(turn, listener, authentication, limits).await
+    }
+
+    /// Ends the stack, and starts another at the same address, with nothing in its table.
+    pub async fn restart(self) -> Self {
+        let address = self.address();
+        self.running.shutdown().await;
+        let listener = TcpListener::bind(address).await.expect("the port we had");
+        Self::run(
+            self._turn,
+            listener,
+            Authentication::Open,
+            Limits::default(),
+        )
+        .await
+    }
+
+    async fn run(
+        turn: SemaphorePermit<'static>,
+        listener: TcpListener,
+        authentication: Authentication,
+        limits: Limits,
+    ) -> Self {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("the repository");
+        let config = Config {
+            template: repository.join("template.yaml"),
+            // Tests are not about the limits of a connection.
+            parameters: [("MessagesPerSecond", "10000")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            authentication,
+            functions: Functions::Build { release: false },
+            environment: Default::default(),
+            data: None,
+            limits,
+            freeze: false,
+            faults: Default::default(),
+        };
+        let running = RunningStack::start(listener, config)
+            .await
+            .expect("a stack");
+        let events = aws_sdk_eventbridge::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
+            .endpoint_url(&running.addresses().endpoint)
+            .build();
+        Self {
+            running,
+            events: EventBridge::from_conf(events),
+            _turn: turn,
+        }
+    }
+
+    /// Where clients connect.
+    pub fn web_socket(&self) -> &str {
+        &self.running.addresses().web_socket
+    }
+
+    /// The one port that serves everything.
+    pub fn address(&self) -> SocketAddr {
+        let endpoint = &self.running.addresses().endpoint;
+        let address = endpoint.strip_prefix("http://").expect("an address");
+        address.parse().expect("an address")
+    }
+
+    /// A connected client.
+    pub async fn client(&self) -> Client {
+        connect(self.web_socket(), Options::new()).await
+    }
+
+    /// Tokens of a user, one minted for each time it is asked for, with the claim `herald`, for so many seconds.
+    pub fn tokens(&self, user: &str, permissions: Value, seconds: i64) -> Options {
+        let server = self.address();
+        let request =
+            json!({"userId": user, "permissions": permissions, "expiresIn": seconds}).to_string();
+        Options::new().token(move || mint(server, request.clone()))
+    }
+
+    /// The sockets that the gateway holds.
+    pub fn open_connections(&self) -> usize {
+        self.running.gateway().open_connections().len()
+    }
+
+    /// Puts one event on the bus.
+    pub async fn put_event(&self, detail_type: &str, detail: Value) {
+        self.put_events([(detail_type, detail)]).await;
+    }
+
+    /// Puts up to ten events on the bus.
+    pub async fn put_events<'a>(&self, events: impl IntoIterator<Item = (&'a str, Value)>) {
+        let entry = |(detail_type, detail): (&str, Value)| {
+            PutEventsRequestEntry::builder()
+                .source("test")
+                .detail_type(detail_type)
+                .detail(detail.to_string())
+                .build()
+        };
+        let entries = events.into_iter().map(entry).collect();
+        let put = self
+            .events
+            .put_events()
+            .set_entries(Some(entries))
+            .send()
+            .await;
+        assert_eq!(put.expect("events are taken").failed_entry_count(), 0);
+    }
+
+    /// Puts an event about an entity on the bus.
+    pub async fn update(&self, entity: &str, message: impl Into<Value>) {
+        let message = message.into();
+        self.put_event(
+            "Entity Updated",
+            json!({"entityId": entity, "message": message}),
+        )
+        .await;
+    }
+
+    /// Ends the stack, and with it every process it started.
+    pub async fn stop(self) {
+        self.running.shutdown().await;
+    }
+}
+
+async fn mint(server: SocketAddr, request: String) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(server).await?;
+    let head = format!(
+        "POST /auth/token HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        request.len()
+    );
+    stream
+        .write_all(format!("{head}{request}").as_bytes())
+        .await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    let minted: Value = serde_json::from_str(body)?;
+    Ok(minted["token"].as_str().expect("a token").to_owned())
+}
+
+/// Connects, in time.
+pub async fn connect(address: &str, options: Options) -> Client {
+    in_time("connected", Client::connect(address, options))
+        .await
+        .expect("a connection")
+}
+
+pub fn entity(id: impl Into<String>) -> EntityId {
+    EntityId::new(id).expect("an id")
+}
+
+/// Waits for something that must come.
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let waited = timeout(PATIENCE, future).await;
+    waited.unwrap_or_else(|_| panic!("waited in vain until {what}"))
+}
+
+/// Waits until a condition holds.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let polled = async {
+        while !condition() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    in_time(what, polled).await;
+}

@@ -1,0 +1,80 @@
+//! The client over TLS.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use herald_client::{
+    Client, ConnectionState, Message, Options,
+    rustls::{
+        ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer,
+    },
+};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::{io::copy_bidirectional, net::TcpListener, net::TcpStream, task::JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use crate::harness::{TestStack, connect, in_time};
+
+#[tokio::test]
+async fn a_client_speaks_tls_with_whom_it_trusts_and_nobody_else() {
+    let stack = TestStack::start().await;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let server = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .expect("a key that fits");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(serve(
+        listener,
+        TlsAcceptor::from(Arc::new(server)),
+        stack.address(),
+    ));
+
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).expect("a certificate");
+    let trusting = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let address = format!("wss://localhost:{port}/dev");
+    let client = connect(&address, Options::new().tls(Arc::new(trusting))).await;
+    assert!(
+        in_time("the echo came", client.send(Message::echo("secret")))
+            .await
+            .is_ok()
+    );
+
+    let distrusting = Client::start(&address, Options::new()).expect("an address");
+    let mut states = distrusting.states();
+    let failed = states.wait_for(|state| *state != ConnectionState::Connecting);
+    let failed = in_time("the attempt failed", failed)
+        .await
+        .expect("not the end")
+        .clone();
+    assert!(
+        matches!(failed, ConnectionState::Reconnecting { .. }),
+        "{failed:?}"
+    );
+    stack.stop().await;
+}
+
+async fn serve(listener: TcpListener, acceptor: TlsAcceptor, server: SocketAddr) {
+    let mut connections = JoinSet::new();
+    while let Ok((client, _)) = listener.accept().await {
+        let acceptor = acceptor.clone();
+        connections.spawn(async move {
+            // A client that does not trust us goes away in the handshake.
+            if let Ok(mut client) = acceptor.accept(client).await {
+                let mut upstream = TcpStream::connect(server).await.expect("the stack");
+                let _ = copy_bidirectional(&mut client, &mut upstream).await;
+            }
+        });
+    }
+}

@@ -1452,16 +1452,20 @@ class RecentIds {
   }
 }
 
-/** Milliseconds since it was made, which go on when the computer sleeps and never go back when its clock is set. */
+/**
+ * Milliseconds since it was made. They go on while the computer sleeps, which not every browser's `performance.now()`
+ * does, and when somebody sets the clock back, which `Date.now()` does not.
+ */
 class Clock {
-  #start = Date.now();
-  #last = 0;
+  #elapsed = 0;
+  #date = Date.now();
+  #steady = performance.now();
 
   now() {
-    const now = Date.now() - this.#start;
-    if (now < this.#last) this.#start -= this.#last - now;
-    this.#last = Math.max(this.#last, now);
-    return this.#last;
+    const [date, steady] = [Date.now(), performance.now()];
+    this.#elapsed += date >= this.#date ? date - this.#date : steady - this.#steady;
+    [this.#date, this.#steady] = [date, steady];
+    return this.#elapsed;
   }
 }
 

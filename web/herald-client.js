@@ -418,9 +418,19 @@ export class HeraldClient {
       return this.#handle({ kind: 'failed', socket: number });
     }
     this.#sockets.set(number, socket);
+    this.#listen(number, socket);
+  }
+
+  /** @param {number} number @param {WebSocketLike} socket */
+  #listen(number, socket) {
     let opened = false;
-    /** @type {string} */
-    let words = '';
+    /** @param {string} words */
+    const end = (words) => {
+      if (!this.#sockets.delete(number)) return;
+      this.#cause = new Error(words);
+      if (opened) this.#handle({ kind: 'closed', socket: number });
+      else void this.#handshakeFailed(number, words);
+    };
     socket.addEventListener('open', () => {
       opened = true;
       this.#handle({ kind: 'opened', socket: number });
@@ -428,14 +438,12 @@ export class HeraldClient {
     socket.addEventListener('message', ({ data }) => {
       if (typeof data === 'string') this.#handle({ kind: 'received', socket: number, text: data });
     });
-    socket.addEventListener('error', (event) => {
-      words = event.message ?? '';
+    socket.addEventListener('error', ({ message }) => {
+      // After this there should be a `close`, but the WebSocket of Node.js 22 has none if the handshake failed.
+      if (!opened) end(message || 'the handshake failed');
     });
     socket.addEventListener('close', ({ code, reason }) => {
-      if (!this.#sockets.delete(number)) return;
-      this.#cause = new Error(words || `the connection ended with ${code}${reason && `: ${reason}`}`);
-      if (opened) this.#handle({ kind: 'closed', socket: number });
-      else void this.#handshakeFailed(number, words);
+      end(`the connection ended with ${code}${reason && `: ${reason}`}`);
     });
   }
 

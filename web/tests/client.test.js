@@ -42,6 +42,10 @@ class FakeSocket extends EventTarget {
     this.dispatchEvent(Object.assign(new Event('message'), { data }));
   }
 
+  fail(message) {
+    this.dispatchEvent(Object.assign(new Event('error'), { message }));
+  }
+
   end(code = 1006, reason = '') {
     this.dispatchEvent(Object.assign(new Event('close'), { code, reason }));
   }
@@ -319,6 +323,45 @@ describe('the clock', () => {
     date -= 3_600_000;
     pass(140_000);
     assert.deepEqual(FakeSocket.last.sent, [{ action: 'ping' }]);
+  });
+});
+
+describe('a handshake that failed', () => {
+  for (const [what, fail] of Object.entries({
+    'an error and a close': (socket) => {
+      socket.fail('no');
+      socket.end();
+    },
+    'an error alone': (socket) => socket.fail(''),
+    'a close alone': (socket) => socket.end(),
+  })) {
+    test(`is known by ${what}`, async (t) => {
+      t.mock.method(globalThis, 'fetch', () => Promise.reject(new TypeError('fetch failed')));
+      const client = start(t);
+      const states = [];
+      client.onState(({ name, attempt }) => states.push([name, attempt]));
+      fail(FakeSocket.last);
+      await turn();
+      assert.deepEqual(states, [['reconnecting', 1]]);
+    });
+  }
+
+  test('is refused with the status that ws tells', async (t) => {
+    const client = start(t, { refusalLimit: 1 });
+    FakeSocket.last.fail('Unexpected server response: 403');
+    await turn();
+    assert.deepEqual(client.state.reason, { kind: 'refused', status: 403 });
+  });
+
+  test('is looked into over HTTP, without the query, which may hold a token', async (t) => {
+    const asked = t.mock.method(globalThis, 'fetch', async () => new Response());
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const client = connect('wss://example.com:8443/prod?access_token=secret', { webSocket: FakeSocket, refusalLimit: 1 });
+    FakeSocket.last.end();
+    await turn();
+    const [url, { mode, credentials }] = asked.mock.calls[0].arguments;
+    assert.deepEqual([url, mode, credentials], ['https://example.com:8443/prod', 'no-cors', 'omit']);
+    assert.deepEqual(client.state.reason, { kind: 'refused', status: null });
   });
 });
 

@@ -20,7 +20,7 @@ class Counted extends WebSocket {
 /** Tells as little of a failed handshake as a browser does. */
 class Silent extends WebSocket {
   addEventListener(event, listener) {
-    super.addEventListener(event, event === 'error' ? () => listener({}) : listener);
+    super.addEventListener(event, event === 'error' ? () => listener({ message: '' }) : listener);
   }
 }
 
@@ -189,6 +189,20 @@ describe('a client', { timeout: 120_000 }, () => {
       assert.equal(client.state.name, 'open');
     });
   }
+
+  test('uses the WebSocket of Node.js, if it has one', { skip: !globalThis.WebSocket }, async (t) => {
+    const proxy = await stack.proxy(t);
+    proxy.refuseWith(401);
+    const options = { webSocket: undefined, refusalSpacing: 0, token: () => 'a.b.c' };
+    const refused = stack.connect(t, options, proxy.webSocket);
+    const states = collector();
+    refused.onState(states);
+    await states.until(() => refused.state.name === 'stopped');
+    assert.deepEqual(refused.state.reason, { kind: 'refused', status: null });
+
+    const client = stack.connect(t, { webSocket: undefined });
+    assert.equal((await client.send({ message: 'here' })).message, 'here');
+  });
 
   test('does not take 429 for a refusal where it sees the status', async (t) => {
     const proxy = await stack.proxy(t);

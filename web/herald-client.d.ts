@@ -277,7 +277,7 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  * @property {string} [time] RFC 3339.
  */
 /** @typedef {{ message: unknown, name?: string }} Outgoing one message; `name` is whom it says it is from. */
-/** @typedef {{ entityId: string } | { broadcast: true }} Target the other subscribers of an entity, or everyone else. */
+/** @typedef {{ entityId: string } | { broadcast: true }} Target an entity's other subscribers, or everyone else. */
 /** @typedef {{ type: 'ack', action: string, entityId?: string, eventId?: string, eventIds?: string[] }} Ack */
 /** @typedef {{ type: 'message', message: unknown, name?: string }} Echo */
 /**
@@ -300,7 +300,7 @@ export declare class HeraldError extends Error {
     kind: "expired" | "full" | "gateway" | "server" | "stopped" | "tooLarge" | "unknown";
     /** Herald's code, or which of API Gateway's errors it is. */
     code: string | undefined;
-    /** Whether the same request may succeed later. */
+    /** Whether the same request, made again, may succeed; not whether it was carried out the first time. */
     retryable: boolean;
     /** @param {Failure} failure */
     constructor(failure: Failure);
@@ -555,7 +555,7 @@ export type Wanted = {
 };
 export type Queued = {
     request: number;
-    frame: Frame;
+    body: string;
     safe: boolean;
     expiresAt: number;
 };
@@ -585,8 +585,8 @@ export type Request = {
  * @property {Set<string>} unsettled entities to look at again.
  */
 /**
- * How an entity stands on a connection. API Gateway handles the frames of one connection concurrently, so there is never
- * more than one request about an entity under way.
+ * How an entity stands on a connection. API Gateway handles the frames of one connection concurrently, so there is
+ * never more than one request about an entity under way.
  *
  * @typedef {{ state: 'subscribing' | 'subscribed' | 'unsubscribing' | 'delayed' | 'due', backOff: BackOff }} Asked
  */
@@ -595,7 +595,11 @@ export type Request = {
  *
  * @typedef {{ subscribers: number, waiting: number[], established: boolean }} Wanted
  */
-/** @typedef {{ request: number, frame: Frame, safe: boolean, expiresAt: number }} Queued a message of the application's. */
+/**
+ * A message of the application's: `body` is its JSON, without an id.
+ *
+ * @typedef {{ request: number, body: string, safe: boolean, expiresAt: number }} Queued
+ */
 /**
  * A request that waits for its reply.
  *

@@ -95,7 +95,7 @@
 
 /** @typedef {{ message: unknown, name?: string }} Outgoing one message; `name` is whom it says it is from. */
 
-/** @typedef {{ entityId: string } | { broadcast: true }} Target the other subscribers of an entity, or everyone else. */
+/** @typedef {{ entityId: string } | { broadcast: true }} Target an entity's other subscribers, or everyone else. */
 
 /** @typedef {{ type: 'ack', action: string, entityId?: string, eventId?: string, eventIds?: string[] }} Ack */
 
@@ -128,7 +128,7 @@ export class HeraldError extends Error {
     this.kind = failure.kind;
     /** Herald's code, or which of API Gateway's errors it is. */
     this.code = 'code' in failure ? failure.code : undefined;
-    /** Whether the same request may succeed later. */
+    /** Whether the same request, made again, may succeed; not whether it was carried out the first time. */
     this.retryable = mayPass(failure);
   }
 }
@@ -197,7 +197,7 @@ export class HeraldClient {
     if (!this.#webSocket) throw new TypeError('there is no WebSocket here: give one as the option webSocket');
     this.#options = options;
     const { token, hints, webSocket, ...rules } = options;
-    this.#machine = new ClientMachine({ ...IN_BROWSERS, ...rules, token: token !== undefined });
+    this.#machine = new ClientMachine({ ...IN_BROWSERS, ...definedOf(rules), token: token !== undefined });
     if (hints !== false) this.#leavePage = listenToPage((hint) => this.#handle({ kind: hint }));
     this.#handle({ kind: 'connect' });
   }
@@ -299,9 +299,9 @@ export class HeraldClient {
    * @param {SendOptions} [options]
    * @returns {Promise<any>}
    */
-  send(message, options = {}) {
-    const frame = { action: 'sendMessage', ...message };
-    return this.#request((request) => ({ kind: 'send', request, frame, ...options }));
+  send(message, { safe, timeToLive } = {}) {
+    const frame = { ...message, action: 'sendMessage', id: undefined };
+    return this.#request((request) => ({ kind: 'send', request, frame, safe, timeToLive }));
   }
 
   /**
@@ -345,9 +345,12 @@ export class HeraldClient {
     this.#effects.push(...this.#machine.handle(this.#clock.now(), input));
     if (this.#performing) return;
     this.#performing = true;
-    for (let effect = this.#effects.shift(); effect; effect = this.#effects.shift()) this.#perform(effect);
-    this.#performing = false;
-    this.#sleep();
+    try {
+      for (let effect = this.#effects.shift(); effect; effect = this.#effects.shift()) this.#perform(effect);
+    } finally {
+      this.#performing = false;
+      this.#sleep();
+    }
   }
 
   #sleep() {
@@ -448,8 +451,8 @@ export class HeraldClient {
   }
 
   /**
-   * Says whether a handshake was refused, or the server not reached. Only `ws` tells the status. Elsewhere a server that
-   * answers over HTTP must have refused, as far as can be known.
+   * Says whether a handshake was refused, or the server not reached. Only `ws` tells the status. Elsewhere a server
+   * that answers over HTTP must have refused, as far as can be known.
    *
    * @param {number} socket
    * @param {string} words
@@ -592,8 +595,8 @@ const IN_BROWSERS = { messageLimit: 32 * 1024, refusalSpacing: 10_000 };
  */
 
 /**
- * How an entity stands on a connection. API Gateway handles the frames of one connection concurrently, so there is never
- * more than one request about an entity under way.
+ * How an entity stands on a connection. API Gateway handles the frames of one connection concurrently, so there is
+ * never more than one request about an entity under way.
  *
  * @typedef {{ state: 'subscribing' | 'subscribed' | 'unsubscribing' | 'delayed' | 'due', backOff: BackOff }} Asked
  */
@@ -604,7 +607,11 @@ const IN_BROWSERS = { messageLimit: 32 * 1024, refusalSpacing: 10_000 };
  * @typedef {{ subscribers: number, waiting: number[], established: boolean }} Wanted
  */
 
-/** @typedef {{ request: number, frame: Frame, safe: boolean, expiresAt: number }} Queued a message of the application's. */
+/**
+ * A message of the application's: `body` is its JSON, without an id.
+ *
+ * @typedef {{ request: number, body: string, safe: boolean, expiresAt: number }} Queued
+ */
 
 /**
  * A request that waits for its reply.
@@ -775,8 +782,8 @@ export class ClientMachine {
     if (expiresIn !== undefined) {
       this.#renewTokenAt(connection, this.#now + Math.max(expiresIn - this.#rules.renewTokenBefore, expiresIn / 2));
     }
-    if (connection.open) this.#ask({ connection, action: 'authenticate' }, { action: 'authenticate', token });
-    else this.#do({ kind: 'openSocket', socket: connection.socket, token });
+    if (!connection.open) return this.#do({ kind: 'openSocket', socket: connection.socket, token });
+    this.#ask({ connection, action: 'authenticate' }, JSON.stringify({ action: 'authenticate', token }));
   }
 
   /** @param {Connection | undefined} connection */
@@ -1002,19 +1009,29 @@ export class ClientMachine {
     for (const connection of this.#inUse()) connection.unsettled.add(entity);
   }
 
-  /** Asks for what is wanted of an entity, unless that is on its way. @param {Connection} connection @param {string} entity */
+  /**
+   * Asks for what is wanted of an entity, unless that is on its way.
+   *
+   * @param {Connection} connection
+   * @param {string} entity
+   */
   #askAbout(connection, entity) {
     const asked = connection.asked.get(entity);
     const backOff = asked?.backOff ?? this.#newBackOff();
     if (this.#wanted.has(entity)) {
       if (asked && asked.state !== 'due') return;
       connection.asked.set(entity, { state: 'subscribing', backOff });
-      this.#ask({ connection, action: 'subscribe', entity }, { action: 'subscribe', entityId: entity });
+      this.#askForEntity(connection, 'subscribe', entity);
     } else if (asked && asked.state !== 'subscribing' && asked.state !== 'unsubscribing') {
       this.#timers.cancel(`subscribe ${connection.socket} ${entity}`);
       connection.asked.set(entity, { state: 'unsubscribing', backOff });
-      this.#ask({ connection, action: 'unsubscribe', entity }, { action: 'unsubscribe', entityId: entity });
+      this.#askForEntity(connection, 'unsubscribe', entity);
     }
+  }
+
+  /** @param {Connection} connection @param {'subscribe' | 'unsubscribe'} action @param {string} entity */
+  #askForEntity(connection, action, entity) {
+    this.#ask({ connection, action, entity }, JSON.stringify({ action, entityId: entity }));
   }
 
   /** @param {Connection} connection @param {string} entity */
@@ -1082,9 +1099,10 @@ export class ClientMachine {
   #enqueue({ request, frame, safe = false, timeToLive = this.#rules.timeToLive }) {
     if (this.#takesNothing()) return this.#reject(request, { kind: 'stopped' });
     // The id that it will have is not known yet, but no later one is shorter.
-    const bytes = bytesOf(withId(frame, this.#lastRequest + 1));
+    const body = JSON.stringify(frame);
+    const bytes = bytesOf(withId(body, this.#lastRequest + 1));
     if (bytes > this.#rules.messageLimit) return this.#reject(request, { kind: 'tooLarge' });
-    this.#putIntoOutbox([{ request, frame, safe, expiresAt: this.#now + timeToLive }], this.#outbox.length);
+    this.#putIntoOutbox([{ request, body, safe, expiresAt: this.#now + timeToLive }], this.#outbox.length);
     this.#sendWhatThereIsRoomFor();
     // Only a message that could not go out at once can be one too many.
     if (this.#outbox.length <= this.#rules.outboxLimit) return;
@@ -1123,17 +1141,17 @@ export class ClientMachine {
       if (connection !== this.#current) continue;
       for (; room > 0 && this.#outbox.length > 0; room -= 1) {
         const message = this.#takeFromOutbox(0);
-        this.#ask({ connection, action: 'sendMessage', message }, message.frame);
+        this.#ask({ connection, action: 'sendMessage', message }, message.body);
       }
     }
   }
 
-  /** @param {Request} request @param {Frame} frame */
-  #ask(request, frame) {
+  /** @param {Request} request @param {string} body */
+  #ask(request, body) {
     const id = ++this.#lastRequest;
     this.#underWay.set(id, request);
     this.#timers.set(`reply ${id}`, this.#now + this.#rules.replyWithin, () => this.#unanswered(id));
-    this.#do({ kind: 'send', socket: request.connection.socket, text: JSON.stringify(withId(frame, id)) });
+    this.#do({ kind: 'send', socket: request.connection.socket, text: withId(body, id) });
   }
 
   /** @param {unknown} id */
@@ -1258,7 +1276,12 @@ export class ClientMachine {
     }
   }
 
-  /** An error that names no request is about the only one under way. @param {Connection} connection @param {Failure} error */
+  /**
+   * An error that names no request is about the only one under way.
+   *
+   * @param {Connection} connection
+   * @param {Failure} error
+   */
   #failedTheOnly(connection, error) {
     const ids = this.#idsUnderWay(connection);
     if (ids.length === 1) this.#failed(ids[0], error);
@@ -1501,13 +1524,13 @@ function gatewayErrorOf({ type, message, connectionId, requestId }) {
 }
 
 /** @param {Frame} frame @returns {Failure} */
-function serverErrorOf({ code, message, retryable }) {
+function serverErrorOf({ code = '', message = '', retryable = false }) {
   return { kind: 'server', code, message, retryable };
 }
 
 /** Whether the same request may succeed later. @param {Failure} error */
 function mayPass(error) {
-  return error.kind === 'server' ? error.retryable : error.kind === 'gateway' || error.kind === 'unknown';
+  return error.kind === 'server' ? error.retryable : error.kind !== 'tooLarge' && error.kind !== 'stopped';
 }
 
 /** @param {Frame} frame @returns {Destination} */
@@ -1527,14 +1550,14 @@ function parse(text) {
   }
 }
 
-/** @param {Frame} frame @param {number} id @returns {Frame} */
-function withId(frame, id) {
-  return { ...frame, id: String(id) };
+/** @param {string} body the JSON of an object that is not empty. @param {number} id */
+function withId(body, id) {
+  return `${body.slice(0, -1)},"id":"${id}"}`;
 }
 
-/** @param {Frame} frame */
-function bytesOf(frame) {
-  return new TextEncoder().encode(JSON.stringify(frame)).length;
+/** @param {string} text */
+function bytesOf(text) {
+  return new TextEncoder().encode(text).length;
 }
 
 /** The options that were given; `undefined` is none. @template {object} T @param {T} options @returns {Partial<T>} */
@@ -1555,7 +1578,11 @@ function endOfToken(token) {
   }
 }
 
-/** Whether the server of a WebSocket answers over HTTP; what it answers cannot be seen and does not matter. @param {URL} url */
+/**
+ * Whether the server of a WebSocket answers over HTTP. What it answers cannot be seen and does not matter.
+ *
+ * @param {URL} url
+ */
 async function isReachable({ protocol, host, pathname }) {
   const scheme = protocol === 'wss:' ? 'https:' : 'http:';
   try {
@@ -1572,7 +1599,12 @@ async function isReachable({ protocol, host, pathname }) {
   }
 }
 
-/** Calls `heed` at every hint of the page, if there is a page. @param {(hint: Hint) => void} heed @returns {() => void} ends it. */
+/**
+ * Calls `heed` at every hint of the page, if there is a page.
+ *
+ * @param {(hint: Hint) => void} heed
+ * @returns {() => void} ends it.
+ */
 function listenToPage(heed) {
   const { window, document } = /** @type {{ window?: Window, document?: Document }} */ (globalThis);
   /** @type {[EventTarget | undefined, string, () => void][]} */
@@ -1595,7 +1627,13 @@ function add(handlers, handler) {
   return () => void handlers.delete(handler);
 }
 
-/** Calls each handler. One that throws is reported, and keeps nothing from the others. @template T @param {Iterable<(value: T) => void>} handlers @param {T} value */
+/**
+ * Calls each handler. One that throws is reported, and keeps nothing from the others.
+ *
+ * @template T
+ * @param {Iterable<(value: T) => void>} handlers
+ * @param {T} value
+ */
 function call(handlers, value) {
   for (const handler of Array.from(handlers)) {
     try {

@@ -274,9 +274,29 @@ describe('handlers', () => {
     t.mock.timers.tick(1000);
     FakeSocket.last.open();
     const [{ id }] = FakeSocket.last.sent;
-    FakeSocket.last.receive({ type: 'error', action: 'subscribe', id, code: 'forbidden', message: 'no', retryable: false });
+    FakeSocket.last.receive({ type: 'error', id, code: 'forbidden', message: 'no', retryable: false });
     assert.deepEqual(ended, ['forbidden']);
     subscription.unsubscribe();
+    assert.equal(FakeSocket.last.sent.length, 1);
+  });
+});
+
+describe('a message', () => {
+  test('is sent as it was when it was given, whatever becomes of it afterwards', async (t) => {
+    const client = start(t);
+    const message = { text: 'before' };
+    void client.send({ entityId: 'room-1', message }).catch(() => {});
+    message.text = 'after';
+    FakeSocket.last.open();
+    assert.deepEqual(FakeSocket.last.sent, [
+      { action: 'sendMessage', entityId: 'room-1', message: { text: 'before' }, id: '1' },
+    ]);
+  });
+
+  test('that is no JSON is refused at once, and harms nothing', async (t) => {
+    const client = await startOpen(t);
+    await assert.rejects(client.send({ message: 1n }), TypeError);
+    void client.send({ message: 1 }).catch(() => {});
     assert.equal(FakeSocket.last.sent.length, 1);
   });
 });
@@ -356,11 +376,12 @@ describe('a handshake that failed', () => {
   test('is looked into over HTTP, without the query, which may hold a token', async (t) => {
     const asked = t.mock.method(globalThis, 'fetch', async () => new Response());
     t.mock.timers.enable({ apis: ['setTimeout'] });
-    const client = connect('wss://example.com:8443/prod?access_token=secret', { webSocket: FakeSocket, refusalLimit: 1 });
+    const url = 'wss://example.com:8443/prod?access_token=secret';
+    const client = connect(url, { webSocket: FakeSocket, refusalLimit: 1 });
     FakeSocket.last.end();
     await turn();
-    const [url, { mode, credentials }] = asked.mock.calls[0].arguments;
-    assert.deepEqual([url, mode, credentials], ['https://example.com:8443/prod', 'no-cors', 'omit']);
+    const [address, { mode, credentials }] = asked.mock.calls[0].arguments;
+    assert.deepEqual([address, mode, credentials], ['https://example.com:8443/prod', 'no-cors', 'omit']);
     assert.deepEqual(client.state.reason, { kind: 'refused', status: null });
   });
 });

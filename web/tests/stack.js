@@ -109,7 +109,10 @@ class Proxy {
 
   #accept(socket) {
     this.#keep(socket);
-    if (this.#refusal) return void socket.once('data', () => socket.end(`HTTP/1.1 ${this.#refusal} No\r\nContent-Length: 0\r\n\r\n`));
+    if (this.#refusal) {
+      const answer = `HTTP/1.1 ${this.#refusal} No\r\nContent-Length: 0\r\n\r\n`;
+      return void socket.once('data', () => socket.end(answer));
+    }
     const upstream = net.connect(this.#target.port, this.#target.hostname);
     this.#keep(upstream);
     socket.pipe(upstream).pipe(socket);

@@ -28,18 +28,33 @@ export async function startStack(...flags) {
 }
 
 class Stack {
-  constructor({ webSocket, endpoint }, end) {
+  #tokens;
+
+  constructor({ webSocket, endpoint, tokens }, end) {
     this.webSocket = webSocket;
     this.endpoint = endpoint;
+    this.#tokens = tokens;
     this.end = end;
   }
 
-  /** Puts events about an entity, in one call of EventBridge's PutEvents; 10 at the most. */
-  async put(entityId, ...messages) {
-    const entries = messages.map((message) => ({
+  /** A token of the local issuer: its answer, with `token` and `expiresAt`. */
+  async token(claims) {
+    const answer = await fetch(this.#tokens, { method: 'POST', body: JSON.stringify(claims) });
+    if (!answer.ok) throw new Error(await answer.text());
+    return answer.json();
+  }
+
+  /** Puts events about an entity. */
+  put(entityId, ...messages) {
+    return this.putEvents('Entity Updated', ...messages.map((message) => ({ entityId, message })));
+  }
+
+  /** Puts events in one call of EventBridge's PutEvents; 10 at the most. */
+  async putEvents(detailType, ...details) {
+    const entries = details.map((detail) => ({
       Source: 'test',
-      DetailType: 'Entity Updated',
-      Detail: JSON.stringify({ entityId, message }),
+      DetailType: detailType,
+      Detail: JSON.stringify(detail),
     }));
     const answer = await fetch(this.endpoint, {
       method: 'POST',

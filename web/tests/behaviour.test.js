@@ -1,0 +1,49 @@
+// Runs the cases that every client runs, client/tests/behaviour/*.json; its README.md says how they are to be read.
+
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { describe, test } from 'node:test';
+
+import { ClientMachine } from '../herald-client.js';
+
+const folder = new URL('../../client/tests/behaviour/', import.meta.url);
+const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
+
+test('there are cases', () => assert.notEqual(files.length, 0));
+
+for (const file of files) {
+  const { about, cases } = JSON.parse(readFileSync(new URL(file, folder), 'utf8'));
+  describe(`${file}: ${about}`, () => {
+    for (const { name, options, steps } of cases) test(name, () => run(options, steps));
+  });
+}
+
+function run({ jitter = 0.5, ...options } = {}, steps) {
+  let random = jitter;
+  const machine = new ClientMachine(options, () => random);
+  steps.forEach(({ at, effects = [], jitter: changed, ...step }, index) => {
+    const where = `step ${index + 1}, at ${at}`;
+    const input = inputOf(step);
+    random = changed ?? random;
+    if (input.kind === 'time' && effects.length > 0) {
+      assert.ok(machine.wakeAt <= at, `${where}: it wanted to be woken at ${machine.wakeAt}`);
+    }
+    assert.deepEqual(machine.handle(at, input).map(written), effects, where);
+    const { wakeAt = Infinity } = machine;
+    assert.ok(wakeAt > at, `${where}: it wants to be woken at ${wakeAt}`);
+  });
+}
+
+function inputOf(step) {
+  const [[kind, { frame, ...rest }], ...others] = Object.entries(step);
+  assert.deepEqual(others, [], 'a step has one input');
+  if (kind === 'received') return { kind, text: frame && JSON.stringify(frame), ...rest };
+  return { kind, frame, ...rest };
+}
+
+/** An effect as the cases write it. */
+function written({ kind, text, ...rest }) {
+  if (kind === 'state') return rest;
+  const effect = text === undefined ? rest : { ...rest, frame: JSON.parse(text) };
+  return JSON.parse(JSON.stringify({ [kind]: effect }));
+}

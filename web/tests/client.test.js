@@ -1,0 +1,409 @@
+// What is about the rules: sockets, tokens, the events of the page, and the application's handlers.
+
+import assert from 'node:assert/strict';
+import { beforeEach, describe, test } from 'node:test';
+
+import { connect } from '../herald-client.js';
+
+/** A WebSocket whose other end is the test. */
+class FakeSocket extends EventTarget {
+  static all = [];
+  static get last() {
+    return FakeSocket.all.at(-1);
+  }
+
+  sent = [];
+  closed = undefined;
+
+  constructor(url, protocols) {
+    super();
+    if (protocols.includes('not a token')) throw new SyntaxError('not a subprotocol');
+    Object.assign(this, { url, protocols });
+    FakeSocket.all.push(this);
+  }
+
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+
+  close(code) {
+    this.closed = code;
+  }
+
+  open() {
+    this.dispatchEvent(new Event('open'));
+  }
+
+  receive(frame) {
+    this.receiveData(JSON.stringify(frame));
+  }
+
+  receiveData(data) {
+    this.dispatchEvent(Object.assign(new Event('message'), { data }));
+  }
+
+  fail(message) {
+    this.dispatchEvent(Object.assign(new Event('error'), { message }));
+  }
+
+  end(code = 1006, reason = '') {
+    this.dispatchEvent(Object.assign(new Event('close'), { code, reason }));
+  }
+}
+
+const URL = 'ws://127.0.0.1/dev';
+const push = { type: 'Entity Updated', entityId: 'order-1', message: 1, eventId: 'e1', time: 't' };
+
+/** Lets callbacks that are ready run. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+function start(t, options = {}) {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000_000_000_000 });
+  const client = connect(URL, { webSocket: FakeSocket, ...options });
+  t.after(() => client.close({ within: 0 }));
+  return client;
+}
+
+async function startOpen(t, options) {
+  const client = start(t, options);
+  await turn();
+  FakeSocket.last.open();
+  return client;
+}
+
+/** A JWT whose end is this many seconds from now. Nobody checks its signature here. */
+function tokenFor(seconds) {
+  const claims = { sub: 'träume?>', exp: Date.now() / 1000 + seconds };
+  return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+}
+
+async function subscribe(client, ...handlers) {
+  const subscription = client.subscribe('order-1', ...handlers);
+  const { id } = FakeSocket.last.sent.at(-1);
+  FakeSocket.last.receive({ type: 'ack', action: 'subscribe', entityId: 'order-1', id });
+  return subscription;
+}
+
+beforeEach(() => {
+  FakeSocket.all = [];
+});
+
+describe('connecting', () => {
+  test('offers the subprotocol of Herald, and the token beside it', async (t) => {
+    await startOpen(t, { token: async () => 'a.b.c' });
+    assert.equal(FakeSocket.last.url, URL);
+    assert.deepEqual(FakeSocket.last.protocols, ['herald.v1', 'a.b.c']);
+  });
+
+  for (const answer of [undefined, null]) {
+    test(`goes without a token if the callback says ${answer}`, async (t) => {
+      await startOpen(t, { token: () => answer });
+      assert.deepEqual(FakeSocket.last.protocols, ['herald.v1']);
+    });
+  }
+
+  test('says what went wrong when it waits for the next attempt', async (t) => {
+    for (const [what, options] of Object.entries({
+      'nobody is signed in': { token: () => Promise.reject(new Error('nobody is signed in')) },
+      'not a subprotocol': { token: () => 'not a token' },
+    })) {
+      const client = connect(URL, { webSocket: FakeSocket, ...options });
+      await turn();
+      assert.equal(client.state.name, 'reconnecting');
+      assert.equal(client.state.cause.message, what);
+      await client.close({ within: 0 });
+    }
+    const client = await startOpen(t);
+    FakeSocket.last.end(1001, 'Going away');
+    assert.equal(client.state.cause.message, 'the connection ended with 1001: Going away');
+  });
+
+  test('refuses what is no address of a WebSocket, and an environment without WebSockets', (t) => {
+    assert.throws(() => connect('https://example.com', { webSocket: FakeSocket }), TypeError);
+    assert.throws(() => connect('example', { webSocket: FakeSocket }), TypeError);
+    t.mock.property?.(globalThis, 'WebSocket', undefined);
+    if (!globalThis.WebSocket) assert.throws(() => connect(URL), TypeError);
+  });
+});
+
+describe('the renewal of the token', () => {
+  for (const [where, answer] of Object.entries({
+    'its own exp': () => tokenFor(600),
+    'what the callback says': () => ({ token: 'opaque', expiresAt: Date.now() / 1000 + 600 }),
+  })) {
+    test(`comes a minute before the end, which is known from ${where}`, async (t) => {
+      await startOpen(t, { token: answer, pingAfter: 3_600_000 });
+      t.mock.timers.tick(539_999);
+      await turn();
+      assert.deepEqual(FakeSocket.last.sent, []);
+      t.mock.timers.tick(1);
+      await turn();
+      const [{ action, token }] = FakeSocket.last.sent;
+      assert.equal(action, 'authenticate');
+      assert.ok(token);
+    });
+  }
+
+  for (const [what, answer] of Object.entries({
+    'has ended by this clock': () => tokenFor(-10),
+    'is no JWT': () => 'opaque',
+    'has claims that are no JSON': () => 'e30.e30x.c2ln',
+    'has no end': () => 'e30.e30.c2ln',
+  })) {
+    test(`does not come for a token that ${what}`, async (t) => {
+      let asked = 0;
+      await startOpen(t, { token: () => (asked++, answer()), pingAfter: 7_000_000 });
+      t.mock.timers.tick(3_600_000);
+      await turn();
+      assert.equal(asked, 1);
+    });
+  }
+});
+
+describe('the page', () => {
+  function openPage(t) {
+    globalThis.window = new EventTarget();
+    globalThis.document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+    t.after(() => {
+      delete globalThis.window;
+      delete globalThis.document;
+    });
+  }
+
+  test('that goes offline ends the connection, and makes the next one once it is online', async (t) => {
+    openPage(t);
+    const client = await startOpen(t);
+    const first = FakeSocket.last;
+    window.dispatchEvent(new Event('offline'));
+    assert.equal(first.closed, 1000);
+    assert.deepEqual([client.state.name, client.state.delay], ['reconnecting', null]);
+    t.mock.timers.tick(3_600_000);
+    assert.equal(FakeSocket.all.length, 1);
+    window.dispatchEvent(new Event('online'));
+    assert.equal(FakeSocket.all.length, 2);
+  });
+
+  test('that is looked at again ends the delay, and asks an open connection whether it is there', async (t) => {
+    openPage(t);
+    await startOpen(t);
+    document.visibilityState = 'hidden';
+    document.dispatchEvent(new Event('visibilitychange'));
+    assert.deepEqual(FakeSocket.last.sent, []);
+    document.visibilityState = 'visible';
+    document.dispatchEvent(new Event('visibilitychange'));
+    assert.deepEqual(FakeSocket.last.sent, [{ action: 'ping' }]);
+
+    for (const [target, event] of [[window, 'pageshow'], [document, 'resume'], [document, 'visibilitychange']]) {
+      const sockets = FakeSocket.all.length;
+      FakeSocket.last.open();
+      FakeSocket.last.end();
+      target.dispatchEvent(new Event(event));
+      assert.equal(FakeSocket.all.length, sockets + 1, event);
+    }
+  });
+
+  test('is not heeded if the application does not want it, nor after the client stopped', async (t) => {
+    openPage(t);
+    await startOpen(t, { hints: false });
+    document.dispatchEvent(new Event('visibilitychange'));
+    assert.deepEqual(FakeSocket.last.sent, []);
+
+    const removed = t.mock.method(window, 'removeEventListener');
+    const client = connect(URL, { webSocket: FakeSocket });
+    await client.close();
+    assert.deepEqual(removed.mock.calls.map((call) => call.arguments[0]), ['online', 'offline', 'pageshow']);
+  });
+});
+
+describe('handlers', () => {
+  test('are called for their entity and type, until they leave', async (t) => {
+    const client = await startOpen(t);
+    const calls = [];
+    const note = (name) => () => calls.push(name);
+    const subscription = await subscribe(client, note('entity'));
+    client.onNotification(note('notification'));
+    const leave = client.onBroadcast(note('broadcast'));
+    client.onType('Broadcast', note('type'));
+    client.onType('News', note('news'));
+
+    const socket = FakeSocket.last;
+    socket.receive(push);
+    socket.receive({ ...push, entityId: 'order-2', eventId: 'e2' });
+    socket.receive({ type: 'User Push Notification', message: 1, eventId: 'e3' });
+    socket.receive({ type: 'Broadcast', message: 1, eventId: 'e4' });
+    socket.receive({ type: 'News', eventId: 'e5' });
+    socket.receiveData(new ArrayBuffer(8));
+    assert.deepEqual(calls.splice(0), ['entity', 'notification', 'broadcast', 'type', 'news']);
+
+    leave();
+    subscription.unsubscribe();
+    subscription.unsubscribe();
+    socket.receive({ ...push, eventId: 'e6' });
+    socket.receive({ type: 'Broadcast', message: 1, eventId: 'e7' });
+    assert.deepEqual(calls, ['type']);
+    assert.deepEqual(socket.sent.map(({ action }) => action), ['subscribe', 'unsubscribe']);
+  });
+
+  test('that throw are reported, and keep nothing from the others', async (t) => {
+    const client = await startOpen(t);
+    await subscribe(client, () => {
+      throw new Error('a mistake');
+    });
+    const heard = [];
+    await client.subscribe('order-1', (push) => heard.push(push));
+    const report = t.mock.method(globalThis, 'queueMicrotask', () => {});
+    FakeSocket.last.receive(push);
+    assert.deepEqual(heard, [push]);
+    assert.throws(report.mock.calls[0].arguments[0], { message: 'a mistake' });
+  });
+
+  test('may use the client; what follows comes after what is being told', async (t) => {
+    const client = await startOpen(t);
+    const states = [];
+    client.onState(() => client.close());
+    client.onState(({ name }) => states.push(name));
+    FakeSocket.last.end();
+    assert.deepEqual(states, ['reconnecting', 'stopped']);
+  });
+
+  test('are told when the server ends their subscription', async (t) => {
+    const client = await startOpen(t);
+    const ended = [];
+    const subscription = await subscribe(client, () => {}, (error) => ended.push(error.code));
+    FakeSocket.last.end();
+    t.mock.timers.tick(1000);
+    FakeSocket.last.open();
+    const [{ id }] = FakeSocket.last.sent;
+    FakeSocket.last.receive({ type: 'error', id, code: 'forbidden', message: 'no', retryable: false });
+    assert.deepEqual(ended, ['forbidden']);
+    subscription.unsubscribe();
+    assert.equal(FakeSocket.last.sent.length, 1);
+  });
+});
+
+describe('a message', () => {
+  test('is sent as it was when it was given, whatever becomes of it afterwards', async (t) => {
+    const client = start(t);
+    const message = { text: 'before' };
+    void client.send({ entityId: 'room-1', message }).catch(() => {});
+    message.text = 'after';
+    FakeSocket.last.open();
+    assert.deepEqual(FakeSocket.last.sent, [
+      { action: 'sendMessage', entityId: 'room-1', message: { text: 'before' }, id: '1' },
+    ]);
+  });
+
+  test('that is no JSON is refused at once, and harms nothing', async (t) => {
+    const client = await startOpen(t);
+    await assert.rejects(client.send({ message: 1n }), TypeError);
+    void client.send({ message: 1 }).catch(() => {});
+    assert.equal(FakeSocket.last.sent.length, 1);
+  });
+});
+
+describe('errors', () => {
+  for (const [reply, error] of [
+    [
+      { type: 'error', code: 'throttled', message: 'slow down', retryable: true },
+      { kind: 'server', code: 'throttled', message: 'slow down', retryable: true },
+    ],
+    [
+      { message: 'Endpoint request timed out', connectionId: 'c', requestId: 'r' },
+      { kind: 'gateway', code: 'timeout', message: 'Endpoint request timed out', retryable: true },
+    ],
+    [
+      { message: 'Bad request body', connectionId: 'c', messageId: 'm' },
+      { kind: 'gateway', code: 'badRequest', message: 'Bad request body' },
+    ],
+  ]) {
+    test(`carry what is said: ${JSON.stringify(reply)}`, async (t) => {
+      const client = await startOpen(t);
+      const sent = client.send({ message: 1 });
+      FakeSocket.last.receive(reply);
+      await assert.rejects(sent, { name: 'HeraldError', ...error });
+    });
+  }
+});
+
+describe('the clock', () => {
+  test('goes on when it is set back', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    let [date, steady] = [1_000_000_000_000, 0];
+    t.mock.method(Date, 'now', () => date);
+    t.mock.method(performance, 'now', () => steady);
+    const pass = (milliseconds) => {
+      date += milliseconds;
+      steady += milliseconds;
+      t.mock.timers.tick(milliseconds);
+    };
+    const client = connect(URL, { webSocket: FakeSocket });
+    t.after(() => client.close({ within: 0 }));
+    FakeSocket.last.open();
+    pass(100_000);
+    date -= 3_600_000;
+    pass(140_000);
+    assert.deepEqual(FakeSocket.last.sent, [{ action: 'ping' }]);
+  });
+});
+
+describe('a handshake that failed', () => {
+  for (const [what, fail] of Object.entries({
+    'an error and a close': (socket) => {
+      socket.fail('no');
+      socket.end();
+    },
+    'an error alone': (socket) => socket.fail(''),
+    'a close alone': (socket) => socket.end(),
+  })) {
+    test(`is known by ${what}`, async (t) => {
+      t.mock.method(globalThis, 'fetch', () => Promise.reject(new TypeError('fetch failed')));
+      const client = start(t);
+      const states = [];
+      client.onState(({ name, attempt }) => states.push([name, attempt]));
+      fail(FakeSocket.last);
+      await turn();
+      assert.deepEqual(states, [['reconnecting', 1]]);
+    });
+  }
+
+  test('is refused with the status that ws tells', async (t) => {
+    const client = start(t, { refusalLimit: 1 });
+    FakeSocket.last.fail('Unexpected server response: 403');
+    await turn();
+    assert.deepEqual(client.state.reason, { kind: 'refused', status: 403 });
+  });
+
+  test('is looked into over HTTP, without the query, which may hold a token', async (t) => {
+    const asked = t.mock.method(globalThis, 'fetch', async () => new Response());
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const url = 'wss://example.com:8443/prod?access_token=secret';
+    const client = connect(url, { webSocket: FakeSocket, refusalLimit: 1 });
+    FakeSocket.last.end();
+    await turn();
+    const [address, { mode, credentials }] = asked.mock.calls[0].arguments;
+    assert.deepEqual([address, mode, credentials], ['https://example.com:8443/prod', 'no-cors', 'omit']);
+    assert.deepEqual(client.state.reason, { kind: 'refused', status: null });
+  });
+});
+
+describe('guessed refusals', () => {
+  test('that come together count as one', async (t) => {
+    t.mock.method(globalThis, 'fetch', async () => new Response());
+    const client = start(t, { backoffBase: 1, refusalSpacing: 10_000 });
+    const refuse = async () => {
+      FakeSocket.last.end();
+      await turn();
+      await turn();
+      assert.equal(client.state.name, 'reconnecting');
+      t.mock.timers.tick(client.state.delay);
+    };
+    for (let refusals = 0; refusals < 5; refusals += 1) await refuse();
+    t.mock.timers.tick(10_000);
+    await refuse();
+    t.mock.timers.tick(10_000);
+    FakeSocket.last.end();
+    await turn();
+    await turn();
+    assert.deepEqual(client.state, { name: 'stopped', reason: { kind: 'refused', status: null } });
+  });
+});

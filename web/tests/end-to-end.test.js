@@ -1,0 +1,217 @@
+// The client against a real stack: sockets, functions, queues and table of herald-local.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+
+import WebSocket from 'ws';
+
+import { collector, startStack } from './stack.js';
+
+/** Counts the sockets that opened. */
+class Counted extends WebSocket {
+  static opened = 0;
+
+  constructor(...args) {
+    super(...args);
+    this.addEventListener('open', () => (Counted.opened += 1));
+  }
+}
+
+/** Tells as little of a failed handshake as a browser does. */
+class Silent extends WebSocket {
+  addEventListener(event, listener) {
+    super.addEventListener(event, event === 'error' ? () => listener({ message: '' }) : listener);
+  }
+}
+
+describe('a client', { timeout: 120_000 }, () => {
+  let stack;
+  before(async () => {
+    stack = await startStack();
+  });
+  after(() => stack.end());
+
+  test('gets what is pushed about its entities, and nothing after it left', async (t) => {
+    const client = stack.connect(t);
+    const [first, second] = [collector(), collector()];
+    const subscription = await client.subscribe('order-1', first);
+    await client.subscribe('order-1', second);
+    await stack.put('order-1', { state: 'shipped' });
+    const [push] = await first.count(1);
+    assert.deepEqual([push.type, push.entityId, push.message], ['Entity Updated', 'order-1', { state: 'shipped' }]);
+
+    subscription.unsubscribe();
+    await stack.put('order-1', { state: 'delivered' });
+    await second.count(2);
+    assert.equal(first.values.length, 1);
+  });
+
+  test('gets the reply to what it sends, and others get the message', async (t) => {
+    const [sender, receiver] = [stack.connect(t), stack.connect(t)];
+    const [own, heard, everybody] = [collector(), collector(), collector()];
+    await sender.subscribe('room-1', own);
+    await receiver.subscribe('room-1', heard);
+    receiver.onBroadcast(everybody);
+
+    assert.deepEqual((await sender.send({ message: [1], name: 'Aseem' })).message, [1]);
+    const { eventId } = await sender.send({ entityId: 'room-1', message: 'Hello', name: 'Aseem' });
+    const [push] = await heard.count(1);
+    assert.deepEqual([push.message, push.name, push.eventId], ['Hello', 'Aseem', eventId]);
+
+    const { eventIds } = await sender.send({ entityId: 'room-1', messages: [{ message: 1 }, { message: 2 }] });
+    const pushes = await heard.count(3);
+    assert.deepEqual(new Set(pushes.slice(1).map((push) => push.eventId)), new Set(eventIds));
+
+    await sender.send({ broadcast: true, message: 'all' });
+    assert.equal((await everybody.count(1))[0].message, 'all');
+    assert.deepEqual(own.values, []);
+  });
+
+  test('is told why a request failed', async (t) => {
+    const client = stack.connect(t);
+    await assert.rejects(client.subscribe('', () => {}), { kind: 'server', code: 'bad_request', retryable: false });
+    await assert.rejects(client.send({ entityId: 'room-1', messages: [] }), { kind: 'server', code: 'bad_request' });
+    await assert.rejects(client.send({ message: 'x'.repeat(33_000) }), { kind: 'tooLarge' });
+  });
+
+  test('comes back after its connection broke, with its subscriptions, and sends what waited, in order', async (t) => {
+    const proxy = await stack.proxy(t);
+    const client = stack.connect(t, {}, proxy.webSocket);
+    const watcher = stack.connect(t);
+    const [states, pushes, heard] = [collector(), collector(), collector()];
+    client.onState(states);
+    await client.subscribe('order-2', pushes);
+    await watcher.subscribe('room-2', heard);
+
+    await proxy.end();
+    await states.until(() => client.state.name === 'reconnecting');
+    const sent = [1, 2, 3].map((message) => client.send({ entityId: 'room-2', message }));
+    await proxy.listen(proxy.port);
+    await states.until(() => client.state.name === 'open' && states.values.length > 2);
+    await Promise.all(sent);
+    await heard.count(3);
+    assert.deepEqual(heard.values.map(({ message }) => message).sort(), [1, 2, 3]);
+    await stack.put('order-2', 'again');
+    assert.equal((await pushes.count(1))[0].message, 'again');
+  });
+
+  test('finds out that a connection is dead that has not ended', async (t) => {
+    const proxy = await stack.proxy(t);
+    const client = stack.connect(t, { pingAfter: 200, pongWithin: 2000 }, proxy.webSocket);
+    const [states, pushes] = [collector(), collector()];
+    client.onState(states);
+    await client.subscribe('order-3', pushes);
+    proxy.silence();
+    await states.until((values) => values.some(({ name }) => name === 'reconnecting'));
+    await states.until(() => client.state.name === 'open');
+    await stack.put('order-3', 'alive');
+    await pushes.count(1);
+  });
+
+  test('says that nobody knows what became of a message that was under way, or sends it again', async (t) => {
+    const proxy = await stack.proxy(t);
+    const client = stack.connect(t, {}, proxy.webSocket);
+    await client.send({ message: 'connected' });
+    proxy.silence();
+    const lost = client.send({ message: 'lost' });
+    const repeated = client.send({ message: 'repeated' }, { safe: true });
+    proxy.cut();
+    await assert.rejects(lost, { kind: 'unknown' });
+    assert.equal((await repeated).message, 'repeated');
+  });
+
+  test('renews its connection without a gap and without a repeat', async (t) => {
+    const client = stack.connect(t, { webSocket: Counted, renewAfter: 300, lingerFor: 2000 });
+    const watcher = stack.connect(t);
+    const [pushes, heard] = [collector(), collector()];
+    await client.subscribe('order-4', pushes);
+    await watcher.subscribe('order-4', heard);
+    Counted.opened = 0;
+    let events = 0;
+    while (Counted.opened < 10) {
+      await Promise.all([
+        stack.put('order-4', ++events, ++events),
+        client.send({ entityId: 'order-4', message: `own ${events}` }),
+      ]);
+    }
+    await heard.until((values) => values.length >= events * 1.5);
+    await pushes.count(events);
+    assert.deepEqual(
+      pushes.values.map(({ message }) => message).sort((a, b) => a - b),
+      Array.from({ length: events }, (_, index) => index + 1),
+    );
+  });
+
+  test('sends what waits before it closes', async (t) => {
+    const [client, watcher] = [stack.connect(t), stack.connect(t)];
+    const heard = collector();
+    await watcher.subscribe('room-5', heard);
+    const sent = client.send({ entityId: 'room-5', message: 'goodbye' });
+    await client.close();
+    await sent;
+    await heard.count(1);
+    assert.deepEqual(client.state, { name: 'stopped', reason: { kind: 'closed' } });
+    await assert.rejects(client.send({ message: 'late' }), { kind: 'stopped' });
+  });
+
+  test('stops after three refused authorisations, with a token each', async (t) => {
+    const proxy = await stack.proxy(t);
+    proxy.refuseWith(401);
+    let tokens = 0;
+    const client = stack.connect(t, { token: async () => `token-${++tokens}` }, proxy.webSocket);
+    const states = collector();
+    client.onState(states);
+    await states.until(() => client.state.name === 'stopped');
+    assert.deepEqual(client.state, { name: 'stopped', reason: { kind: 'refused', status: 401 } });
+    assert.equal(tokens, 3);
+  });
+
+  test('takes a failed handshake for a refusal where it sees no status, if the server answers', async (t) => {
+    const proxy = await stack.proxy(t);
+    proxy.refuseWith(403);
+    const client = stack.connect(t, { webSocket: Silent, refusalSpacing: 0 }, proxy.webSocket);
+    const states = collector();
+    client.onState(states);
+    await states.until(() => client.state.name === 'stopped');
+    assert.deepEqual(client.state, { name: 'stopped', reason: { kind: 'refused', status: null } });
+  });
+
+  for (const [what, webSocket] of Object.entries({ told: WebSocket, 'not told': Silent })) {
+    test(`goes on when the server cannot be reached, ${what} why`, async (t) => {
+      const proxy = await stack.proxy(t);
+      await proxy.end();
+      const client = stack.connect(t, { webSocket, refusalSpacing: 0 }, proxy.webSocket);
+      const states = collector();
+      client.onState(states);
+      await states.count(6);
+      await proxy.listen(proxy.port);
+      await client.send({ message: 'here' });
+      assert.equal(client.state.name, 'open');
+    });
+  }
+
+  test('uses the WebSocket of Node.js, if it has one', { skip: !globalThis.WebSocket }, async (t) => {
+    const proxy = await stack.proxy(t);
+    proxy.refuseWith(401);
+    const options = { webSocket: undefined, refusalSpacing: 0, token: () => 'a.b.c' };
+    const refused = stack.connect(t, options, proxy.webSocket);
+    const states = collector();
+    refused.onState(states);
+    await states.until(() => refused.state.name === 'stopped');
+    assert.deepEqual(refused.state.reason, { kind: 'refused', status: null });
+
+    const client = stack.connect(t, { webSocket: undefined });
+    assert.equal((await client.send({ message: 'here' })).message, 'here');
+  });
+
+  test('does not take 429 for a refusal where it sees the status', async (t) => {
+    const proxy = await stack.proxy(t);
+    proxy.refuseWith(429);
+    const client = stack.connect(t, {}, proxy.webSocket);
+    const states = collector();
+    client.onState(states);
+    await states.count(6);
+    proxy.refuseWith(undefined);
+    await client.send({ message: 'here' });
+  });
+});

@@ -28,7 +28,7 @@ pub struct Verifier {
 /// What signatures are checked with.
 #[derive(Debug)]
 enum Signers {
-    Issuer(Cached<Issuer>),
+    Issuer(Box<Cached<Issuer>>),
     Secret(Cached<SecretStore>),
     Nobody,
 }
@@ -40,7 +40,7 @@ impl Verifier {
         secrets: impl FnOnce() -> aws_sdk_secretsmanager::Client,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let signers = match settings.mode {
-            Mode::Jwks(issuer) => Signers::Issuer(Cached::new(Issuer::new(&issuer)?)),
+            Mode::Jwks(issuer) => Signers::Issuer(Box::new(Cached::new(Issuer::new(&issuer)?))),
             Mode::Secret(arn) => Signers::Secret(Cached::new(SecretStore::new(secrets(), arn))),
             Mode::Open => Signers::Nobody,
         };

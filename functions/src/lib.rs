@@ -4,6 +4,7 @@
 //! binary in `src/bin` only wires those to AWS.
 
 pub mod admission;
+pub mod authenticate;
 pub mod authorizer;
 pub mod caller;
 pub mod connect;

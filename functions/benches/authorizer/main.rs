@@ -27,10 +27,10 @@ use std::time::Instant;
 use crate::{function::Authorizer, issuer::Issuer, tokens::Signer};
 
 /// How often a process is started.
-const STARTS: usize = 15;
+const STARTS: usize = 9;
 
 /// How many warm checks each of them makes.
-const CHECKS: usize = 1000;
+const CHECKS: usize = 500;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {

@@ -66,7 +66,9 @@ impl AuthorizerAnswer {
     pub(super) fn allow(method_arn: &str, identity: Identity) -> Result<Self, TooLarge> {
         let user_id = identity.user.map(String::from);
         let context = Context {
-            token_expires_at: identity.expires_at.map(|seconds| seconds.to_string()),
+            token_expires_at: identity
+                .expires_at
+                .map(|expiry| expiry.epoch_seconds().to_string()),
             permissions: identity.permissions.to_json(),
             user_id: user_id.clone(),
         };
@@ -108,7 +110,7 @@ impl AuthorizerAnswer {
 
 #[cfg(test)]
 mod tests {
-    use herald_shared::{ids::UserId, permissions::Permissions};
+    use herald_shared::{ids::UserId, permissions::Permissions, token_expiry::TokenExpiry};
     use serde_json::json;
 
     use super::*;
@@ -118,7 +120,7 @@ mod tests {
     fn identity(permissions: &str) -> Identity {
         Identity {
             user: UserId::new("alice").ok(),
-            expires_at: Some(1_800_000_000),
+            expires_at: Some(TokenExpiry::from_epoch_seconds(1_800_000_000)),
             permissions: Permissions::from_json(permissions).expect("permissions"),
         }
     }

@@ -3,14 +3,13 @@
 //! Source: RFC 7519, section 4.1, and for `client_id` and `token_use`
 //! <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>
 
-use herald_shared::{ids::UserId, permissions::Permissions};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use herald_shared::{ids::UserId, permissions::Permissions, token_expiry::TokenExpiry};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{InvalidToken, Rejection};
-
-/// How far the issuer's clock and ours may be apart, in seconds.
-const LEEWAY: u64 = 30;
 
 /// The last second of the year 9999. A later `exp` is a mistake, and no date to calculate with.
 const LAST_SECOND: f64 = 253_402_300_799.0;
@@ -20,8 +19,8 @@ const LAST_SECOND: f64 = 253_402_300_799.0;
 pub struct Identity {
     /// The token's `sub`; none if nobody asked for a token.
     pub user: Option<UserId>,
-    /// The token's `exp` in epoch seconds; none if nobody asked for a token.
-    pub expires_at: Option<u64>,
+    /// The token's `exp`; none if nobody asked for a token.
+    pub expires_at: Option<TokenExpiry>,
     /// The token's claim `herald`, or the default.
     pub permissions: Permissions,
 }
@@ -65,8 +64,8 @@ enum OneOrMany {
 }
 
 impl Claims {
-    /// Whose token it is, if at `now`, in epoch seconds, all is as expected.
-    pub(super) fn check(self, expected: &Expected, now: u64) -> Result<Identity, Rejection> {
+    /// Whose token it is, if at `now` all is as expected.
+    pub(super) fn check(self, expected: &Expected, now: SystemTime) -> Result<Identity, Rejection> {
         let expires_at = self.time(now)?;
         self.origin(expected)?;
         let user = self.sub.ok_or(InvalidToken::Nobody)?;
@@ -84,16 +83,17 @@ impl Claims {
     }
 
     /// When the token ends, if it is valid now.
-    fn time(&self, now: u64) -> Result<u64, InvalidToken> {
+    fn time(&self, now: SystemTime) -> Result<TokenExpiry, InvalidToken> {
         let user = || self.sub.clone();
         let NumericDate(expires_at) = self.exp.ok_or_else(|| InvalidToken::Endless(user()))?;
-        if now >= expires_at + LEEWAY {
+        let expires_at = TokenExpiry::from_epoch_seconds(expires_at);
+        if expires_at.has_passed(now) {
             return Err(InvalidToken::Expired(user()));
         }
+        let latest = (now + TokenExpiry::LEEWAY).duration_since(UNIX_EPOCH);
+        let latest = latest.unwrap_or_default().as_secs();
         match self.nbf {
-            Some(NumericDate(from)) if from > now + LEEWAY => {
-                Err(InvalidToken::NotYetValid(user()))
-            }
+            Some(NumericDate(from)) if from > latest => Err(InvalidToken::NotYetValid(user())),
             _ => Ok(expires_at),
         }
     }
@@ -143,6 +143,8 @@ fn as_written<'de, D: Deserializer<'de>>(claim: D) -> Result<Option<Box<RawValue
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const NOW: u64 = 1_800_000_000;
@@ -157,7 +159,8 @@ mod tests {
 
     fn check(json: &str, expected: &Expected) -> Result<Identity, String> {
         let claims: Claims = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        claims.check(expected, NOW).map_err(|rejection| {
+        let now = UNIX_EPOCH + Duration::from_secs(NOW);
+        claims.check(expected, now).map_err(|rejection| {
             let source = std::error::Error::source(&rejection);
             source.map_or(rejection.to_string(), ToString::to_string)
         })
@@ -191,7 +194,7 @@ mod tests {
             identity,
             Ok(Identity {
                 user: UserId::new("alice").ok(),
-                expires_at: Some(NOW + 60),
+                expires_at: Some(TokenExpiry::from_epoch_seconds(NOW + 60)),
                 permissions: permissions.expect("permissions"),
             })
         );

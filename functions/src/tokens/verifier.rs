@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime},
 };
 
 use jsonwebtoken::{Algorithm, DecodingKey, Header};
@@ -28,7 +28,7 @@ pub struct Verifier {
 /// What signatures are checked with.
 #[derive(Debug)]
 enum Signers {
-    Issuer(Cached<Issuer>),
+    Issuer(Box<Cached<Issuer>>),
     Secret(Cached<SecretStore>),
     Nobody,
 }
@@ -40,7 +40,7 @@ impl Verifier {
         secrets: impl FnOnce() -> aws_sdk_secretsmanager::Client,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let signers = match settings.mode {
-            Mode::Jwks(issuer) => Signers::Issuer(Cached::new(Issuer::new(&issuer)?)),
+            Mode::Jwks(issuer) => Signers::Issuer(Box::new(Cached::new(Issuer::new(&issuer)?))),
             Mode::Secret(arn) => Signers::Secret(Cached::new(SecretStore::new(secrets(), arn))),
             Mode::Open => Signers::Nobody,
         };
@@ -67,8 +67,7 @@ impl Verifier {
             Signers::Secret(secret) => signed_with_secret(token, secret).await?,
             Signers::Nobody => return Err(InvalidToken::UnknownKey(header.kid).into()),
         };
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        claims.check(&self.expected, now.as_secs())
+        claims.check(&self.expected, now)
     }
 }
 

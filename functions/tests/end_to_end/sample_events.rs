@@ -33,6 +33,7 @@ async fn every_function_accepts_its_sample_event() {
     for (file, function) in [
         ("authorizer.json", "AuthorizerFunction"),
         ("connect.json", "ConnectFunction"),
+        ("authenticate.json", "AuthenticateFunction"),
         ("subscribe.json", "SubscribeFunction"),
         ("sendMessage.json", "SendMessageFunction"),
         ("default.json", "DefaultFunction"),
@@ -54,6 +55,8 @@ async fn every_function_accepts_its_sample_event() {
                 assert!(failures.is_empty(), "{result}");
             }
             "DisconnectFunction" => assert!(result.is_null()),
+            // Without authentication there is no token to renew.
+            "AuthenticateFunction" => assert_eq!(result["statusCode"], 400, "{result}"),
             "DefaultFunction" => assert!(result["body"].is_string(), "{result}"),
             _ => assert_eq!(result["statusCode"], 200, "{file}: {result}"),
         }

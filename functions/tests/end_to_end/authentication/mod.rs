@@ -1,5 +1,6 @@
 //! Who may connect: tokens of an issuer, of a secret, and none.
 
+mod authenticating;
 mod issuer;
 mod issuers;
 mod key_endpoint;

@@ -26,6 +26,7 @@ fn its_routes_lead_to_the_functions() {
             ("$connect", "ConnectFunction", false),
             ("$disconnect", "DisconnectFunction", false),
             ("$default", "DefaultFunction", true),
+            ("authenticate", "AuthenticateFunction", true),
             ("sendMessage", "SendMessageFunction", true),
             ("subscribe", "SubscribeFunction", true),
             ("unsubscribe", "UnsubscribeFunction", true),
@@ -68,6 +69,18 @@ fn its_functions_get_the_environment_they_read() {
                 "TOKEN_SECRET_ARN": "",
                 "DEFAULT_PERMISSIONS": "",
                 "ALLOWED_ORIGINS": "*",
+            }),
+        ),
+        (
+            "authenticate",
+            json!({
+                "TABLE_NAME": table,
+                "MESSAGES_PER_SECOND": "20",
+                "AUTHENTICATION": "open",
+                "TOKEN_ISSUER": "",
+                "TOKEN_AUDIENCE": "",
+                "TOKEN_SECRET_ARN": "",
+                "DEFAULT_PERMISSIONS": "",
             }),
         ),
         (
@@ -115,7 +128,7 @@ fn its_functions_get_the_environment_they_read() {
         assert_eq!(json!(function.environment), environment, "{binary}");
         assert!(function.code.is_absolute() && function.code.ends_with("functions"));
     }
-    assert_eq!(stack.functions.len(), 8);
+    assert_eq!(stack.functions.len(), 9);
 }
 
 #[test]
@@ -153,10 +166,12 @@ fn it_makes_a_secret_for_tokens_if_it_is_given_none() {
         panic!("one secret, not {:?}", stack.secrets);
     };
     assert_eq!(stack.outputs["TokenSecretArn"], secret.arn);
-    let mut functions = stack.functions.iter();
-    let authorizer = functions.find(|function| function.binary == "authorizer");
-    let environment = &authorizer.expect("an authorizer").environment;
-    assert_eq!(environment["TOKEN_SECRET_ARN"], secret.arn);
+    for binary in ["authorizer", "authenticate"] {
+        let mut functions = stack.functions.iter();
+        let function = functions.find(|function| function.binary == binary);
+        let environment = &function.expect(binary).environment;
+        assert_eq!(environment["TOKEN_SECRET_ARN"], secret.arn);
+    }
     assert!(own_stack().secrets.is_empty());
 }
 

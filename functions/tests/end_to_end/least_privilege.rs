@@ -41,9 +41,11 @@ async fn what_is_granted_is_enough() {
 
 /// Each action that the template grants a function, on each of its resources.
 fn granted() -> Vec<Revoked> {
+    let endpoint = "http://127.0.0.1:3030";
     let settings = Settings {
         parameters: parameters(),
-        ..Settings::new("http://127.0.0.1:3030")
+        defaults: AUTHENTICATION.parameters(endpoint),
+        ..Settings::new(endpoint)
     };
     let stack = Stack::read(&repository().join("template.yaml"), &settings).unwrap();
     let mut granted = Vec::new();
@@ -177,7 +179,7 @@ async fn a_user_who_is_thrown_out(stack: &TestStack) {
     let detail = json!({"userId": "eve"});
     stack.put_event("Disconnect User", detail).await;
     assert_eq!(client.frame().await["type"], "disconnect");
-    client.close().await;
+    client.closed().await;
 }
 
 /// Everything of a connection that does not exist any more goes with the next push.

@@ -225,7 +225,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::template::Settings;
+    use crate::{Authentication, template::Settings};
 
     #[test]
     fn a_call_is_known_by_the_access_key_it_is_signed_with() {
@@ -347,6 +347,11 @@ mod tests {
 
     fn own_stack() -> Stack {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-        Stack::read(&file, &Settings::new("http://127.0.0.1:3030")).expect("our own template")
+        let endpoint = "http://127.0.0.1:3030";
+        let settings = Settings {
+            defaults: Authentication::Open.parameters(endpoint),
+            ..Settings::new(endpoint)
+        };
+        Stack::read(&file, &settings).expect("our own template")
     }
 }

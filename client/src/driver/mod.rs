@@ -132,6 +132,12 @@ enum Waiting {
     Subscription(SubscriberId, oneshot::Sender<Result<(), RequestError>>),
 }
 
+impl Waiting {
+    fn is_of(&self, subscriber: SubscriberId) -> bool {
+        matches!(self, Self::Subscription(waiting, _) if *waiting == subscriber)
+    }
+}
+
 impl Driver {
     /// What a command means to the machine, if it does.
     fn input_of(&mut self, command: Command) -> Option<Input> {
@@ -148,6 +154,7 @@ impl Driver {
             }
             Command::Unsubscribe { subscriber } => {
                 let entity = self.readers.unsubscribe(subscriber)?;
+                self.waiting.retain(|_, waiting| !waiting.is_of(subscriber));
                 Some(Input::Unsubscribe { entity })
             }
             Command::Read { kind, mailbox } => {

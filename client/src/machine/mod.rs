@@ -18,6 +18,8 @@ mod timers;
 
 #[cfg(test)]
 mod behaviour;
+#[cfg(test)]
+mod random_walk;
 
 use std::mem;
 

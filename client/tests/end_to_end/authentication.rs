@@ -63,7 +63,7 @@ async fn a_user_gets_what_is_theirs_and_no_more() {
 async fn a_token_that_the_server_refuses_stops_the_client() {
     let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
     let expired = stack
-        .tokens("alice", json!({}), -10)
+        .tokens("alice", json!({}), -3600)
         .back_off(Duration::from_millis(1), Duration::from_millis(1));
     let refused = in_time(
         "the client stopped",

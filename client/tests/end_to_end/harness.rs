@@ -47,7 +47,16 @@ impl TestStack {
     pub async fn restart(self) -> Self {
         let address = self.address();
         self.running.shutdown().await;
-        let listener = TcpListener::bind(address).await.expect("the port we had");
+        // The old listener closes a moment later.
+        let listener = in_time("the port is free", async {
+            loop {
+                match TcpListener::bind(address).await {
+                    Ok(listener) => return listener,
+                    Err(_) => sleep(Duration::from_millis(10)).await,
+                }
+            }
+        })
+        .await;
         Self::run(
             self._turn,
             listener,

@@ -24,9 +24,13 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 
 static SERVER_FRAME: LazyLock<Validator> = LazyLock::new(|| validator("ServerFrame"));
 
-/// Fails unless a frame that a client received is one that the document describes.
+/// Fails unless a frame that a client received is one that the document describes. One with a number
+/// that no type of Rust has room for only has to be JSON.
 pub fn check_received(frame: &str) {
-    let value: Value = serde_json::from_str(frame).expect(frame);
+    let _: &RawValue = serde_json::from_str(frame).expect(frame);
+    let Ok(value) = serde_json::from_str(frame) else {
+        return;
+    };
     assert!(
         SERVER_FRAME.is_valid(&value),
         "asyncapi.yaml describes no such frame: {frame}"

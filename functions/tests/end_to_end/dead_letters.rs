@@ -47,7 +47,7 @@ async fn a_push_that_could_not_be_delivered_is_after_its_replay() {
 
     queues.replay().await;
     let frame = client.frame().await;
-    assert_eq!(frame, json!({"type": "Broadcast", "message": "late"}));
+    assert_eq!(frame, late());
     until("both queues are empty", async || {
         queues.length(&queues.notifications).await == 0
             && queues.length(&queues.dead_letters).await == 0
@@ -88,8 +88,16 @@ async fn a_replay_without_a_destination_moves_nothing_and_says_so() {
     stack.stop().await;
 }
 
+fn late() -> Value {
+    json!({
+        "type": "Broadcast",
+        "message": "late",
+        "eventId": "e-1",
+        "time": "2026-11-20T10:15:30Z",
+    })
+}
+
 fn push_for(connection: &str) -> Push {
-    let frame: Value = json!({"type": "Broadcast", "message": "late"});
     Push {
         event_id: "e-1".to_owned(),
         time: "2026-11-20T10:15:30Z".to_owned(),
@@ -101,7 +109,7 @@ fn push_for(connection: &str) -> Push {
             attempt: 1,
         },
         except: None,
-        frame: RawValue::from_string(frame.to_string()).unwrap(),
+        frame: RawValue::from_string(late().to_string()).unwrap(),
         then_disconnect: false,
     }
 }

@@ -1,11 +1,11 @@
 //! Whether a connection may send another message: how fast it sends, and whether its token is still good.
 //!
 //! The count is on the connection's row, where every process of every function charges it, but not for
-//! each message: a process is charged for several messages ahead and gives them out by itself. So over
-//! its life a connection never sends more than its rate and one burst, while a message costs a fraction
-//! of a write. What a process was charged for and did not give out is lost to the connection: one whose
-//! messages meet many processes may be refused at less than its rate, by as much as a process is
-//! charged for at a time.
+//! each message: a process that meets a connection again and again charges it for several messages
+//! ahead and gives them out by itself. So over its life a connection never sends more than its rate and
+//! one burst, while a message costs a fraction of a write. What a process charged ahead and did not give
+//! out is lost to the connection. The first charge is for one message, because a client that says much
+//! at once meets as many processes, and loses nothing by it then.
 //!
 //! A refusal is remembered, so that a flood costs no writes either.
 
@@ -28,11 +28,13 @@ use crate::{
     reply::{not_known, store_failed},
 };
 
-/// A process is charged ahead for the messages of a second divided by this.
+/// A process charges for at most the messages of a second divided by this.
 const PARTS: u32 = 4;
 
-/// After a pause, a connection may send the messages of so many seconds at once.
-const BURST_SECONDS: u32 = 2;
+/// After a pause, and when it is new, a connection may send the messages of so many seconds at once. By
+/// default these are as many as it may have subscriptions: a client that comes back has all of them to
+/// make again.
+const BURST_SECONDS: u32 = 5;
 
 /// How many connections a process remembers. Forgetting one costs a write when it sends again.
 const REMEMBERED: usize = 10_000;
@@ -48,9 +50,10 @@ pub struct Admission<'a, S> {
 /// What this process knows of a connection.
 #[derive(Clone, Copy, Debug)]
 enum Known {
-    /// It is charged for so many messages more.
+    /// It is charged for so many messages more, of so many that it was charged for at once.
     Admitted {
         left: u32,
+        charged: NonZeroU32,
         /// When its token ends, if it has one.
         expiry: Option<TokenExpiry>,
     },
@@ -122,8 +125,7 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
 
     async fn charge_ahead(&self, message: &Message) -> Result<Option<TokenExpiry>, Refusal> {
         let now = message.received_at;
-        let messages =
-            NonZeroU32::new(self.rate.per_second.get() / PARTS).unwrap_or(NonZeroU32::MIN);
+        let messages = self.next_charge(message);
         let admitted = self
             .store
             .admit(&message.connection, messages, self.rate, now)
@@ -134,7 +136,15 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
                 token_expires_at: expiry,
             } => {
                 let left = messages.get() - 1;
-                self.remember(message, Known::Admitted { left, expiry });
+                let charged = messages;
+                self.remember(
+                    message,
+                    Known::Admitted {
+                        left,
+                        charged,
+                        expiry,
+                    },
+                );
                 Ok(expiry)
             }
             Admitted::TooFast => {
@@ -143,6 +153,17 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
                 Err(self.too_fast())
             }
             Admitted::ConnectionGone => Err(not_known()),
+        }
+    }
+
+    /// Twice as many messages as the last time, and one if there was none.
+    fn next_charge(&self, message: &Message) -> NonZeroU32 {
+        let most = NonZeroU32::new(self.rate.per_second.get() / PARTS).unwrap_or(NonZeroU32::MIN);
+        match self.connections().get(&message.connection) {
+            Some(Known::Admitted { charged, .. }) => {
+                charged.saturating_add(charged.get()).min(most)
+            }
+            Some(Known::Refused { .. }) | None => NonZeroU32::MIN,
         }
     }
 
@@ -229,6 +250,18 @@ mod tests {
             let stranded = processes.len() as u32 * RATE.get() / PARTS;
             assert!((most - stranded..=most).contains(&admitted), "{admitted}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_burst_is_not_lost_to_the_many_processes_it_meets() {
+        let store = connected(None).await;
+        let burst = RATE.get() * BURST_SECONDS;
+        for _ in 0..burst {
+            let process = Admission::new(&store, RATE);
+            assert_eq!(refusal(&process, 0).await, None);
+        }
+        let process = Admission::new(&store, RATE);
+        assert_eq!(refusal(&process, 0).await, Some(ErrorCode::Throttled));
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use herald_local::{
 };
 use serde_json::json;
 
-use crate::harness::{TestStack, repository, until};
+use crate::harness::{EVERYTHING, TestStack, repository, until};
 
 /// The only mode in which the authorizer makes a call.
 const AUTHENTICATION: Authentication = Authentication::Secret;
@@ -122,6 +122,7 @@ fn parameters() -> BTreeMap<String, String> {
 /// What makes every function do all that it can.
 async fn scenario(stack: &TestStack) {
     messages(stack).await;
+    a_renewal(stack).await;
     a_push_that_fails_at_first(stack).await;
     a_dead_letter(stack).await;
     a_user_who_is_thrown_out(stack).await;
@@ -140,6 +141,13 @@ async fn messages(stack: &TestStack) {
     assert_eq!(subscriber.frame().await["message"], "hello");
     let unsubscribe = json!({"action": "unsubscribe", "entityId": "order-1"});
     assert_eq!(subscriber.ask(unsubscribe).await["type"], "ack");
+}
+
+async fn a_renewal(stack: &TestStack) {
+    let mut client = stack.client_of("ann").await;
+    client.subscribe("order-2").await;
+    let authenticate = json!({"action": "authenticate", "token": stack.token("ann", EVERYTHING)});
+    assert_eq!(client.ask(authenticate).await["type"], "ack");
 }
 
 /// What is not taken goes back to the queue.

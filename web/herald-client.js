@@ -801,7 +801,6 @@ export class ClientMachine {
     connection.renewAt = this.#now + Math.round(this.#rules.renewAfter * (1 - 0.1 * this.#random()));
     connection.unsettled = new Set(this.#wanted.keys());
     this.#refusals = 0;
-    this.#lastGuess = -Infinity;
     this.#timers.cancel(`attempt ${socket}`);
     this.#timers.set(`stable ${socket}`, this.#now + this.#rules.stableAfter, () => this.#backOff.reset());
     if (connection === this.#current) this.#use(connection);
@@ -1086,7 +1085,6 @@ export class ClientMachine {
   #note(connection, entity, state) {
     const backOff = connection.asked.get(entity)?.backOff ?? this.#newBackOff();
     const asked = { state: state ?? 'due', backOff };
-    if (state === 'subscribed') backOff.reset();
     if (state) connection.asked.set(entity, asked);
     else connection.asked.delete(entity);
     if (this.#inUse().includes(connection)) connection.unsettled.add(entity);

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
-import { collector, startStack } from './stack.js';
+import { collector, countedWebSocket, startStack } from './stack.js';
 
 const permissions = { 'order:*': ['subscribe'] };
 
-describe('a client with tokens', { timeout: 120_000 }, () => {
+describe('a client with tokens', { timeout: 600_000 }, () => {
   let stack;
   before(async () => {
     stack = await startStack('--auth', 'secret');
@@ -68,12 +68,11 @@ describe('a client with tokens', { timeout: 120_000 }, () => {
       enough(++asked);
       return stack.token({ userId: 'dave', permissions, expiresIn: 6 });
     };
-    const client = stack.connect(t, { token });
-    const states = collector();
-    client.onState(states);
+    const webSocket = countedWebSocket();
+    const client = stack.connect(t, { token, webSocket });
     await client.subscribe('order:1', () => {});
     await enough.count(5);
-    await client.send({ message: 'still here' });
-    assert.deepEqual(states.values.map(({ name }) => name), ['open']);
+    await client.subscribe('order:2', () => {});
+    assert.equal(webSocket.opened, 1);
   });
 });

@@ -160,3 +160,15 @@ export function collector() {
   collect.count = (count) => collect.until(({ length }) => length >= count);
   return collect;
 }
+
+/** A class of WebSockets that counts those of it that opened. */
+export function countedWebSocket() {
+  return class Counted extends WebSocket {
+    static opened = 0;
+
+    constructor(...args) {
+      super(...args);
+      this.addEventListener('open', () => (Counted.opened += 1));
+    }
+  };
+}

@@ -658,6 +658,9 @@ export class ClientMachine {
   #underWay = new Map();
   /** @type {Queued[]} */
   #outbox = [];
+  /** Because the server was sent too much. */
+  #outboxRests = false;
+  #throttling;
   #seen;
   /** Messages that may be the client's own. @type {Held[]} */
   #held = [];
@@ -671,6 +674,7 @@ export class ClientMachine {
     this.#rules = { ...DEFAULTS, ...definedOf(rules) };
     this.#random = random;
     this.#backOff = this.#newBackOff();
+    this.#throttling = this.#newBackOff();
     this.#seen = new RecentIds(this.#rules.repeatWindow);
   }
 
@@ -1051,7 +1055,8 @@ export class ClientMachine {
   #notSubscribed(connection, entity, error) {
     if (!this.#inUse().includes(connection)) return;
     const wanted = this.#wanted.get(entity);
-    if (wanted?.established && mayPass(error)) return this.#subscribeLater(connection, entity);
+    const isWorthAnotherTry = wanted && (isThrottled(error) || (wanted.established && mayPass(error)));
+    if (isWorthAnotherTry) return this.#subscribeLater(connection, entity);
     // Without a refusal of the server's own, the subscription may have been stored.
     this.#note(connection, entity, error.kind === 'server' ? undefined : 'subscribed');
     this.#wanted.delete(entity);
@@ -1136,7 +1141,7 @@ export class ClientMachine {
         this.#askAbout(connection, entity);
         room = this.#rules.inFlightLimit - this.#countUnderWay(connection);
       }
-      if (connection !== this.#current) continue;
+      if (connection !== this.#current || this.#outboxRests) continue;
       for (; room > 0 && this.#outbox.length > 0; room -= 1) {
         const message = this.#takeFromOutbox(0);
         this.#ask({ connection, action: 'sendMessage', message }, message.body);
@@ -1172,6 +1177,7 @@ export class ClientMachine {
       case 'authenticate':
         return request.connection.tokenBackOff.reset();
       case 'sendMessage':
+        this.#throttling.reset();
         return this.#do({ kind: 'resolve', request: request.message.request, reply });
     }
   }
@@ -1189,8 +1195,20 @@ export class ClientMachine {
         if (request.connection === this.#current) this.#renew();
         return;
       case 'sendMessage':
+        if (isThrottled(error)) return this.#sendAgainLater(request.message);
         return this.#reject(request.message.request, error);
     }
+  }
+
+  /** It was not carried out, and may be when less is sent. @param {Queued} message */
+  #sendAgainLater(message) {
+    const later = this.#outbox.findIndex(({ request }) => request > message.request);
+    this.#putIntoOutbox([message], later < 0 ? this.#outbox.length : later);
+    if (this.#outboxRests) return;
+    this.#outboxRests = true;
+    this.#timers.set('outbox', this.#now + this.#throttling.next(), () => {
+      this.#outboxRests = false;
+    });
   }
 
   /** No reply came in time. @param {number} id */
@@ -1529,6 +1547,11 @@ function serverErrorOf({ code = '', message = '', retryable = false }) {
 /** Whether the same request may succeed later. @param {Failure} error */
 function mayPass(error) {
   return error.kind === 'server' ? error.retryable : error.kind !== 'tooLarge' && error.kind !== 'stopped';
+}
+
+/** Whether it was too much at once, and was not carried out. @param {Failure} error */
+function isThrottled(error) {
+  return (error.kind === 'server' || error.kind === 'gateway') && error.code === 'throttled';
 }
 
 /** @param {Frame} frame @returns {Destination} */

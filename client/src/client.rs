@@ -169,8 +169,8 @@ impl Client {
         self.state.borrow().clone()
     }
 
-    /// How the connection stands, again and again. A reader that is slow sees the latest state and not
-    /// those between.
+    /// How the connection stands from now on, change by change. A reader that is slow sees the latest state
+    /// and not those between.
     ///
     /// ```no_run
     /// use herald_client::ConnectionState;
@@ -188,7 +188,9 @@ impl Client {
     /// # }
     /// ```
     pub fn states(&self) -> watch::Receiver<ConnectionState> {
-        self.state.clone()
+        let mut states = self.state.clone();
+        states.mark_unchanged();
+        states
     }
 
     /// A hint that there is a network: reconnects at once, or finds out whether the connection is there.

@@ -48,6 +48,15 @@ impl RequestError {
             Self::TooLarge | Self::Stopped => false,
         }
     }
+
+    /// Whether it was too much at once, and was not carried out.
+    pub(crate) fn is_throttled(&self) -> bool {
+        match self {
+            Self::Server(error) => error.code() == Some(ErrorCode::Throttled),
+            Self::Gateway(error) => error.kind == GatewayErrorKind::Throttled,
+            _ => false,
+        }
+    }
 }
 
 /// Herald's own error.

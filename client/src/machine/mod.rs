@@ -53,6 +53,9 @@ pub(crate) struct Machine {
     network_is_down: bool,
     subscriptions: Subscriptions,
     outbox: Outbox,
+    /// Until when the outbox rests because the server was sent too much; none: it does not.
+    outbox_rests_until: Option<Moment>,
+    throttling: BackOff,
     repeats: Repeats,
     held: Vec<Held>,
     /// Until when the client may close cleanly; none: it does not close.
@@ -78,6 +81,8 @@ impl Machine {
             network_is_down: false,
             subscriptions: Subscriptions::default(),
             outbox: Outbox::default(),
+            outbox_rests_until: None,
+            throttling: BackOff::default(),
             held: Vec::new(),
             closing: None,
             effects: Vec::new(),

@@ -282,8 +282,13 @@ impl Walk {
         let Request { action, entity, .. } =
             socket.unanswered.remove(&number).expect("it was there");
         let frame = if bad && action != "unsubscribe" {
-            let retryable = self.random.bool();
-            json!({"type": "error", "id": number.to_string(), "code": "any", "message": "no", "retryable": retryable})
+            let codes = [
+                ("throttled", true),
+                ("internal", true),
+                ("forbidden", false),
+            ];
+            let (code, retryable) = self.random.choice(codes).expect("one of them");
+            json!({"type": "error", "id": number.to_string(), "code": code, "message": "no", "retryable": retryable})
         } else {
             if let Some(entity) = entity {
                 match action.as_str() {

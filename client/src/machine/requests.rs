@@ -7,6 +7,7 @@ use super::{
     back_off::BackOff,
     frame::Frame,
     link::{Role, UnderWay, What},
+    outbox::Outgoing,
     signals::{Body, Effect, Moment, RequestNumber, SocketId},
 };
 use crate::{Reply, RequestError, StopReason, WhenFull};
@@ -71,7 +72,7 @@ impl Machine {
             self.settle_entity(now, socket, entity);
             return true;
         }
-        if link.role != Role::Current {
+        if link.role != Role::Current || self.outbox_rests_until.is_some() {
             return false;
         }
         let Some(outgoing) = self.outbox.pop() else {
@@ -146,21 +147,39 @@ impl Machine {
             return;
         };
         match request.what {
-            What::Send(outgoing) => self.effects.push(match result {
-                Ok(reply) => Effect::Resolve {
-                    request: outgoing.request,
-                    reply: Some(reply),
-                },
-                Err(error) => Effect::Reject {
-                    request: outgoing.request,
-                    error,
-                },
-            }),
+            What::Send(outgoing) => self.send_answered(now, outgoing, result),
             What::Subscribe(entity, back_off) => {
                 self.subscribe_answered(now, socket, entity, back_off, result.err());
             }
             What::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
             What::Authenticate => self.authenticate_answered(now, socket, result.err()),
+        }
+    }
+
+    fn send_answered(
+        &mut self,
+        now: Moment,
+        outgoing: Outgoing,
+        result: Result<Reply, RequestError>,
+    ) {
+        let request = outgoing.request;
+        match result {
+            Ok(reply) => {
+                self.throttling.reset();
+                let reply = Some(reply);
+                self.effects.push(Effect::Resolve { request, reply });
+            }
+            Err(error) if error.is_throttled() => self.send_again_later(now, outgoing),
+            Err(error) => self.reject(request, error),
+        }
+    }
+
+    /// It was not carried out, and may be when less is sent.
+    fn send_again_later(&mut self, now: Moment, outgoing: Outgoing) {
+        self.outbox.put_back(outgoing);
+        if self.outbox_rests_until.is_none() {
+            let jitter = self.jitter();
+            self.outbox_rests_until = Some(now + self.throttling.next(&self.rules, jitter));
         }
     }
 
@@ -222,7 +241,7 @@ impl Machine {
     }
 
     /// Nobody knows what became of a message: it goes out again only if that is safe.
-    fn give_back(&mut self, outgoing: super::outbox::Outgoing) {
+    fn give_back(&mut self, outgoing: Outgoing) {
         if outgoing.safe_to_repeat {
             self.outbox.put_back(outgoing);
         } else {

@@ -86,11 +86,17 @@ impl Machine {
                 self.note(socket, &entity, Some(Asked::Subscribed));
                 self.resolve_subscribers(&entity);
             }
-            Some(error) if self.subscriptions.is_established(&entity) && error.may_pass() => {
+            Some(error) if self.is_worth_another_try(&entity, &error) => {
                 self.ask_later(now, socket, entity, back_off);
             }
             Some(error) => self.subscription_failed(socket, &entity, error),
         }
+    }
+
+    fn is_worth_another_try(&self, entity: &EntityId, error: &RequestError) -> bool {
+        let established = self.subscriptions.is_established(entity);
+        self.subscriptions.wants(entity)
+            && (error.is_throttled() || established && error.may_pass())
     }
 
     fn resolve_subscribers(&mut self, entity: &EntityId) {

@@ -11,6 +11,7 @@ use super::{
 enum Timer {
     CloseDeadline,
     Expiry,
+    OutboxRested,
     Reconnect,
     GiveUpAttempt(SocketId),
     Stable(SocketId),
@@ -46,6 +47,7 @@ impl Machine {
         let own = [
             self.closing.map(|at| (at, Timer::CloseDeadline)),
             self.outbox.next_expiry().map(|at| (at, Timer::Expiry)),
+            self.outbox_rests_until.map(|at| (at, Timer::OutboxRested)),
             self.reconnect_at.map(|at| (at, Timer::Reconnect)),
         ];
         let of_links = self.links.iter().flat_map(|link| self.timers_of(link));
@@ -101,6 +103,7 @@ impl Machine {
     fn fire(&mut self, now: Moment, timer: Timer) {
         match timer {
             Timer::Expiry => self.expire(now),
+            Timer::OutboxRested => self.outbox_rests_until = None,
             Timer::Reconnect => self.retry(now),
             Timer::GiveUpAttempt(socket) | Timer::PongMissing(socket) => {
                 self.break_off(now, socket)

@@ -1,6 +1,6 @@
 //! From an EventBridge event to the push it asks for.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{InvalidPush, Push, Recipients, checked};
@@ -69,9 +69,14 @@ struct UserPushNotification<'a> {
     user_id: UserId,
     #[serde(borrow)]
     message: &'a RawValue,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     callback: Option<&'a RawValue>,
     idempotency_key: Option<String>,
+}
+
+/// The value of a field that is there, `null` included.
+fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(field).map(Some)
 }
 
 fn user_push_notification(event: &Event<'_>) -> Result<Push, InvalidPush> {
@@ -196,6 +201,12 @@ mod tests {
                 r#"{"userId":"u-1","reason":"password changed","reconnect":true}"#,
                 Audience::User(UserId::new("u-1").expect("an id")),
                 r#"{"type":"disconnect","code":"user_disconnected","reason":"password changed","reconnect":true}"#,
+            ),
+            (
+                "Send User Push Notification",
+                r#"{"userId":"u-1","message":null,"callback":null}"#,
+                Audience::User(UserId::new("u-1").expect("an id")),
+                r#"{"type":"User Push Notification","message":null,"callback":null,"eventId":"e-1","time":"2026-11-20T10:15:30Z"}"#,
             ),
             (
                 "Broadcast",

@@ -106,8 +106,9 @@ def adapted(template, endpoint):
             properties["ScalingConfig"]["MaximumConcurrency"] = parameter["Default"]
         for statement in statements(properties):
             # IAM has no such action: on AWS, the right to send one message is the right to send several.
-            if "sqs:SendMessage" in statement["Action"]:
-                statement["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            if "sqs:SendMessage" in actions:
+                statement["Action"] = [*actions, "sqs:SendMessageBatch"]
         variables = properties.get("Environment", {}).get("Variables", {})
         if "CONNECTIONS_ENDPOINT" in variables:
             # The SDK's variable for one service wins over that for all, which ministack sets.
@@ -116,10 +117,16 @@ def adapted(template, endpoint):
     return template | {"Resources": resources}
 
 
-def statements(properties):
-    """What a role may do by its own policies."""
-    for policy in properties.get("Policies", []):
-        yield from policy["PolicyDocument"]["Statement"]
+def statements(value):
+    """All policy statements somewhere in a value, be it under a condition."""
+    if isinstance(value, dict):
+        if "Effect" in value and "Action" in value:
+            yield value
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for part in value:
+        yield from statements(part)
 
 
 def reachable(web_socket_uri, endpoint):

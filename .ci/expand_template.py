@@ -21,8 +21,10 @@ class NoManagedPolicies:
 def main(path):
     with open(path, encoding="utf-8") as file:
         template = yaml_parse(file.read())
-    # `sam build` replaces the folder of the code by its place in S3.
-    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/functions.zip"
+    # `sam package` replaces the folder of a function's code by its place in S3.
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = f"s3://herald/{name}.zip"
     print(json.dumps(transform(template, {}, NoManagedPolicies()), indent=2))
 
 

@@ -184,6 +184,10 @@ async fn a_message_that_is_too_large_to_push_is_refused() {
 
 /// Whatever a function is handed directly, it answers.
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "hands a function an event of its own making"
+)]
 async fn a_body_over_the_limit_is_refused_by_the_function_as_well() {
     use herald_local::lambda::{Invocation, Invoke};
     let stack = TestStack::start().await;
@@ -211,9 +215,10 @@ async fn a_body_over_the_limit_is_refused_by_the_function_as_well() {
     stack.stop().await;
 }
 
-/// A function that crashed would have been started again.
+/// A function that crashed would have been started again, which the local stack can tell.
 fn assert_no_function_failed(stack: &TestStack) {
-    let host = stack.running().functions().unwrap();
+    let Some(local) = stack.local() else { return };
+    let host = local.functions().unwrap();
     for function in [
         "DefaultFunction",
         "SubscribeFunction",

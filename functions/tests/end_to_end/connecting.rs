@@ -1,6 +1,9 @@
 //! Connecting and disconnecting: the rows that are there, and that are gone.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    net::IpAddr,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use crate::harness::{Client, TestStack, until};
 
@@ -14,7 +17,8 @@ async fn a_connection_is_stored_with_what_is_known_of_it() {
     assert_eq!(text("pk"), format!("C#{}", text("connectionId")));
     assert_eq!(text("sk"), "C");
     assert_eq!(text("audiencePk"), "everyone");
-    assert_eq!(text("ipAddress"), "127.0.0.1");
+    let address: IpAddr = text("ipAddress").parse().unwrap();
+    assert!(stack.local().is_none() || address.is_loopback());
     assert_eq!(text("userAgent"), "test/1.0");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     assert!(number("connectedAt") <= u64::try_from(now.as_millis()).unwrap());
@@ -39,6 +43,10 @@ async fn the_subprotocol_that_was_asked_for_is_answered() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs tokens, which the local stack signs"
+)]
 async fn a_client_that_leaves_leaves_no_row() {
     let stack = TestStack::start_with_users().await;
     let mut leaving = stack.client_of("ann").await;

@@ -1,10 +1,15 @@
 //! From an event on the bus to the clients it is for.
 
-use herald_local::lambda::{Invocation, Invoke};
-use serde_json::{Value, json};
+use std::time::SystemTime;
+
+use herald_shared::{
+    ids::{ConnectionId, EntityId},
+    store::{Connection, ConnectionStore, ConnectionTable, Subscribed, Subscription},
+};
+use serde_json::json;
 use tokio_tungstenite::tungstenite;
 
-use crate::harness::{EVERYTHING, TestStack, until};
+use crate::harness::{TestStack, until};
 
 #[tokio::test]
 async fn a_subscriber_gets_what_concerns_its_entity_and_nobody_else_does() {
@@ -37,6 +42,10 @@ async fn a_subscriber_gets_what_concerns_its_entity_and_nobody_else_does() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs tokens, which the local stack signs"
+)]
 async fn a_notification_reaches_all_connections_of_its_user() {
     let stack = TestStack::start_with_users().await;
     let mut phone = stack.client_of("ann").await;
@@ -94,11 +103,9 @@ async fn a_connection_that_is_gone_is_forgotten_at_the_next_push() {
         stack.rows().await.len() == 2
     })
     .await;
-    until("the queue is empty", async || {
-        stack.messages("NotificationQueue").is_empty()
-    })
-    .await;
-    assert_eq!(stack.messages("NotificationDeadLetterQueue").len(), 0);
+    let queues = stack.notifications();
+    queues.until_idle().await;
+    assert_eq!(queues.length(&queues.dead_letters).await, 0);
     stack.stop().await;
 }
 
@@ -111,25 +118,22 @@ async fn a_poison_record_in_a_batch_of_ten_is_a_dead_letter_at_once() {
     let poison = "neither an event nor a push";
     let mut bodies: Vec<_> = (0..9).map(broadcast_event).collect();
     bodies.insert(4, poison.to_owned());
-    stack.send_to_queue(&bodies).await;
+    let queues = stack.notifications();
+    queues.notify(&bodies).await;
     let mut numbers = Vec::new();
     for _ in 0..9 {
         numbers.push(client.frame().await["message"].as_u64().unwrap());
     }
     numbers.sort_unstable();
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
-    until("only the dead letter is left", async || {
-        stack.messages("NotificationQueue").is_empty()
-    })
-    .await;
-    let dead_letters = stack.messages("NotificationDeadLetterQueue");
-    assert_eq!(dead_letters.len(), 1);
-    assert_eq!(dead_letters[0].content.body, poison);
-    let reason = &dead_letters[0].content.attributes["Reason"];
+    queues.until_idle().await;
+    let dead_letter = queues.next_dead_letter().await;
+    assert_eq!(dead_letter.body, poison);
     assert!(
-        format!("{reason:?}").contains("the record is no push"),
-        "{reason:?}"
+        dead_letter.reason.starts_with("the record is no push"),
+        "{dead_letter:?}"
     );
+    assert_eq!(queues.length(&queues.dead_letters).await, 1);
     stack.stop().await;
 }
 
@@ -147,41 +151,38 @@ fn broadcast_event(number: usize) -> String {
 
 /// Stores what a client that subscribed once left behind when it vanished.
 async fn subscribe_without_a_socket(stack: &TestStack, connection: &str, entity: &str) {
-    let context: Value = json!({
-        "routeKey": "subscribe",
-        "authorizer": {"permissions": EVERYTHING},
-        "eventType": "MESSAGE",
-        "connectionId": connection,
-        "connectedAt": 1_900_000_000_000_i64,
-        "requestTimeEpoch": 1_900_000_000_000_i64,
-        "identity": {"sourceIp": "127.0.0.1"},
-    });
-    let host = stack.running().functions().unwrap();
-    for (function, body) in [
-        ("ConnectFunction", None),
-        (
-            "SubscribeFunction",
-            Some(json!({"action": "subscribe", "entityId": entity}).to_string()),
-        ),
-    ] {
-        let event = json!({"requestContext": context, "body": body, "headers": {}});
-        let invocation = host.invoke(function, event.to_string().into()).await;
-        assert!(
-            matches!(invocation, Invocation::Returned(_)),
-            "{invocation:?}"
-        );
-    }
+    let client = aws_sdk_dynamodb::Client::new(stack.aws());
+    let store = ConnectionTable::new(client, &stack.addresses().table);
+    let connection = Connection {
+        id: ConnectionId::new(connection).unwrap(),
+        connected_at: SystemTime::now(),
+        ip_address: None,
+        user_agent: None,
+        user: None,
+        token_expires_at: None,
+    };
+    store.connect(&connection).await.unwrap();
+    let subscription = Subscription {
+        connection: &connection.id,
+        connected_at: connection.connected_at,
+        token_expires_at: None,
+        entity: &EntityId::new(entity).unwrap(),
+    };
+    let subscribed = store.subscribe(subscription, 1).await.unwrap();
+    assert_eq!(subscribed, Subscribed::Stored);
 }
 
 #[tokio::test]
 async fn a_stage_that_does_not_exist_is_forbidden() {
     let stack = TestStack::start().await;
-    let url = stack.web_socket().replace("/dev", "/prod");
+    let web_socket = stack.web_socket();
+    let (api, stage) = web_socket.rsplit_once('/').unwrap();
+    let url = format!("{api}/no-{stage}");
     let refused = tokio_tungstenite::connect_async(url).await.unwrap_err();
     let tungstenite::Error::Http(response) = refused else {
         panic!("{refused}")
     };
     assert_eq!(response.status(), 403);
-    assert_eq!(stack.open_connections(), 0);
+    assert_eq!(stack.rows().await, [""; 0]);
     stack.stop().await;
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::harness::{TestStack, until};
 
 #[tokio::test]
+#[cfg_attr(feature = "deployed", ignore = "moves the local table's clock")]
 async fn rows_expire_when_their_time_has_come() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
@@ -31,6 +32,7 @@ async fn rows_expire_when_their_time_has_come() {
 }
 
 #[tokio::test]
+#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
 async fn killed_notifiers_failing_posts_and_duplicates_lose_nothing() {
     let stack = TestStack::start_with_faults(Faults {
         gateway: gateway::Faults {

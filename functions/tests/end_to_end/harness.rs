@@ -1,7 +1,9 @@
-//! A stack of its own for every test, its clients, and the AWS services beside it.
+//! A stack of its own for every test, or its turn on the one that is deployed ([`crate::target`]); its
+//! clients, and the AWS services beside it.
 
 use std::{
     collections::BTreeMap,
+    env,
     future::Future,
     path::{Path, PathBuf},
     time::Duration,
@@ -13,7 +15,6 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, PutRequest, WriteRequest},
 };
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::{SinkExt, StreamExt};
 use herald_local::{
     Authentication, Config, Functions, RunningStack,
@@ -38,24 +39,49 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::asyncapi::check_received;
+use crate::{
+    asyncapi::check_received,
+    queues::Queues,
+    target::{self, Addresses, Turn},
+};
 
 /// Longer than anything here takes; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// `HERALD_PATIENCE_SECONDS` shortens it where tests are expected to.
+fn patience() -> Duration {
+    let seconds = env::var("HERALD_PATIENCE_SECONDS").map(|seconds| seconds.parse().unwrap());
+    Duration::from_secs(seconds.unwrap_or(240))
+}
 
 /// The permissions of who may do everything.
 pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","broadcast"]}"#;
 
 /// A running stack.
 pub struct TestStack {
-    running: RunningStack,
+    addresses: Addresses,
     aws: SdkConfig,
+    place: Place,
+}
+
+enum Place {
+    Local(Box<RunningStack>),
+    Deployed(#[expect(dead_code, reason = "it is held")] Turn),
 }
 
 impl TestStack {
-    /// The stack of the repository's own template.
+    /// The stack of the repository's own template, wherever `HERALD_TARGET` says.
     pub async fn start() -> Self {
-        Self::run(config()).await
+        match target::deployment() {
+            None => Self::run(config()).await,
+            Some(addresses) => {
+                let aws = target::aws().await;
+                let turn = Turn::begin(&addresses, &aws).await;
+                Self {
+                    addresses,
+                    aws,
+                    place: Place::Deployed(turn),
+                }
+            }
+        }
     }
 
     /// The same with a notifier that posts to another endpoint.
@@ -109,6 +135,7 @@ impl TestStack {
     }
 
     async fn try_run(config: Config) -> anyhow::Result<Self> {
+        assert!(target::deployment().is_none(), "{ONLY_LOCAL}");
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let running = RunningStack::start(listener, config).await?;
         let aws = SdkConfig::builder()
@@ -119,25 +146,40 @@ impl TestStack {
             ))
             .endpoint_url(&running.addresses().endpoint)
             .build();
-        Ok(Self { running, aws })
+        let local = running.addresses();
+        let addresses = Addresses {
+            web_socket: local.web_socket.clone(),
+            table: local.tables["Table"].clone(),
+            bus: None,
+            queues: local.queues.clone(),
+        };
+        Ok(Self {
+            addresses,
+            aws,
+            place: Place::Local(Box::new(running)),
+        })
     }
 
-    /// Ends the stack, and with it every process it started. No function may have called what the
+    /// Ends a local stack, and with it every process it started. No function may have called what the
     /// template does not let it call.
     pub async fn stop(self) {
-        let refused = self.running.refused().borrow().clone();
-        assert_eq!(refused, None, "a function lacks a permission");
+        if let Some(local) = self.local() {
+            let refused = local.refused().borrow().clone();
+            assert_eq!(refused, None, "a function lacks a permission");
+        }
         self.stop_after_refusals().await;
     }
 
     /// The same, when calls were to be refused.
     pub async fn stop_after_refusals(self) {
-        self.running.shutdown().await;
+        if let Place::Local(running) = self.place {
+            running.shutdown().await;
+        }
     }
 
     /// A new client.
     pub async fn client(&self) -> Client {
-        Client::connect(&self.running.addresses().web_socket).await
+        Client::connect(&self.addresses.web_socket).await
     }
 
     /// A new client of a user who may do everything.
@@ -168,17 +210,21 @@ impl TestStack {
             permissions,
             ..TokenRequest::default()
         };
-        self.running.mint(&request).unwrap().token
+        self.running().mint(&request).unwrap().token
     }
 
     /// Where clients connect.
     pub fn web_socket(&self) -> String {
-        self.running.addresses().web_socket.clone()
+        self.addresses.web_socket.clone()
+    }
+
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// The sockets that the gateway holds.
     pub fn open_connections(&self) -> usize {
-        self.running.gateway().open_connections().len()
+        self.running().gateway().open_connections().len()
     }
 
     /// Puts one event on the bus.
@@ -194,6 +240,7 @@ impl TestStack {
                 .source("test")
                 .detail_type(detail_type)
                 .detail(detail.to_string())
+                .set_event_bus_name(self.addresses.bus.clone())
                 .build()
         });
         self.put_entries(entries.collect()).await;
@@ -229,7 +276,7 @@ impl TestStack {
 
     /// Stores that these connections are subscribed to an entity, without connecting them.
     pub async fn seed(&self, entity: &str, connections: impl Iterator<Item = String>) {
-        let table = &self.running.addresses().tables["Table"];
+        let table = &self.addresses.table;
         let client = aws_sdk_dynamodb::Client::new(&self.aws);
         let rows: Vec<_> = connections
             .map(|id| subscription_row(entity, &id))
@@ -245,19 +292,19 @@ impl TestStack {
 
     /// The messages on a queue, by its logical id.
     pub fn messages(&self, queue: &str) -> Vec<MessageView> {
-        let queues = self.running.queues();
+        let queues = self.running().queues();
         queues.messages(self.queue(queue))
     }
 
     /// A queue by its logical id.
     pub fn queue(&self, logical_id: &str) -> QueueId {
-        let url = &self.running.addresses().queues[logical_id];
-        self.running.queues().with_url(url).unwrap()
+        let url = &self.addresses.queues[logical_id];
+        self.running().queues().with_url(url).unwrap()
     }
 
     /// All items of the table.
     pub async fn items(&self) -> Vec<std::collections::HashMap<String, AttributeValue>> {
-        let table = &self.running.addresses().tables["Table"];
+        let table = &self.addresses.table;
         let scan = aws_sdk_dynamodb::Client::new(&self.aws)
             .scan()
             .table_name(table);
@@ -265,23 +312,9 @@ impl TestStack {
         pages.collect::<Result<Vec<_>, _>>().await.unwrap()
     }
 
-    /// Puts up to ten texts on the notification queue, so that they can be received in one batch.
-    pub async fn send_to_queue(&self, bodies: &[String]) {
-        let entry = |(index, body): (usize, &String)| {
-            SendMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .message_body(body)
-                .build()
-                .unwrap()
-        };
-        let sent = aws_sdk_sqs::Client::new(&self.aws)
-            .send_message_batch()
-            .queue_url(&self.running.addresses().queues["NotificationQueue"])
-            .set_entries(Some(bodies.iter().enumerate().map(entry).collect()))
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(sent.failed(), []);
+    /// Its notification queue and dead letters.
+    pub fn notifications(&self) -> Queues {
+        Queues::new(&self.aws, &self.addresses)
     }
 
     /// What leads an AWS SDK client to this stack.
@@ -289,10 +322,23 @@ impl TestStack {
         &self.aws
     }
 
+    /// The local stack itself, with all its handles. A test that needs it is ignored with the feature
+    /// `deployed`.
     pub fn running(&self) -> &RunningStack {
-        &self.running
+        self.local().expect(ONLY_LOCAL)
+    }
+
+    /// The local stack itself, if this is one.
+    pub fn local(&self) -> Option<&RunningStack> {
+        match &self.place {
+            Place::Local(running) => Some(running),
+            Place::Deployed(_) => None,
+        }
     }
 }
+
+const ONLY_LOCAL: &str =
+    "this test needs the local stack: with another HERALD_TARGET, build with `--features deployed`";
 
 /// The row of a subscription, as the connection store writes it.
 fn subscription_row(entity: &str, connection: &str) -> WriteRequest {
@@ -318,7 +364,7 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnM
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, polled)
+    tokio::time::timeout(patience(), polled)
         .await
         .unwrap_or_else(|_| panic!("waited in vain until {what}"));
 }
@@ -374,7 +420,7 @@ impl Client {
 
     /// The next frame's text.
     pub async fn text(&mut self) -> String {
-        let next = tokio::time::timeout(PATIENCE, self.socket.next());
+        let next = tokio::time::timeout(patience(), self.socket.next());
         match next.await.expect("a frame in time") {
             Some(Ok(Message::Text(text))) => {
                 check_received(text.as_str());
@@ -412,7 +458,7 @@ impl Client {
                 assert!(message.is_close(), "{message:?}");
             }
         };
-        tokio::time::timeout(PATIENCE, rest)
+        tokio::time::timeout(patience(), rest)
             .await
             .expect("a close in time");
     }
@@ -423,7 +469,6 @@ impl Client {
     }
 }
 
-/// The repository's own template and functions.
 fn parameters(values: &[(&str, &str)]) -> BTreeMap<String, String> {
     let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
     values.iter().map(owned).collect()
@@ -434,9 +479,10 @@ fn with_parameters(mut config: Config, changed: &[(&str, &str)]) -> Config {
     config
 }
 
+/// The template, and the functions as `cargo test` built them.
 fn config() -> Config {
     Config {
-        template: repository().join("template.yaml"),
+        template: template(),
         // Tests are about limits only where they say so.
         parameters: parameters(&[("MessagesPerSecond", "10000")]),
         authentication: Default::default(),
@@ -447,6 +493,12 @@ fn config() -> Config {
         freeze: false,
         faults: Default::default(),
     }
+}
+
+/// The repository's own template, or the one that `HERALD_TEMPLATE` names.
+fn template() -> PathBuf {
+    let named = env::var_os("HERALD_TEMPLATE").map(PathBuf::from);
+    named.unwrap_or_else(|| repository().join("template.yaml"))
 }
 
 /// The folder with the function binaries.

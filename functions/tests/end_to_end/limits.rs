@@ -6,6 +6,10 @@ use tokio_tungstenite::tungstenite::Error;
 use crate::harness::{Client, TestStack, until};
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn a_connection_that_sends_too_fast_is_throttled_and_no_other() {
     let stack = TestStack::start_with_parameters(&[("MessagesPerSecond", "4")]).await;
     let mut fast = stack.client().await;
@@ -35,6 +39,10 @@ async fn a_connection_that_sends_too_fast_is_throttled_and_no_other() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn a_user_has_so_many_connections_and_takes_none_from_others() {
     let limit = [("ConnectionsPerUser", "2")];
     let stack = TestStack::start_with_users_and_parameters(&limit).await;
@@ -61,6 +69,10 @@ async fn a_user_has_so_many_connections_and_takes_none_from_others() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn a_message_is_as_long_as_its_action_may_be() {
     let stack = TestStack::start_with_parameters(&[("MessageBytes", "2048")]).await;
     let mut client = stack.client().await;

@@ -1,5 +1,5 @@
-//! The whole of Herald, end to end: the real function binaries behind the local stack, real sockets,
-//! the real AWS SDK.
+//! The whole of Herald, end to end: the real function binaries, real sockets, the real AWS SDK; behind
+//! the local stack, or wherever a stack is deployed ([`target`]).
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod asyncapi;
@@ -18,8 +18,10 @@ mod limits;
 mod load;
 mod metrics;
 mod permissions;
+mod queues;
 mod sample_events;
 mod send_message;
 mod sink;
 mod store_contract;
 mod subscribing;
+mod target;

@@ -18,6 +18,10 @@ use tokio::{
 use crate::harness::TestStack;
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "runs a notifier of its own beside the stack"
+)]
 async fn an_invocation_prints_its_metrics_and_one_line_of_log_before_it_answers() {
     let stack = TestStack::start().await;
     let mut clients = [stack.client().await, stack.client().await];

@@ -27,6 +27,10 @@ fn entries(name: &str) -> Vec<PutEventsRequestEntry> {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "hands functions events of its own making"
+)]
 async fn every_function_accepts_its_sample_event() {
     let stack = TestStack::start().await;
     let host = stack.running().functions().unwrap();
@@ -65,6 +69,10 @@ async fn every_function_accepts_its_sample_event() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs tokens, which the local stack signs"
+)]
 async fn the_sample_entries_reach_those_they_name() {
     let stack = TestStack::start_with_users().await;
     let notification: Value =

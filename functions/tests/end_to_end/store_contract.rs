@@ -21,6 +21,7 @@ use crate::harness::TestStack;
 const PAGE: usize = 10;
 
 #[tokio::test]
+#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
 async fn the_store_in_memory_keeps_the_contract() {
     keeps_the_contract(&MemoryStore::new(PAGE)).await;
 }
@@ -29,7 +30,7 @@ async fn the_store_in_memory_keeps_the_contract() {
 async fn the_store_on_dynamodb_keeps_the_contract() {
     let stack = TestStack::start().await;
     let client = aws_sdk_dynamodb::Client::new(stack.aws());
-    let table = &stack.running().addresses().tables["Table"];
+    let table = &stack.addresses().table;
     let store = ConnectionTable::new(client, table).with_page_limit(PAGE as i32);
     keeps_the_contract(&store).await;
     assert!(stack.rows().await.is_empty());

@@ -27,6 +27,10 @@ async fn status(stack: &TestStack, token: &str) -> u16 {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn an_unknown_key_id_is_looked_for_once_and_then_refused() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("known")]).await;
@@ -47,6 +51,10 @@ async fn an_unknown_key_id_is_looked_for_once_and_then_refused() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn a_key_that_the_issuer_has_made_since_is_found() {
     let (old, new) = (Ec::new(), Ec::new());
     let issuer = Issuer::start("", vec![old.jwk("old")]).await;
@@ -61,6 +69,10 @@ async fn a_key_that_the_issuer_has_made_since_is_found() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn while_there_are_no_keys_nobody_new_is_let_in_and_then_all_is_well_again() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("key")]).await;
@@ -101,6 +113,10 @@ async fn while_there_are_no_keys_nobody_new_is_let_in_and_then_all_is_well_again
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn an_issuer_that_cannot_be_reached_is_no_reason_to_let_somebody_in() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("key")]).await;
@@ -113,6 +129,10 @@ async fn an_issuer_that_cannot_be_reached_is_no_reason_to_let_somebody_in() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn while_the_issuer_is_silent_those_with_known_keys_stay_and_come() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("key")]).await;
@@ -131,6 +151,10 @@ async fn while_the_issuer_is_silent_those_with_known_keys_stay_and_come() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn an_issuer_that_calls_itself_otherwise_is_not_trusted() {
     let key = Ec::new();
     let issuer = Issuer::start("/tenant", vec![key.jwk("key")]).await;

@@ -4,6 +4,10 @@ use super::upgrade::Upgrade;
 use crate::harness::TestStack;
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn a_page_of_another_origin_is_refused() {
     let stack = TestStack::start_with_parameters(&[
         ("Authentication", "open"),

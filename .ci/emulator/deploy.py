@@ -1,0 +1,183 @@
+"""Runs a command against Herald as ministack has it, an emulator of AWS that others made.
+
+usage: deploy.py TEMPLATE BUILD COMMAND…
+
+TEMPLATE is what expand_template.py printed, BUILD the folder that `sam build` made for x86_64. The
+command finds the deployment in its environment: HERALD_TARGET and the variables beside it
+(functions/tests/end_to_end/target.rs), AWS_ENDPOINT_URL and credentials that are nobody's. The exit
+status is the command's.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import boto3
+
+STACK = "herald"
+# ministack knows no such resources. It answers with what a function returns whether its route has a
+# response or not, so the suite on `local` is what misses one.
+UNKNOWN = {"AWS::ApiGatewayV2::Deployment", "AWS::ApiGatewayV2::RouteResponse"}
+# The suite has clients without tokens, and some that are faster than users are.
+PARAMETERS = {"Architecture": "x86_64", "Authentication": "open", "MessagesPerSecond": "10000"}
+SERVICES = "apigateway,cloudformation,cloudwatch,dynamodb,events,iam,lambda,logs,s3,secretsmanager,sqs,sts"
+
+
+def main(template, build, *command):
+    with tempfile.TemporaryDirectory() as folder, emulator(Path(folder)) as environment:
+        os.environ.update(environment)
+        template = adapted(json.loads(Path(template).read_text(encoding="utf-8")), environment["AWS_ENDPOINT_URL"])
+        upload(template, Path(build))
+        outputs = deploy(template)
+        outputs["WebSocketUri"] = reachable(outputs["WebSocketUri"], environment["AWS_ENDPOINT_URL"])
+        environment = os.environ | {f"HERALD_{screaming(name)}": value for name, value in outputs.items()}
+        environment["HERALD_TARGET"] = "emulator"
+        environment.setdefault("HERALD_PATIENCE_SECONDS", "30")  # Tests take turns here, and what is excused waits.
+        return subprocess.run(command, env=environment, check=False).returncode
+
+
+@contextlib.contextmanager
+def emulator(folder):
+    """Starts ministack, with its files in a folder, and ends it; gives what leads an SDK to it."""
+    port = free_port()
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    settings = {
+        "AUTH": "true",  # It checks signatures, and what a function does against its role.
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "SERVICES": SERVICES,
+        "TMPDIR": str(folder),
+        "S3_DATA_DIR": str(folder / "s3"),
+    }
+    log = Path(os.environ.get("EMULATOR_LOG", folder / "log"))
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"], env=os.environ | environment | settings, stdout=sink, stderr=sink
+        )
+        try:
+            wait_for(process, f"http://127.0.0.1:{port}/_ministack/health", log)
+            yield environment
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(process, url, log):
+    for _ in range(600):
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.1)
+    sys.exit(f"ministack does not answer:\n{log.read_text(errors='replace')}")
+
+
+def adapted(template, endpoint):
+    """The template with ministack's addresses, and without what it rejects."""
+    resources = {name: resource for name, resource in template["Resources"].items() if resource["Type"] not in UNKNOWN}
+    for resource in resources.values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping" and "ScalingConfig" in properties:
+            # ministack makes a string of a parameter that is a number, and fails to compare it.
+            parameter = template["Parameters"][properties["ScalingConfig"]["MaximumConcurrency"]["Ref"]]
+            properties["ScalingConfig"]["MaximumConcurrency"] = parameter["Default"]
+        for statement in statements(properties):
+            # IAM has no such action: on AWS, the right to send one message is the right to send several.
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            if "sqs:SendMessage" in actions:
+                statement["Action"] = [*actions, "sqs:SendMessageBatch"]
+        variables = properties.get("Environment", {}).get("Variables", {})
+        if "CONNECTIONS_ENDPOINT" in variables:
+            # The SDK's variable for one service wins over that for all, which ministack sets.
+            address = f"{endpoint}/_aws/execute-api/${{WebSocketApi}}/${{StageName}}"
+            variables["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] = {"Fn::Sub": address}
+    return template | {"Resources": resources}
+
+
+def statements(value):
+    """All policy statements somewhere in a value, be it under a condition."""
+    if isinstance(value, dict):
+        if "Effect" in value and "Action" in value:
+            yield value
+        value = value.values()
+    elif not isinstance(value, list):
+        return
+    for part in value:
+        yield from statements(part)
+
+
+def reachable(web_socket_uri, endpoint):
+    """The address of a WebSocket API at ministack, of its address on AWS."""
+    api, stage = re.fullmatch(r"wss://([^.]+)\.[^/]+/(.+)", web_socket_uri).groups()
+    return f"{endpoint.replace('http', 'ws', 1)}/_aws/execute-api/{api}/{stage}"
+
+
+def upload(template, build):
+    """Puts the zip of every function where the template says that it is."""
+    s3 = boto3.client("s3")
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            code = resource["Properties"]["Code"]
+            bootstrap = build / Path(code["S3Key"]).stem / "bootstrap"
+            s3.create_bucket(Bucket=code["S3Bucket"])
+            s3.put_object(Bucket=code["S3Bucket"], Key=code["S3Key"], Body=zipped(bootstrap))
+
+
+def zipped(bootstrap):
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.write(bootstrap, "bootstrap")
+    return body.getvalue()
+
+
+def deploy(template):
+    """Creates the stack; returns its outputs."""
+    cloudformation = boto3.client("cloudformation")
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in PARAMETERS.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    for _ in range(600):
+        stack = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        if stack["StackStatus"] == "CREATE_COMPLETE":
+            return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            break
+        time.sleep(0.1)
+    for event in cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]:
+        if "FAILED" in event["ResourceStatus"]:
+            print(event["LogicalResourceId"], event.get("ResourceStatusReason"), file=sys.stderr)
+    sys.exit(f"the stack is {stack['StackStatus']}")
+
+
+def screaming(name):
+    """WEB_SOCKET_URI of WebSocketUri."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
+
+
+sys.exit(main(*sys.argv[1:]))

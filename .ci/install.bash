@@ -1,0 +1,11 @@
+# install VENV REQUIREMENTS [OPTION…]: into a virtual environment, unless that is what it has. Sourced.
+install() {
+  local environment=$1 requirements=$2
+  shift 2
+  if ! cmp -s "$requirements" "$environment/installed"; then
+    rm -rf "$environment"
+    python3 -m venv "$environment"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check "$@" -r "$requirements"
+    cp "$requirements" "$environment/installed"
+  fi
+}

@@ -386,26 +386,40 @@ async fn nobody_reconnects_in_lock_step(subjects: &[Subject]) {
         subject.proxy.cut();
     }
     let returned = |subject: &Subject| {
-        subject
-            .proxy
-            .connected_at()
-            .into_iter()
-            .find(|at| *at > cut_at)
+        let connections = subject.proxy.connected_at();
+        connections.into_iter().find(|at| *at > cut_at)
     };
     until("every client is back", || {
         subjects.iter().all(|subject| returned(subject).is_some())
     })
     .await;
+    // When they arrive is also up to the machine that runs all of them; what they waited is not.
+    let delay = |subject: &Subject| {
+        let log = subject.log();
+        let mut states = log.states.iter().filter(|(at, _)| *at > cut_at);
+        states.find_map(|(_, state)| match state {
+            ConnectionState::Reconnecting { delay, .. } => *delay,
+            _ => None,
+        })
+    };
+    let delays: Vec<_> = subjects.iter().filter_map(delay).collect();
     let mut tenths = [0; 10];
-    for at in subjects.iter().filter_map(returned) {
-        tenths[((at - cut_at).as_millis() as usize / 100).min(9)] += 1;
+    for delay in &delays {
+        tenths[(delay.as_millis() as usize / 100).min(9)] += 1;
     }
+    let arrived = subjects.iter().filter_map(returned).map(|at| at - cut_at);
     println!(
-        "after all {CLIENTS} sockets dropped at once, clients came back in each tenth of a second: {tenths:?}"
+        "all {CLIENTS} sockets dropped at once: delays by tenths of a second {tenths:?}, back within {:?}",
+        arrived.max().unwrap_or_default()
+    );
+    assert!(
+        delays.len() * 2 > CLIENTS,
+        "too few delays were seen: {}",
+        delays.len()
     );
     let most = tenths.into_iter().max().unwrap_or_default();
     assert!(
-        most < CLIENTS / 3,
-        "{most} of {CLIENTS} came back within one tenth of a second"
+        most * 3 < CLIENTS,
+        "{most} of {CLIENTS} chose the same tenth of a second"
     );
 }

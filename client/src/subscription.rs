@@ -68,7 +68,7 @@ impl Pushes {
         Self {
             reader,
             has_ended: false,
-            commands: commands,
+            commands,
         }
     }
 

@@ -30,10 +30,10 @@ impl Repeats {
         let id: Arc<str> = event_id.into();
         self.oldest_first.push_back(id.clone());
         self.seen.insert(id);
-        if self.oldest_first.len() > self.window {
-            if let Some(oldest) = self.oldest_first.pop_front() {
-                self.seen.remove(&oldest);
-            }
+        if self.oldest_first.len() > self.window
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.seen.remove(&oldest);
         }
         true
     }

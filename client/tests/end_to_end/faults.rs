@@ -43,9 +43,9 @@ async fn dropped_sockets_lose_nothing_that_was_promised() {
                 .expect("HERALD_CLIENT_FAULTS_FOR is a number of seconds")
         }));
     let stack = TestStack::start().await;
-    let mut observer = stack
-        .client()
-        .await
+    // It reads when all is sent.
+    let observer = connect(stack.web_socket(), Options::new().buffer(100_000)).await;
+    let mut observer = observer
         .subscribe(entity("log"))
         .await
         .expect("a subscription");

@@ -177,7 +177,8 @@ async fn a_push_that_fails_at_first(stack: &TestStack) {
 }
 
 async fn a_dead_letter(stack: &TestStack) {
-    stack.send_to_queue(&["no push".to_owned()]).await;
+    let queues = stack.notifications();
+    queues.notify(&["no push".to_owned()]).await;
     until("it is a dead letter", async || {
         !stack.messages("NotificationDeadLetterQueue").is_empty()
     })

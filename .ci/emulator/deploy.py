@@ -104,6 +104,9 @@ def adapted(template, endpoint):
             # ministack makes a string of a parameter that is a number, and fails to compare it.
             parameter = template["Parameters"][properties["ScalingConfig"]["MaximumConcurrency"]["Ref"]]
             properties["ScalingConfig"]["MaximumConcurrency"] = parameter["Default"]
+        if resource["Type"] == "AWS::ApiGatewayV2::Authorizer":
+            # Without an identity source, AWS asks the authorizer every time, and ministack refuses everybody.
+            properties.setdefault("IdentitySource", ["route.request.header.Host"])
         for statement in statements(properties):
             # IAM has no such action: on AWS, the right to send one message is the right to send several.
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]

@@ -27,7 +27,7 @@ const UNAUTHORIZED: &str = "Unauthorized";
 
 /// Answers whether a client may connect at `now`.
 ///
-/// Errs with [`UNAUTHORIZED`] if its token is not good, and with another message if that cannot be
+/// Errs with `Unauthorized` if its token is not good, and with another message if that cannot be
 /// said.
 pub async fn handle(
     request: AuthorizerRequest,

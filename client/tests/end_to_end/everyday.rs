@@ -211,12 +211,13 @@ async fn a_stack_that_comes_back_finds_its_clients_again() {
         .expect("a subscription");
     let mut states = client.states();
     let stack = stack.restart().await;
+    // The client may not have seen yet that its connection is gone.
+    let waited = client.send(Message::echo("still here").safe_to_repeat());
+    assert!(in_time("the echo came", waited).await.is_ok());
     let open = states.wait_for(|state| *state == ConnectionState::Open);
     in_time("the client is back", open)
         .await
         .expect("not stopped");
-    let waited = client.send(Message::echo("still here"));
-    assert!(in_time("the echo came", waited).await.is_ok());
     stack.update("order-1", "again").await;
     let push = in_time("a push came", order.recv()).await.expect("a push");
     assert_eq!(push.message::<String>().expect("a text"), "again");

@@ -248,7 +248,9 @@ mod tests {
             }
             let most = 10 * RATE.get() + BURST_SECONDS * RATE.get();
             let stranded = processes.len() as u32 * RATE.get() / PARTS;
-            assert!((most - stranded..=most).contains(&admitted), "{admitted}");
+            // A refusal is remembered for a moment, in which the connection earns some messages more.
+            let least = most - stranded - RATE.get();
+            assert!((least..=most).contains(&admitted), "{admitted}");
         }
     }
 

@@ -304,8 +304,8 @@ describe('a message', () => {
 describe('errors', () => {
   for (const [reply, error] of [
     [
-      { type: 'error', code: 'throttled', message: 'slow down', retryable: true },
-      { kind: 'server', code: 'throttled', message: 'slow down', retryable: true },
+      { type: 'error', code: 'internal', message: 'try again', retryable: true },
+      { kind: 'server', code: 'internal', message: 'try again', retryable: true },
     ],
     [
       { message: 'Endpoint request timed out', connectionId: 'c', requestId: 'r' },

@@ -60,6 +60,7 @@ for_both!(
     a_connection_is_disconnected,
     no_answer_may_pass,
     every_id_and_every_character_arrives,
+    a_domain_of_ones_own_has_a_path_or_none,
     posts_are_signed,
     a_connection_is_used_again,
     a_post_that_is_given_up_spoils_no_other
@@ -198,6 +199,22 @@ async fn every_id_and_every_character_arrives<P: Post>(poster: fn(&str) -> P) {
         );
         assert_eq!(request.headers()["content-length"], frame.len().to_string());
         assert!(request.body() == frame.as_bytes(), "{id}");
+    }
+}
+
+/// A custom domain maps a path of its own, or none, to the stage, and the stage is not in the path.
+async fn a_domain_of_ones_own_has_a_path_or_none<P: Post>(poster: fn(&str) -> P) {
+    let gateway = Gateway::start().await;
+    let endpoint = gateway.endpoint();
+    let domain = endpoint.strip_suffix("/dev").expect("a stage");
+    for (endpoint, path) in [
+        (domain.to_owned(), "/@connections/PcQ%3D"),
+        (format!("{domain}/"), "/@connections/PcQ%3D"),
+        (format!("{domain}/push"), "/push/@connections/PcQ%3D"),
+    ] {
+        let posted = poster(&endpoint).post(&connection("PcQ="), "{}").await;
+        posted.expect("taken");
+        assert_eq!(gateway.taken().uri().path(), path, "{endpoint}");
     }
 }
 

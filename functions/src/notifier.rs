@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
@@ -110,10 +110,18 @@ impl Batch {
     }
 }
 
-/// The moment that Lambda gives as a wall-clock time.
+/// The moment that Lambda gives as a wall-clock time. `cargo lambda watch` says for how long instead: what
+/// would be a moment of 1970's first day is no deadline that passed.
 pub fn deadline(time: SystemTime) -> Instant {
-    let left = time.duration_since(SystemTime::now());
-    Instant::now() + left.unwrap_or(Duration::ZERO)
+    Instant::now() + time_left(time, SystemTime::now())
+}
+
+fn time_left(deadline: SystemTime, now: SystemTime) -> Duration {
+    let since_epoch = deadline.duration_since(UNIX_EPOCH).unwrap_or_default();
+    if since_epoch < Duration::from_secs(24 * 60 * 60) {
+        return since_epoch;
+    }
+    deadline.duration_since(now).unwrap_or_default()
 }
 
 /// What became of a record.
@@ -214,9 +222,20 @@ mod properties;
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use super::*;
+
+    #[test]
+    fn the_time_left_is_until_the_deadline_or_as_long_as_is_said() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        for (deadline, left) in [
+            (now + Duration::from_secs(60), 60),
+            (now, 0),
+            (now - Duration::from_secs(1), 0),
+            (UNIX_EPOCH + Duration::from_secs(600), 600),
+        ] {
+            assert_eq!(time_left(deadline, now), Duration::from_secs(left));
+        }
+    }
 
     #[test]
     fn the_lag_counts_from_the_events_time() {

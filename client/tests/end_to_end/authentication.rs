@@ -9,7 +9,7 @@ use herald_local::{Authentication, gateway::Limits};
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::harness::{TestStack, connect, entity, in_time};
+use crate::harness::{TestStack, connect, entity, in_time, stopped};
 
 #[tokio::test]
 async fn a_user_gets_what_is_theirs_and_no_more() {
@@ -40,19 +40,13 @@ async fn a_user_gets_what_is_theirs_and_no_more() {
         json!({"open": "/orders/1"})
     );
 
-    let mut states = client.states();
     let goodbye = json!({"userId": "alice", "reason": "signed out", "reconnect": false});
     stack.put_event("Disconnect User", goodbye).await;
-    let stopped = states.wait_for(|state| matches!(state, ConnectionState::Stopped(_)));
-    let stopped = in_time("the client stopped", stopped)
-        .await
-        .expect("its last words")
-        .clone();
     let reason = StopReason::Disconnected {
         code: Some("user_disconnected".to_owned()),
         reason: Some("signed out".to_owned()),
     };
-    assert_eq!(stopped, ConnectionState::Stopped(reason));
+    assert_eq!(stopped(&client).await, ConnectionState::Stopped(reason));
     stack.stop().await;
 }
 

@@ -7,7 +7,7 @@ use aws_sdk_eventbridge::{
     config::{BehaviorVersion, Credentials, Region},
     types::PutEventsRequestEntry,
 };
-use herald_client::{Client, EntityId, Options};
+use herald_client::{Client, ConnectionState, EntityId, Options};
 use herald_local::{Authentication, Config, Functions, RunningStack, gateway::Limits};
 use serde_json::{Value, json};
 use tokio::{
@@ -201,6 +201,16 @@ pub async fn connect(address: &str, options: Options) -> Client {
 
 pub fn entity(id: impl Into<String>) -> EntityId {
     EntityId::new(id).expect("an id")
+}
+
+/// Waits until the client has stopped; returns the state it ended in.
+pub async fn stopped(client: &Client) -> ConnectionState {
+    let mut states = client.states();
+    let stopped = states.wait_for(|state| matches!(state, ConnectionState::Stopped(_)));
+    in_time("the client stopped", stopped)
+        .await
+        .expect("its last words")
+        .clone()
 }
 
 /// Waits for something that must come.

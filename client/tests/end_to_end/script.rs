@@ -11,7 +11,7 @@ use herald_client::{
 use serde_json::json;
 
 use crate::{
-    harness::{entity, in_time},
+    harness::{entity, in_time, stopped},
     scripted_server::ScriptedServer,
 };
 
@@ -81,17 +81,11 @@ async fn the_servers_goodbye_is_obeyed() {
     assert_eq!(served.authorization.as_deref(), Some("Bearer t2"));
     served.send(json!({"type": "disconnect", "code": "user_disconnected", "reason": "signed out", "reconnect": false})).await;
     assert_eq!(served.frame().await, None);
-    let mut states = client.states();
-    let stopped = states.wait_for(|state| matches!(state, ConnectionState::Stopped(_)));
-    let stopped = in_time("the client stopped", stopped)
-        .await
-        .expect("its last words")
-        .clone();
     let reason = StopReason::Disconnected {
         code: Some("user_disconnected".to_owned()),
         reason: Some("signed out".to_owned()),
     };
-    assert_eq!(stopped, ConnectionState::Stopped(reason));
+    assert_eq!(stopped(&client).await, ConnectionState::Stopped(reason));
 }
 
 #[tokio::test]

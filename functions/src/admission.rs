@@ -34,7 +34,7 @@ const PARTS: u32 = 4;
 /// After a pause, and when it is new, a connection may send the messages of so many seconds at once. By
 /// default these are as many as it may have subscriptions: a client that comes back has all of them to
 /// make again.
-const BURST_SECONDS: u32 = 5;
+const BURST_SECONDS: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
 
 /// How many connections a process remembers. Forgetting one costs a write when it sends again.
 const REMEMBERED: usize = 10_000;
@@ -64,7 +64,7 @@ enum Known {
 impl<'a, S: ConnectionStore> Admission<'a, S> {
     /// Admits `per_second` messages a second in the long run.
     pub fn new(store: &'a S, per_second: NonZeroU32) -> Self {
-        let burst = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(BURST_SECONDS - 1));
+        let burst = per_second.saturating_mul(BURST_SECONDS);
         Self {
             store,
             rate: MessageRate { per_second, burst },
@@ -135,16 +135,12 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
             Admitted::Admitted {
                 token_expires_at: expiry,
             } => {
-                let left = messages.get() - 1;
-                let charged = messages;
-                self.remember(
-                    message,
-                    Known::Admitted {
-                        left,
-                        charged,
-                        expiry,
-                    },
-                );
+                let known = Known::Admitted {
+                    left: messages.get() - 1,
+                    charged: messages,
+                    expiry,
+                };
+                self.remember(message, known);
                 Ok(expiry)
             }
             Admitted::TooFast => {
@@ -246,7 +242,7 @@ mod tests {
                 let process = &processes[number as usize % processes.len()];
                 admitted += u32::from(refusal(process, number * 10).await.is_none());
             }
-            let most = 10 * RATE.get() + BURST_SECONDS * RATE.get();
+            let most = 10 * RATE.get() + BURST_SECONDS.get() * RATE.get();
             let stranded = processes.len() as u32 * RATE.get() / PARTS;
             // A refusal is remembered for a moment, in which the connection earns some messages more.
             let least = most - stranded - RATE.get();
@@ -257,7 +253,7 @@ mod tests {
     #[tokio::test]
     async fn a_burst_is_not_lost_to_the_many_processes_it_meets() {
         let store = connected(None).await;
-        let burst = RATE.get() * BURST_SECONDS;
+        let burst = RATE.get() * BURST_SECONDS.get();
         for _ in 0..burst {
             let process = Admission::new(&store, RATE);
             assert_eq!(refusal(&process, 0).await, None);

@@ -1,29 +1,18 @@
 //! Tokens and key sets in the shapes of the issuers that people use.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Value, json};
 
 use super::{
     issuer::{AUDIENCE, Issuer},
     keys::{Rsa, token},
-    upgrade::Upgrade,
+    now,
+    upgrade::status,
 };
-use crate::harness::TestStack;
-
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    now.as_secs()
-}
 
 fn signed(key: &Rsa, id: &str, claims: &Value) -> String {
     token(&json!({"kid": id, "alg": "RS256"}), claims, |message| {
         key.sign(message)
     })
-}
-
-async fn status(stack: &TestStack, token: &str) -> u16 {
-    Upgrade::bearer(token).status(&stack.web_socket()).await
 }
 
 #[tokio::test]

@@ -1,29 +1,23 @@
 //! The endpoint with an issuer's keys: how often it is asked, and what happens when it is not well.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::json;
 
 use super::{
     issuer::{AUDIENCE, Issuer, Mood},
     keys::{Ec, token},
-    upgrade::Upgrade,
+    now,
+    upgrade::{Upgrade, status},
 };
 use crate::harness::{TestStack, until};
 
 /// A good token, signed with a key that is said to have this id.
 fn good(issuer: &Issuer, key: &Ec, id: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let claims = json!({
-        "iss": issuer.name, "aud": AUDIENCE, "sub": "alice", "exp": now.as_secs() + 600,
+        "iss": issuer.name, "aud": AUDIENCE, "sub": "alice", "exp": now() + 600,
     });
     token(&json!({"alg": "ES256", "kid": id}), &claims, |message| {
         key.sign(message)
     })
-}
-
-async fn status(stack: &TestStack, token: &str) -> u16 {
-    Upgrade::bearer(token).status(&stack.web_socket()).await
 }
 
 #[tokio::test]

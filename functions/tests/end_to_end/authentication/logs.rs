@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{Arc, Mutex},
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use herald_functions::{
@@ -16,6 +16,7 @@ use tracing::{instrument::WithSubscriber, level_filters::LevelFilter};
 use super::{
     issuer::{AUDIENCE, Issuer},
     keys::{Ec, token},
+    now,
 };
 
 /// What was logged.
@@ -72,10 +73,7 @@ async fn the_log_says_why_and_holds_neither_token_nor_claims() {
     };
     let no_secrets = || panic!("there is no secret in the mode jwks");
     let verifier = Verifier::new(Settings::read(variable).unwrap(), no_secrets).unwrap();
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = now();
     let claims = |changed: (&str, Value)| {
         let mut claims = json!({
             "iss": issuer.name, "aud": AUDIENCE, "sub": "alice", "exp": now + 600,

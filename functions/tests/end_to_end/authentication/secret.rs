@@ -1,12 +1,11 @@
 //! Tokens that are signed with a secret.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Value, json};
 
 use super::{
     keys::{Rsa, hmac_with, token},
-    upgrade::Upgrade,
+    now,
+    upgrade::status,
 };
 use crate::harness::{TestStack, until};
 
@@ -14,8 +13,7 @@ const SECRET: &str = "correct horse battery staple, and a bit more";
 const NEW_SECRET: &str = "wrong horse, other battery, no staple; and a bit more";
 
 fn claims() -> Value {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    json!({"sub": "alice", "exp": now.as_secs() + 600})
+    json!({"sub": "alice", "exp": now() + 600})
 }
 
 fn hs256(secret: &str) -> String {
@@ -34,10 +32,6 @@ async fn put_secret(stack: &TestStack, secret: &str) {
 
 async fn start() -> TestStack {
     TestStack::start_with_parameters(&[("Authentication", "secret")]).await
-}
-
-async fn status(stack: &TestStack, token: &str) -> u16 {
-    Upgrade::bearer(token).status(&stack.web_socket()).await
 }
 
 #[tokio::test]

@@ -1,16 +1,14 @@
 //! Every kind of token, over a real socket: each lets its client connect, or is refused with the status
 //! that stands beside it.
 
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::{
     issuer::{AUDIENCE, Issuer},
     keys::{Ec, Ed, Rsa, encode, hmac_with, token, token_of_text},
+    now,
     upgrade::Upgrade,
 };
 
@@ -505,11 +503,10 @@ async fn every_token_connects_or_is_refused_with_its_status() {
     let keys = Keys::new();
     let issuer = Issuer::start("", keys.published()).await;
     let stack = issuer.stack().await;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let tokens = Tokens {
         keys: &keys,
         issuer: &issuer.name,
-        now: now.as_secs(),
+        now: now(),
     };
     let rows = [
         good_tokens(&tokens),

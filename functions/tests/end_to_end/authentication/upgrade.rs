@@ -6,6 +6,13 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::harness::TestStack;
+
+/// The status that a client with this token, in the preferred place, is answered with.
+pub async fn status(stack: &TestStack, token: &str) -> u16 {
+    Upgrade::bearer(token).status(&stack.web_socket()).await
+}
+
 /// What a client says of itself when it connects.
 #[derive(Clone, Debug, Default)]
 pub struct Upgrade {

@@ -57,6 +57,7 @@ async fn serve_gateway(listener: TcpListener) -> anyhow::Result<()> {
         "123456789012",
         Limits::default(),
         Arc::new(Echo),
+        Activity::default(),
     )?;
     let router = Router::new().fallback(
         async move |ConnectInfo(client): ConnectInfo<SocketAddr>, request: Request| {

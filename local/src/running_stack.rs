@@ -105,7 +105,8 @@ impl RunningStack {
         let queues = Arc::new(Queues::new(&stack.queues, activity.clone())?);
         let dynamodb = DynamoDb::start(config.data.as_deref(), &stack.tables).await?;
         let eventbridge = EventBridge::new(&stack, queues.clone(), Utc::now, activity.clone())?;
-        let (invoke, host) = start_functions(&stack, &addresses, &roles, &activity, &config).await?;
+        let (invoke, host) =
+            start_functions(&stack, &addresses, &roles, &activity, &config).await?;
         let gateway = Gateway::new(
             stack.web_socket_api.clone(),
             &stack.region,

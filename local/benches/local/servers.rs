@@ -11,6 +11,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture};
 use herald_local::{
+    activity::Activity,
     gateway::{Gateway, Limits},
     lambda::{Invocation, Invoke},
     template::{Route, WebSocketApi},

@@ -131,7 +131,10 @@ mod tests {
     fn each_kind_of_body_has_its_id_in_its_place() {
         for (body, expected) in [
             (r#"{"id":"e-1","detail":{"message":1}}"#, &["e-1"][..]),
-            (r#"{"id":"e-1","detail":{"idempotencyKey":"k-1"}}"#, &["k-1"]),
+            (
+                r#"{"id":"e-1","detail":{"idempotencyKey":"k-1"}}"#,
+                &["k-1"],
+            ),
             (r#"{"id":"e-1","detail":{"idempotencyKey":null}}"#, &["e-1"]),
             (r#"{"id":"e-1","detail":{"idempotencyKey":5}}"#, &["e-1"]),
             (r#"{"id":"e-1","detail":5}"#, &["e-1"]),
@@ -176,7 +179,11 @@ mod tests {
             event_ids: vec!["e-1".to_owned(), "p-1".to_owned()],
         };
         assert_eq!(of_records(event.to_string().as_bytes()), Some(expected));
-        for event in [r#"{"requestContext":{},"body":"{}"}"#, r#"{"Records":[]}"#, "x"] {
+        for event in [
+            r#"{"requestContext":{},"body":"{}"}"#,
+            r#"{"Records":[]}"#,
+            "x",
+        ] {
             assert_eq!(of_records(event.as_bytes()), None, "{event}");
         }
     }
@@ -184,7 +191,10 @@ mod tests {
     #[test]
     fn an_answer_to_a_client_has_the_ids_of_its_acknowledgement() {
         for (answer, expected) in [
-            (r#"{"statusCode":200,"body":"{\"eventId\":\"m-1\"}"}"#, &["m-1"][..]),
+            (
+                r#"{"statusCode":200,"body":"{\"eventId\":\"m-1\"}"}"#,
+                &["m-1"][..],
+            ),
             (r#"{"statusCode":200}"#, &[]),
             (r#"{"batchItemFailures":[]}"#, &[]),
             ("null", &[]),

@@ -69,7 +69,9 @@ impl Event {
     pub(super) fn happening(&self, bus: &str, rules: &[&Rule]) -> Happening {
         let text = |name: &str| self.value[name].as_str().unwrap_or_default().to_owned();
         Happening::Event {
-            event_id: event_ids::of_body(&self.body).pop().unwrap_or_else(|| self.id.clone()),
+            event_id: event_ids::of_body(&self.body)
+                .pop()
+                .unwrap_or_else(|| self.id.clone()),
             id: self.id.clone(),
             detail_type: text("detail-type"),
             source: text("source"),

@@ -211,7 +211,11 @@ mod tests {
             writer.write_all(printed.as_bytes()).expect("room");
             // The runtime has to hear of it, as it does of a call that comes afterwards.
             if !printed.is_empty() {
-                output.printed.pipes[0].receiver.readable().await.expect("open");
+                output.printed.pipes[0]
+                    .receiver
+                    .readable()
+                    .await
+                    .expect("open");
             }
             assert_eq!(texts(output.take_lines()), taken, "{printed:?}");
         }

@@ -277,11 +277,7 @@ impl Queue {
     }
 
     /// Takes a message off the queue that nobody has received just now.
-    pub(super) fn take_out(
-        &mut self,
-        now: SystemTime,
-        id: &str,
-    ) -> Result<Transfer, RemoveError> {
+    pub(super) fn take_out(&mut self, now: SystemTime, id: &str) -> Result<Transfer, RemoveError> {
         self.settle(now);
         let (sequence, message) = self
             .messages

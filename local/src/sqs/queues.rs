@@ -375,7 +375,7 @@ mod tests {
             &[queue_with_dead_letters(1), dead_letter_queue()],
             Activity::default(),
         )
-            .expect("a whole template");
+        .expect("a whole template");
         let mut ids = queues.ids();
         let (source, dead) = (ids.next().expect("two"), ids.next().expect("two"));
         (queues, source, dead)
@@ -389,7 +389,8 @@ mod tests {
 
     #[test]
     fn a_redrive_policy_must_name_a_queue_of_the_template() {
-        let error = Queues::new(&[queue_with_dead_letters(1)], Activity::default()).expect_err("no such queue");
+        let error = Queues::new(&[queue_with_dead_letters(1)], Activity::default())
+            .expect_err("no such queue");
         assert_eq!(
             error.to_string(),
             format!(

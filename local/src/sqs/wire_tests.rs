@@ -36,7 +36,8 @@ struct Harness {
 
 async fn start() -> Harness {
     let definitions = [queue_with_dead_letters(1), dead_letter_queue()];
-    let queues = Arc::new(Queues::new(&definitions, Activity::default()).expect("a whole template"));
+    let queues =
+        Arc::new(Queues::new(&definitions, Activity::default()).expect("a whole template"));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");

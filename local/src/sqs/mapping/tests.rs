@@ -92,7 +92,8 @@ where
     F: Future<Output = Invocation> + Send + 'static,
 {
     let definitions = [queue_with_dead_letters(2), dead_letter_queue()];
-    let queues = Arc::new(Queues::new(&definitions, Activity::default()).expect("a whole template"));
+    let queues =
+        Arc::new(Queues::new(&definitions, Activity::default()).expect("a whole template"));
     let function = Arc::new(Function {
         behaviour: Box::new(move |records| Box::pin(behaviour(records))),
         batches: Mutex::default(),

@@ -6,6 +6,7 @@
 
 pub(crate) mod event_ids;
 mod excerpt;
+mod hiding;
 mod record;
 mod ring;
 

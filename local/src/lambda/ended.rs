@@ -72,7 +72,7 @@ fn outcome(invocation: Invocation) -> (Outcome, Option<String>) {
                 "Runtime.ExitError" => Outcome::Crashed,
                 _ => Outcome::Error,
             };
-            (outcome, Some(format!("{error_type}: {error_message}")))
+            (outcome, Some(error_message))
         }
     }
 }

@@ -53,7 +53,8 @@ function putNodes({ bus, source, rules, detail, cut }) {
 /** @param {ClientRequest} request */
 function requestNodes({ connectionId, routeKey, function: name, milliseconds, body, reply, cut }) {
   const sent = ['Sent as ', strong(routeKey), ' by ', code(connectionId)];
-  const words = element('p', {}, ...sent, '; ', strong(name), ` answered after ${duration(milliseconds)}.`);
+  const answered = `${name ?? 'no function'} answered after ${duration(milliseconds)}.`;
+  const words = element('p', {}, ...sent, `; ${answered}`);
   const nodes = [words, jsonNode(body), note('The reply:'), jsonNode(reply ?? '')];
   return cut ? [...nodes, note('Only the beginning was kept.')] : nodes;
 }
@@ -67,9 +68,9 @@ function queuedNode(queued, isForDeadLetters) {
 
 /** @param {Invocation} invocation */
 function invocationNodes(invocation) {
-  const { function: name, milliseconds, records = 0, requestId, error, logs } = invocation;
-  const link = element('a', { href: `#functions/${encodeURIComponent(requestId)}` }, name);
-  const took = ` took ${duration(milliseconds)} for ${count(records, 'record')} `;
+  const { function: name, milliseconds, records, requestId, error, logs } = invocation;
+  const link = requestId ? element('a', { href: `#functions/${encodeURIComponent(requestId)}` }, name) : strong(name);
+  const took = ` took ${duration(milliseconds)} for ${count(records ?? 0, 'record')} `;
   const nodes = [element('p', {}, link, took, outcomeBadge(invocation))];
   if (error) nodes.push(element('p', { class: 'error' }, error));
   return logs.length > 0 ? [...nodes, folded(count(logs.length, 'line of its log', 'lines of its log'), logNode(logs))] : nodes;

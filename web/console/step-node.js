@@ -86,13 +86,22 @@ function postNodes(posts) {
       element('td', { class: 'mono' }, post.connectionId),
       element('td', {}, badge(tone, `${post.status} ${words}`)),
       element('td', { class: 'mono number' }, duration(post.milliseconds)),
-      element('td', { class: 'mono number' }, bytes(post.bytes)),
+      element('td', { class: 'mono number size' }, bytes(post.bytes)),
     );
   });
-  const heads = ['Connection', 'Answer', 'Took', 'Size'].map((head) => element('th', { scope: 'col' }, head));
-  const table = element('table', {}, element('thead', {}, element('tr', {}, ...heads)), element('tbody', {}, ...rows));
+  const heads = [head('Connection'), head('Answer'), head('Took', 'number'), head('Size', 'number size')];
+  const table = element(
+    'div',
+    { class: 'posts' },
+    element('table', {}, element('thead', {}, element('tr', {}, ...heads)), element('tbody', {}, ...rows)),
+  );
   const words = element('p', {}, `Posted to ${count(posts.length, 'connection')}.`);
   return posts.length > POSTS ? [words, table, note(`… and ${posts.length - POSTS} more.`)] : [words, table];
+}
+
+/** @param {string} name @param {string} [kind] */
+function head(name, kind = '') {
+  return element('th', { scope: 'col', class: kind }, name);
 }
 
 /** @param {string} summary @param {Node} content */

@@ -4,7 +4,7 @@
  * @module step-node
  */
 
-import { badge, element } from './dom.js';
+import { element } from './dom.js';
 import { bytes, count, duration, indented } from './format.js';
 import { logNode, outcomeBadge } from './invocation-node.js';
 import { answerOf, causeOf } from './way-summary.js';
@@ -84,12 +84,12 @@ function postNodes(posts) {
       'tr',
       {},
       element('td', { class: 'mono' }, post.connectionId),
-      element('td', {}, badge(tone, `${post.status} ${words}`)),
+      element('td', {}, element('span', { class: `badge ${tone}` }, String(post.status), wide(` ${words}`))),
       element('td', { class: 'mono number' }, duration(post.milliseconds)),
-      element('td', { class: 'mono number size' }, bytes(post.bytes)),
+      element('td', { class: 'mono number wide' }, bytes(post.bytes)),
     );
   });
-  const heads = [head('Connection'), head('Answer'), head('Took', 'number'), head('Size', 'number size')];
+  const heads = [head('Connection'), head('Answer'), head('Took', 'number'), head('Size', 'number wide')];
   const table = element(
     'div',
     { class: 'posts' },
@@ -107,6 +107,11 @@ function head(name, kind = '') {
 /** @param {string} summary @param {Node} content */
 function folded(summary, content) {
   return element('details', { class: 'inner' }, element('summary', {}, summary), content);
+}
+
+/** What a phone has no room for. @param {string} text */
+function wide(text) {
+  return element('span', { class: 'wide' }, text);
 }
 
 /** @param {string} text */

@@ -93,6 +93,7 @@ test('an event says whom it is for', () => {
   const title = (detailType, detail) => Object.values(titleOf(wayOf([put(0, { detailType, detail })])));
   assert.deepEqual(title('Broadcast', { message: 1 }), ['Broadcast', 'everyone', '1']);
   assert.deepEqual(title('Disconnect User', { userId: 'a', reason: 'r' }), ['Disconnect User', 'user a', '"r"']);
+  assert.deepEqual(title('Broadcast', { message: null }), ['Broadcast', 'everyone', 'null']);
   assert.deepEqual(title('Something', 5), ['Something', '', '5']);
   assert.deepEqual(title('Entity Updated', null), ['Entity Updated', '', '']);
   assert.deepEqual(titleOf(wayOf([queued(0)])), { kind: 'Event', audience: '', content: '' });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { stateWords } from '../console/client-words.js';
+import { frameWords, stateWords } from '../console/client-words.js';
 import { commandOf, entryOf } from '../console/event-entry.js';
 import { bytes, count, duration, indented, shellWord, timeOfDay } from '../console/format.js';
 import { Recent } from '../console/recent.js';
@@ -104,6 +104,19 @@ test('a client says where it is, and why it stopped', () => {
   const disconnected = { kind: 'disconnected', code: 'user_disconnected', reason: 'password changed' };
   assert.match(words({ name: 'stopped', reason: disconnected }), /user_disconnected: password changed/);
   assert.match(words({ name: 'stopped', reason: { kind: 'refused', status: null } }), /refused/);
+});
+
+test('a frame is told from others at a glance', () => {
+  const cases = [
+    ['{"type":"ack","action":"subscribe","entityId":"order-1","id":"1"}', 'ack · subscribe · order-1'],
+    ['{"type":"Entity Updated","entityId":"order-1","message":{"a":1}}', 'Entity Updated · order-1 · {"a":1}'],
+    ['{"action":"sendMessage","broadcast":true,"message":null}', 'sendMessage · null'],
+    ['{"type":"error","code":"forbidden","message":"No"}', 'error · forbidden · "No"'],
+    ['{"message": "Forbidden", "requestId":"r"}', '{"message": "Forbidden", "requestId":"r"}'],
+    ['null', 'null'],
+    ['hello', 'hello'],
+  ];
+  for (const [text, words] of cases) assert.equal(frameWords(text), words);
 });
 
 test('only the newest are kept', () => {

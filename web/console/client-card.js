@@ -4,7 +4,7 @@
  * @module client-card
  */
 
-import { waitingWords, stateWords } from './client-words.js';
+import { frameWords, stateWords, waitingWords } from './client-words.js';
 import { badge, button, element, KeyedList, oncePerFrame, setText } from './dom.js';
 import { indented, isJson, timeOfDay } from './format.js';
 import { connect } from './herald-client.js';
@@ -211,7 +211,7 @@ export class ClientCard {
 
 /** @type {[string, string][]} */
 const TARGETS = [
-  ['entity', 'to an entity’s subscribers'],
+  ['entity', 'to an entity'],
   ['everyone', 'to everyone'],
   ['back', 'back to this client'],
   ['frame', 'a frame, as it is'],
@@ -226,7 +226,7 @@ function targetOf(target, entityId) {
 /** @param {string} target @param {string} text */
 function hintOf(target, text) {
   if (target === 'frame') return 'Goes to the server as it is, to see what it answers.';
-  return isJson(text) ? 'Goes as JSON.' : 'Is no JSON, and goes as a text.';
+  return isJson(text) ? 'Goes as JSON.' : 'Not JSON: goes as a text.';
 }
 
 /** @param {string} text */
@@ -244,7 +244,7 @@ function frameRow({ at, sent, text }) {
   const direction = element('span', { class: sent ? 'sent' : 'received' }, sent ? '↑' : '↓');
   direction.append(element('span', { class: 'hidden-label' }, sent ? 'sent' : 'received'));
   const time = element('time', { class: 'mono soft' }, timeOfDay(at));
-  const preview = element('span', { class: 'mono clipped' }, text.slice(0, 300));
+  const preview = element('span', { class: 'clipped' }, frameWords(text).slice(0, 300));
   const details = element('details', {}, element('summary', {}, direction, time, preview));
   details.addEventListener('toggle', () => {
     if (details.open && details.childElementCount === 1) details.append(element('pre', {}, indented(text)));

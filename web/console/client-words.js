@@ -48,7 +48,30 @@ function stopWords(reason) {
   }
 }
 
+/**
+ * What a frame is, on one line: its type or action, what it is about, and what it says.
+ *
+ * @param {string} text
+ */
+export function frameWords(text) {
+  const frame = parsed(text);
+  const kind = frame?.type ?? frame?.action;
+  if (typeof kind !== 'string') return text;
+  const about = kind === 'ack' ? [frame.action, frame.entityId] : [frame.code, frame.entityId];
+  const said = [frame.message, frame.messages, frame.reason].find((value) => value !== undefined);
+  return [kind, ...about, said === undefined ? undefined : JSON.stringify(said)].filter(Boolean).join(' · ');
+}
+
 /** How many messages wait for a connection or a reply. @param {number} waiting */
 export function waitingWords(waiting) {
   return waiting === 0 ? '' : `${count(waiting, 'message waits', 'messages wait')} for a reply`;
+}
+
+/** @param {string} text @returns {any} */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -97,7 +97,7 @@ async function learnStack() {
     showStack(stack);
     clients.show(stack);
     connections.show(stack);
-    queues.show(stack);
+    queues.request();
     functions.offer(stack.functions.map(({ logicalId }) => logicalId));
   } catch (error) {
     tellLink('bad', /** @type {Error} */ (error).message);

@@ -23,7 +23,7 @@ export class FunctionsView {
   #empty = byId('functions-empty', HTMLElement);
   #more = byId('functions-more', HTMLButtonElement);
   /** @type {KeyedList<Invocation>} */
-  #list = new KeyedList(byId('functions-list', HTMLOListElement), ({ requestId, number }) => `${requestId} ${number}`, row);
+  #list = new KeyedList(byId('functions-list', HTMLOListElement), keyOf, row);
 
   /** @param {Recent<Invocation>} invocations */
   constructor(invocations) {
@@ -65,9 +65,9 @@ export class FunctionsView {
   }
 
   /** @param {Invocation} invocation */
-  #showAsked({ requestId, number }) {
+  #showAsked(invocation) {
     this.#asked = undefined;
-    const details = this.#list.find(`${requestId} ${number}`)?.querySelector('details');
+    const details = this.#list.find(keyOf(invocation))?.querySelector('details');
     if (!details) return;
     details.open = true;
     details.scrollIntoView({ block: 'nearest' });
@@ -75,15 +75,20 @@ export class FunctionsView {
   }
 }
 
+/** Not every invocation has a request id. @param {Invocation} invocation */
+function keyOf({ number }) {
+  return String(number);
+}
+
 /** @param {Invocation} invocation @returns {Row<Invocation>} */
 function row(invocation) {
-  const { at, milliseconds, function: name, queue, records = 0 } = invocation;
+  const { at, milliseconds, function: name, queue, records } = invocation;
   const summary = element(
     'summary',
     {},
     element('time', { class: 'mono soft' }, timeOfDay(at - milliseconds)),
     element('span', { class: 'kind' }, name),
-    element('span', { class: 'audience soft' }, queue === null ? '' : `${count(records, 'record')} of ${queue}`),
+    element('span', { class: 'audience soft' }, queue === null ? '' : `${count(records ?? 0, 'record')} of ${queue}`),
     element('span', { class: 'outcome' }, outcomeBadge(invocation)),
     element('span', { class: 'mono soft lasted' }, duration(milliseconds)),
   );
@@ -96,7 +101,7 @@ function row(invocation) {
 
 /** @param {Invocation} invocation @returns {Node[]} */
 function contents({ requestId, error, eventIds, logs }) {
-  const nodes = [element('p', { class: 'soft small' }, `request id ${requestId}`)];
+  const nodes = [element('p', { class: 'soft small' }, requestId ? `request id ${requestId}` : 'It has no request id.')];
   if (error) nodes.push(element('p', { class: 'error' }, error));
   if (eventIds.length > 0) nodes.push(element('p', {}, 'Events: ', ...eventIds.flatMap(eventLinks)));
   const log = logs.length > 0 ? logNode(logs) : element('p', { class: 'note' }, 'It logged nothing.');

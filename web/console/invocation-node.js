@@ -8,11 +8,11 @@ import { badge, element } from './dom.js';
 
 /** @import { Invocation } from './records.js' */
 
-const WORDS = { ok: 'ok', error: 'error', timeout: 'timed out', crashed: 'crashed' };
+const WORDS = { ok: 'ok', error: 'error', timeout: 'timed out', crashed: 'crashed', refused: 'not run' };
 
 /** @param {Invocation} invocation */
 export function outcomeBadge({ outcome }) {
-  return badge(outcome === 'ok' ? 'ok' : 'bad', WORDS[outcome] ?? outcome);
+  return badge(outcome === 'ok' ? 'ok' : 'bad', WORDS[outcome]);
 }
 
 /** @param {string[]} lines */

@@ -4,12 +4,12 @@
  * @module queues-view
  */
 
-import { readQueues, remove, replay, replayAll } from './calls.js';
+import { readQueues, remove, replay } from './calls.js';
 import { badge, button, byId, confirmedButton, element, KeyedList, setText } from './dom.js';
 import { count, indented, timeOfDay } from './format.js';
 import { Refresher } from './refresher.js';
 
-/** @import { Message, Queue, Stack } from './calls.js' */
+/** @import { Message, Queue } from './calls.js' */
 /** @import { Row } from './dom.js' */
 
 /** @typedef {{ queue: Queue, message: Message }} Entry */
@@ -26,7 +26,6 @@ const STATES = {
 export class QueuesView {
   /** @type {Queue[]} */
   #queues = [];
-  #region = '';
   #onQueues;
   #refresher = new Refresher(() => this.#read());
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -44,12 +43,6 @@ export class QueuesView {
   /** Something has changed. */
   request() {
     this.#refresher.request();
-  }
-
-  /** @param {Stack} stack */
-  show({ region }) {
-    this.#region = region;
-    this.request();
   }
 
   /** @param {string} logicalId */
@@ -169,13 +162,29 @@ export class QueuesView {
     return element('p', { class: 'actions' }, again, away);
   }
 
-  /** @param {Queue} queue */
-  async #replayAll(queue) {
-    const destination = this.#queues.find(({ logicalId }) => queue.deadLetterQueueOf.includes(logicalId));
-    const words = `The dead letters of ${queue.logicalId} were not replayed`;
-    if (!destination) return this.#tell(`${words}: no queue has it as its dead-letter queue.`);
-    const moved = replayAll(queue, destination, this.#region);
-    await this.#do(moved, `The dead letters of ${queue.logicalId} go back to ${destination.logicalId}.`, words);
+  /**
+   * One by one, since SQS's own task takes only queues that a redrive policy names. No more than there are now: some
+   * come back.
+   *
+   * @param {Queue} queue
+   */
+  async #replayAll({ logicalId, visible }) {
+    let replayed = 0;
+    try {
+      while (replayed < visible) {
+        const queue = (await readQueues()).find((each) => each.logicalId === logicalId);
+        const messages = queue?.messages.filter(({ state }) => state === 'visible') ?? [];
+        if (!queue || messages.length === 0) break;
+        for (const message of messages.slice(0, visible - replayed)) {
+          await replay(queue, message);
+          replayed += 1;
+        }
+        this.#tell(`${count(replayed, 'dead letter')} of ${logicalId} replayed.`);
+      }
+    } catch (error) {
+      this.#tell(`${count(replayed, 'dead letter')} of ${logicalId} replayed, and not the rest: ${wordsOf(error)}`);
+    }
+    this.request();
   }
 
   /** @param {Promise<void>} done @param {string} success @param {string} failure */

@@ -18,10 +18,10 @@
  */
 
 /**
- * One message of a client, with what was answered.
+ * One message of a client, with what was answered. No route may have taken it, and then no function did.
  *
- * @typedef {Base & { kind: 'request', connectionId: string, routeKey: string, body: string, function: string,
- *   milliseconds: number, reply: string | null, cut?: boolean }} ClientRequest
+ * @typedef {Base & { kind: 'request', connectionId: string, routeKey: string, body: string, function: string | null,
+ *   milliseconds: number, reply: string | null, eventIds: string[], cut?: boolean }} ClientRequest
  */
 
 /**
@@ -39,11 +39,11 @@
  */
 
 /**
- * A function ran, and has ended at `at`.
+ * A function ran, and has ended at `at`; or it was to run, and was `refused`. `records` are those of a queue.
  *
- * @typedef {Base & { kind: 'invocation', requestId: string, function: string, milliseconds: number,
- *   outcome: 'ok' | 'error' | 'timeout' | 'crashed', error: string | null, eventIds: string[], queue: string | null,
- *   records?: number, logs: string[] }} Invocation
+ * @typedef {Base & { kind: 'invocation', requestId: string | null, function: string, milliseconds: number,
+ *   outcome: 'ok' | 'error' | 'timeout' | 'crashed' | 'refused', error: string | null, eventIds: string[],
+ *   queue: string | null, records: number | null, logs: string[] }} Invocation
  */
 
 /**

@@ -4,7 +4,7 @@
  * @module step-node
  */
 
-import { badge, element } from './dom.js';
+import { element } from './dom.js';
 import { bytes, count, duration, indented } from './format.js';
 import { logNode, outcomeBadge } from './invocation-node.js';
 import { answerOf, causeOf } from './way-summary.js';
@@ -53,7 +53,8 @@ function putNodes({ bus, source, rules, detail, cut }) {
 /** @param {ClientRequest} request */
 function requestNodes({ connectionId, routeKey, function: name, milliseconds, body, reply, cut }) {
   const sent = ['Sent as ', strong(routeKey), ' by ', code(connectionId)];
-  const words = element('p', {}, ...sent, '; ', strong(name), ` answered after ${duration(milliseconds)}.`);
+  const answered = `${name ?? 'no function'} answered after ${duration(milliseconds)}.`;
+  const words = element('p', {}, ...sent, `; ${answered}`);
   const nodes = [words, jsonNode(body), note('The reply:'), jsonNode(reply ?? '')];
   return cut ? [...nodes, note('Only the beginning was kept.')] : nodes;
 }
@@ -67,9 +68,9 @@ function queuedNode(queued, isForDeadLetters) {
 
 /** @param {Invocation} invocation */
 function invocationNodes(invocation) {
-  const { function: name, milliseconds, records = 0, requestId, error, logs } = invocation;
-  const link = element('a', { href: `#functions/${encodeURIComponent(requestId)}` }, name);
-  const took = ` took ${duration(milliseconds)} for ${count(records, 'record')} `;
+  const { function: name, milliseconds, records, requestId, error, logs } = invocation;
+  const link = requestId ? element('a', { href: `#functions/${encodeURIComponent(requestId)}` }, name) : strong(name);
+  const took = ` took ${duration(milliseconds)} for ${count(records ?? 0, 'record')} `;
   const nodes = [element('p', {}, link, took, outcomeBadge(invocation))];
   if (error) nodes.push(element('p', { class: 'error' }, error));
   return logs.length > 0 ? [...nodes, folded(count(logs.length, 'line of its log', 'lines of its log'), logNode(logs))] : nodes;
@@ -83,20 +84,34 @@ function postNodes(posts) {
       'tr',
       {},
       element('td', { class: 'mono' }, post.connectionId),
-      element('td', {}, badge(tone, `${post.status} ${words}`)),
+      element('td', {}, element('span', { class: `badge ${tone}` }, String(post.status), wide(` ${words}`))),
       element('td', { class: 'mono number' }, duration(post.milliseconds)),
-      element('td', { class: 'mono number' }, bytes(post.bytes)),
+      element('td', { class: 'mono number wide' }, bytes(post.bytes)),
     );
   });
-  const heads = ['Connection', 'Answer', 'Took', 'Size'].map((head) => element('th', { scope: 'col' }, head));
-  const table = element('table', {}, element('thead', {}, element('tr', {}, ...heads)), element('tbody', {}, ...rows));
+  const heads = [head('Connection'), head('Answer'), head('Took', 'number'), head('Size', 'number wide')];
+  const table = element(
+    'div',
+    { class: 'posts' },
+    element('table', {}, element('thead', {}, element('tr', {}, ...heads)), element('tbody', {}, ...rows)),
+  );
   const words = element('p', {}, `Posted to ${count(posts.length, 'connection')}.`);
   return posts.length > POSTS ? [words, table, note(`… and ${posts.length - POSTS} more.`)] : [words, table];
+}
+
+/** @param {string} name @param {string} [kind] */
+function head(name, kind = '') {
+  return element('th', { scope: 'col', class: kind }, name);
 }
 
 /** @param {string} summary @param {Node} content */
 function folded(summary, content) {
   return element('details', { class: 'inner' }, element('summary', {}, summary), content);
+}
+
+/** What a phone has no room for. @param {string} text */
+function wide(text) {
+  return element('span', { class: 'wide' }, text);
 }
 
 /** @param {string} text */

@@ -118,8 +118,9 @@ function audienceOf(content, detailType) {
 
 /** @param {any} content @returns {string} what it says, as a line of JSON. */
 function contentOf(content) {
-  const said = content?.message ?? content?.messages ?? content?.reason ?? content;
-  return said === null || said === undefined ? '' : JSON.stringify(said);
+  if (content === null || content === undefined) return '';
+  const said = [content.message, content.messages, content.reason, content].find((value) => value !== undefined);
+  return JSON.stringify(said);
 }
 
 /** @param {string} text @returns {any} */

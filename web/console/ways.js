@@ -74,23 +74,12 @@ export class Ways {
   }
 }
 
-/** The ids of the events that an acknowledgement names. @param {string | null} reply */
-export function eventIdsOfReply(reply) {
-  try {
-    const { type, eventId, eventIds } = JSON.parse(reply ?? '');
-    return type === 'ack' ? [eventId, ...(eventIds ?? [])].filter((id) => typeof id === 'string') : [];
-  } catch {
-    return [];
-  }
-}
-
 /** @param {ActivityRecord} record @returns {string[]} */
 function eventIdsOf(record) {
   switch (record.kind) {
     case 'event':
       return [record.eventId];
     case 'request':
-      return eventIdsOfReply(record.reply);
     case 'queued':
     case 'post':
       return record.eventIds;

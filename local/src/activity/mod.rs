@@ -60,7 +60,11 @@ impl Activity {
 
     /// Keeps a record of what has just happened.
     pub(crate) fn record(&self, happening: Happening) {
-        let at = Utc::now().timestamp_micros() as f64 / 1000.0;
+        self.record_of(now(), happening);
+    }
+
+    /// Keeps a record of what happened at this time, in epoch milliseconds.
+    pub(crate) fn record_of(&self, at: f64, happening: Happening) {
         self.ring().push(at, happening);
         self.0.news.send_replace(());
     }
@@ -85,6 +89,11 @@ impl Activity {
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.0.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// In epoch milliseconds, to the microsecond.
+pub(crate) fn now() -> f64 {
+    Utc::now().timestamp_micros() as f64 / 1000.0
 }
 
 impl Watcher {

@@ -12,6 +12,8 @@ use crate::activity::{Activity, Excerpt, Happening, Outcome, event_ids, millisec
 pub(super) struct Ended {
     /// Its request id, if it had one.
     pub(super) request_id: Option<String>,
+    /// When it ended, in epoch milliseconds. It is told of later, once all that it printed is read.
+    pub(super) at: f64,
     /// How long its caller waited.
     pub(super) duration: Duration,
     /// What the function was invoked with.

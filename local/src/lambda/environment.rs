@@ -32,7 +32,7 @@ use super::{
     runner::{Place, Runner},
     runtime_api::{Call, Desk, Event, Verdict},
 };
-use crate::activity::Excerpt;
+use crate::activity::{self, Excerpt};
 
 /// A handle on an environment. Two handles are equal if they are on the same one.
 #[derive(Clone, Debug)]
@@ -438,6 +438,7 @@ impl Delivery {
         self.outcome.send(invocation.clone()).ok();
         Ended {
             request_id: Some(self.request_id),
+            at: activity::now(),
             duration,
             event: self.payload,
             invocation,

@@ -19,7 +19,10 @@ use super::{
     guard::Guard,
     runner::Runner,
 };
-use crate::{activity::Activity, template::Function};
+use crate::{
+    activity::{self, Activity},
+    template::Function,
+};
 
 /// A function and the binary that is run for it.
 #[derive(Clone, Debug)]
@@ -227,6 +230,7 @@ impl Invoke for Host {
                 let invocation = Invocation::Refused(reason);
                 let ended = Ended {
                     request_id: None,
+                    at: activity::now(),
                     duration: asked_at.elapsed(),
                     event: payload,
                     invocation: invocation.clone(),

@@ -19,7 +19,10 @@ use hyper_util::{
 use tracing::Instrument;
 
 use super::{FunctionError, Invocation, Invoke, ended::Ended};
-use crate::{activity::Activity, template::Function};
+use crate::{
+    activity::{self, Activity},
+    template::Function,
+};
 
 /// Runs functions through an Invoke API, named by their binaries.
 #[derive(Clone, Debug)]
@@ -68,6 +71,7 @@ impl Remote {
         );
         let ended = Ended {
             request_id,
+            at: activity::now(),
             duration,
             event: payload,
             invocation: invocation.clone(),

@@ -7,7 +7,7 @@ use herald_local::{Functions, lambda::Invocation};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::harness::{TestStack, Watcher};
+use super::{harness::TestStack, watcher::Watcher};
 
 #[tokio::test]
 async fn whoever_comes_late_is_told_what_happened_and_then_what_happens() {

@@ -1,30 +1,24 @@
 //! A stack to look at, and somebody who watches it.
 
-use std::{fs, os::unix::fs::symlink, path::PathBuf, time::Duration};
+use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
-use axum::http::{Method, Request, StatusCode};
-use bytes::Bytes;
+use axum::http::{Method, StatusCode};
 use herald_local::{
     Authentication, Config, Functions, RunningStack,
     gateway::Limits,
     lambda::{Invocation, Invoke},
 };
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::net::TcpListener;
 use tokio_tungstenite::connect_async;
 
+use super::watcher::Watcher;
 use crate::{
     authentication::harness::{Answer, send},
     gateway::harness::Socket,
     programs::{example, function_binaries, template},
 };
-
-/// Longer than anything here takes; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A function that answers whoever connects, and queues that nobody empties.
 const TEMPLATE: &str = "
@@ -167,90 +161,6 @@ impl TestStack {
 
     /// Watches as a browser does that has lost its connection after this event.
     pub async fn watch_after(&self, last_event_id: Option<&str>) -> Watcher {
-        let mut request = Request::get(format!("{}/console/activity", self.endpoint()));
-        if let Some(id) = last_event_id {
-            request = request.header("last-event-id", id);
-        }
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let request = request.body(Empty::<Bytes>::new()).unwrap();
-        let response = client.request(request).await.unwrap();
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Watcher {
-            body: response.into_body(),
-            unread: String::new(),
-        }
+        Watcher::start(self.endpoint(), last_event_id).await
     }
-}
-
-/// Somebody who reads `/console/activity`.
-pub struct Watcher {
-    body: Incoming,
-    unread: String,
-}
-
-/// One Server-Sent Event.
-#[derive(Debug, Default)]
-pub struct SentEvent {
-    pub id: Option<String>,
-    /// Its type, if that is not the usual one.
-    pub event: Option<String>,
-    pub data: Value,
-}
-
-impl Watcher {
-    /// The next event that has data.
-    pub async fn event(&mut self) -> SentEvent {
-        loop {
-            let event = parse(&self.block().await);
-            if !event.data.is_null() {
-                return event;
-            }
-        }
-    }
-
-    /// The next record.
-    pub async fn record(&mut self) -> Value {
-        let event = self.event().await;
-        assert_eq!(event.event, None, "{event:?}");
-        event.data
-    }
-
-    /// The next record of a kind.
-    pub async fn record_of(&mut self, kind: &str) -> Value {
-        loop {
-            let record = self.record().await;
-            if record["kind"] == kind {
-                return record;
-            }
-        }
-    }
-
-    /// What stands before the next empty line.
-    async fn block(&mut self) -> String {
-        loop {
-            if let Some((block, rest)) = self.unread.split_once("\n\n") {
-                let block = block.to_owned();
-                self.unread = rest.to_owned();
-                return block;
-            }
-            let frame = timeout(PATIENCE, self.body.frame()).await;
-            let frame = frame.expect("an event in time").expect("no end").unwrap();
-            let bytes = frame.into_data().unwrap();
-            self.unread.push_str(std::str::from_utf8(&bytes).unwrap());
-        }
-    }
-}
-
-fn parse(block: &str) -> SentEvent {
-    let mut event = SentEvent::default();
-    for line in block.lines() {
-        match line.split_once(": ") {
-            Some(("id", id)) => event.id = Some(id.to_owned()),
-            Some(("event", kind)) => event.event = Some(kind.to_owned()),
-            Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
-            Some(("retry", _)) => {}
-            _ => panic!("unexpected line {line:?}"),
-        }
-    }
-    event
 }

@@ -6,3 +6,4 @@ mod harness;
 mod page;
 mod queues;
 mod visitors;
+mod watcher;

@@ -29,6 +29,20 @@ async fn a_connection_is_stored_with_what_is_known_of_it() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "nobody has shown what API Gateway makes of such a header"
+)]
+async fn a_header_beyond_ascii_keeps_nobody_out() {
+    let stack = TestStack::start().await;
+    let mut client = Client::connect_with(&stack.web_socket(), "x-device", "Zoë’s")
+        .await
+        .0;
+    client.subscribe("order-1").await;
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn the_subprotocol_that_was_asked_for_is_answered() {
     let stack = TestStack::start().await;
     for (offered, answered) in [

@@ -28,7 +28,7 @@ pub(super) async fn stream(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let run = console.started_at;
+    let run = console.run;
     let watcher = console.activity.watch(last_seen(&headers, run));
     let batches = stream::unfold(watcher, |mut watcher| async {
         Some((watcher.next().await, watcher))

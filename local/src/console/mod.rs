@@ -19,6 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
+use chrono::Utc;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -48,7 +49,8 @@ pub(crate) struct Console {
     gateway: Arc<Gateway>,
     queues: Arc<Queues>,
     activity: Activity,
-    started_at: i64,
+    /// Tells this run of the stack from others.
+    run: i64,
 }
 
 impl Console {
@@ -67,7 +69,7 @@ impl Console {
             gateway,
             queues,
             activity,
-            started_at: chrono::Utc::now().timestamp_millis(),
+            run: Utc::now().timestamp_millis(),
         }
     }
 

@@ -188,7 +188,7 @@ mod tests {
         for number in 1..=60 {
             writeln!(writer, "line {number}").expect("room");
         }
-        write!(writer, "{}\n", "x".repeat(2000)).expect("room");
+        writeln!(writer, "{}", "x".repeat(2000)).expect("room");
         writer.write_all(b"\xff without a line end").expect("room");
         drop(writer);
         output.finish().await;

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 
 use super::harness::TestStack;
 
-/// See docs/local-vs-aws.md: "Tokens for the asking".
+/// See docs/local-vs-aws.md: "A console at the address".
 #[tokio::test]
 async fn a_page_on_the_web_sees_nothing_and_changes_nothing() {
     let stack = TestStack::start().await;

@@ -6,6 +6,7 @@
 
 pub(crate) mod event_ids;
 mod excerpt;
+mod hiding;
 mod record;
 mod ring;
 
@@ -59,11 +60,11 @@ impl Activity {
 
     /// Keeps a record of what has just happened.
     pub(crate) fn record(&self, happening: Happening) {
-        self.record_of(now(), happening);
+        self.record_at(now(), happening);
     }
 
     /// Keeps a record of what happened at this time, in epoch milliseconds.
-    pub(crate) fn record_of(&self, at: f64, happening: Happening) {
+    pub(crate) fn record_at(&self, at: f64, happening: Happening) {
         self.ring().push(at, happening);
         self.0.news.send_replace(());
     }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Excerpt, event_ids};
+use super::{Excerpt, event_ids, hiding::without_token};
 
 /// How much of a client's message is kept, and of its reply, in bytes.
 const BODY_LIMIT: usize = 4 * 1024;
@@ -143,7 +143,7 @@ pub(crate) enum Outcome {
 }
 
 impl Happening {
-    /// A message of a client, with what was answered after this time.
+    /// A message of a client, with what was answered after this time. A token in it is not kept.
     pub(crate) fn request(
         connection_id: &str,
         route_key: &str,
@@ -152,7 +152,7 @@ impl Happening {
         reply: Option<&str>,
         after: Duration,
     ) -> Self {
-        let body = Excerpt::of(body, BODY_LIMIT);
+        let body = Excerpt::of(&without_token(body), BODY_LIMIT);
         let event_ids = reply.map_or_else(Vec::new, event_ids::of_body);
         let reply = reply.map(|reply| Excerpt::of(reply, BODY_LIMIT));
         Self::Request {

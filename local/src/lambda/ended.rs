@@ -5,31 +5,39 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{FunctionError, Invocation};
-use crate::activity::{Activity, Excerpt, Happening, Outcome, event_ids, milliseconds};
+use crate::activity::{self, Activity, Excerpt, Happening, Outcome, event_ids, milliseconds};
 
 /// An invocation that has ended.
 #[derive(Debug)]
 pub(super) struct Ended {
-    /// Its request id, if it had one.
-    pub(super) request_id: Option<String>,
-    /// When it ended, in epoch milliseconds. It is told of later, once all that it printed is read.
-    pub(super) at: f64,
-    /// How long its caller waited.
-    pub(super) duration: Duration,
-    /// What the function was invoked with.
-    pub(super) event: Bytes,
-    /// What came of it.
-    pub(super) invocation: Invocation,
+    request_id: Option<String>,
+    /// In epoch milliseconds. It may be told later, when all that the function printed is read.
+    at: f64,
+    duration: Duration,
+    event: Bytes,
+    invocation: Invocation,
 }
 
 impl Ended {
-    /// The record of an invocation of `function`, which has printed these lines.
-    pub(super) fn happening(
-        self,
-        function: &str,
-        lines: Vec<Excerpt>,
-        activity: &Activity,
-    ) -> Happening {
+    /// An invocation with `event` that ends now, after its caller has waited for `duration`. It had no
+    /// request id if it was not run.
+    pub(super) fn now(
+        request_id: Option<String>,
+        duration: Duration,
+        event: Bytes,
+        invocation: &Invocation,
+    ) -> Self {
+        Self {
+            request_id,
+            at: activity::now(),
+            duration,
+            event,
+            invocation: invocation.clone(),
+        }
+    }
+
+    /// Records this as an invocation of `function`, which has printed these lines meanwhile.
+    pub(super) fn record(self, function: &str, lines: Vec<Excerpt>, activity: &Activity) {
         let records = event_ids::of_records(&self.event);
         let (queue, count, event_ids) = match records {
             Some(records) => {
@@ -39,7 +47,7 @@ impl Ended {
             None => (None, None, self.answered_ids()),
         };
         let (outcome, error) = outcome(self.invocation);
-        Happening::Invocation {
+        let invocation = Happening::Invocation {
             request_id: self.request_id,
             function: function.to_owned(),
             milliseconds: milliseconds(self.duration),
@@ -49,7 +57,8 @@ impl Ended {
             queue,
             records: count,
             logs: lines,
-        }
+        };
+        activity.record_at(self.at, invocation);
     }
 
     /// The events that the function's answer to a client names.
@@ -74,7 +83,7 @@ fn outcome(invocation: Invocation) -> (Outcome, Option<String>) {
                 "Runtime.ExitError" => Outcome::Crashed,
                 _ => Outcome::Error,
             };
-            (outcome, Some(format!("{error_type}: {error_message}")))
+            (outcome, Some(error_message))
         }
     }
 }

@@ -32,7 +32,7 @@ use super::{
     runner::{Place, Runner},
     runtime_api::{Call, Desk, Event, Verdict},
 };
-use crate::activity::{self, Excerpt};
+use crate::activity::Excerpt;
 
 /// A handle on an environment. Two handles are equal if they are on the same one.
 #[derive(Clone, Debug)]
@@ -434,14 +434,9 @@ impl Delivery {
                 "function invoked"
             );
         });
+        let ended = Ended::now(Some(self.request_id), duration, self.payload, &invocation);
         // The caller may have stopped waiting.
-        self.outcome.send(invocation.clone()).ok();
-        Ended {
-            request_id: Some(self.request_id),
-            at: activity::now(),
-            duration,
-            event: self.payload,
-            invocation,
-        }
+        self.outcome.send(invocation).ok();
+        ended
     }
 }

@@ -19,10 +19,7 @@ use super::{
     guard::Guard,
     runner::Runner,
 };
-use crate::{
-    activity::{self, Activity},
-    template::Function,
-};
+use crate::{activity::Activity, template::Function};
 
 /// A function and the binary that is run for it.
 #[derive(Clone, Debug)]
@@ -228,15 +225,8 @@ impl Invoke for Host {
             invocation.unwrap_or_else(|reason| {
                 tracing::warn!(function, reason, "function not invoked");
                 let invocation = Invocation::Refused(reason);
-                let ended = Ended {
-                    request_id: None,
-                    at: activity::now(),
-                    duration: asked_at.elapsed(),
-                    event: payload,
-                    invocation: invocation.clone(),
-                };
-                let happening = ended.happening(function, Vec::new(), &self.activity);
-                self.activity.record(happening);
+                let ended = Ended::now(None, asked_at.elapsed(), payload, &invocation);
+                ended.record(function, Vec::new(), &self.activity);
                 invocation
             })
         }

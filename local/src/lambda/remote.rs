@@ -19,10 +19,7 @@ use hyper_util::{
 use tracing::Instrument;
 
 use super::{FunctionError, Invocation, Invoke, ended::Ended};
-use crate::{
-    activity::{self, Activity},
-    template::Function,
-};
+use crate::{activity::Activity, template::Function};
 
 /// Runs functions through an Invoke API, named by their binaries.
 #[derive(Clone, Debug)]
@@ -69,16 +66,9 @@ impl Remote {
             reason = invocation.reason(),
             "function invoked"
         );
-        let ended = Ended {
-            request_id,
-            at: activity::now(),
-            duration,
-            event: payload,
-            invocation: invocation.clone(),
-        };
+        let ended = Ended::now(request_id, duration, payload, &invocation);
         // What the function prints is read by whoever runs it.
-        let happening = ended.happening(function, Vec::new(), &self.activity);
-        self.activity.record(happening);
+        ended.record(function, Vec::new(), &self.activity);
         invocation
     }
 

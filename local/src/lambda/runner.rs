@@ -135,11 +135,7 @@ impl Runner {
 
     /// Tells of an invocation that has ended, and of what the function printed meanwhile.
     pub(super) fn record(&self, ended: Ended, lines: Vec<Excerpt>) {
-        let activity = &self.settings.activity;
-        activity.record_of(
-            ended.at,
-            ended.happening(self.logical_id(), lines, activity),
-        );
+        ended.record(self.logical_id(), lines, &self.settings.activity);
     }
 
     /// The function's logical id in the template.

@@ -25,6 +25,7 @@ use super::{
     MessageAttribute, Queues, call,
     testing::{dead_letter_queue, queue, queue_with_dead_letters},
 };
+use crate::activity::Activity;
 
 /// A client, and the queues it talks to.
 struct Harness {

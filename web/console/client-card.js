@@ -78,7 +78,7 @@ export class ClientCard {
     this.#state.replaceChildren(badge(tone, words));
     const stopped = this.#client.state.name === 'stopped';
     setText(this.#end, stopped ? 'Remove' : 'Close');
-    for (const control of this.node.querySelectorAll('form button')) control.toggleAttribute('disabled', stopped);
+    for (const controls of this.node.querySelectorAll('form, .chips')) controls.toggleAttribute('hidden', stopped);
   };
 
   async #close() {
@@ -243,7 +243,7 @@ function field(id, label, control, kind = '') {
 function frameRow({ at, sent, text }) {
   const direction = element('span', { class: sent ? 'sent' : 'received' }, sent ? '↑' : '↓');
   direction.append(element('span', { class: 'hidden-label' }, sent ? 'sent' : 'received'));
-  const time = element('time', { class: 'mono soft' }, timeOfDay(at));
+  const time = element('time', { class: 'mono soft wide' }, timeOfDay(at));
   const preview = element('span', { class: 'clipped' }, frameWords(text).slice(0, 300));
   const details = element('details', {}, element('summary', {}, direction, time, preview));
   details.addEventListener('toggle', () => {

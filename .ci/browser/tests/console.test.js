@@ -175,7 +175,45 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await keyboard.page.close();
   });
 
+  await t.test('shows who comes and goes, and closes a connection', async () => {
+    await console.view('Connections');
+    const cards = page.locator('#connections-list > li');
+    const id = await cards.first().locator('code').textContent();
+    await page.getByRole('button', { name: `Close ${id}` }).click();
+    await page.getByRole('button', { name: `Really close? ${id}` }).click();
+    await page.locator('#traffic-list li').filter({ hasText: 'disconnected' }).filter({ hasText: id }).waitFor();
+    await cards.filter({ hasNotText: id }).getByText('order-1').waitFor();
+    await alice.is('Open');
+  });
+
+  await t.test('has something of everything to show', async () => {
+    await console.event(await console.putAbout('x'.repeat(300), 1), 'dead letter');
+    await page.getByRole('link', { name: 'Queues 1 dead letter' }).click();
+    await openDeadLetter(page.getByRole('region', { name: 'NotificationDeadLetterQueue' }), 'the record is no push');
+    await console.connect('bob');
+    const message = { state: 'shipped', carrier: 'Slow & Steady', parcels: [1, 2] };
+    const row = await console.event(await console.putAbout('order-1', message), 'delivered to 1, 1 gone');
+    await console.view('Events');
+    await row.locator('summary').first().click();
+  });
+
+  for (const [name, viewport] of Object.entries(WINDOWS)) {
+    for (const colorScheme of ['light', 'dark']) {
+      await t.test(`fits a ${name}, in ${colorScheme} colours, and keeps nobody out`, async () => {
+        await page.setViewportSize(viewport);
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        for (const view of VIEWS) {
+          await console.view(view);
+          await console.assertFits();
+          await console.assertAccessible();
+          await console.screenshot(`${view.toLowerCase().replace(' ', '-')}-${name}-${colorScheme}`);
+        }
+      });
+    }
+  }
+
   await t.test('lists no more of many events than can be read', async () => {
+    await console.view('Events');
     for (let put = 0; put < 30; put += 1) {
       const Entries = Array.from({ length: 10 }, (_, index) => ({
         Source: 'test',
@@ -194,23 +232,7 @@ test('the console', { timeout: 900_000 }, async (t) => {
     assert.equal(await rows.count(), 10);
     await page.getByRole('searchbox', { name: 'Filter events' }).fill('herald');
     await page.getByText('No event matches the filter.').waitFor();
-    await page.getByRole('searchbox', { name: 'Filter events' }).fill('order-1');
   });
-
-  for (const [name, viewport] of Object.entries(WINDOWS)) {
-    for (const colorScheme of ['light', 'dark']) {
-      await t.test(`fits a ${name}, in ${colorScheme} colours, and keeps nobody out`, async () => {
-        await page.setViewportSize(viewport);
-        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-        for (const view of VIEWS) {
-          await console.view(view);
-          await console.assertFits();
-          await console.assertAccessible();
-          await console.screenshot(`${view.toLowerCase().replace(' ', '-')}-${name}-${colorScheme}`);
-        }
-      });
-    }
-  }
 
   assert.deepEqual(console.errors, []);
 });

@@ -39,6 +39,7 @@ export class ClientCard {
   #outbox = element('p', { class: 'note', role: 'status' });
   #chips = element('p', { class: 'chips' });
   #log = element('ol', { class: 'frames' });
+  #frameless = element('p', { class: 'note small' }, 'None yet.');
   #end = button('Close', () => void this.#close());
   /** @type {KeyedList<FrameSeen>} */
   #list = new KeyedList(this.#log, ({ number }) => String(number), frameRow);
@@ -67,6 +68,7 @@ export class ClientCard {
       this.#result,
       this.#outbox,
       element('h4', {}, 'Frames'),
+      this.#frameless,
       element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `Frames of ${user}` }, this.#log),
     );
     this.#showState();
@@ -195,6 +197,7 @@ export class ClientCard {
     const entities = Array.from(this.#subscriptions.keys());
     this.#chips.replaceChildren(...entities.map((entity) => this.#chip(entity)));
     this.#list.render(this.#frames.newestFirst);
+    this.#frameless.hidden = this.#seen > 0;
   });
 
   /** @param {string} entity */

@@ -87,6 +87,13 @@ export class ConsolePage {
     return this.put();
   }
 
+  /** Puts an event of another kind, about a user. */
+  async putAboutUser(kind, user) {
+    await this.putForm.getByRole('combobox').selectOption({ label: kind });
+    await this.putForm.getByRole('textbox', { name: 'User' }).fill(user);
+    return this.put();
+  }
+
   /** Puts what stands in the form. */
   async put() {
     await this.putForm.getByRole('button', { name: 'Put event' }).click();
@@ -149,6 +156,13 @@ class Client {
   async send(entity, message) {
     await this.region.getByLabel('Entity').last().fill(entity);
     await this.region.getByLabel('Message').fill(message);
+    await this.region.getByRole('button', { name: 'Send' }).click();
+  }
+
+  /** Sends a frame as it is, past the client. */
+  async sendFrame(text) {
+    await this.region.getByRole('combobox').selectOption({ label: 'a frame, as it is' });
+    await this.region.getByLabel('Message').fill(text);
     await this.region.getByRole('button', { name: 'Send' }).click();
   }
 

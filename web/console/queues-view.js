@@ -31,6 +31,7 @@ export class QueuesView {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #again;
   #result = byId('queues-result', HTMLElement);
+  #error = byId('queues-error', HTMLElement);
   #deadLetters = byId('dead-letter-count', HTMLElement);
   /** @type {KeyedList<Queue>} */
   #list = new KeyedList(byId('queues-list', HTMLElement), ({ logicalId }) => logicalId, (queue) => this.#panel(queue));
@@ -59,9 +60,10 @@ export class QueuesView {
       const changed = namesOf(queues) !== namesOf(this.#queues);
       this.#queues = queues;
       if (changed) this.#onQueues();
+      setText(this.#error, '');
       this.#render();
     } catch (error) {
-      this.#tell(`The queues cannot be read: ${wordsOf(error)}`);
+      setText(this.#error, `The queues cannot be read: ${wordsOf(error)}`);
     }
   }
 

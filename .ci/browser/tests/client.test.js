@@ -32,6 +32,12 @@ describe('a client in a browser', { timeout: 900_000 }, () => {
       assert.deepEqual(others, []);
     }
     await second.event(eventId, 'delivered to 2');
+
+    await second.putAboutUser('Send User Push Notification', 'alice');
+    await alice.received('User Push Notification');
+    await second.putAboutUser('Disconnect User', 'alice');
+    await alice.is('Stopped: the server threw it out (user_disconnected: disconnected)');
+    assert.equal((await bob.frames()).length, 2, 'an acknowledgement and a push');
     assert.deepEqual([...first.errors, ...second.errors], []);
   });
 

@@ -68,6 +68,27 @@ test('the console', { timeout: 900_000 }, async (t) => {
     assert.match(await row.locator('.steps > li').first().textContent(), /Sent as sendMessage by .*"type": "ack"/s);
   });
 
+  await t.test('lets a client send what no client would', async () => {
+    await alice.sendFrame('hello');
+    const [frame] = await alice.received('unknown_action');
+    assert.match(frame, /Seems like wrong endpoint/);
+    const row = alice.region.locator('.frames li').filter({ hasText: 'unknown_action' });
+    await row.locator('summary').click();
+    await row.getByText('"retryable": false').waitFor();
+  });
+
+  await t.test('stands still while it is paused', async () => {
+    const rows = page.locator('#events-list > li');
+    const before = await rows.count();
+    const pause = page.getByRole('button', { name: 'Pause' });
+    await pause.click();
+    await console.putAbout('order-1', 'while it is paused');
+    await alice.received('while it is paused');
+    assert.equal(await rows.count(), before);
+    await pause.click();
+    await rows.nth(before).waitFor();
+  });
+
   await t.test('leads from an event to the function’s log, and back by its address', async () => {
     const eventId = await console.putAbout('order-1', 'logged');
     const row = await console.event(eventId, 'delivered to 1');

@@ -39,6 +39,7 @@ export class ClientCard {
   #outbox = element('p', { class: 'note', role: 'status' });
   #chips = element('p', { class: 'chips' });
   #log = element('ol', { class: 'frames' });
+  #frameless = element('p', { class: 'note small' }, 'None yet.');
   #end = button('Close', () => void this.#close());
   /** @type {KeyedList<FrameSeen>} */
   #list = new KeyedList(this.#log, ({ number }) => String(number), frameRow);
@@ -67,6 +68,7 @@ export class ClientCard {
       this.#result,
       this.#outbox,
       element('h4', {}, 'Frames'),
+      this.#frameless,
       element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `Frames of ${user}` }, this.#log),
     );
     this.#showState();
@@ -78,7 +80,7 @@ export class ClientCard {
     this.#state.replaceChildren(badge(tone, words));
     const stopped = this.#client.state.name === 'stopped';
     setText(this.#end, stopped ? 'Remove' : 'Close');
-    for (const control of this.node.querySelectorAll('form button')) control.toggleAttribute('disabled', stopped);
+    for (const controls of this.node.querySelectorAll('form, .chips')) controls.toggleAttribute('hidden', stopped);
   };
 
   async #close() {
@@ -195,6 +197,7 @@ export class ClientCard {
     const entities = Array.from(this.#subscriptions.keys());
     this.#chips.replaceChildren(...entities.map((entity) => this.#chip(entity)));
     this.#list.render(this.#frames.newestFirst);
+    this.#frameless.hidden = this.#seen > 0;
   });
 
   /** @param {string} entity */
@@ -243,7 +246,7 @@ function field(id, label, control, kind = '') {
 function frameRow({ at, sent, text }) {
   const direction = element('span', { class: sent ? 'sent' : 'received' }, sent ? '↑' : '↓');
   direction.append(element('span', { class: 'hidden-label' }, sent ? 'sent' : 'received'));
-  const time = element('time', { class: 'mono soft' }, timeOfDay(at));
+  const time = element('time', { class: 'mono soft wide' }, timeOfDay(at));
   const preview = element('span', { class: 'clipped' }, frameWords(text).slice(0, 300));
   const details = element('details', {}, element('summary', {}, direction, time, preview));
   details.addEventListener('toggle', () => {

@@ -61,9 +61,12 @@ follow({
 
 addEventListener('hashchange', () => {
   showView();
-  const heading = document.querySelector('.view.current h2');
   // Where a row took the focus, it stays there.
-  if (!document.activeElement?.closest('.view.current') && heading instanceof HTMLElement) heading.focus();
+  if (!document.activeElement?.closest('.view.current')) focusView();
+});
+byId('skip', HTMLElement).addEventListener('click', (event) => {
+  event.preventDefault();
+  focusView();
 });
 showView();
 offerToCopy(document);
@@ -108,6 +111,11 @@ async function learnStack() {
 function tellLink(tone, words) {
   link.className = `link ${tone}`;
   setText(link, words);
+}
+
+function focusView() {
+  const heading = document.querySelector('.view.current h2');
+  if (heading instanceof HTMLElement) heading.focus();
 }
 
 /** `#events`, or `#events/<id>` for one of them. */

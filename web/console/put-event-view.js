@@ -60,7 +60,7 @@ export class PutEventView {
     try {
       const eventId = await putEvent(entry);
       const key = this.#value('put-key');
-      const link = element('a', { href: `#events/${encodeURIComponent(key || eventId)}` }, eventId);
+      const link = element('a', { id: 'put-id', href: `#events/${encodeURIComponent(key || eventId)}` }, eventId);
       this.#result.replaceChildren('Put. Its id: ', link);
     } catch (error) {
       this.#result.textContent = `It was not put: ${/** @type {Error} */ (error).message}`;

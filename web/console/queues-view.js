@@ -31,6 +31,7 @@ export class QueuesView {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #again;
   #result = byId('queues-result', HTMLElement);
+  #error = byId('queues-error', HTMLElement);
   #deadLetters = byId('dead-letter-count', HTMLElement);
   /** @type {KeyedList<Queue>} */
   #list = new KeyedList(byId('queues-list', HTMLElement), ({ logicalId }) => logicalId, (queue) => this.#panel(queue));
@@ -59,9 +60,10 @@ export class QueuesView {
       const changed = namesOf(queues) !== namesOf(this.#queues);
       this.#queues = queues;
       if (changed) this.#onQueues();
+      setText(this.#error, '');
       this.#render();
     } catch (error) {
-      this.#tell(`The queues cannot be read: ${wordsOf(error)}`);
+      setText(this.#error, `The queues cannot be read: ${wordsOf(error)}`);
     }
   }
 
@@ -82,7 +84,7 @@ export class QueuesView {
   /** @param {Queue} first @returns {Row<Queue>} */
   #panel(first) {
     let queue = first;
-    const counts = element('p', { class: 'soft small' });
+    const counts = element('span');
     const replayed = button('Replay all', () => void this.#replayAll(queue));
     replayed.append(element('span', { class: 'hidden-label' }, ` of ${first.logicalId}`));
     const empty = element('p', { class: 'note' }, 'Empty.');
@@ -95,7 +97,7 @@ export class QueuesView {
       'section',
       { class: 'queue', 'aria-label': first.logicalId },
       element('div', { class: 'bar' }, element('h3', { class: 'grow' }, first.logicalId), kind, replayed),
-      counts,
+      element('p', { class: 'soft small' }, counts, element('span', { class: 'wide' }, ` in ${first.name}`)),
       empty,
       messages,
       more,
@@ -105,7 +107,7 @@ export class QueuesView {
       update(newest) {
         queue = newest;
         const { visible, inFlight, delayed } = newest;
-        setText(counts, `${newest.name}: ${visible} waiting, ${inFlight} in flight, ${delayed} delayed`);
+        setText(counts, `${visible} waiting, ${inFlight} in flight, ${delayed} delayed`);
         rows.render(newest.messages.map((message) => ({ queue: newest, message })));
         empty.hidden = total(newest) > 0;
         replayed.hidden = !isForDeadLetters(newest) || newest.visible === 0;
@@ -120,12 +122,13 @@ export class QueuesView {
   #message({ queue, message }) {
     const state = element('span', { class: 'outcome' });
     const received = element('span', { class: 'soft lasted small' });
-    const { attributes, body, messageId, sentAt } = message;
+    const { body, messageId, sentAt } = message;
+    const { Reason: reason, ...attributes } = message.attributes;
     const summary = element(
       'summary',
       {},
       element('time', { class: 'mono soft' }, timeOfDay(sentAt)),
-      element('span', { class: 'kind' }, attributes.Reason ?? attributes.ERROR_CODE ?? 'Message'),
+      element('span', { class: 'kind' }, reason ?? attributes.ERROR_CODE ?? 'Message'),
       state,
       received,
     );

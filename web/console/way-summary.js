@@ -21,8 +21,8 @@ import { count } from './format.js';
 
 /** A step as it is shown: posts that follow each other are one. @typedef {{ startedAt: number, steps: Step[] }} Group */
 
-/** @param {Way} way @returns {Title} */
-export function titleOf({ steps }) {
+/** An event whose beginning is not known is called by its id. @param {Way} way @returns {Title} */
+export function titleOf({ eventId, steps }) {
   for (const { record } of steps) {
     if (record.kind === 'event') {
       return {
@@ -36,7 +36,7 @@ export function titleOf({ steps }) {
       return { kind: 'Message of a client', audience: audienceOf(frame), content: contentOf(frame) };
     }
   }
-  return { kind: 'Event', audience: '', content: '' };
+  return { kind: 'Event', audience: '', content: eventId };
 }
 
 /**

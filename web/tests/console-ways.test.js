@@ -96,7 +96,7 @@ test('an event says whom it is for', () => {
   assert.deepEqual(title('Broadcast', { message: null }), ['Broadcast', 'everyone', 'null']);
   assert.deepEqual(title('Something', 5), ['Something', '', '5']);
   assert.deepEqual(title('Entity Updated', null), ['Entity Updated', '', '']);
-  assert.deepEqual(titleOf(wayOf([queued(0)])), { kind: 'Event', audience: '', content: '' });
+  assert.deepEqual(titleOf(wayOf([queued(0)])), { kind: 'Event', audience: '', content: 'e' });
 });
 
 test('the oldest ways are forgotten, and so are the steps of a very long one, but for their numbers', () => {

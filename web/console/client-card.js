@@ -4,7 +4,7 @@
  * @module client-card
  */
 
-import { frameWords, stateWords, waitingWords } from './client-words.js';
+import { frameWords, stateWords, waitingWords, withoutToken } from './client-words.js';
 import { badge, button, element, KeyedList, oncePerFrame, setText } from './dom.js';
 import { indented, isJson, timeOfDay } from './format.js';
 import { connect } from './herald-client.js';
@@ -189,7 +189,7 @@ export class ClientCard {
   /** @param {boolean} sent @param {string} text */
   #saw(sent, text) {
     this.#seen += 1;
-    this.#frames.add({ number: this.#seen, at: Date.now(), sent, text });
+    this.#frames.add({ number: this.#seen, at: Date.now(), sent, text: withoutToken(text) });
     this.#render();
   }
 

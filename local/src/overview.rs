@@ -31,8 +31,8 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
         text,
         "\nNot run here: {}\n\
          \n{}\n\
-         \nMake a push happen, in the console or by hand. Subscribe in one terminal; put an event in another, from the folder of the \
-         repository:\n\n\
+         \nMake a push happen, in the console or by hand. Subscribe in one terminal; put an event in another, \
+         from the folder of the repository:\n\n\
          {}  \
          npx wscat -c {web_socket}{} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w -1\n\n  \
          export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  \

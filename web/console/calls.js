@@ -156,7 +156,12 @@ function scan(table, from) {
   });
 }
 
-/** @param {string} target @param {string} version of AWS's JSON protocol. @param {unknown} body @returns {Promise<any>} */
+/**
+ * @param {string} target
+ * @param {string} version of AWS's JSON protocol.
+ * @param {unknown} body
+ * @returns {Promise<any>}
+ */
 async function aws(target, version, body) {
   const headers = {
     'X-Amz-Target': target,

@@ -4,17 +4,18 @@
  * @module client-card
  */
 
-import { frameWords, stateWords, waitingWords } from './client-words.js';
+import { sendForm, subscribeForm } from './client-forms.js';
+import { stateWords, waitingWords, withoutToken } from './client-words.js';
 import { badge, button, element, KeyedList, oncePerFrame, setText } from './dom.js';
-import { indented, isJson, timeOfDay } from './format.js';
+import { frameRow } from './frame-node.js';
 import { connect } from './herald-client.js';
 import { Recent } from './recent.js';
 import { watchedBy } from './watched-socket.js';
 
+/** @import { ToSend } from './client-forms.js' */
 /** @import { Row } from './dom.js' */
+/** @import { FrameSeen } from './frame-node.js' */
 /** @import { Options, Subscription } from './herald-client.js' */
-
-/** @typedef {{ number: number, at: number, sent: boolean, text: string }} FrameSeen */
 
 /** How many frames are kept. */
 const FRAMES = 200;
@@ -24,7 +25,6 @@ let clients = 0;
 export class ClientCard {
   /** What the page shows of it. */
   node;
-  #number = ++clients;
   #client;
   /** The socket that opened last. @type {WebSocket | undefined} */
   #socket;
@@ -37,12 +37,14 @@ export class ClientCard {
   #state = element('span', { class: 'outcome', role: 'status' });
   #result = element('p', { class: 'result', role: 'status' });
   #outbox = element('p', { class: 'note', role: 'status' });
-  #chips = element('p', { class: 'chips' });
+  #chips = element('ul', { class: 'chips' });
   #log = element('ol', { class: 'frames' });
   #frameless = element('p', { class: 'note small' }, 'None yet.');
   #end = button('Close', () => void this.#close());
   /** @type {KeyedList<FrameSeen>} */
-  #list = new KeyedList(this.#log, ({ number }) => String(number), frameRow);
+  #frameRows = new KeyedList(this.#log, ({ number }) => String(number), frameRow);
+  /** @type {KeyedList<string>} */
+  #entityRows = new KeyedList(this.#chips, (entity) => entity, (entity) => this.#chip(entity));
 
   /**
    * @param {string} user
@@ -57,14 +59,15 @@ export class ClientCard {
     });
     this.#client = connect(address, { ...options, webSocket });
     this.#client.onState(this.#showState);
+    const id = `client-${++clients}`;
     this.node = element(
       'section',
       { class: 'panel client', 'aria-label': `Client ${user}` },
       element('div', { class: 'bar' }, element('h3', { class: 'grow' }, user), this.#end),
       element('p', {}, this.#state),
-      this.#subscribeForm(),
+      subscribeForm(`${id}-subscribe`, (entity) => void this.#subscribe(entity)),
       this.#chips,
-      this.#sendForm(user),
+      sendForm(`${id}-send`, (what) => void this.#send(what, user)),
       this.#result,
       this.#outbox,
       element('h4', {}, 'Frames'),
@@ -86,22 +89,6 @@ export class ClientCard {
   async #close() {
     if (this.#client.state.name === 'stopped') return this.node.remove();
     await this.#client.close();
-  }
-
-  #subscribeForm() {
-    const id = `client-${this.#number}-subscribe`;
-    const entity = element('input', { id, value: 'order-1', spellcheck: 'false', autocapitalize: 'off' });
-    const form = element(
-      'form',
-      { class: 'inline', autocomplete: 'off' },
-      field(id, 'Entity', entity, 'grow'),
-      element('button', {}, 'Subscribe'),
-    );
-    form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      void this.#subscribe(entity.value);
-    });
-    return form;
   }
 
   /** @param {string} entity */
@@ -130,42 +117,12 @@ export class ClientCard {
     this.#render();
   }
 
-  /** @param {string} user */
-  #sendForm(user) {
-    const id = `client-${this.#number}-send`;
-    const target = element('select', { id: `${id}-target` }, ...TARGETS.map(([value, words]) => element('option', { value }, words)));
-    const entity = element('input', { id: `${id}-entity`, value: 'order-1', spellcheck: 'false', autocapitalize: 'off' });
-    const message = element('textarea', { id: `${id}-message`, rows: '2', spellcheck: 'false', 'aria-describedby': `${id}-hint` });
-    const hint = element('p', { class: 'hint', id: `${id}-hint` });
-    message.value = 'Hello';
-    const entityField = field(entity.id, 'Entity', entity, 'grow');
-    const form = element(
-      'form',
-      { autocomplete: 'off' },
-      element('div', { class: 'inline' }, field(target.id, 'Send', target, 'grow'), entityField),
-      field(message.id, 'Message', message),
-      hint,
-      element('button', {}, 'Send'),
-    );
-    const explain = () => {
-      entityField.hidden = target.value !== 'entity';
-      setText(hint, hintOf(target.value, message.value));
-    };
-    form.addEventListener('input', explain);
-    form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      if (target.value === 'frame') this.#sendFrame(message.value);
-      else void this.#send({ ...targetOf(target.value, entity.value), message: valueOf(message.value), name: user });
-    });
-    explain();
-    return form;
-  }
-
-  /** @param {Record<string, any> & { message: unknown }} message */
-  async #send(message) {
+  /** @param {ToSend} what @param {string} user */
+  async #send(what, user) {
+    if ('frame' in what) return this.#sendFrame(what.frame);
     this.#waits(1);
     try {
-      await this.#client.send(message);
+      await this.#client.send({ ...what.target, message: what.message, name: user });
       this.#tell('Sent, and acknowledged.');
     } catch (error) {
       this.#tell(`Not sent: ${/** @type {Error} */ (error).message}`);
@@ -189,68 +146,24 @@ export class ClientCard {
   /** @param {boolean} sent @param {string} text */
   #saw(sent, text) {
     this.#seen += 1;
-    this.#frames.add({ number: this.#seen, at: Date.now(), sent, text });
+    this.#frames.add({ number: this.#seen, at: Date.now(), sent, text: withoutToken(text) });
     this.#render();
   }
 
   #render = oncePerFrame(() => {
-    const entities = Array.from(this.#subscriptions.keys());
-    this.#chips.replaceChildren(...entities.map((entity) => this.#chip(entity)));
-    this.#list.render(this.#frames.newestFirst);
+    this.#entityRows.render(Array.from(this.#subscriptions.keys()));
+    this.#frameRows.render(this.#frames.newestFirst);
     this.#frameless.hidden = this.#seen > 0;
   });
 
-  /** @param {string} entity */
+  /** @param {string} entity @returns {Row<string>} */
   #chip(entity) {
     const leave = button('×', () => this.#unsubscribe(entity), { 'aria-label': `Unsubscribe from ${entity}` });
-    return element('span', { class: 'chip mono' }, entity, leave);
+    return { node: element('li', { class: 'chip mono' }, entity, leave), update() {} };
   }
 
   /** @param {string} words */
   #tell(words) {
     this.#result.textContent = words;
   }
-}
-
-/** @type {[string, string][]} */
-const TARGETS = [
-  ['entity', 'to an entity'],
-  ['everyone', 'to everyone'],
-  ['back', 'back to this client'],
-  ['frame', 'a frame, as it is'],
-];
-
-/** @param {string} target @param {string} entityId */
-function targetOf(target, entityId) {
-  if (target === 'entity') return { entityId };
-  return target === 'everyone' ? { broadcast: true } : {};
-}
-
-/** @param {string} target @param {string} text */
-function hintOf(target, text) {
-  if (target === 'frame') return 'Goes to the server as it is, to see what it answers.';
-  return isJson(text) ? 'Goes as JSON.' : 'Not JSON: goes as a text.';
-}
-
-/** @param {string} text */
-function valueOf(text) {
-  return isJson(text) ? JSON.parse(text) : text;
-}
-
-/** @param {string} id @param {string} label @param {HTMLElement} control @param {string} [kind] */
-function field(id, label, control, kind = '') {
-  return element('label', { class: `field ${kind}`, for: id }, element('span', {}, label), control);
-}
-
-/** @param {FrameSeen} frame @returns {Row<FrameSeen>} */
-function frameRow({ at, sent, text }) {
-  const direction = element('span', { class: sent ? 'sent' : 'received' }, sent ? '↑' : '↓');
-  direction.append(element('span', { class: 'hidden-label' }, sent ? 'sent' : 'received'));
-  const time = element('time', { class: 'mono soft wide' }, timeOfDay(at));
-  const preview = element('span', { class: 'clipped' }, frameWords(text).slice(0, 300));
-  const details = element('details', {}, element('summary', {}, direction, time, preview));
-  details.addEventListener('toggle', () => {
-    if (details.open && details.childElementCount === 1) details.append(element('pre', {}, indented(text)));
-  });
-  return { node: element('li', {}, details), update() {} };
 }

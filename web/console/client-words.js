@@ -62,6 +62,12 @@ export function frameWords(text) {
   return [kind, ...about, said === undefined ? undefined : JSON.stringify(said)].filter(Boolean).join(' · ');
 }
 
+/** A frame as it may be shown to whoever looks over a shoulder: its token is left out. @param {string} text */
+export function withoutToken(text) {
+  if (typeof parsed(text)?.token !== 'string') return text;
+  return text.replace(/("token"\s*:\s*)"(?:[^"\\]|\\.)*"/g, '$1"…"');
+}
+
 /** How many messages wait for a connection or a reply. @param {number} waiting */
 export function waitingWords(waiting) {
   return waiting === 0 ? '' : `${count(waiting, 'message waits', 'messages wait')} for a reply`;

@@ -33,10 +33,15 @@ export class ConnectionsView {
   #empty = byId('connections-empty', HTMLElement);
   #count = byId('connection-count', HTMLElement);
   #trafficEmpty = byId('traffic-empty', HTMLElement);
-  /** @type {KeyedList<Shown>} */
-  #cards = new KeyedList(byId('connections-list', HTMLUListElement), ({ connectionId }) => connectionId, (shown) => this.#card(shown));
+  #cards;
   /** @type {KeyedList<Traffic>} */
   #lines = new KeyedList(byId('traffic-list', HTMLOListElement), ({ number }) => String(number), line);
+
+  constructor() {
+    const list = byId('connections-list', HTMLUListElement);
+    /** @type {KeyedList<Shown>} */
+    this.#cards = new KeyedList(list, ({ connectionId }) => connectionId, (shown) => this.#card(shown));
+  }
 
   /** @param {Stack} stack */
   show(stack) {
@@ -88,6 +93,7 @@ export class ConnectionsView {
 
   /** @param {Shown} shown @returns {Row<Shown>} */
   #card({ connectionId, userId, sourceIp, userAgent, connectedAt }) {
+    const since = timeOfDay(connectedAt);
     const active = element('span');
     const entities = element('p', { class: 'chips' });
     const close = () => void this.#close(connectionId);
@@ -101,7 +107,7 @@ export class ConnectionsView {
         element('code', { class: 'grow' }, connectionId),
         confirmedButton('Close', 'Really close?', connectionId, close),
       ),
-      element('p', { class: 'soft small' }, `since ${timeOfDay(connectedAt)}, last active `, active, `, from ${sourceIp}`),
+      element('p', { class: 'soft small' }, `since ${since}, last active `, active, `, from ${sourceIp}`),
       userAgent ? element('p', { class: 'soft small clipped' }, userAgent) : null,
       entities,
     );
@@ -123,6 +129,8 @@ export class ConnectionsView {
   async #close(connectionId) {
     try {
       await closeConnection(connectionId);
+      // The button goes with its connection.
+      byId('connections-heading', HTMLElement).focus({ preventScroll: true });
     } catch (error) {
       setText(this.#error, `${connectionId} was not closed: ${/** @type {Error} */ (error).message}`);
     }

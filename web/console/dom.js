@@ -70,9 +70,23 @@ export function badge(tone, words) {
   return element('span', { class: `badge ${tone}` }, words);
 }
 
-/** Changes a text only if it is another: what has not changed is not announced. @param {Node} node @param {string} text */
+/**
+ * Changes a text only if it is another: what has not changed is not announced.
+ *
+ * @param {Node} node
+ * @param {string} text
+ */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+/** Opens a row that is a `details`, and takes whoever asked for it there. @param {Element | undefined} row */
+export function openRow(row) {
+  const details = row?.querySelector('details');
+  if (!details) return;
+  details.open = true;
+  details.scrollIntoView({ block: 'nearest' });
+  details.querySelector('summary')?.focus({ preventScroll: true });
 }
 
 /** Puts a button that copies it beside each command. @param {ParentNode} root */
@@ -106,9 +120,18 @@ export function oncePerFrame(render) {
   };
 }
 
-/** A row of a list: its node, and how it is brought up to date. @template Item @typedef {{ node: Element, update: (item: Item) => void }} Row */
+/**
+ * A row of a list: its node, and how it is brought up to date.
+ *
+ * @template Item
+ * @typedef {{ node: Element, update: (item: Item) => void }} Row
+ */
 
-/** The children of an element, one for each item: rows stay as long as their item does, focus and all. @template Item */
+/**
+ * The children of an element, one for each item: rows stay as long as their item does, focus and all.
+ *
+ * @template Item
+ */
 export class KeyedList {
   #parent;
   #keyOf;

@@ -4,7 +4,7 @@
  * @module functions-view
  */
 
-import { byId, element, KeyedList, oncePerFrame } from './dom.js';
+import { byId, element, KeyedList, oncePerFrame, openRow } from './dom.js';
 import { count, duration, timeOfDay } from './format.js';
 import { logNode, outcomeBadge } from './invocation-node.js';
 
@@ -61,17 +61,9 @@ export class FunctionsView {
     this.#list.render(matching.slice(0, this.#rows));
     this.#empty.hidden = all.length > 0;
     this.#more.hidden = matching.length <= this.#rows;
-    if (asked >= 0) this.#showAsked(matching[asked]);
-  }
-
-  /** @param {Invocation} invocation */
-  #showAsked(invocation) {
+    if (asked < 0) return;
+    openRow(this.#list.find(keyOf(matching[asked])));
     this.#asked = undefined;
-    const details = this.#list.find(keyOf(invocation))?.querySelector('details');
-    if (!details) return;
-    details.open = true;
-    details.scrollIntoView({ block: 'nearest' });
-    details.querySelector('summary')?.focus({ preventScroll: true });
   }
 }
 
@@ -101,7 +93,8 @@ function row(invocation) {
 
 /** @param {Invocation} invocation @returns {Node[]} */
 function contents({ requestId, error, eventIds, logs }) {
-  const nodes = [element('p', { class: 'soft small' }, requestId ? `request id ${requestId}` : 'It has no request id.')];
+  const id = requestId ? `request id ${requestId}` : 'It has no request id.';
+  const nodes = [element('p', { class: 'soft small' }, id)];
   if (error) nodes.push(element('p', { class: 'error' }, error));
   if (eventIds.length > 0) nodes.push(element('p', {}, 'Events: ', ...eventIds.flatMap(eventLinks)));
   const log = logs.length > 0 ? logNode(logs) : element('p', { class: 'note' }, 'It logged nothing.');

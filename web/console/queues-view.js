@@ -5,23 +5,17 @@
  */
 
 import { readQueues, remove, replay } from './calls.js';
-import { badge, button, byId, confirmedButton, element, KeyedList, setText } from './dom.js';
-import { count, indented, timeOfDay } from './format.js';
+import { badge, button, byId, element, KeyedList, setText } from './dom.js';
+import { count } from './format.js';
+import { messageRow } from './message-row.js';
 import { Refresher } from './refresher.js';
 
 /** @import { Message, Queue } from './calls.js' */
 /** @import { Row } from './dom.js' */
-
-/** @typedef {{ queue: Queue, message: Message }} Entry */
+/** @import { Actions } from './message-row.js' */
 
 /** How soon to look again while messages are in flight or delayed, whose states change by themselves; milliseconds. */
 const LOOK_AGAIN = 1000;
-
-const STATES = {
-  visible: badge('quiet', 'waits'),
-  inFlight: badge('busy', 'in flight'),
-  delayed: badge('quiet', 'delayed'),
-};
 
 export class QueuesView {
   /** @type {Queue[]} */
@@ -33,12 +27,14 @@ export class QueuesView {
   #result = byId('queues-result', HTMLElement);
   #error = byId('queues-error', HTMLElement);
   #deadLetters = byId('dead-letter-count', HTMLElement);
-  /** @type {KeyedList<Queue>} */
-  #list = new KeyedList(byId('queues-list', HTMLElement), ({ logicalId }) => logicalId, (queue) => this.#panel(queue));
+  #list;
 
   /** @param {() => void} onQueues is called when it is known anew which queues there are. */
   constructor(onQueues) {
     this.#onQueues = onQueues;
+    const list = byId('queues-list', HTMLElement);
+    /** @type {KeyedList<Queue>} */
+    this.#list = new KeyedList(list, ({ logicalId }) => logicalId, (queue) => this.#panel(queue));
   }
 
   /** Something has changed. */
@@ -52,7 +48,9 @@ export class QueuesView {
   }
 
   /** Whether a queue is for dead letters. @param {string} logicalId */
-  isForDeadLetters = (logicalId) => this.#queues.some((queue) => queue.logicalId === logicalId && isForDeadLetters(queue));
+  isForDeadLetters = (logicalId) => {
+    return this.#queues.some((queue) => queue.logicalId === logicalId && isForDeadLetters(queue));
+  };
 
   async #read() {
     try {
@@ -90,8 +88,9 @@ export class QueuesView {
     const empty = element('p', { class: 'note' }, 'Empty.');
     const messages = element('ol', { class: 'rows' });
     const more = element('p', { class: 'note' });
-    /** @type {KeyedList<Entry>} */
-    const rows = new KeyedList(messages, ({ message }) => message.messageId, (entry) => this.#message(entry));
+    const actions = this.#actions(first);
+    /** @type {KeyedList<Message>} */
+    const rows = new KeyedList(messages, ({ messageId }) => messageId, (message) => messageRow(message, actions));
     const kind = isForDeadLetters(first) ? badge('quiet', 'dead letters') : null;
     const node = element(
       'section',
@@ -108,7 +107,7 @@ export class QueuesView {
         queue = newest;
         const { visible, inFlight, delayed } = newest;
         setText(counts, `${visible} waiting, ${inFlight} in flight, ${delayed} delayed`);
-        rows.render(newest.messages.map((message) => ({ queue: newest, message })));
+        rows.render(newest.messages);
         empty.hidden = total(newest) > 0;
         replayed.hidden = !isForDeadLetters(newest) || newest.visible === 0;
         const left = total(newest) - newest.messages.length;
@@ -118,51 +117,19 @@ export class QueuesView {
     };
   }
 
-  /** @param {Entry} entry @returns {Row<Entry>} */
-  #message({ queue, message }) {
-    const state = element('span', { class: 'outcome' });
-    const received = element('span', { class: 'soft lasted small' });
-    const { body, messageId, sentAt } = message;
-    const { Reason: reason, ...attributes } = message.attributes;
-    const summary = element(
-      'summary',
-      {},
-      element('time', { class: 'mono soft' }, timeOfDay(sentAt)),
-      element('span', { class: 'kind' }, reason ?? attributes.ERROR_CODE ?? 'Message'),
-      state,
-      received,
-    );
-    const facts = Object.entries(attributes).flatMap(([name, value]) => {
-      return [element('dt', {}, name), element('dd', {}, value)];
-    });
-    const details = element(
-      'details',
-      {},
-      summary,
-      element('dl', { class: 'facts' }, ...facts, element('dt', {}, 'messageId'), element('dd', { class: 'mono' }, messageId)),
-      element('pre', {}, indented(body)),
-      isForDeadLetters(queue) ? this.#actions({ queue, message }) : null,
-    );
+  /** @param {Queue} queue @returns {Actions | null} */
+  #actions(queue) {
+    if (!isForDeadLetters(queue)) return null;
     return {
-      node: element('li', {}, details),
-      update({ message: { state: now, receiveCount } }) {
-        state.replaceChildren(STATES[now].cloneNode(true));
-        setText(received, receiveCount === 0 ? '' : `received ${count(receiveCount, 'time')}`);
+      replay: (message) => {
+        const words = `Message ${message.messageId} was`;
+        void this.#do(replay(queue, message), `${words} replayed.`, `${words} not replayed`);
+      },
+      remove: (message) => {
+        const words = `Message ${message.messageId} was`;
+        void this.#do(remove(queue, message), `${words} deleted.`, `${words} not deleted`);
       },
     };
-  }
-
-  /** @param {Entry} entry */
-  #actions({ queue, message }) {
-    const id = message.messageId;
-    const again = button('Replay', () => {
-      void this.#do(replay(queue, message), `Message ${id} was replayed.`, `Message ${id} was not replayed`);
-    });
-    const away = confirmedButton('Delete', 'Really delete?', `message ${id}`, () => {
-      void this.#do(remove(queue, message), `Message ${id} was deleted.`, `Message ${id} was not deleted`);
-    });
-    again.append(element('span', { class: 'hidden-label' }, ` message ${id}`));
-    return element('p', { class: 'actions' }, again, away);
   }
 
   /**
@@ -195,6 +162,8 @@ export class QueuesView {
     try {
       await done;
       this.#tell(success);
+      // The button goes with its message.
+      byId('queues-heading', HTMLElement).focus({ preventScroll: true });
     } catch (error) {
       this.#tell(`${failure}: ${wordsOf(error)}`);
     }

@@ -53,6 +53,8 @@
  *   milliseconds: number }} Post
  */
 
-/** @typedef {Connected | Refused | Disconnected | ClientRequest | PutEvent | Queued | Invocation | Post} ActivityRecord */
+/**
+ * @typedef {Connected | Refused | Disconnected | ClientRequest | PutEvent | Queued | Invocation | Post} ActivityRecord
+ */
 
 export {};

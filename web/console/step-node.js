@@ -73,7 +73,8 @@ function invocationNodes(invocation) {
   const took = ` took ${duration(milliseconds)} for ${count(records ?? 0, 'record')} `;
   const nodes = [element('p', {}, link, took, outcomeBadge(invocation))];
   if (error) nodes.push(element('p', { class: 'error' }, error));
-  return logs.length > 0 ? [...nodes, folded(count(logs.length, 'line of its log', 'lines of its log'), logNode(logs))] : nodes;
+  if (logs.length === 0) return nodes;
+  return [...nodes, folded(count(logs.length, 'line of its log', 'lines of its log'), logNode(logs))];
 }
 
 /** @param {Post[]} posts */

@@ -1,5 +1,5 @@
 /**
- * What the way of an event means: where it came from, whom it is for, what became of it, and its steps as they are shown.
+ * What the way of an event means: what it is, whom it is for, what became of it, and its steps as they are shown.
  *
  * @module way-summary
  */
@@ -19,7 +19,7 @@ import { count } from './format.js';
  * @typedef {{ kind: string, audience: string, content: string }} Title
  */
 
-/** A step as it is shown: posts that follow each other are one. @typedef {{ startedAt: number, steps: Step[] }} Group */
+/** Steps as they are shown: posts in a row are one. @typedef {{ startedAt: number, steps: Step[] }} Group */
 
 /** An event whose beginning is not known is called by its id. @param {Way} way @returns {Title} */
 export function titleOf({ eventId, steps }) {

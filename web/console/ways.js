@@ -1,5 +1,5 @@
 /**
- * Joins records into the ways of events: what became of each, from whoever put or sent it to the connections it reached.
+ * Joins records into the ways of events, from whoever put or sent each to the connections it reached.
  *
  * Records of one event share its `eventId`, and are reported when something has ended: the steps of a way are put into
  * the order in which they began. What a way means is in `way-summary.js`.

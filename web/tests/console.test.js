@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { frameWords, stateWords } from '../console/client-words.js';
+import { frameWords, stateWords, withoutToken } from '../console/client-words.js';
 import { commandOf, entryOf } from '../console/event-entry.js';
 import { bytes, count, duration, indented, shellWord, timeOfDay } from '../console/format.js';
 import { Recent } from '../console/recent.js';
@@ -117,6 +117,16 @@ test('a frame is told from others at a glance', () => {
     ['hello', 'hello'],
   ];
   for (const [text, words] of cases) assert.equal(frameWords(text), words);
+});
+
+test('no token is shown', () => {
+  const cases = [
+    ['{"action":"authenticate","token":"eyJ.a.b","id":"1"}', '{"action":"authenticate","token":"…","id":"1"}'],
+    ['{"token" : "with \\" quote"}', '{"token" : "…"}'],
+    ['{"action":"sendMessage","message":{"token":1}}', '{"action":"sendMessage","message":{"token":1}}'],
+    ['"token":"a"', '"token":"a"'],
+  ];
+  for (const [text, shown] of cases) assert.equal(withoutToken(text), shown);
 });
 
 test('only the newest are kept', () => {

@@ -1,4 +1,4 @@
-// A walk through the console: what it shows of real events, what can be done with them, and whether everybody can use it.
+// A walk through the console: what it shows of events, what can be done with them, and whether everybody can use it.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use anstream::adapter::strip_str;
 use tokio::{
     net::unix::pipe::Receiver,
     task::{JoinSet, yield_now},
@@ -153,11 +154,13 @@ impl Printed {
         let text = String::from_utf8_lossy(line);
         let text = text.trim_end();
         tracing::info!(target: "herald_local::function", function, "{text}");
+        // Colours are for the terminal alone.
+        let text = strip_str(text).to_string();
         let mut lines = lock(&self.lines);
         if lines.len() == KEPT_LINES {
             lines.pop_front();
         }
-        lines.push_back(Excerpt::of(text, KEPT_OF_LINE));
+        lines.push_back(Excerpt::of(&text, KEPT_OF_LINE));
     }
 }
 
@@ -207,6 +210,7 @@ mod tests {
             ("d\n", &["cd"]),
             ("", &[]),
             ("\n", &[""]),
+            ("\x1b[1m\x1b[32mgreen\x1b[0m é\n", &["green é"]),
         ] {
             writer.write_all(printed.as_bytes()).expect("room");
             // The runtime has to hear of it, as it does of a call that comes afterwards.

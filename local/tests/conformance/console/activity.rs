@@ -1,11 +1,15 @@
 //! What happens, as a watcher is told of it.
 
 use aws_sdk_apigatewaymanagement::{Client, config::Credentials, primitives::Blob};
-use axum::http::StatusCode;
+use axum::{Router, http::StatusCode};
 use futures_util::SinkExt;
 use herald_local::{Functions, lambda::Invocation};
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{self, Message};
+use tokio::net::TcpListener;
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{self, Message},
+};
 
 use super::{harness::TestStack, watcher::Watcher};
 
@@ -126,7 +130,7 @@ async fn an_upgrade_that_is_refused_is_told_of_and_other_requests_are_not() {
         stack.get("/favicon.ico").await.status,
         StatusCode::FORBIDDEN
     );
-    let refused = tokio_tungstenite::connect_async(elsewhere).await;
+    let refused = connect_async(elsewhere).await;
     assert!(matches!(refused, Err(tungstenite::Error::Http(_))));
     assert_eq!(
         next(&mut watcher, "refused").await,
@@ -290,16 +294,48 @@ async fn lines_belong_to_the_invocation_that_printed_them() {
 
 #[tokio::test]
 async fn functions_that_somebody_else_runs_are_told_of_without_what_they_print() {
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
-    let stack = TestStack::start_with(|config| config.functions = Functions::Remote(address)).await;
+    let function = async || ([("x-amzn-requestid", "r-1")], r#"{"statusCode":200}"#);
+    let stack = with_functions_at(serve(Router::new().fallback(function)).await).await;
     let mut watcher = stack.watch().await;
-    let refused = tokio_tungstenite::connect_async(&stack.running.addresses().web_socket).await;
+    let _socket = stack.connect().await;
+    assert_eq!(
+        next(&mut watcher, "invocation").await,
+        json!({
+            "requestId": "r-1",
+            "function": "Function",
+            "outcome": "ok",
+            "error": null,
+            "eventIds": [],
+            "queue": null,
+            "records": null,
+            "logs": [],
+        })
+    );
+}
+
+#[tokio::test]
+async fn that_nobody_runs_the_functions_is_told_of() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let stack = with_functions_at(url).await;
+    let mut watcher = stack.watch().await;
+    let refused = connect_async(&stack.running.addresses().web_socket).await;
     assert!(matches!(refused, Err(tungstenite::Error::Http(_))));
     let told = next(&mut watcher, "invocation").await;
     assert_eq!(told["outcome"], "refused");
     let error = told["error"].as_str().unwrap();
     assert!(error.starts_with("no function runs at http://"), "{error}");
-    assert_eq!(told["logs"], json!([]));
+}
+
+async fn with_functions_at(url: String) -> TestStack {
+    TestStack::start_with(|config| config.functions = Functions::Remote(url)).await
+}
+
+/// Serves these routes; returns where.
+async fn serve(routes: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    url
 }

@@ -1,4 +1,4 @@
-//! What a person reads at the start, and at the address in a browser.
+//! What a person reads at the start, and at the address in a terminal.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -9,12 +9,14 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
     let Addresses {
         web_socket,
         endpoint,
+        console,
         ..
     } = addresses;
     let mut text = format!(
         "Herald is ready.\n\n  \
          WebSocket     {web_socket}\n  \
-         AWS endpoint  {endpoint}\n"
+         AWS endpoint  {endpoint}\n  \
+         console       {console} (open it in a browser)\n"
     );
     for (kind, names) in [
         ("table", &addresses.tables),
@@ -29,8 +31,8 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
         text,
         "\nNot run here: {}\n\
          \n{}\n\
-         \nMake a push happen. Subscribe in one terminal; put an event in another, from the folder of the \
-         repository:\n\n\
+         \nMake a push happen, in the console or by hand. Subscribe in one terminal; put an event in another, \
+         from the folder of the repository:\n\n\
          {}  \
          npx wscat -c {web_socket}{} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w -1\n\n  \
          export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  \

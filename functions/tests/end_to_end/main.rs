@@ -7,6 +7,7 @@ mod at_scale;
 mod authentication;
 mod bad_input;
 mod connecting;
+mod console;
 mod dead_letters;
 mod delivery;
 mod ending;
@@ -25,3 +26,6 @@ mod sink;
 mod store_contract;
 mod subscribing;
 mod target;
+#[allow(dead_code, reason = "the tests of herald-local use all of it")]
+#[path = "../../../local/tests/conformance/console/watcher.rs"]
+mod watcher;

@@ -5,12 +5,14 @@
 //! that is the caller's business (a queue), or nobody's (the gateway).
 //!
 //! Both log one line per invocation inside the span the caller is in, so a gateway that wants its
-//! route on that line enters a span with that field. Event and answer are never logged.
+//! route on that line enters a span with that field. Event and answer are never logged. Both make a
+//! record of each invocation that has ended; the host's has what the function printed.
 //!
 //! Left out: memory and CPU limits, response streaming, extensions, SnapStart, versions and aliases.
 
 mod alarm;
 pub mod binaries;
+mod ended;
 mod environment;
 mod failure;
 mod guard;

@@ -248,6 +248,51 @@ fn purging_leaves_nothing() {
 }
 
 #[test]
+fn a_message_is_taken_out_unless_somebody_works_on_it() {
+    let mut harness = Harness::new();
+    harness.send(0, "received");
+    harness.receive_one(0);
+    harness.send(0, "visible");
+    harness.send_delayed(0, "delayed", Some(5));
+    let mut take_out = |at: u64, id: &str| {
+        let taken = harness.queue.take_out(second(at), id);
+        taken.map(|transfer| transfer.content.body.clone())
+    };
+    for (at, id, expected) in [
+        (1, "id-1", Err(RemoveError::InFlight)),
+        (1, "id-2", Ok("visible")),
+        (1, "id-2", Err(RemoveError::NoSuchMessage)),
+        (1, "id-3", Ok("delayed")),
+        (1, "other", Err(RemoveError::NoSuchMessage)),
+        (VISIBILITY, "id-1", Ok("received")),
+    ] {
+        let expected = expected.map(str::to_owned);
+        assert_eq!(take_out(at, id), expected, "{id} at {at}");
+    }
+    assert_eq!(harness.counts(VISIBILITY), (0, 0, 0));
+}
+
+#[test]
+fn the_oldest_messages_are_those_that_were_sent_first_to_whichever_queue() {
+    let mut source = Harness::new();
+    source.send(0, "old");
+    let old = source.queue.take_out(second(9), "id-1").expect("visible");
+    let mut harness = Harness::new();
+    harness.send(5, "middle");
+    harness.queue.accept(second(9), old);
+    harness.send(9, "new");
+    for (count, expected) in [
+        (0, &[][..]),
+        (2, &["old", "middle"]),
+        (9, &["old", "middle", "new"]),
+    ] {
+        let oldest = harness.queue.oldest(second(9), count);
+        let bodies: Vec<_> = oldest.iter().map(|view| &view.content.body).collect();
+        assert_eq!(bodies, expected);
+    }
+}
+
+#[test]
 fn looking_at_messages_receives_none() {
     let mut harness = Harness::new();
     harness.send(0, "in flight");

@@ -4,6 +4,7 @@
 
 mod authentication;
 mod command_line;
+mod console;
 mod documented;
 mod gateway;
 mod lambda;

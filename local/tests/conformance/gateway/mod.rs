@@ -4,7 +4,7 @@ mod authorizer;
 mod connecting;
 mod disconnecting;
 mod events;
-mod harness;
+pub mod harness;
 mod management;
 mod messages;
 mod sizes;

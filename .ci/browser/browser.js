@@ -1,0 +1,185 @@
+// A headless Chromium, and the console page in it as a person uses it: by what stands on buttons and beside fields.
+
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** How long anything may take on a busy machine. */
+const PATIENCE = 60_000;
+
+/** Starts a browser, which ends after the test. */
+export async function startBrowser(test) {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 'chromium' });
+  test.after(() => browser.close());
+  return browser;
+}
+
+/**
+ * Opens the console at this address, in a browser profile of its own unless one is given. With `clock` the page's time
+ * can be moved.
+ */
+export async function openConsole(browser, address, { view = '', clock = false, context, ...options } = {}) {
+  const profile = context ?? (await browser.newContext({ reducedMotion: 'reduce', ...options }));
+  profile.setDefaultTimeout(PATIENCE);
+  const page = new ConsolePage(await profile.newPage());
+  if (clock) await page.page.clock.install();
+  await page.open(`${address}#${view}`);
+  return page;
+}
+
+export class ConsolePage {
+  /** What its code threw. */
+  exceptions = [];
+  /** What the browser complained about, too: whatever its developer would see. */
+  errors = [];
+
+  constructor(page) {
+    this.page = page;
+    page.on('pageerror', ({ message }) => {
+      this.exceptions.push(message);
+      this.errors.push(message);
+    });
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') this.errors.push(message.text());
+    });
+  }
+
+  async open(address) {
+    await this.page.goto(address);
+    await this.isLive();
+  }
+
+  isLive() {
+    return this.page.getByText(/^Live at /).waitFor();
+  }
+
+  /** Goes to one of the views. */
+  async view(name) {
+    await this.page.getByRole('navigation').getByRole('link', { name }).click();
+  }
+
+  /** Connects a client; resolves once it is open. */
+  async connect(user) {
+    const client = await this.startClient(user);
+    await client.is('Open');
+    return client;
+  }
+
+  async startClient(user) {
+    await this.page.getByRole('form', { name: 'Connect a client' }).getByLabel('User').fill(user);
+    await this.page.getByRole('button', { name: 'Connect', exact: true }).click();
+    return new Client(this.page.getByRole('region', { name: `Client ${user}` }));
+  }
+
+  get putForm() {
+    return this.page.getByRole('form', { name: 'Put an event' });
+  }
+
+  /** Puts an event about an entity; resolves to its id. */
+  async putAbout(entity, message) {
+    await this.putForm.getByRole('textbox', { name: 'Entity' }).fill(entity);
+    await this.putForm.getByRole('textbox', { name: 'Message' }).fill(JSON.stringify(message));
+    return this.put();
+  }
+
+  /** Puts an event of another kind, about a user. */
+  async putAboutUser(kind, user) {
+    await this.putForm.getByRole('combobox').selectOption({ label: kind });
+    await this.putForm.getByRole('textbox', { name: 'User' }).fill(user);
+    return this.put();
+  }
+
+  /** Puts what stands in the form. */
+  async put() {
+    await this.putForm.getByRole('button', { name: 'Put event' }).click();
+    return this.eventPut();
+  }
+
+  /** The id of the event that was put: of another than the one before. */
+  async eventPut() {
+    const link = this.putForm.getByRole('status').getByRole('link');
+    await link.and(this.page.locator(`:not([href="${this.lastPut ?? ''}"])`)).waitFor();
+    this.lastPut = await link.getAttribute('href');
+    return link.textContent();
+  }
+
+  /** The row of an event, once it says what became of it. */
+  async event(id, outcome) {
+    const row = this.page.locator('#events-list > li').filter({ hasText: id });
+    await row.locator('summary').first().getByText(outcome, { exact: true }).waitFor({ state: 'attached' });
+    return row;
+  }
+
+  /** Fails if the page is wider than its window. */
+  async assertFits() {
+    const [content, window] = await this.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(content <= window, `the page is ${content} px wide, its window ${window}`);
+  }
+
+  /** Fails if axe finds what keeps people from using it. */
+  async assertAccessible() {
+    await this.page.evaluate(axe);
+    const { violations } = await this.page.evaluate(() => globalThis.axe.run());
+    const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    assert.deepEqual(grave.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
+  }
+
+  async screenshot(name) {
+    const path = fileURLToPath(new URL(`screenshots/${name}.png`, import.meta.url));
+    await this.page.screenshot({ path, fullPage: true });
+  }
+}
+
+/** One client in the page. */
+class Client {
+  constructor(region) {
+    this.region = region;
+  }
+
+  /** Resolves once its state is this. */
+  is(state) {
+    return this.region.getByRole('status').getByText(state).waitFor();
+  }
+
+  async subscribe(entity) {
+    await this.region.getByLabel('Entity').first().fill(entity);
+    await this.region.getByRole('button', { name: 'Subscribe' }).click();
+    await this.region.getByText(`Subscribed to ${entity}.`).waitFor();
+  }
+
+  /** Sends a message to an entity, and does not wait for the reply. */
+  async send(entity, message) {
+    await this.region.getByLabel('Entity').last().fill(entity);
+    await this.region.getByLabel('Message').fill(message);
+    await this.region.getByRole('button', { name: 'Send' }).click();
+  }
+
+  /** Sends a frame as it is, past the client. */
+  async sendFrame(text) {
+    await this.region.getByRole('combobox').selectOption({ label: 'a frame, as it is' });
+    await this.region.getByLabel('Message').fill(text);
+    await this.region.getByRole('button', { name: 'Send' }).click();
+  }
+
+  /** Resolves to the frames received so far with this text, once there are any. */
+  async received(text) {
+    const frames = this.region.locator('.frames li').filter({ hasText: 'received' }).filter({ hasText: text });
+    await frames.first().waitFor();
+    return frames.allTextContents();
+  }
+
+  /** Everything it was sent, newest first. */
+  frames() {
+    return this.region.locator('.frames li').filter({ hasText: 'received' }).allTextContents();
+  }
+
+  async close() {
+    await this.region.getByRole('button', { name: 'Close' }).click();
+    await this.is('Closed');
+  }
+}

@@ -1,0 +1,282 @@
+// A walk through the console: what it shows of events, what can be done with them, and whether everybody can use it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { openConsole, startBrowser } from '../browser.js';
+import { startStack } from '../stack.js';
+
+const VIEWS = ['Events', 'Connections', 'Functions', 'Queues', 'Try it', 'Stack'];
+const WINDOWS = { phone: { width: 320, height: 640 }, desktop: { width: 1440, height: 900 } };
+
+test('the console', { timeout: 900_000 }, async (t) => {
+  // A connection that is closed leaves its rows behind, so that it is found gone when it is posted to.
+  const [stack, browser] = await Promise.all([startStack(t, '--fault', 'lost-disconnects=1'), startBrowser(t)]);
+  const console = await openConsole(browser, stack.console, { viewport: WINDOWS.desktop });
+  const { page } = console;
+  let alice;
+
+  await t.test('says what to do while there is nothing to show', async () => {
+    await page.getByText('No event yet.').waitFor();
+    await page.getByText('aws events put-events').first().waitFor();
+    await console.view('Connections');
+    await page.getByText('npx wscat -c ws://').waitFor();
+    await console.screenshot('empty-desktop-light');
+    await console.view('Events');
+  });
+
+  await t.test('shows the way of an event, step by step, with its timings', async () => {
+    alice = await console.connect('alice');
+    const bob = await console.connect('bob');
+    for (const client of [alice, bob]) await client.subscribe('order-1');
+    const row = await console.event(await console.putAbout('order-1', { state: 'shipped' }), 'delivered to 2');
+    await row.locator('summary').first().click();
+
+    const steps = row.locator('.steps > li');
+    const expected = [
+      /Put on the bus default by herald\.console\. Matched herald-local-NotificationRule\..*"state": "shipped"/s,
+      /Queued on NotificationQueue/,
+      /NotifierFunction took [\d.]+ m?s for 1 record ok/,
+      /Posted to 2 connections\..*(200 delivered[\d.]+ m?s\d+ B.*){2}/s,
+    ];
+    const texts = await steps.allTextContents();
+    assert.equal(texts.length, expected.length, texts.join('\n'));
+    texts.forEach((text, index) => assert.match(text, expected[index]));
+    const offsets = await steps.locator('.offset').allTextContents();
+    for (const offset of offsets) assert.match(offset, /^\+[\d.]+ m?s$/);
+    await bob.close();
+  });
+
+  await t.test('shows who was gone', async () => {
+    const row = await console.event(await console.putAbout('order-1', 'again'), 'delivered to 1, 1 gone');
+    await row.locator('summary').first().click();
+    await row.getByText('410 gone').waitFor();
+  });
+
+  await t.test('says that nobody was there, and that no rule matched', async () => {
+    await console.event(await console.putAbout('order-2', 1), 'nobody to reach');
+    const entry = { Source: 'test', DetailType: 'Order Updated', Detail: '{"orderId":1}' };
+    const { Entries } = await stack.call('AWSEvents.PutEvents', { Entries: [entry] });
+    await console.event(Entries[0].EventId, 'no rule matched');
+  });
+
+  await t.test('begins the way of a client’s message with what was sent and answered', async () => {
+    await alice.send('order-1', 'Hello');
+    await alice.is('Sent, and acknowledged.');
+    const row = page.locator('#events-list > li').filter({ hasText: 'Message of a client' });
+    await row.locator('summary').first().click();
+    assert.match(await row.locator('.steps > li').first().textContent(), /Sent as sendMessage by .*"type": "ack"/s);
+  });
+
+  await t.test('lets a client send what no client would', async () => {
+    await alice.sendFrame('hello');
+    const [frame] = await alice.received('unknown_action');
+    assert.match(frame, /Seems like wrong endpoint/);
+    const row = alice.region.locator('.frames li').filter({ hasText: 'unknown_action' });
+    await row.locator('summary').click();
+    await row.getByText('"retryable": false').waitFor();
+  });
+
+  await t.test('stands still while it is paused', async () => {
+    const rows = page.locator('#events-list > li');
+    const before = await rows.count();
+    const pause = page.getByRole('button', { name: 'Pause' });
+    await pause.click();
+    await console.putAbout('order-1', 'while it is paused');
+    await alice.received('while it is paused');
+    assert.equal(await rows.count(), before);
+    await pause.click();
+    await rows.nth(before).waitFor();
+  });
+
+  await t.test('leads from an event to the function’s log, and back by its address', async () => {
+    const eventId = await console.putAbout('order-1', 'logged');
+    const row = await console.event(eventId, 'delivered to 1');
+    await row.locator('summary').first().click();
+    await row.getByRole('link', { name: 'NotifierFunction' }).click();
+    const invocation = page.locator('#functions-list > li', { has: page.locator('details[open]') });
+    await invocation.getByText('a batch was delivered').waitFor();
+    await invocation.getByRole('link', { name: eventId }).click();
+    await page.waitForURL(`**/#events/${eventId}`);
+    await page.locator('#events-list details:focus-within[open]').getByText(`eventId ${eventId}`).waitFor();
+  });
+
+  await t.test('keeps dead letters with their reasons, and replays and deletes them', async () => {
+    const eventId = await console.putAbout('x'.repeat(300), 1);
+    await console.event(eventId, 'dead letter');
+    await page.getByRole('link', { name: 'Queues 1 dead letter' }).click();
+    const queue = page.getByRole('region', { name: 'NotificationDeadLetterQueue' });
+    const first = await openDeadLetter(queue, 'the record is no push: bad detail of "Entity Updated"');
+    await queue.getByRole('button', { name: `Replay message ${first}` }).click();
+    await page.getByText(`Message ${first} was replayed.`).waitFor();
+
+    // It is as bad as before, and comes back as another message.
+    await queue.getByRole('definition').getByText(first).waitFor({ state: 'detached' });
+    const second = await openDeadLetter(queue, 'the record is no push');
+    const remove = queue.getByRole('button', { name: /^Delete/ });
+    await remove.click();
+    await queue.getByRole('button', { name: /^Really delete/ }).click();
+    await page.getByText(`Message ${second} was deleted.`).waitFor();
+    await queue.getByText('Empty.').waitFor();
+
+    await console.view('Events');
+    const row = await console.event(eventId, 'dead letter');
+    await row.locator('summary').first().click();
+    await row.getByText('Replayed onto NotificationQueue').waitFor();
+  });
+
+  await t.test('replays all dead letters to who is still there', async () => {
+    const body = JSON.stringify({
+      id: 'replayed-1',
+      'detail-type': 'Entity Updated',
+      time: '2026-11-21T10:00:00Z',
+      detail: { entityId: 'order-1', message: 'late, but here' },
+    });
+    await stack.call('AmazonSQS.SendMessage', {
+      QueueUrl: stack.queues.NotificationDeadLetterQueue,
+      MessageBody: body,
+      MessageAttributes: { Reason: { DataType: 'String', StringValue: 'not reached in 6 attempts: 500' } },
+    });
+    await console.view('Queues');
+    const queue = page.getByRole('region', { name: 'NotificationDeadLetterQueue' });
+    await queue.getByText('not reached in 6 attempts: 500').first().waitFor();
+    await queue.getByRole('button', { name: 'Replay all of NotificationDeadLetterQueue' }).click();
+    await page.getByText('1 dead letter of NotificationDeadLetterQueue replayed.').waitFor();
+    await alice.received('late, but here');
+    await queue.getByText('Empty.').waitFor();
+  });
+
+  await t.test('tells at once what is no JSON, and does not put it', async () => {
+    await console.view('Events');
+    const message = console.putForm.getByRole('textbox', { name: 'Message' });
+    await message.fill('{"state": ');
+    await console.putForm.getByText(/^This is no JSON/).waitFor();
+    assert.equal(await message.getAttribute('aria-invalid'), 'true');
+    const events = await page.locator('#events-list > li').count();
+    await console.putForm.getByRole('button', { name: 'Put event' }).click();
+    await console.putForm.getByText('It was not put').waitFor();
+    assert.equal(await message.evaluate((field) => field === document.activeElement), true);
+
+    await console.putForm.getByLabel('Text').check();
+    await console.putForm.getByRole('textbox', { name: 'Entity' }).fill('order-1');
+    const row = await console.event(await console.put(), 'delivered to 1');
+    assert.match(await row.locator('summary').first().textContent(), /"{\\"state\\": "/);
+    assert.equal(await page.locator('#events-list > li').count(), events + 1);
+    await console.putForm.getByLabel('JSON', { exact: true }).check();
+  });
+
+  await t.test('shows what others write as text', async () => {
+    const markup = '<img src="x" onerror="globalThis.broken = true">';
+    const row = await console.event(await console.putAbout(markup, markup), 'nobody to reach');
+    await row.locator('summary').first().getByText(markup, { exact: true }).waitFor();
+    assert.deepEqual([await page.locator('img').count(), await page.evaluate(() => globalThis.broken)], [0, undefined]);
+  });
+
+  await t.test('can be used with the keyboard alone', async () => {
+    const keyboard = await openConsole(browser, stack.console, { context: page.context() });
+    const keys = keyboard.page.keyboard;
+    await keys.press('Tab');
+    assert.equal(await focused(keyboard.page), 'skip');
+    await tabTo(keyboard.page, 'put-entity');
+    await keys.press('ControlOrMeta+A');
+    await keys.type('order-1');
+    await tabTo(keyboard.page, 'put-message');
+    await keys.press('ControlOrMeta+A');
+    await keys.type('"by keyboard"');
+    await tabTo(keyboard.page, 'put-submit');
+    await keys.press('Enter');
+    const eventId = await keyboard.eventPut();
+    await tabTo(keyboard.page, 'put-id');
+    await keys.press('Enter');
+    await keyboard.page.locator('#events-list details[open] summary:focus').waitFor();
+    await keys.press('Space');
+    await keyboard.page.locator('#events-list details:not([open]) summary:focus').waitFor();
+    await console.event(eventId, 'delivered to 1');
+    assert.deepEqual(keyboard.errors, []);
+    await keyboard.page.close();
+  });
+
+  await t.test('shows who comes and goes, and closes a connection', async () => {
+    await console.view('Connections');
+    const cards = page.locator('#connections-list > li');
+    const id = await cards.first().locator('code').textContent();
+    await page.getByRole('button', { name: `Close ${id}` }).click();
+    await page.getByRole('button', { name: `Really close? ${id}` }).click();
+    await page.locator('#traffic-list li').filter({ hasText: 'disconnected' }).filter({ hasText: id }).waitFor();
+    await cards.filter({ hasNotText: id }).getByText('order-1').waitFor();
+    await alice.is('Open');
+  });
+
+  await t.test('has something of everything to show', async () => {
+    await console.event(await console.putAbout('x'.repeat(300), 1), 'dead letter');
+    await page.getByRole('link', { name: 'Queues 1 dead letter' }).click();
+    await openDeadLetter(page.getByRole('region', { name: 'NotificationDeadLetterQueue' }), 'the record is no push');
+    await console.connect('bob');
+    await console.view('Events');
+    const open = page.locator('#events-list > li > details[open] > summary');
+    while ((await open.count()) > 0) await open.first().click();
+    const message = { state: 'shipped', carrier: 'Slow & Steady', parcels: [1, 2] };
+    const row = await console.event(await console.putAbout('order-1', message), 'delivered to 1, 1 gone');
+    await row.locator('summary').first().click();
+  });
+
+  for (const [name, viewport] of Object.entries(WINDOWS)) {
+    for (const colorScheme of ['light', 'dark']) {
+      await t.test(`fits a ${name}, in ${colorScheme} colours, and keeps nobody out`, async () => {
+        await page.setViewportSize(viewport);
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        for (const view of VIEWS) {
+          await console.view(view);
+          await console.assertFits();
+          await console.assertAccessible();
+          await console.screenshot(`${view.toLowerCase().replace(' ', '-')}-${name}-${colorScheme}`);
+        }
+      });
+    }
+  }
+
+  await t.test('lists no more of many events than can be read', async () => {
+    await console.view('Events');
+    for (let put = 0; put < 30; put += 1) {
+      const Entries = Array.from({ length: 10 }, (_, index) => ({
+        Source: 'test',
+        DetailType: 'Entity Updated',
+        Detail: JSON.stringify({ entityId: `many-${put}`, message: index }),
+      }));
+      await stack.call('AWSEvents.PutEvents', { Entries });
+    }
+    await page.locator('#events-list > li').filter({ hasText: 'many-29' }).nth(9).waitFor();
+    const rows = page.locator('#events-list > li');
+    assert.equal(await rows.count(), 100);
+    await page.locator('#events').getByRole('button', { name: 'Show more' }).click();
+    await rows.nth(199).waitFor();
+    await page.getByRole('searchbox', { name: 'Filter events' }).fill('many-7');
+    await rows.nth(10).waitFor({ state: 'detached' });
+    assert.equal(await rows.count(), 10);
+    await page.getByRole('searchbox', { name: 'Filter events' }).fill('herald');
+    await page.getByText('No event matches the filter.').waitFor();
+  });
+
+  assert.deepEqual(console.errors, []);
+});
+
+/** Opens the dead letter with this reason; resolves to its message id. */
+async function openDeadLetter(queue, reason) {
+  const row = queue.locator('.rows > li').filter({ hasText: reason });
+  await row.locator('summary').click();
+  return row.locator('dd').last().textContent();
+}
+
+function focused(page) {
+  return page.evaluate(() => document.activeElement?.id || document.activeElement?.textContent || '');
+}
+
+/** Presses Tab until the element with this id has the focus; fails if it has gone through the page without it. */
+async function tabTo(page, id) {
+  const passed = [];
+  while ((await focused(page)) !== id) {
+    assert.ok(passed.length < 100, `Tab does not lead to ${id}: ${passed.join(', ')}`);
+    await page.keyboard.press('Tab');
+    passed.push(await focused(page));
+  }
+}

@@ -1,0 +1,157 @@
+//! The console: a page that shows in a browser what happens in the stack, and the requests that it
+//! makes. What AWS has an operation for, the page asks the services themselves.
+//!
+//! It holds nothing of its own: connections, messages and records are those of the services.
+
+mod activity;
+mod assets;
+mod connections;
+mod queues;
+mod stack;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use chrono::Utc;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    activity::Activity,
+    addresses::Addresses,
+    gateway::{Gateway, respond},
+    issuer, overview,
+    sqs::Queues,
+    template::Stack,
+};
+use queues::DeadLetters;
+
+/// Where everything of the console is but the page itself.
+pub(crate) const ROOT: &str = "/console";
+
+/// What the page may load and be part of: the answers of this server, and no other page. It shows what
+/// clients send.
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws:; img-src 'self' data:; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The console of a running stack.
+pub(crate) struct Console {
+    overview: String,
+    stack: Value,
+    dead_letters: DeadLetters,
+    gateway: Arc<Gateway>,
+    queues: Arc<Queues>,
+    activity: Activity,
+    /// Tells this run of the stack from others.
+    run: i64,
+}
+
+impl Console {
+    /// The console of a stack with these services.
+    pub(crate) fn new(
+        stack: &Stack,
+        addresses: &Addresses,
+        gateway: Arc<Gateway>,
+        queues: Arc<Queues>,
+        activity: Activity,
+    ) -> Self {
+        Self {
+            overview: overview::text(stack, addresses),
+            stack: stack::describe(stack, addresses),
+            dead_letters: DeadLetters::new(stack, &queues),
+            gateway,
+            queues,
+            activity,
+            run: Utc::now().timestamp_millis(),
+        }
+    }
+
+    /// What whoever opens the address finds: a browser the page, a terminal the overview.
+    pub(crate) fn welcome(&self, headers: &HeaderMap) -> Response<Body> {
+        if !accepts_html(headers) {
+            return ([(header::VARY, "accept")], self.overview.clone()).into_response();
+        }
+        let headers = [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::VARY, "accept"),
+            (header::CONTENT_SECURITY_POLICY, POLICY),
+        ];
+        (headers, assets::PAGE).into_response()
+    }
+}
+
+/// What the page asks for, under [`ROOT`].
+pub(crate) fn routes<S>(console: Arc<Console>) -> Router<S> {
+    Router::new()
+        .route("/stack.json", get(stack_document))
+        .route("/connections", get(connections::list))
+        .route("/connections/{connection_id}", delete(connections::close))
+        .route("/queues", get(queues::list))
+        .route(
+            "/queues/{queue}/messages/{message_id}",
+            delete(queues::remove),
+        )
+        .route(
+            "/queues/{queue}/messages/{message_id}/replay",
+            post(queues::replay),
+        )
+        .route("/activity", get(activity::stream))
+        .route("/{file}", get(file))
+        .fallback(async || not_found("there is no such address of the console"))
+        .method_not_allowed_fallback(async || {
+            respond(StatusCode::METHOD_NOT_ALLOWED, "takes another method")
+        })
+        .layer(middleware::from_fn(check_visitor))
+        .with_state(console)
+}
+
+/// A browser lets pages of other origins send requests here, which is to be of no use to them.
+async fn check_visitor(request: Request, next: Next) -> Response<Body> {
+    match issuer::check_visitor(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(message) => respond(StatusCode::FORBIDDEN, &message),
+    }
+}
+
+async fn stack_document(State(console): State<Arc<Console>>) -> Response<Body> {
+    json_response(&console.stack)
+}
+
+async fn file(Path(name): Path<String>) -> Response<Body> {
+    let Some((content_type, text)) = assets::file(&name) else {
+        return not_found("the page has no such file");
+    };
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, text).into_response()
+}
+
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let mut accepted = accepted.filter_map(|value| value.to_str().ok());
+    accepted.any(|value| value.contains("text/html"))
+}
+
+fn json_response(document: &impl Serialize) -> Response<Body> {
+    let text = serde_json::to_string(document).expect("numbers, texts and maps of them");
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, text).into_response()
+}
+
+fn not_found(message: &str) -> Response<Body> {
+    respond(StatusCode::NOT_FOUND, message)
+}

@@ -1,0 +1,140 @@
+// What the console writes and reads without a document: texts, entries, and the states of clients.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { frameWords, stateWords, withoutToken } from '../console/client-words.js';
+import { commandOf, entryOf } from '../console/event-entry.js';
+import { bytes, count, duration, indented, shellWord, timeOfDay } from '../console/format.js';
+import { Recent } from '../console/recent.js';
+
+test('durations are as exact as anybody wants to know', () => {
+  const cases = [
+    [0, '0.0 ms'],
+    [0.44, '0.4 ms'],
+    [9.94, '9.9 ms'],
+    [9.97, '10 ms'],
+    [123.4, '123 ms'],
+    [999.6, '1.00 s'],
+    [1240, '1.24 s'],
+    [59_994, '59.99 s'],
+    [59_999, '1 min 0 s'],
+    [125_000, '2 min 5 s'],
+  ];
+  for (const [milliseconds, words] of cases) assert.equal(duration(milliseconds), words);
+});
+
+test('times, numbers and sizes', () => {
+  const at = new Date(2026, 10, 21, 9, 5, 7, 42).getTime();
+  assert.equal(timeOfDay(at + 0.6), '09:05:07.042');
+  assert.deepEqual([count(1, 'event'), count(1200, 'event')], ['1 event', '1,200 events']);
+  assert.deepEqual([bytes(1023), bytes(1536)], ['1023 B', '1.5 KiB']);
+});
+
+describe('JSON is indented as it was written', () => {
+  const cases = [
+    ['{"a":1}', '{\n  "a": 1\n}'],
+    ['{ "a" : [ 1 , {"b":null} ] }', '{\n  "a": [\n    1,\n    {\n      "b": null\n    }\n  ]\n}'],
+    ['12345678901234567890', '12345678901234567890'],
+    ['1.50', '1.50'],
+    ['{"b":1,"a":2,"a":3}', '{\n  "b": 1,\n  "a": 2,\n  "a": 3\n}'],
+    [String.raw`["{\"a\": [1, 2]}\\"]`, String.raw`[` + '\n  ' + String.raw`"{\"a\": [1, 2]}\\"` + '\n]'],
+    ['{ }', '{}'],
+    ['[{},[ ]]', '[\n  {},\n  []\n]'],
+    ['not JSON, {at all}', 'not JSON, {at all}'],
+    ['', ''],
+  ];
+  for (const [text, expected] of cases) test(text || 'nothing', () => assert.equal(indented(text), expected));
+});
+
+test('indenting changes nothing but space', () => {
+  const value = { list: [1, 'a  b', { nested: { empty: [], text: '",:{}[]\n\\' } }], none: null, yes: true };
+  for (const text of [JSON.stringify(value), JSON.stringify(value, null, 3)]) {
+    assert.equal(indented(text), JSON.stringify(value, null, 2));
+  }
+});
+
+describe('an entry is made of what stands in the form', () => {
+  const fields = { entity: 'order-1', user: 'alice', format: 'json', message: '{"n":1.50}', source: 's' };
+  const rest = { reason: '', callback: '', key: '' };
+  const cases = [
+    ['entity', {}, 'Entity Updated', '{"entityId":"order-1","message":{"n":1.50}}'],
+    ['entity', { format: 'text' }, 'Entity Updated', String.raw`{"entityId":"order-1","message":"{\"n\":1.50}"}`],
+    ['entity', { key: 'k' }, 'Entity Updated', '{"entityId":"order-1","message":{"n":1.50},"idempotencyKey":"k"}'],
+    ['user', {}, 'Send User Push Notification', '{"userId":"alice","message":{"n":1.50}}'],
+    ['user', { callback: '[1]' }, 'Send User Push Notification', '{"userId":"alice","message":{"n":1.50},"callback":[1]}'],
+    ['broadcast', { message: ' null ' }, 'Broadcast', '{"message":null}'],
+    ['disconnect', {}, 'Disconnect User', '{"userId":"alice"}'],
+    ['disconnect', { reason: 'r', message: '{' }, 'Disconnect User', '{"userId":"alice","reason":"r"}'],
+  ];
+  for (const [kind, change, DetailType, Detail] of cases) {
+    test(`${kind} ${JSON.stringify(change)}`, () => {
+      assert.deepEqual(entryOf({ ...fields, ...rest, kind, ...change }).entry, { Source: 's', DetailType, Detail });
+    });
+  }
+
+  const wrong = [
+    ['entity', { entity: '' }, ['entity']],
+    ['entity', { message: '{"n":' }, ['message']],
+    ['entity', { message: '' }, ['message']],
+    ['user', { user: '', callback: '{' }, ['user', 'callback']],
+    ['broadcast', { source: '', user: '' }, ['source']],
+  ];
+  for (const [kind, change, names] of wrong) {
+    test(`nothing is made of ${kind} ${JSON.stringify(change)}`, () => {
+      const { entry, errors } = entryOf({ ...fields, ...rest, kind, ...change });
+      assert.deepEqual([entry, Object.keys(errors)], [undefined, names]);
+    });
+  }
+});
+
+test('a command says to a shell what was meant', () => {
+  assert.equal(shellWord(`it's`), String.raw`'it'\''s'`);
+  const entry = { Source: 's', DetailType: 'Broadcast', Detail: '{"message":1}' };
+  const command = commandOf(entry, 'http://127.0.0.1:3030');
+  assert.ok(command.endsWith(`--entries '${JSON.stringify([entry])}'`), command);
+});
+
+test('a client says where it is, and why it stopped', () => {
+  const words = (state) => stateWords(state).words;
+  assert.equal(words({ name: 'reconnecting', attempt: 2, delay: 1240 }), 'Reconnecting: attempt 2 in 1.24 s');
+  assert.equal(words({ name: 'reconnecting', attempt: 1, delay: null }), 'Reconnecting: waits for the network');
+  const cause = new Error('the connection ended with 1006');
+  assert.match(words({ name: 'reconnecting', attempt: 1, delay: 5, cause }), /ended with 1006/);
+  const disconnected = { kind: 'disconnected', code: 'user_disconnected', reason: 'password changed' };
+  assert.match(words({ name: 'stopped', reason: disconnected }), /user_disconnected: password changed/);
+  assert.match(words({ name: 'stopped', reason: { kind: 'refused', status: null } }), /refused/);
+});
+
+test('a frame is told from others at a glance', () => {
+  const cases = [
+    ['{"type":"ack","action":"subscribe","entityId":"order-1","id":"1"}', 'ack · subscribe · order-1'],
+    ['{"type":"Entity Updated","entityId":"order-1","message":{"a":1}}', 'Entity Updated · order-1 · {"a":1}'],
+    ['{"action":"sendMessage","broadcast":true,"message":null}', 'sendMessage · null'],
+    ['{"type":"error","code":"forbidden","message":"No"}', 'error · forbidden · "No"'],
+    ['{"message": "Forbidden", "requestId":"r"}', '{"message": "Forbidden", "requestId":"r"}'],
+    ['null', 'null'],
+    ['hello', 'hello'],
+  ];
+  for (const [text, words] of cases) assert.equal(frameWords(text), words);
+});
+
+test('no token is shown', () => {
+  const cases = [
+    ['{"action":"authenticate","token":"eyJ.a.b","id":"1"}', '{"action":"authenticate","token":"…","id":"1"}'],
+    ['{"token" : "with \\" quote"}', '{"token" : "…"}'],
+    ['{"action":"sendMessage","message":{"token":1}}', '{"action":"sendMessage","message":{"token":1}}'],
+    ['"token":"a"', '"token":"a"'],
+  ];
+  for (const [text, shown] of cases) assert.equal(withoutToken(text), shown);
+});
+
+test('only the newest are kept', () => {
+  const recent = new Recent(3);
+  for (const number of [1, 2, 3, 4, 5, 6, 7]) {
+    recent.add(number);
+    assert.deepEqual(recent.newestFirst, [number, number - 1, number - 2].filter((kept) => kept > 0));
+  }
+  recent.clear();
+  assert.deepEqual(recent.newestFirst, []);
+});

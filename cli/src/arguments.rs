@@ -3,7 +3,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::completions;
+use crate::commands::{completions, publish, send, tail, token};
 
 /// Talks to Herald: watches what is pushed, sends, publishes, and looks after a stack.
 ///
@@ -37,6 +37,10 @@ Environment:
 /// What `herald` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Tail(tail::Arguments),
+    Send(send::Arguments),
+    Publish(publish::Arguments),
+    Token(token::Arguments),
     Completions(completions::Arguments),
 }
 

@@ -46,6 +46,22 @@ impl Failure {
         Self::Partial(anyhow::Error::msg(message))
     }
 
+    /// The same kind of failure in other words.
+    pub(crate) fn saying(
+        self,
+        message: impl fmt::Display + fmt::Debug + Send + Sync + 'static,
+    ) -> Self {
+        let error = anyhow::Error::msg(message);
+        match self {
+            Self::Failed(_) => Self::Failed(error),
+            Self::Usage(_) => Self::Usage(error),
+            Self::Refused(_) => Self::Refused(error),
+            Self::Unavailable(_) => Self::Unavailable(error),
+            Self::Partial(_) => Self::Partial(error),
+            Self::Interrupted | Self::NobodyReads => self,
+        }
+    }
+
     /// What went wrong, for whoever has no use for its kind.
     pub(crate) fn into_error(self) -> anyhow::Error {
         match self {

@@ -5,11 +5,18 @@
 
 use std::{
     fmt,
+    future::pending,
     io::{self, ErrorKind, Write},
+    thread,
 };
 
 use anstyle::{AnsiColor, Style};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+};
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 
@@ -40,6 +47,28 @@ pub(crate) fn note(note: impl fmt::Display) {
 /// Says what went wrong.
 pub(crate) fn error(error: impl fmt::Display) {
     note(format_args!("{ERROR}herald:{ERROR:#} {error}"));
+}
+
+/// Resolves when whoever read standard output has gone, as `head` does when it has enough. Without it
+/// a command that has nothing to write for hours would not notice.
+pub(crate) async fn reader_gone() {
+    let (tell, told) = oneshot::channel();
+    thread::spawn(move || {
+        let stdout = io::stdout();
+        // Asks for nothing: that the other end was closed is told unasked.
+        let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+        while poll(&mut watched, None) == Err(Errno::INTR) {}
+        if watched[0]
+            .revents()
+            .intersects(PollFlags::ERR | PollFlags::HUP)
+        {
+            // Fails only if nobody waits any more.
+            let _ = tell.send(());
+        }
+    });
+    if told.await.is_err() {
+        pending().await
+    }
 }
 
 fn written(written: io::Result<()>) -> Result<(), Failure> {

@@ -11,9 +11,9 @@ mod tokens;
 use std::env;
 
 pub(crate) use aws::failure as aws_failure;
-pub(crate) use connection::Identity;
+pub(crate) use connection::{Identity, not_connected, not_done, stopped};
 pub(crate) use http::Http;
-pub(crate) use tokens::TokenSource;
+pub(crate) use tokens::{MintedToken, TokenRequest, TokenSource, mint};
 
 use crate::{
     arguments::{Addresses, Globals},
@@ -30,12 +30,21 @@ pub(crate) struct Target {
     pub(crate) region: Option<String>,
     profile: Option<String>,
     addresses: Addresses,
-    /// Whether clients have to prove who they are, and how; none: unknown.
-    pub(crate) authentication: Option<String>,
     /// Where a herald-local mints tokens.
     pub(crate) tokens: Option<String>,
-    /// The secret that tokens are signed with.
-    pub(crate) token_secret: Option<String>,
+    /// What tokens of a deployed stack have to be; none: unknown.
+    pub(crate) accepted_tokens: Option<AcceptedTokens>,
+}
+
+/// The tokens that a deployed stack accepts, if they are signed with a secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AcceptedTokens {
+    /// The ARN of the secret.
+    pub(crate) secret: String,
+    /// Their claim `iss`, if they need one.
+    pub(crate) issuer: Option<String>,
+    /// Their claim `aud`, if they need one.
+    pub(crate) audience: Option<String>,
 }
 
 impl Target {

@@ -1,9 +1,11 @@
 //! Connections to Herald, and who they are let in as.
 
-use std::env;
+use std::{env, fmt};
 
 use clap::Args;
-use herald_client::{Client, Options};
+use herald_client::{
+    AttemptError, Client, ConnectionState, ErrorCode, Options, RequestError, StopReason,
+};
 
 use super::{Target, TokenSource};
 use crate::failure::Failure;
@@ -66,11 +68,71 @@ impl Target {
         }))
     }
 
-    /// A client that is connected. Later it reconnects by itself, but if it is not let in now, or not
-    /// reached, it errs.
+    /// A client that is connected; later it reconnects by itself.
+    ///
+    /// Errs if the first attempt fails, which is when a person at a terminal wants to know why.
     pub(crate) async fn connect(&self, identity: &Identity) -> Result<Client, Failure> {
+        let address = self.web_socket()?;
         let options = self.client_options(identity)?;
-        Ok(Client::connect(self.web_socket()?, options).await?)
+        let client = Client::start(address, options).map_err(Failure::usage)?;
+        let mut states = client.states();
+        // Errs only if the client has stopped, and then it says so.
+        let _ = states
+            .wait_for(|state| *state != ConnectionState::Connecting)
+            .await;
+        let state = client.state();
+        match (state, client.last_failure()) {
+            (ConnectionState::Open, _) => Ok(client),
+            (ConnectionState::Stopped(reason), _) => Err(stopped(&reason)),
+            (_, Some(error)) => Err(not_connected(address, &error)),
+            (_, None) => Err(Failure::unavailable(format!(
+                "{address} did not answer in time"
+            ))),
+        }
+    }
+}
+
+/// What it means that an attempt to connect to `address` failed.
+pub(crate) fn not_connected(address: &str, error: &AttemptError) -> Failure {
+    match error {
+        AttemptError::Refused { status: 401 } => Failure::refused(format!(
+            "{address} lets nobody in without a good token (401): give one with --token, \
+             HERALD_TOKEN or --token-command"
+        )),
+        AttemptError::Refused { status: 403 } => Failure::refused(format!(
+            "{address} refuses the connection (403): the address has no such stage, or the token's \
+             permissions cannot be understood"
+        )),
+        AttemptError::Refused { .. } => {
+            Failure::unavailable(format!("{address} cannot be connected to: {error}"))
+        }
+        AttemptError::NotReached(reason) => Failure::unavailable(format!(
+            "nobody listens at {address}: {reason}; start the local stack with \
+             `cargo run -p herald-local`, or correct --web-socket, --endpoint or --stack"
+        )),
+        error => anyhow::Error::msg(error.to_string()).into(),
+    }
+}
+
+/// What it means that a client stopped, and will not connect again.
+pub(crate) fn stopped(reason: &StopReason) -> Failure {
+    match reason {
+        StopReason::Refused { .. } | StopReason::Disconnected { .. } => {
+            Failure::refused(reason.to_string())
+        }
+        reason => anyhow::Error::msg(reason.to_string()).into(),
+    }
+}
+
+/// What it means that the server did not do `what`.
+pub(crate) fn not_done(what: impl fmt::Display, error: &RequestError) -> Failure {
+    let message = format!("{what}: {error}");
+    let is_refused = matches!(error, RequestError::Server(error)
+        if matches!(error.code(), Some(ErrorCode::Forbidden | ErrorCode::Unauthorized)));
+    match error {
+        _ if is_refused => Failure::refused(message),
+        RequestError::Expired => Failure::unavailable(message),
+        _ => anyhow::Error::msg(message).into(),
     }
 }
 

@@ -16,7 +16,6 @@ const STACK: &str = "/console/stack.json";
 struct Description {
     web_socket: String,
     endpoint: String,
-    authentication: String,
     tokens: Option<String>,
     region: Option<String>,
     #[serde(default)]
@@ -54,9 +53,8 @@ impl From<Description> for Target {
                 dead_letter_queue: description.queues.remove("NotificationDeadLetterQueue"),
                 events_dead_letter_queue: description.queues.remove("EventsDeadLetterQueue"),
             },
-            authentication: Some(description.authentication),
             tokens: description.tokens,
-            token_secret: None,
+            accepted_tokens: None,
         }
     }
 }
@@ -98,9 +96,8 @@ mod tests {
                 dead_letter_queue: some("dead letters"),
                 events_dead_letter_queue: some("events"),
             },
-            authentication: some("jwks"),
             tokens: some("http://127.0.0.1:3030/auth/token"),
-            token_secret: None,
+            accepted_tokens: None,
         };
         assert_eq!(Target::from(description), expected);
     }

@@ -3,15 +3,15 @@
 use std::process::Stdio;
 
 use anyhow::{Context, bail};
+use herald_shared::permissions::Permissions;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::Http;
 use crate::failure::Failure;
 
 /// Where a token comes from, at every attempt to connect.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum TokenSource {
     /// It is this one.
     Given(String),
@@ -29,18 +29,23 @@ pub(crate) struct TokenRequest {
     pub(crate) user_id: String,
     /// What the user may do; none: what the stack allows everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) permissions: Option<Value>,
+    pub(crate) permissions: Option<Permissions>,
     /// In how many seconds it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) expires_in: Option<i64>,
+    pub(crate) expires_in: Option<u64>,
+    /// Its claim `aud`; none: one that the stack accepts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audience: Option<String>,
 }
 
 /// What it answers.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MintedToken {
     /// The token.
     pub(crate) token: String,
+    /// The epoch second at which it ends.
+    pub(crate) expires_at: u64,
 }
 
 impl TokenSource {
@@ -52,24 +57,19 @@ impl TokenSource {
             Self::Minted { url, user } => {
                 let request = TokenRequest {
                     user_id: user.clone(),
-                    permissions: Some(everything()),
+                    permissions: Some(Permissions::everything()),
                     expires_in: None,
+                    audience: None,
                 };
-                mint(url, &request).await
+                Ok(mint(url, &request).await?.token)
             }
         }
     }
 }
 
 /// Has a herald-local mint a token.
-pub(crate) async fn mint(url: &str, request: &TokenRequest) -> Result<String, Failure> {
-    let minted: MintedToken = Http::new().post(url, request).await?;
-    Ok(minted.token)
-}
-
-/// The permissions to do everything.
-fn everything() -> Value {
-    json!({"**": ["subscribe", "publish", "broadcast"]})
+pub(crate) async fn mint(url: &str, request: &TokenRequest) -> Result<MintedToken, Failure> {
+    Http::new().post(url, request).await
 }
 
 /// What a shell command prints, which may ask on the terminal.

@@ -3,7 +3,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{completions, publish, send, tail, token};
+use crate::commands::{completions, connect, publish, send, tail, token};
 
 /// Talks to Herald: watches what is pushed, sends, publishes, and looks after a stack.
 ///
@@ -37,6 +37,7 @@ Environment:
 /// What `herald` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Connect(connect::Arguments),
     Tail(tail::Arguments),
     Send(send::Arguments),
     Publish(publish::Arguments),

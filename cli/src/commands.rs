@@ -1,6 +1,7 @@
 //! The commands, one file each: what a command takes is its `Arguments`, what it does its `run`.
 
 pub(crate) mod completions;
+pub(crate) mod connect;
 mod message;
 mod outcome;
 pub(crate) mod publish;
@@ -24,6 +25,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Does what was asked for.
 pub(crate) async fn run(command: Command, globals: &Globals) -> Result<(), Failure> {
     match command {
+        Command::Connect(arguments) => connect::run(&arguments, globals).await,
         Command::Tail(arguments) => tail::run(&arguments, globals).await,
         Command::Send(arguments) => send::run(&arguments, globals).await,
         Command::Publish(arguments) => publish::run(&arguments, globals).await,

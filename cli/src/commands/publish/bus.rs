@@ -11,13 +11,14 @@ use aws_sdk_eventbridge::{
 use tokio::time::sleep;
 
 use super::entry::Entry;
-use crate::{failure::Failure, target::aws_failure};
+use crate::{back_off::delay, failure::Failure, target::aws_failure};
 
 /// How often an event is tried.
 const ATTEMPTS: u32 = 6;
 
-/// The bound of the first delay, which doubles each time.
+// Bounds of the delays between attempts.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
 /// The bus that events are put on.
 pub(super) struct Bus {
@@ -45,14 +46,15 @@ impl Bus {
         entries: &[&Entry],
     ) -> Result<Vec<anyhow::Result<String>>, Failure> {
         let mut results: Vec<_> = self.attempt(entries).await?;
-        for attempt in 1..ATTEMPTS {
+        for failures in 0..ATTEMPTS - 1 {
             let again: Vec<_> = (0..entries.len())
                 .filter(|index| may_pass(&results[*index]))
                 .collect();
             if again.is_empty() {
                 break;
             }
-            sleep(delay(attempt, fastrand::f64())).await;
+            let share = fastrand::f64();
+            sleep(delay(FIRST_DELAY, LONGEST_DELAY, failures, share)).await;
             let left: Vec<_> = again.iter().map(|index| entries[*index]).collect();
             for (index, result) in again.into_iter().zip(self.attempt(&left).await?) {
                 results[index] = result;
@@ -95,11 +97,6 @@ fn may_pass(result: &PutEventsResultEntry) -> bool {
         result.error_code(),
         Some("ThrottlingException" | "InternalFailure" | "InternalException")
     )
-}
-
-/// A random share of a bound that doubles with every attempt.
-fn delay(attempt: u32, share: f64) -> Duration {
-    (FIRST_DELAY * 2u32.pow(attempt - 1)).mul_f64(share)
 }
 
 fn outcome(entry: &Entry, result: PutEventsResultEntry) -> anyhow::Result<String> {

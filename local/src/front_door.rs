@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     aws_json::{Answer, ServiceError},
+    console::{self, Console},
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
     gateway::{Gateway, respond},
@@ -45,13 +46,15 @@ pub(crate) struct FrontDoor {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) issuer: Issuer,
     pub(crate) roles: Roles,
-    /// What a person who opens the address in a browser reads.
-    pub(crate) overview: String,
+    pub(crate) console: Arc<Console>,
 }
 
 /// Serves the port until the returned future is dropped.
 pub(crate) async fn serve(listener: TcpListener, door: Arc<FrontDoor>) -> std::io::Result<()> {
-    let router = Router::new().fallback(enter).with_state(door);
+    let router = Router::new()
+        .nest(console::ROOT, console::routes(door.console.clone()))
+        .fallback(enter)
+        .with_state(door);
     // Frames and answers are small, and each is waited for.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -82,7 +85,7 @@ async fn enter(
         _ if is_issuers => door.issuer.handle(request).await,
         Some((service, operation)) => door.call(&service, &operation, request).await,
         None if request.uri().path() == "/" && request.method() == Method::GET => {
-            text(StatusCode::OK, door.overview.clone())
+            door.console.welcome(request.headers())
         }
         None => {
             if let Some(caller) = door.roles.caller(request.headers()).cloned() {

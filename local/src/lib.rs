@@ -3,9 +3,11 @@
 //!
 //! [`RunningStack::start`] is all there is to it; the other modules are the services it is made of.
 
+pub mod activity;
 pub mod addresses;
 mod authentication;
 pub mod aws_json;
+mod console;
 pub mod dynamodb;
 pub mod eventbridge;
 pub mod faults;

@@ -16,7 +16,9 @@ use tokio::{
 
 use crate::{
     Authentication,
+    activity::Activity,
     addresses::{Addresses, reachable},
+    console::Console,
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
     faults::{Faults, KillSome},
@@ -25,7 +27,6 @@ use crate::{
     iam::{Denied, Roles},
     issuer::{Issuer, Token, TokenRequest},
     lambda::{Host, HostSettings, Invoke, Remote, binaries},
-    overview,
     secrets::Secrets,
     sqs::{Mapping, Queues},
     template::{Settings, Stack},
@@ -100,17 +101,27 @@ impl RunningStack {
             .event_source_mappings
             .iter()
             .try_for_each(|mapping| roles.check_poller(mapping))?;
-        let queues = Arc::new(Queues::new(&stack.queues)?);
+        let activity = Activity::new(&stack.queues);
+        let queues = Arc::new(Queues::new(&stack.queues, activity.clone())?);
         let dynamodb = DynamoDb::start(config.data.as_deref(), &stack.tables).await?;
-        let eventbridge = EventBridge::new(&stack, queues.clone(), Utc::now)?;
-        let (invoke, host) = start_functions(&stack, &addresses, &roles, &config).await?;
+        let eventbridge = EventBridge::new(&stack, queues.clone(), Utc::now, activity.clone())?;
+        let (invoke, host) =
+            start_functions(&stack, &addresses, &roles, &activity, &config).await?;
         let gateway = Gateway::new(
             stack.web_socket_api.clone(),
             &stack.region,
             &stack.account_id,
             config.limits,
             invoke.clone(),
+            activity.clone(),
         )?;
+        let console = Console::new(
+            &stack,
+            &addresses,
+            gateway.clone(),
+            queues.clone(),
+            activity,
+        );
         let door = Arc::new(FrontDoor {
             gateway,
             dynamodb,
@@ -119,7 +130,7 @@ impl RunningStack {
             secrets,
             issuer,
             roles,
-            overview: overview::text(&stack, &addresses),
+            console: Arc::new(console),
         });
         door.gateway.set_faults(config.faults.gateway.clone());
         door.queues.set_faults(config.faults.queues);
@@ -217,11 +228,12 @@ async fn start_functions(
     stack: &Stack,
     addresses: &Addresses,
     roles: &Roles,
+    activity: &Activity,
     config: &Config,
 ) -> anyhow::Result<(Arc<dyn Invoke>, Option<Arc<Host>>)> {
     let processes = match &config.functions {
         Functions::Remote(url) => {
-            let remote = Remote::new(url, &stack.functions)?;
+            let remote = Remote::new(url, &stack.functions, activity.clone())?;
             return Ok((Arc::new(remote), None));
         }
         Functions::Build { release } => binaries::build(&stack.functions, *release).await?,
@@ -235,6 +247,7 @@ async fn start_functions(
         environment,
         credentials: roles.credentials(),
         freeze: config.freeze,
+        activity: activity.clone(),
         ..HostSettings::default()
     };
     let host = Arc::new(Host::start(processes, settings)?);

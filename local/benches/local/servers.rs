@@ -11,6 +11,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt, future::BoxFuture};
 use herald_local::{
+    activity::Activity,
     gateway::{Gateway, Limits},
     lambda::{Invocation, Invoke},
     template::{Route, WebSocketApi},
@@ -57,6 +58,7 @@ async fn serve_gateway(listener: TcpListener) -> anyhow::Result<()> {
         "123456789012",
         Limits::default(),
         Arc::new(Echo),
+        Activity::default(),
     )?;
     let router = Router::new().fallback(
         async move |ConnectInfo(client): ConnectInfo<SocketAddr>, request: Request| {

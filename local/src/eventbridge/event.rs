@@ -5,6 +5,11 @@ use serde::Serialize;
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
+use crate::{
+    activity::{Happening, event_ids, kept_detail},
+    template::Rule,
+};
+
 /// An accepted event.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
@@ -16,6 +21,8 @@ pub(super) struct Event {
     pub(super) body: String,
     /// The same as a value, for matching.
     pub(super) value: Value,
+    /// `detail` as it was sent, for the record; none if it is too large for one.
+    detail: Option<Box<RawValue>>,
 }
 
 /// What an event is made of.
@@ -52,7 +59,27 @@ impl Event {
             id,
             body: escape_noncharacters(body),
             value,
+            detail: kept_detail(parts.detail),
         })
+    }
+}
+
+impl Event {
+    /// The event on its way from this bus to the targets of these rules.
+    pub(super) fn happening(&self, bus: &str, rules: &[&Rule]) -> Happening {
+        let text = |name: &str| self.value[name].as_str().unwrap_or_default().to_owned();
+        Happening::Event {
+            event_id: event_ids::of_body(&self.body)
+                .pop()
+                .unwrap_or_else(|| self.id.clone()),
+            id: self.id.clone(),
+            detail_type: text("detail-type"),
+            source: text("source"),
+            cut: self.detail.is_none(),
+            detail: self.detail.clone(),
+            bus: bus.to_owned(),
+            rules: rules.iter().map(|rule| rule.name.clone()).collect(),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use self::{
     put_events::{Arrival, Entry, EntryError, PutEvents},
 };
 use crate::{
+    activity::Activity,
     aws_json::{self, Answer, ServiceError},
     template::{Rule, Stack},
 };
@@ -44,6 +45,7 @@ pub struct EventBridge {
     rules: Vec<CompiledRule>,
     queues: Arc<dyn Deliver>,
     clock: Clock,
+    activity: Activity,
 }
 
 /// A rule that cannot be run.
@@ -73,8 +75,14 @@ struct CompiledRule {
 }
 
 impl EventBridge {
-    /// Sets up the buses and rules of `stack`. `clock` tells the time of events that bring none.
-    pub fn new(stack: &Stack, queues: Arc<dyn Deliver>, clock: Clock) -> Result<Self, RuleError> {
+    /// Sets up the buses and rules of `stack`. `clock` tells the time of events that bring none;
+    /// `activity` is told of every event.
+    pub fn new(
+        stack: &Stack,
+        queues: Arc<dyn Deliver>,
+        clock: Clock,
+        activity: Activity,
+    ) -> Result<Self, RuleError> {
         let buses: Vec<_> = stack.buses.iter().map(|bus| bus.name.clone()).collect();
         let rules = stack
             .rules
@@ -88,6 +96,7 @@ impl EventBridge {
             rules,
             queues,
             clock,
+            activity,
         })
     }
 
@@ -150,11 +159,20 @@ impl EventBridge {
                 "an event went nowhere: it is for an event bus that does not exist"
             );
         }
+        let rules: Vec<_> = self.rules_for(event, bus).collect();
+        // Before the deliveries, which are told of as well.
+        self.activity.record(event.happening(bus, &rules));
+        for rule in rules {
+            delivery::deliver(event, rule, &*self.queues);
+        }
+    }
+
+    fn rules_for(&self, event: &Event, bus: &str) -> impl Iterator<Item = &Rule> {
         self.rules
             .iter()
-            .filter(|compiled| compiled.rule.bus == bus && compiled.rule.enabled)
+            .filter(move |compiled| compiled.rule.bus == bus && compiled.rule.enabled)
             .filter(|compiled| compiled.pattern.matches(&event.value))
-            .for_each(|compiled| delivery::deliver(event, &compiled.rule, &*self.queues));
+            .map(|compiled| &compiled.rule)
     }
 
     fn has_bus(&self, name: &str) -> bool {

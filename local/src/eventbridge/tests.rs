@@ -121,7 +121,8 @@ fn noon() -> DateTime<Utc> {
 
 fn event_bridge(rules: Vec<Rule>) -> (EventBridge, Arc<Queues>) {
     let queues = Arc::new(Queues::default());
-    let event_bridge = EventBridge::new(&stack(rules), queues.clone(), noon).expect("valid rules");
+    let event_bridge = EventBridge::new(&stack(rules), queues.clone(), noon, Activity::default())
+        .expect("valid rules");
     (event_bridge, queues)
 }
 
@@ -324,9 +325,14 @@ fn an_event_for_an_unknown_bus_is_accepted_and_goes_nowhere_but_into_the_log() {
 #[test]
 fn a_rule_that_cannot_be_run_is_named_with_the_reason() {
     let refused = |rule| {
-        let error = EventBridge::new(&stack(vec![rule]), Arc::new(Queues::default()), noon)
-            .err()
-            .expect("refused");
+        let error = EventBridge::new(
+            &stack(vec![rule]),
+            Arc::new(Queues::default()),
+            noon,
+            Activity::default(),
+        )
+        .err()
+        .expect("refused");
         format!("{:#}", anyhow::Error::new(error))
     };
     assert_eq!(

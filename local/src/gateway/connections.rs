@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed},
@@ -46,6 +47,12 @@ pub(super) struct Connection {
 pub struct ConnectionSummary {
     /// The connection's id.
     pub connection_id: String,
+    /// Whose it is; none: nobody's in particular.
+    pub user_id: Option<String>,
+    /// The client's address.
+    pub source_ip: IpAddr,
+    /// The client's `User-Agent`, if it sent one.
+    pub user_agent: Option<String>,
     /// When it was opened.
     pub connected_at: DateTime<Utc>,
     /// When something was last sent in either direction.
@@ -134,9 +141,9 @@ impl Connections {
         lock(&self.open).insert(id, connection);
     }
 
-    /// From now on the connection is gone.
-    pub(super) fn remove(&self, connection_id: &str) {
-        lock(&self.open).remove(connection_id);
+    /// From now on the connection is gone. Returns it, if it was there.
+    pub(super) fn remove(&self, connection_id: &str) -> Option<Arc<Connection>> {
+        lock(&self.open).remove(connection_id)
     }
 
     /// The open connection with this id.
@@ -149,6 +156,9 @@ impl Connections {
             .values()
             .map(|connection| ConnectionSummary {
                 connection_id: connection.opening.connection_id.clone(),
+                user_id: connection.opening.user_id().map(str::to_owned),
+                source_ip: connection.opening.source_ip,
+                user_agent: connection.opening.user_agent.clone(),
                 connected_at: connection.opening.connected_at,
                 last_active_at: connection.last_active_at(),
             })

@@ -1,6 +1,6 @@
 //! One message of a client: to the function its route names, and what goes back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tracing::Instrument;
 
@@ -10,7 +10,10 @@ use super::{
     frames::GatewayError,
     integration::{Integrated, ProxyResult},
 };
-use crate::template::Route;
+use crate::{activity::Happening, template::Route};
+
+/// The route of a message that no other route takes.
+const DEFAULT: &str = "$default";
 
 impl Gateway {
     /// Dispatches a message in a task of its own: messages of one connection run side by side, and
@@ -19,6 +22,7 @@ impl Gateway {
         let gateway = self.clone();
         let connection = connection.clone();
         tokio::spawn(async move {
+            let received_at = Instant::now();
             let route = gateway.select(&text);
             let span = tracing::info_span!(
                 "message",
@@ -29,6 +33,14 @@ impl Gateway {
                 .reply(route, &connection, &text)
                 .instrument(span)
                 .await;
+            gateway.activity.record(Happening::request(
+                &connection.opening.connection_id,
+                route.map_or(DEFAULT, |route| &route.key),
+                route.map(|route| route.function.as_str()),
+                &text,
+                reply.as_deref(),
+                received_at.elapsed(),
+            ));
             if let Some(reply) = reply {
                 connection.send_reply(reply);
             }
@@ -39,7 +51,7 @@ impl Gateway {
         self.route_selection
             .key(text)
             .and_then(|key| self.route(&key))
-            .or_else(|| self.route("$default"))
+            .or_else(|| self.route(DEFAULT))
     }
 
     /// What goes back to the client: the body of a two-way route's function, or the gateway's error.
@@ -49,7 +61,7 @@ impl Gateway {
         connection: &Connection,
         text: &str,
     ) -> Option<String> {
-        let route_key = route.map_or("$default", |route| route.key.as_str());
+        let route_key = route.map_or(DEFAULT, |route| route.key.as_str());
         let event = self.message_event(&connection.opening, route_key, text);
         let error = match route {
             None => GatewayError::Forbidden,

@@ -26,6 +26,13 @@ pub(super) struct Opening {
     pub(super) authorizer: Option<Map<String, Value>>,
 }
 
+impl Opening {
+    /// The user that the authorizer found out.
+    pub(super) fn user_id(&self) -> Option<&str> {
+        self.authorizer.as_ref()?.get("userId")?.as_str()
+    }
+}
+
 /// Why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Closing {

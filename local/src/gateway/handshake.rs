@@ -31,14 +31,27 @@ use super::{
     integration::{Integrated, ProxyResult},
     socket,
 };
+use crate::activity::Happening;
 
 impl Gateway {
-    /// Answers an upgrade request.
+    /// Answers an upgrade request, or whatever else comes under the stage.
     pub(super) async fn handshake(
         self: &Arc<Self>,
         client: SocketAddr,
         request: Request,
     ) -> Response<Body> {
+        let is_upgrade = asks_for(request.headers(), "websocket");
+        let answer = self.upgrade(client, request).await;
+        if is_upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            self.activity.record(Happening::Refused {
+                status: answer.status().as_u16(),
+                source_ip: client.ip(),
+            });
+        }
+        answer
+    }
+
+    async fn upgrade(self: &Arc<Self>, client: SocketAddr, request: Request) -> Response<Body> {
         let mut parts = request.into_parts().0;
         if let Err(status) = self.check(&parts) {
             return refused(status);
@@ -96,6 +109,7 @@ impl Gateway {
                 let connection = Connection::new(opening, self.limits.send_buffer, commands);
                 let connection = Arc::new(connection);
                 self.connections.insert(connection.clone());
+                self.activity.record(connected(&connection.opening));
                 tokio::spawn(socket::serve(self, connection, receiver, upgrade));
                 switching_protocols(&parts.headers, subprotocol)
             }
@@ -138,6 +152,14 @@ fn accepted(result: &[u8]) -> Result<Option<HeaderValue>, StatusCode> {
     Ok(result
         .header(SEC_WEBSOCKET_PROTOCOL.as_str())
         .and_then(|subprotocol| HeaderValue::from_str(subprotocol).ok()))
+}
+
+fn connected(opening: &Opening) -> Happening {
+    Happening::Connected {
+        connection_id: opening.connection_id.clone(),
+        user_id: opening.user_id().map(str::to_owned),
+        source_ip: opening.source_ip,
+    }
 }
 
 fn opening(client: SocketAddr, headers: &HeaderMap) -> Opening {

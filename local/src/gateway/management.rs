@@ -2,10 +2,10 @@
 //!
 //! Errors carry their code in `x-amzn-errortype`: without it, SDKs do not know them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
-    body::{Body, Bytes, to_bytes},
+    body::{Body, Bytes, HttpBody, to_bytes},
     extract::Request,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::Response,
@@ -18,7 +18,10 @@ use uuid::Uuid;
 use super::{
     Gateway, connections::Connection, event::trace_id, faults::Verdict, http::respond, id, lock,
 };
-use crate::iam::{Call, Denied, Principal};
+use crate::{
+    activity::{Happening, event_ids, milliseconds},
+    iam::{Call, Denied, Principal},
+};
 
 /// Whether a path is of the management API, with or without a stage.
 pub(super) fn is_management(path: &str) -> bool {
@@ -39,32 +42,77 @@ enum Refused {
     Failing,
 }
 
+/// What was to be posted, as far as it was read.
+#[derive(Default)]
+struct Posted {
+    bytes: usize,
+    event_ids: Vec<String>,
+}
+
 impl Gateway {
     /// Answers a management call.
     pub(super) async fn manage(&self, request: Request) -> Response<Body> {
-        let mut response = match self.answer(request).await {
-            Ok(response) => response,
+        let mut response = match self.connection_id(request.uri().path()) {
+            Ok(id) if *request.method() == Method::POST => self.post(&id, request).await,
+            Ok(id) => self.answer(&id, request, &mut Posted::default()).await,
             Err(refused) => refused.response(),
         };
         identify(response.headers_mut());
         response
     }
 
-    async fn answer(&self, request: Request) -> Result<Response<Body>, Refused> {
-        let connection_id = self.connection_id(request.uri().path())?;
+    /// Answers a post, and tells of it.
+    async fn post(&self, connection_id: &str, request: Request) -> Response<Body> {
+        let received_at = Instant::now();
+        let mut posted = Posted {
+            bytes: request.body().size_hint().lower() as usize,
+            event_ids: Vec::new(),
+        };
+        let response = self.answer(connection_id, request, &mut posted).await;
+        self.activity.record(Happening::Post {
+            connection_id: connection_id.to_owned(),
+            event_ids: posted.event_ids,
+            bytes: posted.bytes,
+            status: response.status().as_u16(),
+            milliseconds: milliseconds(received_at.elapsed()),
+        });
+        response
+    }
+
+    /// Answers a call on a connection. Of a post, fills in what was to be posted.
+    async fn answer(
+        &self,
+        connection_id: &str,
+        request: Request,
+        posted: &mut Posted,
+    ) -> Response<Body> {
+        let answer = self.try_answer(connection_id, request, posted).await;
+        answer.unwrap_or_else(|refused| refused.response())
+    }
+
+    async fn try_answer(
+        &self,
+        connection_id: &str,
+        request: Request,
+        posted: &mut Posted,
+    ) -> Result<Response<Body>, Refused> {
         if !is_signed(request.headers()) {
             return Err(Refused::NotSigned);
         }
         self.authorize_caller(&request)
             .map_err(Refused::NotAuthorized)?;
-        if !id::is_well_formed(&connection_id) {
-            return Err(Refused::MalformedId(connection_id));
+        if !id::is_well_formed(connection_id) {
+            return Err(Refused::MalformedId(connection_id.to_owned()));
         }
-        let connection = || self.connections.find(&connection_id).ok_or(Refused::Gone);
+        let connection = || self.connections.find(connection_id).ok_or(Refused::Gone);
         match *request.method() {
             Method::POST => {
                 let text = self.text(request).await?;
-                self.suffer(&connection_id).await?;
+                *posted = Posted {
+                    bytes: text.len(),
+                    event_ids: event_ids::of_body(&text),
+                };
+                self.suffer(connection_id).await?;
                 connection()?
                     .send(text)
                     .map_err(|_| Refused::LimitExceeded)?;
@@ -75,10 +123,11 @@ impl Gateway {
                 describe(&*connection()?).into(),
             )),
             Method::DELETE => {
-                let connection = connection()?;
-                self.connections.remove(&connection_id);
-                connection.delete();
-                Ok(no_content())
+                if self.close(connection_id) {
+                    Ok(no_content())
+                } else {
+                    Err(Refused::Gone)
+                }
             }
             _ => Err(Refused::MethodNotAllowed),
         }

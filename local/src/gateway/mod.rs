@@ -33,7 +33,7 @@ pub use connections::ConnectionSummary;
 pub use faults::Faults;
 pub use http::respond;
 
-use crate::{lambda::Invoke, template::WebSocketApi};
+use crate::{activity::Activity, lambda::Invoke, template::WebSocketApi};
 use connections::Connections;
 use faults::Troubles;
 use route_selection::RouteSelection;
@@ -86,10 +86,11 @@ pub struct Gateway {
     stage_throttle: Mutex<Option<TokenBucket>>,
     troubles: Mutex<Troubles>,
     invoke: Arc<dyn Invoke>,
+    activity: Activity,
 }
 
 impl Gateway {
-    /// The API of a template, whose functions `invoke` runs.
+    /// The API of a template, whose functions `invoke` runs; it tells `activity` what happens.
     ///
     /// Errs when the route selection expression is none.
     pub fn new(
@@ -98,6 +99,7 @@ impl Gateway {
         account_id: &str,
         limits: Limits,
         invoke: Arc<dyn Invoke>,
+        activity: Activity,
     ) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             route_selection: RouteSelection::parse(&api.route_selection_expression)?,
@@ -109,6 +111,7 @@ impl Gateway {
             limits,
             connections: Connections::default(),
             invoke,
+            activity,
         }))
     }
 
@@ -129,6 +132,15 @@ impl Gateway {
     /// The open connections.
     pub fn open_connections(&self) -> Vec<ConnectionSummary> {
         self.connections.open()
+    }
+
+    /// Closes a connection as `DELETE` does. Returns whether there was one with this id.
+    pub fn close(&self, connection_id: &str) -> bool {
+        let connection = self.connections.remove(connection_id);
+        if let Some(connection) = &connection {
+            connection.delete();
+        }
+        connection.is_some()
     }
 
     /// From now on, these faults happen and no others.

@@ -37,6 +37,7 @@ use super::{
     event::Closing,
     lock,
 };
+use crate::activity::Happening;
 
 /// How long a close waits for the client to take it.
 const LINGER: Duration = Duration::from_secs(2);
@@ -57,6 +58,11 @@ pub(super) async fn serve(
     };
     let opening = &connection.opening;
     gateway.connections.remove(&opening.connection_id);
+    gateway.activity.record(Happening::Disconnected {
+        connection_id: opening.connection_id.clone(),
+        code: closing.code,
+        reason: Some(closing.reason.clone()).filter(|reason| !reason.is_empty()),
+    });
     if lock(&gateway.troubles).loses_disconnect(&opening.connection_id) {
         return;
     }

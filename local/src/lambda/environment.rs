@@ -26,11 +26,13 @@ use uuid::Uuid;
 use super::{
     FunctionError, Invocation,
     alarm::Alarm,
+    ended::Ended,
     failure::Failure,
-    process::{Exit, Process},
+    process::Process,
     runner::{Place, Runner},
     runtime_api::{Call, Desk, Event, Verdict},
 };
+use crate::activity::Excerpt;
 
 /// A handle on an environment. Two handles are equal if they are on the same one.
 #[derive(Clone, Debug)]
@@ -54,7 +56,7 @@ pub(super) enum StartFailure {
     /// The operating system could not start the process. Holds the reason.
     NotStarted(String),
     /// The process was started, and then failed. Holds how, and the last lines it printed.
-    Failed(Failure, Vec<String>),
+    Failed(Failure, Vec<Excerpt>),
 }
 
 #[derive(Debug)]
@@ -155,7 +157,8 @@ impl Birth {
                 runner.pool().remove(&self.environment);
                 let reason = format!("{error:#}");
                 if let Ok(delivery) = self.deliveries.try_recv() {
-                    delivery.end(&runner, Invocation::Refused(reason.clone()));
+                    let ended = delivery.end(&runner, Invocation::Refused(reason.clone()));
+                    runner.record(ended, Vec::new());
                 }
                 report.send(Err(StartFailure::NotStarted(reason))).ok();
                 return;
@@ -170,6 +173,7 @@ impl Birth {
             deliveries: self.deliveries,
             desk,
             process,
+            unrecorded: None,
             call_alarm: Alarm::new(),
             idle_alarm: Alarm::new(),
         };
@@ -195,9 +199,10 @@ impl StartFailure {
     pub(super) fn sentence(&self, function: &str) -> String {
         match self {
             Self::NotStarted(reason) => format!("function {function} was not started: {reason}"),
-            Self::Failed(failure, last_lines) => {
+            Self::Failed(failure, lines) => {
                 let how = failure.sentence();
-                let printed = match last_lines.as_slice() {
+                let lines: Vec<_> = lines.iter().map(Excerpt::as_str).collect();
+                let printed = match lines.as_slice() {
                     [] => " nothing".to_owned(),
                     lines => format!(":\n    {}", lines.join("\n    ")),
                 };
@@ -215,6 +220,9 @@ struct Life {
     deliveries: mpsc::UnboundedReceiver<Delivery>,
     desk: Desk,
     process: Process,
+    /// An invocation that was answered, until the function asks for its next event: what it prints up to
+    /// then belongs to this one.
+    unrecorded: Option<Ended>,
     /// Goes off when the runtime takes too long to call.
     call_alarm: Alarm,
     /// Goes off when there has been no event for too long.
@@ -234,18 +242,17 @@ impl Life {
                 report.send(Ok(())).ok();
                 self.serve(next).await;
             }
-            Err((failure, last_lines)) => {
-                self.fail_first(None, &failure);
-                report
-                    .send(Err(StartFailure::Failed(failure, last_lines)))
-                    .ok();
+            Err(failure) => {
+                let lines = self.process.take_lines();
+                self.fail_first(None, &failure, lines.clone());
+                report.send(Err(StartFailure::Failed(failure, lines))).ok();
             }
         }
     }
 
     /// Waits for the first `next`. When the runtime reports an error instead, its process should
     /// end at once, and is given the time to.
-    async fn initialise(&mut self) -> Result<Next, (Failure, Vec<String>)> {
+    async fn initialise(&mut self) -> Result<Next, Failure> {
         let limit = self.runner.init_limit();
         let give_up_at = Instant::now() + limit;
         let mut failure = None;
@@ -253,7 +260,11 @@ impl Life {
             tokio::select! {
                 biased;
                 call = self.desk.call() => match call {
-                    Call::Next(next) => return Ok(next),
+                    Call::Next(next) => {
+                        // They belong to no invocation.
+                        self.process.take_lines();
+                        return Ok(next);
+                    }
                     Call::InitError(error, verdict) => {
                         verdict.send(Verdict::Accepted).ok();
                         failure = Some(Failure::Reported(error));
@@ -267,9 +278,8 @@ impl Life {
                 }
             }
         }
-        let exit = self.end().await;
-        let failure = failure.unwrap_or(Failure::Exited(exit.how));
-        Err((failure, exit.last_lines))
+        let how = self.end().await;
+        Err(failure.unwrap_or(Failure::Exited(how)))
     }
 
     /// Works on one event after the other until the process has ended.
@@ -280,8 +290,10 @@ impl Life {
             let delivery = match self.hand_over(next.take(), ask_by).await {
                 Ok(delivery) => delivery,
                 Err(undelivered) => {
-                    let exit = self.end().await;
-                    return self.fail_first(undelivered, &Failure::Exited(exit.how));
+                    let how = self.end().await;
+                    self.record();
+                    let lines = self.process.take_lines();
+                    return self.fail_first(undelivered, &Failure::Exited(how), lines);
                 }
             };
             ask_by = Instant::now() + self.runner.timeout();
@@ -289,11 +301,13 @@ impl Life {
                 Ok(answer) => {
                     self.runner.pool().put_back(&self.environment);
                     let invocation = answer.map_or_else(Invocation::Failed, Invocation::Returned);
-                    delivery.end(&self.runner, invocation);
+                    self.unrecorded = Some(delivery.end(&self.runner, invocation));
                 }
                 Err(failure) => {
                     let error = failure.for_request(&delivery.request_id);
-                    return delivery.end(&self.runner, Invocation::Failed(error));
+                    let invocation = Invocation::Failed(error);
+                    self.unrecorded = Some(delivery.end(&self.runner, invocation));
+                    return self.record();
                 }
             }
         }
@@ -327,7 +341,10 @@ impl Life {
                 biased;
                 _ = self.process.ended() => return Err(waiting),
                 call = self.desk.call() => match call {
-                    Call::Next(open) => next = Some(open),
+                    Call::Next(open) => {
+                        self.record();
+                        next = Some(open);
+                    }
                     late => late.refuse(),
                 },
                 Some(delivery) = self.deliveries.recv(), if waiting.is_none() => {
@@ -364,7 +381,7 @@ impl Life {
                     }
                     unexpected => unexpected.refuse(),
                 },
-                _ = self.process.ended() => return Err(Failure::Exited(self.end().await.how)),
+                _ = self.process.ended() => return Err(Failure::Exited(self.end().await)),
                 () = self.call_alarm.until(deadline) => {
                     self.end().await;
                     return Err(Failure::TimedOut(self.runner.timeout()));
@@ -373,8 +390,15 @@ impl Life {
         }
     }
 
-    /// Takes the environment out of the pool and ends its process.
-    async fn end(&mut self) -> Exit {
+    /// Tells of the invocation that has ended last, if that was not told.
+    fn record(&mut self) {
+        if let Some(ended) = self.unrecorded.take() {
+            self.runner.record(ended, self.process.take_lines());
+        }
+    }
+
+    /// Takes the environment out of the pool and ends its process. Returns how that ended.
+    async fn end(&mut self) -> String {
         self.runner.pool().remove(&self.environment);
         self.process.end().await
     }
@@ -382,25 +406,28 @@ impl Life {
     /// Fails the event that this environment was started for, if that is the one it did not take.
     /// Others go to another environment; this one would send its caller from failing start to
     /// failing start.
-    fn fail_first(&mut self, undelivered: Undelivered, failure: &Failure) {
+    fn fail_first(&mut self, undelivered: Undelivered, failure: &Failure, lines: Vec<Excerpt>) {
         self.deliveries.close();
         let undelivered = undelivered.or_else(|| self.deliveries.try_recv().ok());
         if let Some(delivery) = undelivered.filter(|delivery| delivery.cold) {
             let error = failure.for_request(&delivery.request_id);
-            delivery.end(&self.runner, Invocation::Failed(error));
+            let ended = delivery.end(&self.runner, Invocation::Failed(error));
+            self.runner.record(ended, lines);
         }
     }
 }
 
 impl Delivery {
-    /// Logs the invocation's end in its caller's span and tells the caller.
-    fn end(self, runner: &Runner, invocation: Invocation) {
+    /// Logs the invocation's end in its caller's span and tells the caller. Returns what is left to
+    /// tell to whoever watches.
+    fn end(self, runner: &Runner, invocation: Invocation) -> Ended {
+        let duration = self.sent_at.elapsed();
         let start = if self.cold { "cold" } else { "warm" };
         self.span.in_scope(|| {
             tracing::info!(
                 function = runner.logical_id(),
                 request_id = self.request_id,
-                duration_ms = self.sent_at.elapsed().as_millis(),
+                duration_ms = duration.as_millis(),
                 start,
                 outcome = invocation.outcome(),
                 reason = invocation.reason(),
@@ -408,6 +435,12 @@ impl Delivery {
             );
         });
         // The caller may have stopped waiting.
-        self.outcome.send(invocation).ok();
+        self.outcome.send(invocation.clone()).ok();
+        Ended {
+            request_id: Some(self.request_id),
+            duration,
+            event: self.payload,
+            invocation,
+        }
     }
 }

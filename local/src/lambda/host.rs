@@ -1,6 +1,11 @@
 //! The host of the function processes: one pool of them per function.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
@@ -9,11 +14,12 @@ use tokio::sync::watch;
 
 use super::{
     Invocation, Invoke, MAXIMUM_ENVIRONMENTS, MAXIMUM_PAYLOAD_BYTES,
+    ended::Ended,
     environment::{Environment, Starting},
     guard::Guard,
     runner::Runner,
 };
-use crate::template::Function;
+use crate::{activity::Activity, template::Function};
 
 /// A function and the binary that is run for it.
 #[derive(Clone, Debug)]
@@ -46,6 +52,8 @@ pub struct HostSettings {
     /// How many processes one function may have at once, at least one. An event that finds them all
     /// busy waits.
     pub maximum_environments: usize,
+    /// Told of every invocation that has ended.
+    pub activity: Activity,
 }
 
 impl Default for HostSettings {
@@ -59,6 +67,7 @@ impl Default for HostSettings {
             init_limit: Duration::from_secs(10),
             idle_limit: Duration::from_secs(5 * 60),
             maximum_environments: MAXIMUM_ENVIRONMENTS,
+            activity: Activity::default(),
         }
     }
 }
@@ -79,6 +88,7 @@ pub struct Host {
     guard: Arc<Guard>,
     /// `true` once no process may start any more. Every environment's task holds a receiver.
     stop: watch::Sender<bool>,
+    activity: Activity,
 }
 
 impl Host {
@@ -88,6 +98,7 @@ impl Host {
         let guard = Arc::new(
             Guard::start().context("could not start /bin/sh to guard the function processes")?,
         );
+        let activity = settings.activity.clone();
         let settings = Arc::new(settings);
         let mut runners = BTreeMap::new();
         for function in functions {
@@ -100,6 +111,7 @@ impl Host {
             runners,
             guard,
             stop: watch::Sender::new(false),
+            activity,
         })
     }
 
@@ -208,9 +220,20 @@ impl Host {
 impl Invoke for Host {
     fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Invocation> {
         async move {
-            self.run(function, payload).await.unwrap_or_else(|reason| {
+            let asked_at = Instant::now();
+            let invocation = self.run(function, payload.clone()).await;
+            invocation.unwrap_or_else(|reason| {
                 tracing::warn!(function, reason, "function not invoked");
-                Invocation::Refused(reason)
+                let invocation = Invocation::Refused(reason);
+                let ended = Ended {
+                    request_id: None,
+                    duration: asked_at.elapsed(),
+                    event: payload,
+                    invocation: invocation.clone(),
+                };
+                let happening = ended.happening(function, Vec::new(), &self.activity);
+                self.activity.record(happening);
+                invocation
             })
         }
         .boxed()

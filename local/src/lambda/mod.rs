@@ -11,6 +11,7 @@
 
 mod alarm;
 pub mod binaries;
+mod ended;
 mod environment;
 mod failure;
 mod guard;

@@ -12,12 +12,12 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
-    io::AsyncRead,
-    process::{Child, Command},
+    process::{Child, ChildStderr, ChildStdout, Command},
     sync::{Notify, watch},
 };
 
 use super::output::Output;
+use crate::activity::Excerpt;
 
 /// A running function process. Dropped, it is killed.
 #[derive(Debug)]
@@ -27,15 +27,6 @@ pub(super) struct Process {
     frozen: bool,
     kill: Arc<Notify>,
     stop: watch::Receiver<bool>,
-}
-
-/// How a process ended.
-#[derive(Debug)]
-pub(super) struct Exit {
-    /// The end in the words of Lambda's `Runtime.ExitError`.
-    pub(super) how: String,
-    /// The last lines it printed, oldest first.
-    pub(super) last_lines: Vec<String>,
 }
 
 impl Process {
@@ -59,12 +50,13 @@ impl Process {
             .process_group(group)
             .kill_on_drop(true)
             .spawn()?;
-        let streams = [
-            child.stdout.take().map(boxed),
-            child.stderr.take().map(boxed),
+        let pipes = [
+            child.stdout.take().map(ChildStdout::into_owned_fd),
+            child.stderr.take().map(ChildStderr::into_owned_fd),
         ];
+        let pipes: io::Result<Vec<_>> = pipes.into_iter().flatten().collect();
         Ok(Self {
-            output: Output::forward(function, streams.into_iter().flatten()),
+            output: Output::forward(function, pipes?)?,
             child,
             frozen: false,
             kill,
@@ -87,16 +79,20 @@ impl Process {
         self.kill_and_wait().await
     }
 
-    /// Kills the process if it still runs, and tells how it ended.
-    pub(super) async fn end(&mut self) -> Exit {
-        let how = match self.kill_and_wait().await {
+    /// Kills the process if it still runs, and tells how it ended, in the words of Lambda's
+    /// `Runtime.ExitError`. All that it printed can be taken afterwards.
+    pub(super) async fn end(&mut self) -> String {
+        let ended = self.kill_and_wait().await;
+        self.output.finish().await;
+        match ended {
             Ok(status) => sentence(status),
             Err(error) => format!("Runtime exited, but not how: {error}"),
-        };
-        Exit {
-            how,
-            last_lines: self.output.last_lines().await,
         }
+    }
+
+    /// The last lines that the process has printed by now and nobody has taken, oldest first.
+    pub(super) fn take_lines(&self) -> Vec<Excerpt> {
+        self.output.take_lines()
     }
 
     /// Stops the process where it is.
@@ -143,10 +139,6 @@ fn sentence(status: ExitStatus) -> String {
             signal.unwrap_or_default()
         ),
     }
-}
-
-fn boxed(stream: impl AsyncRead + Send + Unpin + 'static) -> Box<dyn AsyncRead + Send + Unpin> {
-    Box::new(stream)
 }
 
 #[cfg(test)]

@@ -16,9 +16,10 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use tracing::Instrument;
 
-use super::{FunctionError, Invocation, Invoke};
-use crate::template::Function;
+use super::{FunctionError, Invocation, Invoke, ended::Ended};
+use crate::{activity::Activity, template::Function};
 
 /// Runs functions through an Invoke API, named by their binaries.
 #[derive(Clone, Debug)]
@@ -27,12 +28,16 @@ pub struct Remote {
     url: String,
     /// Binary by logical id.
     binaries: BTreeMap<String, String>,
+    activity: Activity,
 }
 
+/// An answer, and the request id that it was given under.
+type Answered = (Invocation, Option<String>);
+
 impl Remote {
-    /// Functions served at `url`, e.g. `http://127.0.0.1:9000`. Connects to nothing yet. Errs unless
-    /// `url` is an `http` address.
-    pub fn new(url: &str, functions: &[Function]) -> anyhow::Result<Self> {
+    /// Functions served at `url`, e.g. `http://127.0.0.1:9000`. Connects to nothing yet; `activity` is
+    /// told of every invocation that has ended. Errs unless `url` is an `http` address.
+    pub fn new(url: &str, functions: &[Function], activity: Activity) -> anyhow::Result<Self> {
         let usable = |uri: &Uri| uri.scheme_str() == Some("http") && uri.query().is_none();
         if !url.parse().is_ok_and(|uri| usable(&uri)) {
             bail!("{url} is not the address of an Invoke API: give one like http://127.0.0.1:9000");
@@ -45,16 +50,46 @@ impl Remote {
             client: Client::builder(TokioExecutor::new()).build_http(),
             url: url.trim_end_matches('/').to_owned(),
             binaries,
+            activity,
         })
     }
 
+    /// Runs one invocation and tells of its end.
     async fn run(&self, function: &str, payload: Bytes) -> Invocation {
+        let asked_at = Instant::now();
+        let (invocation, request_id) = self.ask(function, payload.clone()).await;
+        let duration = asked_at.elapsed();
+        tracing::info!(
+            function,
+            duration_ms = duration.as_millis(),
+            outcome = invocation.outcome(),
+            reason = invocation.reason(),
+            "function invoked"
+        );
+        let ended = Ended {
+            request_id,
+            duration,
+            event: payload,
+            invocation: invocation.clone(),
+        };
+        // What the function prints is read by whoever runs it.
+        let happening = ended.happening(function, Vec::new(), &self.activity);
+        self.activity.record(happening);
+        invocation
+    }
+
+    async fn ask(&self, function: &str, payload: Bytes) -> Answered {
         let Some(binary) = self.binaries.get(function) else {
-            return Invocation::Refused(format!("there is no function {function}"));
+            let reason = format!("there is no function {function}");
+            return (Invocation::Refused(reason), None);
         };
         match self.call(binary, payload).await {
-            Ok((response, body)) => read(&response, body),
-            Err(error) => Invocation::Refused(format!("{error:#}")),
+            Ok((response, body)) => {
+                let id = response.headers.get("x-amzn-requestid");
+                let id = id.and_then(|id| Some(id.to_str().ok()?.to_owned()));
+                (read(&response, body), id)
+            }
+            Err(error) => (Invocation::Refused(format!("{error:#}")), None),
         }
     }
 
@@ -69,11 +104,12 @@ impl Remote {
             .uri(format!("{url}/2015-03-31/functions/{binary}/invocations"))
             .header("content-type", "application/json")
             .body(Full::new(payload))?;
-        // In a task of its own, so that the function runs on when its caller stops waiting.
-        let request = tokio::spawn(self.client.request(request));
-        let response: Response<Incoming> = request.await?.with_context(|| {
-            format!("no function runs at {url}: start `cargo lambda watch` or what else serves it")
-        })?;
+        let response: Response<Incoming> =
+            self.client.request(request).await.with_context(|| {
+                format!(
+                    "no function runs at {url}: start `cargo lambda watch` or what else serves it"
+                )
+            })?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.context("the answer broke off")?;
         Ok((parts, body.to_bytes()))
@@ -82,17 +118,13 @@ impl Remote {
 
 impl Invoke for Remote {
     fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Invocation> {
+        let remote = self.clone();
+        let name = function.to_owned();
+        // In a task of its own, so that the function runs on when its caller stops waiting.
+        let run = async move { remote.run(&name, payload).await }.in_current_span();
         async move {
-            let asked_at = Instant::now();
-            let invocation = self.run(function, payload).await;
-            tracing::info!(
-                function,
-                duration_ms = asked_at.elapsed().as_millis(),
-                outcome = invocation.outcome(),
-                reason = invocation.reason(),
-                "function invoked"
-            );
-            invocation
+            let ended = tokio::spawn(run).await;
+            ended.unwrap_or_else(|error| Invocation::Refused(error.to_string()))
         }
         .boxed()
     }

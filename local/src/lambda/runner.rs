@@ -17,6 +17,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
 use super::{
+    ended::Ended,
     environment::Environment,
     guard::Guard,
     host::{FunctionProcess, HostSettings},
@@ -25,7 +26,7 @@ use super::{
     runtime_api::Event,
     variables::{INHERITED, Sources, variables},
 };
-use crate::template::Function;
+use crate::{activity::Excerpt, template::Function};
 
 /// One function, ready to be run.
 #[derive(Debug)]
@@ -130,6 +131,12 @@ impl Runner {
             trace_id: trace_id(now),
             payload: payload.clone(),
         }
+    }
+
+    /// Tells of an invocation that has ended, and of what the function printed meanwhile.
+    pub(super) fn record(&self, ended: Ended, lines: Vec<Excerpt>) {
+        let activity = &self.settings.activity;
+        activity.record(ended.happening(self.logical_id(), lines, activity));
     }
 
     /// The function's logical id in the template.

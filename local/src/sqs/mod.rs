@@ -29,5 +29,5 @@ pub use call::call;
 pub use clock::Clock;
 pub use mapping::{Mapping, UnknownQueue};
 pub use message::{AttributeValue, Content, MessageAttribute, MessageId, SendError};
-pub use queue::{Counts, Faults, HandleError, MessageState, MessageView, Received};
+pub use queue::{Counts, Faults, HandleError, MessageState, MessageView, Received, RemoveError};
 pub use queues::{QueueId, Queues, QueuesError};

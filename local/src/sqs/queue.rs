@@ -45,8 +45,8 @@ type Sequence = u64;
 /// A message as it moves from queue to queue.
 #[derive(Clone, Debug)]
 pub(super) struct Transfer {
-    id: MessageId,
-    content: Arc<Content>,
+    pub(super) id: MessageId,
+    pub(super) content: Arc<Content>,
     sent_at: SystemTime,
     receive_count: u32,
     first_received_at: Option<SystemTime>,
@@ -142,6 +142,17 @@ pub enum HandleError {
     /// Its message waits to be received again.
     #[error("the message is not in flight")]
     NotInFlight,
+}
+
+/// Why a message was not taken off its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemoveError {
+    /// The queue does not have it, or not any more.
+    #[error("the message is not on the queue any more")]
+    NoSuchMessage,
+    /// Somebody received it and may still delete it.
+    #[error("the message is in flight: somebody has received it and works on it")]
+    InFlight,
 }
 
 impl Queue {
@@ -265,6 +276,20 @@ impl Queue {
             .collect()
     }
 
+    /// Takes a message off the queue that nobody has received just now.
+    pub(super) fn take_out(&mut self, now: SystemTime, id: &str) -> Result<Transfer, RemoveError> {
+        self.settle(now);
+        let (sequence, message) = self
+            .messages
+            .iter()
+            .find(|(_, message)| message.transfer.id == id)
+            .ok_or(RemoveError::NoSuchMessage)?;
+        if let MessageState::InFlight(_) = message.state() {
+            return Err(RemoveError::InFlight);
+        }
+        self.remove(*sequence).ok_or(RemoveError::NoSuchMessage)
+    }
+
     /// How many messages there are.
     pub(super) fn counts(&mut self, now: SystemTime) -> Counts {
         self.settle(now);
@@ -283,6 +308,17 @@ impl Queue {
     /// How many messages there ever were.
     pub(super) fn ever_sent(&self) -> u64 {
         self.next_sequence
+    }
+
+    /// The messages that were sent first, wherever that was; at most `count`.
+    pub(super) fn oldest(&mut self, now: SystemTime, count: usize) -> Vec<MessageView> {
+        self.settle(now);
+        // They are the next to expire, as all are kept equally long.
+        let oldest = self.expiry.iter().take(count);
+        oldest
+            .filter_map(|(_, sequence)| self.messages.get(sequence))
+            .map(Message::view)
+            .collect()
     }
 
     /// Every message, oldest first.
@@ -445,11 +481,15 @@ impl Message {
             content: Arc::clone(&self.transfer.content),
             sent_at: self.transfer.sent_at,
             receive_count: self.transfer.receive_count,
-            state: match (self.hidden_until, self.receives_here) {
-                (None, _) => MessageState::Visible,
-                (Some(until), 0) => MessageState::Delayed(until),
-                (Some(until), _) => MessageState::InFlight(until),
-            },
+            state: self.state(),
+        }
+    }
+
+    fn state(&self) -> MessageState {
+        match (self.hidden_until, self.receives_here) {
+            (None, _) => MessageState::Visible,
+            (Some(until), 0) => MessageState::Delayed(until),
+            (Some(until), _) => MessageState::InFlight(until),
         }
     }
 }

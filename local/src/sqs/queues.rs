@@ -13,9 +13,12 @@ use super::{
     clock::Clock,
     message::{Content, MessageAttribute, MessageId, SendError, check_delay},
     move_tasks::MoveTask,
-    queue::{Counts, Faults, HandleError, MessageView, Queue, Received, Transfer},
+    queue::{Counts, Faults, HandleError, MessageView, Queue, Received, RemoveError, Transfer},
 };
-use crate::template;
+use crate::{
+    activity::{Activity, Cause, Happening},
+    template,
+};
 
 /// All queues of a stack.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub struct Queues {
     /// never held across an await.
     states: Mutex<Vec<Queue>>,
     move_tasks: Mutex<Vec<MoveTask>>,
+    activity: Activity,
 }
 
 /// One of the queues of [`Queues`].
@@ -56,8 +60,8 @@ struct Entry {
 }
 
 impl Queues {
-    /// Empty queues, on a clock of their own.
-    pub fn new(definitions: &[template::Queue]) -> Result<Self, QueuesError> {
+    /// Empty queues, on a clock of their own. `activity` is told of every message that comes onto one.
+    pub fn new(definitions: &[template::Queue], activity: Activity) -> Result<Self, QueuesError> {
         let clock = Clock::new();
         let entries = definitions
             .iter()
@@ -69,6 +73,7 @@ impl Queues {
             entries,
             states: Mutex::new(definitions.iter().cloned().map(Queue::new).collect()),
             move_tasks: Mutex::default(),
+            activity,
         })
     }
 
@@ -139,7 +144,10 @@ impl Queues {
         check_delay(delay.unwrap_or_default())?;
         let id = new_message_id();
         let now = self.clock.now();
-        self.states()[queue.0].send(now, id.clone(), Arc::new(content), delay);
+        let content = Arc::new(content);
+        self.states()[queue.0].send(now, id.clone(), content.clone(), delay);
+        let delay = delay.unwrap_or(self.definition(queue).delay);
+        self.queued(queue, &id, &content, delay, Cause::Sent);
         self.entries[queue.0].arrivals.notify_waiters();
         Ok(id)
     }
@@ -215,6 +223,11 @@ impl Queues {
         self.states()[queue.0].ever_sent()
     }
 
+    /// The oldest messages of a queue, at most `count`, without receiving any.
+    pub fn oldest(&self, queue: QueueId, count: usize) -> Vec<MessageView> {
+        self.states()[queue.0].oldest(self.clock.now(), count)
+    }
+
     /// Every message of a queue, oldest first, without receiving any.
     pub fn messages(&self, queue: QueueId) -> Vec<MessageView> {
         self.states()[queue.0].messages(self.clock.now())
@@ -240,7 +253,31 @@ impl Queues {
     /// Puts a message of another queue on this one as a new message.
     pub(super) fn resend(&self, queue: QueueId, transfer: Transfer) {
         let now = self.clock.now();
-        self.put_back(queue, transfer.renewed(new_message_id(), now));
+        let transfer = transfer.renewed(new_message_id(), now);
+        self.moved(queue, &transfer, Cause::Replayed);
+        self.put_back(queue, transfer);
+    }
+
+    /// Deletes a message that nobody has received just now.
+    pub fn remove(&self, queue: QueueId, message_id: &str) -> Result<(), RemoveError> {
+        let now = self.clock.now();
+        self.states()[queue.0].take_out(now, message_id).map(drop)
+    }
+
+    /// Moves a message that nobody has received just now back from a dead-letter queue, as a new
+    /// message: to the queue that it was redriven from or, if it was sent here, to `otherwise`.
+    pub fn replay(
+        &self,
+        queue: QueueId,
+        message_id: &str,
+        otherwise: QueueId,
+    ) -> Result<(), RemoveError> {
+        let now = self.clock.now();
+        let transfer = self.states()[queue.0].take_out(now, message_id)?;
+        let origin = transfer.dead_letter_source.as_deref();
+        let origin = origin.and_then(|arn| self.with_arn(arn));
+        self.resend(origin.unwrap_or(otherwise), transfer);
+        Ok(())
     }
 
     /// The tasks that moved messages, oldest first.
@@ -263,11 +300,31 @@ impl Queues {
             && !taken.dead_letters.is_empty()
         {
             for transfer in taken.dead_letters {
+                self.moved(target, &transfer, Cause::Redriven);
                 states[target.0].accept(now, transfer);
             }
             self.entries[target.0].arrivals.notify_waiters();
         }
         (taken.received, states[queue.0].next_due())
+    }
+
+    /// Tells of a message that comes from another queue.
+    fn moved(&self, queue: QueueId, transfer: &Transfer, cause: Cause) {
+        let delay = Duration::ZERO;
+        self.queued(queue, &transfer.id, &transfer.content, delay, cause);
+    }
+
+    fn queued(
+        &self,
+        queue: QueueId,
+        id: &MessageId,
+        content: &Content,
+        delay: Duration,
+        cause: Cause,
+    ) {
+        let name = &self.definition(queue).logical_id;
+        let queued = Happening::queued(name, id, &content.body, delay, cause);
+        self.activity.record(queued);
     }
 
     /// A panic elsewhere leaves every queue whole: no operation stops half way.
@@ -314,8 +371,11 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     fn queues() -> (Queues, QueueId, QueueId) {
-        let queues = Queues::new(&[queue_with_dead_letters(1), dead_letter_queue()])
-            .expect("a whole template");
+        let queues = Queues::new(
+            &[queue_with_dead_letters(1), dead_letter_queue()],
+            Activity::default(),
+        )
+        .expect("a whole template");
         let mut ids = queues.ids();
         let (source, dead) = (ids.next().expect("two"), ids.next().expect("two"));
         (queues, source, dead)
@@ -329,7 +389,8 @@ mod tests {
 
     #[test]
     fn a_redrive_policy_must_name_a_queue_of_the_template() {
-        let error = Queues::new(&[queue_with_dead_letters(1)]).expect_err("no such queue");
+        let error = Queues::new(&[queue_with_dead_letters(1)], Activity::default())
+            .expect_err("no such queue");
         assert_eq!(
             error.to_string(),
             format!(
@@ -407,7 +468,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_long_poll_ends_when_somebody_gives_a_message_back() {
-        let queues = Queues::new(&[queue()]).expect("no redrive");
+        let queues = Queues::new(&[queue()], Activity::default()).expect("no redrive");
         let source = queues.with_name("work").expect("work");
         send(&queues, "a", None);
         let first = queues

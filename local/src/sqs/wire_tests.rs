@@ -25,6 +25,7 @@ use super::{
     MessageAttribute, Queues, call,
     testing::{dead_letter_queue, queue, queue_with_dead_letters},
 };
+use crate::activity::Activity;
 
 /// A client, and the queues it talks to.
 struct Harness {
@@ -36,7 +37,8 @@ struct Harness {
 
 async fn start() -> Harness {
     let definitions = [queue_with_dead_letters(1), dead_letter_queue()];
-    let queues = Arc::new(Queues::new(&definitions).expect("a whole template"));
+    let queues =
+        Arc::new(Queues::new(&definitions, Activity::default()).expect("a whole template"));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -159,7 +161,7 @@ async fn a_message_comes_back_with_its_attributes_and_sums() {
 
 #[tokio::test]
 async fn only_attributes_asked_for_are_returned() {
-    let queues = Queues::new(&[queue()]).expect("no redrive");
+    let queues = Queues::new(&[queue()], Activity::default()).expect("no redrive");
     let attributes =
         ["trace.id", "other"].map(|name| (name.to_owned(), MessageAttribute::string("x")));
     queues

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
+    activity::Activity,
     lambda::{FunctionError, Invocation},
     sqs::testing::{dead_letter_queue, queue, queue_with_dead_letters},
 };
@@ -91,7 +92,8 @@ where
     F: Future<Output = Invocation> + Send + 'static,
 {
     let definitions = [queue_with_dead_letters(2), dead_letter_queue()];
-    let queues = Arc::new(Queues::new(&definitions).expect("a whole template"));
+    let queues =
+        Arc::new(Queues::new(&definitions, Activity::default()).expect("a whole template"));
     let function = Arc::new(Function {
         behaviour: Box::new(move |records| Box::pin(behaviour(records))),
         batches: Mutex::default(),
@@ -417,7 +419,7 @@ async fn a_shutdown_waits_for_running_invocations_and_receives_no_more() {
 
 #[test]
 fn a_mapping_from_an_unknown_queue_is_an_error() {
-    let queues = Arc::new(Queues::new(&[]).expect("no queues"));
+    let queues = Arc::new(Queues::new(&[], Activity::default()).expect("no queues"));
     let function = Arc::new(Function {
         behaviour: Box::new(|_| Box::pin(async { returned(&Value::Null) })),
         batches: Mutex::default(),

@@ -18,6 +18,7 @@ use axum::{
 };
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use herald_local::{
+    activity::Activity,
     gateway::{Gateway, Limits},
     lambda::{FunctionError, Invocation, Invoke},
     template::{Authorizer, Route, WebSocketApi},
@@ -155,6 +156,7 @@ impl Builder {
             "123456789012",
             self.limits,
             scripts.clone(),
+            Activity::default(),
         )
         .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

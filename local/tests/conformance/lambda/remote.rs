@@ -9,7 +9,10 @@ use axum::{
     routing::post,
 };
 use bytes::Bytes;
-use herald_local::lambda::{FunctionError, Invocation, Invoke, Remote};
+use herald_local::{
+    activity::Activity,
+    lambda::{FunctionError, Invocation, Invoke, Remote},
+};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::harness::{FUNCTION, function};
@@ -77,7 +80,7 @@ async fn an_address_where_nothing_listens_is_a_sentence_that_says_what_to_do() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let remote = Remote::new(&url, &[function()]).unwrap();
+    let remote = Remote::new(&url, &[function()], Activity::default()).unwrap();
     let Invocation::Refused(reason) = remote.invoke(FUNCTION, "{}".into()).await else {
         panic!("nothing listens there");
     };
@@ -88,7 +91,7 @@ async fn an_address_where_nothing_listens_is_a_sentence_that_says_what_to_do() {
 #[test]
 fn only_an_http_address_is_taken() {
     for url in ["127.0.0.1:9000", "https://example.com", "not an address"] {
-        assert!(Remote::new(url, &[]).is_err(), "{url}");
+        assert!(Remote::new(url, &[], Activity::default()).is_err(), "{url}");
     }
 }
 
@@ -114,5 +117,5 @@ async fn remote_at(routes: Router) -> Remote {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, routes).await });
-    Remote::new(&url, &[function()]).unwrap()
+    Remote::new(&url, &[function()], Activity::default()).unwrap()
 }

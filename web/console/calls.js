@@ -1,0 +1,205 @@
+/**
+ * What the page asks of herald-local, and has it do. AWS's own operations where there are such, by the same address.
+ *
+ * Everything rejects with an `Error` whose message is for the person who asked.
+ *
+ * @module calls
+ */
+
+/** @import { Entry } from './event-entry.js' */
+
+/**
+ * @typedef {object} Stack
+ * @property {string} webSocket
+ * @property {string} endpoint
+ * @property {'open' | 'secret' | 'jwks' | null} [authentication]
+ * @property {string} [tokens] where tokens are minted, if they are.
+ * @property {Record<string, string>} tables
+ * @property {Record<string, string>} queues
+ * @property {Record<string, string>} buses
+ * @property {string} region
+ * @property {{ logicalId: string, name: string }[]} functions
+ * @property {{ queue: string, function: string }[]} mappings
+ */
+
+/**
+ * @typedef {object} Connection
+ * @property {string} connectionId
+ * @property {string | null} userId
+ * @property {string} sourceIp
+ * @property {string | null} userAgent
+ * @property {number} connectedAt
+ * @property {number} lastActiveAt
+ */
+
+/**
+ * `messages` are the oldest of a queue.
+ *
+ * @typedef {object} Queue
+ * @property {string} logicalId
+ * @property {string} name
+ * @property {string} url
+ * @property {string[]} deadLetterQueueOf
+ * @property {number} visible
+ * @property {number} inFlight
+ * @property {number} delayed
+ * @property {Message[]} messages
+ */
+
+/**
+ * @typedef {object} Message
+ * @property {string} messageId
+ * @property {string} body
+ * @property {Record<string, string>} attributes
+ * @property {'visible' | 'inFlight' | 'delayed'} state
+ * @property {number} sentAt
+ * @property {number} receiveCount
+ */
+
+/** @typedef {{ token: string, expiresAt: number }} Token */
+
+/** More connections than anybody reads; a page of a scan is at most 1 MB. */
+const SCAN_PAGES = 5;
+
+/** @returns {Promise<Stack>} */
+export function readStack() {
+  return json('/console/stack.json');
+}
+
+/** @returns {Promise<Connection[]>} */
+export async function readConnections() {
+  return (await json('/console/connections')).connections;
+}
+
+/** @param {string} connectionId */
+export async function closeConnection(connectionId) {
+  await ask(`/console/connections/${encodeURIComponent(connectionId)}`, { method: 'DELETE' });
+}
+
+/**
+ * Which entities connections are subscribed to, from the table.
+ *
+ * @param {string} table
+ * @returns {Promise<Map<string, string[]>>} by connection id.
+ */
+export async function readSubscriptions(table) {
+  /** @type {Map<string, string[]>} */
+  const subscriptions = new Map();
+  let from;
+  for (let page = 0; page < SCAN_PAGES; page += 1) {
+    const { Items, LastEvaluatedKey } = await scan(table, from);
+    for (const { pk, sk } of Items) {
+      const connectionId = pk.S.slice('C#'.length);
+      const entities = subscriptions.get(connectionId) ?? [];
+      subscriptions.set(connectionId, [...entities, sk.S.slice('E#'.length)]);
+    }
+    from = LastEvaluatedKey;
+    if (!from) break;
+  }
+  return subscriptions;
+}
+
+/** @returns {Promise<Queue[]>} */
+export async function readQueues() {
+  return (await json('/console/queues')).queues;
+}
+
+/** Moves a dead letter back to where it came from. @param {Queue} queue @param {Message} message */
+export async function replay(queue, message) {
+  await ask(`${messagePath(queue, message)}/replay`, { method: 'POST' });
+}
+
+/** @param {Queue} queue @param {Message} message */
+export async function remove(queue, message) {
+  await ask(messagePath(queue, message), { method: 'DELETE' });
+}
+
+/**
+ * Has SQS move all dead letters to another queue; it goes on moving them when this has resolved.
+ *
+ * @param {Queue} queue
+ * @param {Queue} destination
+ * @param {string} region
+ */
+export async function replayAll(queue, destination, region) {
+  await aws('AmazonSQS.StartMessageMoveTask', '1.0', {
+    SourceArn: arnOf(queue, region),
+    DestinationArn: arnOf(destination, region),
+  });
+}
+
+/** @param {Entry} entry @returns {Promise<string>} the event's id. */
+export async function putEvent(entry) {
+  const { Entries } = await aws('AWSEvents.PutEvents', '1.1', { Entries: [entry] });
+  const [{ EventId, ErrorCode, ErrorMessage }] = Entries;
+  if (!EventId) throw new Error(`EventBridge did not take it: ${ErrorCode}: ${ErrorMessage}`);
+  return EventId;
+}
+
+/**
+ * Has the stack's own issuer mint a token.
+ *
+ * @param {string} address
+ * @param {{ userId: string, permissions?: unknown, expiresIn?: number }} request
+ * @returns {Promise<Token>}
+ */
+export async function mintToken(address, request) {
+  const answer = await ask(new URL(address).pathname, { method: 'POST', body: JSON.stringify(request) });
+  return answer.json();
+}
+
+/** @param {Queue} queue @param {string} region */
+function arnOf({ url }, region) {
+  const [account, name] = new URL(url).pathname.slice(1).split('/');
+  return `arn:aws:sqs:${region}:${account}:${name}`;
+}
+
+/** @param {Queue} queue @param {Message} message */
+function messagePath({ logicalId }, { messageId }) {
+  return `/console/queues/${encodeURIComponent(logicalId)}/messages/${encodeURIComponent(messageId)}`;
+}
+
+/** @param {string} table @param {unknown} from @returns {Promise<any>} */
+function scan(table, from) {
+  return aws('DynamoDB_20120810.Scan', '1.0', {
+    TableName: table,
+    ProjectionExpression: 'pk, sk',
+    FilterExpression: 'begins_with(sk, :entity)',
+    ExpressionAttributeValues: { ':entity': { S: 'E#' } },
+    ExclusiveStartKey: from,
+  });
+}
+
+/** @param {string} target @param {string} version of AWS's JSON protocol. @param {unknown} body @returns {Promise<any>} */
+async function aws(target, version, body) {
+  const headers = { 'X-Amz-Target': target, 'Content-Type': `application/x-amz-json-${version}` };
+  return (await ask('/', { method: 'POST', headers, body: JSON.stringify(body) })).json();
+}
+
+/** @param {string} path @returns {Promise<any>} */
+async function json(path) {
+  return (await ask(path)).json();
+}
+
+/** @param {string} path @param {RequestInit} [request] */
+async function ask(path, request) {
+  /** @type {Response} */
+  let answer;
+  try {
+    answer = await fetch(path, request);
+  } catch {
+    throw new Error('herald-local does not answer');
+  }
+  if (!answer.ok) throw new Error(wordsOf(await answer.text()) || `herald-local answered ${answer.status}`);
+  return answer;
+}
+
+/** The message of an error, in whichever way it is written. @param {string} body @returns {string} */
+function wordsOf(body) {
+  try {
+    const { message, Message } = JSON.parse(body);
+    return message ?? Message ?? body;
+  } catch {
+    return body;
+  }
+}

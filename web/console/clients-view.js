@@ -1,0 +1,80 @@
+/**
+ * The clients of this page: each a user's, with a connection of its own.
+ *
+ * @module clients-view
+ */
+
+import { mintToken } from './calls.js';
+import { ClientCard } from './client-card.js';
+import { byId, setText } from './dom.js';
+
+/** @import { Stack } from './calls.js' */
+/** @import { Options } from './herald-client.js' */
+
+export class ClientsView {
+  /** @type {Stack | undefined} */
+  #stack;
+  #form = byId('connect', HTMLFormElement);
+  #user = byId('connect-user', HTMLInputElement);
+  #permissions = byId('connect-permissions', HTMLTextAreaElement);
+  #expires = byId('connect-expires', HTMLInputElement);
+  #pasted = byId('connect-pasted-token', HTMLTextAreaElement);
+  #result = byId('connect-result', HTMLElement);
+  #clients = byId('clients', HTMLElement);
+
+  constructor() {
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#connect();
+    });
+  }
+
+  /** @param {Stack} stack */
+  show(stack) {
+    this.#stack = stack;
+    byId('connect-token', HTMLElement).hidden = stack.tokens === undefined;
+    byId('connect-pasted', HTMLElement).hidden = !wantsForeignToken(stack);
+    setText(byId('connect-about', HTMLElement), aboutUsers(stack));
+  }
+
+  #connect() {
+    const user = this.#user.value.trim() || 'anonymous';
+    const stack = this.#stack;
+    if (!stack) return setText(this.#result, 'herald-local does not answer yet.');
+    try {
+      // This page's own name of the server: its content security policy allows no other.
+      const address = `ws://${location.host}${new URL(stack.webSocket).pathname}`;
+      this.#clients.append(new ClientCard(user, address, this.#options(stack, user)).node);
+      this.#result.textContent = '';
+      this.#user.value = user === 'alice' ? 'bob' : this.#user.value;
+    } catch (error) {
+      this.#result.textContent = `Not connected: ${/** @type {Error} */ (error).message}`;
+    }
+  }
+
+  /** @param {Stack} stack @param {string} userId @returns {Options} */
+  #options(stack, userId) {
+    if (wantsForeignToken(stack)) {
+      const token = this.#pasted.value.trim();
+      return { token: () => token };
+    }
+    const { tokens } = stack;
+    if (tokens === undefined) return {};
+    const permissions = this.#permissions.value.trim() === '' ? undefined : JSON.parse(this.#permissions.value);
+    const expiresIn = this.#expires.valueAsNumber;
+    const request = { userId, permissions, expiresIn: Number.isNaN(expiresIn) ? undefined : expiresIn };
+    return { token: () => mintToken(tokens, request) };
+  }
+}
+
+/** Whether the stack takes tokens that it does not mint. @param {Stack} stack */
+function wantsForeignToken({ authentication, tokens }) {
+  return tokens === undefined && (authentication === 'jwks' || authentication === 'secret');
+}
+
+/** @param {Stack} stack */
+function aboutUsers(stack) {
+  if (wantsForeignToken(stack)) return 'The name is for this page only: who it is says the token.';
+  if (stack.tokens) return 'A token for this user is minted by the stack’s own issuer.';
+  return 'The stack is open: to it everybody is anonymous, and the name is for this page only.';
+}

@@ -1,0 +1,82 @@
+/**
+ * How numbers, times and JSON are written for people.
+ *
+ * @module format
+ */
+
+/** A duration: `0.4 ms`, `12 ms`, `1.24 s`, `2 min 5 s`. @param {number} milliseconds */
+export function duration(milliseconds) {
+  if (milliseconds < 9.95) return `${(Math.round(milliseconds * 10) / 10).toFixed(1)} ms`;
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 59_995) return `${(milliseconds / 1000).toFixed(2)} s`;
+  const seconds = Math.round(milliseconds / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** The time of day, to the millisecond, in the zone of whoever looks. @param {number} at epoch milliseconds. */
+export function timeOfDay(at) {
+  const date = new Date(at);
+  const [hours, minutes, seconds] = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => pad(part, 2));
+  return `${hours}:${minutes}:${seconds}.${pad(date.getMilliseconds(), 3)}`;
+}
+
+/** @param {number} number @param {string} one @param {string} [many] */
+export function count(number, one, many = `${one}s`) {
+  return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
+}
+
+/** @param {number} number */
+export function bytes(number) {
+  return number < 1024 ? `${number} B` : `${(number / 1024).toFixed(1)} KiB`;
+}
+
+/**
+ * JSON, indented by two, and any other text as it is. Works on the text: numbers keep their digits, objects their order
+ * and their double keys, as they travelled.
+ *
+ * @param {string} text
+ */
+export function indented(text) {
+  if (!isJson(text)) return text;
+  let depth = 0;
+  const line = () => `\n${'  '.repeat(depth)}`;
+  return text.replace(JSON_TOKENS, (token, space) => {
+    if (space !== undefined) return '';
+    if (EMPTY.test(token)) return token.replace(/\s/g, '');
+    if (token === '{' || token === '[') {
+      depth += 1;
+      return token + line();
+    }
+    if (token === '}' || token === ']') {
+      depth -= 1;
+      return line() + token;
+    }
+    if (token === ',') return token + line();
+    return token === ':' ? ': ' : token;
+  });
+}
+
+/** A word of a POSIX shell that means this text. @param {string} text */
+export function shellWord(text) {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** @param {string} text */
+export function isJson(text) {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Strings first, so that nothing within them is taken for anything else; then what can be left out. */
+const JSON_TOKENS = /"(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|(\s+)|[{}[\],:]|[^\s{}[\],:"]+/g;
+
+const EMPTY = /^(\{\s*\}|\[\s*\])$/;
+
+/** @param {number} number @param {number} digits */
+function pad(number, digits) {
+  return String(number).padStart(digits, '0');
+}

@@ -102,12 +102,53 @@ pub(crate) struct Addresses {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     use super::Arguments;
 
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    /// The command lines in a shell's line: `a=$(herald …) herald … | jq .`
+    fn command_lines(line: &str) -> Vec<Vec<String>> {
+        let parts = line.split(['|', '>', '(', ')']).map(str::trim);
+        parts
+            .filter(|part| part.starts_with("herald "))
+            .map(|part| shlex::split(part).expect("quotation marks in pairs"))
+            .collect()
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_understood() {
+        let mut command = Arguments::command();
+        let mut found = 0;
+        for command in command.get_subcommands_mut() {
+            let name = command.get_name().to_owned();
+            let help = command.render_long_help().to_string();
+            let examples = help.split_once("Examples:").map(|(_, examples)| examples);
+            let examples = examples.unwrap_or_default().lines();
+            let lines: Vec<_> = examples.flat_map(command_lines).collect();
+            assert!(name == "help" || !lines.is_empty(), "{name} has no example");
+            for line in lines {
+                let parsed = Arguments::try_parse_from(&line);
+                assert!(parsed.is_ok(), "{line:?}: {}", parsed.expect_err("no"));
+                found += 1;
+            }
+        }
+        assert!(found > 10, "{found}");
+    }
+
+    #[test]
+    fn every_command_of_the_manual_is_understood() {
+        let manual = include_str!("../../docs/cli.md");
+        let lines = manual.lines().filter_map(|line| line.strip_prefix("$ "));
+        let lines: Vec<_> = lines.flat_map(command_lines).collect();
+        assert!(lines.len() > 10, "{}", lines.len());
+        for line in lines {
+            let parsed = Arguments::try_parse_from(&line);
+            assert!(parsed.is_ok(), "{line:?}: {}", parsed.expect_err("no"));
+        }
     }
 }

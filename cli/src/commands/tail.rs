@@ -2,7 +2,7 @@
 
 use std::{future::pending, time::Duration};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use futures_util::{
     Stream, StreamExt,
     stream::{BoxStream, SelectAll},
@@ -25,17 +25,20 @@ const BROADCASTS: &str = "broadcasts";
 ///
 /// It reconnects by itself. What is pushed while it is not connected does not come later.
 #[derive(Args, Debug)]
-#[command(after_long_help = "\
+#[command(
+    group = ArgGroup::new("audience").required(true).multiple(true).args(["entities", "user", "broadcast"]),
+    after_long_help = "\
 Examples:
   herald tail order-1 order-2
   herald tail --broadcast --user --as alice
   herald tail order-1 --count 1 --timeout 30 | jq -r .message.state
 
 Exit codes of its own:
-  4  --timeout passed before there were --count pushes")]
+  4  --timeout passed before there were --count pushes"
+)]
 pub(crate) struct Arguments {
     /// Entities to subscribe to
-    #[arg(value_name = "ENTITY", required_unless_present_any = ["user", "broadcast"])]
+    #[arg(value_name = "ENTITY")]
     entities: Vec<EntityId>,
 
     /// Print what is pushed to the user, too

@@ -19,7 +19,7 @@ const USER: &str = "cli";
 pub(crate) struct Identity {
     /// Be this user of a herald-local that wants tokens: it mints one, with all permissions
     #[arg(long = "as", value_name = "USER", conflicts_with_all = ["token", "token_command"])]
-    user: Option<String>,
+    as_user: Option<String>,
 
     /// Connect with this token [env: HERALD_TOKEN, which others on this machine cannot see]
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_command")]
@@ -41,7 +41,7 @@ impl Identity {
         if let Some(token) = &self.token {
             return Ok(Some(TokenSource::Given(token.clone())));
         }
-        match (&self.user, &target.tokens) {
+        match (&self.as_user, &target.tokens) {
             (Some(user), Some(url)) => Ok(Some(minted(url, user))),
             (Some(user), None) => Err(cannot_be(user, target)),
             (None, url) => {
@@ -107,7 +107,7 @@ pub(crate) fn not_connected(address: &str, error: &AttemptError) -> Failure {
             Failure::unavailable(format!("{address} cannot be connected to: {error}"))
         }
         AttemptError::NotReached(reason) => Failure::unavailable(format!(
-            "nobody listens at {address}: {reason}; start the local stack with \
+            "nobody answers at {address}: {reason}; start the local stack with \
              `cargo run -p herald-local`, or correct --web-socket, --endpoint or --stack"
         )),
         error => anyhow::Error::msg(error.to_string()).into(),

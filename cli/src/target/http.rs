@@ -62,7 +62,7 @@ impl Http {
         let (status, text) = answered
             .map_err(|_| anyhow!("no answer within {} s", ANSWER_WITHIN.as_secs()))
             .and_then(|answer| answer)
-            .map_err(|error| Failure::Unavailable(error.context(not_reached(url))))?;
+            .map_err(|error| not_reached(url, &error))?;
         if !status.is_success() {
             let text = String::from_utf8_lossy(&text);
             return Err(anyhow!("{url} answers {}: {}", status.as_u16(), text.trim()).into());
@@ -78,9 +78,11 @@ impl Http {
     }
 }
 
-fn not_reached(url: &str) -> String {
-    format!(
-        "nobody listens at {url}: start the local stack with `cargo run -p herald-local`, or say \
+fn not_reached(url: &str, error: &anyhow::Error) -> Failure {
+    // The last cause is the operating system's; those before it are the layers of the client.
+    let cause = error.root_cause();
+    Failure::unavailable(format!(
+        "nobody answers at {url}: {cause}; start the local stack with `cargo run -p herald-local`, or say \
          with --endpoint where it is, or with --stack which deployed stack you mean"
-    )
+    ))
 }

@@ -6,7 +6,6 @@ use std::{
 };
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use herald_shared::in_full::in_full;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use tokio::{
     sync::mpsc::{Sender, UnboundedReceiver},
@@ -147,7 +146,7 @@ fn failure(error: &Error) -> AttemptError {
         Error::Http(response) => AttemptError::Refused {
             status: response.status().as_u16(),
         },
-        error => AttemptError::NotReached(in_full(error)),
+        error => AttemptError::NotReached(error.to_string()),
     }
 }
 

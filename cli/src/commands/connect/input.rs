@@ -17,7 +17,7 @@ pub(super) enum Input {
 }
 
 /// All commands.
-pub(super) const HELP: &str = "\
+pub(super) const HELP: &str = "Commands:
   sub ENTITY…           subscribe
   unsub ENTITY…         unsubscribe
   send ENTITY MESSAGE   to the other subscribers of an entity

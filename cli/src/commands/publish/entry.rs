@@ -1,6 +1,6 @@
 //! One event, ready to be put.
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use herald_shared::{
     audience::Audience,
     ids::{EntityId, UserId},
@@ -80,7 +80,7 @@ impl Entry {
 
     /// The event of a line. Errs with what is wrong with it.
     pub(super) fn read(line: &[u8]) -> anyhow::Result<Self> {
-        let line: Line<'_> = serde_json::from_slice(line)?;
+        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| in_one_line(&error))?;
         let audience = match (line.entity_id, line.user_id, line.broadcast) {
             (Some(entity), None, false) => Audience::Entity(entity),
             (None, Some(user), false) => Audience::User(user),
@@ -107,6 +107,15 @@ impl Entry {
             )
         })?)
     }
+}
+
+/// What is wrong with JSON in a line: its line is not the first, as `serde_json` would have it.
+fn in_one_line(error: &serde_json::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let words = text
+        .split_once(" at line ")
+        .map_or(&*text, |(words, _)| words);
+    anyhow!("{words} (column {})", error.column())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::until_interrupted;
 use crate::{
     arguments::Globals,
     failure::Failure,
+    output::reader_gone,
     target::{Identity, Target},
 };
 use connector::Connector;
@@ -64,7 +65,10 @@ pub(crate) async fn run(arguments: &Arguments, globals: &Globals) -> Result<(), 
         let socket = connector.first().await?;
         let stay = Duration::from_secs(arguments.wait);
         let mut session = Session::new(connector, Screen::start()?, &arguments.entities, stay);
-        session.run(socket).await
+        tokio::select! {
+            ended = session.run(socket) => ended,
+            () = reader_gone() => Err(Failure::NobodyReads),
+        }
     })
     .await
 }

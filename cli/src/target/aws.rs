@@ -55,18 +55,18 @@ pub(super) async fn deployed(
     Ok(config)
 }
 
-/// What a failed call of an AWS service means: `what` could not be done, as nobody was reached, the
-/// caller has no credentials or may not, or for the service's own reason.
+/// What a failed call of an AWS service means: `what` could not be done because nobody was reached, because
+/// the caller may not, or for a reason of the service's own.
 pub(crate) fn failure<E, R>(what: impl std::fmt::Display, error: SdkError<E, R>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     let is_refused = error.code().is_some_and(is_refusal);
-    let is_not_reached = matches!(
-        error,
-        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_)
-    );
+    let is_not_reached = match &error {
+        SdkError::DispatchFailure(failure) => failure.is_io() || failure.is_timeout(),
+        error => matches!(error, SdkError::TimeoutError(_)),
+    };
     let error = match error.message() {
         Some(message) => anyhow::Error::msg(format!("{what}: {message}")),
         None => anyhow::Error::new(error).context(what.to_string()),

@@ -1,4 +1,4 @@
-//! `herald connect` from a script. Its editing of lines needs a terminal and a person.
+//! `herald connect` from a script. At a terminal it is in `terminal`.
 
 use herald_local::Authentication;
 use serde_json::json;

@@ -114,8 +114,8 @@ impl TestStack {
 
 /// `herald`, about to be run, in an environment of its own.
 pub struct Herald {
-    command: Command,
-    home: TempDir,
+    pub command: Command,
+    pub home: TempDir,
 }
 
 /// `herald` that has ended.

@@ -6,5 +6,7 @@ mod events;
 mod harness;
 mod messages;
 mod pushes;
+mod stacks;
+mod terminal;
 mod tokens;
 mod wrong_use;

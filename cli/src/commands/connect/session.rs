@@ -11,7 +11,7 @@ use super::{
     input::{self, Input},
     screen::{Screen, Typed},
 };
-use crate::{back_off, failure::Failure, output::reader_gone, target::not_connected};
+use crate::{back_off, failure::Failure, target::not_connected};
 
 // These are herald_client's, see docs/clients.md.
 const PING_AFTER: Duration = Duration::from_secs(4 * 60);
@@ -106,7 +106,6 @@ impl Session {
             self.screen.sent(&frame);
             self.send(socket, &frame).await;
         }
-        let mut reader_gone = pin!(reader_gone());
         let mut goodbye = None;
         let mut ping_at = Instant::now() + PING_AFTER;
         loop {
@@ -132,7 +131,6 @@ impl Session {
                     self.screen.sent(PING);
                     self.send(socket, PING).await;
                 }
-                () = &mut reader_gone => return Err(Failure::NobodyReads),
             }
         }
     }

@@ -56,28 +56,55 @@ impl Outcome {
 mod tests {
     use super::*;
 
-    fn ended(done: u64, failures: impl IntoIterator<Item = Failure>) -> Option<String> {
+    fn outcome(done: u64, failures: impl IntoIterator<Item = Failure>) -> Outcome {
         let mut outcome = Outcome::default();
         (0..done).for_each(|_| outcome.done());
         failures
             .into_iter()
             .for_each(|failure| outcome.failed(failure));
-        let failure = outcome.into_result("messages").err()?;
-        Some(format!("{failure:?}"))
+        outcome
+    }
+
+    /// The kind of a failure, and its words.
+    fn told(failure: Failure) -> (bool, String) {
+        let is_partial = matches!(failure, Failure::Partial(_));
+        assert!(is_partial || matches!(failure, Failure::Refused(_)));
+        (is_partial, format!("{:#}", failure.into_error()))
+    }
+
+    fn refused() -> Failure {
+        Failure::refused("no")
     }
 
     #[test]
     fn the_end_says_whether_all_some_or_none_was_done() {
-        let refused = || Failure::refused("no");
-        assert_eq!(ended(0, []), None);
-        assert_eq!(ended(3, []), None);
-        assert_eq!(
-            ended(0, [refused(), refused()]).as_deref(),
-            Some("Refused(none of 2 messages went through)")
-        );
-        assert_eq!(
-            ended(2, [refused()]).as_deref(),
-            Some("Partial(1 of 3 messages did not go through)")
-        );
+        assert!(outcome(0, []).into_result("messages").is_ok());
+        assert!(outcome(3, []).into_result("messages").is_ok());
+        for (outcome, is_partial, words) in [
+            (
+                outcome(0, [refused(), refused()]),
+                false,
+                "none of 2 messages went through",
+            ),
+            (
+                outcome(2, [refused()]),
+                true,
+                "1 of 3 messages did not go through",
+            ),
+        ] {
+            let failure = outcome.into_result("messages").expect_err(words);
+            assert_eq!(told(failure), (is_partial, words.to_owned()));
+        }
+    }
+
+    #[test]
+    fn work_that_is_broken_off_was_done_in_part_if_some_was() {
+        for (done, is_partial, words) in [
+            (0, false, "no"),
+            (2, true, "2 messages went through, and then: no"),
+        ] {
+            let failure = outcome(done, []).broken_off(refused(), "messages");
+            assert_eq!(told(failure), (is_partial, words.to_owned()));
+        }
     }
 }

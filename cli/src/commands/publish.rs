@@ -82,7 +82,7 @@ pub(crate) struct Arguments {
     text: bool,
 
     /// What the user's client is to do with it, as JSON
-    #[arg(long, value_name = "JSON", requires = "user", value_parser = raw_json)]
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["entity", "broadcast"], value_parser = raw_json)]
     callback: Option<Box<RawValue>>,
 
     /// The id under which clients get it, so that they drop it when it is put again

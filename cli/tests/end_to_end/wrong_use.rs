@@ -41,7 +41,7 @@ async fn wrong_use_is_told_before_anything_is_done() {
         ),
         (
             &["publish", "--broadcast", "a", "--callback", "{}"],
-            "--user <ID>",
+            "cannot be used with",
         ),
         (
             &["publish", "--user", "a", "b", "--callback", "{"],

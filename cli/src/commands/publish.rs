@@ -36,7 +36,7 @@ use entry::Entry;
 /// standard input.
 ///
 /// With --lines there are many: each line is a JSON object with `message`, one of `entityId`, `userId` and
-/// `\"broadcast\":true`, and perhaps `callback` (for a user) and `idempotencyKey`. What EventBridge throttles is
+/// `"broadcast":true`, and perhaps `callback` (for a user) and `idempotencyKey`. What EventBridge throttles is
 /// tried again; a line that fails is told with its number, and the others go on.
 #[derive(Args, Debug)]
 #[command(

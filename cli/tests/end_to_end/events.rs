@@ -87,8 +87,11 @@ async fn a_line_is_published_while_the_next_is_not_written() {
     let mut publish = stack.herald(&["publish", "--lines", "--json"]).start();
     publish.types(r#"{"broadcast":true,"message":1}"#).await;
     assert_eq!(publish.prints().await["line"], 1);
+    // The pipe stays open: it is not the end of the lines that ends it.
+    let pipe = publish.stdin.take();
     publish.signal("INT").await;
     assert_eq!(publish.ended().await.code, Some(130));
+    drop(pipe);
     stack.stop().await;
 }
 

@@ -108,16 +108,17 @@ impl Socket {
         let _ = self.0.send(Message::text(text)).await;
     }
 
-    /// The next text, or the end.
+    /// The next text, or the end. Forgets nothing if it is dropped.
     pub(super) async fn next(&mut self) -> Arrived {
-        let mut closed = "the connection broke".to_owned();
         loop {
             match self.0.next().await {
                 Some(Ok(Message::Text(text))) => return Arrived::Text(text.as_str().to_owned()),
-                Some(Ok(Message::Close(Some(frame)))) => closed = goodbye(&frame),
+                Some(Ok(Message::Close(frame))) => return Arrived::Closed(goodbye(frame)),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Arrived::Closed(format!("{closed}: {error}")),
-                None => return Arrived::Closed(closed),
+                Some(Err(error)) => {
+                    return Arrived::Closed(format!("the connection broke: {error}"));
+                }
+                None => return Arrived::Closed("the connection broke".to_owned()),
             }
         }
     }
@@ -147,10 +148,14 @@ fn not_reached(error: &Error) -> AttemptError {
     }
 }
 
-fn goodbye(frame: &CloseFrame) -> String {
-    let (code, reason) = (u16::from(frame.code), frame.reason.as_str());
-    match reason {
-        "" => format!("the server closed the connection with {code}"),
-        reason => format!("the server closed the connection with {code}, {reason}"),
+fn goodbye(frame: Option<CloseFrame>) -> String {
+    let closed = "the server closed the connection";
+    match frame {
+        None => closed.to_owned(),
+        Some(frame) => {
+            let (code, reason) = (u16::from(frame.code), frame.reason.as_str());
+            let words = format!("{closed} with {code} {reason}");
+            words.trim_end().to_owned()
+        }
     }
 }

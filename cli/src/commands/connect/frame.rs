@@ -23,10 +23,8 @@ pub(super) enum Frame {
 pub(super) enum Reply {
     Subscribed(EntityId),
     Unsubscribed(EntityId),
-    /// It is an error.
-    Refused,
-    /// It changes nothing.
-    Done,
+    /// It changes nothing: an error, or the acknowledgement of something else.
+    Other,
 }
 
 #[derive(Default, Deserialize)]
@@ -49,17 +47,16 @@ impl Frame {
         let fields: Fields = serde_json::from_str(text).unwrap_or_default();
         match fields.kind.as_deref() {
             Some("ack") => Self::Reply(fields.acknowledged()),
-            Some("pong") => Self::Reply(Reply::Done),
-            Some("error") => Self::Reply(Reply::Refused),
+            Some("pong" | "error") => Self::Reply(Reply::Other),
             // An echo; what other clients say has an id.
-            Some("message") if fields.event_id.is_none() => Self::Reply(Reply::Done),
+            Some("message") if fields.event_id.is_none() => Self::Reply(Reply::Other),
             Some("disconnect") => Self::Goodbye {
                 reconnect: fields.reconnect.unwrap_or(true),
                 reason: fields.reason.unwrap_or_default(),
             },
             // The gateway's own error.
             None if fields.connection_id.is_some() || fields.request_id.is_some() => {
-                Self::Reply(Reply::Refused)
+                Self::Reply(Reply::Other)
             }
             _ => Self::Push,
         }
@@ -71,7 +68,7 @@ impl Fields {
         match (self.action.as_deref(), self.entity_id) {
             (Some("subscribe"), Some(entity)) => Reply::Subscribed(entity),
             (Some("unsubscribe"), Some(entity)) => Reply::Unsubscribed(entity),
-            _ => Reply::Done,
+            _ => Reply::Other,
         }
     }
 }
@@ -98,20 +95,20 @@ mod tests {
             ),
             (
                 r#"{"type":"ack","action":"sendMessage","entityId":"order-1","eventId":"e"}"#,
-                Frame::Reply(Reply::Done),
+                Frame::Reply(Reply::Other),
             ),
-            (r#"{"type":"pong"}"#, Frame::Reply(Reply::Done)),
+            (r#"{"type":"pong"}"#, Frame::Reply(Reply::Other)),
             (
                 r#"{"type":"message","message":"Hello"}"#,
-                Frame::Reply(Reply::Done),
+                Frame::Reply(Reply::Other),
             ),
             (
                 r#"{"type":"error","code":"throttled","message":"…","retryable":true}"#,
-                Frame::Reply(Reply::Refused),
+                Frame::Reply(Reply::Other),
             ),
             (
                 r#"{"message": "Internal server error", "connectionId":"c", "requestId":"r"}"#,
-                Frame::Reply(Reply::Refused),
+                Frame::Reply(Reply::Other),
             ),
             (
                 r#"{"type":"message","message":"Hello","entityId":"order-1","eventId":"e"}"#,

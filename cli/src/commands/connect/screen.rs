@@ -34,6 +34,8 @@ pub(super) enum Typed {
     End,
 }
 
+type LineEditor = Editor<(), FileHistory>;
+
 /// A terminal or pipes.
 pub(super) struct Screen {
     typed: mpsc::Receiver<Typed>,
@@ -136,7 +138,7 @@ impl Drop for Terminal {
 }
 
 /// An editor and its terminal; none if there is none.
-fn editor() -> Result<Option<(Editor<(), FileHistory>, Terminal)>, Failure> {
+fn editor() -> Result<Option<(LineEditor, Terminal)>, Failure> {
     let Ok(original) = tcgetattr(io::stdin()) else {
         return Ok(None);
     };
@@ -159,7 +161,7 @@ fn editor() -> Result<Option<(Editor<(), FileHistory>, Terminal)>, Failure> {
 }
 
 /// Sends every line that is typed, until there is nobody to read them.
-fn edit(mut editor: Editor<(), FileHistory>, typed: &mpsc::Sender<Typed>) {
+fn edit(mut editor: LineEditor, typed: &mpsc::Sender<Typed>) {
     let history = history();
     if let Ok(history) = &history {
         // Errs the first time, when there is none.

@@ -27,7 +27,7 @@ const PING: &str = r#"{"action":"ping"}"#;
 pub(super) struct Session {
     connector: Connector,
     screen: Screen,
-    /// What the server said that we are subscribed to, and what is to be subscribed to at the start.
+    /// What the server acknowledged that we are subscribed to, and the entities of the command line.
     subscriptions: BTreeSet<EntityId>,
     /// How many requests have no reply yet.
     unanswered: usize,
@@ -97,12 +97,8 @@ impl Session {
 
     async fn talk(&mut self, socket: &mut Socket) -> Result<Ending, Failure> {
         self.unanswered = 0;
-        for frame in self
-            .subscriptions
-            .iter()
-            .map(input::subscribe)
-            .collect::<Vec<_>>()
-        {
+        let subscribe: Vec<_> = self.subscriptions.iter().map(input::subscribe).collect();
+        for frame in subscribe {
             self.screen.sent(&frame);
             self.send(socket, &frame).await;
         }
@@ -218,7 +214,7 @@ impl Session {
                     Reply::Unsubscribed(entity) => {
                         self.subscriptions.remove(&entity);
                     }
-                    Reply::Refused | Reply::Done => {}
+                    Reply::Other => {}
                 }
             }
             Frame::Goodbye {

@@ -16,7 +16,7 @@ use nix::{
 use tempfile::TempDir;
 use tokio::{process::Child, sync::mpsc};
 
-use crate::harness::{Herald, TestStack, in_time};
+use crate::harness::{Herald, TestStack, herald, in_time};
 
 const CTRL_C: &str = "\u{3}";
 const CTRL_D: &str = "\u{4}";
@@ -29,6 +29,8 @@ struct Terminal {
     screen: mpsc::UnboundedReceiver<Vec<u8>>,
     /// What was shown and not looked at yet.
     shown: Vec<u8>,
+    /// Everything that was shown, with its colours.
+    everything: Vec<u8>,
     /// The program's end.
     line: OwnedFd,
     child: Child,
@@ -62,6 +64,7 @@ impl Terminal {
             keyboard,
             screen,
             shown: Vec::new(),
+            everything: Vec::new(),
             line: pair.slave,
             child,
             _home: home,
@@ -82,8 +85,9 @@ impl Terminal {
                     self.shown = text[at + words.len()..].into();
                     return;
                 }
-                let more = self.screen.recv().await;
-                self.shown.extend(more.expect("it is not over"));
+                let more = self.screen.recv().await.expect("it is not over");
+                self.everything.extend(&more);
+                self.shown.extend(more);
             }
         })
         .await;
@@ -197,4 +201,16 @@ async fn the_servers_goodbye_leaves_the_terminal_as_it_was() {
     assert_eq!(terminal.exit_code().await, Some(3));
     assert!(terminal.is_as_it_was());
     stack.stop().await;
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_in_red_unless_no_colours_are_wanted() {
+    for (no_color, is_coloured) in [("", true), ("1", false)] {
+        let herald = herald(&["--endpoint", "https://a", "tail", "a"]);
+        let mut terminal = Terminal::start(herald.variable("NO_COLOR", no_color));
+        terminal.shows("it begins with http://").await;
+        let shown = String::from_utf8_lossy(&terminal.everything);
+        assert_eq!(shown.contains("\u{1b}[31m"), is_coloured, "{shown}");
+        assert_eq!(terminal.exit_code().await, Some(2));
+    }
 }

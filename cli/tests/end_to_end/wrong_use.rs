@@ -106,7 +106,7 @@ async fn where_nobody_listens_it_is_said_what_to_do() {
 }
 
 #[tokio::test]
-async fn colours_are_for_terminals() {
+async fn there_are_no_colours_in_a_pipe() {
     let ended = herald(&["--endpoint", "https://a", "tail", "a"])
         .run("")
         .await;

@@ -90,12 +90,14 @@ async fn make(
     permissions: Option<Permissions>,
     globals: &Globals,
 ) -> Result<MintedToken, Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     if let Some(secret) = given_secret(arguments)? {
         return Ok(sign(
             arguments,
             permissions,
             AcceptedTokens::default(),
             &secret,
+            now,
         )?);
     }
     let target = Target::find(globals).await?;
@@ -120,7 +122,7 @@ async fn make(
         }));
     };
     let secret = stored_secret(&target, &accepted.secret).await?;
-    Ok(sign(arguments, permissions, accepted, &secret)?)
+    Ok(sign(arguments, permissions, accepted, &secret, now)?)
 }
 
 /// The secret that the arguments name, if they do.
@@ -171,13 +173,14 @@ struct Claims<'a> {
     herald: Option<Permissions>,
 }
 
-/// A token that is signed with `secret`, with the claims that are asked for, and else those that are
-/// accepted.
+/// A token that is signed with `secret` at the epoch second `now`, with the claims that are asked for, and
+/// else those that are accepted. Errs if the secret is too short.
 fn sign(
     arguments: &Arguments,
     permissions: Option<Permissions>,
     accepted: AcceptedTokens,
     secret: &[u8],
+    now: u64,
 ) -> anyhow::Result<MintedToken> {
     if secret.len() < LEAST {
         bail!(
@@ -185,7 +188,6 @@ fn sign(
             secret.len()
         );
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let expires_at = now
         .checked_add(arguments.expires_in)
         .context("--expires-in is no number of seconds that time has")?;
@@ -228,6 +230,10 @@ fn permissions(given: &[(String, Vec<String>)]) -> anyhow::Result<Option<Permiss
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use jsonwebtoken::{DecodingKey, Validation, decode};
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -279,6 +285,60 @@ mod tests {
                 secret.as_bytes(),
                 "{file:?}"
             );
+        }
+    }
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn claims(arguments: &[&str], accepted: AcceptedTokens) -> serde_json::Value {
+        let line = ["token", "--user", "alice", "--expires-in", "60"];
+        let line = Line::try_parse_from(line.iter().chain(arguments)).expect("arguments");
+        let permissions = permissions(&line.arguments.permissions).expect("permissions");
+        let secret = [b'x'; LEAST];
+        let signed = sign(&line.arguments, permissions, accepted, &secret, 1000);
+        let signed = signed.expect("a token");
+        assert_eq!(signed.expires_at, 1060);
+        let mut validation = Validation::new(Algorithm::HS256);
+        // It ended long ago, and says whose it is for only if that was asked for.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        let key = DecodingKey::from_secret(&secret);
+        let token = decode(&signed.token, &key, &validation);
+        token.expect("a good signature").claims
+    }
+
+    #[test]
+    fn a_token_says_what_is_asked_for_and_else_what_the_stack_accepts() {
+        let accepted = || AcceptedTokens {
+            secret: "arn".to_owned(),
+            issuer: Some("issuer".to_owned()),
+            audience: Some("app".to_owned()),
+        };
+        for (arguments, accepted, expected) in [
+            (
+                &[][..],
+                AcceptedTokens::default(),
+                json!({"sub": "alice", "iat": 1000, "exp": 1060}),
+            ),
+            (
+                &["--permission", "**=subscribe"],
+                accepted(),
+                json!({
+                    "sub": "alice", "iat": 1000, "exp": 1060, "iss": "issuer", "aud": "app",
+                    "herald": {"**": ["subscribe"]},
+                }),
+            ),
+            (
+                &["--issuer", "me", "--audience", "you"],
+                accepted(),
+                json!({"sub": "alice", "iat": 1000, "exp": 1060, "iss": "me", "aud": "you"}),
+            ),
+        ] {
+            assert_eq!(claims(arguments, accepted), expected, "{arguments:?}");
         }
     }
 }

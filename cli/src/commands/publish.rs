@@ -7,8 +7,8 @@ mod lines;
 
 use std::{
     fs,
-    io::{self, IsTerminal, Read},
-    path::PathBuf,
+    io::{self, IsTerminal},
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
@@ -131,11 +131,8 @@ async fn publish(bus: &Bus, entry: Entry, as_json: bool) -> Result<(), Failure> 
 fn entry(arguments: &Arguments) -> anyhow::Result<Entry> {
     let text = match (&arguments.message, &arguments.file) {
         (Some(message), _) => message.clone(),
-        (None, Some(file)) => {
-            let text = fs::read_to_string(file);
-            without_line_break(text.with_context(|| format!("{} cannot be read", file.display()))?)
-        }
-        (None, None) => without_line_break(standard_input()?),
+        (None, Some(file)) => read_file(file)?,
+        (None, None) => read_standard_input()?,
     };
     let message = message::read(&text, arguments.text)?;
     Entry::new(
@@ -154,26 +151,25 @@ fn audience(arguments: &Arguments) -> Audience {
     }
 }
 
-fn standard_input() -> anyhow::Result<String> {
-    let mut stdin = io::stdin().lock();
+fn read_file(file: &Path) -> anyhow::Result<String> {
+    let text = fs::read_to_string(file);
+    let text = text.with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(without_line_break(&text).to_owned())
+}
+
+fn read_standard_input() -> anyhow::Result<String> {
+    let stdin = io::stdin().lock();
     if stdin.is_terminal() {
         bail!("there is no message: give it as an argument, with --file, or on standard input");
     }
-    let mut text = String::new();
-    stdin
-        .read_to_string(&mut text)
-        .context("standard input cannot be read")?;
-    Ok(text)
+    let text = io::read_to_string(stdin).context("standard input cannot be read")?;
+    Ok(without_line_break(&text).to_owned())
 }
 
 /// Programs and editors end what they write with one.
-fn without_line_break(mut text: String) -> String {
-    for line_break in ['\n', '\r'] {
-        if text.ends_with(line_break) {
-            text.pop();
-        }
-    }
-    text
+fn without_line_break(text: &str) -> &str {
+    let line_break = text.strip_suffix("\r\n").or(text.strip_suffix('\n'));
+    line_break.unwrap_or(text)
 }
 
 fn raw_json(text: &str) -> serde_json::Result<Box<RawValue>> {

@@ -14,8 +14,9 @@ use herald_shared::ids::EntityId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    ConnectError, ConnectionState, Options, Outgoing, Pushes, Reply, RequestError, Subscription,
-    driver::{self, Address, Command, Kind, SubscriberId},
+    AttemptError, ConnectError, ConnectionState, Options, Outgoing, Pushes, Reply, RequestError,
+    Subscription,
+    driver::{self, Address, Command, Kind, LastFailure, SubscriberId},
     mailbox::mailbox,
 };
 
@@ -27,6 +28,7 @@ use crate::{
 pub struct Client {
     commands: mpsc::UnboundedSender<Command>,
     state: watch::Receiver<ConnectionState>,
+    failure: LastFailure,
     subscribers: Arc<AtomicU64>,
     buffer: usize,
 }
@@ -65,10 +67,18 @@ impl Client {
         let (commands, received) = mpsc::unbounded_channel();
         let (announce, state) = watch::channel(ConnectionState::Connecting);
         let buffer = options.buffer;
-        tokio::spawn(driver::run(address, options, received, announce));
+        let failure = LastFailure::default();
+        tokio::spawn(driver::run(
+            address,
+            options,
+            received,
+            announce,
+            failure.clone(),
+        ));
         Ok(Self {
             commands,
             state,
+            failure,
             subscribers: Arc::default(),
             buffer,
         })
@@ -191,6 +201,12 @@ impl Client {
         let mut states = self.state.clone();
         states.mark_unchanged();
         states
+    }
+
+    /// Why the last of the attempts that failed did, if one did: what to say while the state is
+    /// [`ConnectionState::Reconnecting`].
+    pub fn last_failure(&self) -> Option<AttemptError> {
+        self.failure.last()
     }
 
     /// A hint that there is a network: reconnects at once, or finds out whether the connection is there.

@@ -141,6 +141,24 @@ pub enum ConnectError {
     Stopped(StopReason),
 }
 
+/// Why an attempt to connect failed. The client tries again, and this is for whoever wants to know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttemptError {
+    /// The token callback failed, or gave what cannot stand in a header.
+    #[error("there is no token: {0}")]
+    NoToken(String),
+    /// The server refused the handshake.
+    #[error("the server refused the handshake with {status}")]
+    Refused {
+        /// The HTTP status: 401 and 403 are about the token, others may pass.
+        status: u16,
+    },
+    /// The server could not be reached, or speaks no WebSocket.
+    #[error("the server could not be reached: {0}")]
+    NotReached(String),
+}
+
 /// What a reader gets in place of a push.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

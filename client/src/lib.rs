@@ -38,7 +38,8 @@ mod token;
 
 pub use client::{Client, PendingReply};
 pub use error::{
-    ConnectError, GatewayError, GatewayErrorKind, RequestError, ServerError, SubscriptionError,
+    AttemptError, ConnectError, GatewayError, GatewayErrorKind, RequestError, ServerError,
+    SubscriptionError,
 };
 pub use herald_shared::{
     ids::{EntityId, InvalidId},

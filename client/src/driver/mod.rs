@@ -2,12 +2,13 @@
 //! does what it says. It decides nothing itself.
 
 mod address;
+mod failure;
 mod readers;
 mod socket;
 
 use std::{collections::HashMap, time::Duration};
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, in_full::in_full};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -15,10 +16,11 @@ use tokio::{
 };
 
 pub(crate) use address::Address;
+pub(crate) use failure::LastFailure;
 pub(crate) use readers::{Kind, SubscriberId};
 
 use crate::{
-    ConnectionState, Options, Outgoing, Reply, RequestError,
+    AttemptError, ConnectionState, Options, Outgoing, Reply, RequestError,
     machine::{Effect, Input, Machine, RequestNumber, SocketId},
     mailbox::Mailbox,
 };
@@ -61,6 +63,7 @@ pub(crate) async fn run(
     options: Options,
     mut commands: mpsc::UnboundedReceiver<Command>,
     states: watch::Sender<ConnectionState>,
+    failure: LastFailure,
 ) {
     let (inputs, mut received) = mpsc::channel(INPUTS_WAITING);
     let mut machine = Machine::new(options.rules.clone(), fastrand::f64);
@@ -68,6 +71,7 @@ pub(crate) async fn run(
         address,
         options,
         states,
+        failure,
         inputs,
         sockets: HashMap::new(),
         tasks: JoinSet::new(),
@@ -114,6 +118,7 @@ struct Driver {
     address: Address,
     options: Options,
     states: watch::Sender<ConnectionState>,
+    failure: LastFailure,
     inputs: mpsc::Sender<Input>,
     /// What goes out on each socket; dropping it closes the socket.
     sockets: HashMap<SocketId, mpsc::UnboundedSender<String>>,
@@ -210,6 +215,7 @@ impl Driver {
             return;
         };
         let (answer, inputs) = (callback(), self.inputs.clone());
+        let failure = self.failure.clone();
         self.token_tasks.spawn(async move {
             let input = match answer.await {
                 Ok(token) => Input::Token {
@@ -218,7 +224,9 @@ impl Driver {
                     expires_in: token.expires_in,
                 },
                 Err(error) => {
-                    tracing::warn!(%error, "there is no token");
+                    let error = in_full(&*error);
+                    tracing::warn!(error, "there is no token");
+                    failure.set(AttemptError::NoToken(error));
                     Input::TokenFailed { socket }
                 }
             };
@@ -238,6 +246,7 @@ impl Driver {
             tls,
             to_send,
             self.inputs.clone(),
+            self.failure.clone(),
         ));
     }
 

@@ -26,7 +26,11 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::machine::{Input, SocketId};
+use super::LastFailure;
+use crate::{
+    AttemptError,
+    machine::{Input, SocketId},
+};
 
 /// The most bytes of one frame, API Gateway's own limit.
 ///
@@ -46,13 +50,16 @@ pub(super) async fn run(
     tls: Option<Arc<ClientConfig>>,
     mut to_send: UnboundedReceiver<String>,
     inputs: Sender<Input>,
+    last_failure: LastFailure,
 ) {
     let report = async |input| {
         // Fails only if the client has stopped.
         let _ = inputs.send(input).await;
     };
     let Some(request) = request else {
-        tracing::warn!("the token cannot stand in a header");
+        let reason = "it cannot stand in a header";
+        tracing::warn!(reason, "there is no token");
+        last_failure.set(AttemptError::NoToken(reason.to_owned()));
         return report(Input::Failed { socket }).await;
     };
     let connected = tokio::select! {
@@ -62,7 +69,19 @@ pub(super) async fn run(
     };
     let stream = match connected {
         Ok(stream) => stream,
-        Err(error) => return report(failure(socket, &error)).await,
+        Err(error) => {
+            let error = failure(&error);
+            tracing::debug!(%error, "the attempt failed");
+            let input = match error {
+                AttemptError::Refused { status } => Input::Refused {
+                    socket,
+                    status: Some(status),
+                },
+                _ => Input::Failed { socket },
+            };
+            last_failure.set(error);
+            return report(input).await;
+        }
     };
     report(Input::Opened { socket }).await;
     let (sink, mut stream) = stream.split();
@@ -122,18 +141,12 @@ fn trusting_the_system() -> Arc<ClientConfig> {
     CONFIG.get_or_init(read).clone()
 }
 
-fn failure(socket: SocketId, error: &Error) -> Input {
+fn failure(error: &Error) -> AttemptError {
     match error {
-        Error::Http(response) => {
-            let status = response.status().as_u16();
-            tracing::debug!(status, "the server refused the handshake");
-            let status = Some(status);
-            Input::Refused { socket, status }
-        }
-        error => {
-            tracing::debug!(%error, "the server could not be reached");
-            Input::Failed { socket }
-        }
+        Error::Http(response) => AttemptError::Refused {
+            status: response.status().as_u16(),
+        },
+        error => AttemptError::NotReached(error.to_string()),
     }
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use herald_client::{
-    Client, ConnectError, ConnectionState, ErrorCode, Message, RequestError, StopReason,
+    AttemptError, Client, ConnectError, ConnectionState, ErrorCode, Message, Options, RequestError,
+    StopReason,
 };
 use herald_local::{Authentication, gateway::Limits};
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::{net::TcpListener, time::sleep};
 
 use crate::harness::{TestStack, connect, entity, in_time, stopped};
 
@@ -90,5 +91,43 @@ async fn a_client_outlives_its_tokens() {
         "{:?}",
         client.state()
     );
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_says_why_it_is_not_connected() {
+    let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
+    let no_token = || Options::new().token(async || Err::<String, _>("nobody is signed in"));
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let nobody_listens = format!("ws://{}/dev", nobody.local_addr().expect("an address"));
+    drop(nobody);
+    for (address, options, expected) in [
+        (
+            stack.web_socket(),
+            stack.tokens("alice", json!({}), -3600),
+            "the server refused the handshake with 401",
+        ),
+        (
+            stack.web_socket(),
+            no_token(),
+            "there is no token: nobody is signed in",
+        ),
+        (
+            &nobody_listens,
+            Options::new(),
+            "the server could not be reached: IO error: Connection refused",
+        ),
+    ] {
+        let client = Client::start(address, options).expect("an address");
+        let mut states = client.states();
+        let reconnecting =
+            states.wait_for(|state| matches!(state, ConnectionState::Reconnecting { .. }));
+        in_time("an attempt failed", reconnecting)
+            .await
+            .expect("not stopped");
+        let why = client.last_failure().as_ref().map(AttemptError::to_string);
+        let why = why.expect("a reason");
+        assert!(why.starts_with(expected), "{why}");
+    }
     stack.stop().await;
 }

@@ -5,6 +5,7 @@
 
 mod activity;
 mod assets;
+mod connections;
 mod queues;
 mod stack;
 
@@ -21,12 +22,12 @@ use axum::{
 };
 use chrono::Utc;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     activity::Activity,
     addresses::Addresses,
-    gateway::{ConnectionSummary, Gateway, respond},
+    gateway::{Gateway, respond},
     issuer, overview,
     sqs::Queues,
     template::Stack,
@@ -92,8 +93,8 @@ impl Console {
 pub(crate) fn routes<S>(console: Arc<Console>) -> Router<S> {
     Router::new()
         .route("/stack.json", get(stack_document))
-        .route("/connections", get(connections))
-        .route("/connections/{connection_id}", delete(close_connection))
+        .route("/connections", get(connections::list))
+        .route("/connections/{connection_id}", delete(connections::close))
         .route("/queues", get(queues::list))
         .route(
             "/queues/{queue}/messages/{message_id}",
@@ -125,24 +126,6 @@ async fn stack_document(State(console): State<Arc<Console>>) -> Response<Body> {
     json_response(&console.stack)
 }
 
-async fn connections(State(console): State<Arc<Console>>) -> Response<Body> {
-    let mut connections = console.gateway.open_connections();
-    connections.sort_by_key(|connection| connection.connected_at);
-    let connections: Vec<_> = connections.iter().map(describe).collect();
-    json_response(&json!({ "connections": connections }))
-}
-
-async fn close_connection(
-    State(console): State<Arc<Console>>,
-    Path(connection_id): Path<String>,
-) -> Response<Body> {
-    if console.gateway.close(&connection_id) {
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        not_found("the connection is gone")
-    }
-}
-
 async fn file(Path(name): Path<String>) -> Response<Body> {
     let Some((content_type, text)) = assets::file(&name) else {
         return not_found("the page has no such file");
@@ -152,17 +135,6 @@ async fn file(Path(name): Path<String>) -> Response<Body> {
         (header::CACHE_CONTROL, "no-cache"),
     ];
     (headers, text).into_response()
-}
-
-fn describe(connection: &ConnectionSummary) -> Value {
-    json!({
-        "connectionId": connection.connection_id,
-        "userId": connection.user_id,
-        "sourceIp": connection.source_ip,
-        "userAgent": connection.user_agent,
-        "connectedAt": connection.connected_at.timestamp_millis(),
-        "lastActiveAt": connection.last_active_at.timestamp_millis(),
-    })
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {

@@ -203,8 +203,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_are_taken_once_and_only_when_they_are_whole() {
-        let (output, mut writer) = output();
+    async fn lines_are_taken_from_the_pipe_once_and_when_they_are_whole() {
+        let (mut output, mut writer) = output();
+        // As if the tasks that wait for lines always came too late.
+        output.readers.shutdown().await;
         for (printed, taken) in [
             ("a\nb\nc", &["a", "b"][..]),
             ("d\n", &["cd"]),

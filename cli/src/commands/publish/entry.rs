@@ -1,0 +1,181 @@
+//! One event, ready to be put.
+
+use anyhow::{Context, anyhow, bail};
+use herald_shared::{
+    audience::Audience,
+    ids::{EntityId, UserId},
+    push::Push,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{json, value::RawValue};
+
+/// One event, which Herald has been seen to understand: what it does not would only turn up in a
+/// dead-letter queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) detail_type: &'static str,
+    pub(super) detail: String,
+    /// The id under which clients get it; none: that of the event.
+    pub(super) idempotency_key: Option<String>,
+}
+
+/// An event as a line has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Line<'a> {
+    entity_id: Option<EntityId>,
+    user_id: Option<UserId>,
+    #[serde(default)]
+    broadcast: bool,
+    #[serde(borrow)]
+    message: &'a RawValue,
+    #[serde(borrow)]
+    callback: Option<&'a RawValue>,
+    idempotency_key: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity_id: Option<&'a EntityId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a UserId>,
+    message: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<&'a str>,
+}
+
+impl Entry {
+    /// The event of a message. Errs if Herald would not understand it, or if it would be too large for a
+    /// client.
+    pub(super) fn new(
+        audience: Audience,
+        message: &RawValue,
+        callback: Option<&RawValue>,
+        idempotency_key: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let (detail_type, entity_id, user_id) = match &audience {
+            Audience::Entity(entity) => ("Entity Updated", Some(entity), None),
+            Audience::User(user) => ("Send User Push Notification", None, Some(user)),
+            Audience::Everyone => ("Broadcast", None, None),
+        };
+        let detail = serde_json::to_string(&Detail {
+            entity_id,
+            user_id,
+            message,
+            callback,
+            idempotency_key,
+        })?;
+        let entry = Self {
+            detail_type,
+            detail,
+            idempotency_key: idempotency_key.map(str::to_owned),
+        };
+        Push::from_queue_body(&entry.as_delivered()?).context("Herald would not deliver it")?;
+        Ok(entry)
+    }
+
+    /// The event of a line. Errs with what is wrong with it.
+    pub(super) fn read(line: &[u8]) -> anyhow::Result<Self> {
+        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| in_one_line(&error))?;
+        let audience = match (line.entity_id, line.user_id, line.broadcast) {
+            (Some(entity), None, false) => Audience::Entity(entity),
+            (None, Some(user), false) => Audience::User(user),
+            (None, None, true) => Audience::Everyone,
+            _ => bail!(r#"it needs one of entityId, userId and "broadcast":true"#),
+        };
+        let key = line.idempotency_key.as_deref();
+        Self::new(audience, line.message, line.callback, key)
+    }
+
+    /// The event as EventBridge would hand it on; its id and time are as long as any.
+    fn as_delivered(&self) -> anyhow::Result<String> {
+        let detail: &RawValue = serde_json::from_str(&self.detail)?;
+        Ok(serde_json::to_string(&json!({
+            "id": "00000000-0000-0000-0000-000000000000",
+            "detail-type": self.detail_type,
+            "time": "1970-01-01T00:00:00Z",
+        }))
+        .map(|head| {
+            format!(
+                r#"{},"detail":{}}}"#,
+                head.trim_end_matches('}'),
+                detail.get()
+            )
+        })?)
+    }
+}
+
+/// What is wrong with JSON in a line: its line is not the first, as `serde_json` would have it.
+fn in_one_line(error: &serde_json::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let words = text
+        .split_once(" at line ")
+        .map_or(&*text, |(words, _)| words);
+    anyhow!("{words} (column {})", error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_an_event_for_one_audience() {
+        for (line, detail_type, detail) in [
+            (
+                r#"{"entityId":"order-1","message":{"b":1.0,"a":[ ]}}"#,
+                "Entity Updated",
+                r#"{"entityId":"order-1","message":{"b":1.0,"a":[ ]}}"#,
+            ),
+            (
+                r#"{"message":null,"userId":"alice","callback":{"x":1},"idempotencyKey":"k"}"#,
+                "Send User Push Notification",
+                r#"{"userId":"alice","message":null,"callback":{"x":1},"idempotencyKey":"k"}"#,
+            ),
+            (
+                r#"{"broadcast":true,"message":"hi"}"#,
+                "Broadcast",
+                r#"{"message":"hi"}"#,
+            ),
+        ] {
+            let entry = Entry::read(line.as_bytes()).expect(line);
+            assert_eq!(
+                (entry.detail_type, entry.detail.as_str()),
+                (detail_type, detail)
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_that_herald_would_not_understand_is_refused() {
+        let too_large = format!(
+            r#"{{"broadcast":true,"message":"{}"}}"#,
+            "x".repeat(128 * 1024)
+        );
+        for (line, words) in [
+            ("", "EOF"),
+            ("[]", "invalid"),
+            (r#"{"message":1}"#, "it needs one of"),
+            (r#"{"message":1,"broadcast":false}"#, "it needs one of"),
+            (
+                r#"{"message":1,"broadcast":true,"userId":"a"}"#,
+                "it needs one of",
+            ),
+            (r#"{"broadcast":true}"#, "missing field `message`"),
+            (
+                r#"{"broadcast":true,"message":1,"to":"a"}"#,
+                "unknown field `to`",
+            ),
+            (r#"{"broadcast":true,"message":1,"callback":1}"#, "callback"),
+            (r#"{"entityId":"","message":1}"#, "must not be empty"),
+            (&too_large, "the frame is 131"),
+        ] {
+            let error = Entry::read(line.as_bytes()).expect_err(line);
+            let error = format!("{error:#}");
+            assert!(error.contains(words), "{line}: {error}");
+        }
+    }
+}

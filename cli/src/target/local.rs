@@ -1,0 +1,104 @@
+//! The addresses of a herald-local, which it tells by itself.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Http, Target};
+use crate::{arguments::Addresses, failure::Failure};
+
+/// Where a herald-local tells everything.
+const STACK: &str = "/console/stack.json";
+
+/// What it tells, as far as a command needs it. Queues and tables go by their names in the template.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Description {
+    web_socket: String,
+    endpoint: String,
+    tokens: Option<String>,
+    region: Option<String>,
+    #[serde(default)]
+    tables: BTreeMap<String, String>,
+    #[serde(default)]
+    queues: BTreeMap<String, String>,
+    #[serde(default)]
+    buses: BTreeMap<String, String>,
+}
+
+/// The addresses of the herald-local at `endpoint`. Errs if there is none.
+pub(super) async fn find(endpoint: &str) -> Result<Target, Failure> {
+    if !endpoint.starts_with("http://") {
+        return Err(Failure::usage(format!(
+            "--endpoint {endpoint} is not the address of a herald-local: it begins with http://"
+        )));
+    }
+    let url = format!("{}{STACK}", endpoint.trim_end_matches('/'));
+    let description: Description = Http::new().get(&url).await?;
+    Ok(description.into())
+}
+
+impl From<Description> for Target {
+    fn from(mut description: Description) -> Self {
+        Self {
+            endpoint: Some(description.endpoint),
+            region: description.region,
+            profile: None,
+            addresses: Addresses {
+                web_socket: Some(description.web_socket),
+                table: description.tables.remove("Table"),
+                // A template has one bus, under whatever name.
+                bus: description.buses.into_values().next(),
+                queue: description.queues.remove("NotificationQueue"),
+                dead_letter_queue: description.queues.remove("NotificationDeadLetterQueue"),
+                events_dead_letter_queue: description.queues.remove("EventsDeadLetterQueue"),
+            },
+            tokens: description.tokens,
+            accepted_tokens: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_description_is_read_by_the_templates_names() {
+        let description = json!({
+            "webSocket": "ws://127.0.0.1:3030/dev",
+            "endpoint": "http://127.0.0.1:3030",
+            "authentication": "jwks",
+            "tokens": "http://127.0.0.1:3030/auth/token",
+            "region": "eu-central-1",
+            "console": "http://127.0.0.1:3030/",
+            "tables": {"Table": "table"},
+            "queues": {
+                "NotificationQueue": "queue",
+                "NotificationDeadLetterQueue": "dead letters",
+                "EventsDeadLetterQueue": "events",
+            },
+            "buses": {"default": "default"},
+        });
+        let description: Description = serde_json::from_value(description).expect("understood");
+        let some = |text: &str| Some(text.to_owned());
+        let expected = Target {
+            endpoint: some("http://127.0.0.1:3030"),
+            region: some("eu-central-1"),
+            profile: None,
+            addresses: Addresses {
+                web_socket: some("ws://127.0.0.1:3030/dev"),
+                table: some("table"),
+                bus: some("default"),
+                queue: some("queue"),
+                dead_letter_queue: some("dead letters"),
+                events_dead_letter_queue: some("events"),
+            },
+            tokens: some("http://127.0.0.1:3030/auth/token"),
+            accepted_tokens: None,
+        };
+        assert_eq!(Target::from(description), expected);
+    }
+}

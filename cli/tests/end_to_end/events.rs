@@ -1,0 +1,162 @@
+//! `herald publish`.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
+use herald_local::Authentication;
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+use tokio::net::TcpListener;
+
+use crate::harness::{TestStack, herald, json_lines};
+
+fn file(text: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), text).expect("written");
+    file
+}
+
+#[tokio::test]
+async fn a_message_comes_from_an_argument_a_file_or_standard_input() {
+    let stack = TestStack::start(Authentication::Open).await;
+    let mut tail = stack.herald(&["tail", "order-1"]).start();
+    tail.says("subscribed").await;
+    let message = file("{\"digits\": 1.10}\n");
+    let path = message.path().to_str().expect("a path");
+    for (arguments, input, expected) in [
+        (vec!["Hello"], "", json!("Hello")),
+        (vec!["--file", path], "", json!({"digits": 1.10})),
+        (vec![], "from a pipe\n", json!("from a pipe")),
+        (vec!["--text"], "[1]\n", json!("[1]")),
+    ] {
+        let arguments = [&["publish", "--entity", "order-1"], &arguments[..]].concat();
+        let ended = stack.herald(&arguments).run(input).await;
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.stderr);
+        assert_eq!(tail.prints().await["message"], expected, "{arguments:?}");
+    }
+    let key = ["--idempotency-key", "shipped-1", "--json"];
+    let published = stack
+        .done(&[&["publish", "--entity", "order-1", "Hello"], &key[..]].concat())
+        .await;
+    assert_eq!(json_lines(&published), [json!({"eventId": "shipped-1"})]);
+    assert_eq!(tail.prints().await["eventId"], "shipped-1");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn of_many_lines_the_wrong_ones_are_told_with_their_numbers() {
+    let stack = TestStack::start(Authentication::Open).await;
+    let mut tail = stack.herald(&["tail", "order-1", "--count", "24"]).start();
+    tail.says("subscribed").await;
+    let mut lines: Vec<_> = (1..=25)
+        .map(|number| json!({"entityId": "order-1", "message": number}).to_string())
+        .collect();
+    lines[6] = r#"{"entityId":"order-1"}"#.to_owned();
+    let lines = file(&lines.join("\n"));
+    let path = lines.path().to_str().expect("a path");
+    let arguments = ["publish", "--lines", "--json", "--file", path];
+    let ended = stack.herald(&arguments).run("").await;
+    assert_eq!(ended.code, Some(5));
+    assert_eq!(
+        ended.stderr,
+        "herald: line 7: missing field `message` (column 22)\n\
+         herald: 1 of 25 events did not go through\n"
+    );
+    let published = json_lines(&ended.stdout);
+    let numbers: Vec<_> = published.iter().map(|line| line["line"].as_u64()).collect();
+    let expected: Vec<_> = (1..=25).filter(|number| *number != 7).map(Some).collect();
+    assert_eq!(numbers, expected);
+
+    let mut pushed: Vec<_> = json_lines(&tail.ended().await.stdout)
+        .iter()
+        .map(|push| push["message"].as_u64())
+        .collect();
+    pushed.sort();
+    assert_eq!(pushed, expected);
+    stack.stop().await;
+}
+
+/// A pipe that stays open: nothing waits for its end, or for ten lines.
+#[tokio::test]
+async fn a_line_is_published_while_the_next_is_not_written() {
+    let stack = TestStack::start(Authentication::Open).await;
+    let mut publish = stack.herald(&["publish", "--lines", "--json"]).start();
+    publish.types(r#"{"broadcast":true,"message":1}"#).await;
+    assert_eq!(publish.prints().await["line"], 1);
+    // The pipe stays open: it is not the end of the lines that ends it.
+    let pipe = publish.stdin.take();
+    publish.signal("INT").await;
+    assert_eq!(publish.ended().await.code, Some(130));
+    drop(pipe);
+    stack.stop().await;
+}
+
+/// Details that were put, call by call.
+type Calls = Arc<Mutex<Vec<Vec<String>>>>;
+
+/// An EventBridge that throttles what says so the first time, and fails what says that always.
+async fn moody_event_bridge(State(calls): State<Calls>, body: String) -> Json<Value> {
+    let request: Value = serde_json::from_str(&body).expect("JSON");
+    let entries = request["Entries"].as_array().expect("entries");
+    let details: Vec<_> = entries
+        .iter()
+        .map(|entry| entry["Detail"].as_str().expect("a text").to_owned())
+        .collect();
+    let mut calls = calls.lock().expect("not poisoned");
+    let is_first = calls.is_empty();
+    let results: Vec<_> = details
+        .iter()
+        .map(|detail| {
+            if detail.contains("throttled") && is_first {
+                json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "Rate exceeded"})
+            } else if detail.contains("denied") {
+                json!({"ErrorCode": "NotAuthorizedForSourceException", "ErrorMessage": "Not yours"})
+            } else {
+                json!({"EventId": format!("id of {detail}")})
+            }
+        })
+        .collect();
+    calls.push(details);
+    Json(json!({"FailedEntryCount": 0, "Entries": results}))
+}
+
+#[tokio::test]
+async fn what_is_throttled_is_put_again_and_nothing_else_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    let description = json!({
+        "webSocket": "ws://127.0.0.1:1/dev", "endpoint": endpoint, "buses": {"default": "default"},
+    });
+    let calls = Calls::default();
+    let server = Router::new()
+        .route("/console/stack.json", get(async || Json(description)))
+        .route("/", post(moody_event_bridge))
+        .with_state(calls.clone());
+    let server = tokio::spawn(async { axum::serve(listener, server).await });
+
+    let lines: Vec<_> = ["one", "throttled", "denied", "throttled too"]
+        .map(|message| json!({"broadcast": true, "message": message}).to_string())
+        .into();
+    let arguments = ["--endpoint", &endpoint, "publish", "--lines", "--json"];
+    let ended = herald(&arguments).run(&lines.join("\n")).await;
+    server.abort();
+
+    assert_eq!(ended.code, Some(5), "{}", ended.stderr);
+    let lines = json_lines(&ended.stdout);
+    let numbers: Vec<_> = lines.iter().map(|line| &line["line"]).collect();
+    assert_eq!(numbers, [1, 2, 4]);
+    assert_eq!(lines[2]["eventId"], r#"id of {"message":"throttled too"}"#);
+    let denied = "line 3: EventBridge did not take it: Not yours (NotAuthorizedForSourceException)";
+    assert!(ended.stderr.contains(denied), "{}", ended.stderr);
+    let calls = calls.lock().expect("not poisoned");
+    let put_again = [
+        r#"{"message":"throttled"}"#,
+        r#"{"message":"throttled too"}"#,
+    ];
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[1], put_again);
+}

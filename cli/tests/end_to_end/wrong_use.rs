@@ -1,0 +1,130 @@
+//! What cannot work, and the exit codes and sentences that say so. No stack is needed for that.
+
+use tokio::net::TcpListener;
+
+use crate::harness::herald;
+
+/// An address at which nobody listens.
+async fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("an address").to_string()
+}
+
+#[tokio::test]
+async fn wrong_use_is_told_before_anything_is_done() {
+    for (arguments, words) in [
+        (&["beep"][..], "unrecognized subcommand"),
+        (&["tail"], "<ENTITY|--user|--broadcast>"),
+        (&["tail", ""], "must not be empty"),
+        (&["tail", "a", "--count", "0"], "0 is not in"),
+        (
+            &["--endpoint", "http://a", "--stack", "b", "tail", "a"],
+            "cannot be used with",
+        ),
+        (
+            &["--endpoint", "https://a", "tail", "a"],
+            "begins with http://",
+        ),
+        (
+            &["--web-socket", "http://a", "tail", "a"],
+            "is no WebSocket address",
+        ),
+        (&["--table", "a", "tail", "a"], "give --web-socket"),
+        (
+            &["send", "--entity", "a", "{"],
+            "begins like JSON and is none",
+        ),
+        (&["send", "Hello"], "required"),
+        (
+            &["publish", "--entity", "a", "--user", "b", "c"],
+            "cannot be used with",
+        ),
+        (
+            &["publish", "--broadcast", "a", "--callback", "{}"],
+            "cannot be used with",
+        ),
+        (
+            &["publish", "--user", "a", "b", "--callback", "{"],
+            "EOF while parsing",
+        ),
+        (
+            &["publish", "--broadcast", "--file", "/no/such/file"],
+            "/no/such/file cannot be read",
+        ),
+        (
+            &["token", "--user", "a", "--permission", "b"],
+            "PATTERN=WHAT",
+        ),
+        (
+            &["token", "--user", "a", "--permission", "b=read"],
+            "unknown variant `read`",
+        ),
+        (&["completions", "cmd"], "invalid value 'cmd'"),
+    ] {
+        let ended = herald(arguments).run("").await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(words),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn environment_variables_that_contradict_each_other_are_wrong_use() {
+    let both = herald(&["tail", "a"])
+        .variable("HERALD_ENDPOINT", "http://127.0.0.1:1")
+        .variable("HERALD_STACK", "herald");
+    assert_eq!(both.run("").await.code, Some(2));
+}
+
+#[tokio::test]
+async fn where_nobody_listens_it_is_said_what_to_do() {
+    let address = nobody().await;
+    let endpoint = format!("http://{address}");
+    let web_socket = format!("ws://{address}/dev");
+    for arguments in [
+        &["--endpoint", &endpoint, "tail", "a"][..],
+        &["--endpoint", &endpoint, "publish", "--broadcast", "a"],
+        &["--endpoint", &endpoint, "token", "--user", "a"],
+        &["--web-socket", &web_socket, "tail", "a"],
+        &["--web-socket", &web_socket, "send", "--broadcast", "a"],
+        &["--web-socket", &web_socket, "connect"],
+    ] {
+        let ended = herald(arguments).run("").await;
+        assert_eq!(ended.code, Some(4), "{arguments:?}: {}", ended.stderr);
+        for words in [&*address, "Connection refused", "cargo run -p herald-local"] {
+            assert!(
+                ended.stderr.contains(words),
+                "{arguments:?}: {}",
+                ended.stderr
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn there_are_no_colours_in_a_pipe() {
+    let ended = herald(&["--endpoint", "https://a", "tail", "a"])
+        .run("")
+        .await;
+    assert!(ended.stderr.starts_with("herald: "), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn every_shell_gets_its_completions() {
+    for (shell, words) in [
+        ("bash", "complete -F _herald"),
+        ("zsh", "#compdef herald"),
+        ("fish", "complete -c herald"),
+        ("elvish", "edit:completion:arg-completer[herald]"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
+        let ended = herald(&["completions", shell]).run("").await;
+        assert_eq!(ended.code, Some(0), "{shell}");
+        assert!(ended.stdout.contains(words), "{shell}");
+        assert!(ended.stdout.contains("publish"), "{shell}");
+    }
+}

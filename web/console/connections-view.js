@@ -103,10 +103,10 @@ export class ConnectionsView {
       element(
         'div',
         { class: 'bar' },
-        element('strong', {}, userId ?? 'anonymous'),
-        element('code', { class: 'grow' }, connectionId),
+        element('strong', { class: 'grow' }, userId ?? 'anonymous'),
         confirmedButton('Close', 'Really close?', connectionId, close),
       ),
+      element('p', {}, element('code', {}, connectionId)),
       element('p', { class: 'soft small' }, `since ${since}, last active `, active, `, from ${sourceIp}`),
       userAgent ? element('p', { class: 'soft small clipped' }, userAgent) : null,
       entities,

@@ -3,7 +3,9 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{completions, connect, publish, send, tail, token};
+use crate::commands::{
+    bench, completions, connect, connections, cost, dead_letters, publish, send, tail, token,
+};
 
 /// Talks to Herald: watches what is pushed, sends, publishes, and looks after a stack.
 ///
@@ -42,6 +44,11 @@ pub(crate) enum Command {
     Send(send::Arguments),
     Publish(publish::Arguments),
     Token(token::Arguments),
+    Connections(connections::Arguments),
+    #[command(name = "dlq")]
+    DeadLetters(dead_letters::Arguments),
+    Bench(bench::Arguments),
+    Cost(cost::Arguments),
     Completions(completions::Arguments),
 }
 

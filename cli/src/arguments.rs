@@ -3,7 +3,9 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{completions, connect, publish, send, tail, token};
+use crate::commands::{
+    bench, completions, connect, connections, cost, dead_letters, publish, send, tail, token,
+};
 
 /// Talks to Herald: watches what is pushed, sends, publishes, and looks after a stack.
 ///
@@ -42,6 +44,11 @@ pub(crate) enum Command {
     Send(send::Arguments),
     Publish(publish::Arguments),
     Token(token::Arguments),
+    Connections(connections::Arguments),
+    #[command(name = "dlq")]
+    DeadLetters(dead_letters::Arguments),
+    Bench(bench::Arguments),
+    Cost(cost::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -102,7 +109,7 @@ pub(crate) struct Addresses {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser};
+    use clap::{Command, CommandFactory, Parser};
 
     use super::Arguments;
 
@@ -120,24 +127,28 @@ mod tests {
             .collect()
     }
 
+    /// The help of every command that does something itself, by its name.
+    fn helps(command: &mut Command) -> Vec<(String, String)> {
+        if command.has_subcommands() {
+            let commands = command.get_subcommands_mut();
+            return commands.flat_map(helps).collect();
+        }
+        let help = command.render_long_help().to_string();
+        vec![(command.get_name().to_owned(), help)]
+    }
+
     #[test]
     fn every_example_of_the_help_is_understood() {
-        let mut command = Arguments::command();
-        let mut found = 0;
-        for command in command.get_subcommands_mut() {
-            let name = command.get_name().to_owned();
-            let help = command.render_long_help().to_string();
+        for (name, help) in helps(&mut Arguments::command()) {
             let examples = help.split_once("Examples:").map(|(_, examples)| examples);
             let examples = examples.unwrap_or_default().lines();
             let lines: Vec<_> = examples.flat_map(command_lines).collect();
-            assert!(name == "help" || !lines.is_empty(), "{name} has no example");
+            assert!(!lines.is_empty(), "{name} has no example");
             for line in lines {
                 let parsed = Arguments::try_parse_from(&line);
                 assert!(parsed.is_ok(), "{line:?}: {}", parsed.expect_err("no"));
-                found += 1;
             }
         }
-        assert!(found > 10, "{found}");
     }
 
     #[test]

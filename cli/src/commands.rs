@@ -1,7 +1,12 @@
 //! The commands, one file each: what a command takes is its `Arguments`, what it does its `run`.
 
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod connect;
+pub(crate) mod connections;
+pub(crate) mod cost;
+pub(crate) mod dead_letters;
+mod duration;
 mod message;
 mod outcome;
 pub(crate) mod publish;
@@ -30,6 +35,10 @@ pub(crate) async fn run(command: Command, globals: &Globals) -> Result<(), Failu
         Command::Send(arguments) => send::run(&arguments, globals).await,
         Command::Publish(arguments) => publish::run(&arguments, globals).await,
         Command::Token(arguments) => token::run(&arguments, globals).await,
+        Command::Connections(arguments) => connections::run(&arguments, globals).await,
+        Command::DeadLetters(arguments) => dead_letters::run(&arguments, globals).await,
+        Command::Bench(arguments) => bench::run(&arguments, globals).await,
+        Command::Cost(arguments) => cost::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

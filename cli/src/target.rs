@@ -11,7 +11,7 @@ mod tokens;
 use std::env;
 
 pub(crate) use aws::failure as aws_failure;
-pub(crate) use connection::{Identity, not_connected, not_done, stopped};
+pub(crate) use connection::{Identity, not_connected, not_done, options, stopped};
 pub(crate) use http::Http;
 pub(crate) use tokens::{MintedToken, TokenRequest, TokenSource, mint};
 

@@ -22,7 +22,7 @@ pub mod memory;
 mod row;
 
 #[cfg(feature = "aws")]
-pub use dynamodb::ConnectionTable;
+pub use dynamodb::{ConnectionTable, StoredConnection};
 
 /// What is stored of a new connection.
 #[derive(Clone, Debug)]

@@ -59,21 +59,19 @@ impl Identity {
 impl Target {
     /// How a client of this target gets its tokens; all else is as `herald_client` has it.
     pub(crate) fn client_options(&self, identity: &Identity) -> Result<Options, Failure> {
-        let Some(tokens) = identity.tokens(self)? else {
-            return Ok(Options::new());
-        };
-        Ok(Options::new().token(move || {
-            let tokens = tokens.clone();
-            async move { tokens.token().await.map_err(Failure::into_error) }
-        }))
+        Ok(options(identity.tokens(self)?))
     }
 
     /// A client that is connected; later it reconnects by itself.
     ///
     /// Errs if the first attempt fails, which is when a person at a terminal wants to know why.
     pub(crate) async fn connect(&self, identity: &Identity) -> Result<Client, Failure> {
+        self.connect_with(self.client_options(identity)?).await
+    }
+
+    /// The same with options of the caller's own.
+    pub(crate) async fn connect_with(&self, options: Options) -> Result<Client, Failure> {
         let address = self.web_socket()?;
-        let options = self.client_options(identity)?;
         let client = Client::start(address, options).map_err(Failure::usage)?;
         let mut states = client.states();
         // Errs only if the client has stopped, and then it says so.
@@ -90,6 +88,17 @@ impl Target {
             ))),
         }
     }
+}
+
+/// How a client gets its tokens from `tokens`, if it needs any.
+pub(crate) fn options(tokens: Option<TokenSource>) -> Options {
+    let Some(tokens) = tokens else {
+        return Options::new();
+    };
+    Options::new().token(move || {
+        let tokens = tokens.clone();
+        async move { tokens.token().await.map_err(Failure::into_error) }
+    })
 }
 
 /// What it means that an attempt to connect to `address` failed.

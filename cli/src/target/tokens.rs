@@ -49,6 +49,18 @@ pub(crate) struct MintedToken {
 }
 
 impl TokenSource {
+    /// The same for the `number`th of many users, where it can be had: one user may not have connections without
+    /// end.
+    pub(crate) fn of_another_user(&self, number: usize) -> Self {
+        match self {
+            Self::Minted { url, user } => Self::Minted {
+                url: url.clone(),
+                user: format!("{user}-{number}"),
+            },
+            other => other.clone(),
+        }
+    }
+
     /// A token. Errs if there is none to be had.
     pub(crate) async fn token(&self) -> Result<String, Failure> {
         match self {

@@ -1,6 +1,6 @@
 //! A stack of its own for every test, and `herald`, run as a shell would.
 
-use std::{path::Path, process::Stdio, sync::LazyLock, time::Duration};
+use std::{net::SocketAddr, path::Path, process::Stdio, sync::LazyLock, time::Duration};
 
 use aws_sdk_eventbridge::{
     Client as EventBridge,
@@ -16,7 +16,7 @@ use tokio::{
     net::TcpListener,
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     sync::{Semaphore, SemaphorePermit},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 /// Longer than anything here takes; it only ends a test that would wait for ever.
@@ -34,6 +34,11 @@ pub struct TestStack {
 impl TestStack {
     /// The stack of the repository's own template.
     pub async fn start(authentication: Authentication) -> Self {
+        Self::start_with(authentication, &[]).await
+    }
+
+    /// The same with other values for some of the template's parameters.
+    pub async fn start_with(authentication: Authentication, parameters: &[(&str, &str)]) -> Self {
         let turn = ONE_AT_A_TIME.acquire().await.expect("never closed");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -41,7 +46,10 @@ impl TestStack {
             .expect("the repository");
         let config = Config {
             template: repository.join("template.yaml"),
-            parameters: Default::default(),
+            parameters: parameters
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             authentication,
             functions: Functions::Build { release: false },
             environment: Default::default(),
@@ -57,6 +65,13 @@ impl TestStack {
             running,
             _turn: turn,
         }
+    }
+
+    /// The one port that serves everything.
+    pub fn address(&self) -> SocketAddr {
+        let endpoint = &self.running.addresses().endpoint;
+        let address = endpoint.strip_prefix("http://").expect("an address");
+        address.parse().expect("an address")
     }
 
     /// `herald` with these arguments, for this stack.
@@ -261,4 +276,14 @@ pub fn json_lines(text: &str) -> Vec<Value> {
 pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
     let waited = timeout(PATIENCE, future).await;
     waited.unwrap_or_else(|_| panic!("waited in vain until {what}"))
+}
+
+/// Waits until a condition holds.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let polled = async {
+        while !condition() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    in_time(what, polled).await;
 }

@@ -1,7 +1,12 @@
 //! The command line tool, end to end: the real binary, against the local stack with the real functions.
 #![allow(missing_docs, unreachable_pub)]
 
+mod bench;
+mod connections;
 mod conversations;
+mod cost;
+mod counting_proxy;
+mod dead_letters;
 mod events;
 mod harness;
 mod messages;

@@ -56,9 +56,7 @@ impl ProxyResult {
 impl Gateway {
     /// Invokes the function behind a route and waits as long as the route allows.
     pub(super) async fn integrate(&self, route: &Route, event: &impl Serialize) -> Integrated {
-        let payload =
-            serde_json::to_vec(event).expect("an event is numbers, texts and maps of them");
-        let invocation = self.invoke.invoke(&route.function, payload.into());
+        let invocation = self.invoke(route, event);
         match tokio::time::timeout(route.integration_timeout, invocation).await {
             Ok(Invocation::Returned(result)) => Integrated::Returned(result),
             Ok(Invocation::Failed(_)) => Integrated::Failed,
@@ -68,5 +66,17 @@ impl Gateway {
                 Integrated::TimedOut
             }
         }
+    }
+
+    /// Invokes the function behind a route for whose answer nobody waits, however long it takes until there
+    /// is a process for it: when thousands of clients leave at once, each is told of.
+    pub(super) async fn tell(&self, route: &Route, event: &impl Serialize) {
+        self.invoke(route, event).await;
+    }
+
+    async fn invoke(&self, route: &Route, event: &impl Serialize) -> Invocation {
+        let payload =
+            serde_json::to_vec(event).expect("an event is numbers, texts and maps of them");
+        self.invoke.invoke(&route.function, payload.into()).await
     }
 }

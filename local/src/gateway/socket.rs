@@ -73,7 +73,7 @@ pub(super) async fn serve(
             connection_id = opening.connection_id,
             route = "$disconnect"
         );
-        gateway.integrate(route, &event).instrument(span).await;
+        gateway.tell(route, &event).instrument(span).await;
     }
 }
 

@@ -8,8 +8,11 @@
 //! time to be found.
 
 mod admission;
+mod inspection;
 mod renewal;
 mod subscriptions;
+
+pub use inspection::StoredConnection;
 
 use std::{num::NonZeroU32, time::SystemTime};
 

@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::Connection;
 use crate::{
     audience::{Audience, Range, slot},
-    ids::ConnectionId,
+    ids::{ConnectionId, EntityId},
     token_expiry::TokenExpiry,
 };
 
@@ -41,6 +41,15 @@ pub(super) const CONNECTION: &str = "C";
 
 /// When the token of a row's connection ends, in epoch seconds; a row without it has none.
 pub(super) const TOKEN_EXPIRES_AT: &str = "tokenExpiresAt";
+
+/// When a row may go, in epoch seconds.
+pub(super) const EXPIRES_AT: &str = "expiresAt";
+
+// On the row of the connection itself: when it was opened, in epoch milliseconds, and by whom.
+pub(super) const CONNECTED_AT: &str = "connectedAt";
+pub(super) const IP_ADDRESS: &str = "ipAddress";
+pub(super) const USER_AGENT: &str = "userAgent";
+pub(super) const USER_ID: &str = "userId";
 
 /// On the row of the connection itself: up to when its messages are charged, in epoch microseconds.
 pub(super) const CHARGED_UNTIL: &str = "messagesChargedUntil";
@@ -106,7 +115,7 @@ pub(super) fn membership(
     token_expires_at: Option<TokenExpiry>,
 ) -> Row {
     let mut row = keys(connection, audience);
-    row.insert("expiresAt".to_owned(), expires_at(connected_at));
+    row.insert(EXPIRES_AT.to_owned(), expires_at(connected_at));
     if let Some(expiry) = token_expires_at {
         row.insert(TOKEN_EXPIRES_AT.to_owned(), number(expiry.epoch_seconds()));
     }
@@ -123,15 +132,15 @@ pub(super) fn connection(connection: &Connection) -> Row {
     );
     let connected_at = since_epoch(connection.connected_at).as_millis();
     row.insert("connectionId".to_owned(), text(connection.id.as_str()));
-    row.insert("connectedAt".to_owned(), number(connected_at));
+    row.insert(CONNECTED_AT.to_owned(), number(connected_at));
     let user = connection
         .user
         .as_ref()
         .map(|user| user.as_str().to_owned());
     for (name, value) in [
-        ("ipAddress", connection.ip_address.clone()),
-        ("userAgent", connection.user_agent.clone()),
-        ("userId", user),
+        (IP_ADDRESS, connection.ip_address.clone()),
+        (USER_AGENT, connection.user_agent.clone()),
+        (USER_ID, user),
     ] {
         if let Some(value) = value {
             row.insert(name.to_owned(), text(value));
@@ -148,6 +157,21 @@ pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+/// The entity that a row subscribes its connection to; none if it is another row.
+pub(super) fn entity_of(sort_key: &str) -> Option<EntityId> {
+    EntityId::new(sort_key.strip_prefix("E#")?).ok()
+}
+
+/// The text of an attribute.
+pub(super) fn text_of<'a>(row: &'a Row, name: &str) -> Option<&'a str> {
+    row.get(name)?.as_s().ok().map(String::as_str)
+}
+
+/// The number of an attribute, if it is a whole one.
+pub(super) fn number_of(row: &Row, name: &str) -> Option<u64> {
+    row.get(name)?.as_n().ok()?.parse().ok()
+}
+
 /// The sort key of a row.
 pub(super) fn into_sort_key(mut row: Row) -> Option<String> {
     match row.remove("sk")? {
@@ -158,8 +182,7 @@ pub(super) fn into_sort_key(mut row: Row) -> Option<String> {
 
 /// When the token of a row's connection ends.
 pub(super) fn token_expiry(row: &Row) -> Option<TokenExpiry> {
-    let seconds = row.get(TOKEN_EXPIRES_AT)?.as_n().ok()?.parse().ok()?;
-    Some(TokenExpiry::from_epoch_seconds(seconds))
+    number_of(row, TOKEN_EXPIRES_AT).map(TokenExpiry::from_epoch_seconds)
 }
 
 /// When the rows of a connection may go, in epoch seconds, as DynamoDB's time to live wants it.
@@ -174,7 +197,6 @@ pub(super) fn since_epoch(time: SystemTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::EntityId;
 
     fn connection_id(text: &str) -> ConnectionId {
         ConnectionId::new(text).expect("an id")

@@ -1,5 +1,7 @@
 //! How a connection ends, and what `$disconnect` is told.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use herald_local::gateway::Faults;
 use serde_json::{Value, json};
@@ -111,6 +113,28 @@ async fn a_refused_connection_is_not_disconnected() {
     drop(gateway.connect().await);
     disconnects.recv().await.unwrap();
     assert_eq!(gateway.events("$disconnect").len(), 1);
+}
+
+/// See docs/local-vs-aws.md: "Invocations wait for a process".
+#[tokio::test]
+async fn a_disconnect_that_has_to_wait_is_not_given_up() {
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let long_after_the_limit = Duration::from_millis(50);
+    let disconnected = move |event| {
+        let tell = tell.clone();
+        async move {
+            tokio::time::sleep(long_after_the_limit).await;
+            tell.send(event).unwrap();
+            status(200).await
+        }
+    };
+    let gateway = TestGateway::builder()
+        .add("$disconnect", false, Duration::from_millis(1), disconnected)
+        .start()
+        .await;
+    drop(gateway.connect().await);
+    let told = tokio::time::timeout(Duration::from_secs(60), told.recv()).await;
+    assert!(told.unwrap().is_some());
 }
 
 /// Checklist item 15.

@@ -1,0 +1,155 @@
+//! Who subscribes to what, and which event is for whom and when: decided before anything is done.
+
+use std::time::Duration;
+
+/// What a run does. Connections, entities and events are known by their numbers, from 0.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// How many connections there are, at least 1.
+    pub(super) connections: usize,
+    /// How many entities there are, at least 1.
+    pub(super) entities: usize,
+    /// How many of them each connection subscribes to, between 1 and all.
+    pub(super) subscriptions: usize,
+    /// How many events are published a second, more than none.
+    pub(super) rate: f64,
+    /// For how long.
+    pub(super) duration: Duration,
+    /// Who publishes them.
+    pub(super) publisher: Publisher,
+}
+
+/// Who publishes events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Publisher {
+    /// The bench itself, with `PutEvents`.
+    Bus,
+    /// The connections, in turn, with `sendMessage`. A sender gets its own message from nobody.
+    Clients,
+}
+
+impl Plan {
+    /// How many events are published in all.
+    pub(super) fn events(&self) -> usize {
+        // Beyond what a number can hold there is no time to publish them.
+        (self.rate * self.duration.as_secs_f64()).ceil() as usize
+    }
+
+    /// How many events should be published so long after the start.
+    pub(super) fn due(&self, elapsed: Duration) -> usize {
+        let due = (self.rate * elapsed.as_secs_f64()).floor() as usize + 1;
+        due.min(self.events())
+    }
+
+    /// When an event is due, after the start.
+    pub(super) fn due_at(&self, event: usize) -> Duration {
+        Duration::from_secs_f64(event as f64 / self.rate)
+    }
+
+    /// The entity that an event is about: each in turn.
+    pub(super) fn entity_of(&self, event: usize) -> usize {
+        event % self.entities
+    }
+
+    /// The connection that sends an event, if connections do.
+    pub(super) fn sender_of(&self, event: usize) -> Option<usize> {
+        (self.publisher == Publisher::Clients).then_some(event % self.connections)
+    }
+
+    /// The entities that a connection subscribes to: neighbours, so that every entity has as many
+    /// subscribers as any other, or one more.
+    pub(super) fn entities_of(&self, connection: usize) -> impl Iterator<Item = usize> {
+        let first = self.first_entity_of(connection);
+        (first..first + self.subscriptions).map(|entity| entity % self.entities)
+    }
+
+    /// Which of the subscriptions of all connections is the one of a connection to an entity; none if it
+    /// has no such.
+    pub(super) fn subscription(&self, connection: usize, entity: usize) -> Option<usize> {
+        let place = (entity + self.entities - self.first_entity_of(connection)) % self.entities;
+        (place < self.subscriptions).then_some(connection * self.subscriptions + place)
+    }
+
+    fn first_entity_of(&self, connection: usize) -> usize {
+        connection * self.subscriptions % self.entities
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: Plan = Plan {
+        connections: 10,
+        entities: 4,
+        subscriptions: 3,
+        rate: 100.0,
+        duration: Duration::from_secs(2),
+        publisher: Publisher::Bus,
+    };
+
+    #[test]
+    fn subscribers_are_spread_evenly_over_the_entities() {
+        for (connections, entities, subscriptions) in
+            [(10, 4, 3), (10, 4, 4), (1, 1, 1), (7, 3, 1), (5000, 100, 2)]
+        {
+            let plan = Plan {
+                connections,
+                entities,
+                subscriptions,
+                ..PLAN
+            };
+            let mut subscribers = vec![0; entities];
+            for connection in 0..connections {
+                for entity in plan.entities_of(connection) {
+                    subscribers[entity] += 1;
+                }
+            }
+            let least = subscribers.iter().min().expect("an entity");
+            let most = subscribers.iter().max().expect("an entity");
+            assert!(*least > 0 && most - least <= 1, "{plan:?}: {subscribers:?}");
+        }
+    }
+
+    #[test]
+    fn every_subscription_has_a_number_of_its_own() {
+        let mut seen = vec![false; PLAN.connections * PLAN.subscriptions];
+        for connection in 0..PLAN.connections {
+            let entities: Vec<_> = PLAN.entities_of(connection).collect();
+            for entity in 0..PLAN.entities {
+                let subscription = PLAN.subscription(connection, entity);
+                assert_eq!(subscription.is_some(), entities.contains(&entity));
+                if let Some(subscription) = subscription {
+                    assert!(!std::mem::replace(&mut seen[subscription], true));
+                }
+            }
+        }
+        assert!(seen.into_iter().all(|seen| seen));
+    }
+
+    #[test]
+    fn events_are_due_at_their_rate_and_no_more_than_all() {
+        for (milliseconds, due) in [
+            (0, 1),
+            (9, 1),
+            (10, 2),
+            (1000, 101),
+            (1999, 200),
+            (9999, 200),
+        ] {
+            assert_eq!(PLAN.due(Duration::from_millis(milliseconds)), due);
+        }
+        assert_eq!(PLAN.events(), 200);
+        assert_eq!(PLAN.due_at(150), Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn connections_send_in_turn_if_they_do() {
+        let by_clients = Plan {
+            publisher: Publisher::Clients,
+            ..PLAN
+        };
+        assert_eq!(PLAN.sender_of(12), None);
+        assert_eq!(by_clients.sender_of(12), Some(2));
+    }
+}

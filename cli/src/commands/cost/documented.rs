@@ -1,0 +1,119 @@
+//! `docs/cost.md` and this tool say the same: its prices are those of the built-in table, and its worked bills
+//! come out to the cent.
+
+use std::{fs, path::Path, time::Duration};
+
+use super::{
+    bill::Bill,
+    prices::{Price, Prices},
+    usage::{Events, Usage},
+};
+
+/// The columns of the worked bills: connections, and the audience of their events.
+const WORKED: [(f64, f64); 3] = [(100.0, 10.0), (10_000.0, 100.0), (1_000_000.0, 1_000.0)];
+
+#[test]
+fn the_worked_bills_come_out_to_the_cent() {
+    let rows = table(&document(), "USD a month");
+    let prices = Prices::read(None).expect("a table");
+    for (column, (connections, audience)) in WORKED.into_iter().enumerate() {
+        let bill = Bill::new(&worked(connections, audience), &prices);
+        let documented = |label: &str| {
+            let row = rows.iter().find(|row| row[0].starts_with(label));
+            number(&row.unwrap_or_else(|| panic!("no row {label}"))[column + 1])
+        };
+        for line in &bill.lines {
+            let label = match line.name {
+                "whatever happens" => line.unit.as_str(),
+                name => name,
+            };
+            let cents = line.usd.cents() / 100.0;
+            assert_eq!(documented(label), cents, "{label} of {connections}");
+        }
+        assert_eq!(
+            rows.len(),
+            bill.lines.len() + 3,
+            "a row too many or too few"
+        );
+        assert_eq!(documented("**all**"), bill.all.cents() / 100.0);
+        let without_pings = bill.all_without_pings.expect("there are pings");
+        assert_eq!(
+            documented("all, without pings"),
+            without_pings.cents() / 100.0
+        );
+        assert_eq!(
+            Some(documented("**for each connection**")),
+            bill.for_each_connection
+        );
+    }
+}
+
+#[test]
+fn the_documented_prices_are_those_of_the_table() {
+    let rows = table(&document(), "Item");
+    let prices = Prices::read(None).expect("a table");
+    for price in prices.all() {
+        let row = rows
+            .iter()
+            .find(|row| row[0] == price.item)
+            .unwrap_or_else(|| panic!("no row {:?}", price.item));
+        check(price, &row[1], &row[2]);
+    }
+    assert_eq!(rows.len(), prices.all().len(), "a row too many");
+    let said = format!(
+        "{}, US dollars, without free tiers and taxes",
+        prices.region
+    );
+    assert!(document().contains(&said), "{said}");
+}
+
+fn check(price: &Price, documented: &str, source: &str) {
+    let item = &price.item;
+    let (usd, unit) = documented.split_once(' ').unwrap_or((documented, ""));
+    assert_eq!(number(usd), price.usd, "{item}");
+    assert_eq!(unit.starts_with("/ M"), price.per == 1e6, "{item}");
+    let found = match (&price.source, &price.date) {
+        (Some(source), Some(date)) => format!("{source}, {date}"),
+        _ => "*unverified*".to_owned(),
+    };
+    assert!(source.starts_with(&found), "{item}: {source}");
+    assert_eq!(source.contains("*unverified*"), !price.verified, "{item}");
+}
+
+fn worked(connections: f64, audience: f64) -> Usage {
+    Usage {
+        connections,
+        events: Events::PushesADay(100.0),
+        audience,
+        subscriptions: 5.0,
+        message_bytes: 500.0,
+        ping_every: Some(Duration::from_secs(9 * 60)),
+        messages_a_day: 0.0,
+    }
+}
+
+fn document() -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cost.md");
+    fs::read_to_string(file).expect("docs/cost.md")
+}
+
+/// The rows of the first table whose first column has this heading.
+fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
+    let start = format!("| {heading} |");
+    let lines = document
+        .lines()
+        .skip_while(|line| !line.starts_with(&start));
+    let rows = lines.skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells = row.trim_matches('|').split('|');
+        cells.map(|cell| cell.trim().to_owned()).collect()
+    })
+    .collect()
+}
+
+fn number(text: &str) -> f64 {
+    let digits = text.replace([',', '*'], "");
+    digits
+        .parse()
+        .unwrap_or_else(|_| panic!("no number: {text}"))
+}

@@ -1,0 +1,240 @@
+//! From what a stack is used for to the work that AWS bills in a month: the formula of `docs/cost.md`.
+//! It knows no price.
+
+use std::time::Duration;
+
+/// The month of every figure here.
+pub(super) const DAYS: f64 = 30.0;
+
+const MINUTES: f64 = DAYS * 24.0 * 60.0;
+
+/// A connection lasts two hours at the most, so one that is always open connects as often in a month.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+const CONNECTS: f64 = MINUTES / 120.0;
+
+/// Each connect runs the authorizer, `connect` and later `disconnect`.
+const INVOCATIONS_FOR_CONNECT: f64 = 3.0;
+
+/// The memory of the functions in the template, in GB.
+const SMALL_FUNCTION_GB: f64 = 0.25;
+const NOTIFIER_GB: f64 = 0.5;
+
+/// Assumed, in seconds.
+const SMALL_FUNCTION_TIME: f64 = 0.005;
+const LEAST_NOTIFIER_TIME: f64 = 0.05;
+
+/// Measured locally, a second, with 100 posts at a time of 20 ms each.
+const POSTS: f64 = 4400.0;
+
+/// Every row is in the table and in its index, and each of the two is a write.
+const WRITES_OF_ROW: f64 = 2.0;
+/// The rows of a connection beside its subscriptions: its own, and its user's.
+const ROWS_OF_CONNECTION: f64 = 2.0;
+/// A subscription is a row, is counted on the connection's row, and is charged there as a message.
+const WRITES_FOR_SUBSCRIBE: f64 = WRITES_OF_ROW + 2.0;
+/// A message is charged on the connection's row.
+const WRITES_FOR_MESSAGE: f64 = 1.0;
+
+/// The user's connections are counted at the connect (a half), the rows are read at the disconnect.
+const READS_FOR_CONNECT: f64 = 1.5;
+/// A row of the index whose entity's id is a UUID: `docs/delivery.md`.
+const INDEX_ROW_BYTES: f64 = 162.0;
+/// What half a read unit reads, eventually consistent.
+const HALF_READ_BYTES: f64 = 4096.0;
+
+/// It is sent, received and deleted.
+const QUEUE_REQUESTS_FOR_DELIVERY: f64 = 3.0;
+/// Of Lambda's pollers, while there is nothing.
+const QUEUE_REQUESTS_WHEN_IDLE: f64 = 650_000.0;
+
+/// What counts as one, in bytes.
+const GATEWAY_STEP: f64 = 32.0 * 1024.0;
+const QUEUE_STEP: f64 = 64.0 * 1024.0;
+const BUS_STEP: f64 = 64.0 * 1024.0;
+
+/// Assumed, in bytes: a reply to a client, and the log of an invocation.
+const REPLY_BYTES: f64 = 150.0;
+const LOG_BYTES: f64 = 1000.0;
+
+const GB: f64 = 1e9;
+
+/// What a stack is used for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Usage {
+    /// How many connections are open on average.
+    pub(super) connections: f64,
+    /// What comes over EventBridge.
+    pub(super) events: Events,
+    /// How many connections one event or message is for.
+    pub(super) audience: f64,
+    /// How many entities each connection is subscribed to.
+    pub(super) subscriptions: f64,
+    /// How many bytes a pushed frame has.
+    pub(super) message_bytes: f64,
+    /// How often a connection pings; none: never.
+    pub(super) ping_every: Option<Duration>,
+    /// How many messages each connection sends a day.
+    pub(super) messages_a_day: f64,
+}
+
+/// How much comes over EventBridge.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Events {
+    /// So many events a day.
+    ADay(f64),
+    /// As many as it takes for each connection to get so many pushes a day.
+    PushesADay(f64),
+}
+
+/// What AWS bills in a month.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Work {
+    pub(super) connection_minutes: f64,
+    pub(super) gateway_messages: f64,
+    pub(super) lambda_requests: f64,
+    pub(super) lambda_gb_seconds: f64,
+    pub(super) write_units: f64,
+    pub(super) read_units: f64,
+    pub(super) queue_requests: f64,
+    pub(super) bus_events: f64,
+    pub(super) log_gb: f64,
+    pub(super) out_gb: f64,
+}
+
+impl Usage {
+    /// The work of a month.
+    pub(super) fn work(&self) -> Work {
+        let connects = self.connections * CONNECTS;
+        let subscribes = connects * self.subscriptions;
+        let pings = self.ping_every.map_or(0.0, |pause| {
+            self.connections * MINUTES * 60.0 / pause.as_secs_f64()
+        });
+        let messages = self.connections * self.messages_a_day * DAYS;
+        let requests = pings + subscribes + messages;
+
+        let events = self.events_a_month();
+        let deliveries = events + messages;
+        let pushes = deliveries * self.audience;
+        let small_invocations = requests + INVOCATIONS_FOR_CONNECT * connects;
+        let invocations = small_invocations + deliveries;
+        let notifier_time = LEAST_NOTIFIER_TIME.max(self.audience / POSTS);
+        let audience_reads = (self.audience * INDEX_ROW_BYTES / HALF_READ_BYTES).ceil() / 2.0;
+        let rows_deleted = connects * (ROWS_OF_CONNECTION + self.subscriptions);
+
+        Work {
+            connection_minutes: self.connections * MINUTES,
+            // A message is as large on its way in as on its way out; every other request is small.
+            gateway_messages: (pings + subscribes + requests)
+                + (messages + pushes) * self.steps(GATEWAY_STEP),
+            lambda_requests: invocations,
+            lambda_gb_seconds: SMALL_FUNCTION_GB * SMALL_FUNCTION_TIME * small_invocations
+                + NOTIFIER_GB * notifier_time * deliveries,
+            write_units: connects * ROWS_OF_CONNECTION * WRITES_OF_ROW
+                + subscribes * WRITES_FOR_SUBSCRIBE
+                + messages * WRITES_FOR_MESSAGE
+                + rows_deleted * WRITES_OF_ROW,
+            read_units: connects * READS_FOR_CONNECT + deliveries * audience_reads,
+            queue_requests: deliveries * QUEUE_REQUESTS_FOR_DELIVERY * self.steps(QUEUE_STEP)
+                + QUEUE_REQUESTS_WHEN_IDLE,
+            bus_events: events * self.steps(BUS_STEP),
+            log_gb: invocations * LOG_BYTES / GB,
+            out_gb: (pushes * self.message_bytes + requests * REPLY_BYTES) / GB,
+        }
+    }
+
+    fn events_a_month(&self) -> f64 {
+        DAYS * match self.events {
+            Events::ADay(events) => events,
+            Events::PushesADay(pushes) => pushes * self.connections / self.audience,
+        }
+    }
+
+    /// As how many a message counts that is billed in steps of so many bytes.
+    fn steps(&self, step: f64) -> f64 {
+        (self.message_bytes / step).ceil().max(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Usage = Usage {
+        connections: 0.0,
+        events: Events::ADay(0.0),
+        audience: 1.0,
+        subscriptions: 0.0,
+        message_bytes: 500.0,
+        ping_every: None,
+        messages_a_day: 0.0,
+    };
+
+    #[test]
+    fn nobody_connected_costs_the_pollers_alone() {
+        let work = NOTHING.work();
+        assert_eq!(work.queue_requests, 650_000.0);
+        assert_eq!(work.gateway_messages + work.lambda_requests, 0.0);
+        assert_eq!(work.write_units + work.read_units + work.out_gb, 0.0);
+    }
+
+    #[test]
+    fn events_are_told_directly_or_by_what_each_connection_gets() {
+        let usage = Usage {
+            connections: 1000.0,
+            audience: 50.0,
+            ..NOTHING
+        };
+        let events = |events| Usage { events, ..usage }.work();
+        assert_eq!(
+            events(Events::ADay(200.0)),
+            events(Events::PushesADay(10.0))
+        );
+        assert_eq!(events(Events::ADay(200.0)).bus_events, 6000.0);
+    }
+
+    #[test]
+    fn a_message_counts_by_its_size() {
+        for (bytes, gateway, queue, bus) in [
+            (1.0, 1.0, 3.0, 1.0),
+            (32_768.0, 1.0, 3.0, 1.0),
+            (32_769.0, 2.0, 3.0, 1.0),
+            (65_537.0, 3.0, 6.0, 2.0),
+            (131_072.0, 4.0, 6.0, 2.0),
+        ] {
+            let work = Usage {
+                events: Events::ADay(1.0 / DAYS),
+                message_bytes: bytes,
+                ..NOTHING
+            }
+            .work();
+            let counted = (
+                work.gateway_messages,
+                work.queue_requests - QUEUE_REQUESTS_WHEN_IDLE,
+                work.bus_events,
+            );
+            assert_eq!(counted, (gateway, queue, bus), "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn a_message_is_a_request_and_a_delivery_without_the_bus() {
+        let connected = Usage {
+            connections: 1.0,
+            audience: 10.0,
+            ..NOTHING
+        };
+        let sending = Usage {
+            messages_a_day: 1.0,
+            ..connected
+        };
+        let (before, after) = (connected.work(), sending.work());
+        // It, its reply and ten pushes, thirty times.
+        assert_eq!(after.gateway_messages - before.gateway_messages, 360.0);
+        assert_eq!(after.lambda_requests - before.lambda_requests, 60.0);
+        assert_eq!(after.write_units - before.write_units, 30.0);
+        assert_eq!(after.read_units - before.read_units, 15.0);
+        assert_eq!(after.queue_requests - before.queue_requests, 90.0);
+        assert_eq!(after.bus_events, 0.0);
+    }
+}

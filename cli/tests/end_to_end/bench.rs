@@ -1,0 +1,207 @@
+//! `herald bench`: what it reports is what came over the wire.
+
+use herald_local::{Authentication, gateway, sqs};
+use serde_json::Value;
+
+use crate::{
+    counting_proxy::{CountingProxy, Pushes},
+    harness::{Ended, TestStack, until},
+};
+
+/// 20 connections, each to 2 of 4 entities, so that each of 60 events is for 10 of them.
+const SMALL: [&str; 11] = [
+    "bench",
+    "--connections",
+    "20",
+    "--entities",
+    "4",
+    "--subscriptions",
+    "2",
+    "--rate",
+    "60",
+    "--duration",
+    "1s",
+];
+const EVENTS: u64 = 60;
+const EXPECTED: u64 = 600;
+
+/// A run through a proxy that counts.
+struct Measured {
+    ended: Ended,
+    report: Value,
+    wire: Pushes,
+}
+
+impl Measured {
+    async fn run(stack: &TestStack, kind: &str, arguments: &[&str]) -> Self {
+        let proxy = CountingProxy::start(stack.address()).await;
+        let address = proxy.web_socket();
+        let through_the_proxy = ["--json", "--web-socket", &address];
+        let arguments = [arguments, &through_the_proxy].concat();
+        let ended = stack.herald(&arguments).run("").await;
+        let report = serde_json::from_str(&ended.stdout);
+        Self {
+            report: report.unwrap_or_else(|_| panic!("no report: {}", ended.stderr)),
+            ended,
+            wire: proxy.pushes(kind),
+        }
+    }
+
+    fn deliveries(&self, name: &str) -> u64 {
+        self.report["deliveries"][name].as_u64().expect("a number")
+    }
+
+    /// What holds however much goes wrong.
+    fn adds_up(&self, expected: u64) {
+        let deliveries = |name| self.deliveries(name);
+        assert_eq!(deliveries("expected"), expected);
+        assert_eq!(deliveries("delivered") + deliveries("lost"), expected);
+        assert_eq!(deliveries("delivered"), self.wire.distinct);
+        assert_eq!(
+            deliveries("delivered") + deliveries("repeated"),
+            self.wire.all
+        );
+        assert_eq!(deliveries("unexpected"), 0);
+    }
+}
+
+#[tokio::test]
+async fn everything_is_delivered_once_when_nothing_goes_wrong() {
+    let stack = TestStack::start(Authentication::Open).await;
+    let measured = Measured::run(&stack, "Entity Updated", &SMALL).await;
+    measured.adds_up(EXPECTED);
+    assert_eq!(measured.deliveries("lost"), 0);
+    assert_eq!(measured.deliveries("repeated"), 0);
+    assert_eq!(measured.ended.code, Some(0), "{}", measured.ended.stderr);
+    let Measured { report, .. } = &measured;
+    assert_eq!(report["connections"]["open"], 20);
+    assert_eq!(report["events"]["published"], EVENTS);
+    let latency = |name: &str| report["latency"][name].as_f64().expect("milliseconds");
+    let ascending = ["p50", "p90", "p99", "p99.9", "max"].map(latency);
+    assert!(ascending[0] > 0.0 && ascending.is_sorted(), "{ascending:?}");
+
+    let report = stack.done(&SMALL).await;
+    assert!(report.contains("600 of 600 expected, 0 lost"), "{report}");
+    // The counts of the chart's bars are those of the deliveries.
+    let bars = report
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("<= "));
+    let counts = bars.map(|bar| bar.split_whitespace().rev().nth(2).expect("a count"));
+    let sum: u64 = counts
+        .map(|count| count.parse::<u64>().expect("a count"))
+        .sum();
+    assert_eq!(sum, EXPECTED, "{report}");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_in_the_report() {
+    let stack = TestStack::start(Authentication::Open).await;
+    stack.running.queues().set_faults(sqs::Faults {
+        duplicates: 0.5,
+        shuffle: true,
+    });
+    let measured = Measured::run(&stack, "Entity Updated", &SMALL).await;
+    measured.adds_up(EXPECTED);
+    assert!(measured.deliveries("repeated") > 0, "{}", measured.report);
+    assert_eq!(measured.deliveries("lost"), 0);
+    assert_eq!(measured.ended.code, Some(0), "{}", measured.ended.stderr);
+    stack.running.queues().set_faults(sqs::Faults::default());
+
+    for (gone, code) in [(0.1, 5), (1.0, 1)] {
+        stack.running.gateway().set_faults(gateway::Faults {
+            gone,
+            ..gateway::Faults::default()
+        });
+        let arguments = [&SMALL[..], &["--drain", "3s"]].concat();
+        let measured = Measured::run(&stack, "Entity Updated", &arguments).await;
+        measured.adds_up(EXPECTED);
+        let lost = measured.deliveries("lost");
+        assert!(lost > 0, "{}", measured.report);
+        assert_eq!(lost == EXPECTED, gone == 1.0);
+        assert_eq!(measured.ended.code, Some(code), "{}", measured.ended.stderr);
+        let said = format!("{lost} of {EXPECTED} deliveries were lost");
+        assert!(
+            measured.ended.stderr.contains(&said),
+            "{}",
+            measured.ended.stderr
+        );
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn clients_publish_and_each_is_a_user_of_its_own_where_that_matters() {
+    let one = [("ConnectionsPerUser", "1")];
+    let stack = TestStack::start_with(Authentication::Secret, &one).await;
+    // Each message goes to an entity with five subscribers, one of whom sends it.
+    let arguments = [
+        "bench",
+        "-c",
+        "10",
+        "-e",
+        "2",
+        "-s",
+        "1",
+        "-r",
+        "20",
+        "-d",
+        "1s",
+        "--by-clients",
+    ];
+    let measured = Measured::run(&stack, "message", &arguments).await;
+    measured.adds_up(80);
+    assert_eq!(measured.deliveries("lost"), 0);
+    assert_eq!(measured.ended.code, Some(0), "{}", measured.ended.stderr);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_it_early_with_a_report() {
+    let stack = TestStack::start(Authentication::Open).await;
+    let long = [
+        "bench", "-c", "2", "-e", "1", "-r", "20", "-d", "1h", "--json",
+    ];
+    let bench = stack.herald(&long).start();
+    // It has published something when there is a connection that got something: then it is in the middle.
+    let gateway = stack.running.gateway();
+    until("both are connected", || {
+        gateway.open_connections().len() == 2
+    })
+    .await;
+    let queues = stack.running.queues();
+    let queue = queues
+        .with_name("herald-local-NotificationQueue")
+        .expect("a queue");
+    until("something is published", || queues.ever_sent(queue) > 3).await;
+    bench.signal("INT").await;
+    let ended = bench.ended().await;
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    let report: Value = serde_json::from_str(&ended.stdout).expect("a report");
+    assert_eq!(report["interrupted"], true);
+    let published = report["events"]["published"].as_u64().expect("a number");
+    assert!(published > 3 && published < 72_000);
+    assert_eq!(report["deliveries"]["expected"], 2 * published);
+    assert_eq!(report["deliveries"]["lost"], 0);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_measured_is_wrong_usage() {
+    let stack = TestStack::start(Authentication::Open).await;
+    for (arguments, words) in [
+        (
+            &["-c", "1", "-e", "1", "-s", "2"][..],
+            "cannot subscribe to 2 of 1 entities",
+        ),
+        (&["-c", "2", "-e", "5", "-s", "2"], "without a subscriber"),
+        (&["-c", "900000", "-e", "1"], "`ulimit -n 900064`"),
+        (&["-r", "0"], "write a number from 0.001"),
+    ] {
+        let arguments = [&["bench"], arguments].concat();
+        let ended = stack.herald(&arguments).run("").await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}");
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+    stack.stop().await;
+}

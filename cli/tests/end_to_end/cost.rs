@@ -1,0 +1,83 @@
+//! `herald cost`. The figures are held to `docs/cost.md` beside the code.
+
+use std::fs;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{Ended, herald};
+
+async fn cost(arguments: &[&str]) -> Ended {
+    herald(&[&["cost"], arguments].concat()).run("").await
+}
+
+#[tokio::test]
+async fn a_bill_is_the_same_for_people_and_for_programs() {
+    let worked = ["--connections", "10000", "--audience", "100"];
+    let table = cost(&worked).await;
+    assert_eq!(table.code, Some(0), "{}", table.stderr);
+    let rows: Vec<_> = table.stdout.lines().collect();
+    assert!(
+        rows.iter()
+            .any(|row| row.starts_with("all ") && row.ends_with(" 419.42"))
+    );
+
+    let bill = cost(&[&worked[..], &["--json"]].concat()).await;
+    let bill: Value = serde_json::from_str(&bill.stdout).expect("one line of JSON");
+    assert_eq!(bill["all"], 419.42);
+    let lines = bill["lines"].as_array().expect("lines");
+    for line in lines {
+        let name = line["name"].as_str().expect("a name");
+        assert!(rows.iter().any(|row| row.starts_with(name)), "{name}");
+    }
+    let prices = bill["prices"].as_array().expect("prices");
+    assert!(prices.iter().any(|price| price["verified"] == false));
+}
+
+#[tokio::test]
+async fn prices_of_ones_own_begin_with_those_that_come_along() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("prices.toml");
+    let file = file.to_str().expect("UTF-8");
+    let printed = cost(&["--print-prices"]).await.stdout;
+    let minutes = "usd = 0.25";
+    assert!(printed.contains(minutes), "{printed}");
+    fs::write(file, printed.replace(minutes, "usd = 2.5")).expect("written");
+    let bill = cost(&["--connections", "1000", "--prices", file, "--json"]).await;
+    let bill: Value = serde_json::from_str(&bill.stdout).expect("one line of JSON");
+    assert_eq!(bill["lines"][0]["usd"], 108.0);
+
+    fs::write(file, "region = 'here'").expect("written");
+    for (file, words) in [
+        (
+            file,
+            "is no price table: begin with what --print-prices prints",
+        ),
+        ("/nowhere", "failed to read the prices in /nowhere"),
+    ] {
+        let ended = cost(&["--connections", "1", "--prices", file]).await;
+        assert_eq!(ended.code, Some(1));
+        assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn what_makes_no_bill_is_wrong_usage() {
+    for arguments in [
+        &[][..],
+        &["--connections", "-1"],
+        &["--connections", "1", "--audience", "0"],
+        &["--connections", "1", "--ping-every", "9"],
+        &["--connections", "1", "--pushes-a-day", "many"],
+        &[
+            "--connections",
+            "1",
+            "--pushes-a-day",
+            "1",
+            "--events-a-day",
+            "1",
+        ],
+    ] {
+        assert_eq!(cost(arguments).await.code, Some(2), "{arguments:?}");
+    }
+}

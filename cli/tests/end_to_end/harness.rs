@@ -2,11 +2,9 @@
 
 use std::{net::SocketAddr, path::Path, process::Stdio, sync::LazyLock, time::Duration};
 
-use aws_sdk_eventbridge::{
-    Client as EventBridge,
-    config::{BehaviorVersion, Credentials, Region},
-    types::PutEventsRequestEntry,
-};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_eventbridge::{Client as EventBridge, types::PutEventsRequestEntry};
 use aws_sdk_secretsmanager::Client as SecretsManager;
 use herald_local::{Authentication, Config, Functions, RunningStack, gateway::Limits};
 use serde_json::{Value, json};
@@ -88,18 +86,12 @@ impl TestStack {
 
     /// Closes every connection of a user, for good.
     pub async fn throw_out(&self, user: &str, reason: &str) {
-        let config = aws_sdk_eventbridge::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-            .endpoint_url(&self.running.addresses().endpoint)
-            .build();
         let detail = json!({"userId": user, "reason": reason, "reconnect": false});
         let entry = PutEventsRequestEntry::builder()
             .source("test")
             .detail_type("Disconnect User")
             .detail(detail.to_string());
-        let events = EventBridge::from_conf(config);
+        let events = EventBridge::new(&self.aws());
         let put = events.put_events().entries(entry.build()).send().await;
         assert_eq!(put.expect("events are taken").failed_entry_count(), 0);
     }
@@ -108,17 +100,22 @@ impl TestStack {
     pub async fn token_secret(&self) -> (String, String) {
         let stack = self.running.stack();
         let arn = &stack.outputs["TokenSecretArn"];
-        let config = aws_sdk_secretsmanager::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-            .endpoint_url(&self.running.addresses().endpoint)
-            .build();
-        let secrets = SecretsManager::from_conf(config);
+        let secrets = SecretsManager::new(&self.aws());
         let value = secrets.get_secret_value().secret_id(arn).send().await;
         let secret = value.expect("a secret").secret_string;
         let audience = stack.parameters["TokenAudience"].clone();
         (secret.expect("a text"), audience)
+    }
+
+    /// What leads to the stack's services.
+    fn aws(&self) -> SdkConfig {
+        let credentials = Credentials::new("local", "local", None, None, "test");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(&self.running.addresses().endpoint)
+            .build()
     }
 
     /// Ends the stack, and with it every process it started.

@@ -21,6 +21,7 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
         delete_item::builders::DeleteItemFluentBuilder,
+        query::builders::QueryFluentBuilder,
         update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     },
     types::{DeleteRequest, PutRequest, Select, WriteRequest},
@@ -81,6 +82,17 @@ impl ConnectionTable {
             .key("sk", text(sort_key))
     }
 
+    /// One page of a connection's rows, to be sent.
+    fn query_rows(&self, connection: &ConnectionId, start: Option<Row>) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :connection")
+            .expression_attribute_values(":connection", text(row::partition_key(connection)))
+            .set_exclusive_start_key(start)
+    }
+
     /// The keys of one page of a connection's rows, and where the next page starts.
     async fn read_rows(
         &self,
@@ -88,14 +100,8 @@ impl ConnectionTable {
         start: Option<Row>,
     ) -> Result<(Vec<Row>, Option<Row>), StoreError> {
         let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :connection")
-            .expression_attribute_values(":connection", text(row::partition_key(connection)))
+            .query_rows(connection, start)
             .projection_expression("pk, sk")
-            .set_exclusive_start_key(start)
             .send()
             .await
             .map_err(|error| failed("read the connection's rows", error))?;

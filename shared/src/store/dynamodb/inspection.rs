@@ -8,7 +8,7 @@ use crate::{
     store::{
         StoreError,
         batch_write::failed,
-        row::{self, Row, text},
+        row::{self, Row},
     },
     token_expiry::TokenExpiry,
 };
@@ -43,13 +43,7 @@ impl ConnectionTable {
         let mut start = None;
         loop {
             let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .key_condition_expression("pk = :connection")
-                .expression_attribute_values(":connection", text(row::partition_key(connection)))
-                .set_exclusive_start_key(start)
+                .query_rows(connection, start)
                 .send()
                 .await
                 .map_err(|error| failed("read the connection's rows", error))?;

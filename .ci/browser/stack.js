@@ -1,11 +1,6 @@
 // A `herald-local` of a test's own, which can be killed and started again in the same place.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-
-const repository = fileURLToPath(new URL('../../', import.meta.url));
+import { startHeraldLocal } from '../../web/tests/herald-local.js';
 
 /** Starts it on any port; it ends after the test. */
 export async function startStack(test, ...flags) {
@@ -17,8 +12,7 @@ export async function startStack(test, ...flags) {
 
 class Stack {
   #flags;
-  #process;
-  #ended;
+  #end;
 
   constructor(flags) {
     this.#flags = flags;
@@ -26,25 +20,15 @@ class Stack {
 
   /** Starts it, where it was if it has been there. */
   async start() {
-    const port = this.endpoint ? new URL(this.endpoint).port : '0';
-    const command = ['run', '--quiet', '-p', 'herald-local', '--', '--port', port, '--json', '--log', 'error'];
-    // On Unix, cargo becomes the program that it runs: a signal reaches herald-local.
-    this.#process = spawn('cargo', [...command, ...this.#flags], {
-      cwd: repository,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#ended = once(this.#process, 'exit');
-    const [line] = await Promise.race([
-      once(createInterface(this.#process.stdout), 'line'),
-      this.#ended.then(([code]) => Promise.reject(new Error(`herald-local ended with ${code}`))),
-    ]);
-    Object.assign(this, JSON.parse(line));
+    const port = this.endpoint && new URL(this.endpoint).port;
+    const { addresses, end } = await startHeraldLocal(this.#flags, port);
+    this.#end = end;
+    Object.assign(this, addresses);
   }
 
   /** Ends it, as a crash does. */
   async kill() {
-    this.#process.kill('SIGKILL');
-    await this.#ended;
+    await this.#end?.('SIGKILL');
   }
 
   /** Has SQS or another service do something. */

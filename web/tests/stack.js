@@ -1,30 +1,15 @@
 // A `herald-local` of a test's own, and what its tests ask of it.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-
 import WebSocket from 'ws';
 
 import { connect } from '../herald-client.js';
+import { startHeraldLocal } from './herald-local.js';
 import { Proxy } from './proxy.js';
-
-const repository = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Builds it if need be, and starts it on any port. */
 export async function startStack(...flags) {
-  const command = ['run', '--quiet', '-p', 'herald-local', '--', '--port', '0', '--json', '--log', 'error', ...flags];
-  const herald = spawn('cargo', command, { cwd: repository, stdio: ['ignore', 'pipe', 'inherit'] });
-  const ended = once(herald, 'exit');
-  const [line] = await Promise.race([
-    once(createInterface(herald.stdout), 'line'),
-    ended.then(([code]) => Promise.reject(new Error(`herald-local ended with ${code}`))),
-  ]);
-  return new Stack(JSON.parse(line), async () => {
-    herald.kill('SIGINT');
-    await ended;
-  });
+  const { addresses, end } = await startHeraldLocal(flags);
+  return new Stack(addresses, () => end('SIGINT'));
 }
 
 class Stack {

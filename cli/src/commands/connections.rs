@@ -8,7 +8,10 @@ use aws_sdk_apigatewaymanagement::Client as Management;
 use aws_sdk_dynamodb::{error::SdkError, operation::query::QueryError};
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Args, Subcommand};
-use herald_shared::store::{ConnectionTable, StoreError};
+use herald_shared::{
+    store::{ConnectionTable, StoreError},
+    token_expiry::TokenExpiry,
+};
 
 use super::until_interrupted;
 use crate::{
@@ -67,6 +70,12 @@ fn not_read(error: StoreError) -> Failure {
         Ok(error) => aws_failure("the table cannot be read", *error),
         Err(source) => anyhow::anyhow!("the table cannot be read: {source}").into(),
     }
+}
+
+/// When a token ends, as it is printed; none if no calendar goes so far.
+fn end_of(expiry: TokenExpiry) -> Option<String> {
+    let seconds = expiry.epoch_seconds().try_into().ok()?;
+    DateTime::from_timestamp(seconds, 0).map(moment)
 }
 
 /// A moment as it is printed: RFC 3339, in whole seconds.

@@ -1,6 +1,6 @@
 //! `herald connections inspect`: everything about one connection.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use aws_sdk_apigatewaymanagement::{
     Client as Management, operation::get_connection::GetConnectionOutput,
@@ -9,7 +9,7 @@ use clap::Args;
 use herald_shared::{ids::ConnectionId, store::StoredConnection};
 use serde::Serialize;
 
-use super::{management, moment, not_read, table};
+use super::{end_of, management, moment, not_read, table};
 use crate::{
     failure::Failure,
     output::{json, line},
@@ -146,14 +146,12 @@ impl From<GetConnectionOutput> for Gateway {
 
 impl From<StoredConnection> for Table {
     fn from(stored: StoredConnection) -> Self {
-        let expiry = stored.token_expires_at;
         Self {
             user_id: stored.user.map(String::from),
             connected_at: stored.connected_at.map(moment),
             ip_address: stored.ip_address,
             user_agent: stored.user_agent,
-            token_expires_at: expiry
-                .map(|expiry| moment(UNIX_EPOCH + Duration::from_secs(expiry.epoch_seconds()))),
+            token_expires_at: stored.token_expires_at.and_then(end_of),
             expires_at: stored.expires_at.map(moment),
             entities: stored.entities.into_iter().map(String::from).collect(),
         }

@@ -1,7 +1,5 @@
 //! `herald connections list`: the connections of an audience.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use herald_shared::{
@@ -11,7 +9,7 @@ use herald_shared::{
 };
 use serde::Serialize;
 
-use super::{moment, not_read, table};
+use super::{end_of, moment, not_read, table};
 use crate::{
     failure::Failure,
     output::{json, line, note},
@@ -154,11 +152,9 @@ impl Arguments {
         } else {
             None
         };
-        let expiry = recipient.token_expires_at;
         Ok(Some(Listed {
             connection_id: recipient.connection.into(),
-            token_expires_at: expiry
-                .map(|expiry| moment(UNIX_EPOCH + Duration::from_secs(expiry.epoch_seconds()))),
+            token_expires_at: recipient.token_expires_at.and_then(end_of),
             long,
         }))
     }

@@ -55,6 +55,24 @@ pub struct Config {
     pub faults: Faults,
 }
 
+impl Config {
+    /// A template and who runs its functions; everything else as a person gets it who asks for nothing:
+    /// nothing goes wrong, everybody is let in, and the tables are in memory.
+    pub fn new(template: impl Into<PathBuf>, functions: Functions) -> Self {
+        Self {
+            template: template.into(),
+            parameters: BTreeMap::new(),
+            authentication: Authentication::default(),
+            functions,
+            environment: BTreeMap::new(),
+            data: None,
+            limits: Limits::default(),
+            freeze: false,
+            faults: Faults::default(),
+        }
+    }
+}
+
 /// Who runs the functions.
 #[derive(Clone, Debug)]
 pub enum Functions {

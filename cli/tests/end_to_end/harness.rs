@@ -6,7 +6,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_eventbridge::{Client as EventBridge, types::PutEventsRequestEntry};
 use aws_sdk_secretsmanager::Client as SecretsManager;
-use herald_local::{Authentication, Config, Functions, RunningStack, gateway::Limits};
+use herald_local::{Authentication, Config, Functions, RunningStack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -42,19 +42,14 @@ impl TestStack {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .expect("the repository");
+        let template = repository.join("template.yaml");
         let config = Config {
-            template: repository.join("template.yaml"),
             parameters: parameters
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             authentication,
-            functions: Functions::Build { release: false },
-            environment: Default::default(),
-            data: None,
-            limits: Limits::default(),
-            freeze: false,
-            faults: Default::default(),
+            ..Config::new(template, Functions::Build { release: false })
         };
         let running = RunningStack::start(listener, config)
             .await

@@ -75,19 +75,15 @@ impl TestStack {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .expect("the repository");
+        let template = repository.join("template.yaml");
         let config = Config {
-            template: repository.join("template.yaml"),
             // Tests are not about the limits of a connection.
             parameters: [("MessagesPerSecond", "10000")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
             authentication,
-            functions: Functions::Build { release: false },
-            environment: Default::default(),
-            data: None,
             limits,
-            freeze: false,
-            faults: Default::default(),
+            ..Config::new(template, Functions::Build { release: false })
         };
         let running = RunningStack::start(listener, config)
             .await

@@ -19,7 +19,6 @@ use futures_util::{SinkExt, StreamExt};
 use herald_local::{
     Authentication, Config, Functions, RunningStack,
     faults::Faults,
-    gateway::Limits,
     issuer::TokenRequest,
     sqs::{MessageView, QueueId},
 };
@@ -481,18 +480,9 @@ fn with_parameters(mut config: Config, changed: &[(&str, &str)]) -> Config {
 
 /// The template, and the functions as `cargo test` built them.
 fn config() -> Config {
-    Config {
-        template: template(),
-        // Tests are about limits only where they say so.
-        parameters: parameters(&[("MessagesPerSecond", "10000")]),
-        authentication: Default::default(),
-        functions: Functions::Prebuilt(built()),
-        environment: Default::default(),
-        data: None,
-        limits: Limits::default(),
-        freeze: false,
-        faults: Default::default(),
-    }
+    let config = Config::new(template(), Functions::Prebuilt(built()));
+    // Tests are about limits only where they say so.
+    with_parameters(config, &[("MessagesPerSecond", "10000")])
 }
 
 /// The repository's own template, or the one that `HERALD_TEMPLATE` names.

@@ -7,7 +7,7 @@ use std::{
 
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bytes::Bytes;
-use herald_local::{Authentication, Config, Functions, RunningStack, gateway::Limits};
+use herald_local::{Authentication, Config, Functions, RunningStack};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
@@ -63,17 +63,8 @@ impl TestStack {
     /// Starts with the defaults changed.
     pub async fn run(change: impl FnOnce(&mut Config)) -> anyhow::Result<Self> {
         let binaries = binaries();
-        let mut config = Config {
-            template: template(),
-            parameters: Default::default(),
-            authentication: Authentication::Open,
-            functions: Functions::Prebuilt(binaries.path().to_owned()),
-            environment: Default::default(),
-            data: None,
-            limits: Limits::default(),
-            freeze: false,
-            faults: Default::default(),
-        };
+        let functions = Functions::Prebuilt(binaries.path().to_owned());
+        let mut config = Config::new(template(), functions);
         change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         Ok(Self {

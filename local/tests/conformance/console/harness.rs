@@ -4,8 +4,7 @@ use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
 use axum::http::{Method, StatusCode};
 use herald_local::{
-    Authentication, Config, Functions, RunningStack,
-    gateway::Limits,
+    Config, Functions, RunningStack,
     lambda::{Invocation, Invoke},
 };
 use serde_json::{Value, json};
@@ -80,17 +79,8 @@ impl TestStack {
     }
 
     async fn run(template: PathBuf, folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config {
-            template,
-            parameters: Default::default(),
-            authentication: Authentication::Open,
-            functions: Functions::Prebuilt(folder.path().to_owned()),
-            environment: Default::default(),
-            data: None,
-            limits: Limits::default(),
-            freeze: false,
-            faults: Default::default(),
-        };
+        let functions = Functions::Prebuilt(folder.path().to_owned());
+        let mut config = Config::new(template, functions);
         change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self {

@@ -9,8 +9,6 @@ use aws_sdk_dynamodb::{
 };
 use herald_local::{
     Config, Functions, RunningStack,
-    faults::Faults,
-    gateway::Limits,
     iam::Revoked,
     lambda::{Invocation, Invoke},
 };
@@ -111,20 +109,8 @@ impl TestStack {
         let file = folder.path().join("template.yaml");
         fs::write(&file, template)?;
         symlink(example("scripted_function"), folder.path().join("caller"))?;
-        let config = Config {
-            template: file,
-            parameters: Default::default(),
-            authentication: Default::default(),
-            functions: Functions::Prebuilt(folder.path().to_owned()),
-            environment: Default::default(),
-            data: None,
-            limits: Limits::default(),
-            freeze: false,
-            faults: Faults {
-                revoked,
-                ..Faults::default()
-            },
-        };
+        let mut config = Config::new(file, Functions::Prebuilt(folder.path().to_owned()));
+        config.faults.revoked = revoked;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let running = RunningStack::start(listener, config).await?;
         let credentials = credentials_of_function(&running).await;

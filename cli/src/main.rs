@@ -1,7 +1,6 @@
 //! `herald`: everything a person does with Herald from a terminal.
 
 mod arguments;
-mod back_off;
 mod commands;
 mod failure;
 mod output;

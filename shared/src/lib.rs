@@ -5,6 +5,7 @@
 //! a client can share ids and protocol without an AWS crate.
 
 pub mod audience;
+pub mod backoff;
 pub mod delivery;
 pub mod ids;
 pub mod in_full;

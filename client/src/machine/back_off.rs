@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use herald_shared::backoff::bound;
+
 use super::rules::Rules;
 
 /// How many delays there have been in a row.
@@ -17,12 +19,8 @@ pub(super) struct BackOff {
 impl BackOff {
     /// The next delay; `jitter` is the random share, at least 0 and less than 1.
     pub(super) fn next(&mut self, rules: &Rules, jitter: f64) -> Duration {
-        let factor = 2u32.saturating_pow(self.delays);
+        let bound = bound(rules.backoff_base, rules.backoff_cap, self.delays);
         self.delays = self.delays.saturating_add(1);
-        let bound = rules
-            .backoff_base
-            .saturating_mul(factor)
-            .min(rules.backoff_cap);
         share(bound, jitter)
     }
 

@@ -1,9 +1,8 @@
 //! How long to wait before trying again.
-//!
-//! Full jitter, for those who failed together are not to come back together.
-//! Source: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 
 use std::time::Duration;
+
+use crate::backoff::bound;
 
 /// Between two tries of an attempt: up to 100 ms, then 200 ms and so on.
 const TRY: Duration = Duration::from_millis(100);
@@ -18,19 +17,19 @@ const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
 
 /// The pause after the `failed`-th try; `random` is between 0 and 1.
 pub(super) fn before_next_try(failed: u32, random: f64) -> Duration {
-    doubled(TRY, failed).mul_f64(random)
+    after_the_first(TRY, Duration::MAX, failed).mul_f64(random)
 }
 
 /// The delay after the `failed`-th attempt; `random` is between 0 and 1. Whole seconds, as SQS counts
 /// them, and never none: what failed for a whole attempt is not helped at once.
 pub(super) fn before_next_attempt(failed: u32, random: f64) -> Duration {
-    let delay = doubled(ATTEMPT, failed).min(LONGEST_DELAY).mul_f64(random);
+    let delay = after_the_first(ATTEMPT, LONGEST_DELAY, failed).mul_f64(random);
     Duration::from_secs(delay.as_secs().max(1))
 }
 
-/// `first`, doubled for every failure but the first.
-fn doubled(first: Duration, failed: u32) -> Duration {
-    first.saturating_mul(2_u32.saturating_pow(failed.saturating_sub(1)))
+/// The bound is doubled for every failure but the first.
+fn after_the_first(base: Duration, cap: Duration, failed: u32) -> Duration {
+    bound(base, cap, failed.saturating_sub(1))
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@ use aws_sdk_eventbridge::{
     Client,
     types::{PutEventsRequestEntry, PutEventsResultEntry},
 };
+use herald_shared::backoff::bound;
 use tokio::time::sleep;
 
 use super::entry::Entry;
-use crate::{back_off::delay, failure::Failure, target::aws_failure};
+use crate::{failure::Failure, target::aws_failure};
 
 /// How often an event is tried.
 const ATTEMPTS: u32 = 6;
@@ -54,7 +55,7 @@ impl Bus {
                 break;
             }
             let share = fastrand::f64();
-            sleep(delay(FIRST_DELAY, LONGEST_DELAY, failures, share)).await;
+            sleep(bound(FIRST_DELAY, LONGEST_DELAY, failures).mul_f64(share)).await;
             let left: Vec<_> = again.iter().map(|index| entries[*index]).collect();
             for (index, result) in again.into_iter().zip(self.attempt(&left).await?) {
                 results[index] = result;

@@ -3,10 +3,11 @@
 use std::{pin::pin, time::Duration};
 
 use herald_client::AttemptError;
+use herald_shared::backoff;
 use tokio::time::sleep;
 
 use super::{Input, Session, Socket, Typed, input};
-use crate::{back_off, failure::Failure, target::not_connected};
+use crate::{failure::Failure, target::not_connected};
 
 // These are herald_client's, see docs/clients.md.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -19,7 +20,7 @@ impl Session {
         let mut refusals = 0;
         loop {
             let share = fastrand::f64();
-            let delay = back_off::delay(FIRST_DELAY, LONGEST_DELAY, self.delays, share);
+            let delay = backoff::bound(FIRST_DELAY, LONGEST_DELAY, self.delays).mul_f64(share);
             self.delays = self.delays.saturating_add(1);
             let seconds = delay.as_secs_f64();
             let note = format!("{why}; trying again in {seconds:.1} s");

@@ -293,6 +293,9 @@ mod tests {
     async fn a_connection_that_was_forgotten_is_told_to_connect_again() {
         let store = MemoryStore::new(10);
         let admission = Admission::new(&store, RATE);
-        assert_eq!(refusal(&admission, 0).await, Some(ErrorCode::BadRequest));
+        assert_eq!(
+            refusal(&admission, 0).await,
+            Some(ErrorCode::UnknownConnection)
+        );
     }
 }

@@ -59,7 +59,7 @@ pub fn too_large(length: usize, limit: usize) -> Refusal {
 /// The refusal of a connection that was forgotten.
 pub fn not_known() -> Refusal {
     Refusal::new(
-        ErrorCode::BadRequest,
+        ErrorCode::UnknownConnection,
         "this connection is not known any more: connect again",
     )
 }

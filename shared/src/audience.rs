@@ -1,6 +1,6 @@
 //! Whom a push is for, and how a large audience is taken apart.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +27,34 @@ pub enum Audience {
 pub struct Recipient {
     /// The connection.
     pub connection: ConnectionId,
-    /// When its token ends; none: it has no token.
+    /// When it was opened, in whole seconds.
+    pub connected_at: SystemTime,
+    /// When its token ends. `None` if it has no token.
     pub token_expires_at: Option<TokenExpiry>,
 }
 
+/// How long the rows of a connection are kept: API Gateway closes a connection after two hours; the
+/// margin is for clocks that differ and for a `$disconnect` that comes late.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
+pub const LIFETIME: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
+
+/// A connection younger than this is never forgotten for a 410: its rows are stored before the gateway
+/// has finished the handshake, and until then posts to it answer 410.
+pub const YOUNG: Duration = Duration::from_secs(30);
+
 impl Recipient {
+    /// Returns whether the connection may still be in its handshake: it is younger than [`YOUNG`].
+    pub fn is_young(&self, now: SystemTime) -> bool {
+        now < self.connected_at + YOUNG
+    }
+
+    /// Returns whether the connection's rows have outlived it, though the time to live has not removed
+    /// them yet.
+    pub fn has_expired(&self, now: SystemTime) -> bool {
+        now >= self.connected_at + LIFETIME
+    }
+
     /// Whether the connection has a token that ended.
     pub fn token_has_expired(&self, now: SystemTime) -> bool {
         self.token_expires_at
@@ -43,18 +66,19 @@ impl Recipient {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum WrittenRecipient {
-    Anonymous(ConnectionId),
-    Until(ConnectionId, TokenExpiry),
+    Anonymous(ConnectionId, u64),
+    Until(ConnectionId, u64, TokenExpiry),
 }
 
 impl From<WrittenRecipient> for Recipient {
     fn from(written: WrittenRecipient) -> Self {
-        let (connection, token_expires_at) = match written {
-            WrittenRecipient::Anonymous(connection) => (connection, None),
-            WrittenRecipient::Until(connection, expiry) => (connection, Some(expiry)),
+        let (connection, connected_at, token_expires_at) = match written {
+            WrittenRecipient::Anonymous(connection, at) => (connection, at, None),
+            WrittenRecipient::Until(connection, at, expiry) => (connection, at, Some(expiry)),
         };
         Self {
             connection,
+            connected_at: UNIX_EPOCH + Duration::from_secs(connected_at),
             token_expires_at,
         }
     }
@@ -62,9 +86,11 @@ impl From<WrittenRecipient> for Recipient {
 
 impl From<Recipient> for WrittenRecipient {
     fn from(recipient: Recipient) -> Self {
+        let connected_at = recipient.connected_at.duration_since(UNIX_EPOCH);
+        let connected_at = connected_at.unwrap_or_default().as_secs();
         match recipient.token_expires_at {
-            None => Self::Anonymous(recipient.connection),
-            Some(expiry) => Self::Until(recipient.connection, expiry),
+            None => Self::Anonymous(recipient.connection, connected_at),
+            Some(expiry) => Self::Until(recipient.connection, connected_at, expiry),
         }
     }
 }

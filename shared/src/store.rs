@@ -116,8 +116,36 @@ pub trait ReadAudience: Sync {
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 }
 
+/// The end of a connection's token, as the connection's own row has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CurrentToken {
+    /// The connection has a token, which ends then.
+    EndsAt(TokenExpiry),
+    /// The connection has no token.
+    None,
+    /// The connection is not stored.
+    ConnectionGone,
+}
+
+/// Reads when the token of a connection ends.
+pub trait ReadToken: Sync {
+    /// Returns the end of the connection's token, renewals that were acknowledged included.
+    fn current_token(
+        &self,
+        connection: &ConnectionId,
+    ) -> impl Future<Output = Result<CurrentToken, StoreError>> + Send;
+}
+
 /// Forgets connections that are gone.
 pub trait Forget: Sync {
+    /// Removes everything of a connection, and last the very row by which `audience` names it: a crash
+    /// may have left that row without the others.
+    fn prune(
+        &self,
+        connection: &ConnectionId,
+        audience: &Audience,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Removes everything of a connection. Forgetting one that is not known is no error.
     fn forget(
         &self,

@@ -112,6 +112,7 @@ fn connection(number: usize) -> ConnectionId {
 fn recipient(number: usize) -> Recipient {
     Recipient {
         connection: connection(number),
+        connected_at: std::time::UNIX_EPOCH,
         token_expires_at: None,
     }
 }

@@ -99,6 +99,7 @@ fn the_closed_lists_are_the_same() {
         match code {
             ErrorCode::BadRequest
             | ErrorCode::UnknownAction
+            | ErrorCode::UnknownConnection
             | ErrorCode::Unauthorized
             | ErrorCode::Forbidden
             | ErrorCode::TooLarge
@@ -107,7 +108,7 @@ fn the_closed_lists_are_the_same() {
             | ErrorCode::Internal => {}
         }
     }
-    assert_eq!(codes.len(), 8);
+    assert_eq!(codes.len(), 9);
     let codes: Vec<DisconnectCode> = listed("DisconnectCode");
     for code in &codes {
         match code {

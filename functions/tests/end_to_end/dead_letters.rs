@@ -98,6 +98,7 @@ fn push_for(connection: &str) -> Push {
         recipients: Recipients::Connections {
             connections: vec![Recipient {
                 connection: ConnectionId::new(connection).unwrap(),
+                connected_at: std::time::UNIX_EPOCH,
                 token_expires_at: None,
             }],
             attempt: 1,

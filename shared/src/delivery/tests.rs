@@ -28,6 +28,7 @@ fn connection_id(number: usize) -> ConnectionId {
 fn recipient(number: usize) -> Recipient {
     Recipient {
         connection: connection_id(number),
+        connected_at: std::time::UNIX_EPOCH,
         token_expires_at: None,
     }
 }
@@ -375,6 +376,10 @@ impl ReadAudience for SlowToForget {
 }
 
 impl Forget for SlowToForget {
+    async fn prune(&self, connection: &ConnectionId, _: &Audience) -> Result<(), StoreError> {
+        self.forget(connection).await
+    }
+
     async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
         tokio::time::sleep(Duration::from_secs(1)).await;
         self.0.forget(connection).await

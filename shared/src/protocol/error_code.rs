@@ -12,6 +12,9 @@ pub enum ErrorCode {
     UnknownAction,
     /// The connection's token has ended, or the one it sent to renew it is not accepted.
     Unauthorized,
+    /// The table does not know the connection: its rows were removed, or never stored. The client
+    /// reconnects.
+    UnknownConnection,
     /// The user may not do this.
     Forbidden,
     /// The message is over the size limit.
@@ -37,6 +40,7 @@ impl ErrorCode {
             Self::Unauthorized => 401,
             Self::Forbidden => 403,
             Self::UnknownAction => 404,
+            Self::UnknownConnection => 410,
             Self::TooLarge => 413,
             Self::TooMany | Self::Throttled => 429,
             Self::Internal => 500,

@@ -28,8 +28,8 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
-    Admitted, Connection, ConnectionStore, Forget, MessageRate, Page, ReadAudience, StoreError,
-    Subscribed, Subscription,
+    Admitted, Connection, ConnectionStore, CurrentToken, Forget, MessageRate, Page, ReadAudience,
+    ReadToken, StoreError, Subscribed, Subscription,
     batch_write::{batch_write, failed},
     row::{self, Row, text},
 };
@@ -196,7 +196,30 @@ impl ConnectionStore for ConnectionTable {
     }
 }
 
+impl ReadToken for ConnectionTable {
+    async fn current_token(&self, connection: &ConnectionId) -> Result<CurrentToken, StoreError> {
+        let read = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text(row::partition_key(connection)))
+            .key("sk", text(row::CONNECTION))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| failed("read the connection", error))?;
+        Ok(match read.item {
+            None => CurrentToken::ConnectionGone,
+            Some(row) => row::token_expiry(&row).map_or(CurrentToken::None, CurrentToken::EndsAt),
+        })
+    }
+}
+
 impl Forget for ConnectionTable {
+    async fn prune(&self, connection: &ConnectionId, _: &Audience) -> Result<(), StoreError> {
+        self.forget(connection).await
+    }
+
     async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
         self.delete(connection, &Audience::Everyone)
             .send()
@@ -232,7 +255,7 @@ impl ReadAudience for ConnectionTable {
             .expression_attribute_values(":audience", text(row::audience_key(audience)))
             .expression_attribute_values(":first", text(first))
             .expression_attribute_values(":last", text(last))
-            .projection_expression("audienceSk, #expiry")
+            .projection_expression("audienceSk, expiresAt, #expiry")
             .expression_attribute_names("#expiry", row::TOKEN_EXPIRES_AT)
             .set_exclusive_start_key(start)
             .set_limit(self.page_limit)
@@ -250,6 +273,7 @@ impl ReadAudience for ConnectionTable {
 fn recipient_of(row: &Row) -> Option<Recipient> {
     Some(Recipient {
         connection: connection_of(row)?,
+        connected_at: row::connected_at(row)?,
         token_expires_at: row::token_expiry(row),
     })
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Admitted, Connection, ConnectionStore, Forget, MessageRate, Page, ReadAudience, StoreError,
-    Subscribed, Subscription,
+    Admitted, Connection, ConnectionStore, CurrentToken, Forget, MessageRate, Page, ReadAudience,
+    ReadToken, StoreError, Subscribed, Subscription,
 };
 use crate::{
     audience::{Audience, Range, Recipient, slot},
@@ -30,6 +30,7 @@ pub struct MemoryStore {
 struct Memberships {
     user: Option<Audience>,
     entities: BTreeSet<EntityId>,
+    connected_at: Option<SystemTime>,
     token_expires_at: Option<TokenExpiry>,
     /// Up to when its messages are charged.
     charged_until: Option<SystemTime>,
@@ -65,6 +66,7 @@ impl ConnectionStore for MemoryStore {
     async fn connect(&self, connection: &Connection) -> Result<(), StoreError> {
         let memberships = Memberships {
             user: connection.user.clone().map(Audience::User),
+            connected_at: Some(connection.connected_at),
             token_expires_at: connection.token_expires_at,
             ..Memberships::default()
         };
@@ -148,7 +150,22 @@ impl ConnectionStore for MemoryStore {
     }
 }
 
+impl ReadToken for MemoryStore {
+    async fn current_token(&self, connection: &ConnectionId) -> Result<CurrentToken, StoreError> {
+        Ok(match self.connections().get(connection) {
+            None => CurrentToken::ConnectionGone,
+            Some(memberships) => memberships
+                .token_expires_at
+                .map_or(CurrentToken::None, CurrentToken::EndsAt),
+        })
+    }
+}
+
 impl Forget for MemoryStore {
+    async fn prune(&self, connection: &ConnectionId, _: &Audience) -> Result<(), StoreError> {
+        self.forget(connection).await
+    }
+
     async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
         self.connections().remove(connection);
         Ok(())
@@ -164,18 +181,25 @@ impl ReadAudience for MemoryStore {
             .filter(|(_, memberships)| memberships.of(audience))
             .map(|(connection, memberships)| {
                 let place = (slot(connection), connection);
-                (place, memberships.token_expires_at)
+                (
+                    place,
+                    memberships.connected_at,
+                    memberships.token_expires_at,
+                )
             })
-            .filter(|((slot, _), _)| (range.first..=range.last).contains(slot))
-            .filter(|(place, _)| start.is_none_or(|start| *place > start))
+            .filter(|((slot, _), ..)| (range.first..=range.last).contains(slot))
+            .filter(|(place, ..)| start.is_none_or(|start| *place > start))
             .collect();
         let page: Vec<_> = in_range
             .into_iter()
             .take(self.page_size)
-            .map(|((_, connection), token_expires_at)| Recipient {
-                connection: connection.clone(),
-                token_expires_at,
-            })
+            .map(
+                |((_, connection), connected_at, token_expires_at)| Recipient {
+                    connection: connection.clone(),
+                    connected_at: connected_at.unwrap_or(SystemTime::UNIX_EPOCH),
+                    token_expires_at,
+                },
+            )
             .collect();
         // As DynamoDB, which does not look whether anything follows a full page.
         let full = page.len() == self.page_size;

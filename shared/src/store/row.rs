@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::Connection;
 use crate::{
-    audience::{Audience, Range, slot},
+    audience::{Audience, LIFETIME, Range, slot},
     ids::{ConnectionId, EntityId},
     token_expiry::TokenExpiry,
 };
@@ -29,12 +29,6 @@ pub(super) type Row = HashMap<String, AttributeValue>;
 
 /// The index from an audience to its connections.
 pub(super) const AUDIENCE_INDEX: &str = "audience";
-
-/// API Gateway closes a connection after two hours; the margin is for clocks that differ and for a
-/// `$disconnect` that comes late.
-///
-/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
-const LIFETIME: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
 
 /// The sort key of the row of the connection itself.
 pub(super) const CONNECTION: &str = "C";
@@ -183,6 +177,12 @@ pub(super) fn into_sort_key(mut row: Row) -> Option<String> {
 /// When the token of a row's connection ends.
 pub(super) fn token_expiry(row: &Row) -> Option<TokenExpiry> {
     number_of(row, TOKEN_EXPIRES_AT).map(TokenExpiry::from_epoch_seconds)
+}
+
+/// When the connection of a row was opened, in whole seconds.
+pub(super) fn connected_at(row: &Row) -> Option<SystemTime> {
+    let expires_at = Duration::from_secs(number_of(row, EXPIRES_AT)?);
+    UNIX_EPOCH.checked_add(expires_at.checked_sub(LIFETIME)?)
 }
 
 /// When the rows of a connection may go, in epoch seconds, as DynamoDB's time to live wants it.

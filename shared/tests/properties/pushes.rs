@@ -117,9 +117,12 @@ fn recipients() -> impl Strategy<Value = Recipients> {
 
 fn recipient() -> impl Strategy<Value = Recipient> {
     let expiry = option::of(any::<u64>().prop_map(TokenExpiry::from_epoch_seconds));
-    (connection(), expiry).prop_map(|(connection, token_expires_at)| Recipient {
-        connection,
-        token_expires_at,
+    (connection(), any::<u32>(), expiry).prop_map(|(connection, seconds, token_expires_at)| {
+        Recipient {
+            connection,
+            connected_at: std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds.into()),
+            token_expires_at,
+        }
     })
 }
 

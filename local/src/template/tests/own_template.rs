@@ -282,7 +282,7 @@ fn its_table_has_the_audience_index() {
                 "KeySchema": keys("audiencePk", "audienceSk"),
                 "Projection": {
                     "ProjectionType": "INCLUDE",
-                    "NonKeyAttributes": ["tokenExpiresAt"],
+                    "NonKeyAttributes": ["tokenExpiresAt", "expiresAt"],
                 },
             }],
         })

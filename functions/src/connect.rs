@@ -7,8 +7,9 @@ use aws_lambda_events::{
     http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
 };
 use herald_shared::{
+    audience::{Audience, Range},
     protocol::SUBPROTOCOLS,
-    store::{Connection, ConnectionStore},
+    store::{Connection, ConnectionStore, ReadAudience},
 };
 use lambda_runtime::Error;
 
@@ -24,13 +25,18 @@ use crate::message::{connection_id, from_epoch_millis};
 /// Errs when the connection cannot be stored; the gateway then refuses the upgrade.
 pub async fn handle(
     event: ApiGatewayWebsocketProxyRequest,
-    store: &impl ConnectionStore,
+    store: &(impl ConnectionStore + ReadAudience),
     limit: NonZeroU32,
 ) -> Result<ApiGatewayProxyResponse, Error> {
     let connection = connection(&event)?;
     let mut response = ApiGatewayProxyResponse::default();
     if let Some(user) = &connection.user
-        && store.count_connections(user, limit).await? >= limit.get()
+        && store
+            .read_audience(&Audience::User(user.clone()), &Range::WHOLE)
+            .await?
+            .recipients
+            .len()
+            >= limit.get() as usize
     {
         tracing::info!(%user, limit, "a user has as many connections as they may");
         response.status_code = 429;

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{ConnectionId, EntityId, UserId},
-    token_expiry::TokenExpiry,
+    token_expiry::{TokenExpiry, since_epoch},
 };
 
 /// The connections a push is for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Audience {
     /// Every connection.
@@ -86,8 +86,7 @@ impl From<WrittenRecipient> for Recipient {
 
 impl From<Recipient> for WrittenRecipient {
     fn from(recipient: Recipient) -> Self {
-        let connected_at = recipient.connected_at.duration_since(UNIX_EPOCH);
-        let connected_at = connected_at.unwrap_or_default().as_secs();
+        let connected_at = since_epoch(recipient.connected_at).as_secs();
         match recipient.token_expires_at {
             None => Self::Anonymous(recipient.connection, connected_at),
             Some(expiry) => Self::Until(recipient.connection, connected_at, expiry),
@@ -118,6 +117,18 @@ impl Range {
         after: None,
     };
 
+    /// Returns this range as parts that each lie in one shard, in their order. A shard has the slots
+    /// with the same first hex digit.
+    pub fn shards(&self) -> Vec<Self> {
+        (shard(self.first)..=shard(self.last))
+            .map(|number| Self {
+                first: self.first.max(number << 4),
+                last: self.last.min(number << 4 | 0xf),
+                after: self.after.clone().filter(|_| number == shard(self.first)),
+            })
+            .collect()
+    }
+
     /// What is left of this range once it was read up to and with `read_to`, as ranges that each
     /// hold somewhat less than what was read.
     pub fn rest(&self, read_to: &ConnectionId) -> Vec<Self> {
@@ -136,6 +147,12 @@ impl Range {
             })
             .collect()
     }
+}
+
+/// Returns the shard of a slot, 0 to 15. The rows by which everyone has its connections are spread over
+/// shards, so that no key of the table takes all the writes of connects.
+pub fn shard(slot: u8) -> u8 {
+    slot >> 4
 }
 
 /// The slot of a connection: FNV-1a, folded to a byte. It must never change, for it is part of the
@@ -168,6 +185,30 @@ mod tests {
         }
         let (least, most) = (counts.iter().min(), counts.iter().max());
         assert!(least > Some(&50) && most < Some(&160), "{least:?} {most:?}");
+    }
+
+    #[test]
+    fn a_range_is_divided_into_shards_without_gap_or_overlap() {
+        let after = Some(connection_id("PcQeDRO4gIEm4LQ="));
+        for (first, last, parts) in [
+            (0, 255, 16),
+            (0x12, 0x17, 1),
+            (0x1f, 0x20, 2),
+            (0xf8, 0xff, 1),
+            (7, 7, 1),
+        ] {
+            let after = after.clone();
+            let shards = Range { first, last, after }.shards();
+            assert_eq!(shards.len(), parts);
+            assert_eq!((shards[0].first, shards[parts - 1].last), (first, last));
+            for (index, part) in shards.iter().enumerate() {
+                assert_eq!(shard(part.first), shard(part.last));
+                assert_eq!(part.after.is_some(), index == 0);
+            }
+            for pair in shards.windows(2) {
+                assert_eq!(pair[0].last + 1, pair[1].first);
+            }
+        }
     }
 
     #[test]

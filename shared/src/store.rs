@@ -1,6 +1,10 @@
-//! The connection store: who is connected, as which user, subscribed to what.
+//! The connection store: the connections, their users and their subscriptions.
+//!
+//! [`Connections`] is the store: it knows in which order rows are written. Where the rows are is behind
+//! the trait [`Rows`]: [`DynamoDbRows`] has them in the table, [`memory::MemoryRows`] in memory.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     future::Future,
     num::NonZeroU32,
@@ -13,16 +17,16 @@ use crate::{
     token_expiry::TokenExpiry,
 };
 
-#[cfg(feature = "aws")]
-mod batch_write;
+mod connections;
 #[cfg(feature = "aws")]
 mod dynamodb;
 pub mod memory;
-#[cfg(feature = "aws")]
-mod row;
+mod rows;
 
+pub use connections::Connections;
 #[cfg(feature = "aws")]
-pub use dynamodb::{ConnectionTable, StoredConnection};
+pub use dynamodb::{ConnectionTable, DynamoDbRows, listener_row};
+pub use rows::{Addition, Change, Charge, Listener, Rows, Superseded};
 
 /// What is stored of a new connection.
 #[derive(Clone, Debug)]
@@ -41,7 +45,26 @@ pub struct Connection {
     pub token_expires_at: Option<TokenExpiry>,
 }
 
-/// What is stored of a new subscription.
+/// Everything that is stored of a connection on its own row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredConnection {
+    /// When it was opened.
+    pub connected_at: SystemTime,
+    /// The client's address.
+    pub ip_address: Option<String>,
+    /// The client's `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The user of the connection. `None` if it is anonymous.
+    pub user: Option<UserId>,
+    /// When its token ends. `None` if it has no token.
+    pub token_expires_at: Option<TokenExpiry>,
+    /// The entities it is subscribed to.
+    pub entities: BTreeSet<EntityId>,
+    /// How often its set of entities changed.
+    pub changes: u64,
+}
+
+/// A connection's request for subscriptions.
 #[derive(Clone, Copy, Debug)]
 pub struct Subscription<'a> {
     /// The subscriber.
@@ -50,22 +73,36 @@ pub struct Subscription<'a> {
     pub connected_at: SystemTime,
     /// When its token ends, as far as the caller knows: it may have been renewed since.
     pub token_expires_at: Option<TokenExpiry>,
-    /// What it is subscribed to.
-    pub entity: &'a EntityId,
+    /// The entities, each once, at most [`ENTITIES_AT_ONCE`].
+    pub entities: &'a [EntityId],
 }
 
-/// How a subscription ended up.
+/// The most entities of one [`Subscription`]: DynamoDB takes expressions of at most 4 KB and 300
+/// operators.
+///
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html>
+pub const ENTITIES_AT_ONCE: usize = 100;
+
+/// The most bytes that the ids of a connection's entities may have together. Every write of the
+/// connection's row pays for the whole set, a write unit for each kilobyte.
+pub const ENTITY_BYTES: usize = 8 * 1024;
+
+/// The result of a subscription to one entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subscribed {
-    /// It is stored, now or already before.
+    /// The subscription is stored, now or before.
     Stored,
     /// The connection has as many subscriptions as it may have.
     LimitReached,
-    /// The connection was forgotten meanwhile.
+    /// The ids of the connection's entities would have more than [`ENTITY_BYTES`].
+    BytesReached,
+    /// An unsubscribe that ran at the same time ended it.
+    Ended,
+    /// The connection is not stored any more.
     ConnectionGone,
 }
 
-/// Whether a connection may go on sending.
+/// The answer to a connection that wants to send messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admitted {
     /// It may send as many messages as were asked for.
@@ -161,21 +198,21 @@ pub trait ConnectionStore: Sync {
         connection: &Connection,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// How many connections of a user are stored, counted up to `limit`. A connection that was stored
-    /// a moment ago may be missing.
-    fn count_connections(
-        &self,
-        user: &UserId,
-        limit: NonZeroU32,
-    ) -> impl Future<Output = Result<u32, StoreError>> + Send;
-
-    /// Subscribes a connection to an entity, unless it has `limit` subscriptions. Subscribing twice is
-    /// the same as once.
+    /// Subscribes a connection to entities, up to `limit` subscriptions in all, and returns the result
+    /// for each, in their order. Subscribing twice is the same as once.
+    ///
+    /// Every event whose audience is read after this returned finds the subscriptions that are
+    /// [`Subscribed::Stored`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the table could not do all of it. Nothing is taken back then: the same call
+    /// again completes it.
     fn subscribe(
         &self,
         subscription: Subscription<'_>,
         limit: u32,
-    ) -> impl Future<Output = Result<Subscribed, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Subscribed>, StoreError>> + Send;
 
     /// Ends a subscription. Ending one that is not there is no error.
     fn unsubscribe(

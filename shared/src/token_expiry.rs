@@ -27,9 +27,13 @@ impl TokenExpiry {
 
     /// Whether a token that ends then is of no use any more.
     pub fn has_passed(self, now: SystemTime) -> bool {
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        now >= Duration::from_secs(self.0).saturating_add(Self::LEEWAY)
+        since_epoch(now) >= Duration::from_secs(self.0).saturating_add(Self::LEEWAY)
     }
+}
+
+/// Returns the time since the Unix epoch, and zero for times before it.
+pub fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -94,10 +94,8 @@ export async function readSubscriptions(table) {
   let from;
   for (let page = 0; page < SCAN_PAGES; page += 1) {
     const { Items, LastEvaluatedKey } = await scan(table, from);
-    for (const { pk, sk } of Items) {
-      const connectionId = pk.S.slice('C#'.length);
-      const entities = subscriptions.get(connectionId) ?? [];
-      subscriptions.set(connectionId, [...entities, sk.S.slice('E#'.length)]);
+    for (const { pk, entities } of Items) {
+      subscriptions.set(pk.S.slice('C#'.length), entities?.SS ?? []);
     }
     from = LastEvaluatedKey;
     if (!from) break;
@@ -149,9 +147,8 @@ function messagePath({ logicalId }, { messageId }) {
 function scan(table, from) {
   return aws('DynamoDB_20120810.Scan', '1.0', {
     TableName: table,
-    ProjectionExpression: 'pk, sk',
-    FilterExpression: 'begins_with(sk, :entity)',
-    ExpressionAttributeValues: { ':entity': { S: 'E#' } },
+    ProjectionExpression: 'pk, entities',
+    FilterExpression: 'attribute_exists(entities)',
     ExclusiveStartKey: from,
   });
 }

@@ -2,15 +2,15 @@
 //! connections.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use anyhow::Context;
 use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Credentials, Region},
-    types::{AttributeValue, PutRequest, WriteRequest},
+    types::{PutRequest, WriteRequest},
 };
 use axum::{
     Json, Router,
@@ -22,7 +22,10 @@ use herald_local::{
     dynamodb::DynamoDb,
     template::{Stack, Table},
 };
-use herald_shared::{audience::slot, ids::ConnectionId};
+use herald_shared::{
+    ids::{ConnectionId, EntityId},
+    store::{Listener, listener_row},
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -97,18 +100,13 @@ const BATCH: usize = 25;
 
 /// The write of a subscription's row.
 fn put(entity: &str, number: usize) -> anyhow::Result<WriteRequest> {
-    let connection = ConnectionId::new(format!("P{number:09}Em4LQ="))?;
-    let slot = slot(&connection);
-    let row = [
-        ("pk", format!("C#{connection}")),
-        ("sk", format!("E#{entity}")),
-        ("audiencePk", format!("entity#{entity}")),
-        ("audienceSk", format!("{slot:02x}#{connection}")),
-    ];
-    let row: HashMap<_, _> = row
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value)))
-        .collect();
+    let row = listener_row(Listener {
+        connection: &ConnectionId::new(format!("P{number:09}Em4LQ="))?,
+        entity: &EntityId::new(entity)?,
+        change: 1,
+        connected_at: SystemTime::now() - Duration::from_secs(60),
+        token_expires_at: None,
+    });
     let put = PutRequest::builder().set_item(Some(row)).build()?;
     Ok(WriteRequest::builder().put_request(put).build())
 }

@@ -186,8 +186,7 @@ async fn answer(
 }
 
 /// The answer to a DynamoDB query, for the cold start, which is not to wait for an engine.
-const ONE_SUBSCRIBER: &str =
-    r#"{"Count":1,"ScannedCount":1,"Items":[{"audienceSk":{"S":"b1#PcQeDRO4gIEm4LQ="}}]}"#;
+const ONE_SUBSCRIBER: &str = r#"{"Count":1,"ScannedCount":1,"Items":[{"sk":{"S":"b1#PcQeDRO4gIEm4LQ="},"expiresAt":{"N":"1764007800"}}]}"#;
 
 /// The answer of `@connections`, with its headers.
 fn taken() -> Response<Full<Bytes>> {

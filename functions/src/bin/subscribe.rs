@@ -1,7 +1,7 @@
 //! The function `subscribe`.
 
 use herald_functions::{subscribe, wiring};
-use herald_shared::protocol::ENTITY_REQUEST_LIMIT;
+use herald_shared::protocol::SUBSCRIBE_LIMIT;
 use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let store = wiring::connection_table(&config)?;
     let admission = wiring::admission(&store)?;
     let limit = wiring::number("SUBSCRIPTIONS_PER_CONNECTION")?;
-    wiring::serve_messages(ENTITY_REQUEST_LIMIT, async |message, request| {
+    wiring::serve_messages(SUBSCRIBE_LIMIT, async |message, request| {
         subscribe::handle(message, request, &admission, limit).await
     })
     .await

@@ -7,6 +7,7 @@ use herald_shared::{
     ids::EntityId,
     protocol::{
         Ack, DisconnectCode, ErrorCode, Request, RequestId, SUBPROTOCOLS, SendMessage, ServerFrame,
+        Subscribe,
     },
     push::Push,
 };
@@ -58,7 +59,8 @@ fn herald_reads_what_the_document_says_clients_send() {
         assert_eq!(request.action().as_deref(), frame["action"].as_str());
         assert_eq!(json!(request.id().unwrap()), frame["id"]);
         match frame["action"].as_str().unwrap() {
-            "subscribe" | "unsubscribe" => drop(request.entity_id().unwrap()),
+            "subscribe" => drop(Subscribe::parse(&request).unwrap()),
+            "unsubscribe" => drop(request.entity_id().unwrap()),
             "sendMessage" => drop(SendMessage::parse(&request).unwrap()),
             "authenticate" | "ping" => {}
             other => panic!("no action of Herald's: {other}"),
@@ -141,6 +143,7 @@ fn write(frame: &Value) -> String {
                 .find(|action| frame["action"] == *action)
                 .unwrap(),
             entity_id: entity,
+            entities: serde_json::from_value(frame["entities"].clone()).unwrap(),
             event_id: event_id.clone(),
             event_ids: serde_json::from_value(frame["eventIds"].clone()).unwrap(),
             expires_at: frame["expiresAt"].as_u64(),

@@ -95,12 +95,12 @@ async fn a_connection_that_is_gone_is_forgotten_at_the_next_push() {
     let gone = "PcQeDRO4gIEm4LQ=";
     subscribe_without_a_socket(&stack, gone, "order-1").await;
     subscribe_without_a_socket(&stack, "no-id-of-the-gateways", "order-1").await;
-    assert_eq!(stack.rows().await.len(), 6);
+    assert_eq!(stack.rows().await.len(), 9);
     let detail = json!({"entityId": "order-1", "message": "hello"});
     stack.put_event("Entity Updated", detail).await;
     assert_eq!(live.frame().await["message"], "hello");
     until("the rows of the gone are gone", async || {
-        stack.rows().await.len() == 2
+        stack.rows().await.len() == 3
     })
     .await;
     let queues = stack.notifications();
@@ -166,10 +166,10 @@ async fn subscribe_without_a_socket(stack: &TestStack, connection: &str, entity:
         connection: &connection.id,
         connected_at: connection.connected_at,
         token_expires_at: None,
-        entity: &EntityId::new(entity).unwrap(),
+        entities: &[EntityId::new(entity).unwrap()],
     };
     let subscribed = store.subscribe(subscription, 1).await.unwrap();
-    assert_eq!(subscribed, Subscribed::Stored);
+    assert_eq!(subscribed, [Subscribed::Stored]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::{
     env,
     future::Future,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -22,7 +22,10 @@ use herald_local::{
     issuer::TokenRequest,
     sqs::{MessageView, QueueId},
 };
-use herald_shared::{audience::slot, ids::ConnectionId};
+use herald_shared::{
+    ids::{ConnectionId, EntityId},
+    store::{Listener, listener_row},
+};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{
@@ -256,7 +259,7 @@ impl TestStack {
         assert_eq!(put.failed_entry_count(), 0, "{put:?}");
     }
 
-    /// All rows of the table, each as `pk sk`.
+    /// All rows of the table but those of the charges, which end by themselves; each as `pk sk`, in order.
     pub async fn rows(&self) -> Vec<String> {
         let items = self.items().await;
         let mut rows: Vec<_> = items
@@ -301,14 +304,26 @@ impl TestStack {
         self.running().queues().with_url(url).unwrap()
     }
 
-    /// All items of the table.
+    /// The connections of a user, as the table has them.
+    pub async fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
+        let prefix = format!("A#user#{user} ");
+        let rows = self.rows().await;
+        rows.iter()
+            .filter_map(|row| row.strip_prefix(&prefix)?.split_once('#'))
+            .map(|(_, connection)| ConnectionId::new(connection).unwrap())
+            .collect()
+    }
+
+    /// All items of the table but those of the charges.
     pub async fn items(&self) -> Vec<std::collections::HashMap<String, AttributeValue>> {
         let table = &self.addresses.table;
         let scan = aws_sdk_dynamodb::Client::new(&self.aws)
             .scan()
             .table_name(table);
         let pages = scan.into_paginator().items().send();
-        pages.collect::<Result<Vec<_>, _>>().await.unwrap()
+        let mut items = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+        items.retain(|item| item["sk"].as_s().unwrap() != "M");
+        items
     }
 
     /// Its notification queue and dead letters.
@@ -339,20 +354,16 @@ impl TestStack {
 const ONLY_LOCAL: &str =
     "this test needs the local stack: with another HERALD_TARGET, build with `--features deployed`";
 
-/// The row of a subscription, as the connection store writes it.
+/// The row of a subscription of a connection that is a minute old.
 fn subscription_row(entity: &str, connection: &str) -> WriteRequest {
-    let slot = slot(&ConnectionId::new(connection).unwrap());
-    let put = [
-        ("pk", format!("C#{connection}")),
-        ("sk", format!("E#{entity}")),
-        ("audiencePk", format!("entity#{entity}")),
-        ("audienceSk", format!("{slot:02x}#{connection}")),
-    ]
-    .into_iter()
-    .fold(PutRequest::builder(), |put, (name, value)| {
-        put.item(name, AttributeValue::S(value))
+    let row = listener_row(Listener {
+        connection: &ConnectionId::new(connection).unwrap(),
+        entity: &EntityId::new(entity).unwrap(),
+        change: 1,
+        connected_at: SystemTime::now() - Duration::from_secs(60),
+        token_expires_at: None,
     });
-    let put = put.build().unwrap();
+    let put = PutRequest::builder().set_item(Some(row)).build().unwrap();
     WriteRequest::builder().put_request(put).build()
 }
 

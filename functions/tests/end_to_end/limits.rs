@@ -48,13 +48,7 @@ async fn a_user_has_so_many_connections_and_takes_none_from_others() {
 
     first.close().await;
     until("the closed connection is forgotten", || async {
-        stack
-            .rows()
-            .await
-            .iter()
-            .filter(|row| row.ends_with(" U#ann"))
-            .count()
-            < 2
+        stack.connections_of("ann").await.len() < 2
     })
     .await;
     stack.client_of("ann").await;

@@ -16,8 +16,8 @@ async fn an_acknowledged_subscription_is_stored() {
         json!({"type": "ack", "action": "subscribe", "entityId": "order-1", "id": "7"})
     );
     let rows = stack.rows().await;
-    assert_eq!(rows.len(), 2);
-    assert!(rows[1].ends_with(" E#order-1"), "{rows:?}");
+    assert_eq!(rows.len(), 3);
+    assert!(rows[0].starts_with("A#entity#order-1 "), "{rows:?}");
     stack.stop().await;
 }
 
@@ -27,7 +27,7 @@ async fn subscribing_twice_is_the_same_as_once() {
     let mut client = stack.client().await;
     client.subscribe("order-1").await;
     client.subscribe("order-1").await;
-    assert_eq!(stack.rows().await.len(), 2);
+    assert_eq!(stack.rows().await.len(), 3);
     let event = json!({"entityId": "order-1", "message": "once"});
     stack.put_event("Entity Updated", event).await;
     assert_eq!(client.frame().await["message"], "once");
@@ -46,7 +46,7 @@ async fn unsubscribing_stops_the_pushes() {
     let unsubscribe = json!({"action": "unsubscribe", "entityId": "order-1", "id": 8});
     let ack = json!({"type": "ack", "action": "unsubscribe", "entityId": "order-1", "id": 8});
     assert_eq!(client.ask(unsubscribe.clone()).await, ack);
-    assert_eq!(stack.rows().await.len(), 1);
+    assert_eq!(stack.rows().await.len(), 2);
     // What is not there can be ended as well.
     assert_eq!(client.ask(unsubscribe).await, ack);
     let event = json!({"entityId": "order-1", "message": "missed"});
@@ -75,7 +75,7 @@ async fn a_connection_has_as_many_subscriptions_as_the_limit_and_no_more() {
             .unwrap()
             .contains("100 subscriptions")
     );
-    assert_eq!(stack.rows().await.len(), 101);
+    assert_eq!(stack.rows().await.len(), 102);
 
     // One that is there already still is, and one that ends makes room.
     client.subscribe("order-0").await;
@@ -100,6 +100,6 @@ async fn subscriptions_at_the_same_time_keep_to_the_limit_as_well() {
         acknowledged += usize::from(client.frame().await["type"] == "ack");
     }
     assert_eq!(acknowledged, 100);
-    assert_eq!(stack.rows().await.len(), 101);
+    assert_eq!(stack.rows().await.len(), 102);
     stack.stop().await;
 }

@@ -43,7 +43,7 @@ async fn subscribers(count: usize, page_size: usize) -> MemoryStore {
     for number in 0..count {
         let connection = Connection {
             id: connection_id(number),
-            connected_at: SystemTime::now(),
+            connected_at: SystemTime::UNIX_EPOCH,
             ip_address: None,
             user_agent: None,
             user: None,
@@ -63,7 +63,7 @@ fn subscription<'a>(connection: &'a Connection, entity: &'a EntityId) -> Subscri
         connection: &connection.id,
         connected_at: connection.connected_at,
         token_expires_at: connection.token_expires_at,
-        entity,
+        entities: std::slice::from_ref(entity),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the server sends.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{DisconnectCode, ErrorCode, RequestId};
+use super::{DisconnectCode, EntityResult, ErrorCode, RequestId};
 use crate::ids::EntityId;
 
 /// A frame to a client, as its JSON stands on the wire: `type` says which.
@@ -114,6 +116,9 @@ pub struct Ack {
     /// The entity it was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity_id: Option<EntityId>,
+    /// The result for each entity of a `subscribe` to several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entities: Option<BTreeMap<String, EntityResult>>,
     /// The id of the one push it led to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,

@@ -1,304 +1,265 @@
-//! The connection store on DynamoDB.
-//!
-//! Rows of one connection are written by several functions at once, and `$disconnect` may run while
-//! a `subscribe` still does. The order of the writes keeps any interleaving from leaving a row
-//! behind: a subscription is stored first and counted on the connection's row afterwards, which
-//! fails if that row is gone; forgetting removes the connection's row first and looks for the others
-//! afterwards. So either the count fails and the subscription is taken back, or it was stored in
-//! time to be found.
+//! The rows of the connection table on DynamoDB.
 
-mod admission;
-mod inspection;
-mod renewal;
-mod subscriptions;
+mod batch;
+mod charging;
+mod entities;
+mod listeners;
+mod row;
 
-pub use inspection::StoredConnection;
-
-use std::{num::NonZeroU32, time::SystemTime};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
     operation::{
         delete_item::builders::DeleteItemFluentBuilder,
-        query::builders::QueryFluentBuilder,
         update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     },
-    types::{DeleteRequest, PutRequest, Select, WriteRequest},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::{
-    Admitted, Connection, ConnectionStore, CurrentToken, Forget, MessageRate, Page, ReadAudience,
-    ReadToken, StoreError, Subscribed, Subscription,
-    batch_write::{batch_write, failed},
-    row::{self, Row, text},
+    Addition, Change, Charge, Connection, Connections, Listener, Page, Rows, StoreError,
+    StoredConnection, Superseded,
 };
 use crate::{
-    audience::{Audience, Range, Recipient},
-    ids::{ConnectionId, EntityId, UserId},
+    audience::{Audience, Range},
+    aws_error::is_throttling,
+    ids::{ConnectionId, EntityId},
     token_expiry::TokenExpiry,
 };
+use row::{Key, Row};
 
 /// The connection store on a DynamoDB table.
-#[derive(Clone, Debug)]
-pub struct ConnectionTable {
-    client: Client,
-    table: String,
-    page_limit: Option<i32>,
-}
+pub type ConnectionTable = Connections<DynamoDbRows>;
 
 impl ConnectionTable {
-    /// The store on the table of that name.
+    /// Returns the store on the table of that name.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self {
+        Self::over(DynamoDbRows {
             client,
             table: table.into(),
-            page_limit: None,
-        }
+            page_limit: PAGE_LIMIT,
+        })
     }
 
-    /// The same store, reading audiences in pages of at most so many connections. Without a limit a
-    /// page is as large as DynamoDB makes it: 1 MB, some ten thousand connections.
+    /// Returns the same store, reading audiences in pages of at most so many connections.
     pub fn with_page_limit(self, connections: i32) -> Self {
-        Self {
-            page_limit: Some(connections),
-            ..self
-        }
+        Self::over(DynamoDbRows {
+            page_limit: connections,
+            ..self.rows().clone()
+        })
     }
+}
 
-    fn delete(&self, connection: &ConnectionId, audience: &Audience) -> DeleteItemFluentBuilder {
-        self.client
-            .delete_item()
-            .table_name(&self.table)
-            .key("pk", text(row::partition_key(connection)))
-            .key("sk", text(row::sort_key(audience)))
-    }
+/// Returns the row of a subscription as the store writes it, for tests and benchmarks that need many.
+pub fn listener_row(listener: Listener<'_>) -> HashMap<String, AttributeValue> {
+    row::listener(listener)
+}
 
-    fn update(&self, connection: &ConnectionId, sort_key: &str) -> UpdateItemFluentBuilder {
+/// The most connections of a page. DynamoDB ends one at 1 MB, which is about as many.
+const PAGE_LIMIT: i32 = 10_000;
+
+/// The rows of a DynamoDB table.
+#[derive(Clone, Debug)]
+pub struct DynamoDbRows {
+    client: Client,
+    table: String,
+    page_limit: i32,
+}
+
+impl DynamoDbRows {
+    fn update(&self, key: Key) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.table)
-            .key("pk", text(row::partition_key(connection)))
-            .key("sk", text(sort_key))
+            .set_key(Some(key.into()))
     }
 
-    /// One page of a connection's rows, to be sent.
-    fn query_rows(&self, connection: &ConnectionId, start: Option<Row>) -> QueryFluentBuilder {
+    fn delete(&self, key: Key) -> DeleteItemFluentBuilder {
         self.client
-            .query()
+            .delete_item()
             .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("pk = :connection")
-            .expression_attribute_values(":connection", text(row::partition_key(connection)))
-            .set_exclusive_start_key(start)
+            .set_key(Some(key.into()))
     }
 
-    /// The keys of one page of a connection's rows, and where the next page starts.
-    async fn read_rows(
-        &self,
-        connection: &ConnectionId,
-        start: Option<Row>,
-    ) -> Result<(Vec<Row>, Option<Row>), StoreError> {
-        let page = self
-            .query_rows(connection, start)
-            .projection_expression("pk, sk")
-            .send()
-            .await
-            .map_err(|error| failed("read the connection's rows", error))?;
-        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
-    }
-
-    async fn delete_rows(&self, keys: Vec<Row>) -> Result<(), StoreError> {
-        let deletes = keys
-            .into_iter()
-            .map(|key| {
-                let request = DeleteRequest::builder().set_key(Some(key)).build();
-                request.map(|request| WriteRequest::builder().delete_request(request).build())
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| unbuildable("delete the connection's rows", error))?;
-        let step = "delete the connection's rows";
-        batch_write(&self.client, &self.table, deletes, step).await
+    /// An update of the connection's own row that returns the new row, or the old one if the condition
+    /// does not hold.
+    fn update_connection(&self, connection: &ConnectionId) -> UpdateItemFluentBuilder {
+        self.update(Key::connection(connection))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 }
 
-impl ConnectionStore for ConnectionTable {
-    async fn connect(&self, connection: &Connection) -> Result<(), StoreError> {
-        let user_membership = connection.user.clone().map(|user| {
-            row::membership(
-                &connection.id,
-                &Audience::User(user),
-                connection.connected_at,
-                connection.token_expires_at,
-            )
-        });
-        let puts = [Some(row::connection(connection)), user_membership]
-            .into_iter()
-            .flatten()
-            .map(|row| {
-                let request = PutRequest::builder().set_item(Some(row)).build();
-                request.map(|request| WriteRequest::builder().put_request(request).build())
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| unbuildable("store the connection", error))?;
-        batch_write(&self.client, &self.table, puts, "store the connection").await
+impl Rows for DynamoDbRows {
+    fn page_limit(&self) -> usize {
+        self.page_limit.unsigned_abs() as usize
     }
 
-    async fn count_connections(&self, user: &UserId, limit: NonZeroU32) -> Result<u32, StoreError> {
-        let audience = Audience::User(user.clone());
-        let counted = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(row::AUDIENCE_INDEX)
-            .key_condition_expression("audiencePk = :user")
-            .expression_attribute_values(":user", text(row::audience_key(&audience)))
-            .select(Select::Count)
-            .limit(limit.get().try_into().unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(|error| failed("count the user's connections", error))?;
-        Ok(counted.count().try_into().unwrap_or_default())
+    async fn put_connection(&self, connection: &Connection) -> Result<(), StoreError> {
+        let user = connection.user.clone().map(Audience::User);
+        let listeners = user
+            .iter()
+            .chain([&Audience::Everyone])
+            .map(|audience| row::listener_from_connect(connection, audience));
+        let rows = listeners.chain([row::connection(connection)]).collect();
+        self.put_batch(rows, "store the connection").await
     }
 
-    async fn subscribe(
-        &self,
-        subscription: Subscription<'_>,
-        limit: u32,
-    ) -> Result<Subscribed, StoreError> {
-        self.store_subscription(subscription, limit).await
-    }
-
-    async fn unsubscribe(
+    async fn connection(
         &self,
         connection: &ConnectionId,
-        entity: &EntityId,
-    ) -> Result<(), StoreError> {
-        self.remove_subscription(connection, entity).await
-    }
-
-    async fn renew(
-        &self,
-        connection: &ConnectionId,
-        token_expires_at: TokenExpiry,
-    ) -> Result<bool, StoreError> {
-        self.renew_rows(connection, token_expires_at).await
-    }
-
-    async fn admit(
-        &self,
-        connection: &ConnectionId,
-        messages: NonZeroU32,
-        rate: MessageRate,
-        now: SystemTime,
-    ) -> Result<Admitted, StoreError> {
-        self.charge(connection, messages, rate, now).await
-    }
-}
-
-impl ReadToken for ConnectionTable {
-    async fn current_token(&self, connection: &ConnectionId) -> Result<CurrentToken, StoreError> {
+    ) -> Result<Option<StoredConnection>, StoreError> {
         let read = self
             .client
             .get_item()
             .table_name(&self.table)
-            .key("pk", text(row::partition_key(connection)))
-            .key("sk", text(row::CONNECTION))
+            .set_key(Some(Key::connection(connection).into()))
             .consistent_read(true)
             .send()
             .await
             .map_err(|error| failed("read the connection", error))?;
-        Ok(match read.item {
-            None => CurrentToken::ConnectionGone,
-            Some(row) => row::token_expiry(&row).map_or(CurrentToken::None, CurrentToken::EndsAt),
-        })
-    }
-}
-
-impl Forget for ConnectionTable {
-    async fn prune(&self, connection: &ConnectionId, _: &Audience) -> Result<(), StoreError> {
-        self.forget(connection).await
+        Ok(read.item().map(row::stored_connection))
     }
 
-    async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
-        self.delete(connection, &Audience::Everyone)
+    async fn delete_connection(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<Option<StoredConnection>, StoreError> {
+        let deleted = self
+            .delete(Key::connection(connection))
+            .return_values(ReturnValue::AllOld)
             .send()
             .await
             .map_err(|error| failed("delete the connection", error))?;
-        let mut start = None;
-        loop {
-            let (keys, next) = self.read_rows(connection, start).await?;
-            self.delete_rows(keys).await?;
-            if next.is_none() {
-                return Ok(());
-            }
-            start = next;
+        Ok(deleted.attributes().map(row::stored_connection))
+    }
+
+    async fn add_entities(
+        &self,
+        connection: &ConnectionId,
+        addition: Addition<'_>,
+    ) -> Result<Change, StoreError> {
+        self.add_to_set(connection, addition).await
+    }
+
+    async fn remove_entity(
+        &self,
+        connection: &ConnectionId,
+        entity: &EntityId,
+    ) -> Result<Change, StoreError> {
+        self.remove_from_set(connection, entity).await
+    }
+
+    async fn set_token_expiry(
+        &self,
+        connection: &ConnectionId,
+        expiry: TokenExpiry,
+    ) -> Result<Option<StoredConnection>, StoreError> {
+        let updated = renewing(self.update_connection(connection), expiry)
+            .send()
+            .await;
+        match updated {
+            Ok(updated) => Ok(updated.attributes().map(row::stored_connection)),
+            Err(error) if condition_failed(&error) => Ok(None),
+            Err(error) => Err(failed("renew the token", error)),
         }
     }
-}
 
-impl ReadAudience for ConnectionTable {
-    async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
-        let (first, last) = row::audience_sort_keys(range);
-        let start = range
-            .after
-            .as_ref()
-            .map(|connection| row::keys(connection, audience));
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(row::AUDIENCE_INDEX)
-            .key_condition_expression(
-                "audiencePk = :audience AND audienceSk BETWEEN :first AND :last",
-            )
-            .expression_attribute_values(":audience", text(row::audience_key(audience)))
-            .expression_attribute_values(":first", text(first))
-            .expression_attribute_values(":last", text(last))
-            .projection_expression("audienceSk, expiresAt, #expiry")
-            .expression_attribute_names("#expiry", row::TOKEN_EXPIRES_AT)
-            .set_exclusive_start_key(start)
-            .set_limit(self.page_limit)
-            .send()
+    async fn put_listener(&self, listener: Listener<'_>) -> Result<(), StoreError> {
+        self.put_listener_row(listener).await
+    }
+
+    async fn delete_listener(
+        &self,
+        connection: &ConnectionId,
+        entity: &EntityId,
+        superseded: Superseded,
+    ) -> Result<(), StoreError> {
+        self.delete_listener_row(connection, entity, superseded)
             .await
-            .map_err(|error| failed("read the audience", error))?;
-        let read_to = page.last_evaluated_key.as_ref();
-        Ok(Page {
-            recipients: page.items().iter().filter_map(recipient_of).collect(),
-            read_to: read_to.and_then(connection_of),
-        })
+    }
+
+    async fn delete_listeners(
+        &self,
+        connection: &ConnectionId,
+        audiences: &[Audience],
+    ) -> Result<(), StoreError> {
+        let keys = audiences
+            .iter()
+            .map(|audience| Key::listener(connection, audience))
+            .collect();
+        self.delete_batch(keys, "delete the connection's rows")
+            .await
+    }
+
+    async fn set_listener_token_expiry(
+        &self,
+        connection: &ConnectionId,
+        audience: &Audience,
+        expiry: TokenExpiry,
+    ) -> Result<(), StoreError> {
+        let update = self.update(Key::listener(connection, audience));
+        unless_refused(renewing(update, expiry).send().await, "renew the token")
+    }
+
+    async fn listeners(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
+        self.query_listeners(audience, range).await
+    }
+
+    async fn charge(&self, connection: &ConnectionId, charge: Charge) -> Result<bool, StoreError> {
+        self.charge_row(connection, charge).await
     }
 }
 
-fn recipient_of(row: &Row) -> Option<Recipient> {
-    Some(Recipient {
-        connection: connection_of(row)?,
-        connected_at: row::connected_at(row)?,
-        token_expires_at: row::token_expiry(row),
-    })
-}
-
-fn connection_of(row: &Row) -> Option<ConnectionId> {
-    row.get("audienceSk")
-        .and_then(|key| key.as_s().ok())
-        .and_then(|key| row::connection_of(key))
-}
-
-fn unbuildable(step: &'static str, error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
-    StoreError::Failed {
-        step,
-        source: error.into(),
-    }
+/// The update that writes when the token ends on a row, if there is such a row.
+fn renewing(update: UpdateItemFluentBuilder, expiry: TokenExpiry) -> UpdateItemFluentBuilder {
+    update
+        .update_expression("SET #expiry = :expiry")
+        .condition_expression("attribute_exists(pk)")
+        .expression_attribute_names("#expiry", row::TOKEN_EXPIRES_AT)
+        .expression_attribute_values(":expiry", row::number(expiry.epoch_seconds()))
 }
 
 fn condition_failed<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     error.code() == Some("ConditionalCheckFailedException")
 }
 
-/// The row that did not fulfil the condition of an update, if it asked for it and there is one.
-fn refused_item(error: &SdkError<UpdateItemError>) -> Option<&Row> {
+/// A conditional write whose refusal is as good as its success.
+fn unless_refused<T, E>(
+    written: Result<T, SdkError<E>>,
+    step: &'static str,
+) -> Result<(), StoreError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match written {
+        Ok(_) => Ok(()),
+        Err(error) if condition_failed(&error) => Ok(()),
+        Err(error) => Err(failed(step, error)),
+    }
+}
+
+/// The row that the condition of an update did not hold on. `None` if there is no row.
+fn refused_row(error: &SdkError<UpdateItemError>) -> Option<&Row> {
     match error.as_service_error()? {
         UpdateItemError::ConditionalCheckFailedException(failed) => failed.item(),
         _ => None,
+    }
+}
+
+/// The store's error for a failed call.
+fn failed<E>(step: &'static str, error: SdkError<E>) -> StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    if is_throttling(&error) {
+        StoreError::Throttled(error.into())
+    } else {
+        StoreError::Failed {
+            step,
+            source: error.into(),
+        }
     }
 }

@@ -1,214 +1,290 @@
-//! The connection store in memory, for tests of what stands on a store. It passes the same contract
-//! tests as the one on DynamoDB.
+//! The rows of the connection table in memory, for tests of what stands on a store. They keep the same
+//! contract as those on DynamoDB.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    num::NonZeroU32,
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use super::{
-    Admitted, Connection, ConnectionStore, CurrentToken, Forget, MessageRate, Page, ReadAudience,
-    ReadToken, StoreError, Subscribed, Subscription,
+    Addition, Change, Charge, Connection, Connections, Listener, Page, Rows, StoreError,
+    StoredConnection, Superseded,
 };
 use crate::{
     audience::{Audience, Range, Recipient, slot},
-    ids::{ConnectionId, EntityId, UserId},
+    ids::{ConnectionId, EntityId},
     token_expiry::TokenExpiry,
 };
 
 /// The connection store in memory.
+pub type MemoryStore = Connections<MemoryRows>;
+
+impl MemoryStore {
+    /// Returns an empty store that reads audiences in pages of this size.
+    pub fn new(page_size: usize) -> Self {
+        Self::over(MemoryRows::new(page_size))
+    }
+}
+
+/// The rows in memory.
 #[derive(Debug)]
-pub struct MemoryStore {
-    connections: Mutex<BTreeMap<ConnectionId, Memberships>>,
+pub struct MemoryRows {
+    tables: Mutex<Tables>,
     page_size: usize,
 }
 
-/// What a connection belongs to beside everyone.
 #[derive(Debug, Default)]
-struct Memberships {
-    user: Option<Audience>,
-    entities: BTreeSet<EntityId>,
-    connected_at: Option<SystemTime>,
-    token_expires_at: Option<TokenExpiry>,
-    /// Up to when its messages are charged.
-    charged_until: Option<SystemTime>,
+struct Tables {
+    connections: BTreeMap<ConnectionId, StoredConnection>,
+    listeners: BTreeMap<Audience, BTreeMap<Place, ListenerRow>>,
+    charged_until: BTreeMap<ConnectionId, Duration>,
 }
 
-impl MemoryStore {
-    /// An empty store that reads audiences in pages of this size.
+/// The place of a connection in an audience: its slot, and then its id.
+type Place = (u8, ConnectionId);
+
+#[derive(Clone, Debug)]
+struct ListenerRow {
+    change: u64,
+    connected_at: SystemTime,
+    token_expires_at: Option<TokenExpiry>,
+}
+
+impl MemoryRows {
+    /// Returns no rows, read in pages of this size.
     pub fn new(page_size: usize) -> Self {
         Self {
-            connections: Mutex::default(),
+            tables: Mutex::default(),
             page_size,
         }
     }
 
-    fn connections(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, Memberships>> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// Returns the listener rows of the connection: each audience with the number of its change.
+    pub fn listened(&self, connection: &ConnectionId) -> Vec<(Audience, u64)> {
+        let tables = self.tables();
+        let place = place(connection);
+        let rows = tables.listeners.iter();
+        rows.filter_map(|(audience, rows)| Some((audience.clone(), rows.get(&place)?.change)))
+            .collect()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Memberships {
-    fn of(&self, audience: &Audience) -> bool {
-        match audience {
-            Audience::Everyone => true,
-            Audience::User(_) => self.user.as_ref() == Some(audience),
-            Audience::Entity(entity) => self.entities.contains(entity),
+impl Tables {
+    fn put(&mut self, connection: &ConnectionId, audience: Audience, row: ListenerRow) {
+        let rows = self.listeners.entry(audience).or_default();
+        rows.insert(place(connection), row);
+    }
+
+    fn listener(
+        &mut self,
+        connection: &ConnectionId,
+        audience: &Audience,
+    ) -> Option<&mut ListenerRow> {
+        self.listeners
+            .get_mut(audience)?
+            .get_mut(&place(connection))
+    }
+
+    fn delete(&mut self, connection: &ConnectionId, audience: &Audience) {
+        if let Some(rows) = self.listeners.get_mut(audience) {
+            rows.remove(&place(connection));
         }
     }
 }
 
-impl ConnectionStore for MemoryStore {
-    async fn connect(&self, connection: &Connection) -> Result<(), StoreError> {
-        let memberships = Memberships {
-            user: connection.user.clone().map(Audience::User),
-            connected_at: Some(connection.connected_at),
+fn place(connection: &ConnectionId) -> Place {
+    (slot(connection), connection.clone())
+}
+
+impl Rows for MemoryRows {
+    fn page_limit(&self) -> usize {
+        self.page_size
+    }
+
+    async fn put_connection(&self, connection: &Connection) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let stored = StoredConnection {
+            connected_at: connection.connected_at,
+            ip_address: connection.ip_address.clone(),
+            user_agent: connection.user_agent.clone(),
+            user: connection.user.clone(),
             token_expires_at: connection.token_expires_at,
-            ..Memberships::default()
+            entities: Default::default(),
+            changes: 0,
         };
-        self.connections()
-            .insert(connection.id.clone(), memberships);
+        tables.connections.insert(connection.id.clone(), stored);
+        let user = connection.user.clone().map(Audience::User);
+        for audience in user.into_iter().chain([Audience::Everyone]) {
+            let row = ListenerRow {
+                change: 0,
+                connected_at: connection.connected_at,
+                token_expires_at: connection.token_expires_at,
+            };
+            tables.put(&connection.id, audience, row);
+        }
         Ok(())
     }
 
-    async fn count_connections(&self, user: &UserId, limit: NonZeroU32) -> Result<u32, StoreError> {
-        let audience = Audience::User(user.clone());
-        let connections = self.connections();
-        let of_user = connections
-            .values()
-            .filter(|memberships| memberships.of(&audience));
-        Ok((0..limit.get()).zip(of_user).count() as u32)
-    }
-
-    async fn subscribe(
+    async fn connection(
         &self,
-        subscription: Subscription<'_>,
-        limit: u32,
-    ) -> Result<Subscribed, StoreError> {
-        let mut connections = self.connections();
-        let Some(memberships) = connections.get_mut(subscription.connection) else {
-            return Ok(Subscribed::ConnectionGone);
-        };
-        let entity = subscription.entity;
-        let full = memberships.entities.len() >= limit as usize;
-        if full && !memberships.entities.contains(entity) {
-            return Ok(Subscribed::LimitReached);
-        }
-        memberships.entities.insert(entity.clone());
-        Ok(Subscribed::Stored)
+        connection: &ConnectionId,
+    ) -> Result<Option<StoredConnection>, StoreError> {
+        Ok(self.tables().connections.get(connection).cloned())
     }
 
-    async fn unsubscribe(
+    async fn delete_connection(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<Option<StoredConnection>, StoreError> {
+        Ok(self.tables().connections.remove(connection))
+    }
+
+    async fn add_entities(
+        &self,
+        connection: &ConnectionId,
+        addition: Addition<'_>,
+    ) -> Result<Change, StoreError> {
+        let mut tables = self.tables();
+        let Some(stored) = tables.connections.get_mut(connection) else {
+            return Ok(Change::ConnectionGone);
+        };
+        let set = &mut stored.entities;
+        let bytes: usize = set.iter().map(|entity| entity.as_str().len()).sum();
+        let has_known = addition.known.iter().all(|entity| set.contains(entity));
+        let has_fresh = addition.fresh.iter().any(|entity| set.contains(entity));
+        let has_room = set.len() <= addition.room && bytes <= addition.bytes_room;
+        if !has_known || has_fresh || !(has_room || addition.fresh.is_empty()) {
+            return Ok(Change::Refused(stored.clone()));
+        }
+        set.extend(addition.fresh.iter().cloned());
+        stored.changes += 1;
+        Ok(Change::Made(stored.changes))
+    }
+
+    async fn remove_entity(
         &self,
         connection: &ConnectionId,
         entity: &EntityId,
-    ) -> Result<(), StoreError> {
-        if let Some(memberships) = self.connections().get_mut(connection) {
-            memberships.entities.remove(entity);
-        }
-        Ok(())
-    }
-
-    async fn renew(
-        &self,
-        connection: &ConnectionId,
-        token_expires_at: TokenExpiry,
-    ) -> Result<bool, StoreError> {
-        let mut connections = self.connections();
-        let memberships = connections.get_mut(connection);
-        Ok(memberships
-            .map(|memberships| memberships.token_expires_at = Some(token_expires_at))
-            .is_some())
-    }
-
-    async fn admit(
-        &self,
-        connection: &ConnectionId,
-        messages: NonZeroU32,
-        rate: MessageRate,
-        now: SystemTime,
-    ) -> Result<Admitted, StoreError> {
-        let mut connections = self.connections();
-        let Some(memberships) = connections.get_mut(connection) else {
-            return Ok(Admitted::ConnectionGone);
+    ) -> Result<Change, StoreError> {
+        let mut tables = self.tables();
+        let Some(stored) = tables.connections.get_mut(connection) else {
+            return Ok(Change::ConnectionGone);
         };
-        let start = memberships
-            .charged_until
-            .map_or(now, |until| until.max(now));
-        let until = start + rate.time_for(messages);
-        if until > now + rate.time_for(rate.burst) {
-            return Ok(Admitted::TooFast);
+        if !stored.entities.remove(entity) {
+            return Ok(Change::Refused(stored.clone()));
         }
-        memberships.charged_until = Some(until);
-        Ok(Admitted::Admitted {
-            token_expires_at: memberships.token_expires_at,
-        })
-    }
-}
-
-impl ReadToken for MemoryStore {
-    async fn current_token(&self, connection: &ConnectionId) -> Result<CurrentToken, StoreError> {
-        Ok(match self.connections().get(connection) {
-            None => CurrentToken::ConnectionGone,
-            Some(memberships) => memberships
-                .token_expires_at
-                .map_or(CurrentToken::None, CurrentToken::EndsAt),
-        })
-    }
-}
-
-impl Forget for MemoryStore {
-    async fn prune(&self, connection: &ConnectionId, _: &Audience) -> Result<(), StoreError> {
-        self.forget(connection).await
+        stored.changes += 1;
+        Ok(Change::Made(stored.changes))
     }
 
-    async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
-        self.connections().remove(connection);
+    async fn set_token_expiry(
+        &self,
+        connection: &ConnectionId,
+        expiry: TokenExpiry,
+    ) -> Result<Option<StoredConnection>, StoreError> {
+        let mut tables = self.tables();
+        let stored = tables.connections.get_mut(connection);
+        Ok(stored.map(|stored| {
+            stored.token_expires_at = Some(expiry);
+            stored.clone()
+        }))
+    }
+
+    async fn put_listener(&self, listener: Listener<'_>) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let audience = Audience::Entity(listener.entity.clone());
+        let present = tables.listener(listener.connection, &audience);
+        if present.is_some_and(|row| row.change > listener.change) {
+            return Ok(());
+        }
+        let row = ListenerRow {
+            change: listener.change,
+            connected_at: listener.connected_at,
+            token_expires_at: listener.token_expires_at,
+        };
+        tables.put(listener.connection, audience, row);
         Ok(())
     }
-}
 
-impl ReadAudience for MemoryStore {
-    async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
-        let connections = self.connections();
-        let start = range.after.as_ref().map(|after| (slot(after), after));
-        let in_range: BTreeSet<_> = connections
-            .iter()
-            .filter(|(_, memberships)| memberships.of(audience))
-            .map(|(connection, memberships)| {
-                let place = (slot(connection), connection);
-                (
-                    place,
-                    memberships.connected_at,
-                    memberships.token_expires_at,
-                )
-            })
-            .filter(|((slot, _), ..)| (range.first..=range.last).contains(slot))
-            .filter(|(place, ..)| start.is_none_or(|start| *place > start))
-            .collect();
-        let page: Vec<_> = in_range
+    async fn delete_listener(
+        &self,
+        connection: &ConnectionId,
+        entity: &EntityId,
+        superseded: Superseded,
+    ) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let audience = Audience::Entity(entity.clone());
+        let present = tables.listener(connection, &audience);
+        if present.is_some_and(|row| superseded.covers(row.change)) {
+            tables.delete(connection, &audience);
+        }
+        Ok(())
+    }
+
+    async fn delete_listeners(
+        &self,
+        connection: &ConnectionId,
+        audiences: &[Audience],
+    ) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for audience in audiences {
+            tables.delete(connection, audience);
+        }
+        Ok(())
+    }
+
+    async fn set_listener_token_expiry(
+        &self,
+        connection: &ConnectionId,
+        audience: &Audience,
+        expiry: TokenExpiry,
+    ) -> Result<(), StoreError> {
+        if let Some(row) = self.tables().listener(connection, audience) {
+            row.token_expires_at = Some(expiry);
+        }
+        Ok(())
+    }
+
+    async fn listeners(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
+        let tables = self.tables();
+        let after = range.after.as_ref().map(place);
+        let recipients: Vec<_> = tables
+            .listeners
+            .get(audience)
             .into_iter()
+            .flatten()
+            .filter(|((slot, _), _)| (range.first..=range.last).contains(slot))
+            .filter(|(place, _)| after.as_ref().is_none_or(|after| *place > after))
             .take(self.page_size)
-            .map(
-                |((_, connection), connected_at, token_expires_at)| Recipient {
-                    connection: connection.clone(),
-                    connected_at: connected_at.unwrap_or(SystemTime::UNIX_EPOCH),
-                    token_expires_at,
-                },
-            )
+            .map(|((_, connection), row)| Recipient {
+                connection: connection.clone(),
+                connected_at: row.connected_at,
+                token_expires_at: row.token_expires_at,
+            })
             .collect();
         // As DynamoDB, which does not look whether anything follows a full page.
-        let full = page.len() == self.page_size;
+        let full = recipients.len() == self.page_size;
+        let last = recipients.last().filter(|_| full);
         Ok(Page {
-            read_to: page
-                .last()
-                .filter(|_| full)
-                .map(|recipient| recipient.connection.clone()),
-            recipients: page,
+            read_to: last.map(|recipient| recipient.connection.clone()),
+            recipients,
         })
+    }
+
+    async fn charge(&self, connection: &ConnectionId, charge: Charge) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let until = tables.charged_until.get(connection).copied();
+        let until = until.unwrap_or_default().max(charge.now);
+        if until > charge.latest {
+            return Ok(false);
+        }
+        let charged = until + charge.cost;
+        tables.charged_until.insert(connection.clone(), charged);
+        Ok(true)
     }
 }

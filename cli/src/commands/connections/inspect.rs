@@ -6,7 +6,7 @@ use aws_sdk_apigatewaymanagement::{
     Client as Management, operation::get_connection::GetConnectionOutput,
 };
 use clap::Args;
-use herald_shared::{ids::ConnectionId, store::StoredConnection};
+use herald_shared::{audience::LIFETIME, ids::ConnectionId, store::StoredConnection};
 use serde::Serialize;
 
 use super::{end_of, management, moment, not_read, table};
@@ -148,11 +148,11 @@ impl From<StoredConnection> for Table {
     fn from(stored: StoredConnection) -> Self {
         Self {
             user_id: stored.user.map(String::from),
-            connected_at: stored.connected_at.map(moment),
+            connected_at: Some(moment(stored.connected_at)),
             ip_address: stored.ip_address,
             user_agent: stored.user_agent,
             token_expires_at: stored.token_expires_at.and_then(end_of),
-            expires_at: stored.expires_at.map(moment),
+            expires_at: Some(moment(stored.connected_at + LIFETIME)),
             entities: stored.entities.into_iter().map(String::from).collect(),
         }
     }

@@ -163,7 +163,7 @@ impl Arguments {
 fn long(stored: StoredConnection) -> Long {
     Long {
         user_id: stored.user.map(String::from),
-        connected_at: stored.connected_at.map(moment),
+        connected_at: Some(moment(stored.connected_at)),
         ip_address: stored.ip_address,
         subscriptions: stored.entities.len(),
     }

@@ -52,7 +52,7 @@ async fn a_connection_goes_on_with_a_newer_token() {
     );
     let expected = newer.expires_at.to_string();
     let ends = ends(&stack).await;
-    assert_eq!(ends.len(), 3);
+    assert_eq!(ends.len(), 4);
     assert!(ends.iter().all(|end| *end == expected), "{ends:?}");
     stack.stop().await;
 }

@@ -59,11 +59,7 @@ async fn id_and_access_tokens_of_cognito_are_good() {
             .client_with(&signed(&other, second, &access_token))
             .await,
     ];
-    let rows = stack.rows().await;
-    let of_user = rows
-        .iter()
-        .filter(|row| row.ends_with(&format!(" U#{sub}")));
-    assert_eq!(of_user.count(), 2, "{rows:?}");
+    assert_eq!(stack.connections_of(sub).await.len(), 2);
     let with_other_key = signed(&other, first, &access_token);
     assert_eq!(status(&stack, &with_other_key).await, 401);
     let for_other_client = signed(&other, second, &elsewhere);

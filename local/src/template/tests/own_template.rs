@@ -260,31 +260,19 @@ fn its_queue_leaves_the_notifier_time_and_loses_nothing() {
 }
 
 #[test]
-fn its_table_has_the_audience_index() {
+fn its_table_has_no_index() {
     let stack = own_stack();
     let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
-    let attributes = ["pk", "sk", "audiencePk", "audienceSk"].map(attribute);
-    let keys = |hash: &str, range: &str| {
-        json!([
-            {"AttributeName": hash, "KeyType": "HASH"},
-            {"AttributeName": range, "KeyType": "RANGE"},
-        ])
-    };
     assert_eq!(
         stack.tables[0].create_table,
         json!({
             "TableName": "herald-local-Table",
             "BillingMode": "PAY_PER_REQUEST",
-            "AttributeDefinitions": attributes,
-            "KeySchema": keys("pk", "sk"),
-            "GlobalSecondaryIndexes": [{
-                "IndexName": "audience",
-                "KeySchema": keys("audiencePk", "audienceSk"),
-                "Projection": {
-                    "ProjectionType": "INCLUDE",
-                    "NonKeyAttributes": ["tokenExpiresAt", "expiresAt"],
-                },
-            }],
+            "AttributeDefinitions": [attribute("pk"), attribute("sk")],
+            "KeySchema": [
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
         })
     );
     assert_eq!(

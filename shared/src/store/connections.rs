@@ -1,0 +1,158 @@
+//! The connection store over rows: the order in which they are written.
+//!
+//! Several functions write rows of one connection at once, `$disconnect` may run while a `subscribe`
+//! still does, and any of them may stop between two writes. These rules keep a subscription that was
+//! acknowledged, and leave no row behind that is not met later:
+//!
+//! - **The set of entities on the connection's own row is the truth.** Each change of it has a number,
+//!   and a listener row carries the number of the change that wrote it, so an older write never undoes
+//!   a newer one, however late it arrives.
+//! - **Subscribing** changes the set, puts the listener rows, and looks at the set again: a row whose
+//!   entity the set has lost meanwhile is deleted, if it is still the row that was put.
+//! - **Unsubscribing** changes the set and deletes the listener row of an earlier change.
+//! - **Forgetting** deletes the connection's own row first, which tells the other rows; the row of the
+//!   user goes last.
+//! - **Pruning** forgets, and deletes last the very row by which the connection was met.
+//! - An error takes nothing back: the same steps again complete what was begun.
+
+mod everyone;
+mod forgetting;
+mod renewing;
+mod subscribing;
+
+use std::{num::NonZeroU32, time::SystemTime};
+
+use super::{
+    Admitted, Charge, Connection, ConnectionStore, CurrentToken, Forget, MessageRate, Page,
+    ReadAudience, ReadToken, Rows, StoreError, StoredConnection, Subscribed, Subscription,
+};
+use crate::{
+    audience::{Audience, LIFETIME, Range},
+    ids::{ConnectionId, EntityId},
+    token_expiry::{TokenExpiry, since_epoch},
+};
+
+/// The connection store over `rows`.
+#[derive(Clone, Debug)]
+pub struct Connections<R> {
+    rows: R,
+}
+
+impl<R: Rows> Connections<R> {
+    /// Returns the store over these rows.
+    pub fn over(rows: R) -> Self {
+        Self { rows }
+    }
+
+    /// Returns the rows.
+    pub fn rows(&self) -> &R {
+        &self.rows
+    }
+
+    /// Returns what is stored of a connection. `None` if it is not known.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the table could not be read.
+    pub async fn inspect(
+        &self,
+        connection: &ConnectionId,
+    ) -> Result<Option<StoredConnection>, StoreError> {
+        self.rows.connection(connection).await
+    }
+}
+
+impl<R: Rows> ConnectionStore for Connections<R> {
+    async fn connect(&self, connection: &Connection) -> Result<(), StoreError> {
+        self.rows.put_connection(connection).await
+    }
+
+    async fn subscribe(
+        &self,
+        subscription: Subscription<'_>,
+        limit: u32,
+    ) -> Result<Vec<Subscribed>, StoreError> {
+        subscribing::subscribe(&self.rows, subscription, limit as usize).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        connection: &ConnectionId,
+        entity: &EntityId,
+    ) -> Result<(), StoreError> {
+        subscribing::unsubscribe(&self.rows, connection, entity).await
+    }
+
+    async fn renew(
+        &self,
+        connection: &ConnectionId,
+        token_expires_at: TokenExpiry,
+    ) -> Result<bool, StoreError> {
+        renewing::renew(&self.rows, connection, token_expires_at).await
+    }
+
+    async fn admit(
+        &self,
+        connection: &ConnectionId,
+        messages: NonZeroU32,
+        rate: MessageRate,
+        now: SystemTime,
+    ) -> Result<Admitted, StoreError> {
+        let cost = rate.time_for(messages);
+        let charge = Charge {
+            now: since_epoch(now),
+            cost,
+            latest: (since_epoch(now) + rate.time_for(rate.burst)).saturating_sub(cost),
+            expires_at: since_epoch(now + LIFETIME),
+        };
+        // At once: what is charged to a connection that is gone is lost to nobody.
+        let (charged, token) = tokio::join!(
+            self.rows.charge(connection, charge),
+            self.current_token(connection)
+        );
+        Ok(match (token?, charged?) {
+            (CurrentToken::ConnectionGone, _) => Admitted::ConnectionGone,
+            (_, false) => Admitted::TooFast,
+            (CurrentToken::EndsAt(expiry), true) => Admitted::Admitted {
+                token_expires_at: Some(expiry),
+            },
+            (CurrentToken::None, true) => Admitted::Admitted {
+                token_expires_at: None,
+            },
+        })
+    }
+}
+
+impl<R: Rows> ReadToken for Connections<R> {
+    async fn current_token(&self, connection: &ConnectionId) -> Result<CurrentToken, StoreError> {
+        Ok(match self.rows.connection(connection).await? {
+            None => CurrentToken::ConnectionGone,
+            Some(stored) => stored
+                .token_expires_at
+                .map_or(CurrentToken::None, CurrentToken::EndsAt),
+        })
+    }
+}
+
+impl<R: Rows> Forget for Connections<R> {
+    async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
+        forgetting::forget(&self.rows, connection).await.map(drop)
+    }
+
+    async fn prune(
+        &self,
+        connection: &ConnectionId,
+        audience: &Audience,
+    ) -> Result<(), StoreError> {
+        forgetting::prune(&self.rows, connection, audience).await
+    }
+}
+
+impl<R: Rows> ReadAudience for Connections<R> {
+    async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
+        match audience {
+            Audience::Everyone => everyone::read(&self.rows, range).await,
+            Audience::User(_) | Audience::Entity(_) => self.rows.listeners(audience, range).await,
+        }
+    }
+}

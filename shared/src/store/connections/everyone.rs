@@ -1,0 +1,41 @@
+//! Reading the audience of everyone, which is spread over shards.
+//!
+//! Its first shard says how many connections the others have, about: as many shards as fit on the page
+//! are then read at once. So a small audience takes two turns, and a large one reads little for nothing.
+
+use futures_util::future::try_join_all;
+
+use crate::{
+    audience::{Audience, Range},
+    store::{Page, Rows, StoreError},
+};
+
+/// Reads the first page of a range of everyone.
+pub(super) async fn read<R: Rows>(rows: &R, range: &Range) -> Result<Page, StoreError> {
+    let shards = range.shards();
+    let limit = rows.page_limit();
+    let (first, others) = shards.split_first().expect("a range has a slot");
+    let mut page = rows.listeners(&Audience::Everyone, first).await?;
+    if page.read_to.is_some() {
+        return Ok(page);
+    }
+    let in_shard = page.recipients.len().max(1);
+    let fit = (limit.saturating_sub(page.recipients.len()) / in_shard).min(others.len());
+    let reads = others[..fit]
+        .iter()
+        .map(|shard| rows.listeners(&Audience::Everyone, shard));
+    for next in try_join_all(reads).await? {
+        page.recipients.extend(next.recipients);
+        page.read_to = next.read_to;
+        if page.read_to.is_some() {
+            break;
+        }
+    }
+    let whole = fit == others.len() && page.read_to.is_none();
+    if page.recipients.len() > limit || !whole {
+        page.recipients.truncate(limit);
+        let last = page.recipients.last();
+        page.read_to = last.map(|recipient| recipient.connection.clone());
+    }
+    Ok(page)
+}

@@ -1,0 +1,43 @@
+//! Removing the rows of a connection that is gone.
+
+use crate::{
+    audience::Audience,
+    ids::ConnectionId,
+    store::{Rows, StoreError},
+};
+
+/// Removes every row but that of the charges, which ends by itself. Returns the audiences that the
+/// connection was removed from.
+pub(super) async fn forget<R: Rows>(
+    rows: &R,
+    connection: &ConnectionId,
+) -> Result<Vec<Audience>, StoreError> {
+    let stored = rows.delete_connection(connection).await?;
+    let (entities, user) = stored.map_or_else(Default::default, |it| (it.entities, it.user));
+    let mut audiences: Vec<_> = entities.into_iter().map(Audience::Entity).collect();
+    // Its key follows from the connection's, so it needs no row to tell it.
+    audiences.push(Audience::Everyone);
+    rows.delete_listeners(connection, &audiences).await?;
+    if let Some(user) = user {
+        let user = Audience::User(user);
+        rows.delete_listeners(connection, std::slice::from_ref(&user))
+            .await?;
+        audiences.push(user);
+    }
+    Ok(audiences)
+}
+
+/// Forgets a connection that was met in `audience`. A crash may have left that row without the others,
+/// and then nothing tells of it but itself.
+pub(super) async fn prune<R: Rows>(
+    rows: &R,
+    connection: &ConnectionId,
+    audience: &Audience,
+) -> Result<(), StoreError> {
+    let forgotten = forget(rows, connection).await?;
+    if forgotten.contains(audience) {
+        return Ok(());
+    }
+    rows.delete_listeners(connection, std::slice::from_ref(audience))
+        .await
+}

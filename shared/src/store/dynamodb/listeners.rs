@@ -1,0 +1,80 @@
+//! The rows by which audiences have their connections.
+
+use super::{
+    DynamoDbRows, failed,
+    row::{self, Key},
+    unless_refused,
+};
+use crate::{
+    audience::{Audience, Range},
+    ids::{ConnectionId, EntityId},
+    store::{Listener, Page, StoreError, Superseded},
+};
+
+impl DynamoDbRows {
+    pub(super) async fn query_listeners(
+        &self,
+        audience: &Audience,
+        range: &Range,
+    ) -> Result<Page, StoreError> {
+        let (first, last) = row::sort_keys(range);
+        let after = range.after.as_ref();
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("pk = :audience AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(
+                ":audience",
+                row::text(row::audience_key(audience, range.first)),
+            )
+            .expression_attribute_values(":first", row::text(first))
+            .expression_attribute_values(":last", row::text(last))
+            .set_exclusive_start_key(after.map(|after| Key::listener(after, audience).into()))
+            .limit(self.page_limit)
+            .send()
+            .await
+            .map_err(|error| failed("read the audience", error))?;
+        let read_to = page.last_evaluated_key.as_ref();
+        Ok(Page {
+            recipients: page.items().iter().filter_map(row::recipient).collect(),
+            read_to: read_to.and_then(row::listening_connection),
+        })
+    }
+
+    pub(super) async fn put_listener_row(&self, listener: Listener<'_>) -> Result<(), StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(row::listener(listener)))
+            .condition_expression("attribute_not_exists(pk) OR #change <= :change")
+            .expression_attribute_names("#change", row::CHANGE)
+            .expression_attribute_values(":change", row::number(listener.change))
+            .send()
+            .await;
+        unless_refused(put, "store the subscription")
+    }
+
+    pub(super) async fn delete_listener_row(
+        &self,
+        connection: &ConnectionId,
+        entity: &EntityId,
+        superseded: Superseded,
+    ) -> Result<(), StoreError> {
+        let delete = self.delete(Key::listener(connection, &Audience::Entity(entity.clone())));
+        let delete = match superseded {
+            Superseded::Always => delete,
+            Superseded::By(change) => delete
+                .condition_expression("#change = :change")
+                .expression_attribute_names("#change", row::CHANGE)
+                .expression_attribute_values(":change", row::number(change)),
+            Superseded::Below(change) => delete
+                .condition_expression("#change < :change")
+                .expression_attribute_names("#change", row::CHANGE)
+                .expression_attribute_values(":change", row::number(change)),
+        };
+        unless_refused(delete.send().await, "delete the subscription")
+    }
+}

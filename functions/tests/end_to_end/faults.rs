@@ -20,13 +20,14 @@ async fn rows_expire_when_their_time_has_come() {
             .expire(Duration::from_secs(hours * 3600))
     };
     assert_eq!(rows(2).unwrap(), 0);
-    assert_eq!(rows(3).unwrap(), 2);
+    // Its own, those of everyone and of the entity, and that of its charges.
+    assert_eq!(rows(3).unwrap(), 4);
     assert!(stack.rows().await.is_empty());
     // A connection that is not known any more cannot subscribe.
     let refused = client
         .ask(json!({"action": "subscribe", "entityId": "order-2"}))
         .await;
-    assert_eq!(refused["code"], "bad_request");
+    assert_eq!(refused["code"], "unknown_connection");
     assert!(stack.rows().await.is_empty());
     stack.stop().await;
 }

@@ -64,7 +64,7 @@ async fn a_message_is_as_long_as_its_action_may_be() {
     let stack = TestStack::start_with_parameters(&[("MessageBytes", "2048")]).await;
     let mut client = stack.client().await;
     for (action, limit) in [
-        ("subscribe", 4096),
+        ("subscribe", 32 * 1024),
         ("unsubscribe", 4096),
         ("sendMessage", 2048),
     ] {
@@ -73,7 +73,8 @@ async fn a_message_is_as_long_as_its_action_may_be() {
         frame["padding"] = json!("x".repeat(padding));
         assert_eq!(client.ask(frame.clone()).await["type"], "ack", "{action}");
         frame["padding"] = json!("x".repeat(padding + 1));
-        let reply = client.ask(frame.clone()).await;
+        client.send_in_frames(&frame.to_string()).await;
+        let reply = client.frame().await;
         assert_eq!(reply["code"], "too_large", "{action}");
         let length = limit + 1;
         assert_eq!(

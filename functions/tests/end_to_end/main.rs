@@ -24,6 +24,7 @@ mod sample_events;
 mod send_message;
 mod sink;
 mod store_contract;
+mod store_orders;
 mod subscribing;
 mod target;
 #[allow(dead_code, reason = "the tests of herald-local use all of it")]

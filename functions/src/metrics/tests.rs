@@ -73,26 +73,29 @@ fn line(metrics: Metrics, batch: &Batch) -> Value {
 }
 
 #[test]
-fn the_template_shows_every_metric_and_names_no_other() {
+fn every_metric_is_on_the_dashboard_and_no_other() {
     let known: BTreeSet<_> = COUNTS
         .iter()
         .map(|(name, _)| (*name).to_owned())
         .chain([LAG.to_owned()])
         .collect();
-    let template = Template::read();
-    assert_eq!(template.shown(), known);
-    let alarmed = template.alarmed();
+    let observability = Observability::read();
+    assert_eq!(observability.shown(), known);
+    let alarmed = observability.alarmed();
     assert!(alarmed.is_subset(&known), "{alarmed:?}");
     assert!(alarmed.contains("DeadLettered") && alarmed.contains(LAG));
 }
 
-/// The resources of our own template.
-struct Template(Vec<YamlOwned>);
+/// The logical id of the function whose metrics these are, as `observability.yaml` refers to it.
+const NOTIFIER: &str = "NotifierFunction";
 
-impl Template {
+/// The resources of `observability.yaml`.
+struct Observability(Vec<YamlOwned>);
+
+impl Observability {
     fn read() -> Self {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-        let text = fs::read_to_string(file).expect("our own template");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../observability.yaml");
+        let text = fs::read_to_string(file).expect("observability.yaml");
         let documents = YamlOwned::load_from_str(&text).expect("YAML");
         let resources = documents[0]["Resources"].as_mapping().expect("resources");
         Self(resources.values().cloned().collect())
@@ -105,7 +108,7 @@ impl Template {
             .map(|resource| &resource["Properties"])
     }
 
-    /// Our metrics on dashboards.
+    /// The notifier's metrics on dashboards.
     fn shown(&self) -> BTreeSet<String> {
         self.properties("AWS::CloudWatch::Dashboard")
             .flat_map(|properties| {
@@ -117,21 +120,21 @@ impl Template {
             .collect()
     }
 
-    /// Our metrics with alarms.
+    /// The notifier's metrics with alarms.
     fn alarmed(&self) -> BTreeSet<String> {
         self.properties("AWS::CloudWatch::Alarm")
             .filter(|alarm| alarm["Namespace"].as_str() == Some(NAMESPACE))
-            .map(|alarm| {
-                let dimension = &alarm["Dimensions"][0]["Name"];
-                assert_eq!(dimension.as_str(), Some(DIMENSION));
-                let name = alarm["MetricName"].as_str().expect("a name");
-                name.to_owned()
+            .filter(|alarm| {
+                let dimension = &alarm["Dimensions"][0];
+                assert_eq!(dimension["Name"].as_str(), Some(DIMENSION));
+                untagged(&dimension["Value"]) == NOTIFIER
             })
+            .map(|alarm| alarm["MetricName"].as_str().expect("a name").to_owned())
             .collect()
     }
 }
 
-/// The metrics of a widget that are ours. An entry is `[namespace, name, dimension, value, options]`.
+/// The metrics of a widget that are the notifier's. An entry is `[namespace, name, dimension, value, options]`.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>
 fn metrics_of(widget: &Value) -> Vec<String> {
@@ -140,10 +143,11 @@ fn metrics_of(widget: &Value) -> Vec<String> {
         .into_iter()
         .flatten()
         .filter(|entry| entry[0] == NAMESPACE)
-        .map(|entry| {
+        .filter(|entry| {
             assert_eq!(entry[2], DIMENSION, "{entry}");
-            entry[1].as_str().expect("a name").to_owned()
+            entry[3] == format!("${{{NOTIFIER}}}")
         })
+        .map(|entry| entry[1].as_str().expect("a name").to_owned())
         .collect()
 }
 

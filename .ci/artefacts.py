@@ -18,7 +18,7 @@ from environments import architecture
 # The field e_machine of an ELF header.
 MACHINES = {"x86_64": 62, "arm64": 183}
 # The glibc of Amazon Linux 2023, which `provided.al2023` is made of.
-# https://docs.aws.amazon.com/linux/al2023/ug/compare-with-al2.html
+# https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html
 GLIBC = {"provided.al2023": (2, 34)}
 
 

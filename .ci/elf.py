@@ -1,4 +1,4 @@
-"""As much of an ELF file as says where it can run: its machine, and the glibc it needs.
+"""The parts of an ELF file that say where it can run: its machine, and the glibc it needs.
 
 64 bits, little-endian. https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html and, for the versions of
 symbols, https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html
@@ -11,6 +11,8 @@ SHT_GNU_VERNEED = 0x6FFFFFFE
 
 
 class Elf:
+    """An ELF file, read as far as its section headers."""
+
     def __init__(self, data):
         if not data.startswith(b"\x7fELF\x02\x01"):
             raise ValueError("not an ELF file of 64 bits, little-endian")
@@ -25,19 +27,19 @@ class Elf:
         ]
 
     def glibc_versions(self):
-        """The versions of glibc whose symbols it needs, as pairs of numbers."""
+        """Returns the versions of glibc whose symbols it needs, as pairs of numbers."""
         names = (re.fullmatch(r"GLIBC_(\d+)\.(\d+)(\.\d+)?", name) for name in self.needed_versions())
         return {(int(name[1]), int(name[2])) for name in names if name}
 
     def needed_versions(self):
-        """The names of all versions of symbols that it needs of shared libraries."""
+        """Yields the names of all versions of symbols that it needs of shared libraries."""
         for kind, offset, linked in self.sections:
             if kind == SHT_GNU_VERNEED:
                 strings = self.sections[linked][1]
                 yield from (self.text(strings + name) for name in self.version_names(offset))
 
     def version_names(self, library):
-        """Where the names stand in the strings: a list of libraries, each with a list of versions."""
+        """Yields where the names stand in the strings: a list of libraries, each with a list of versions."""
         while True:
             version, following = library + self.at("<I", library + 8)[0], self.at("<I", library + 12)[0]
             for _ in range(self.at("<H", library + 2)[0]):

@@ -1,4 +1,4 @@
-"""What SAM builds and deploys in each environment of samconfig.toml, told by SAM's own code.
+"""The builds and deployments of each environment in samconfig.toml, as SAM's own code reads them.
 
 usage: environments.py TEMPLATE
 
@@ -42,13 +42,13 @@ def main(template):
 
 
 def architecture(template, environment):
-    """What the functions are deployed as in an environment."""
+    """Returns the instruction set that the functions are deployed for in an environment."""
     given = told("deploy", environment)["parameter_overrides"]
     return given.get("Architecture", parameters_of(template)["Architecture"]["Default"])
 
 
 def check_the_command_line():
-    """What docs/operating.md and parameters/ say of values on the command line."""
+    """Checks what docs/operating.md and parameters/ say of values on the command line."""
     overrides = lambda *values: told("deploy", "prod", "--parameter-overrides", *values)["parameter_overrides"]
     added = overrides("file://parameters/prod.yaml", "Authentication=open")
     check(added, ENVIRONMENTS["prod"][1] | {"Authentication": "open"}, "a file and a parameter")
@@ -62,7 +62,7 @@ def check_the_command_line():
 
 
 def told(command, environment, *arguments):
-    """What SAM calls its `command` with, by name."""
+    """Returns the arguments that SAM runs its `command` with, by name."""
     module = importlib.import_module(f"samcli.commands.{command}.command")
     signature = inspect.signature(module.do_cli)
     with patch.object(module, "do_cli") as do_cli:

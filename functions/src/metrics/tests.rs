@@ -80,14 +80,23 @@ fn every_metric_is_on_the_dashboard_and_no_other() {
         .chain([LAG.to_owned()])
         .collect();
     let observability = Observability::read();
-    assert_eq!(observability.shown(), known);
-    let alarmed = observability.alarmed();
+    assert_eq!(observability.shown(NOTIFIER), known);
+    let alarmed = observability.alarmed(NOTIFIER);
     assert!(alarmed.is_subset(&known), "{alarmed:?}");
     assert!(alarmed.contains("DeadLettered") && alarmed.contains(LAG));
 }
 
-/// The logical id of the function whose metrics these are, as `observability.yaml` refers to it.
+#[test]
+fn unavailable_keys_have_an_alarm() {
+    let expected = BTreeSet::from(["KeysUnavailable".to_owned()]);
+    let observability = Observability::read();
+    assert_eq!(observability.alarmed(AUTHORIZER), expected);
+    assert_eq!(observability.shown(AUTHORIZER), expected);
+}
+
+/// Functions that write metrics, as `observability.yaml` refers to them.
 const NOTIFIER: &str = "NotifierFunction";
+const AUTHORIZER: &str = "AuthorizerFunction";
 
 /// The resources of `observability.yaml`.
 struct Observability(Vec<YamlOwned>);
@@ -108,36 +117,38 @@ impl Observability {
             .map(|resource| &resource["Properties"])
     }
 
-    /// The notifier's metrics on dashboards.
-    fn shown(&self) -> BTreeSet<String> {
+    /// A function's metrics on dashboards.
+    fn shown(&self, function: &str) -> BTreeSet<String> {
         self.properties("AWS::CloudWatch::Dashboard")
             .flat_map(|properties| {
                 let body = untagged(&properties["DashboardBody"]);
                 let body: Value = serde_json::from_str(body).expect("JSON");
                 let widgets = body["widgets"].as_array().expect("widgets").clone();
-                widgets.into_iter().flat_map(|widget| metrics_of(&widget))
+                widgets
+                    .into_iter()
+                    .flat_map(move |widget| metrics_of(&widget, function))
             })
             .collect()
     }
 
-    /// The notifier's metrics with alarms.
-    fn alarmed(&self) -> BTreeSet<String> {
+    /// A function's metrics with alarms.
+    fn alarmed(&self, function: &str) -> BTreeSet<String> {
         self.properties("AWS::CloudWatch::Alarm")
             .filter(|alarm| alarm["Namespace"].as_str() == Some(NAMESPACE))
             .filter(|alarm| {
                 let dimension = &alarm["Dimensions"][0];
                 assert_eq!(dimension["Name"].as_str(), Some(DIMENSION));
-                untagged(&dimension["Value"]) == NOTIFIER
+                untagged(&dimension["Value"]) == function
             })
             .map(|alarm| alarm["MetricName"].as_str().expect("a name").to_owned())
             .collect()
     }
 }
 
-/// The metrics of a widget that are the notifier's. An entry is `[namespace, name, dimension, value, options]`.
+/// A function's metrics in a widget. An entry is `[namespace, name, dimension, value, options]`.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>
-fn metrics_of(widget: &Value) -> Vec<String> {
+fn metrics_of(widget: &Value, function: &str) -> Vec<String> {
     let entries = widget["properties"]["metrics"].as_array();
     entries
         .into_iter()
@@ -145,7 +156,7 @@ fn metrics_of(widget: &Value) -> Vec<String> {
         .filter(|entry| entry[0] == NAMESPACE)
         .filter(|entry| {
             assert_eq!(entry[2], DIMENSION, "{entry}");
-            entry[3] == format!("${{{NOTIFIER}}}")
+            entry[3] == format!("${{{function}}}")
         })
         .map(|entry| entry[1].as_str().expect("a name").to_owned())
         .collect()

@@ -1,4 +1,4 @@
-//! A bus that others use as well: the rule takes the events of the named sources alone.
+//! Sources on a shared bus: the rule takes the events of the named ones alone.
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::json;

@@ -201,6 +201,19 @@ fn secret_arn_without_suffix_is_refused() {
     }
 }
 
+/// SAM hands on no more than `{` of a JSON object that is given as `NAME=VALUE`.
+#[test]
+fn permissions_cut_at_the_first_quotation_mark_are_refused() {
+    let open = ("Authentication", "open");
+    let whole = r#"{"news:*":["subscribe"]}"#;
+    read_with(&[open, ("DefaultPermissions", whole)]).expect(whole);
+    let error = read_with(&[open, ("DefaultPermissions", "{")]).expect_err("half of it");
+    assert!(
+        error.to_string().contains("must be a JSON object"),
+        "{error}"
+    );
+}
+
 #[test]
 fn it_makes_a_secret_for_tokens_if_it_is_given_none() {
     let stack = own_stack_with(Authentication::Secret);
@@ -273,7 +286,7 @@ fn its_events_go_to_the_queue_and_from_there_to_the_notifier() {
 }
 
 #[test]
-fn its_events_are_of_the_sources_that_are_named() {
+fn event_source_restricts_the_rule_to_named_sources() {
     let open = ("Authentication", "open");
     for (sources, expected) in [
         ("shop", json!(["shop"])),

@@ -11,6 +11,8 @@ mod console;
 mod dead_letters;
 mod delivery;
 mod ending;
+mod event_sources;
+mod failed_requests;
 mod faults;
 mod fidelity;
 mod harness;

@@ -53,9 +53,10 @@ const GATEWAY_STEP: f64 = 32.0 * 1024.0;
 const QUEUE_STEP: f64 = 64.0 * 1024.0;
 const BUS_STEP: f64 = 64.0 * 1024.0;
 
-/// Assumed, in bytes: a reply to a client, and the log of an invocation.
+/// Assumed, in bytes: a reply to a client, and the notifier's two lines of log. Other invocations that go well log nothing,
+/// as the template leaves out Lambda's own lines.
 const REPLY_BYTES: f64 = 150.0;
-const LOG_BYTES: f64 = 1000.0;
+const LOG_BYTES_OF_DELIVERY: f64 = 1200.0;
 
 const GB: f64 = 1e9;
 
@@ -117,7 +118,6 @@ impl Usage {
         let deliveries = events + messages;
         let pushes = deliveries * self.audience;
         let small_invocations = requests + INVOCATIONS_FOR_CONNECT * connects;
-        let invocations = small_invocations + deliveries;
         let notifier_time = LEAST_NOTIFIER_TIME.max(self.audience / POSTS);
         let audience_reads = (self.audience * INDEX_ROW_BYTES / HALF_READ_BYTES).ceil() / 2.0;
         let rows_deleted = connects * (ROWS_OF_CONNECTION + self.subscriptions);
@@ -127,7 +127,7 @@ impl Usage {
             // A message is as large on its way in as on its way out; every other request is small.
             gateway_messages: (pings + subscribes + requests)
                 + (messages + pushes) * self.steps(GATEWAY_STEP),
-            lambda_requests: invocations,
+            lambda_requests: small_invocations + deliveries,
             lambda_gb_seconds: SMALL_FUNCTION_GB * SMALL_FUNCTION_TIME * small_invocations
                 + NOTIFIER_GB * notifier_time * deliveries,
             write_units: connects * ROWS_OF_CONNECTION * WRITES_OF_ROW
@@ -138,7 +138,7 @@ impl Usage {
             queue_requests: deliveries * QUEUE_REQUESTS_FOR_DELIVERY * self.steps(QUEUE_STEP)
                 + QUEUE_REQUESTS_WHEN_IDLE,
             bus_events: events * self.steps(BUS_STEP),
-            log_gb: invocations * LOG_BYTES / GB,
+            log_gb: deliveries * LOG_BYTES_OF_DELIVERY / GB,
             out_gb: (pushes * self.message_bytes + requests * REPLY_BYTES) / GB,
         }
     }
@@ -235,6 +235,8 @@ mod tests {
         assert_eq!(after.write_units - before.write_units, 30.0);
         assert_eq!(after.read_units - before.read_units, 15.0);
         assert_eq!(after.queue_requests - before.queue_requests, 90.0);
+        // Of thirty deliveries; the requests themselves log nothing.
+        assert_eq!((before.log_gb, after.log_gb), (0.0, 0.000_036));
         assert_eq!(after.bus_events, 0.0);
     }
 }

@@ -15,11 +15,11 @@ use herald_shared::{
     queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
     store::ConnectionTable,
 };
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Config, Error, LambdaEvent, service_fn};
 
 use crate::{
     admission::Admission,
-    authorizer::AllowedOrigins,
+    authorizer::{AllowedOrigins, KeysUnavailable},
     message::Message,
     reply,
     tokens::{self, Verifier},
@@ -113,6 +113,11 @@ pub fn delivery_settings() -> Result<Settings, Error> {
 pub fn verifier(config: &SdkConfig) -> Result<Verifier, Error> {
     let settings = tokens::Settings::read(|name| env::var(name).ok()).map_err(whole)?;
     Verifier::new(settings, || aws_sdk_secretsmanager::Client::new(config))
+}
+
+/// The metric of this function that says that tokens cannot be checked.
+pub fn keys_unavailable() -> KeysUnavailable {
+    KeysUnavailable::new(Config::from_env().function_name)
 }
 
 /// The origins in `ALLOWED_ORIGINS`.

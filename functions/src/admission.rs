@@ -193,6 +193,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use herald_shared::store::{Connection, memory::MemoryStore};
+    use tokio::time::Instant;
 
     use super::*;
     use crate::caller::Caller;
@@ -204,6 +205,7 @@ mod tests {
             connection: ConnectionId::new("c-1").expect("an id"),
             connected_at: UNIX_EPOCH,
             received_at: UNIX_EPOCH + Duration::from_millis(millis),
+            answer_by: Instant::now(),
             caller: Caller::default(),
             body: String::new(),
         }

@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use aws_lambda_events::{
-    apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest},
-    http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
+    apigw::ApiGatewayWebsocketProxyRequest,
+    http::{HeaderMap, header::SEC_WEBSOCKET_PROTOCOL},
 };
 use herald_shared::{
     protocol::SUBPROTOCOLS,
@@ -12,8 +12,11 @@ use herald_shared::{
 };
 use lambda_runtime::Error;
 
-use crate::caller::Caller;
-use crate::message::{connection_id, from_epoch_millis};
+use crate::{
+    answer::RouteAnswer,
+    caller::Caller,
+    message::{connection_id, from_epoch_millis},
+};
 
 /// Stores the connection and lets the upgrade go on, with the subprotocol if one of Herald's was
 /// asked for: the gateway picks none by itself, and a browser that asked for one and gets none fails.
@@ -26,23 +29,20 @@ pub async fn handle(
     event: ApiGatewayWebsocketProxyRequest,
     store: &impl ConnectionStore,
     limit: NonZeroU32,
-) -> Result<ApiGatewayProxyResponse, Error> {
+) -> Result<RouteAnswer, Error> {
     let connection = connection(&event)?;
-    let mut response = ApiGatewayProxyResponse::default();
     if let Some(user) = &connection.user
         && store.count_connections(user, limit).await? >= limit.get()
     {
         tracing::info!(%user, limit, "a user has as many connections as they may");
-        response.status_code = 429;
-        return Ok(response);
+        return Ok(RouteAnswer::status(429));
     }
     store.connect(&connection).await?;
-    response.status_code = 200;
-    if let Some(subprotocol) = subprotocol(&event.headers) {
-        let value = HeaderValue::from_static(subprotocol);
-        response.headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
-    }
-    Ok(response)
+    let connected = RouteAnswer::status(200);
+    Ok(match subprotocol(&event.headers) {
+        Some(subprotocol) => connected.with_subprotocol(subprotocol),
+        None => connected,
+    })
 }
 
 fn connection(event: &ApiGatewayWebsocketProxyRequest) -> Result<Connection, Error> {
@@ -77,6 +77,8 @@ fn subprotocol(headers: &HeaderMap) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use aws_lambda_events::http::HeaderValue;
+
     use super::*;
 
     #[test]

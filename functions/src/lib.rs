@@ -4,8 +4,10 @@
 //! binary in `src/bin` only wires those to AWS.
 
 pub mod admission;
+pub mod answer;
 pub mod authenticate;
 pub mod authorizer;
+pub mod aws;
 pub mod caller;
 pub mod connect;
 pub mod default;

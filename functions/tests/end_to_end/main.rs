@@ -29,3 +29,4 @@ mod target;
 #[allow(dead_code, reason = "the tests of herald-local use all of it")]
 #[path = "../../../local/tests/conformance/console/watcher.rs"]
 mod watcher;
+mod way;

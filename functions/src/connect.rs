@@ -1,40 +1,41 @@
 //! `$connect`: stores who is there.
 
-use std::num::NonZeroU32;
-
 use aws_lambda_events::{
     apigw::ApiGatewayWebsocketProxyRequest,
     http::{HeaderMap, header::SEC_WEBSOCKET_PROTOCOL},
 };
 use herald_shared::{
     protocol::SUBPROTOCOLS,
-    store::{Connection, ConnectionStore},
+    store::{Connection, ConnectionStore, Forget, ReadAudience},
 };
 use lambda_runtime::Error;
 
 use crate::{
     answer::RouteAnswer,
     caller::Caller,
+    connection_limit::{ConnectionLimit, FindClosed},
     message::{connection_id, from_epoch_millis},
 };
 
 /// Stores the connection and lets the upgrade go on, with the subprotocol if one of Herald's was
 /// asked for: the gateway picks none by itself, and a browser that asked for one and gets none fails.
 ///
-/// A user may have `limit` connections; one more is refused with 429. They are counted in the index,
-/// which lags by moments, so some that come at the same time may pass together.
+/// A user at the limit is refused with 429. Connections that are opened at the same moment may pass
+/// together, as none of them is stored when the others are counted.
 ///
-/// Errs when the connection cannot be stored; the gateway then refuses the upgrade.
-pub async fn handle(
+/// # Errors
+///
+/// Returns an error if the connection cannot be stored; the gateway then refuses the upgrade.
+pub async fn handle<S: ConnectionStore + ReadAudience + Forget>(
     event: ApiGatewayWebsocketProxyRequest,
-    store: &impl ConnectionStore,
-    limit: NonZeroU32,
+    store: &S,
+    limit: &ConnectionLimit<'_, S, impl FindClosed>,
 ) -> Result<RouteAnswer, Error> {
     let connection = connection(&event)?;
     if let Some(user) = &connection.user
-        && store.count_connections(user, limit).await? >= limit.get()
+        && !limit.has_room(user, connection.connected_at).await?
     {
-        tracing::info!(%user, limit, "a user has as many connections as they may");
+        tracing::info!(%user, "a user has as many connections as they may");
         return Ok(RouteAnswer::status(429));
     }
     store.connect(&connection).await?;

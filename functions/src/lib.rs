@@ -10,6 +10,7 @@ pub mod authorizer;
 pub mod aws;
 pub mod caller;
 pub mod connect;
+pub mod connection_limit;
 pub mod default;
 pub mod disconnect;
 pub mod message;

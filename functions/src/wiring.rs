@@ -3,7 +3,7 @@
 //! Everything is read once, at the start of the process; a missing or bad setting ends it with a
 //! sentence that names the variable.
 
-use std::{env, str::FromStr, time::Duration};
+use std::{env, num::NonZeroU32, str::FromStr, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
@@ -23,6 +23,7 @@ use crate::{
     answer::RouteAnswer,
     authorizer::{AllowedOrigins, KeysUnavailable},
     aws,
+    connection_limit::{ConnectionLimit, Gateway},
     message::Message,
     notifier, reply,
     tokens::{self, Verifier},
@@ -105,6 +106,20 @@ pub fn notifier_queues(config: &SdkConfig) -> Result<NotifierQueues, Error> {
         notifications: notification_queue(config)?,
         dead_letters: DeadLetterQueue::new(client, url),
     })
+}
+
+/// Limits the connections of a user to `CONNECTIONS_PER_USER`.
+pub fn connection_limit<'a>(
+    store: &'a ConnectionTable,
+    gateway: &'a Gateway,
+) -> Result<ConnectionLimit<'a, ConnectionTable, Gateway>, Error> {
+    let limit: NonZeroU32 = number("CONNECTIONS_PER_USER")?;
+    Ok(ConnectionLimit::new(store, gateway, limit))
+}
+
+/// The gateway, which knows which connections are open.
+pub fn gateway(config: &SdkConfig) -> Result<Gateway, Error> {
+    Ok(Gateway::new(config, &connections_endpoint()?))
 }
 
 /// The endpoint of the management API: `CONNECTIONS_ENDPOINT`, unless the SDK's own variables name an

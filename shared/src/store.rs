@@ -161,14 +161,6 @@ pub trait ConnectionStore: Sync {
         connection: &Connection,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// How many connections of a user are stored, counted up to `limit`. A connection that was stored
-    /// a moment ago may be missing.
-    fn count_connections(
-        &self,
-        user: &UserId,
-        limit: NonZeroU32,
-    ) -> impl Future<Output = Result<u32, StoreError>> + Send;
-
     /// Subscribes a connection to an entity, unless it has `limit` subscriptions. Subscribing twice is
     /// the same as once.
     fn subscribe(

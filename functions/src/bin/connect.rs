@@ -7,6 +7,7 @@ use lambda_runtime::Error;
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
     let store = wiring::connection_table(&config)?;
-    let limit = wiring::number("CONNECTIONS_PER_USER")?;
-    wiring::serve_route(async |event| connect::handle(event, &store, limit).await).await
+    let gateway = wiring::gateway(&config)?;
+    let limit = wiring::connection_limit(&store, &gateway)?;
+    wiring::serve_route(async |event| connect::handle(event, &store, &limit).await).await
 }

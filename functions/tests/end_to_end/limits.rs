@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::harness::{Client, TestStack, until};
+use crate::harness::{Client, LEFT_BEHIND, TestStack, until};
 
 #[tokio::test]
 #[cfg_attr(
@@ -58,6 +58,29 @@ async fn a_user_has_so_many_connections_and_takes_none_from_others() {
     })
     .await;
     stack.client_of("ann").await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
+async fn connections_whose_disconnect_was_lost_do_not_lock_their_user_out() {
+    let limit = [("ConnectionsPerUser", "5")];
+    let stack = TestStack::start_with_users_and_parameters(&limit).await;
+    // One is open; the others are closed and still stored.
+    let mut open = stack.client_of("ann").await;
+    stack.leave_behind("ann", 4).await;
+    let mut newcomer = stack.client_of("ann").await;
+    for client in [&mut open, &mut newcomer] {
+        assert_eq!(client.ask(json!({"action": "ping"})).await["type"], "pong");
+    }
+    let rows = stack.rows().await;
+    assert!(
+        !rows.iter().any(|row| row.contains(LEFT_BEHIND)),
+        "{rows:?}"
+    );
     stack.stop().await;
 }
 

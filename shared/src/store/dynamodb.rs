@@ -24,7 +24,7 @@ use aws_sdk_dynamodb::{
         query::builders::QueryFluentBuilder,
         update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     },
-    types::{DeleteRequest, PutRequest, Select, WriteRequest},
+    types::{DeleteRequest, PutRequest, WriteRequest},
 };
 
 use super::{
@@ -35,7 +35,7 @@ use super::{
 };
 use crate::{
     audience::{Audience, Range, Recipient},
-    ids::{ConnectionId, EntityId, UserId},
+    ids::{ConnectionId, EntityId},
     token_expiry::TokenExpiry,
 };
 
@@ -142,23 +142,6 @@ impl ConnectionStore for ConnectionTable {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| unbuildable("store the connection", error))?;
         batch_write(&self.client, &self.table, puts, "store the connection").await
-    }
-
-    async fn count_connections(&self, user: &UserId, limit: NonZeroU32) -> Result<u32, StoreError> {
-        let audience = Audience::User(user.clone());
-        let counted = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(row::AUDIENCE_INDEX)
-            .key_condition_expression("audiencePk = :user")
-            .expression_attribute_values(":user", text(row::audience_key(&audience)))
-            .select(Select::Count)
-            .limit(limit.get().try_into().unwrap_or(i32::MAX))
-            .send()
-            .await
-            .map_err(|error| failed("count the user's connections", error))?;
-        Ok(counted.count().try_into().unwrap_or_default())
     }
 
     async fn subscribe(

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     audience::{Audience, Range, Recipient, slot},
-    ids::{ConnectionId, EntityId, UserId},
+    ids::{ConnectionId, EntityId},
     token_expiry::TokenExpiry,
 };
 
@@ -73,15 +73,6 @@ impl ConnectionStore for MemoryStore {
         self.connections()
             .insert(connection.id.clone(), memberships);
         Ok(())
-    }
-
-    async fn count_connections(&self, user: &UserId, limit: NonZeroU32) -> Result<u32, StoreError> {
-        let audience = Audience::User(user.clone());
-        let connections = self.connections();
-        let of_user = connections
-            .values()
-            .filter(|memberships| memberships.of(&audience));
-        Ok((0..limit.get()).zip(of_user).count() as u32)
     }
 
     async fn subscribe(

@@ -1,6 +1,7 @@
 //! `sendMessage`: back to the sender, or onto the queue for an entity's subscribers or everyone.
 
 use std::{
+    num::NonZeroU32,
     slice,
     time::{Duration, SystemTime},
 };
@@ -32,7 +33,7 @@ pub async fn handle<'a>(
     let id = request.id()?;
     let sent = SendMessage::parse(request)?;
     check_permission(message, &sent)?;
-    admission.admit(message).await?;
+    admission.admit_several(message, count(&sent)).await?;
     match sent {
         SendMessage::Echo(outgoing) => Ok(echo(outgoing, id)),
         SendMessage::One(audience, outgoing) => {
@@ -44,6 +45,16 @@ pub async fn handle<'a>(
             Ok(ack(audience, None, Some(ids), id))
         }
     }
+}
+
+/// Returns how many messages a frame has.
+fn count(sent: &SendMessage<'_>) -> NonZeroU32 {
+    let count = match sent {
+        SendMessage::Echo(_) | SendMessage::One(..) => 1,
+        SendMessage::Several(_, messages) => messages.len(),
+    };
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
 }
 
 /// An echo goes to nobody else, so it needs no permission.

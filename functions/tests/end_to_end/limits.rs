@@ -66,6 +66,33 @@ async fn a_user_has_so_many_connections_and_takes_none_from_others() {
     feature = "deployed",
     ignore = "needs a stack with parameters of its own"
 )]
+async fn several_messages_in_a_frame_count_each() {
+    let stack = TestStack::start_with_parameters(&[("MessagesPerSecond", "4")]).await;
+    let mut client = stack.client().await;
+    let frame = |messages: usize| {
+        let messages = vec![json!({"message": 1}); messages];
+        json!({"action": "sendMessage", "broadcast": true, "messages": messages})
+    };
+    // The messages of five seconds may come at once, and never more.
+    let refused = client.ask(frame(21)).await;
+    assert_eq!(
+        refused,
+        json!({
+            "type": "error", "action": "sendMessage", "code": "too_many",
+            "message": "the frame has 21 messages, and a connection may send 20 at once: send fewer in a frame",
+            "retryable": false,
+        })
+    );
+    assert_eq!(client.ask(frame(20)).await["type"], "ack");
+    assert_eq!(client.ask(frame(20)).await["code"], "throttled");
+    stack.stop().await;
+}
+
+#[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn connections_whose_disconnect_was_lost_do_not_lock_their_user_out() {
     let limit = [("ConnectionsPerUser", "5")];
     let stack = TestStack::start_with_users_and_parameters(&limit).await;

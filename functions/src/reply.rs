@@ -125,6 +125,7 @@ fn refused(refusal: Refusal, action: Option<String>, id: Option<RequestId>) -> R
         code,
         message: refusal.message,
         retryable: code.retryable(),
+        event_ids: refusal.event_ids,
     };
     response(code.status(), &frame)
 }

@@ -18,6 +18,7 @@ mod least_privilege;
 mod limits;
 mod load;
 mod metrics;
+mod partly_sent;
 mod permissions;
 mod queues;
 mod sample_events;

@@ -26,11 +26,14 @@ async fn rows_expire_when_their_time_has_come() {
     assert_eq!(rows(2).unwrap(), 0);
     assert_eq!(rows(3).unwrap(), 2);
     assert!(stack.rows().await.is_empty());
-    // A connection that is not known any more cannot subscribe.
-    let refused = client
-        .ask(json!({"action": "subscribe", "entityId": "order-2"}))
-        .await;
-    assert_eq!(refused["code"], "unknown_connection");
+    for action in ["subscribe", "unsubscribe", "sendMessage"] {
+        let request = json!({"action": action, "entityId": "order-2", "message": "hello"});
+        let expected = json!({
+            "type": "error", "action": action, "code": "unknown_connection",
+            "message": "this connection is not known any more: connect again", "retryable": false,
+        });
+        assert_eq!(client.ask(request).await, expected);
+    }
     assert!(stack.rows().await.is_empty());
     stack.stop().await;
 }

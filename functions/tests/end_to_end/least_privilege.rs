@@ -11,7 +11,7 @@ use herald_local::{
 };
 use serde_json::json;
 
-use crate::harness::{EVERYTHING, TestStack, repository, until};
+use crate::harness::{EVERYTHING, LEFT_BEHIND, TestStack, repository, until};
 
 /// The only mode in which the authorizer makes a call.
 const AUTHENTICATION: Authentication = Authentication::Secret;
@@ -116,7 +116,9 @@ async fn start_without(revoked: Vec<Revoked>) -> anyhow::Result<TestStack> {
 fn parameters() -> BTreeMap<String, String> {
     // So few that the second one is taken back.
     let subscriptions = ("SubscriptionsPerConnection", "1");
-    [subscriptions]
+    // As many as are left behind.
+    let connections = ("ConnectionsPerUser", "10");
+    [subscriptions, connections]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
 }
@@ -128,6 +130,7 @@ async fn scenario(stack: &TestStack) {
     a_push_that_fails_at_first(stack).await;
     a_dead_letter(stack).await;
     a_user_who_is_thrown_out(stack).await;
+    a_user_at_the_limit(stack).await;
     connections_that_are_gone(stack).await;
     a_disconnect(stack).await;
 }
@@ -191,6 +194,17 @@ async fn a_user_who_is_thrown_out(stack: &TestStack) {
     stack.put_event("Disconnect User", detail).await;
     assert_eq!(client.frame().await["type"], "disconnect");
     client.closed().await;
+}
+
+/// The connections of a user at the limit turn out to be closed.
+async fn a_user_at_the_limit(stack: &TestStack) {
+    stack.leave_behind("max", 10).await;
+    stack.client_of("max").await;
+    let rows = stack.rows().await;
+    assert!(
+        !rows.iter().any(|row| row.contains(LEFT_BEHIND)),
+        "{rows:?}"
+    );
 }
 
 /// Everything of a connection that does not exist any more goes with the next push.

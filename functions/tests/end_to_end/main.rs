@@ -20,6 +20,7 @@ mod least_privilege;
 mod limits;
 mod load;
 mod metrics;
+mod partly_sent;
 mod permissions;
 mod queues;
 mod sample_events;
@@ -32,3 +33,4 @@ mod target;
 #[allow(dead_code, reason = "the tests of herald-local use all of it")]
 #[path = "../../../local/tests/conformance/console/watcher.rs"]
 mod watcher;
+mod way;

@@ -85,7 +85,11 @@ fn its_functions_get_the_environment_they_read() {
         ),
         (
             "connect",
-            json!({"TABLE_NAME": table, "CONNECTIONS_PER_USER": "100"}),
+            json!({
+                "TABLE_NAME": table,
+                "CONNECTIONS_ENDPOINT": connections,
+                "CONNECTIONS_PER_USER": "100",
+            }),
         ),
         ("disconnect", json!({"TABLE_NAME": table})),
         ("default", json!({})),

@@ -119,6 +119,8 @@ macro_rules! for_each_world {
                 world().subscribes(2).unsubscribes().crashes(1).lost_answers(1);
             an_unsubscribe_beside_a_disconnect:
                 world().subscribes(1).unsubscribes().closes().crashes(1);
+            an_unsubscribe_whose_answer_is_lost_beside_a_disconnect:
+                world().subscribes(1).unsubscribes().closes().lost_answers(1);
             a_push_beside_a_disconnect: world().subscribes(1).closes().notifiers().crashes(1);
             a_renewal_beside_a_subscribe: world().subscribes(1).renews();
             a_renewal_beside_a_subscribe_and_a_disconnect: world().subscribes(1).renews().closes();

@@ -126,6 +126,7 @@ fn parameters() -> BTreeMap<String, String> {
 /// What makes every function do all that it can.
 async fn scenario(stack: &TestStack) {
     messages(stack).await;
+    a_subscribe_that_is_overtaken(stack).await;
     a_renewal(stack).await;
     a_push_that_fails_at_first(stack).await;
     a_dead_letter(stack).await;
@@ -146,6 +147,25 @@ async fn messages(stack: &TestStack) {
     assert_eq!(subscriber.frame().await["message"], "hello");
     let unsubscribe = json!({"action": "unsubscribe", "entityId": "order-1"});
     assert_eq!(subscriber.ask(unsubscribe).await["type"], "ack");
+}
+
+/// An unsubscribe comes between the writes of a subscribe, which then takes its row back.
+async fn a_subscribe_that_is_overtaken(stack: &TestStack) {
+    let mut client = stack.client_of("ann").await;
+    let mut held = stack.running().dynamodb().hold("PutItem");
+    let request = |action| json!({"action": action, "entityId": "order-6", "id": action});
+    client.send_text(&request("subscribe").to_string()).await;
+    held.arrived().await;
+    let unsubscribed = client.ask(request("unsubscribe")).await;
+    assert_eq!(unsubscribed["type"], "ack", "{unsubscribed}");
+    drop(held);
+    let refused = client.frame().await;
+    assert_eq!(
+        (&refused["id"], &refused["code"]),
+        (&json!("subscribe"), &json!("throttled"))
+    );
+    let rows = stack.rows().await;
+    assert!(!rows.iter().any(|row| row.contains("order-6")), "{rows:?}");
 }
 
 async fn a_renewal(stack: &TestStack) {

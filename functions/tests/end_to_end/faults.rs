@@ -26,7 +26,7 @@ async fn rows_expire_when_their_time_has_come() {
     let refused = client
         .ask(json!({"action": "subscribe", "entityId": "order-2"}))
         .await;
-    assert_eq!(refused["code"], "bad_request");
+    assert_eq!(refused["code"], "unknown_connection");
     assert!(stack.rows().await.is_empty());
     stack.stop().await;
 }
@@ -43,6 +43,7 @@ async fn killed_notifiers_failing_posts_and_duplicates_lose_nothing() {
         queues: sqs::Faults {
             duplicates: 0.3,
             shuffle: true,
+            ..Default::default()
         },
         killed: 0.3,
         ..Faults::default()

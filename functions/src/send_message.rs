@@ -108,7 +108,7 @@ async fn enqueue(
     queue
         .enqueue(&pushes, Duration::ZERO)
         .await
-        .map_err(|error| enqueue_failed(&error))?;
+        .map_err(|error| enqueue_failed(&error.source))?;
     Ok(pushes.into_iter().map(|push| push.event_id).collect())
 }
 

@@ -6,7 +6,7 @@ use std::{
     env,
     future::Future,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -22,7 +22,11 @@ use herald_local::{
     issuer::TokenRequest,
     sqs::{MessageView, QueueId},
 };
-use herald_shared::{audience::slot, ids::ConnectionId};
+use herald_shared::{
+    audience::{LIFETIME, YOUNG, slot},
+    ids::{ConnectionId, EntityId},
+    store::{Connection, ConnectionStore, ConnectionTable, Subscribed, Subscription},
+};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{
@@ -289,6 +293,29 @@ impl TestStack {
         }
     }
 
+    /// Stores what a client that subscribed once left behind when it vanished.
+    pub async fn leave_behind(&self, connection: &str, entity: &str, connected_at: SystemTime) {
+        let client = aws_sdk_dynamodb::Client::new(&self.aws);
+        let store = ConnectionTable::new(client, &self.addresses.table);
+        let connection = Connection {
+            id: ConnectionId::new(connection).unwrap(),
+            connected_at,
+            ip_address: None,
+            user_agent: None,
+            user: None,
+            token_expires_at: None,
+        };
+        store.connect(&connection).await.unwrap();
+        let subscription = Subscription {
+            connection: &connection.id,
+            connected_at,
+            token_expires_at: None,
+            entity: &EntityId::new(entity).unwrap(),
+        };
+        let subscribed = store.subscribe(subscription, 1).await.unwrap();
+        assert_eq!(subscribed, Subscribed::Stored);
+    }
+
     /// The messages on a queue, by its logical id.
     pub fn messages(&self, queue: &str) -> Vec<MessageView> {
         let queues = self.running().queues();
@@ -352,8 +379,16 @@ fn subscription_row(entity: &str, connection: &str) -> WriteRequest {
     .fold(PutRequest::builder(), |put, (name, value)| {
         put.item(name, AttributeValue::S(value))
     });
+    let expires_at = (old() + LIFETIME).duration_since(SystemTime::UNIX_EPOCH);
+    let expires_at = expires_at.unwrap().as_secs().to_string();
+    let put = put.item("expiresAt", AttributeValue::N(expires_at));
     let put = put.build().unwrap();
     WriteRequest::builder().put_request(put).build()
+}
+
+/// When a connection was opened that is not young any more.
+pub fn old() -> SystemTime {
+    SystemTime::now() - 2 * YOUNG
 }
 
 /// Waits until a condition holds.

@@ -50,8 +50,9 @@ pub enum PostError {
     /// The gateway failed, or could not be reached. It may succeed later.
     #[error("the gateway could not take the frame")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// The gateway does not let us post. Trying again does not help.
-    #[error("the gateway forbids to post")]
+    /// The gateway does not let us post. It may succeed later: a role that was made or changed a moment
+    /// ago is not known everywhere yet.
+    #[error("the gateway forbids to post: check the notifier's permissions and endpoint")]
     Forbidden(#[source] Box<dyn Error + Send + Sync>),
     /// The frame is over the gateway's limit. Trying again does not help, nor does another connection.
     #[error("the frame is too large for the gateway")]
@@ -62,8 +63,8 @@ impl PostError {
     /// Whether the same post may succeed later.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Throttled | Self::TimedOut | Self::Unavailable(_) => true,
-            Self::Gone | Self::Forbidden(_) | Self::TooLarge => false,
+            Self::Throttled | Self::TimedOut | Self::Unavailable(_) | Self::Forbidden(_) => true,
+            Self::Gone | Self::TooLarge => false,
         }
     }
 }

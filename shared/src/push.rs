@@ -46,10 +46,15 @@ pub enum Recipients {
     },
     /// These connections, which an earlier attempt did not reach.
     Connections {
+        /// The audience that they were read from.
+        audience: Audience,
         /// The connections.
         connections: Vec<Recipient>,
         /// The number of this attempt; reading the audience was the first.
         attempt: u32,
+        /// How often there was no time for them in this attempt.
+        #[serde(default, skip_serializing_if = "is_none")]
+        rounds: u32,
     },
 }
 
@@ -84,10 +89,19 @@ pub enum InvalidPush {
         #[source]
         source: serde_json::Error,
     },
+    /// The event's id is too long to travel beside the connections that an event is for.
+    #[error("the event id is {length} bytes, the most is {EVENT_ID_LIMIT}")]
+    LongEventId {
+        /// The id's length in bytes.
+        length: usize,
+    },
     /// The frame is over the limit.
     #[error(transparent)]
     TooLarge(#[from] FrameTooLarge),
 }
+
+/// The most bytes of an event's id, which may be an `idempotencyKey`.
+pub const EVENT_ID_LIMIT: usize = 1024;
 
 /// A frame is over [`MESSAGE_LIMIT`], so that no connection could take it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -147,21 +161,6 @@ impl Push {
         }
     }
 
-    /// What connections get in place of this push when their token has ended: a last frame, and then
-    /// they are closed.
-    pub fn to_expired(&self) -> Self {
-        let frame = ServerFrame::Disconnect {
-            code: DisconnectCode::TokenExpired,
-            reason: "token expired",
-            reconnect: true,
-        };
-        Self {
-            frame: raw(frame.to_json()),
-            then_disconnect: true,
-            ..self.clone()
-        }
-    }
-
     /// The text that stands for this push on the notification queue.
     pub fn to_queue_body(&self) -> String {
         let text = serde_json::to_string(&Body {
@@ -170,6 +169,20 @@ impl Push {
         .expect("a push is always JSON");
         escape_noncharacters(text)
     }
+}
+
+/// Returns the last frame of connections whose token has ended, which they get in place of a push.
+pub fn token_expired_frame() -> String {
+    let frame = ServerFrame::Disconnect {
+        code: DisconnectCode::TokenExpired,
+        reason: "token expired",
+        reconnect: true,
+    };
+    frame.to_json()
+}
+
+fn is_none(rounds: &u32) -> bool {
+    *rounds == 0
 }
 
 /// What tells a push of Herald's own from an EventBridge event.
@@ -183,7 +196,7 @@ struct Body {
 /// escapes mean the same.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
-fn escape_noncharacters(json: String) -> String {
+pub(crate) fn escape_noncharacters(json: String) -> String {
     if json.contains(['\u{fffe}', '\u{ffff}']) {
         json.replace('\u{fffe}', "\\ufffe")
             .replace('\u{ffff}', "\\uffff")

@@ -112,7 +112,7 @@ Examples:
   One event a second to everybody
     herald bench -c 5000 -e 1 -r 1 -d 30s
   What a fault does
-    cargo run -p herald-local -- --fault gone=0.01
+    cargo run -p herald-local -- --fault failing=0.2
     herald bench --json | jq .deliveries";
 
 /// Runs the bench and prints the report. Errs if something was lost, or if nobody can be reached.

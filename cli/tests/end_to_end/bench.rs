@@ -96,10 +96,13 @@ async fn everything_is_delivered_once_when_nothing_goes_wrong() {
 
 #[tokio::test]
 async fn what_goes_wrong_is_in_the_report() {
-    let stack = TestStack::start(Authentication::Open).await;
+    // One attempt, so that nothing comes late.
+    let once = [("DeliveryAttempts", "1")];
+    let stack = TestStack::start_with(Authentication::Open, &once).await;
     stack.running.queues().set_faults(sqs::Faults {
         duplicates: 0.5,
         shuffle: true,
+        ..sqs::Faults::default()
     });
     let measured = Measured::run(&stack, "Entity Updated", &SMALL).await;
     measured.adds_up(EXPECTED);
@@ -108,9 +111,9 @@ async fn what_goes_wrong_is_in_the_report() {
     assert_eq!(measured.ended.code, Some(0), "{}", measured.ended.stderr);
     stack.running.queues().set_faults(sqs::Faults::default());
 
-    for (gone, code) in [(0.1, 5), (1.0, 1)] {
+    for (failing, code) in [(0.5, 5), (1.0, 1)] {
         stack.running.gateway().set_faults(gateway::Faults {
-            gone,
+            failing,
             ..gateway::Faults::default()
         });
         let arguments = [&SMALL[..], &["--drain", "3s"]].concat();
@@ -118,7 +121,7 @@ async fn what_goes_wrong_is_in_the_report() {
         measured.adds_up(EXPECTED);
         let lost = measured.deliveries("lost");
         assert!(lost > 0, "{}", measured.report);
-        assert_eq!(lost == EXPECTED, gone == 1.0);
+        assert_eq!(lost == EXPECTED, failing == 1.0);
         assert_eq!(measured.ended.code, Some(code), "{}", measured.ended.stderr);
         let said = format!("{lost} of {EXPECTED} deliveries were lost");
         assert!(

@@ -1,21 +1,26 @@
 //! The function `notifier`.
 
-use herald_functions::{metrics::Metrics, notifier, wiring};
+use herald_functions::{
+    metrics::Metrics,
+    notifier::{self, Failures},
+    wiring,
+};
 use herald_shared::delivery::Delivery;
 use lambda_runtime::{Config, Error, LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
-    let store = wiring::connection_table(&config)?;
-    let poster = wiring::management_api(&config)?;
+    let store = &wiring::connection_table(&config)?;
+    let poster = &wiring::management_api(&config)?;
     let queues = &wiring::notifier_queues(&config)?;
-    let settings = wiring::delivery_settings()?;
+    let settings = &wiring::delivery_settings()?;
     let metrics = Metrics::start(Config::from_env().function_name)?;
-    let delivery = &Delivery::new(&store, &poster, queues, settings);
+    let failures = &Failures::new(queues, wiring::number("NOTIFICATION_RECEIVES")?);
     run(service_fn(|event: LambdaEvent<_>| async move {
         let deadline = notifier::deadline(event.context.deadline());
-        let batch = notifier::handle(event.payload, deadline, delivery, queues).await;
+        let delivery = Delivery::new(store, poster, queues, settings.clone());
+        let batch = notifier::handle(event.payload, deadline, &delivery, failures).await;
         batch.log();
         metrics.print(&batch);
         Ok::<_, Error>(batch.into_response())

@@ -1,22 +1,24 @@
 //! What must hold for any batch: each of its records is accounted for, whatever stands in it.
 
-use std::time::UNIX_EPOCH;
-
 use herald_shared::{
     audience::{Audience, Range, Recipient},
     delivery::Settings,
     ids::{ConnectionId, EntityId, UserId},
     post::scripted::ScriptedPoster,
     push::Recipients,
-    queue::memory::MemoryQueues,
+    queue::memory::{MemoryQueues, Trouble},
     store::{Connection, ConnectionStore, memory::MemoryStore},
 };
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 use serde_json::json;
 
+use aws_lambda_events::sqs::SqsMessage;
+
 use super::*;
 
 const CONNECTIONS: usize = 5;
+
+const RECEIVES: u32 = 8;
 
 /// Less than all connections, so that a push to everyone takes more than one message.
 const PAGE: usize = 3;
@@ -47,7 +49,7 @@ proptest! {
     #[test]
     fn while_the_queues_fail_no_record_is_lost(records in vec(record(), 0..6)) {
         let queues = MemoryQueues::default();
-        queues.fail(true);
+        queues.set_trouble(Trouble::WITH_ALL);
         let batch = run(&records, &queues);
         let invalid = records.iter().filter(|(_, body)| !is_push(body.as_deref().unwrap_or_default()));
         for (message_id, _) in invalid {
@@ -65,6 +67,7 @@ fn run(records: &[Record], queues: &MemoryQueues) -> Batch {
     event.records = records.iter().map(message).collect();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
+        .start_paused(true)
         .build()
         .expect("a runtime");
     runtime.block_on(async {
@@ -81,7 +84,7 @@ fn run(records: &[Record], queues: &MemoryQueues) -> Batch {
             event,
             Instant::now() + Duration::from_secs(60),
             &delivery,
-            queues,
+            &Failures::new(queues, RECEIVES),
         )
         .await
     })
@@ -185,13 +188,18 @@ fn push() -> impl Strategy<Value = String> {
             }
         });
     let recipients = prop_oneof![
-        (audience, range).prop_map(|(audience, range)| Recipients::Audience { audience, range }),
-        (vec(0..2 * CONNECTIONS, 0..4), any::<u32>()).prop_map(|(numbers, attempt)| {
-            Recipients::Connections {
-                connections: numbers.into_iter().map(recipient).collect(),
-                attempt,
+        (audience.clone(), range)
+            .prop_map(|(audience, range)| Recipients::Audience { audience, range }),
+        (audience, vec(0..2 * CONNECTIONS, 0..4), any::<u32>()).prop_map(
+            |(audience, numbers, attempt)| {
+                Recipients::Connections {
+                    audience,
+                    connections: numbers.into_iter().map(recipient).collect(),
+                    attempt,
+                    rounds: 0,
+                }
             }
-        }),
+        ),
     ];
     let event = json!({ "id": "e-1", "detail-type": "Broadcast", "time": "1970-01-01T00:00:00Z", "detail": { "message": 1 } });
     let push = Push::from_queue_body(&event.to_string()).expect("a push");

@@ -1,13 +1,20 @@
 //! The dead-letter queue, looked at and replayed as an operator does it: with calls of SQS.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use herald_local::gateway;
 use herald_shared::{
-    audience::Recipient,
+    audience::{Audience, Recipient},
     ids::ConnectionId,
     push::{Push, Recipients},
+    token_expiry::TokenExpiry,
 };
 use serde_json::{Value, json, value::RawValue};
 
-use crate::harness::{TestStack, until};
+use crate::{
+    ending::store_end_of_token,
+    harness::{EVERYTHING, TestStack, until},
+};
 
 /// Nothing heals a record that is no push: replayed, it comes back with the same reason.
 #[tokio::test]
@@ -34,10 +41,8 @@ async fn a_push_that_could_not_be_delivered_is_after_its_replay() {
     let stack = TestStack::start().await;
     let queues = stack.notifications();
     let mut client = stack.client().await;
-    let rows = stack.rows().await;
-    let own = rows.iter().find_map(|row| row.strip_prefix("C#"));
-    let (connection, _) = own.unwrap().split_once(' ').unwrap();
-    let dead_letter = push_for(connection).to_queue_body();
+    let connection = only_connection(&stack).await;
+    let dead_letter = push_for(&connection, None).to_queue_body();
     queues.bury(&dead_letter, "not reached in 6 attempts").await;
 
     queues.replay().await;
@@ -48,6 +53,87 @@ async fn a_push_that_could_not_be_delivered_is_after_its_replay() {
             && queues.length(&queues.dead_letters).await == 0
     })
     .await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs tokens, which the local stack signs"
+)]
+async fn replayed_dead_letter_does_not_close_a_connection_whose_token_is_good() {
+    let stack = TestStack::start_with_users().await;
+    let queues = stack.notifications();
+    let mut client = stack.client_of("ann").await;
+    let connection = only_connection(&stack).await;
+    let ended = Some(TokenExpiry::from_epoch_seconds(1));
+    let dead_letter = push_for(&connection, ended).to_queue_body();
+    queues.bury(&dead_letter, "not reached in 6 attempts").await;
+
+    queues.replay().await;
+    assert_eq!(client.frame().await, late());
+    assert_eq!(client.ask(json!({"action": "ping"})).await["type"], "pong");
+    stack.stop().await;
+}
+
+#[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs tokens, which the local stack signs"
+)]
+async fn retry_after_renewal_delivers_the_push_and_keeps_the_connection() {
+    let stack = TestStack::start_with_users().await;
+    let mut client = stack.client_of("ann").await;
+    client.subscribe("order:1").await;
+    // Good for the first attempt, and not for the second.
+    let good_until = SystemTime::now() + Duration::from_secs(8) - TokenExpiry::LEEWAY;
+    let good_until = good_until.duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let expiry = TokenExpiry::from_epoch_seconds(good_until);
+    store_end_of_token(&stack, "ann", expiry).await;
+    let gateway = stack.running().gateway();
+    gateway.set_faults(gateway::Faults {
+        failing: 1.0,
+        ..Default::default()
+    });
+    let detail = json!({"entityId": "order:1", "message": "shipped"});
+    stack.put_event("Entity Updated", detail).await;
+    until("the retry waits", async || {
+        let waiting = stack.messages("NotificationQueue");
+        waiting
+            .iter()
+            .any(|message| message.content.body.contains(r#""attempt":2"#))
+    })
+    .await;
+    let authenticate = json!({"action": "authenticate", "token": stack.token("ann", EVERYTHING)});
+    assert_eq!(client.ask(authenticate).await["type"], "ack");
+    until("the first token has ended", async || {
+        expiry.has_passed(SystemTime::now())
+    })
+    .await;
+
+    gateway.set_faults(Default::default());
+    let clock = stack.running().queues().clock();
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(client.frame().await["message"], "shipped");
+    assert_eq!(client.ask(json!({"action": "ping"})).await["type"], "pong");
+    stack.stop().await;
+}
+
+/// Body and reason are too large for SQS together.
+#[tokio::test]
+async fn record_as_large_as_sqs_takes_is_a_dead_letter_with_its_reason() {
+    const LARGEST: usize = 1024 * 1024;
+    let stack = TestStack::start().await;
+    let queues = stack.notifications();
+    queues.notify(&["x".repeat(LARGEST)]).await;
+    let dead_letter = queues.next_dead_letter().await;
+    assert!(
+        dead_letter.reason.starts_with("the record is no push"),
+        "{}",
+        dead_letter.reason
+    );
+    let body: Value = serde_json::from_str(&dead_letter.body).unwrap();
+    assert_eq!(body["reduced"]["bytes"], LARGEST);
     stack.stop().await;
 }
 
@@ -92,17 +178,26 @@ fn late() -> Value {
     })
 }
 
-fn push_for(connection: &str) -> Push {
+async fn only_connection(stack: &TestStack) -> String {
+    let rows = stack.rows().await;
+    let mut keys = rows.iter().filter_map(|row| row.strip_prefix("C#"));
+    let (connection, _) = keys.next().unwrap().split_once(' ').unwrap();
+    connection.to_owned()
+}
+
+fn push_for(connection: &str, token_expires_at: Option<TokenExpiry>) -> Push {
     Push {
         event_id: "e-1".to_owned(),
         time: "2026-11-20T10:15:30Z".to_owned(),
         recipients: Recipients::Connections {
+            audience: Audience::Everyone,
             connections: vec![Recipient {
                 connection: ConnectionId::new(connection).unwrap(),
                 connected_at: std::time::UNIX_EPOCH,
-                token_expires_at: None,
+                token_expires_at,
             }],
             attempt: 1,
+            rounds: 0,
         },
         except: None,
         frame: RawValue::from_string(late().to_string()).unwrap(),

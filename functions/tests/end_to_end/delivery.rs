@@ -1,15 +1,9 @@
 //! From an event on the bus to the clients it is for.
 
-use std::time::SystemTime;
-
-use herald_shared::{
-    ids::{ConnectionId, EntityId},
-    store::{Connection, ConnectionStore, ConnectionTable, Subscribed, Subscription},
-};
 use serde_json::json;
 use tokio_tungstenite::tungstenite;
 
-use crate::harness::{TestStack, until};
+use crate::harness::{TestStack, old, until};
 
 #[tokio::test]
 async fn a_subscriber_gets_what_concerns_its_entity_and_nobody_else_does() {
@@ -93,8 +87,9 @@ async fn a_connection_that_is_gone_is_forgotten_at_the_next_push() {
     let mut live = stack.client().await;
     live.subscribe("order-1").await;
     let gone = "PcQeDRO4gIEm4LQ=";
-    subscribe_without_a_socket(&stack, gone, "order-1").await;
-    subscribe_without_a_socket(&stack, "no-id-of-the-gateways", "order-1").await;
+    for connection in [gone, "no-id-of-the-gateways"] {
+        stack.leave_behind(connection, "order-1", old()).await;
+    }
     assert_eq!(stack.rows().await.len(), 9);
     let detail = json!({"entityId": "order-1", "message": "hello"});
     stack.put_event("Entity Updated", detail).await;
@@ -147,29 +142,6 @@ fn broadcast_event(number: usize) -> String {
         "detail": {"message": number},
     })
     .to_string()
-}
-
-/// Stores what a client that subscribed once left behind when it vanished.
-async fn subscribe_without_a_socket(stack: &TestStack, connection: &str, entity: &str) {
-    let client = aws_sdk_dynamodb::Client::new(stack.aws());
-    let store = ConnectionTable::new(client, &stack.addresses().table);
-    let connection = Connection {
-        id: ConnectionId::new(connection).unwrap(),
-        connected_at: SystemTime::now(),
-        ip_address: None,
-        user_agent: None,
-        user: None,
-        token_expires_at: None,
-    };
-    store.connect(&connection).await.unwrap();
-    let subscription = Subscription {
-        connection: &connection.id,
-        connected_at: connection.connected_at,
-        token_expires_at: None,
-        entities: &[EntityId::new(entity).unwrap()],
-    };
-    let subscribed = store.subscribe(subscription, 1).await.unwrap();
-    assert_eq!(subscribed, [Subscribed::Stored]);
 }
 
 #[tokio::test]

@@ -103,12 +103,16 @@ async fn a_user_who_is_thrown_out_is_gone_at_once() {
 }
 
 /// As if time had gone by: the token of the user's connection ended long ago.
-async fn end_token(stack: &TestStack, user: &str) {
+pub async fn end_token(stack: &TestStack, user: &str) {
+    store_end_of_token(stack, user, TokenExpiry::from_epoch_seconds(1)).await;
+}
+
+/// Stores when the token of the user's connection ends.
+pub async fn store_end_of_token(stack: &TestStack, user: &str, expiry: TokenExpiry) {
     let client = aws_sdk_dynamodb::Client::new(stack.aws());
     let table = &stack.running().addresses().tables["Table"];
     let store = ConnectionTable::new(client, table);
-    let ended = TokenExpiry::from_epoch_seconds(1);
     for connection in stack.connections_of(user).await {
-        assert!(store.renew(&connection, ended).await.unwrap());
+        assert!(store.renew(&connection, expiry).await.unwrap());
     }
 }

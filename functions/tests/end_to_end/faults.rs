@@ -51,6 +51,7 @@ async fn killed_notifiers_failing_posts_and_duplicates_lose_nothing() {
         queues: sqs::Faults {
             duplicates: 0.3,
             shuffle: true,
+            ..Default::default()
         },
         killed: 0.3,
         ..Faults::default()

@@ -23,8 +23,12 @@ use herald_local::{
     sqs::{MessageView, QueueId},
 };
 use herald_shared::{
+    audience::YOUNG,
     ids::{ConnectionId, EntityId, UserId},
-    store::{Connection, ConnectionStore, ConnectionTable, Listener, listener_row},
+    store::{
+        Connection, ConnectionStore, ConnectionTable, Listener, Subscribed, Subscription,
+        listener_row,
+    },
 };
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -296,7 +300,7 @@ impl TestStack {
     }
 
     /// Stores up to ten connections of a user as if their `$disconnect` had been lost a minute ago.
-    pub async fn leave_behind(&self, user: &str, connections: usize) {
+    pub async fn leave_connections_of(&self, user: &str, connections: usize) {
         let client = aws_sdk_dynamodb::Client::new(&self.aws);
         let store = ConnectionTable::new(client, &self.addresses.table);
         for number in 0..connections {
@@ -310,6 +314,29 @@ impl TestStack {
             };
             store.connect(&connection).await.unwrap();
         }
+    }
+
+    /// Stores what a client that subscribed once left behind when it vanished.
+    pub async fn leave_behind(&self, connection: &str, entity: &str, connected_at: SystemTime) {
+        let client = aws_sdk_dynamodb::Client::new(&self.aws);
+        let store = ConnectionTable::new(client, &self.addresses.table);
+        let connection = Connection {
+            id: ConnectionId::new(connection).unwrap(),
+            connected_at,
+            ip_address: None,
+            user_agent: None,
+            user: None,
+            token_expires_at: None,
+        };
+        store.connect(&connection).await.unwrap();
+        let subscription = Subscription {
+            connection: &connection.id,
+            connected_at,
+            token_expires_at: None,
+            entities: &[EntityId::new(entity).unwrap()],
+        };
+        let subscribed = store.subscribe(subscription, 1).await.unwrap();
+        assert_eq!(subscribed, [Subscribed::Stored]);
     }
 
     /// The messages on a queue, by its logical id.
@@ -380,11 +407,16 @@ fn subscription_row(entity: &str, connection: &str) -> WriteRequest {
         connection: &ConnectionId::new(connection).unwrap(),
         entity: &EntityId::new(entity).unwrap(),
         change: 1,
-        connected_at: SystemTime::now() - Duration::from_secs(60),
+        connected_at: old(),
         token_expires_at: None,
     });
     let put = PutRequest::builder().set_item(Some(row)).build().unwrap();
     WriteRequest::builder().put_request(put).build()
+}
+
+/// When a connection was opened that is not young any more.
+pub fn old() -> SystemTime {
+    SystemTime::now() - 2 * YOUNG
 }
 
 /// Waits until a condition holds.

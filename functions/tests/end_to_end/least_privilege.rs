@@ -7,11 +7,15 @@ use futures_util::{StreamExt, stream};
 use herald_local::{
     Authentication, gateway,
     iam::{Denied, Effect, Revoked},
+    sqs::{self, Content, MessageState},
     template::{Settings, Stack},
 };
 use serde_json::json;
 
-use crate::harness::{EVERYTHING, LEFT_BEHIND, TestStack, repository, until};
+use crate::{
+    ending::end_token,
+    harness::{EVERYTHING, LEFT_BEHIND, TestStack, old, repository, until},
+};
 
 /// The only mode in which the authorizer makes a call.
 const AUTHENTICATION: Authentication = Authentication::Secret;
@@ -132,7 +136,9 @@ async fn scenario(stack: &TestStack) {
     a_dead_letter(stack).await;
     a_user_who_is_thrown_out(stack).await;
     a_user_at_the_limit(stack).await;
-    connections_that_are_gone(stack).await;
+    a_record_that_fails_at_first(stack).await;
+    a_token_that_ended(stack).await;
+    a_connection_that_is_gone(stack).await;
     a_disconnect(stack).await;
 }
 
@@ -218,7 +224,7 @@ async fn a_user_who_is_thrown_out(stack: &TestStack) {
 
 /// The connections of a user at the limit turn out to be closed.
 async fn a_user_at_the_limit(stack: &TestStack) {
-    stack.leave_behind("max", 10).await;
+    stack.leave_connections_of("max", 10).await;
     stack.client_of("max").await;
     let rows = stack.rows().await;
     assert!(
@@ -227,19 +233,53 @@ async fn a_user_at_the_limit(stack: &TestStack) {
     );
 }
 
-/// Everything of a connection that does not exist any more goes with the next push.
-async fn connections_that_are_gone(stack: &TestStack) {
-    let mut client = stack.client_of("ann").await;
-    client.subscribe("order-4").await;
-    stack.running().gateway().set_faults(gateway::Faults {
-        gone: 1.0,
+/// What neither queue takes comes again in seconds.
+async fn a_record_that_fails_at_first(stack: &TestStack) {
+    let queues = stack.running().queues();
+    let dead_letters = stack.messages("NotificationDeadLetterQueue").len();
+    queues.set_faults(sqs::Faults {
+        failing_sends: 1.0,
         ..Default::default()
     });
+    let poison = Content::text("no push either");
+    queues
+        .send_to(stack.queue("NotificationQueue"), poison, None)
+        .unwrap();
+    until("it is to come again soon", async || {
+        let soon = queues.clock().now() + Duration::from_secs(60);
+        let waiting = stack.messages("NotificationQueue");
+        waiting
+            .iter()
+            .any(|message| matches!(message.state, MessageState::InFlight(until) if until < soon))
+    })
+    .await;
+    queues.set_faults(Default::default());
+    queues.clock().advance(Duration::from_secs(60));
+    until("it is a dead letter", async || {
+        stack.messages("NotificationDeadLetterQueue").len() > dead_letters
+    })
+    .await;
+}
+
+/// The notifier looks up the token before it closes the connection.
+async fn a_token_that_ended(stack: &TestStack) {
+    let mut client = stack.client_of("joe").await;
+    client.subscribe("order-6").await;
+    end_token(stack, "joe").await;
+    let detail = json!({"entityId": "order-6", "message": "too late"});
+    stack.put_event("Entity Updated", detail).await;
+    assert_eq!(client.frame().await["code"], "token_expired");
+    client.closed().await;
+}
+
+/// Everything of a connection that does not exist any more goes with the next push.
+async fn a_connection_that_is_gone(stack: &TestStack) {
     stack
-        .put_event("Broadcast", json!({"message": "nobody is there"}))
+        .leave_behind("PcQeDRO4gIEm4LQ=", "order-4", old())
         .await;
+    let detail = json!({"entityId": "order-4", "message": "nobody is there"});
+    stack.put_event("Entity Updated", detail).await;
     until("all rows are gone", async || stack.rows().await.is_empty()).await;
-    stack.running().gateway().set_faults(Default::default());
 }
 
 async fn a_disconnect(stack: &TestStack) {

@@ -92,7 +92,7 @@ async fn connections_whose_disconnect_was_lost_do_not_lock_their_user_out() {
     let stack = TestStack::start_with_users_and_parameters(&limit).await;
     // One is open; the others are closed and still stored.
     let mut open = stack.client_of("ann").await;
-    stack.leave_behind("ann", 4).await;
+    stack.leave_connections_of("ann", 4).await;
     let mut newcomer = stack.client_of("ann").await;
     for client in [&mut open, &mut newcomer] {
         assert_eq!(client.ask(json!({"action": "ping"})).await["type"], "pong");

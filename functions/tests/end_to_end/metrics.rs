@@ -113,6 +113,7 @@ fn spawn_notifier(stack: &TestStack, runtime_api: &str) -> Child {
                 &addresses.queues["NotificationDeadLetterQueue"],
             ),
             ("DELIVERY_ATTEMPTS", "6"),
+            ("NOTIFICATION_RECEIVES", "8"),
         ])
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -8,8 +8,8 @@ use crate::{iam::Revoked, template::Throttle};
 /// What can be asked for, with an example each.
 pub(super) const KNOWN: &str = "post-delay=20ms, throttle=100 or throttle=100/20 (per second, at \
      once), throttle-each=1, gone=0.1 (of the posts), failing=0.1, lost-disconnects=0.5, \
-     duplicates=0.1, shuffle=on, kill-notifier=0.1 (of its invocations), expire-rows=60s, \
-     stale-reads=500ms (of DynamoDB, without ConsistentRead), \
+     duplicates=0.1, shuffle=on, failing-sends=0.1 (to queues), kill-notifier=0.1 (of its \
+     invocations), expire-rows=60s, stale-reads=500ms (of DynamoDB, without ConsistentRead), \
      revoke=NotifierFunction/dynamodb:Query";
 
 impl Faults {
@@ -24,6 +24,7 @@ impl Faults {
             "failing" => set(&mut self.gateway.failing, share(value)),
             "lost-disconnects" => set(&mut self.gateway.lost_disconnects, share(value)),
             "duplicates" => set(&mut self.queues.duplicates, share(value)),
+            "failing-sends" => set(&mut self.queues.failing_sends, share(value)),
             "shuffle" => set(&mut self.queues.shuffle, (value == "on").then_some(true)),
             "kill-notifier" => set(&mut self.killed, share(value)),
             "stale-reads" => set(&mut self.stale_reads, duration(value).map(Some)),
@@ -90,6 +91,7 @@ mod tests {
             "lost-disconnects=1",
             "duplicates=0.3",
             "shuffle=on",
+            "failing-sends=0.5",
             "kill-notifier=0.4",
             "expire-rows=60s",
             "stale-reads=500ms",
@@ -115,6 +117,7 @@ mod tests {
             (faults.queues.duplicates, faults.queues.shuffle),
             (0.3, true)
         );
+        assert_eq!(faults.queues.failing_sends, 0.5);
         assert_eq!(faults.killed, 0.4);
         assert_eq!(faults.expire_rows_every, Some(Duration::from_secs(60)));
         assert_eq!(faults.stale_reads, Some(Duration::from_millis(500)));

@@ -14,12 +14,16 @@ pub struct Faults {
     pub throttle: Option<Throttle>,
     /// The most posts to each connection; those over it are answered 429.
     pub throttle_each: Option<Throttle>,
-    /// The share of posts that are answered 410, although the connection is open.
+    /// The share of posts that are answered 410, although the connection is open. The notifier believes
+    /// it once the connection is 30 s old.
     pub gone: f64,
     /// The share of posts that are answered 500.
     pub failing: f64,
     /// The share of connections whose end `$disconnect` is not told.
     pub lost_disconnects: f64,
+    /// Holds upgrades between `$connect` and the 101 until this ends: posts to their connections are
+    /// answered 410.
+    pub hold_openings: bool,
 }
 
 /// What becomes of one post.

@@ -105,6 +105,7 @@ impl Gateway {
         );
         match self.admit(&mut opening, &parts).instrument(span).await {
             Ok(subprotocol) => {
+                self.until_openings_go_on().await;
                 let (commands, receiver) = mpsc::unbounded_channel();
                 let connection = Connection::new(opening, self.limits.send_buffer, commands);
                 let connection = Arc::new(connection);

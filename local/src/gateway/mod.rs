@@ -28,6 +28,7 @@ use std::{
 };
 
 use axum::{body::Body, extract::Request, response::Response};
+use tokio::sync::watch;
 
 pub use connections::ConnectionSummary;
 pub use faults::Faults;
@@ -85,6 +86,7 @@ pub struct Gateway {
     connections: Connections,
     stage_throttle: Mutex<Option<TokenBucket>>,
     troubles: Mutex<Troubles>,
+    openings_held: watch::Sender<bool>,
     invoke: Arc<dyn Invoke>,
     activity: Activity,
 }
@@ -105,6 +107,7 @@ impl Gateway {
             route_selection: RouteSelection::parse(&api.route_selection_expression)?,
             stage_throttle: Mutex::new(api.throttle.map(TokenBucket::new)),
             troubles: Mutex::default(),
+            openings_held: watch::Sender::default(),
             api,
             region: region.to_owned(),
             account_id: account_id.to_owned(),
@@ -145,12 +148,19 @@ impl Gateway {
 
     /// From now on, these faults happen and no others.
     pub fn set_faults(&self, faults: Faults) {
+        self.openings_held.send_replace(faults.hold_openings);
         lock(&self.troubles).set(faults);
     }
 
     /// Closes every connection with 1001, as a gateway that goes away.
     pub fn close_all(&self) {
         self.connections.close_all();
+    }
+
+    /// Waits while upgrades are held.
+    async fn until_openings_go_on(&self) {
+        // The sender is the gateway's own: it does not go before this returns.
+        let _ = self.openings_held.subscribe().wait_for(|held| !held).await;
     }
 
     fn route(&self, key: &str) -> Option<&crate::template::Route> {

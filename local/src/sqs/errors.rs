@@ -95,6 +95,18 @@ pub(super) fn invalid_parameter_value(message: impl Into<String>) -> ServiceErro
     )
 }
 
+/// The service fails, on purpose.
+pub(super) fn internal_failure() -> ServiceError {
+    ServiceError {
+        status: 500,
+        ..unmodelled(
+            "InternalFailure",
+            "InternalFailure;Receiver",
+            "The request was made to fail.",
+        )
+    }
+}
+
 /// A handle of which nothing more can be said than that it does not do.
 pub(super) fn refused_handle(error: HandleError, handle: &str) -> ServiceError {
     match error {

@@ -37,6 +37,8 @@ pub struct Faults {
     pub duplicates: f64,
     /// Whether messages are received in any order.
     pub shuffle: bool,
+    /// The share of messages that are not taken when they are sent: 0, never, to 1, always.
+    pub failing_sends: f64,
 }
 
 /// A message's place in its queue.
@@ -172,6 +174,11 @@ impl Queue {
     /// From now on, these faults happen and no others.
     pub(super) fn set_faults(&mut self, faults: Faults) {
         self.faults = faults;
+    }
+
+    /// Returns whether a message that a client sends is not to be taken, on purpose.
+    pub(super) fn fails_to_send(&self) -> bool {
+        rand::random::<f64>() < self.faults.failing_sends
     }
 
     /// Adds a message, hidden for `delay` or else for the queue's own delay.

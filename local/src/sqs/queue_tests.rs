@@ -320,7 +320,7 @@ fn a_duplicate_is_received_at_once_again() {
     let mut harness = Harness::new();
     harness.queue.set_faults(Faults {
         duplicates: 1.0,
-        shuffle: false,
+        ..Faults::default()
     });
     harness.send(0, "a");
     let first = harness.receive_one(0);
@@ -332,8 +332,8 @@ fn a_duplicate_is_received_at_once_again() {
 fn a_shuffled_queue_loses_nothing() {
     let mut harness = Harness::new();
     harness.queue.set_faults(Faults {
-        duplicates: 0.0,
         shuffle: true,
+        ..Faults::default()
     });
     let sent: Vec<_> = (0..100).map(|number| format!("{number:03}")).collect();
     for body in &sent {

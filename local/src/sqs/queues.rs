@@ -208,6 +208,11 @@ impl Queues {
         }
     }
 
+    /// Returns whether a message that a client sends is not to be taken, on purpose.
+    pub(super) fn fails_to_send(&self, queue: QueueId) -> bool {
+        self.states()[queue.0].fails_to_send()
+    }
+
     /// Deletes every message of a queue.
     pub fn purge(&self, queue: QueueId) {
         self.states()[queue.0].purge();

@@ -65,6 +65,9 @@ pub(super) fn send_message_batch(queues: &Queues, batch: Batch<Message>) -> Answ
 }
 
 fn send(queues: &Queues, queue: QueueId, message: Message) -> Answer {
+    if queues.fails_to_send(queue) {
+        return Err(errors::internal_failure());
+    }
     let delay = message.delay_seconds.map(Duration::from_secs);
     let (content, md5_of_system_attributes) = message.into_content()?;
     let md5_of_body = md5_of_text(&content.body);

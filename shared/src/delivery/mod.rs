@@ -8,15 +8,23 @@
 //!   before the first post, so that several notifiers work at once.
 //! - **Retry** is decided here alone. A connection that answered 429 or 5xx, or not at all, is tried
 //!   again after a pause, and nobody else is. What is left when the tries or the time are used up
-//!   goes back to the queue by name, and to the dead-letter queue after the last attempt.
-//! - **Gone** is not a failure: the connection is forgotten, after the posts.
+//!   goes back to the queue by name, and to the dead-letter queue after the last attempt. If no post is
+//!   answered, the others are not made, and their connections go back at once.
+//! - **Gone** is not a failure: the connection is forgotten, after the posts. A young connection is not:
+//!   its rows are stored before the gateway has finished the handshake, and until then posts to it
+//!   answer 410, so it is retried until it is old enough for a 410 to be final.
 //! - **A token that ended.** Its connection does not get the push but a last frame that says so, and is
 //!   closed and forgotten. It is found where it costs nothing: the audience's rows say when the token
 //!   ends, so a connection is closed when a push would have reached it, and until then it gets nothing.
+//!   The rows and the queue may be behind a renewal, so the connection's own row decides.
 
+mod attempt;
 mod backoff;
+mod circuit;
+mod forgetting;
 mod posting;
 mod requeue;
+mod schedule;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -26,7 +34,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::{StreamExt, stream};
 use tokio::{sync::Semaphore, time::Instant};
 
 pub use settings::Settings;
@@ -36,10 +43,14 @@ use crate::{
     post::Post,
     push::{Push, Recipients},
     queue::{DeadLetter, Enqueue, EnqueueError},
-    store::{Forget, ReadAudience, StoreError},
+    store::{Forget, Page, ReadAudience, ReadToken, StoreError},
 };
+use attempt::Attempt;
+use circuit::Circuit;
+use requeue::{Refused, split};
+use schedule::Schedule;
 
-/// Delivers pushes.
+/// Delivers pushes that came together: they share the posts in flight, and what is learnt of the gateway.
 #[derive(Debug)]
 pub struct Delivery<'a, S, P, Q> {
     store: &'a S,
@@ -48,6 +59,8 @@ pub struct Delivery<'a, S, P, Q> {
     settings: Settings,
     /// Bounds the posts of all pushes that are delivered at the same time.
     in_flight: Semaphore,
+    /// Stops the posts when the gateway answers none.
+    circuit: Circuit,
 }
 
 /// What became of one push. All are counts of connections unless they say otherwise.
@@ -91,15 +104,26 @@ impl AddAssign for Report {
     }
 }
 
-/// Why a push was not delivered. It is to be delivered again as a whole, unless it is too large.
+/// Why a push was not delivered. It is to be delivered again as a whole, unless it says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     /// The audience could not be read; nobody got the push.
     #[error("the audience could not be read")]
     Audience(#[from] StoreError),
-    /// What is left could not be put on the queue; some may have got the push.
-    #[error("what is left of the push could not be put back on the queue")]
-    PutBack(#[from] EnqueueError),
+    /// None of the ranges beyond the page could be put on the queue; no post was made.
+    #[error("the rest of the audience could not be put on the queue")]
+    Continue(#[source] EnqueueError),
+    /// What is left could be put neither on the queue nor on the dead-letter queue. Only that is to be
+    /// delivered again: others may have got the push.
+    #[error("what is left of the push could be put on neither queue")]
+    PutBack {
+        /// What is left.
+        left: Vec<Push>,
+        /// What was done.
+        report: Box<Report>,
+        /// Why the queues did not take it.
+        source: EnqueueError,
+    },
     /// The gateway takes no frame of this size; nobody gets the push.
     #[error("the frame of {length} bytes is too large for the gateway")]
     TooLarge {
@@ -110,7 +134,7 @@ pub enum DeliveryError {
 
 impl<'a, S, P, Q> Delivery<'a, S, P, Q>
 where
-    S: ReadAudience + Forget,
+    S: ReadAudience + ReadToken + Forget,
     P: Post,
     Q: Enqueue + DeadLetter,
 {
@@ -121,85 +145,87 @@ where
             poster,
             queue,
             in_flight: Semaphore::new(settings.in_flight),
+            circuit: Circuit::new(settings.hopeless_after),
             settings,
         }
     }
 
     /// Delivers a push, or its part that the message was for. Everything that could not be done by
     /// `deadline` is back on a queue when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`DeliveryError`] if something could not be done and is on no queue.
     pub async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Report, DeliveryError> {
         let mut report = Report::default();
-        let (recipients, attempt) = self.recipients(push, &mut report).await?;
+        let schedule = Schedule::before(deadline, &self.settings);
+        let (attempt, recipients) = self.recipients(push, &schedule, &mut report).await?;
         report.audience = recipients.len();
-        let now = SystemTime::now();
-        let (expired, current): (Vec<_>, Vec<_>) = recipients
-            .into_iter()
-            .partition(|recipient| !push.then_disconnect && recipient.token_has_expired(now));
-        self.deliver_to(push, current, attempt, deadline, &mut report)
+        let left = self
+            .post_all(push, recipients, schedule.last_post, &mut report)
             .await?;
-        if !expired.is_empty() {
-            let goodbye = push.to_expired();
-            self.deliver_to(&goodbye, expired, 1, deadline, &mut report)
-                .await?;
-        }
-        Ok(report)
-    }
-
-    async fn deliver_to(
-        &self,
-        push: &Push,
-        recipients: Vec<Recipient>,
-        attempt: u32,
-        deadline: Instant,
-        report: &mut Report,
-    ) -> Result<(), DeliveryError> {
-        let stop_at = deadline - self.settings.reserve;
-        let left = self.post_all(push, recipients, stop_at, report).await?;
-        self.put_back(push, &left, attempt, report).await?;
         report.gone += left.gone.len();
         report.disconnected += left.disconnected.len();
-        let until = deadline - self.settings.reserve / 2;
-        let ended = left.gone.into_iter().chain(left.disconnected);
-        let not_forgotten = self.forget(ended, until).await;
-        // They are found to be gone, and forgotten, by whoever is given the message.
-        self.requeue(push, &not_forgotten, attempt, Duration::ZERO)
-            .await?;
-        Ok(())
+        let put_back = self
+            .put_back(push, &attempt, &left, &schedule, &mut report)
+            .await;
+        let ended = [left.gone, left.disconnected].concat();
+        self.forget(ended, push, &attempt, &schedule).await;
+        match put_back {
+            Ok(()) => Ok(report),
+            Err(refused) => Err(refused.after(report)),
+        }
     }
 
-    /// Whom to post to now, and the number of this attempt. Whatever of the audience is beyond a page
-    /// is on the queue when this returns.
+    /// Returns the connections to post to now, and which attempt this is. Whatever of the audience is
+    /// beyond a page is on the queue when this returns.
     async fn recipients(
         &self,
         push: &Push,
+        schedule: &Schedule,
         report: &mut Report,
-    ) -> Result<(Vec<Recipient>, u32), DeliveryError> {
-        let (mut recipients, attempt) = match &push.recipients {
+    ) -> Result<(Attempt, Vec<Recipient>), DeliveryError> {
+        let (attempt, mut recipients) = match push.recipients.clone() {
             Recipients::Connections {
+                audience,
                 connections,
-                attempt,
-            } => (connections.clone(), *attempt),
+                attempt: number,
+                rounds,
+            } => {
+                let attempt = Attempt {
+                    audience,
+                    number,
+                    rounds,
+                };
+                (attempt, connections)
+            }
             Recipients::Audience { audience, range } => {
-                let page = self.store.read_audience(audience, range).await?;
-                if let Some(read_to) = &page.read_to {
-                    let rest = range.rest(read_to);
-                    report.continuations = rest.len();
-                    self.continue_with(push, audience, rest).await?;
-                }
-                (page.recipients, 1)
+                let page = self.store.read_audience(&audience, &range).await?;
+                self.continue_after(&page, push, &audience, &range, schedule, report)
+                    .await?;
+                (Attempt::first(audience), page.recipients)
             }
         };
         recipients.retain(|recipient| push.except.as_ref() != Some(&recipient.connection));
-        Ok((recipients, attempt))
+        Ok((attempt, recipients))
     }
 
-    async fn continue_with(
+    /// Puts the ranges beyond a page on the queue. If it takes only some of them, the page and the others
+    /// are what is left: the audience must not be read again as a whole.
+    async fn continue_after(
         &self,
+        page: &Page,
         push: &Push,
         audience: &Audience,
-        ranges: Vec<Range>,
-    ) -> Result<(), EnqueueError> {
-        let continuations: Vec<_> = ranges
+        range: &Range,
+        schedule: &Schedule,
+        report: &mut Report,
+    ) -> Result<(), DeliveryError> {
+        let Some(read_to) = &page.read_to else {
+            return Ok(());
+        };
+        let rest = range.rest(read_to);
+        let continuations: Vec<_> = rest
             .into_iter()
             .map(|range| {
                 push.to(Recipients::Audience {
@@ -208,33 +234,30 @@ where
                 })
             })
             .collect();
-        self.queue.enqueue(&continuations, Duration::ZERO).await
+        let total = continuations.len();
+        let requeued = self
+            .requeue(continuations, Duration::ZERO, schedule.last_post)
+            .await;
+        let refused = requeued.as_ref().err().map_or(0, |left| left.pushes.len());
+        report.continuations = total - refused;
+        match requeued {
+            Ok(()) => Ok(()),
+            Err(all) if refused == total => Err(DeliveryError::Continue(all.error)),
+            Err(mut some) => {
+                let first = Attempt::first(audience.clone());
+                some.pushes.extend(split(push, &page.recipients, &first));
+                Err(some.after(report.clone()))
+            }
+        }
     }
+}
 
-    /// Forgets connections that ended, and returns those that there was no time for. One that
-    /// cannot be forgotten is gone at the next push as well, so the failure is only logged.
-    async fn forget(
-        &self,
-        ended: impl Iterator<Item = Recipient>,
-        until: Instant,
-    ) -> Vec<Recipient> {
-        stream::iter(ended)
-            .map(|recipient| async move {
-                if Instant::now() >= until {
-                    return Some(recipient);
-                }
-                if let Err(error) = self.store.forget(&recipient.connection).await {
-                    tracing::warn!(
-                        connection_id = %recipient.connection,
-                        error = &error as &dyn std::error::Error,
-                        "a connection that ended could not be forgotten"
-                    );
-                }
-                None
-            })
-            .buffer_unordered(self.settings.in_flight)
-            .filter_map(|left| async { left })
-            .collect()
-            .await
+impl Refused {
+    fn after(self, report: Report) -> DeliveryError {
+        DeliveryError::PutBack {
+            left: self.pushes,
+            report: Box::new(report),
+            source: self.error,
+        }
     }
 }

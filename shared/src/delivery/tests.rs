@@ -1,5 +1,10 @@
 //! Delivery, with a store, a poster and queues in memory and the clock paused.
 
+mod opening;
+mod put_back;
+mod rounds;
+mod tokens;
+
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, value::RawValue};
@@ -11,10 +16,10 @@ use crate::{
     ids::{ConnectionId, EntityId},
     post::{Post, PostError, scripted::ScriptedPoster},
     push::{Push, Recipients},
-    queue::memory::MemoryQueues,
+    queue::memory::{MemoryQueues, Trouble},
     store::{
-        Connection, ConnectionStore, Forget, Page, ReadAudience, StoreError, Subscription,
-        memory::MemoryStore,
+        Connection, ConnectionStore, CurrentToken, Forget, Page, ReadAudience, ReadToken,
+        StoreError, Subscription, memory::MemoryStore,
     },
     token_expiry::TokenExpiry,
 };
@@ -33,17 +38,40 @@ fn recipient(number: usize) -> Recipient {
     }
 }
 
+fn audience() -> Audience {
+    Audience::Entity(entity())
+}
+
+/// These connections by name, for an attempt.
+fn named(connections: Vec<Recipient>, attempt: u32) -> Recipients {
+    Recipients::Connections {
+        audience: audience(),
+        connections,
+        attempt,
+        rounds: 0,
+    }
+}
+
 fn entity() -> EntityId {
     EntityId::new("order-1").expect("an id")
 }
 
-/// A store in which so many connections are subscribed.
+/// A store in which so many connections are subscribed, none of them young.
 async fn subscribers(count: usize, page_size: usize) -> MemoryStore {
+    subscribers_since(SystemTime::UNIX_EPOCH, count, page_size).await
+}
+
+/// The same, all connected at this time.
+async fn subscribers_since(
+    connected_at: SystemTime,
+    count: usize,
+    page_size: usize,
+) -> MemoryStore {
     let store = MemoryStore::new(page_size);
     for number in 0..count {
         let connection = Connection {
             id: connection_id(number),
-            connected_at: SystemTime::UNIX_EPOCH,
+            connected_at,
             ip_address: None,
             user_agent: None,
             user: None,
@@ -75,7 +103,7 @@ fn push_of(frame: &str) -> Push {
     Push {
         event_id: "e-1".to_owned(),
         time: "2026-11-20T10:15:30Z".to_owned(),
-        recipients: Recipients::all(Audience::Entity(entity())),
+        recipients: Recipients::all(audience()),
         except: None,
         frame: RawValue::from_string(frame.to_owned()).expect("JSON"),
         then_disconnect: false,
@@ -113,6 +141,7 @@ fn put_back(queues: &MemoryQueues) -> (usize, u32, Duration) {
     let Recipients::Connections {
         connections,
         attempt,
+        ..
     } = &push.recipients
     else {
         panic!("{push:?}")
@@ -238,13 +267,7 @@ async fn what_never_passes_is_a_dead_letter_alone_after_the_last_attempt() {
         (again.event_id, again.frame.get()),
         (push().event_id, push().frame.get())
     );
-    assert_eq!(
-        again.recipients,
-        Recipients::Connections {
-            connections: vec![recipient(7)],
-            attempt: 1,
-        }
-    );
+    assert_eq!(again.recipients, named(vec![recipient(7)], 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -280,54 +303,6 @@ async fn who_is_gone_is_forgotten_and_no_failure() {
         .expect("a page");
     assert_eq!(page.recipients.len(), 8);
     assert!(!page.recipients.contains(&recipient(4)));
-}
-
-const GOODBYE: &str =
-    r#"{"type":"disconnect","code":"token_expired","reason":"token expired","reconnect":true}"#;
-
-#[tokio::test(start_paused = true)]
-async fn a_token_that_ended_gets_a_last_frame_in_place_of_the_push() {
-    let store = subscribers(10, 100).await;
-    let ended = TokenExpiry::from_epoch_seconds(1_000);
-    let good = TokenExpiry::from_epoch_seconds(u64::MAX / 2);
-    for (number, expiry) in [(3, ended), (4, ended), (5, good)] {
-        let renewed = store.renew(&connection_id(number), expiry).await;
-        assert!(renewed.expect("a store"));
-    }
-    let poster = ScriptedPoster::new(|_, _| Ok(()));
-    let queues = MemoryQueues::default();
-    let reports = deliver_all(&store, &poster, &queues, push()).await;
-    assert_eq!((reports[0].delivered, reports[0].disconnected), (8, 2));
-    for number in 0..10 {
-        let posts = poster.posts(&connection_id(number));
-        let expired = number == 3 || number == 4;
-        let frame = push().frame.get().to_owned();
-        let expected = if expired { GOODBYE.to_owned() } else { frame };
-        assert_eq!((posts.taken, posts.disconnected), (vec![expected], expired));
-    }
-    let again = deliver_all(&store, &poster, &queues, push()).await;
-    assert_eq!((again[0].audience, again[0].delivered), (8, 8));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_token_that_ends_before_the_next_attempt_gets_no_push_either() {
-    let store = subscribers(2, 100).await;
-    let poster = ScriptedPoster::new(|_, _| Ok(()));
-    let queues = MemoryQueues::default();
-    let named = push().to(Recipients::Connections {
-        connections: vec![
-            Recipient {
-                token_expires_at: Some(TokenExpiry::from_epoch_seconds(1_000)),
-                ..recipient(0)
-            },
-            recipient(1),
-        ],
-        attempt: 2,
-    });
-    let read = Push::from_queue_body(&named.to_queue_body()).expect("a push");
-    let reports = deliver_all(&store, &poster, &queues, read).await;
-    assert_eq!((reports[0].delivered, reports[0].disconnected), (1, 1));
-    assert_eq!(poster.posts(&connection_id(0)).taken, [GOODBYE]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -372,6 +347,12 @@ struct SlowToForget(MemoryStore);
 impl ReadAudience for SlowToForget {
     async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
         self.0.read_audience(audience, range).await
+    }
+}
+
+impl ReadToken for SlowToForget {
+    async fn current_token(&self, connection: &ConnectionId) -> Result<CurrentToken, StoreError> {
+        self.0.current_token(connection).await
     }
 }
 
@@ -475,14 +456,32 @@ async fn a_gateway_that_does_not_answer_is_given_up_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_gateway_forbids_is_a_dead_letter_at_once() {
+async fn forbidden_post_is_retried_and_then_a_dead_letter_that_says_so() {
     let store = subscribers(3, 100).await;
-    let poster = ScriptedPoster::new(|_, _| Err(PostError::Forbidden("403".into())));
+    let poster = ScriptedPoster::new(|connection, nth| match connection.as_str() {
+        "c-0" => Err(PostError::Forbidden("403".into())),
+        "c-1" if nth <= 4 => Err(PostError::Forbidden("403".into())),
+        _ => Ok(()),
+    });
     let queues = MemoryQueues::default();
     let reports = deliver_all(&store, &poster, &queues, push()).await;
-    assert_eq!((reports.len(), reports[0].dead_lettered), (1, 3));
-    assert_eq!(poster.posts(&connection_id(0)).tries, 1);
-    assert_eq!(queues.dead_letters().len(), 1);
+    assert_eq!(reports.len(), 6);
+    assert_eq!(poster.posts(&connection_id(0)).tries, 18);
+    let taken = poster.posts(&connection_id(1));
+    assert_eq!((taken.tries, taken.taken.len()), (5, 1));
+    let dead_letters = queues.dead_letters();
+    let [(body, reason)] = &dead_letters[..] else {
+        panic!("{dead_letters:?}")
+    };
+    assert!(
+        body.contains(r#"["c-0",0]"#) && !body.contains("c-1"),
+        "{body}"
+    );
+    assert_eq!(
+        reason,
+        "not reached in 6 attempts: the gateway forbids to post: check the notifier's permissions \
+         and endpoint: 403"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -500,34 +499,28 @@ async fn a_frame_that_is_too_large_is_said_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_takes_nothing_fails_the_push() {
-    let store = subscribers(3, 100).await;
-    let poster = ScriptedPoster::new(|_, _| Err(unavailable()));
-    let queues = MemoryQueues::default();
-    queues.fail(true);
-    let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
-    let error = delivery.deliver(&push(), Instant::now() + MINUTE).await;
-    assert!(matches!(error, Err(DeliveryError::PutBack(_))), "{error:?}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn what_is_put_back_keeps_to_the_queues_size_limit() {
-    let store = subscribers(20_000, 50_000).await;
+    let store = subscribers(80_000, 100_000).await;
     let poster = ScriptedPoster::new(|_, _| Err(unavailable()));
     let queues = MemoryQueues::default();
-    let large = serde_json::to_string(&Value::from("x".repeat(120 * 1024))).expect("JSON");
+    // Each of these characters is twice as long on the queue.
+    let large = "\u{ffff}".repeat(126 * 1024 / 3);
+    let large = serde_json::to_string(&Value::from(large)).expect("JSON");
     let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
     let push = push_of(&large);
     let report = delivery.deliver(&push, Instant::now() + MINUTE).await;
-    assert_eq!(report.expect("delivered").requeued, 20_000);
+    assert_eq!(report.expect("delivered").requeued, 80_000);
     let waiting = queues.take();
     assert!(waiting.len() > 1);
     let mut named = 0;
-    for (push, _) in waiting {
-        assert!(push.to_queue_body().len() <= 256 * 1024);
-        if let Recipients::Connections { connections, .. } = push.recipients {
+    for (push, _) in &waiting {
+        let length = push.to_queue_body().len();
+        assert!(length <= 1000 * 1024, "{length}");
+        if let Recipients::Connections { connections, .. } = &push.recipients {
             named += connections.len();
         }
     }
-    assert_eq!(named, 20_000);
+    assert_eq!(named, 80_000);
+    // Each but the last is as full as it can be.
+    assert!(waiting[0].0.to_queue_body().len() > 999 * 1024);
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{InvalidPush, Push, Recipients, checked};
+use super::{EVENT_ID_LIMIT, InvalidPush, Push, Recipients, checked};
 use crate::{
     audience::Audience,
     ids::{EntityId, UserId},
@@ -48,7 +48,7 @@ struct EntityUpdated<'a> {
 
 fn entity_updated(event: &Event<'_>) -> Result<Push, InvalidPush> {
     let detail: EntityUpdated<'_> = detail(event, "Entity Updated")?;
-    let event_id = detail.idempotency_key.unwrap_or_else(|| event.id.clone());
+    let event_id = event_id(event, detail.idempotency_key)?;
     let frame = checked(&ServerFrame::EntityUpdated {
         entity_id: &detail.entity_id,
         message: detail.message,
@@ -81,7 +81,7 @@ fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>,
 
 fn user_push_notification(event: &Event<'_>) -> Result<Push, InvalidPush> {
     let detail: UserPushNotification<'_> = detail(event, "Send User Push Notification")?;
-    let event_id = detail.idempotency_key.unwrap_or_else(|| event.id.clone());
+    let event_id = event_id(event, detail.idempotency_key)?;
     let frame = checked(&ServerFrame::UserPushNotification {
         message: detail.message,
         callback: detail.callback,
@@ -106,7 +106,7 @@ struct Broadcast<'a> {
 
 fn broadcast(event: &Event<'_>) -> Result<Push, InvalidPush> {
     let detail: Broadcast<'_> = detail(event, "Broadcast")?;
-    let event_id = detail.idempotency_key.unwrap_or_else(|| event.id.clone());
+    let event_id = event_id(event, detail.idempotency_key)?;
     let frame = checked(&ServerFrame::Broadcast {
         message: detail.message,
         event_id: &event_id,
@@ -127,7 +127,7 @@ struct DisconnectUser {
 
 fn disconnect_user(event: &Event<'_>) -> Result<Push, InvalidPush> {
     let detail: DisconnectUser = detail(event, "Disconnect User")?;
-    let event_id = detail.idempotency_key.unwrap_or_else(|| event.id.clone());
+    let event_id = event_id(event, detail.idempotency_key)?;
     let frame = checked(&ServerFrame::Disconnect {
         code: DisconnectCode::UserDisconnected,
         reason: detail.reason.as_deref().unwrap_or("disconnected"),
@@ -137,6 +137,15 @@ fn disconnect_user(event: &Event<'_>) -> Result<Push, InvalidPush> {
         then_disconnect: true,
         ..for_all(event, Audience::User(detail.user_id), event_id, frame)
     })
+}
+
+/// Returns the id of the push: the event's own, unless its detail has a key.
+fn event_id(event: &Event<'_>, key: Option<String>) -> Result<String, InvalidPush> {
+    let id = key.unwrap_or_else(|| event.id.clone());
+    match id.len() {
+        length if length > EVENT_ID_LIMIT => Err(InvalidPush::LongEventId { length }),
+        _ => Ok(id),
+    }
 }
 
 fn detail<'a, T: Deserialize<'a>>(
@@ -173,6 +182,27 @@ mod tests {
                "account":"123456789012","time":"2026-11-20T10:15:30Z","region":"us-east-1",
                "resources":[],"detail":{detail}}}"#
         )
+    }
+
+    #[test]
+    fn event_id_over_its_limit_is_refused_with_both_lengths() {
+        for detail_type in ["Broadcast", "Disconnect User"] {
+            let read_with_key = |length| {
+                let key = "k".repeat(length);
+                let field = match detail_type {
+                    "Broadcast" => r#""message":1"#,
+                    _ => r#""userId":"ann""#,
+                };
+                let detail = format!(r#"{{{field},"idempotencyKey":"{key}"}}"#);
+                read(&event(detail_type, &detail))
+            };
+            assert!(read_with_key(EVENT_ID_LIMIT).is_ok());
+            let error = read_with_key(EVENT_ID_LIMIT + 1).expect_err("too long");
+            assert_eq!(
+                error.to_string(),
+                "the event id is 1025 bytes, the most is 1024"
+            );
+        }
     }
 
     #[test]

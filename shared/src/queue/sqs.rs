@@ -1,25 +1,33 @@
 //! The queues on SQS.
 
 mod each;
+mod letter;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, ops::Range, time::Duration};
 
 use aws_sdk_sqs::{
     Client,
-    types::{MessageAttributeValue, SendMessageBatchRequestEntry},
+    error::{ProvideErrorMetadata, SdkError},
+    types::{BatchResultErrorEntry, MessageAttributeValue, SendMessageBatchRequestEntry},
 };
 
-use super::{DeadLetter, Enqueue, EnqueueError};
-use crate::{aws_error::is_throttling, push::Push};
+use self::letter::Letter;
+use super::{DeadLetter, Enqueue, EnqueueError, NotEnqueued, Return};
+use crate::{aws_error::is_throttling, backoff::bound, push::Push};
 
 /// The most entries of one `SendMessageBatch`.
 const BATCH: usize = 10;
 
-/// The most bytes of one `SendMessageBatch`, below what SQS took before it took 1 MiB.
-const BATCH_BYTES: usize = 256 * 1024;
+/// The most bytes of a message with its attributes, and of all messages of a `SendMessageBatch` together.
+///
+/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+const MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// How often the entries of a batch that SQS did not take are sent again.
-const ATTEMPTS: usize = 3;
+/// How often what SQS did not take is sent before the caller is told.
+const SENDS: u32 = 3;
+
+/// Between two sends: up to 50 ms, then 100 ms.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The attribute of a dead letter that says why it is one.
 const REASON: &str = "Reason";
@@ -47,6 +55,19 @@ pub struct NotifierQueues {
     pub dead_letters: DeadLetterQueue,
 }
 
+/// A message that SQS has not taken yet.
+struct Waiting {
+    /// Its place among the pushes.
+    index: usize,
+    body: String,
+}
+
+/// The messages that SQS did not take.
+struct Refused {
+    indices: BTreeSet<usize>,
+    reason: EnqueueError,
+}
+
 impl NotificationQueue {
     /// The queue at `url`.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
@@ -56,47 +77,97 @@ impl NotificationQueue {
         }
     }
 
-    /// Sends up to ten messages. SQS takes or refuses each for itself, so only those refused are sent
-    /// again.
-    async fn send(&self, bodies: &[String], delay: i32) -> Result<(), EnqueueError> {
-        let mut entries = bodies
-            .iter()
-            .enumerate()
-            .map(|(index, body)| entry(index, body, delay))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut refusal = String::new();
-        for _ in 0..ATTEMPTS {
-            let answer = self
-                .client
-                .send_message_batch()
-                .queue_url(&self.url)
-                .set_entries(Some(entries.clone()))
-                .send()
-                .await
-                .map_err(failed)?;
-            let Some(first) = answer.failed().first() else {
-                return Ok(());
-            };
-            refusal = format!("{}: {}", first.code(), first.message().unwrap_or_default());
-            entries.retain(|entry| {
-                answer
-                    .failed()
-                    .iter()
-                    .any(|failed| failed.id() == entry.id())
-            });
+    /// Sends all messages once, in as many batches as they take.
+    async fn send_once(&self, waiting: &[Waiting], delay: i32) -> Result<(), Refused> {
+        let mut refused: Option<Refused> = None;
+        for batch in batches(waiting) {
+            let batch: Vec<_> = waiting[batch].iter().collect();
+            let sent = self.send_batch(&batch, delay).await;
+            match (&mut refused, sent) {
+                (_, Ok(())) => {}
+                (None, Err(first)) => refused = Some(first),
+                (Some(refused), Err(other)) => refused.join(other),
+            }
         }
-        Err(EnqueueError::Failed(refusal.into()))
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// Sends up to ten messages. SQS takes or refuses each for itself.
+    async fn send_batch(&self, batch: &[&Waiting], delay: i32) -> Result<(), Refused> {
+        let entries = batch.iter().map(|message| entry(message, delay));
+        let sent = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries.collect()))
+            .send()
+            .await;
+        let all = || batch.iter().map(|message| message.index);
+        match sent {
+            Err(error) => Err(Refused {
+                indices: all().collect(),
+                reason: failed(error),
+            }),
+            Ok(answer) => answer
+                .failed()
+                .iter()
+                .max_by_key(|entry| !entry.sender_fault())
+                .map_or(Ok(()), |reason| {
+                    let refused = |index: &usize| {
+                        let id = index.to_string();
+                        answer.failed().iter().any(|entry| entry.id() == id)
+                    };
+                    Err(Refused {
+                        indices: all().filter(refused).collect(),
+                        reason: entry_failed(reason),
+                    })
+                }),
+        }
+    }
+}
+
+impl Refused {
+    /// Adds what else was refused. A reason that may pass is one to send again.
+    fn join(&mut self, other: Self) {
+        self.indices.extend(other.indices);
+        if !self.reason.is_passing() {
+            self.reason = other.reason;
+        }
     }
 }
 
 impl Enqueue for NotificationQueue {
-    async fn enqueue(&self, pushes: &[Push], delay: Duration) -> Result<(), EnqueueError> {
-        let delay = i32::try_from(delay.as_secs()).unwrap_or(i32::MAX);
-        let bodies: Vec<_> = pushes.iter().map(Push::to_queue_body).collect();
-        for batch in batches(&bodies) {
-            self.send(batch, delay).await?;
+    /// Sends again only what SQS did not take.
+    async fn enqueue(&self, pushes: &[Push], delay: Duration) -> Result<(), NotEnqueued> {
+        let delay = seconds(delay);
+        let mut waiting = waiting(pushes);
+        let mut sends = 0;
+        while let Err(Refused { indices, reason }) = self.send_once(&waiting, delay).await {
+            sends += 1;
+            if sends == SENDS || !reason.is_passing() {
+                return Err(NotEnqueued {
+                    refused: indices.into_iter().collect(),
+                    source: reason,
+                });
+            }
+            waiting.retain(|message| indices.contains(&message.index));
+            pause(sends).await;
         }
         Ok(())
+    }
+}
+
+impl Return for NotificationQueue {
+    async fn give_back(&self, receipt_handle: &str, delay: Duration) -> Result<(), EnqueueError> {
+        self.client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(receipt_handle)
+            .visibility_timeout(seconds(delay))
+            .send()
+            .await
+            .map(drop)
+            .map_err(failed)
     }
 }
 
@@ -108,20 +179,18 @@ impl DeadLetterQueue {
             url: url.into(),
         }
     }
-}
 
-impl DeadLetter for DeadLetterQueue {
-    async fn dead_letter(&self, body: &str, reason: &str) -> Result<(), EnqueueError> {
-        let attribute = MessageAttributeValue::builder()
-            .data_type("String")
-            .string_value(attribute_text(reason))
+    async fn send_once(&self, letter: &Letter<'_>) -> Result<(), EnqueueError> {
+        let reason = MessageAttributeValue::builder()
+            .data_type(letter::DATA_TYPE)
+            .string_value(&letter.reason)
             .build()
-            .map_err(|error| EnqueueError::Failed(error.into()))?;
+            .map_err(|error| EnqueueError::Refused(error.into()))?;
         self.client
             .send_message()
             .queue_url(&self.url)
-            .message_body(body)
-            .message_attributes(REASON, attribute)
+            .message_body(letter.body.as_ref())
+            .message_attributes(REASON, reason)
             .send()
             .await
             .map(drop)
@@ -129,9 +198,30 @@ impl DeadLetter for DeadLetterQueue {
     }
 }
 
+impl DeadLetter for DeadLetterQueue {
+    async fn dead_letter(&self, body: &str, reason: &str) -> Result<(), EnqueueError> {
+        let letter = Letter::new(body, reason);
+        let mut sends = 0;
+        while let Err(error) = self.send_once(&letter).await {
+            sends += 1;
+            if sends == SENDS || !error.is_passing() {
+                return Err(error);
+            }
+            pause(sends).await;
+        }
+        Ok(())
+    }
+}
+
 impl Enqueue for NotifierQueues {
-    async fn enqueue(&self, pushes: &[Push], delay: Duration) -> Result<(), EnqueueError> {
+    async fn enqueue(&self, pushes: &[Push], delay: Duration) -> Result<(), NotEnqueued> {
         self.notifications.enqueue(pushes, delay).await
+    }
+}
+
+impl Return for NotifierQueues {
+    async fn give_back(&self, receipt_handle: &str, delay: Duration) -> Result<(), EnqueueError> {
+        self.notifications.give_back(receipt_handle, delay).await
     }
 }
 
@@ -141,53 +231,69 @@ impl DeadLetter for NotifierQueues {
     }
 }
 
-/// A reason as SQS takes it, and short, for it may quote what was sent.
-///
-/// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
-fn attribute_text(reason: &str) -> String {
-    let refused =
-        |character: char| character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}');
-    reason.replace(refused, " ").chars().take(1000).collect()
+fn waiting(pushes: &[Push]) -> Vec<Waiting> {
+    let bodies = pushes.iter().map(Push::to_queue_body).enumerate();
+    bodies
+        .map(|(index, body)| Waiting { index, body })
+        .collect()
 }
 
-/// The bodies in order, as many to a batch as SQS takes at once.
-fn batches(mut bodies: &[String]) -> impl Iterator<Item = &[String]> {
+/// The messages in order, as many to a batch as SQS takes at once.
+fn batches(messages: &[Waiting]) -> impl Iterator<Item = Range<usize>> {
+    let mut next = 0;
     std::iter::from_fn(move || {
+        let start = next;
         let mut bytes = 0;
-        let fitting = bodies
+        let fitting = messages[start..]
             .iter()
             .take(BATCH)
-            .take_while(|body| {
-                bytes += body.len();
-                bytes <= BATCH_BYTES
+            .take_while(|message| {
+                bytes += message.body.len();
+                bytes <= MESSAGE_BYTES
             })
             .count();
         // A message that is too large for a batch goes alone: SQS says so if it takes none such.
-        let (batch, rest) = bodies.split_at(fitting.max(1).min(bodies.len()));
-        bodies = rest;
-        (!batch.is_empty()).then_some(batch)
+        next = (start + fitting.max(1)).min(messages.len());
+        (start < next).then_some(start..next)
     })
 }
 
-fn entry(
-    index: usize,
-    body: &str,
-    delay: i32,
-) -> Result<SendMessageBatchRequestEntry, EnqueueError> {
+fn entry(message: &Waiting, delay: i32) -> SendMessageBatchRequestEntry {
     SendMessageBatchRequestEntry::builder()
-        .id(index.to_string())
-        .message_body(body)
+        .id(message.index.to_string())
+        .message_body(&message.body)
         .delay_seconds(delay)
         .build()
-        .map_err(|error| EnqueueError::Failed(error.into()))
+        .expect("the id and the body are set")
 }
 
-fn failed<E>(error: aws_sdk_sqs::error::SdkError<E>) -> EnqueueError
+fn seconds(delay: Duration) -> i32 {
+    i32::try_from(delay.as_secs()).unwrap_or(i32::MAX)
+}
+
+async fn pause(sends: u32) {
+    let longest = bound(PAUSE, Duration::MAX, sends - 1);
+    tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+}
+
+fn entry_failed(entry: &BatchResultErrorEntry) -> EnqueueError {
+    let reason = format!("{}: {}", entry.code(), entry.message().unwrap_or_default());
+    if entry.sender_fault() {
+        EnqueueError::Refused(reason.into())
+    } else {
+        EnqueueError::Failed(reason.into())
+    }
+}
+
+fn failed<E>(error: SdkError<E>) -> EnqueueError
 where
-    E: aws_sdk_sqs::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
+    let status = error.raw_response().map(|answer| answer.status().as_u16());
     if is_throttling(&error) {
         EnqueueError::Throttled(error.into())
+    } else if matches!(status, Some(400..500)) {
+        EnqueueError::Refused(error.into())
     } else {
         EnqueueError::Failed(error.into())
     }
@@ -198,23 +304,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_holds_nothing_that_sqs_refuses() {
-        assert_eq!(
-            attribute_text("unknown field `\u{0}\n\u{85}\u{fffe}\u{ffff}é🎉`"),
-            "unknown field `     é🎉`"
-        );
-        assert_eq!(attribute_text(&"é".repeat(1001)), "é".repeat(1000));
-    }
-
-    #[test]
     fn a_batch_keeps_to_ten_messages_and_to_its_size() {
         let sizes = |lengths: &[usize]| {
-            let bodies: Vec<_> = lengths.iter().map(|length| "x".repeat(*length)).collect();
-            batches(&bodies).map(<[_]>::len).collect::<Vec<_>>()
+            let messages: Vec<_> = lengths
+                .iter()
+                .enumerate()
+                .map(|(index, length)| Waiting {
+                    index,
+                    body: "x".repeat(*length),
+                })
+                .collect();
+            batches(&messages)
+                .map(|batch| batch.len())
+                .collect::<Vec<_>>()
         };
         assert_eq!(sizes(&[]), [] as [usize; 0]);
         assert_eq!(sizes(&[1; 25]), [10, 10, 5]);
         let kib = 1024;
-        assert_eq!(sizes(&[200 * kib, 56 * kib, 1, 300 * kib, 1]), [2, 1, 1, 1]);
+        assert_eq!(
+            sizes(&[1000 * kib, 24 * kib, 1, 1200 * kib, 1]),
+            [2, 1, 1, 1]
+        );
     }
 }

@@ -105,13 +105,18 @@ fn recipients() -> impl Strategy<Value = Recipients> {
     let range = (any::<u8>(), any::<u8>(), option::of(connection()))
         .prop_map(|(first, last, after)| Range { first, last, after });
     prop_oneof![
-        (audience, range).prop_map(|(audience, range)| Recipients::Audience { audience, range }),
-        (vec(recipient(), 0..5), any::<u32>()).prop_map(|(connections, attempt)| {
-            Recipients::Connections {
-                connections,
-                attempt,
+        (audience.clone(), range)
+            .prop_map(|(audience, range)| Recipients::Audience { audience, range }),
+        (audience, vec(recipient(), 0..5), any::<[u32; 2]>()).prop_map(
+            |(audience, connections, [attempt, rounds])| {
+                Recipients::Connections {
+                    audience,
+                    connections,
+                    attempt,
+                    rounds,
+                }
             }
-        }),
+        ),
     ]
 }
 

@@ -123,7 +123,10 @@ mod tests {
     #[test]
     fn whom_it_was_for_is_said_in_words() {
         let audience = |audience, last| json!({"audience": {"audience": audience, "range": {"first": 0, "last": last}}});
-        let connections = |ids: &[&str]| json!({"connections": {"connections": ids, "attempt": 1}});
+        let connections = |ids: &[&str]| {
+            let named: Vec<_> = ids.iter().map(|id| json!([id, 0])).collect();
+            json!({"connections": {"audience": "everyone", "connections": named, "attempt": 1}})
+        };
         for (recipients, words) in [
             (audience(json!("everyone"), 255), "everyone"),
             (audience(json!({"user": "alice"}), 255), "user alice"),

@@ -122,6 +122,7 @@ fn its_functions_get_the_environment_they_read() {
                 "NOTIFICATION_QUEUE_URL": queue,
                 "NOTIFICATION_DEAD_LETTER_QUEUE_URL": dead_letter_queue,
                 "DELIVERY_ATTEMPTS": "6",
+                "NOTIFICATION_RECEIVES": "8",
             }),
         ),
     ] {
@@ -327,7 +328,7 @@ fn its_queue_leaves_the_notifier_time_and_loses_nothing() {
         notifications.redrive,
         Some(Redrive {
             dead_letter_queue: queue("NotificationDeadLetterQueue").arn.clone(),
-            max_receive_count: 5,
+            max_receive_count: 8,
         })
     );
     let fourteen_days = Duration::from_secs(14 * 24 * 60 * 60);

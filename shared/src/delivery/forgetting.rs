@@ -1,0 +1,64 @@
+//! Forgetting connections that ended.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
+
+use super::{Delivery, attempt::Attempt, requeue::split, schedule::Schedule};
+use crate::{
+    audience::{Audience, Recipient},
+    push::Push,
+    queue::{DeadLetter, Enqueue},
+    store::Forget,
+};
+
+impl<S: Forget, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
+    /// Forgets connections that ended. Those that there is no time for go back to the queue, and are
+    /// found to be gone by the notifier that is given the message. A connection that cannot be forgotten
+    /// is gone at the next push as well, so a failure is only logged.
+    pub(super) async fn forget(
+        &self,
+        ended: Vec<Recipient>,
+        push: &Push,
+        attempt: &Attempt,
+        schedule: &Schedule,
+    ) {
+        let audience = &attempt.audience;
+        let left: Vec<_> = stream::iter(ended)
+            .map(|recipient| self.prune(recipient, audience, schedule.forgotten))
+            .buffer_unordered(self.settings.in_flight)
+            .filter_map(|left| async { left })
+            .collect()
+            .await;
+        let pushes = split(push, &left, attempt);
+        let requeued = self.requeue(pushes, Duration::ZERO, schedule.put_back);
+        if let Err(refused) = requeued.await {
+            tracing::warn!(
+                connections = left.len(),
+                error = &refused.error as &dyn std::error::Error,
+                "connections that ended are left to the next push"
+            );
+        }
+    }
+
+    /// Returns the connection if there is no time for it.
+    async fn prune(
+        &self,
+        recipient: Recipient,
+        audience: &Audience,
+        until: Instant,
+    ) -> Option<Recipient> {
+        if Instant::now() >= until {
+            return Some(recipient);
+        }
+        if let Err(error) = self.store.prune(&recipient.connection, audience).await {
+            tracing::warn!(
+                connection_id = %recipient.connection,
+                error = &error as &dyn std::error::Error,
+                "a connection that ended could not be forgotten"
+            );
+        }
+        None
+    }
+}

@@ -1,0 +1,31 @@
+//! The last moment of each step of a delivery.
+
+use tokio::time::Instant;
+
+use super::Settings;
+
+/// When each step of a delivery has to end, so that the next one has time left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    /// No post starts after this.
+    pub(super) last_post: Instant,
+    /// No connection is forgotten after this.
+    pub(super) forgotten: Instant,
+    /// Nothing is put back on the queue after this.
+    pub(super) put_back: Instant,
+    /// Nothing is sent to the dead-letter queue after this.
+    pub(super) dead_lettered: Instant,
+}
+
+impl Schedule {
+    /// Divides the reserve before `deadline` among the steps.
+    pub(super) fn before(deadline: Instant, settings: &Settings) -> Self {
+        let reserve = settings.reserve;
+        Self {
+            last_post: deadline - reserve,
+            forgotten: deadline - reserve / 2,
+            put_back: deadline - reserve / 3,
+            dead_lettered: deadline - reserve / 6,
+        }
+    }
+}

@@ -15,6 +15,7 @@ use tokio_tungstenite::{
     Connector, connect_async_tls_with_config,
     tungstenite::{
         Error, Message,
+        error::TlsError,
         handshake::client::Request,
         protocol::{
             CloseFrame, WebSocketConfig,
@@ -46,7 +47,7 @@ pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// Opens a socket and serves it until it ends, or until nobody has anything to send on it any more.
 pub(super) async fn run(
     socket: SocketId,
-    request: Option<Request>,
+    request: Request,
     tls: Option<Arc<ClientConfig>>,
     mut to_send: UnboundedReceiver<String>,
     inputs: Sender<Input>,
@@ -56,12 +57,6 @@ pub(super) async fn run(
         // Fails only if the client has stopped.
         let _ = inputs.send(input).await;
     };
-    let Some(request) = request else {
-        let reason = "it cannot stand in a header";
-        tracing::warn!(reason, "there is no token");
-        last_failure.set(AttemptError::NoToken(reason.to_owned()));
-        return report(Input::Failed { socket }).await;
-    };
     let connected = tokio::select! {
         connected = connect(request, tls) => connected,
         // Nothing is sent before it is open: this is the end of the attempt.
@@ -70,14 +65,16 @@ pub(super) async fn run(
     let stream = match connected {
         Ok(stream) => stream,
         Err(error) => {
+            let invalid = invalid(&error);
             let error = failure(&error);
             tracing::debug!(%error, "the attempt failed");
-            let input = match error {
-                AttemptError::Refused { status } => Input::Refused {
+            let input = match (invalid, &error) {
+                (Some(reason), _) => Input::Invalid { socket, reason },
+                (None, AttemptError::Refused { status }) => Input::Refused {
                     socket,
-                    status: Some(status),
+                    status: Some(*status),
                 },
-                _ => Input::Failed { socket },
+                (None, _) => Input::Failed { socket },
             };
             last_failure.set(error);
             return report(input).await;
@@ -148,6 +145,17 @@ fn failure(error: &Error) -> AttemptError {
         },
         error => AttemptError::NotReached(error.to_string()),
     }
+}
+
+/// Returns what is wrong with the address, if no attempt can succeed with it.
+fn invalid(error: &Error) -> Option<String> {
+    let address = match error {
+        Error::Url(error) => error.to_string(),
+        Error::HttpFormat(error) => error.to_string(),
+        Error::Tls(error @ TlsError::InvalidDnsName) => error.to_string(),
+        _ => return None,
+    };
+    Some(format!("the address cannot be connected to: {address}"))
 }
 
 async fn next_text(

@@ -338,7 +338,7 @@ export class HeraldClient {
    * @param {(request: number) => Input} input
    * @returns {Promise<any>}
    */
-  #request(input) {
+  async #request(input) {
     const { request, reply } = this.#newRequest();
     this.#handle(input(request));
     return reply;

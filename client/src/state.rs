@@ -33,7 +33,7 @@ pub enum StopReason {
         /// The last HTTP status.
         status: Option<u16>,
     },
-    /// No attempt can succeed, because a header cannot hold the token or the address is of no use.
+    /// No attempt can succeed, because no header can carry the token.
     Invalid {
         /// What is wrong.
         reason: String,

@@ -1,5 +1,6 @@
 //! Where a client connects, and the request that it makes there.
 
+use rustls::pki_types::ServerName;
 use tokio_tungstenite::tungstenite::{
     client::IntoClientRequest,
     handshake::client::Request,
@@ -24,6 +25,10 @@ impl Address {
             .map_err(|error| refuse(&format!("{error}")))?;
         if !matches!(uri.scheme_str(), Some("ws" | "wss")) {
             return Err(refuse("it begins neither with ws:// nor with wss://"));
+        }
+        let host = uri.host().unwrap_or_default();
+        if uri.scheme_str() == Some("wss") && ServerName::try_from(unbracketed(host)).is_err() {
+            return Err(refuse("no certificate can be for its host"));
         }
         let request = uri
             .into_client_request()
@@ -53,6 +58,14 @@ const UNUSABLE_ADDRESS: &str = "the address cannot be requested";
 const UNUSABLE_TOKEN: &str = "the token is empty, or holds a space, a control character or one that is not \
                               ASCII, which no header can carry";
 
+/// The host of an IPv6 address stands in brackets.
+fn unbracketed(host: &str) -> &str {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    inner.unwrap_or(host)
+}
+
 fn bearer(token: &str) -> Option<HeaderValue> {
     let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
     usable.then(|| HeaderValue::from_str(&format!("Bearer {token}")).ok())?
@@ -77,6 +90,11 @@ mod tests {
             (
                 "example.com",
                 Some("it begins neither with ws:// nor with wss://"),
+            ),
+            ("wss://[::1]:3030/dev", None),
+            (
+                "wss://two..dots/dev",
+                Some("no certificate can be for its host"),
             ),
             ("ws://", Some("empty string")),
             ("", Some("empty string")),

@@ -15,7 +15,6 @@ use tokio_tungstenite::{
     Connector, connect_async_tls_with_config,
     tungstenite::{
         Error, Message,
-        error::TlsError,
         handshake::client::Request,
         protocol::{
             CloseFrame, WebSocketConfig,
@@ -65,16 +64,14 @@ pub(super) async fn run(
     let stream = match connected {
         Ok(stream) => stream,
         Err(error) => {
-            let invalid = invalid(&error);
             let error = failure(&error);
             tracing::debug!(%error, "the attempt failed");
-            let input = match (invalid, &error) {
-                (Some(reason), _) => Input::Invalid { socket, reason },
-                (None, AttemptError::Refused { status }) => Input::Refused {
+            let input = match error {
+                AttemptError::Refused { status } => Input::Refused {
                     socket,
-                    status: Some(*status),
+                    status: Some(status),
                 },
-                (None, _) => Input::Failed { socket },
+                _ => Input::Failed { socket },
             };
             last_failure.set(error);
             return report(input).await;
@@ -145,17 +142,6 @@ fn failure(error: &Error) -> AttemptError {
         },
         error => AttemptError::NotReached(error.to_string()),
     }
-}
-
-/// Returns what is wrong with the address, if no attempt can succeed with it.
-fn invalid(error: &Error) -> Option<String> {
-    let address = match error {
-        Error::Url(error) => error.to_string(),
-        Error::HttpFormat(error) => error.to_string(),
-        Error::Tls(error @ TlsError::InvalidDnsName) => error.to_string(),
-        _ => return None,
-    };
-    Some(format!("the address cannot be connected to: {address}"))
 }
 
 async fn next_text(

@@ -19,6 +19,8 @@ mod timers;
 #[cfg(test)]
 mod behaviour;
 #[cfg(test)]
+mod flood;
+#[cfg(test)]
 mod random_walk;
 
 use std::{

@@ -64,7 +64,7 @@ pub(crate) enum Input {
     },
     /// The server could not be reached.
     Failed { socket: SocketId },
-    /// No attempt can succeed: the token or the address is of no use.
+    /// No attempt can succeed, because of the token.
     Invalid { socket: SocketId, reason: String },
     /// A text message arrived.
     Received { socket: SocketId, text: String },

@@ -1114,7 +1114,7 @@ export class ClientMachine {
   }
 
   /**
-   * What is to be asked about an entity, unless it is on its way.
+   * Returns the request that an entity needs, unless it is on its way.
    *
    * @param {Connection} connection
    * @param {string} entity
@@ -1765,7 +1765,7 @@ class SleepWatch {
   #date = Date.now();
   #steady = performance.now();
 
-  /** Whether the computer slept since this was last asked. */
+  /** Returns whether the computer slept since this was last asked. */
   hasEnded() {
     const [date, steady] = [Date.now(), performance.now()];
     const [byTheWall, passed] = [date - this.#date, steady - this.#steady];
@@ -1779,20 +1779,20 @@ const SUBPROTOCOL = 'herald.v1';
 const UNUSABLE_TOKEN =
   'the token is no text, is empty, or holds a space or another character that no subprotocol of a WebSocket can have';
 
-/** How many entities one `subscribe` may name, and how long a frame may be: the server's limits. */
+/** The most entities of one `subscribe`, and the most bytes of a frame: the server's limits. */
 const ENTITIES_AT_ONCE = 100;
 const FRAME_LIMIT = 32 * 1024;
 
 /** The most bytes of a `subscribe` beside its entities. */
 const FRAME_WITHOUT_ENTITIES = 64;
 
-/** How often to look whether the computer slept. */
+/** The time between two looks at the clocks. */
 const LOOK_EVERY = 5000;
 
-/** How much the clock on the wall gains by a sleep; less is a clock that is being corrected. */
+/** The gain of the clock on the wall that only a sleep explains; less is a clock that is being corrected. */
 const SLEEP_GAIN = 10_000;
 
-/** How late a timer is after a sleep; browsers wake a hidden page once a minute. */
+/** The time between two looks that only a sleep explains; browsers wake a hidden page once a minute. */
 const SLEEP_LATE = 65_000;
 
 /** How long a server may take to show that it can be reached. */
@@ -1875,12 +1875,12 @@ function isThrottled(error) {
   return (error.kind === 'server' || error.kind === 'gateway') && error.code === 'throttled';
 }
 
-/** Whether the server does not know the connection any more. @param {Failure} error */
+/** Returns true if the server does not know the connection any more. @param {Failure} error */
 function isUnknownConnection(error) {
   return error.kind === 'server' && error.code === 'unknown_connection';
 }
 
-/** Whether the frame did not have the form that the server demands. @param {Failure} error */
+/** Returns true if the frame did not have the form that the server demands. @param {Failure} error */
 function isBadRequest(error) {
   return (
     (error.kind === 'server' && error.code === 'bad_request') ||
@@ -1919,7 +1919,7 @@ function bytesOfEntity(entity) {
   return bytesOf(JSON.stringify(entity)) + ':{},'.length;
 }
 
-/** Whether a token can be offered beside our subprotocol: a token of RFC 9110, section 5.6.2. @param {unknown} token */
+/** Returns true if a token can be offered beside our subprotocol: a token of RFC 9110, section 5.6.2. @param {unknown} token */
 function isSubprotocol(token) {
   return typeof token === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(token) && token !== SUBPROTOCOL;
 }

@@ -49,12 +49,12 @@ impl RequestError {
         }
     }
 
-    /// Whether the server does not know the connection any more, which is why it did nothing.
+    /// Returns true if the server does not know the connection any more, and so did nothing.
     pub(crate) fn is_unknown_connection(&self) -> bool {
         matches!(self, Self::Server(error) if error.code() == Some(ErrorCode::UnknownConnection))
     }
 
-    /// Whether the frame does not have the form that the server demands.
+    /// Returns true if the frame does not have the form that the server demands.
     pub(crate) fn is_bad_request(&self) -> bool {
         match self {
             Self::Server(error) => error.code() == Some(ErrorCode::BadRequest),

@@ -11,7 +11,7 @@ pub struct Reply {
     text: String,
 }
 
-/// What is no text is ignored.
+/// The ids of an acknowledgement, of whatever kind they are.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Acknowledged {

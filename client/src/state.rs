@@ -35,12 +35,12 @@ pub enum StopReason {
     },
     /// No attempt can succeed, because no header can carry the token.
     Invalid {
-        /// What is wrong.
+        /// The fault of the token, and what a header takes.
         reason: String,
     },
     /// The client itself failed, which is a fault of its own.
     Failed {
-        /// What it panicked with.
+        /// The words of the panic.
         reason: String,
     },
     /// The server said goodbye and not to come back.

@@ -1,4 +1,4 @@
-// How the work grows with what arrives. The numbers are such that work which grew with their square would not end.
+// Floods of pushes, so many that work which grew with their square would not end.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -10,19 +10,19 @@ use tokio::time::Instant;
 
 use crate::machine::Moment;
 
-/// How often to look whether the computer slept.
+/// The time between two looks at the clocks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// How much the clock on the wall gains by a sleep. Less is a clock that is being corrected.
+/// The gain of the clock on the wall that only a sleep explains. Less is a clock that is being corrected.
 const GAIN: Duration = Duration::from_secs(10);
 
-/// How late a look is after a sleep, where both clocks go on in the meantime.
+/// The time between two looks that only a sleep explains, where both clocks go on in the meantime.
 const LATE: Duration = Duration::from_secs(65);
 
 /// The time of one client.
 pub(super) struct Clock {
     start: Instant,
-    /// What the clock of timers missed.
+    /// The time that the clock of timers missed.
     slept: Duration,
     looked: (SystemTime, Instant),
 }
@@ -46,7 +46,7 @@ impl Clock {
         self.start + moment.saturating_sub(self.slept)
     }
 
-    /// Whether the computer slept since the last look.
+    /// Returns whether the computer slept since the last look.
     pub(super) fn has_jumped(&mut self) -> bool {
         let (wall, steady) = (SystemTime::now(), Instant::now());
         // A clock that was set back gained nothing.

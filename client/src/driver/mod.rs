@@ -121,7 +121,7 @@ pub(crate) async fn run(
             // The driver holds a sender itself: there is always another.
             Some(input) = received.recv() => Some(input),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Some(Input::Time),
-            // Whoever wakes up may have lost the connection in its sleep.
+            // The connection may have been lost during a sleep.
             _ = looks.tick() => clock.has_jumped().then_some(Input::Foreground),
             // Reaps what has ended.
             Some(_) = driver.tasks.join_next() => None,
@@ -144,7 +144,7 @@ struct Driver {
     states: watch::Sender<ConnectionState>,
     failure: LastFailure,
     inputs: mpsc::Sender<Input>,
-    /// What the application wants, and the machine has not been told.
+    /// Commands that the machine has not been told yet.
     commands: VecDeque<Command>,
     /// What goes out on each socket; dropping it closes the socket.
     sockets: HashMap<SocketId, mpsc::UnboundedSender<String>>,

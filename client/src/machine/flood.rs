@@ -1,5 +1,4 @@
-//! How the work of the machine grows with what arrives. The numbers are such that work which grew with their
-//! square would not end.
+//! Floods of pushes, so many that work which grew with their square would not end.
 
 use std::time::Duration;
 

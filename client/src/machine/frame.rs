@@ -58,7 +58,7 @@ impl Frame {
             (Some(kind), _) => {
                 let kind = kind.to_owned();
                 let Ok(entity_id) = fields.text("entityId").map(EntityId::new).transpose() else {
-                    // Nobody can subscribe to that.
+                    // There can be no subscription to that.
                     return Self::Nothing;
                 };
                 let (event_id, time) = (fields.text("eventId"), fields.text("time"));
@@ -117,7 +117,7 @@ impl EntityResults {
         }
     }
 
-    /// Whether the server does not know the connection any more.
+    /// Returns true if the server does not know the connection any more.
     pub(super) fn have_an_unknown_connection(&self) -> bool {
         match self {
             Self::Same(_) => false,

@@ -30,7 +30,7 @@ pub(super) struct Link {
     pub(super) to_settle: VecDeque<EntityId>,
     /// Entities to ask for again, in the order in which they failed.
     pub(super) retries: Vec<Retry>,
-    /// Whether the server demands a `subscribe` for each entity.
+    /// True once the server has demanded a `subscribe` for each entity.
     pub(super) one_by_one: bool,
 }
 

@@ -87,7 +87,7 @@ pub(crate) enum Input {
     NetworkUp,
     /// A hint that there is none.
     NetworkDown,
-    /// A hint that somebody looks at the application, or that the machine was asleep.
+    /// A hint that the application is looked at, or that the computer was asleep.
     Foreground,
     /// The application closes the client.
     Close { within: Duration },

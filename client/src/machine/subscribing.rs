@@ -243,7 +243,7 @@ impl Machine {
     }
 }
 
-/// What is to be asked about an entity.
+/// The request that an entity needs.
 enum Need {
     Nothing,
     Subscribe(BackOff),

@@ -206,7 +206,7 @@ async fn hundred_subscriptions_take_one_frame_and_so_does_their_reconnect() {
     let server = ScriptedServer::start().await;
     let client = Client::start(&server.web_socket(), counted_tokens()).expect("an address");
     let mut served = server.accept().await;
-    let entities = (0..100).map(|number| client.subscribe(entity(&format!("entity-{number}"))));
+    let entities = (0..100).map(|number| client.subscribe(entity(format!("entity-{number}"))));
     let subscribed = futures_util::future::try_join_all(entities);
     let (subscribed, first) = tokio::join!(subscribed, served.acknowledge());
     let _subscriptions = subscribed.expect("acknowledged");

@@ -131,7 +131,9 @@ pub(crate) async fn run(
     // Sockets that close have nobody to report to, and commands nobody to obey them.
     drop(received);
     drop(commands);
-    driver.readers.end_all();
+    driver.commands.clear();
+    // Whatever reads learns that it has ended.
+    driver.readers = Readers::default();
     driver.sockets.clear();
     let closed = async { while driver.tasks.join_next().await.is_some() {} };
     // Those that are stuck are dropped.

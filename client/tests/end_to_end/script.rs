@@ -7,7 +7,7 @@ use std::{
 
 use herald_client::{
     AttemptError, Client, ConnectError, ConnectionState, Message, Options, RequestError,
-    StopReason, Token,
+    StopReason, SubscriptionError, Token,
 };
 use serde_json::json;
 
@@ -236,4 +236,16 @@ async fn messages_that_were_partly_sent_are_told_apart() {
         panic!("not refused");
     };
     assert_eq!(error.event_ids, [Some("e-1".to_owned()), None]);
+}
+
+#[tokio::test]
+async fn reader_of_a_client_that_has_stopped_is_told_so() {
+    let server = ScriptedServer::start().await;
+    let client = Client::start(&server.web_socket(), Options::new()).expect("an address");
+    let mut before = client.notifications();
+    client.close(Duration::ZERO).await;
+    let mut after = client.broadcasts();
+    let ended = Err(SubscriptionError::Ended(RequestError::Stopped));
+    assert_eq!(in_time("the reader ended", before.recv()).await, ended);
+    assert_eq!(in_time("the reader ended", after.recv()).await, ended);
 }

@@ -1,6 +1,10 @@
-"""Prints the size of every function that `sam build` made, and errs if one is missing or for another machine.
+"""Checks every function that `sam build` made against what it is deployed as, and prints its size.
 
-usage: artefacts.py BUILD ARCHITECTURE
+usage: artefacts.py BUILD ENVIRONMENT
+
+BUILD is the folder that `sam build --config-env ENVIRONMENT` filled. A function that is missing, is for
+another machine than `sam deploy --config-env ENVIRONMENT` would have, or needs a newer glibc than its
+runtime has, is an error.
 """
 
 import sys
@@ -8,20 +12,36 @@ from pathlib import Path
 
 from samcli.yamlhelper import yaml_parse
 
+from elf import Elf
+from environments import architecture
+
 # The field e_machine of an ELF header.
 MACHINES = {"x86_64": 62, "arm64": 183}
+# The glibc of Amazon Linux 2023, which `provided.al2023` is made of.
+# https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html
+GLIBC = {"provided.al2023": (2, 34)}
 
 
-def main(build, architecture):
+def main(build, environment):
     build = Path(build)
-    template = yaml_parse((build / "template.yaml").read_text(encoding="utf-8"))
-    functions = [name for name, resource in template["Resources"].items() if resource["Type"].endswith("::Function")]
+    template = build / "template.yaml"
+    machine = architecture(template, environment)
+    document = yaml_parse(template.read_text(encoding="utf-8"))
+    newest = GLIBC[document["Globals"]["Function"]["Runtime"]]
+    functions = [name for name, resource in document["Resources"].items() if resource["Type"].endswith("::Function")]
     for name in sorted(functions):
         bootstrap = (build / name / "bootstrap").read_bytes()
-        machine = int.from_bytes(bootstrap[18:20], "little")
-        if not bootstrap.startswith(b"\x7fELF") or machine != MACHINES[architecture]:
-            sys.exit(f"{name} is not built for {architecture}")
-        print(f"{architecture:>7} {len(bootstrap):>12,} bytes  {name}")
+        elf = Elf(bootstrap)
+        if elf.machine != MACHINES[machine]:
+            sys.exit(f"{name} is not built for {machine}")
+        glibc = max(elf.glibc_versions(), default=(0,))
+        if glibc > newest:
+            sys.exit(f"{name} needs glibc {dotted(glibc)}, and its runtime has {dotted(newest)}")
+        print(f"{machine:>7} {len(bootstrap):>12,} bytes, glibc {dotted(glibc)}  {name}")
+
+
+def dotted(version):
+    return ".".join(map(str, version))
 
 
 main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Runs checkov over an expanded template: check.py TEMPLATE.
+"""Runs checkov over templates of CloudFormation: check.py TEMPLATE….
 
 Fails on a check that fails and is not in waivers.yaml, and on a waiver that nothing needs.
 """
@@ -14,9 +14,9 @@ HERE = pathlib.Path(__file__).parent
 CHECKOV = pathlib.Path(sys.executable).with_name("checkov")
 
 
-def main(template):
+def main(*templates):
     waivers = yaml.safe_load((HERE / "waivers.yaml").read_text(encoding="utf-8"))
-    command = [sys.executable, CHECKOV, "--framework", "cloudformation", "--skip-download", "-o", "json", "-f", template]
+    command = [sys.executable, CHECKOV, "--framework", "cloudformation", "--skip-download", "-o", "json", "-f", *templates]
     run = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     report = json.loads(run.stdout)
     failed = report["results"]["failed_checks"]
@@ -31,4 +31,4 @@ def main(template):
     return 1 if unwaived or unneeded or not summary["passed"] else 0
 
 
-sys.exit(main(sys.argv[1]))
+sys.exit(main(*sys.argv[1:]))

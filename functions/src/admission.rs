@@ -1,11 +1,12 @@
-//! Whether a connection may send another message: how fast it sends, and whether its token is still good.
+//! The admission of a connection's messages: how fast it sends, and whether its token is still good.
 //!
-//! The count is on the connection's row, where every process of every function charges it, but not for
-//! each message: a process that meets a connection again and again charges it for several messages
-//! ahead and gives them out by itself. So over its life a connection never sends more than its rate and
-//! one burst, while a message costs a fraction of a write. What a process charged ahead and did not give
-//! out is lost to the connection. The first charge is for one message, because a client that says much
-//! at once meets as many processes, and loses nothing by it then.
+//! What counts is messages, not frames: a frame with several in `messages` is charged for each. The
+//! count is on the connection's row, where every process of every function charges it, but not for each
+//! message: a process that meets a connection again and again charges it for several messages ahead and
+//! gives them out by itself. So over its life a connection never sends more than its rate and one burst,
+//! while a message costs a fraction of a write. What a process charged ahead and did not give out is
+//! lost to the connection. The first charge is for one frame, because a client that says much at once
+//! meets as many processes, and loses nothing by it then.
 //!
 //! A refusal is remembered, so that a flood costs no writes either.
 
@@ -48,17 +49,34 @@ pub struct Admission<'a, S> {
 }
 
 /// What this process knows of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    /// The messages it is charged for and has not sent yet.
+    left: u32,
+    /// The messages of the last charge ahead; 0 if there was none since it was refused.
+    charged: u32,
+    /// When its token ends, if it has one.
+    expiry: Option<TokenExpiry>,
+    /// The last refusal.
+    refused: Option<Refused>,
+}
+
+/// A charge that the store refused.
 #[derive(Clone, Copy, Debug)]
-enum Known {
-    /// It is charged for so many messages more, of so many that it was charged for at once.
-    Admitted {
-        left: u32,
-        charged: NonZeroU32,
-        /// When its token ends, if it has one.
-        expiry: Option<TokenExpiry>,
-    },
-    /// Nothing of it is admitted before then.
-    Refused { until: SystemTime },
+struct Refused {
+    /// The messages that were missing. As many or more are not admitted before `until`.
+    missing: u32,
+    until: SystemTime,
+}
+
+/// What is known here about messages that a connection wants to send.
+enum Recalled {
+    /// They are paid for. The connection's token ends then, if it has one.
+    Paid(Option<TokenExpiry>),
+    /// They are refused, as a moment ago.
+    Refused,
+    /// So many are not paid for: the store has to be asked.
+    Missing(NonZeroU32),
 }
 
 impl<'a, S: ConnectionStore> Admission<'a, S> {
@@ -77,10 +95,46 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         self.store
     }
 
-    /// Admits a message of a connection whose token is good: `throttled` if it sends too fast,
-    /// `unauthorized` if its token has ended and was not renewed.
+    /// Admits one message of a connection whose token is good.
+    ///
+    /// # Errors
+    ///
+    /// Returns `throttled` if the connection sends too fast, and `unauthorized` if its token has ended
+    /// and was not renewed.
     pub async fn admit(&self, message: &Message) -> Result<(), Refusal> {
-        let expiry = self.charge(message).await?;
+        self.admit_several(message, NonZeroU32::MIN).await
+    }
+
+    /// Admits a frame that asks for so many things, and charges it as as many messages, but for no more
+    /// than a burst: a client that comes back has to get all its subscriptions with one frame.
+    ///
+    /// # Errors
+    ///
+    /// Returns what [`admit`](Self::admit) does.
+    pub async fn admit_up_to_burst(
+        &self,
+        message: &Message,
+        things: NonZeroU32,
+    ) -> Result<(), Refusal> {
+        self.admit_several(message, things.min(self.rate.burst))
+            .await
+    }
+
+    /// Admits a frame with so many messages of a connection whose token is good: all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// Returns what [`admit`](Self::admit) does, and `too_many` if they are more than a connection may
+    /// ever send at once.
+    pub async fn admit_several(
+        &self,
+        message: &Message,
+        messages: NonZeroU32,
+    ) -> Result<(), Refusal> {
+        if messages > self.rate.burst {
+            return Err(self.over_burst(messages));
+        }
+        let expiry = self.charge(message, messages).await?;
         if expiry.is_some_and(|expiry| expiry.has_passed(message.received_at)) {
             return Err(Refusal::new(
                 ErrorCode::Unauthorized,
@@ -90,62 +144,89 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         Ok(())
     }
 
-    /// Admits a message whether or not the token is good: `throttled` if the connection sends too fast.
+    /// Admits one message whether or not the token is good.
+    ///
+    /// # Errors
+    ///
+    /// Returns `throttled` if the connection sends too fast.
     pub async fn admit_with_any_token(&self, message: &Message) -> Result<(), Refusal> {
-        self.charge(message).await.map(drop)
+        self.charge(message, NonZeroU32::MIN).await.map(drop)
     }
 
     /// Returns when the token of the connection ends, if it has one.
-    async fn charge(&self, message: &Message) -> Result<Option<TokenExpiry>, Refusal> {
-        match self.recall(message) {
-            Some(Known::Refused { .. }) => Err(self.too_fast()),
-            Some(Known::Admitted { expiry, .. }) => Ok(expiry),
-            None => self.charge_ahead(message).await,
+    async fn charge(
+        &self,
+        message: &Message,
+        messages: NonZeroU32,
+    ) -> Result<Option<TokenExpiry>, Refusal> {
+        match self.recall(message, messages) {
+            Recalled::Paid(expiry) => Ok(expiry),
+            Recalled::Refused => Err(self.too_fast()),
+            Recalled::Missing(missing) => self.charge_ahead(message, missing).await,
         }
     }
 
-    /// What is known of the connection; none if the store has to be asked.
-    fn recall(&self, message: &Message) -> Option<Known> {
-        let mut connections = self.connections();
-        let known = connections.get_mut(&message.connection)?;
-        match known {
-            Known::Refused { until } => (message.received_at < *until).then_some(*known),
-            // It may have been renewed since.
-            Known::Admitted { expiry, .. }
-                if expiry.is_some_and(|expiry| expiry.has_passed(message.received_at)) =>
-            {
-                None
-            }
-            Known::Admitted { left, .. } => {
-                *left = left.checked_sub(1)?;
-                Some(*known)
-            }
-        }
-    }
-
-    async fn charge_ahead(&self, message: &Message) -> Result<Option<TokenExpiry>, Refusal> {
+    /// Takes messages from what the connection is charged for. If that is not enough, takes all of it and
+    /// tells how many are missing.
+    fn recall(&self, message: &Message, messages: NonZeroU32) -> Recalled {
         let now = message.received_at;
-        let messages = self.next_charge(message);
+        let mut connections = self.connections();
+        let Some(known) = connections.get_mut(&message.connection) else {
+            return Recalled::Missing(messages);
+        };
+        if known.expiry.is_some_and(|expiry| expiry.has_passed(now)) {
+            // The token may have been renewed since, which the store knows.
+            known.left = 0;
+        }
+        let Some(missing) = NonZeroU32::new(messages.get().saturating_sub(known.left)) else {
+            known.left -= messages.get();
+            return Recalled::Paid(known.expiry);
+        };
+        let refused = known
+            .refused
+            .is_some_and(|refused| missing.get() >= refused.missing && now < refused.until);
+        if refused {
+            return Recalled::Refused;
+        }
+        known.left = 0;
+        Recalled::Missing(missing)
+    }
+
+    async fn charge_ahead(
+        &self,
+        message: &Message,
+        missing: NonZeroU32,
+    ) -> Result<Option<TokenExpiry>, Refusal> {
+        let now = message.received_at;
+        let charge = self.next_charge(message).max(missing);
         let admitted = self
             .store
-            .admit(&message.connection, messages, self.rate, now)
+            .admit(&message.connection, charge, self.rate, now)
             .await
             .map_err(|error| store_failed(&error))?;
         match admitted {
             Admitted::Admitted {
                 token_expires_at: expiry,
             } => {
-                let known = Known::Admitted {
-                    left: messages.get() - 1,
-                    charged: messages,
+                let known = Known {
+                    left: charge.get() - missing.get(),
+                    charged: charge.get().min(self.most_ahead().get()),
                     expiry,
+                    refused: None,
                 };
                 self.remember(message, known);
                 Ok(expiry)
             }
             Admitted::TooFast => {
-                let until = now + self.rate.time_for(messages);
-                self.remember(message, Known::Refused { until });
+                let refused = Refused {
+                    missing: missing.get(),
+                    until: now + self.rate.time_for(charge),
+                };
+                let known = Known {
+                    refused: Some(refused),
+                    ..Known::default()
+                };
+                self.remember(message, known);
                 Err(self.too_fast())
             }
             Admitted::ConnectionGone => Err(not_known()),
@@ -154,13 +235,14 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
 
     /// Twice as many messages as the last time, and one if there was none.
     fn next_charge(&self, message: &Message) -> NonZeroU32 {
-        let most = NonZeroU32::new(self.rate.per_second.get() / PARTS).unwrap_or(NonZeroU32::MIN);
-        match self.connections().get(&message.connection) {
-            Some(Known::Admitted { charged, .. }) => {
-                charged.saturating_add(charged.get()).min(most)
-            }
-            Some(Known::Refused { .. }) | None => NonZeroU32::MIN,
-        }
+        let known = self.connections().get(&message.connection).copied();
+        let doubled = known.unwrap_or_default().charged.saturating_mul(2);
+        let doubled = NonZeroU32::new(doubled).unwrap_or(NonZeroU32::MIN);
+        doubled.min(self.most_ahead())
+    }
+
+    fn most_ahead(&self) -> NonZeroU32 {
+        NonZeroU32::new(self.rate.per_second.get() / PARTS).unwrap_or(NonZeroU32::MIN)
     }
 
     fn remember(&self, message: &Message, known: Known) {
@@ -175,6 +257,16 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn over_burst(&self, messages: NonZeroU32) -> Refusal {
+        let burst = self.rate.burst;
+        Refusal::new(
+            ErrorCode::TooMany,
+            format!(
+                "the frame has {messages} messages, and a connection may send {burst} at once: send fewer in a frame"
+            ),
+        )
     }
 
     fn too_fast(&self) -> Refusal {
@@ -193,6 +285,8 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use herald_shared::store::{Connection, memory::MemoryStore};
+    use proptest::prelude::*;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::caller::Caller;
@@ -204,6 +298,7 @@ mod tests {
             connection: ConnectionId::new("c-1").expect("an id"),
             connected_at: UNIX_EPOCH,
             received_at: UNIX_EPOCH + Duration::from_millis(millis),
+            answer_by: Instant::now(),
             caller: Caller::default(),
             body: String::new(),
         }
@@ -247,6 +342,86 @@ mod tests {
             // A refusal is remembered for a moment, in which the connection earns some messages more.
             let least = most - stranded - RATE.get();
             assert!((least..=most).contains(&admitted), "{admitted}");
+        }
+    }
+
+    async fn admits(admission: &Admission<'_, MemoryStore>, millis: u64, messages: u32) -> bool {
+        let messages = NonZeroU32::new(messages).expect("not zero");
+        let admitted = admission.admit_several(&message(millis), messages).await;
+        admitted.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_frame_is_charged_for_each_of_its_messages() {
+        let store = connected(None).await;
+        let admission = Admission::new(&store, RATE);
+        // The burst is 100 messages.
+        for frame in 0..4 {
+            assert!(admits(&admission, 0, 25).await, "{frame}");
+        }
+        assert!(!admits(&admission, 0, 25).await);
+        assert_eq!(refusal(&admission, 0).await, Some(ErrorCode::Throttled));
+        // A second later it has earned 20.
+        assert!(!admits(&admission, 1_000, 21).await);
+        assert!(admits(&admission, 1_000, 20).await);
+        assert_eq!(refusal(&admission, 1_000).await, Some(ErrorCode::Throttled));
+    }
+
+    #[tokio::test]
+    async fn a_frame_with_more_messages_than_a_burst_is_refused_in_words() {
+        let store = connected(None).await;
+        let admission = Admission::new(&store, NonZeroU32::MIN);
+        assert!(admits(&admission, 0, 5).await);
+        let six = NonZeroU32::new(6).expect("not zero");
+        let refused = admission.admit_several(&message(60_000), six).await;
+        let expected = Refusal::new(
+            ErrorCode::TooMany,
+            "the frame has 6 messages, and a connection may send 5 at once: send fewer in a frame",
+        );
+        assert_eq!(refused, Err(expected));
+        // It was charged for nothing.
+        assert!(admits(&admission, 60_000, 5).await);
+    }
+
+    #[tokio::test]
+    async fn a_refused_frame_is_not_charged_again_until_it_may_pass() {
+        let store = connected(None).await;
+        let admission = Admission::new(&store, RATE);
+        for _ in 0..4 {
+            assert!(admits(&admission, 0, 25).await);
+        }
+        assert!(!admits(&admission, 0, 25).await);
+        for millis in (0..1_250).step_by(10) {
+            assert!(!admits(&admission, millis, 25).await, "{millis}");
+        }
+        assert!(admits(&admission, 1_250, 25).await);
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_messages_are_admitted_than_the_rate_and_a_burst(
+            per_second in 1_u32..50,
+            processes in 1_usize..4,
+            frames in prop::collection::vec((0_u64..400, 1_u32..=25, 0_usize..4), 1..200),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+            runtime.expect("a runtime").block_on(async {
+                let store = connected(None).await;
+                let rate = NonZeroU32::new(per_second).expect("not zero");
+                let processes: Vec<_> =
+                    (0..processes).map(|_| Admission::new(&store, rate)).collect();
+                let (mut millis, mut admitted) = (0, 0);
+                for (pause, messages, process) in frames {
+                    millis += pause;
+                    let process = &processes[process % processes.len()];
+                    if admits(process, millis, messages).await {
+                        admitted += u64::from(messages);
+                    }
+                    let most = u64::from(per_second) * (millis + 5_000);
+                    prop_assert!(admitted * 1_000 <= most, "{admitted} after {millis} ms");
+                }
+                Ok(())
+            })?;
         }
     }
 

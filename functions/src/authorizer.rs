@@ -9,6 +9,7 @@ mod answer;
 mod origins;
 mod placement;
 mod request;
+mod unavailable;
 
 use std::{error::Error, time::SystemTime};
 
@@ -17,6 +18,7 @@ use herald_shared::in_full::in_full;
 pub use answer::AuthorizerAnswer;
 pub use origins::{AllowedOrigins, InvalidOrigin, Origin};
 pub use request::AuthorizerRequest;
+pub use unavailable::KeysUnavailable;
 
 use crate::tokens::{Identity, Rejection, Verifier};
 
@@ -27,12 +29,15 @@ const UNAUTHORIZED: &str = "Unauthorized";
 
 /// Answers whether a client may connect at `now`.
 ///
-/// Errs with `Unauthorized` if its token is not good, and with another message if that cannot be
-/// said.
+/// # Errors
+///
+/// Returns `Unauthorized` if the client's token is not good. Returns another message, and counts it in
+/// `unavailable`, if the keys or the secret to check it with cannot be fetched.
 pub async fn handle(
     request: AuthorizerRequest,
     origins: &AllowedOrigins,
     verifier: &Verifier,
+    unavailable: &KeysUnavailable,
     now: SystemTime,
 ) -> Result<AuthorizerAnswer, lambda_runtime::Error> {
     let arn = &request.method_arn;
@@ -61,8 +66,9 @@ pub async fn handle(
             denied(&malformed);
             Ok(AuthorizerAnswer::deny(arn))
         }
-        Err(unavailable @ Rejection::Unavailable(_)) => {
-            tracing::error!(reason = in_full(&unavailable), "no client can be let in");
+        Err(failure @ Rejection::Unavailable(_)) => {
+            tracing::error!(reason = in_full(&failure), "no client can be let in");
+            unavailable.count(now);
             Err("tokens cannot be checked".into())
         }
     }

@@ -1,54 +1,49 @@
 //! `$connect`: stores who is there.
 
-use std::num::NonZeroU32;
-
 use aws_lambda_events::{
-    apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest},
-    http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
+    apigw::ApiGatewayWebsocketProxyRequest,
+    http::{HeaderMap, header::SEC_WEBSOCKET_PROTOCOL},
 };
 use herald_shared::{
-    audience::{Audience, Range},
     protocol::SUBPROTOCOLS,
-    store::{Connection, ConnectionStore, ReadAudience},
+    store::{Connection, ConnectionStore, Forget, ReadAudience},
 };
 use lambda_runtime::Error;
 
-use crate::caller::Caller;
-use crate::message::{connection_id, from_epoch_millis};
+use crate::{
+    answer::RouteAnswer,
+    caller::Caller,
+    connection_limit::{ConnectionLimit, FindClosed},
+    message::{connection_id, from_epoch_millis},
+};
 
 /// Stores the connection and lets the upgrade go on, with the subprotocol if one of Herald's was
 /// asked for: the gateway picks none by itself, and a browser that asked for one and gets none fails.
 ///
-/// A user may have `limit` connections; one more is refused with 429. They are counted in the index,
-/// which lags by moments, so some that come at the same time may pass together.
+/// A user at the limit is refused with 429. Connections that are opened at the same moment may pass
+/// together, as none of them is stored when the others are counted.
 ///
-/// Errs when the connection cannot be stored; the gateway then refuses the upgrade.
-pub async fn handle(
+/// # Errors
+///
+/// Returns an error if the connection cannot be stored; the gateway then refuses the upgrade.
+pub async fn handle<S: ConnectionStore + ReadAudience + Forget>(
     event: ApiGatewayWebsocketProxyRequest,
-    store: &(impl ConnectionStore + ReadAudience),
-    limit: NonZeroU32,
-) -> Result<ApiGatewayProxyResponse, Error> {
+    store: &S,
+    limit: &ConnectionLimit<'_, S, impl FindClosed>,
+) -> Result<RouteAnswer, Error> {
     let connection = connection(&event)?;
-    let mut response = ApiGatewayProxyResponse::default();
     if let Some(user) = &connection.user
-        && store
-            .read_audience(&Audience::User(user.clone()), &Range::WHOLE)
-            .await?
-            .recipients
-            .len()
-            >= limit.get() as usize
+        && !limit.has_room(user, connection.connected_at).await?
     {
-        tracing::info!(%user, limit, "a user has as many connections as they may");
-        response.status_code = 429;
-        return Ok(response);
+        tracing::info!(%user, "a user has as many connections as they may");
+        return Ok(RouteAnswer::status(429));
     }
     store.connect(&connection).await?;
-    response.status_code = 200;
-    if let Some(subprotocol) = subprotocol(&event.headers) {
-        let value = HeaderValue::from_static(subprotocol);
-        response.headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
-    }
-    Ok(response)
+    let connected = RouteAnswer::status(200);
+    Ok(match subprotocol(&event.headers) {
+        Some(subprotocol) => connected.with_subprotocol(subprotocol),
+        None => connected,
+    })
 }
 
 fn connection(event: &ApiGatewayWebsocketProxyRequest) -> Result<Connection, Error> {
@@ -83,6 +78,8 @@ fn subprotocol(headers: &HeaderMap) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use aws_lambda_events::http::HeaderValue;
+
     use super::*;
 
     #[test]

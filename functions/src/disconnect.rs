@@ -5,16 +5,19 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::store::Forget;
 use lambda_runtime::Error;
 
-use crate::message::connection_id;
+use crate::{answer::RouteAnswer, message::connection_id};
 
 /// Removes every row of the connection; doing so twice is the same as once.
 ///
-/// Errs when the rows cannot be removed: nobody hears it, but the function's error metric shows it.
+/// # Errors
+///
+/// Returns an error if the rows cannot be removed. The gateway ignores it; the function's error metric
+/// counts it.
 pub async fn handle(
     event: ApiGatewayWebsocketProxyRequest,
     store: &impl Forget,
-) -> Result<(), Error> {
+) -> Result<RouteAnswer, Error> {
     let connection = connection_id(&event.request_context)?;
     store.forget(&connection).await?;
-    Ok(())
+    Ok(RouteAnswer::status(200))
 }

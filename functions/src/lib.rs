@@ -4,10 +4,13 @@
 //! binary in `src/bin` only wires those to AWS.
 
 pub mod admission;
+pub mod answer;
 pub mod authenticate;
 pub mod authorizer;
+pub mod aws;
 pub mod caller;
 pub mod connect;
+pub mod connection_limit;
 pub mod default;
 pub mod disconnect;
 pub mod message;

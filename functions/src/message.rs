@@ -6,6 +6,7 @@ use aws_lambda_events::apigw::{
     ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext,
 };
 use herald_shared::ids::{ConnectionId, InvalidId};
+use tokio::time::Instant;
 
 use crate::caller::{Caller, InvalidContext};
 
@@ -18,6 +19,8 @@ pub struct Message {
     pub connected_at: SystemTime,
     /// When the gateway received the message.
     pub received_at: SystemTime,
+    /// By when the message has to be answered.
+    pub answer_by: Instant,
     /// Who sent it.
     pub caller: Caller,
     /// The frame's text.
@@ -38,14 +41,17 @@ pub enum InvalidEvent {
     Authorizer(#[source] InvalidContext),
 }
 
-impl TryFrom<ApiGatewayWebsocketProxyRequest> for Message {
-    type Error = InvalidEvent;
-
-    fn try_from(event: ApiGatewayWebsocketProxyRequest) -> Result<Self, InvalidEvent> {
+impl Message {
+    /// Reads the gateway's event of a message that has to be answered by `answer_by`.
+    pub fn read(
+        event: ApiGatewayWebsocketProxyRequest,
+        answer_by: Instant,
+    ) -> Result<Self, InvalidEvent> {
         Ok(Self {
             connection: connection_id(&event.request_context)?,
             connected_at: from_epoch_millis(event.request_context.connected_at),
             received_at: from_epoch_millis(event.request_context.request_time_epoch),
+            answer_by,
             caller: Caller::from_context(&event.request_context.authorizer.fields)
                 .map_err(InvalidEvent::Authorizer)?,
             body: event.body.unwrap_or_default(),

@@ -22,10 +22,10 @@ use metrics_cloudwatch_embedded::{Builder, Collector};
 use crate::notifier::Batch;
 
 /// The namespace of all metrics.
-const NAMESPACE: &str = "Herald";
+pub(crate) const NAMESPACE: &str = "Herald";
 
 /// The one dimension. Every further one would multiply what the metrics cost.
-const DIMENSION: &str = "FunctionName";
+pub(crate) const DIMENSION: &str = "FunctionName";
 
 type Count = fn(&Report) -> usize;
 

@@ -5,31 +5,34 @@
 
 use std::error::Error;
 
-use aws_lambda_events::{
-    apigw::{ApiGatewayProxyResponse, ApiGatewayWebsocketProxyRequest},
-    encodings::Body,
-};
+use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::{
     protocol::{ErrorCode, Refusal, Request, RequestId, ServerFrame},
     queue::EnqueueError,
     store::StoreError,
 };
 
-use crate::message::Message;
+use tokio::time::{Instant, timeout_at};
 
-/// Answers one message event, of at most `limit` bytes, with `handle`.
+use crate::{answer::RouteAnswer, message::Message};
+
+/// Answers one message event, of at most `limit` bytes, with `handle`. A handler that has not ended by
+/// `answer_by` is given up, and its client gets an error frame of Herald's rather than the gateway's.
 ///
-/// Errs only on an event that did not come from the gateway; everything a client can cause becomes a
-/// frame.
+/// # Errors
+///
+/// Returns an error only for an event that did not come from the gateway; everything a client can cause
+/// becomes a frame.
 pub async fn answer<H>(
     event: ApiGatewayWebsocketProxyRequest,
     limit: usize,
+    answer_by: Instant,
     handle: &H,
-) -> Result<ApiGatewayProxyResponse, lambda_runtime::Error>
+) -> Result<RouteAnswer, lambda_runtime::Error>
 where
     H: for<'a> AsyncFn(&'a Message, &'a Request<'a>) -> Result<ServerFrame<'a>, Refusal>,
 {
-    let message = Message::try_from(event)?;
+    let message = Message::read(event, answer_by)?;
     let request = match Request::parse(&message.body) {
         Ok(request) => request,
         Err(refusal) => return Ok(refused(refusal, None, None)),
@@ -42,7 +45,8 @@ where
             request.id().ok().flatten(),
         ));
     }
-    Ok(match handle(&message, &request).await {
+    let handled = timeout_at(answer_by, handle(&message, &request)).await;
+    Ok(match handled.unwrap_or_else(|_| Err(too_slow())) {
         Ok(frame) => response(200, &frame),
         Err(refusal) => refused(refusal, request.action(), request.id().ok().flatten()),
     })
@@ -82,6 +86,12 @@ pub fn enqueue_failed(error: &EnqueueError) -> Refusal {
     failed(error, matches!(error, EnqueueError::Throttled(_)))
 }
 
+/// The refusal of what was not done in time.
+fn too_slow() -> Refusal {
+    tracing::error!("a request was not done in time");
+    failure()
+}
+
 fn failed(error: &(dyn Error + 'static), throttled: bool) -> Refusal {
     tracing::error!(error, throttled, "a request failed");
     if throttled {
@@ -90,18 +100,18 @@ fn failed(error: &(dyn Error + 'static), throttled: bool) -> Refusal {
             "too many requests at once: send it again in a moment",
         )
     } else {
-        Refusal::new(
-            ErrorCode::Internal,
-            "Herald failed to do this: send it again in a moment",
-        )
+        failure()
     }
 }
 
-fn refused(
-    refusal: Refusal,
-    action: Option<String>,
-    id: Option<RequestId>,
-) -> ApiGatewayProxyResponse {
+fn failure() -> Refusal {
+    Refusal::new(
+        ErrorCode::Internal,
+        "Herald failed to do this: send it again in a moment",
+    )
+}
+
+fn refused(refusal: Refusal, action: Option<String>, id: Option<RequestId>) -> RouteAnswer {
     let code = refusal.code;
     tracing::info!(
         ?code,
@@ -115,13 +125,46 @@ fn refused(
         code,
         message: refusal.message,
         retryable: code.retryable(),
+        event_ids: refusal.event_ids,
     };
     response(code.status(), &frame)
 }
 
-fn response(status: u16, frame: &ServerFrame<'_>) -> ApiGatewayProxyResponse {
-    let mut response = ApiGatewayProxyResponse::default();
-    response.status_code = status.into();
-    response.body = Some(Body::Text(frame.to_json()));
-    response
+fn response(status: u16, frame: &ServerFrame<'_>) -> RouteAnswer {
+    RouteAnswer::status(status).with_body(frame.to_json())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, time::Duration};
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    async fn endless<'a>(_: &'a Message, _: &'a Request<'a>) -> Result<ServerFrame<'a>, Refusal> {
+        pending().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_does_not_end_in_time_is_answered_for() {
+        let event = include_str!("../../events/sendMessage.json");
+        let event = serde_json::from_str(event).expect("an event");
+        let answer_by = Instant::now() + Duration::from_secs(9);
+        let answer = answer(event, usize::MAX, answer_by, &endless).await;
+        let answer = serde_json::to_value(answer.expect("an answer")).expect("JSON");
+        assert_eq!(answer["statusCode"], 500);
+        let frame: Value = answer["body"]
+            .as_str()
+            .and_then(|body| serde_json::from_str(body).ok())
+            .expect("a frame");
+        assert_eq!(
+            frame,
+            json!({
+                "type": "error", "action": "sendMessage", "id": "9", "code": "internal",
+                "message": "Herald failed to do this: send it again in a moment",
+                "retryable": true,
+            })
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! `sendMessage`: back to the sender, or onto the queue for an entity's subscribers or everyone.
 
 use std::{
+    num::NonZeroU32,
     slice,
     time::{Duration, SystemTime},
 };
@@ -9,10 +10,11 @@ use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
 use herald_shared::{
     audience::Audience,
     protocol::{
-        Ack, MESSAGE_LIMIT, Outgoing, Refusal, Request, RequestId, SendMessage, ServerFrame,
+        Ack, ErrorCode, MESSAGE_LIMIT, Outgoing, Refusal, Request, RequestId, SendMessage,
+        ServerFrame,
     },
     push::Push,
-    queue::Enqueue,
+    queue::EnqueueEach,
     store::ConnectionStore,
 };
 
@@ -22,17 +24,20 @@ use crate::{
     reply::{enqueue_failed, forbidden, too_large},
 };
 
+/// The time between the last attempt to reach the queue and the time by which the client is answered.
+const RESERVE: Duration = Duration::from_millis(500);
+
 /// Echoes a message without a target; acknowledges one with a target once it is on the queue.
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
     admission: &Admission<'_, impl ConnectionStore>,
-    queue: &impl Enqueue,
+    queue: &impl EnqueueEach,
 ) -> Result<ServerFrame<'a>, Refusal> {
     let id = request.id()?;
     let sent = SendMessage::parse(request)?;
     check_permission(message, &sent)?;
-    admission.admit(message).await?;
+    admission.admit_several(message, count(&sent)).await?;
     match sent {
         SendMessage::Echo(outgoing) => Ok(echo(outgoing, id)),
         SendMessage::One(audience, outgoing) => {
@@ -44,6 +49,16 @@ pub async fn handle<'a>(
             Ok(ack(audience, None, Some(ids), id))
         }
     }
+}
+
+/// Returns how many messages a frame has.
+fn count(sent: &SendMessage<'_>) -> NonZeroU32 {
+    let count = match sent {
+        SendMessage::Echo(_) | SendMessage::One(..) => 1,
+        SendMessage::Several(_, messages) => messages.len(),
+    };
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
 }
 
 /// An echo goes to nobody else, so it needs no permission.
@@ -92,12 +107,16 @@ fn ack(
     })
 }
 
-/// Puts each message on the queue as its own push; returns their event ids.
+/// Puts each message on the queue as its own push and returns their event ids.
+///
+/// # Errors
+///
+/// Returns `partly_sent` if the queue stored some of them alone, and else why it stored none.
 async fn enqueue(
     message: &Message,
     audience: &Audience,
     outgoing: &[Outgoing<'_>],
-    queue: &impl Enqueue,
+    queue: &impl EnqueueEach,
 ) -> Result<Vec<String>, Refusal> {
     let time = rfc3339(message.received_at);
     let pushes = outgoing
@@ -105,11 +124,42 @@ async fn enqueue(
         .map(|&outgoing| Push::message(outgoing, audience.clone(), &message.connection, &time))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| too_large(error.length, MESSAGE_LIMIT))?;
-    queue
-        .enqueue(&pushes, Duration::ZERO)
-        .await
-        .map_err(|error| enqueue_failed(&error))?;
-    Ok(pushes.into_iter().map(|push| push.event_id).collect())
+    let until = message.answer_by.checked_sub(RESERVE);
+    let enqueued = queue
+        .enqueue_each(&pushes, until.unwrap_or(message.answer_by))
+        .await;
+    let event_ids = pushes.into_iter().map(|push| push.event_id);
+    match enqueued.failure {
+        None => Ok(event_ids.collect()),
+        Some(failure) => {
+            let refusal = enqueue_failed(&failure);
+            Err(match enqueued.stored.contains(&true) {
+                true => partly_sent(&enqueued.stored, event_ids),
+                false => refusal,
+            })
+        }
+    }
+}
+
+/// The refusal of a frame of which some messages are on their way. The same frame must not be sent again:
+/// these messages would arrive twice, with ids of their own.
+fn partly_sent(stored: &[bool], event_ids: impl Iterator<Item = String>) -> Refusal {
+    let event_ids = stored.iter().zip(event_ids);
+    let event_ids: Vec<_> = event_ids
+        .map(|(stored, event_id)| stored.then_some(event_id))
+        .collect();
+    let missing = stored.iter().filter(|stored| !**stored).count();
+    let were = if missing == 1 { "was" } else { "were" };
+    Refusal {
+        event_ids: Some(event_ids),
+        ..Refusal::new(
+            ErrorCode::PartlySent,
+            format!(
+                "{missing} of {} messages {were} not sent: send those again whose entry in eventIds is null",
+                stored.len()
+            ),
+        )
+    }
 }
 
 fn rfc3339(time: SystemTime) -> String {

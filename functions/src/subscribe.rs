@@ -1,6 +1,6 @@
 //! `subscribe`: from now on, the connection gets what concerns an entity, or several.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use herald_shared::{
     ids::EntityId,
@@ -81,7 +81,10 @@ async fn store(
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
 ) -> Result<Vec<Result<(), Refusal>>, Refusal> {
-    admission.admit(message).await?;
+    let charged = u32::try_from(entities.len()).ok().and_then(NonZeroU32::new);
+    admission
+        .admit_up_to_burst(message, charged.unwrap_or(NonZeroU32::MIN))
+        .await?;
     if entities.is_empty() {
         return Ok(Vec::new());
     }

@@ -3,7 +3,7 @@
 //! Everything is read once, at the start of the process; a missing or bad setting ends it with a
 //! sentence that names the variable.
 
-use std::{env, str::FromStr};
+use std::{env, num::NonZeroU32, str::FromStr, time::Duration};
 
 use aws_config::SdkConfig;
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
@@ -15,13 +15,17 @@ use herald_shared::{
     queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
     store::ConnectionTable,
 };
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Config, Context, Error, LambdaEvent, service_fn};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     admission::Admission,
-    authorizer::AllowedOrigins,
+    answer::RouteAnswer,
+    authorizer::{AllowedOrigins, KeysUnavailable},
+    aws,
+    connection_limit::{ConnectionLimit, Gateway},
     message::Message,
-    reply,
+    notifier, reply,
     tokens::{self, Verifier},
 };
 
@@ -33,7 +37,31 @@ pub fn start_logging() {
 /// Starts logging and reads the AWS configuration.
 pub async fn start() -> SdkConfig {
     start_logging();
-    aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
+    aws::config().await
+}
+
+/// How long before Lambda ends an invocation its answer has to be there.
+const RESERVE: Duration = Duration::from_secs(1);
+
+/// The time by which an invocation has to be answered, so that its client is told before Lambda ends it.
+fn answer_by(context: &Context) -> Instant {
+    let deadline = notifier::deadline(context.deadline());
+    deadline.checked_sub(RESERVE).unwrap_or(deadline)
+}
+
+/// Serves the events of `$connect` or `$disconnect` with `handle`.
+pub async fn serve_route<H>(handle: H) -> Result<(), Error>
+where
+    H: AsyncFn(ApiGatewayWebsocketProxyRequest) -> Result<RouteAnswer, Error>,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(
+        move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
+            let answer = timeout_at(answer_by(&event.context), handle(event.payload));
+            Box::pin(async { answer.await? })
+        },
+    ))
+    .await
 }
 
 /// Serves the events of a message route, each of at most `limit` bytes, with `handle`.
@@ -45,7 +73,8 @@ where
     lambda_runtime::run(service_fn(
         move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
             // Boxed: nested in place, the futures of the SDK calls are deeper than rustc lays out.
-            Box::pin(reply::answer(event.payload, limit, handle))
+            let answer_by = answer_by(&event.context);
+            Box::pin(reply::answer(event.payload, limit, answer_by, handle))
         },
     ))
     .await
@@ -79,21 +108,37 @@ pub fn notifier_queues(config: &SdkConfig) -> Result<NotifierQueues, Error> {
     })
 }
 
-/// The management API at `CONNECTIONS_ENDPOINT`, unless the SDK's own variables name an endpoint: the
-/// same function has to run on a laptop.
+/// Limits the connections of a user to `CONNECTIONS_PER_USER`.
+pub fn connection_limit<'a>(
+    store: &'a ConnectionTable,
+    gateway: &'a Gateway,
+) -> Result<ConnectionLimit<'a, ConnectionTable, Gateway>, Error> {
+    let limit: NonZeroU32 = number("CONNECTIONS_PER_USER")?;
+    Ok(ConnectionLimit::new(store, gateway, limit))
+}
+
+/// The gateway, which knows which connections are open.
+pub fn gateway(config: &SdkConfig) -> Result<Gateway, Error> {
+    Ok(Gateway::new(config, &connections_endpoint()?))
+}
+
+/// The endpoint of the management API: `CONNECTIONS_ENDPOINT`, unless the SDK's own variables name an
+/// endpoint. The same function has to run on a laptop.
 ///
 /// Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
-pub fn management_api(config: &SdkConfig) -> Result<ManagementApi, Error> {
+fn connections_endpoint() -> Result<String, Error> {
     let overridden = [
         "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
         "AWS_ENDPOINT_URL",
     ]
     .into_iter()
     .find_map(|name| env::var(name).ok());
-    let endpoint = match overridden {
-        Some(endpoint) => endpoint,
-        None => required("CONNECTIONS_ENDPOINT")?,
-    };
+    overridden.map_or_else(|| required("CONNECTIONS_ENDPOINT"), Ok)
+}
+
+/// The management API, as the notifier posts to it.
+pub fn management_api(config: &SdkConfig) -> Result<ManagementApi, Error> {
+    let endpoint = connections_endpoint()?;
     let region = config.region().cloned();
     let region = region.ok_or("there is no AWS Region: set AWS_REGION")?;
     let credentials = config
@@ -113,6 +158,11 @@ pub fn delivery_settings() -> Result<Settings, Error> {
 pub fn verifier(config: &SdkConfig) -> Result<Verifier, Error> {
     let settings = tokens::Settings::read(|name| env::var(name).ok()).map_err(whole)?;
     Verifier::new(settings, || aws_sdk_secretsmanager::Client::new(config))
+}
+
+/// The metric of this function that says that tokens cannot be checked.
+pub fn keys_unavailable() -> KeysUnavailable {
+    KeysUnavailable::new(Config::from_env().function_name)
 }
 
 /// The origins in `ALLOWED_ORIGINS`.

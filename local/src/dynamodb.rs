@@ -3,6 +3,10 @@
 //! The engine works synchronously, under one lock, so it has a thread and a runtime of its own;
 //! requests reach it over loopback HTTP.
 
+mod consumption;
+mod hold;
+mod replica;
+
 use std::{
     net::SocketAddr,
     path::Path,
@@ -15,16 +19,26 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::{body::Body, extract::Request, http::uri::PathAndQuery, response::Response};
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::Request,
+    http::{HeaderValue, header, request::Parts, uri::PathAndQuery},
+    response::Response,
+};
 use dynoxide::{Database, DynoxideError, server, storage_backend::Clock};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot};
 
 use crate::template::Table;
+pub use consumption::Consumption;
+use consumption::Meter;
+pub use hold::Held;
+use hold::Holding;
+use replica::Replica;
 
 /// How often rows whose time has come are removed. AWS promises no more than "within a few days".
 const SWEEP: Duration = Duration::from_secs(30);
@@ -36,18 +50,42 @@ pub struct DynamoDb {
     database: Database,
     /// The engine's clock; it has none of ours when it works on a file.
     clock: Option<Arc<RowClock>>,
+    replica: Option<Replica>,
+    meter: Meter,
+    holding: Holding,
     _running: oneshot::Sender<()>,
 }
 
 impl DynamoDb {
     /// Starts the engine in memory, or on the file `data`, with `tables`. Tables that the file has
     /// already keep their rows.
-    pub async fn start(data: Option<&Path>, tables: &[Table]) -> anyhow::Result<Self> {
+    ///
+    /// With `stale_reads`, a read that does not ask for consistency does not see what is younger than
+    /// that.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be opened, a table cannot be created, or reads are to be
+    /// stale over a file, whose rows no replica has.
+    pub async fn start(
+        data: Option<&Path>,
+        tables: &[Table],
+        stale_reads: Option<Duration>,
+    ) -> anyhow::Result<Self> {
         let (database, clock) = open(data)?;
-        for table in tables {
-            create(&database, table)
-                .with_context(|| format!("failed to create the table {}", table.logical_id))?;
-        }
+        create_all(&database, tables)?;
+        let replica = match stale_reads {
+            None => None,
+            Some(_) if data.is_some() => {
+                anyhow::bail!("stale-reads needs tables in memory: leave out --data")
+            }
+            Some(lag) => {
+                // Rows expire on it as they do on the tables, by the same clock.
+                let database = Database::memory_with_clock(clock.clone().unwrap_or_default())?;
+                create_all(&database, tables)?;
+                Some(Replica::start(database, lag))
+            }
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let (running, stopped) = oneshot::channel();
@@ -59,8 +97,91 @@ impl DynamoDb {
             client: Client::builder(TokioExecutor::new()).build(connector),
             database,
             clock,
+            replica,
+            meter: Meter::default(),
+            holding: Holding::default(),
             _running: running,
         })
+    }
+
+    /// Answers a request of a function, or of somebody else.
+    pub(crate) async fn call(
+        &self,
+        operation: &str,
+        of_function: bool,
+        head: Parts,
+        body: Bytes,
+    ) -> anyhow::Result<Response<Body>> {
+        if of_function {
+            self.holding.pass(operation).await;
+        }
+        let metered = of_function && self.meter.is_running();
+        if !metered && self.replica.is_none() {
+            return self.forward(Request::from_parts(head, body.into())).await;
+        }
+        let Ok(mut request) = serde_json::from_slice::<Value>(&body) else {
+            return self.forward(Request::from_parts(head, body.into())).await;
+        };
+        let asked = !metered || self.meter.ask(&mut request);
+        let mut answer = self.answer(operation, head, request).await?;
+        if metered {
+            answer = self.count(operation, asked, answer).await?;
+        }
+        Ok(answer)
+    }
+
+    /// Answers a request by the tables, or by the replica that lags.
+    async fn answer(
+        &self,
+        operation: &str,
+        mut head: Parts,
+        request: Value,
+    ) -> anyhow::Result<Response<Body>> {
+        head.headers.remove(header::CONTENT_LENGTH);
+        let forwarded = Request::from_parts(head, request.to_string().into());
+        let Some(replica) = &self.replica else {
+            return self.forward(forwarded).await;
+        };
+        if let Some(answer) = replica.read(operation, &request) {
+            return Ok(json_answer(&answer));
+        }
+        if is_read(operation) {
+            return self.forward(forwarded).await;
+        }
+        let _order = replica.order().await;
+        let answer = self.forward(forwarded).await?;
+        if answer.status().is_success() {
+            replica.written(operation, request);
+        }
+        Ok(answer)
+    }
+
+    async fn count(
+        &self,
+        operation: &str,
+        asked: bool,
+        answer: Response<Body>,
+    ) -> anyhow::Result<Response<Body>> {
+        let (mut head, body) = answer.into_parts();
+        let body = to_bytes(body, usize::MAX).await?;
+        let mut answer = serde_json::from_slice(&body).unwrap_or_default();
+        self.meter.count(operation, asked, &mut answer);
+        // They are of the answer as the engine gave it.
+        for name in [header::CONTENT_LENGTH.as_str(), "x-amz-crc32"] {
+            head.headers.remove(name);
+        }
+        Ok(Response::from_parts(head, answer.to_string().into()))
+    }
+
+    /// Returns the capacity that functions consumed since the last call. The first call starts the
+    /// counting.
+    pub fn consumption(&self) -> Consumption {
+        self.meter.take()
+    }
+
+    /// Holds back the next request of a function for this operation, e.g. `PutItem`.
+    pub fn hold(&self, operation: &str) -> Held {
+        self.holding.hold(operation)
     }
 
     /// Hands a request on to the engine.
@@ -83,9 +204,29 @@ impl DynamoDb {
             .context("rows can only be made to expire when the tables are in memory")?;
         clock.ahead.store(within.as_secs(), Relaxed);
         let removed = self.database.sweep_ttl();
+        if let Some(replica) = &self.replica {
+            replica.database().sweep_ttl()?;
+        }
         clock.ahead.store(0, Relaxed);
         Ok(removed?)
     }
+}
+
+/// Returns whether an operation only reads.
+fn is_read(operation: &str) -> bool {
+    matches!(
+        operation,
+        "GetItem" | "Query" | "Scan" | "BatchGetItem" | "TransactGetItems"
+    )
+}
+
+fn json_answer(answer: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.to_string()));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/x-amz-json-1.0"),
+    );
+    response
 }
 
 /// The machine's clock, which can be set ahead.
@@ -127,6 +268,14 @@ fn open(data: Option<&Path>) -> anyhow::Result<(Database, Option<Arc<RowClock>>)
             )
         })?;
     Ok((database, None))
+}
+
+fn create_all(database: &Database, tables: &[Table]) -> anyhow::Result<()> {
+    for table in tables {
+        create(database, table)
+            .with_context(|| format!("failed to create the table {}", table.logical_id))?;
+    }
+    Ok(())
 }
 
 fn create(database: &Database, table: &Table) -> anyhow::Result<()> {

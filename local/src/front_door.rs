@@ -121,9 +121,9 @@ impl FrontDoor {
         }
         match service {
             "DynamoDB_20120810" | "DynamoDBStreams_20120810" => {
-                let request = Request::from_parts(head, body.into());
+                let of_function = self.roles.caller(&head.headers).is_some();
                 self.dynamodb
-                    .forward(request)
+                    .call(operation, of_function, head, body)
                     .await
                     .unwrap_or_else(|error| {
                         tracing::error!(%error, "the DynamoDB engine did not answer");

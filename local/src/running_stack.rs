@@ -121,7 +121,12 @@ impl RunningStack {
             .try_for_each(|mapping| roles.check_poller(mapping))?;
         let activity = Activity::new(&stack.queues);
         let queues = Arc::new(Queues::new(&stack.queues, activity.clone())?);
-        let dynamodb = DynamoDb::start(config.data.as_deref(), &stack.tables).await?;
+        let dynamodb = DynamoDb::start(
+            config.data.as_deref(),
+            &stack.tables,
+            config.faults.stale_reads,
+        )
+        .await?;
         let eventbridge = EventBridge::new(&stack, queues.clone(), Utc::now, activity.clone())?;
         let (invoke, host) =
             start_functions(&stack, &addresses, &roles, &activity, &config).await?;

@@ -117,8 +117,8 @@ impl Range {
         after: None,
     };
 
-    /// Returns this range as parts that each lie in one shard, in their order. A shard has the slots
-    /// with the same first hex digit.
+    /// Returns this range as parts that each lie in one shard, in their order: none if its last slot is
+    /// below its first. A shard has the slots with the same first hex digit.
     pub fn shards(&self) -> Vec<Self> {
         (shard(self.first)..=shard(self.last))
             .map(|number| Self {

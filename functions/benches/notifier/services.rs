@@ -44,7 +44,7 @@ impl Services {
     /// Starts them with the tables of the template.
     pub(crate) async fn start(stack: &Stack) -> anyhow::Result<Self> {
         let state = Arc::new(Running {
-            dynamodb: DynamoDb::start(None, &stack.tables).await?,
+            dynamodb: DynamoDb::start(None, &stack.tables, None).await?,
             queue: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;

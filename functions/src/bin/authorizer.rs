@@ -10,8 +10,10 @@ async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
     let origins = &wiring::allowed_origins()?;
     let verifier = &wiring::verifier(&config)?;
+    let unavailable = &wiring::keys_unavailable();
     run(service_fn(|event: LambdaEvent<_>| {
-        let answer = authorizer::handle(event.payload, origins, verifier, SystemTime::now());
+        let now = SystemTime::now();
+        let answer = authorizer::handle(event.payload, origins, verifier, unavailable, now);
         // Boxed: nested in place, the futures of the SDK calls are deeper than rustc lays out.
         Box::pin(answer)
     }))

@@ -1,15 +1,13 @@
 //! The function `connect`.
 
 use herald_functions::{connect, wiring};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
-    let store = &wiring::connection_table(&config)?;
-    let limit = wiring::number("CONNECTIONS_PER_USER")?;
-    run(service_fn(|event: LambdaEvent<_>| {
-        connect::handle(event.payload, store, limit)
-    }))
-    .await
+    let store = wiring::connection_table(&config)?;
+    let gateway = wiring::gateway(&config)?;
+    let limit = wiring::connection_limit(&store, &gateway)?;
+    wiring::serve_route(async |event| connect::handle(event, &store, &limit).await).await
 }

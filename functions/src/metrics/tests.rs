@@ -73,26 +73,38 @@ fn line(metrics: Metrics, batch: &Batch) -> Value {
 }
 
 #[test]
-fn the_template_shows_every_metric_and_names_no_other() {
+fn every_metric_is_on_the_dashboard_and_no_other() {
     let known: BTreeSet<_> = COUNTS
         .iter()
         .map(|(name, _)| (*name).to_owned())
         .chain([LAG.to_owned()])
         .collect();
-    let template = Template::read();
-    assert_eq!(template.shown(), known);
-    let alarmed = template.alarmed();
+    let observability = Observability::read();
+    assert_eq!(observability.shown(NOTIFIER), known);
+    let alarmed = observability.alarmed(NOTIFIER);
     assert!(alarmed.is_subset(&known), "{alarmed:?}");
     assert!(alarmed.contains("DeadLettered") && alarmed.contains(LAG));
 }
 
-/// The resources of our own template.
-struct Template(Vec<YamlOwned>);
+#[test]
+fn unavailable_keys_have_an_alarm() {
+    let expected = BTreeSet::from(["KeysUnavailable".to_owned()]);
+    let observability = Observability::read();
+    assert_eq!(observability.alarmed(AUTHORIZER), expected);
+    assert_eq!(observability.shown(AUTHORIZER), expected);
+}
 
-impl Template {
+/// Functions that write metrics, as `observability.yaml` refers to them.
+const NOTIFIER: &str = "NotifierFunction";
+const AUTHORIZER: &str = "AuthorizerFunction";
+
+/// The resources of `observability.yaml`.
+struct Observability(Vec<YamlOwned>);
+
+impl Observability {
     fn read() -> Self {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-        let text = fs::read_to_string(file).expect("our own template");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../observability.yaml");
+        let text = fs::read_to_string(file).expect("observability.yaml");
         let documents = YamlOwned::load_from_str(&text).expect("YAML");
         let resources = documents[0]["Resources"].as_mapping().expect("resources");
         Self(resources.values().cloned().collect())
@@ -105,45 +117,48 @@ impl Template {
             .map(|resource| &resource["Properties"])
     }
 
-    /// Our metrics on dashboards.
-    fn shown(&self) -> BTreeSet<String> {
+    /// A function's metrics on dashboards.
+    fn shown(&self, function: &str) -> BTreeSet<String> {
         self.properties("AWS::CloudWatch::Dashboard")
             .flat_map(|properties| {
                 let body = untagged(&properties["DashboardBody"]);
                 let body: Value = serde_json::from_str(body).expect("JSON");
                 let widgets = body["widgets"].as_array().expect("widgets").clone();
-                widgets.into_iter().flat_map(|widget| metrics_of(&widget))
+                widgets
+                    .into_iter()
+                    .flat_map(move |widget| metrics_of(&widget, function))
             })
             .collect()
     }
 
-    /// Our metrics with alarms.
-    fn alarmed(&self) -> BTreeSet<String> {
+    /// A function's metrics with alarms.
+    fn alarmed(&self, function: &str) -> BTreeSet<String> {
         self.properties("AWS::CloudWatch::Alarm")
             .filter(|alarm| alarm["Namespace"].as_str() == Some(NAMESPACE))
-            .map(|alarm| {
-                let dimension = &alarm["Dimensions"][0]["Name"];
-                assert_eq!(dimension.as_str(), Some(DIMENSION));
-                let name = alarm["MetricName"].as_str().expect("a name");
-                name.to_owned()
+            .filter(|alarm| {
+                let dimension = &alarm["Dimensions"][0];
+                assert_eq!(dimension["Name"].as_str(), Some(DIMENSION));
+                untagged(&dimension["Value"]) == function
             })
+            .map(|alarm| alarm["MetricName"].as_str().expect("a name").to_owned())
             .collect()
     }
 }
 
-/// The metrics of a widget that are ours. An entry is `[namespace, name, dimension, value, options]`.
+/// A function's metrics in a widget. An entry is `[namespace, name, dimension, value, options]`.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>
-fn metrics_of(widget: &Value) -> Vec<String> {
+fn metrics_of(widget: &Value, function: &str) -> Vec<String> {
     let entries = widget["properties"]["metrics"].as_array();
     entries
         .into_iter()
         .flatten()
         .filter(|entry| entry[0] == NAMESPACE)
-        .map(|entry| {
+        .filter(|entry| {
             assert_eq!(entry[2], DIMENSION, "{entry}");
-            entry[1].as_str().expect("a name").to_owned()
+            entry[3] == format!("${{{function}}}")
         })
+        .map(|entry| entry[1].as_str().expect("a name").to_owned())
         .collect()
 }
 

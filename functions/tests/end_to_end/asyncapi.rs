@@ -106,11 +106,12 @@ fn the_closed_lists_are_the_same() {
             | ErrorCode::Forbidden
             | ErrorCode::TooLarge
             | ErrorCode::TooMany
+            | ErrorCode::PartlySent
             | ErrorCode::Throttled
             | ErrorCode::Internal => {}
         }
     }
-    assert_eq!(codes.len(), 9);
+    assert_eq!(codes.len(), 10);
     let codes: Vec<DisconnectCode> = listed("DisconnectCode");
     for code in &codes {
         match code {
@@ -166,6 +167,7 @@ fn write(frame: &Value) -> String {
             code: serde_json::from_value(frame["code"].clone()).unwrap(),
             message: text("message").unwrap(),
             retryable: frame["retryable"].as_bool().unwrap(),
+            event_ids: serde_json::from_value(frame["eventIds"].clone()).unwrap(),
         }
         .to_json(),
         "Entity Updated" => ServerFrame::EntityUpdated {

@@ -5,7 +5,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::harness::{Client, TestStack, until};
+use herald_local::lambda::{Invocation, Invoke};
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{Client, TestStack, until},
+    sample_events::sample,
+};
 
 #[tokio::test]
 async fn a_connection_is_stored_with_what_is_known_of_it() {
@@ -53,6 +59,30 @@ async fn the_subprotocol_that_was_asked_for_is_answered() {
         let (_client, headers) = Client::connect_with(&stack.web_socket(), name, offered).await;
         assert_eq!(headers[name], answered);
     }
+    stack.stop().await;
+}
+
+/// AWS documents this spelling alone. Source:
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html>
+#[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "hands a function an event of its own making"
+)]
+async fn connect_spells_the_subprotocol_header_as_aws_documents_it() {
+    let stack = TestStack::start().await;
+    let mut event: Value = serde_json::from_str(&sample("connect.json")).unwrap();
+    event["headers"]["Sec-WebSocket-Protocol"] = json!("a.b.c, herald.v1");
+    event["multiValueHeaders"]["Sec-WebSocket-Protocol"] = json!(["a.b.c, herald.v1"]);
+    let host = stack.running().functions().unwrap();
+    let invocation = host.invoke("ConnectFunction", event.to_string().into());
+    let Invocation::Returned(answer) = invocation.await else {
+        panic!("it failed")
+    };
+    assert_eq!(
+        answer,
+        r#"{"statusCode":200,"headers":{"Sec-WebSocket-Protocol":"herald.v1"}}"#
+    );
     stack.stop().await;
 }
 

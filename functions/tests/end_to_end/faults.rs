@@ -4,8 +4,12 @@ use std::{collections::BTreeSet, time::Duration};
 
 use herald_local::{faults::Faults, gateway, sqs};
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Error;
 
-use crate::harness::{TestStack, until};
+use crate::{
+    harness::{Client, TestStack, until},
+    way::Way,
+};
 
 #[tokio::test]
 #[cfg_attr(feature = "deployed", ignore = "moves the local table's clock")]
@@ -20,13 +24,17 @@ async fn rows_expire_when_their_time_has_come() {
             .expire(Duration::from_secs(hours * 3600))
     };
     assert_eq!(rows(2).unwrap(), 0);
-    assert_eq!(rows(3).unwrap(), 2);
+    // Its own, those of everyone and of the entity, and that of its charges.
+    assert_eq!(rows(3).unwrap(), 4);
     assert!(stack.rows().await.is_empty());
-    // A connection that is not known any more cannot subscribe.
-    let refused = client
-        .ask(json!({"action": "subscribe", "entityId": "order-2"}))
-        .await;
-    assert_eq!(refused["code"], "bad_request");
+    for action in ["subscribe", "unsubscribe", "sendMessage"] {
+        let request = json!({"action": action, "entityId": "order-2", "message": "hello"});
+        let expected = json!({
+            "type": "error", "action": action, "code": "unknown_connection",
+            "message": "this connection is not known any more: connect again", "retryable": false,
+        });
+        assert_eq!(client.ask(request).await, expected);
+    }
     assert!(stack.rows().await.is_empty());
     stack.stop().await;
 }
@@ -83,6 +91,59 @@ async fn killed_notifiers_failing_posts_and_duplicates_lose_nothing() {
         accounted_for.extend(named);
     }
     assert_eq!(accounted_for, (0..20).map(event_id).collect());
+    stack.stop().await;
+}
+
+#[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "puts a proxy between functions and DynamoDB"
+)]
+async fn while_dynamodb_answers_nothing_clients_get_a_retryable_error() {
+    let way = Way::open().await;
+    let stack = TestStack::try_start_with(|config| {
+        let name = "AWS_ENDPOINT_URL_DYNAMODB".to_owned();
+        config.environment.insert(name, way.endpoint.clone());
+    });
+    let stack = stack.await.unwrap();
+    way.lead_to(&stack.running().addresses().endpoint);
+    let mut client = stack.client().await;
+    client.subscribe("order-1").await;
+
+    way.block(true);
+    // All at once, because each takes as long as an operation may.
+    let requests = [
+        json!({"action": "subscribe", "entityId": "order-2", "id": 0}),
+        json!({"action": "unsubscribe", "entityId": "order-1", "id": 1}),
+        json!({"action": "sendMessage", "message": "hello", "id": 2}),
+    ];
+    for request in &requests {
+        client.send_text(&request.to_string()).await;
+    }
+    let newcomer = Client::try_connect_with(&stack.web_socket(), "user-agent", "newcomer").await;
+    let Err(Error::Http(refused)) = newcomer else {
+        panic!("it was let in")
+    };
+    assert_eq!(refused.status(), 502);
+    let mut answered = BTreeSet::new();
+    for _ in &requests {
+        let error = client.frame().await;
+        let id = error["id"].as_u64().unwrap();
+        let action = &requests[id as usize]["action"];
+        assert_eq!(
+            error,
+            json!({
+                "type": "error", "action": action, "id": id, "code": "internal",
+                "message": "Herald failed to do this: send it again in a moment",
+                "retryable": true,
+            })
+        );
+        answered.insert(id);
+    }
+    assert_eq!(answered.len(), requests.len());
+
+    way.block(false);
+    client.subscribe("order-2").await;
     stack.stop().await;
 }
 

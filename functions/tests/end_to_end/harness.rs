@@ -23,8 +23,8 @@ use herald_local::{
     sqs::{MessageView, QueueId},
 };
 use herald_shared::{
-    ids::{ConnectionId, EntityId},
-    store::{Listener, listener_row},
+    ids::{ConnectionId, EntityId, UserId},
+    store::{Connection, ConnectionStore, ConnectionTable, Listener, listener_row},
 };
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -56,6 +56,9 @@ fn patience() -> Duration {
 
 /// The permissions of who may do everything.
 pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","broadcast"]}"#;
+
+/// How the ids of connections begin that were left behind.
+pub const LEFT_BEHIND: &str = "PcQeDRO";
 
 /// A running stack.
 pub struct TestStack {
@@ -289,6 +292,23 @@ impl TestStack {
                 .request_items(table, batch.to_vec());
             let left = written.send().await.unwrap().unprocessed_items;
             assert!(left.unwrap_or_default().is_empty());
+        }
+    }
+
+    /// Stores up to ten connections of a user as if their `$disconnect` had been lost a minute ago.
+    pub async fn leave_behind(&self, user: &str, connections: usize) {
+        let client = aws_sdk_dynamodb::Client::new(&self.aws);
+        let store = ConnectionTable::new(client, &self.addresses.table);
+        for number in 0..connections {
+            let connection = Connection {
+                id: ConnectionId::new(format!("{LEFT_BEHIND}{number}gIEm4LQ=")).unwrap(),
+                connected_at: SystemTime::now() - Duration::from_secs(60),
+                ip_address: None,
+                user_agent: None,
+                user: Some(UserId::new(user).unwrap()),
+                token_expires_at: None,
+            };
+            store.connect(&connection).await.unwrap();
         }
     }
 

@@ -11,7 +11,7 @@ use herald_local::{
 };
 use serde_json::json;
 
-use crate::harness::{EVERYTHING, TestStack, repository, until};
+use crate::harness::{EVERYTHING, LEFT_BEHIND, TestStack, repository, until};
 
 /// The only mode in which the authorizer makes a call.
 const AUTHENTICATION: Authentication = Authentication::Secret;
@@ -116,7 +116,9 @@ async fn start_without(revoked: Vec<Revoked>) -> anyhow::Result<TestStack> {
 fn parameters() -> BTreeMap<String, String> {
     // So few that the second one is taken back.
     let subscriptions = ("SubscriptionsPerConnection", "1");
-    [subscriptions]
+    // As many as are left behind.
+    let connections = ("ConnectionsPerUser", "10");
+    [subscriptions, connections]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
 }
@@ -124,10 +126,12 @@ fn parameters() -> BTreeMap<String, String> {
 /// What makes every function do all that it can.
 async fn scenario(stack: &TestStack) {
     messages(stack).await;
+    a_subscribe_that_is_overtaken(stack).await;
     a_renewal(stack).await;
     a_push_that_fails_at_first(stack).await;
     a_dead_letter(stack).await;
     a_user_who_is_thrown_out(stack).await;
+    a_user_at_the_limit(stack).await;
     connections_that_are_gone(stack).await;
     a_disconnect(stack).await;
 }
@@ -143,6 +147,25 @@ async fn messages(stack: &TestStack) {
     assert_eq!(subscriber.frame().await["message"], "hello");
     let unsubscribe = json!({"action": "unsubscribe", "entityId": "order-1"});
     assert_eq!(subscriber.ask(unsubscribe).await["type"], "ack");
+}
+
+/// An unsubscribe comes between the writes of a subscribe, which then takes its row back.
+async fn a_subscribe_that_is_overtaken(stack: &TestStack) {
+    let mut client = stack.client_of("ann").await;
+    let mut held = stack.running().dynamodb().hold("PutItem");
+    let request = |action| json!({"action": action, "entityId": "order-6", "id": action});
+    client.send_text(&request("subscribe").to_string()).await;
+    held.arrived().await;
+    let unsubscribed = client.ask(request("unsubscribe")).await;
+    assert_eq!(unsubscribed["type"], "ack", "{unsubscribed}");
+    drop(held);
+    let refused = client.frame().await;
+    assert_eq!(
+        (&refused["id"], &refused["code"]),
+        (&json!("subscribe"), &json!("throttled"))
+    );
+    let rows = stack.rows().await;
+    assert!(!rows.iter().any(|row| row.contains("order-6")), "{rows:?}");
 }
 
 async fn a_renewal(stack: &TestStack) {
@@ -191,6 +214,17 @@ async fn a_user_who_is_thrown_out(stack: &TestStack) {
     stack.put_event("Disconnect User", detail).await;
     assert_eq!(client.frame().await["type"], "disconnect");
     client.closed().await;
+}
+
+/// The connections of a user at the limit turn out to be closed.
+async fn a_user_at_the_limit(stack: &TestStack) {
+    stack.leave_behind("max", 10).await;
+    stack.client_of("max").await;
+    let rows = stack.rows().await;
+    assert!(
+        !rows.iter().any(|row| row.contains(LEFT_BEHIND)),
+        "{rows:?}"
+    );
 }
 
 /// Everything of a connection that does not exist any more goes with the next push.

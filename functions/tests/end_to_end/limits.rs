@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::harness::{Client, TestStack, until};
+use crate::harness::{Client, LEFT_BEHIND, TestStack, until};
 
 #[tokio::test]
 #[cfg_attr(
@@ -60,11 +60,61 @@ async fn a_user_has_so_many_connections_and_takes_none_from_others() {
     feature = "deployed",
     ignore = "needs a stack with parameters of its own"
 )]
+async fn several_messages_in_a_frame_count_each() {
+    let stack = TestStack::start_with_parameters(&[("MessagesPerSecond", "4")]).await;
+    let mut client = stack.client().await;
+    let frame = |messages: usize| {
+        let messages = vec![json!({"message": 1}); messages];
+        json!({"action": "sendMessage", "broadcast": true, "messages": messages})
+    };
+    // The messages of five seconds may come at once, and never more.
+    let refused = client.ask(frame(21)).await;
+    assert_eq!(
+        refused,
+        json!({
+            "type": "error", "action": "sendMessage", "code": "too_many",
+            "message": "the frame has 21 messages, and a connection may send 20 at once: send fewer in a frame",
+            "retryable": false,
+        })
+    );
+    assert_eq!(client.ask(frame(20)).await["type"], "ack");
+    assert_eq!(client.ask(frame(20)).await["code"], "throttled");
+    stack.stop().await;
+}
+
+#[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
+async fn connections_whose_disconnect_was_lost_do_not_lock_their_user_out() {
+    let limit = [("ConnectionsPerUser", "5")];
+    let stack = TestStack::start_with_users_and_parameters(&limit).await;
+    // One is open; the others are closed and still stored.
+    let mut open = stack.client_of("ann").await;
+    stack.leave_behind("ann", 4).await;
+    let mut newcomer = stack.client_of("ann").await;
+    for client in [&mut open, &mut newcomer] {
+        assert_eq!(client.ask(json!({"action": "ping"})).await["type"], "pong");
+    }
+    let rows = stack.rows().await;
+    assert!(
+        !rows.iter().any(|row| row.contains(LEFT_BEHIND)),
+        "{rows:?}"
+    );
+    stack.stop().await;
+}
+
+#[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn a_message_is_as_long_as_its_action_may_be() {
     let stack = TestStack::start_with_parameters(&[("MessageBytes", "2048")]).await;
     let mut client = stack.client().await;
     for (action, limit) in [
-        ("subscribe", 4096),
+        ("subscribe", 32 * 1024),
         ("unsubscribe", 4096),
         ("sendMessage", 2048),
     ] {
@@ -73,7 +123,8 @@ async fn a_message_is_as_long_as_its_action_may_be() {
         frame["padding"] = json!("x".repeat(padding));
         assert_eq!(client.ask(frame.clone()).await["type"], "ack", "{action}");
         frame["padding"] = json!("x".repeat(padding + 1));
-        let reply = client.ask(frame.clone()).await;
+        client.send_in_frames(&frame.to_string()).await;
+        let reply = client.frame().await;
         assert_eq!(reply["code"], "too_large", "{action}");
         let length = limit + 1;
         assert_eq!(

@@ -4,7 +4,7 @@ use std::fs;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use herald_local::lambda::{Invocation, Invoke};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{TestStack, repository};
 
@@ -31,7 +31,7 @@ fn entries(name: &str) -> Vec<PutEventsRequestEntry> {
     feature = "deployed",
     ignore = "hands functions events of its own making"
 )]
-async fn every_function_accepts_its_sample_event() {
+async fn every_function_answers_its_sample_event_in_the_form_that_its_caller_wants() {
     let stack = TestStack::start().await;
     let host = stack.running().functions().unwrap();
     for (file, function) in [
@@ -51,21 +51,50 @@ async fn every_function_accepts_its_sample_event() {
         let result: Value = serde_json::from_slice(&result).unwrap();
         match function {
             "AuthorizerFunction" => {
+                assert_is_policy(&result);
                 let statement = &result["policyDocument"]["Statement"][0];
                 assert_eq!(statement["Effect"], "Allow", "{result}");
             }
-            "NotifierFunction" => {
-                let failures = result["batchItemFailures"].as_array().unwrap();
-                assert!(failures.is_empty(), "{result}");
-            }
-            "DisconnectFunction" => assert!(result.is_null()),
+            "NotifierFunction" => assert_eq!(result, json!({"batchItemFailures": []})),
             // Without authentication there is no token to renew.
-            "AuthenticateFunction" => assert_eq!(result["statusCode"], 400, "{result}"),
-            "DefaultFunction" => assert!(result["body"].is_string(), "{result}"),
-            _ => assert_eq!(result["statusCode"], 200, "{file}: {result}"),
+            "AuthenticateFunction" => assert_is_answer(&result, 400, Some("error")),
+            "DefaultFunction" => assert_is_answer(&result, 200, Some("pong")),
+            "ConnectFunction" | "DisconnectFunction" => assert_is_answer(&result, 200, None),
+            _ => assert_is_answer(&result, 200, Some("ack")),
         }
     }
     stack.stop().await;
+}
+
+/// Asserts that a route's function answered as the gateway wants it to: an object with a numeric status
+/// and, if it is for the client, with a frame as text.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format>
+fn assert_is_answer(answer: &Value, status: u16, frame: Option<&str>) {
+    let members = answer.as_object().unwrap();
+    let known = ["statusCode", "headers", "body"];
+    assert!(members.keys().all(|member| known.contains(&&**member)));
+    assert_eq!(members["statusCode"], json!(status), "{answer}");
+    let kind = members.get("body").map(|body| {
+        let frame: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
+        frame["type"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(kind.as_deref(), frame, "{answer}");
+}
+
+/// Asserts that the authorizer answered with a policy and a context of texts.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html>
+fn assert_is_policy(answer: &Value) {
+    assert!(answer["principalId"].is_string(), "{answer}");
+    let document = &answer["policyDocument"];
+    assert_eq!(document["Version"], "2012-10-17");
+    for statement in document["Statement"].as_array().unwrap() {
+        assert_eq!(statement["Action"], "execute-api:Invoke");
+        assert!(statement["Resource"].is_string(), "{answer}");
+    }
+    let mut context = answer["context"].as_object().unwrap().values();
+    assert!(context.all(Value::is_string), "{answer}");
 }
 
 #[tokio::test]

@@ -7,11 +7,12 @@ use std::{
 };
 
 use herald_shared::{
-    audience::{Audience, Range, Recipient},
+    audience::{Audience, Range, Recipient, slot},
     ids::{ConnectionId, EntityId, UserId},
     store::{
-        Admitted, Connection, ConnectionStore, ConnectionTable, Forget, MessageRate, Page,
-        ReadAudience, Subscribed, Subscription, memory::MemoryStore,
+        Addition, Admitted, Change, Connection, ConnectionStore, ConnectionTable, Forget, Listener,
+        MessageRate, Page, ReadAudience, Rows, Subscribed, Subscription, Superseded,
+        memory::MemoryStore,
     },
     token_expiry::TokenExpiry,
 };
@@ -23,7 +24,9 @@ const PAGE: usize = 10;
 #[tokio::test]
 #[cfg_attr(feature = "deployed", ignore = "needs no stack")]
 async fn the_store_in_memory_keeps_the_contract() {
-    keeps_the_contract(&MemoryStore::new(PAGE)).await;
+    let store = MemoryStore::new(PAGE);
+    keeps_the_contract(&store).await;
+    rows_are_written_on_their_conditions(store.rows()).await;
 }
 
 #[tokio::test]
@@ -33,6 +36,7 @@ async fn the_store_on_dynamodb_keeps_the_contract() {
     let table = &stack.addresses().table;
     let store = ConnectionTable::new(client, table).with_page_limit(PAGE as i32);
     keeps_the_contract(&store).await;
+    rows_are_written_on_their_conditions(store.rows()).await;
     assert!(stack.rows().await.is_empty());
     stack.stop().await;
 }
@@ -223,6 +227,107 @@ async fn forgetting_removes_everything_and_can_be_repeated(
         entity("room-1"),
     ] {
         assert_eq!(all(store, &audience).await, ids([]), "{audience:?}");
+    }
+}
+
+/// What the order of the store's writes stands on.
+async fn rows_are_written_on_their_conditions(rows: &impl Rows) {
+    rows.put_connection(&connection("rows", Some("zoe")))
+        .await
+        .unwrap();
+    the_set_changes_as_its_condition_says(rows).await;
+    an_older_listener_row_gives_way_to_a_newer_one(rows).await;
+    let stored = rows.delete_connection(&id("rows")).await.unwrap().unwrap();
+    assert_eq!(stored.user, Some(user_id("zoe")));
+    assert_eq!(rows.delete_connection(&id("rows")).await.unwrap(), None);
+    let nothing = rows.remove_entity(&id("rows"), &entity_id("a")).await;
+    assert_eq!(nothing.unwrap(), Change::ConnectionGone);
+    rows.delete_listeners(&id("rows"), &[user("zoe"), Audience::Everyone])
+        .await
+        .unwrap();
+}
+
+async fn the_set_changes_as_its_condition_says(rows: &impl Rows) {
+    let add = async |known: &[&str], fresh: &[&str], room, bytes_room| {
+        let ids = |names: &[&str]| names.iter().map(|name| entity_id(name)).collect::<Vec<_>>();
+        let (known, fresh) = (ids(known), ids(fresh));
+        let addition = Addition {
+            known: &known,
+            fresh: &fresh,
+            room,
+            bytes_room,
+        };
+        match rows.add_entities(&id("rows"), addition).await.unwrap() {
+            Change::Made(number) => Ok(number),
+            Change::Refused(stored) => Err(stored.entities),
+            Change::ConnectionGone => panic!("it is stored"),
+        }
+    };
+    let set = |names: &[&str]| names.iter().map(|name| entity_id(name)).collect();
+    assert_eq!(add(&[], &["aa", "bb"], 0, 0).await, Ok(1));
+    // There is no room for another one, of entities or of bytes, but there is for what is there.
+    assert_eq!(add(&[], &["cc"], 1, 100).await, Err(set(&["aa", "bb"])));
+    assert_eq!(add(&[], &["cc"], 9, 3).await, Err(set(&["aa", "bb"])));
+    assert_eq!(add(&["aa"], &[], 0, 0).await, Ok(2));
+    // The set has to be as the addition says.
+    assert_eq!(add(&["cc"], &[], 9, 100).await, Err(set(&["aa", "bb"])));
+    assert_eq!(add(&[], &["aa"], 9, 100).await, Err(set(&["aa", "bb"])));
+    assert_eq!(add(&["bb"], &["cc"], 2, 4).await, Ok(3));
+    let removed = rows.remove_entity(&id("rows"), &entity_id("aa")).await;
+    assert_eq!(removed.unwrap(), Change::Made(4));
+    let refused = rows.remove_entity(&id("rows"), &entity_id("aa")).await;
+    assert!(matches!(refused.unwrap(), Change::Refused(stored) if stored.changes == 4));
+    // What was removed counts no more.
+    assert_eq!(add(&[], &["dd"], 2, 4).await, Ok(5));
+    let hundred: Vec<_> = (0..100).map(|number| format!("e-{number}")).collect();
+    let hundred: Vec<_> = hundred.iter().map(String::as_str).collect();
+    assert_eq!(add(&[], &hundred, 3, 6).await, Ok(6));
+    assert_eq!(add(&hundred, &[], 0, 0).await, Ok(7));
+}
+
+async fn an_older_listener_row_gives_way_to_a_newer_one(rows: &impl Rows) {
+    let (connection, entity) = (id("rows"), entity_id("door-9"));
+    let put = async |change, expiry| {
+        let listener = Listener {
+            connection: &connection,
+            entity: &entity,
+            change,
+            connected_at: SystemTime::now(),
+            token_expires_at: Some(TokenExpiry::from_epoch_seconds(expiry)),
+        };
+        rows.put_listener(listener).await.unwrap();
+    };
+    let delete = async |superseded| {
+        rows.delete_listener(&connection, &entity, superseded)
+            .await
+            .unwrap();
+    };
+    let audience = Audience::Entity(entity.clone());
+    let expiry = async || {
+        let range = Range {
+            first: slot(&connection),
+            last: slot(&connection),
+            after: None,
+        };
+        let page = rows.listeners(&audience, &range).await.unwrap();
+        page.recipients.first().map(|recipient| {
+            let expiry = recipient.token_expires_at.unwrap();
+            expiry.epoch_seconds()
+        })
+    };
+    put(5, 50).await;
+    put(4, 40).await;
+    assert_eq!(expiry().await, Some(50));
+    put(6, 60).await;
+    assert_eq!(expiry().await, Some(60));
+    for kept in [Superseded::By(5), Superseded::By(7), Superseded::Below(6)] {
+        delete(kept).await;
+        assert_eq!(expiry().await, Some(60), "{kept:?}");
+    }
+    for superseded in [Superseded::By(6), Superseded::Below(7), Superseded::Always] {
+        put(6, 60).await;
+        delete(superseded).await;
+        assert_eq!(expiry().await, None, "{superseded:?}");
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{iam::Revoked, template::Throttle};
 pub(super) const KNOWN: &str = "post-delay=20ms, throttle=100 or throttle=100/20 (per second, at \
      once), throttle-each=1, gone=0.1 (of the posts), failing=0.1, lost-disconnects=0.5, \
      duplicates=0.1, shuffle=on, kill-notifier=0.1 (of its invocations), expire-rows=60s, \
+     stale-reads=500ms (of DynamoDB, without ConsistentRead), \
      revoke=NotifierFunction/dynamodb:Query";
 
 impl Faults {
@@ -25,6 +26,7 @@ impl Faults {
             "duplicates" => set(&mut self.queues.duplicates, share(value)),
             "shuffle" => set(&mut self.queues.shuffle, (value == "on").then_some(true)),
             "kill-notifier" => set(&mut self.killed, share(value)),
+            "stale-reads" => set(&mut self.stale_reads, duration(value).map(Some)),
             "expire-rows" => set(&mut self.expire_rows_every, duration(value).map(Some)),
             "revoke" => revoked(value).map(|revoked| self.revoked.push(revoked)),
             _ => None,
@@ -90,6 +92,7 @@ mod tests {
             "shuffle=on",
             "kill-notifier=0.4",
             "expire-rows=60s",
+            "stale-reads=500ms",
             "revoke=Notifier/sqs:SendMessage",
             "revoke=Notifier/dynamodb:Query",
         ] {
@@ -114,6 +117,7 @@ mod tests {
         );
         assert_eq!(faults.killed, 0.4);
         assert_eq!(faults.expire_rows_every, Some(Duration::from_secs(60)));
+        assert_eq!(faults.stale_reads, Some(Duration::from_millis(500)));
         let revoked: Vec<_> = faults
             .revoked
             .iter()

@@ -21,6 +21,9 @@ pub enum ErrorCode {
     TooLarge,
     /// A limit on how many is reached.
     TooMany,
+    /// Some of the messages of one `sendMessage` were sent and some were not: the error's `eventIds` tell
+    /// which. The client sends those that were not in a frame of their own.
+    PartlySent,
     /// Too much at once: the same request may succeed later.
     Throttled,
     /// Herald failed: the same request may succeed later.
@@ -36,6 +39,7 @@ impl ErrorCode {
     /// The HTTP status that says the same: the function's `statusCode`, for the gateway's access log.
     pub fn status(self) -> u16 {
         match self {
+            Self::PartlySent => 207,
             Self::BadRequest => 400,
             Self::Unauthorized => 401,
             Self::Forbidden => 403,

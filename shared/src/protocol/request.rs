@@ -35,6 +35,9 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// What was wrong and what to do.
     pub message: String,
+    /// The ids of the pushes that the request led to all the same, in the order of `messages`, with
+    /// `None` for each message that led to none.
+    pub event_ids: Option<Vec<Option<String>>>,
 }
 
 impl Refusal {
@@ -43,6 +46,7 @@ impl Refusal {
         Self {
             code,
             message: message.into(),
+            event_ids: None,
         }
     }
 

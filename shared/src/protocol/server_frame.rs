@@ -59,6 +59,10 @@ pub enum ServerFrame<'a> {
         message: String,
         /// Whether the same frame may succeed later.
         retryable: bool,
+        /// With the code `partly_sent`, the ids of the pushes that `messages` led to, in their order, and
+        /// `None` for each message that was not sent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event_ids: Option<Vec<Option<String>>>,
     },
     /// An event about an entity.
     #[serde(rename = "Entity Updated")]
@@ -175,6 +179,15 @@ mod tests {
                 code: ErrorCode::UnknownAction,
                 message: "Seems like wrong endpoint".to_owned(),
                 retryable: false,
+                event_ids: None,
+            },
+            ServerFrame::Error {
+                action: None,
+                id: None,
+                code: ErrorCode::PartlySent,
+                message: "1 of 2 messages was not sent".to_owned(),
+                retryable: false,
+                event_ids: Some(vec![None, Some("e-1".to_owned())]),
             },
             ServerFrame::EntityUpdated {
                 entity_id: &entity,
@@ -196,6 +209,7 @@ mod tests {
                 r#"{"type":"message","message":"Hello","name":"Aseem"}"#,
                 r#"{"type":"pong"}"#,
                 r#"{"type":"error","code":"unknown_action","message":"Seems like wrong endpoint","retryable":false}"#,
+                r#"{"type":"error","code":"partly_sent","message":"1 of 2 messages was not sent","retryable":false,"eventIds":[null,"e-1"]}"#,
                 r#"{"type":"Entity Updated","entityId":"order-1","message":"Hello","eventId":"e-1","time":"2026-11-20T10:15:30Z"}"#,
                 r#"{"type":"disconnect","code":"token_expired","reason":"token expired","reconnect":true}"#,
             ]

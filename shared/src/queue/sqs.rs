@@ -1,5 +1,7 @@
 //! The queues on SQS.
 
+mod each;
+
 use std::time::Duration;
 
 use aws_sdk_sqs::{

@@ -27,21 +27,29 @@ const LEAST_NOTIFIER_TIME: f64 = 0.05;
 /// Measured locally, a second, with 100 posts at a time of 20 ms each.
 const POSTS: f64 = 4400.0;
 
-/// Every row is in the table and in its index, and each of the two is a write.
-const WRITES_OF_ROW: f64 = 2.0;
-/// The rows of a connection beside its subscriptions: its own, and its user's.
-const ROWS_OF_CONNECTION: f64 = 2.0;
-/// A subscription is a row, is counted on the connection's row, and is charged there as a message.
-const WRITES_FOR_SUBSCRIBE: f64 = WRITES_OF_ROW + 2.0;
-/// A message is charged on the connection's row.
-const WRITES_FOR_MESSAGE: f64 = 1.0;
+/// The rows of a connection beside its subscriptions: its own, its user's, and everyone's.
+const ROWS_OF_CONNECTION: f64 = 3.0;
+/// A message, or a frame that subscribes, is charged on a row of the connection.
+const WRITES_FOR_CHARGE: f64 = 1.0;
+/// The connection's own row: without subscriptions, and for each with a UUID. A write of it is a unit
+/// for each kilobyte.
+const CONNECTION_ROW_BYTES: f64 = 300.0;
+const ENTITY_BYTES: f64 = 37.0;
+const WRITE_BYTES: f64 = 1024.0;
 
-/// The user's connections are counted at the connect (a half), the rows are read at the disconnect.
-const READS_FOR_CONNECT: f64 = 1.5;
-/// A row of the index whose entity's id is a UUID: `docs/delivery.md`.
-const INDEX_ROW_BYTES: f64 = 162.0;
-/// What half a read unit reads, eventually consistent.
-const HALF_READ_BYTES: f64 = 4096.0;
+/// The user's connections are read at the connect.
+const READS_FOR_CONNECT: f64 = 1.0;
+/// The connection's row is read when a message is charged, and once more after the rows of
+/// subscriptions are stored.
+const READS_FOR_MESSAGE: f64 = 1.0;
+const READS_FOR_SUBSCRIBE: f64 = 2.0;
+/// A listener row of an entity whose id is a UUID: `docs/delivery.md`.
+const LISTENER_ROW_BYTES: f64 = 111.0;
+/// What a read unit reads, consistently.
+const READ_BYTES: f64 = 4096.0;
+
+/// The most entities that one frame subscribes to, as Herald's clients do it.
+const ENTITIES_OF_FRAME: f64 = 100.0;
 
 /// It is sent, received and deleted.
 const QUEUE_REQUESTS_FOR_DELIVERY: f64 = 3.0;
@@ -53,9 +61,10 @@ const GATEWAY_STEP: f64 = 32.0 * 1024.0;
 const QUEUE_STEP: f64 = 64.0 * 1024.0;
 const BUS_STEP: f64 = 64.0 * 1024.0;
 
-/// Assumed, in bytes: a reply to a client, and the log of an invocation.
+/// Assumed, in bytes: a reply to a client, and the notifier's two lines of log. Other invocations that go well log nothing,
+/// as the template leaves out Lambda's own lines.
 const REPLY_BYTES: f64 = 150.0;
-const LOG_BYTES: f64 = 1000.0;
+const LOG_BYTES_OF_DELIVERY: f64 = 1200.0;
 
 const GB: f64 = 1e9;
 
@@ -106,7 +115,7 @@ impl Usage {
     /// The work of a month.
     pub(super) fn work(&self) -> Work {
         let connects = self.connections * CONNECTS;
-        let subscribes = connects * self.subscriptions;
+        let subscribes = connects * (self.subscriptions / ENTITIES_OF_FRAME).ceil();
         let pings = self.ping_every.map_or(0.0, |pause| {
             self.connections * MINUTES * 60.0 / pause.as_secs_f64()
         });
@@ -117,28 +126,34 @@ impl Usage {
         let deliveries = events + messages;
         let pushes = deliveries * self.audience;
         let small_invocations = requests + INVOCATIONS_FOR_CONNECT * connects;
-        let invocations = small_invocations + deliveries;
         let notifier_time = LEAST_NOTIFIER_TIME.max(self.audience / POSTS);
-        let audience_reads = (self.audience * INDEX_ROW_BYTES / HALF_READ_BYTES).ceil() / 2.0;
-        let rows_deleted = connects * (ROWS_OF_CONNECTION + self.subscriptions);
+        let audience_reads = (self.audience * LISTENER_ROW_BYTES / READ_BYTES).ceil();
+        let rows = connects * (ROWS_OF_CONNECTION + self.subscriptions);
+        let set_bytes = CONNECTION_ROW_BYTES + ENTITY_BYTES * self.subscriptions;
+        let writes_for_set = (set_bytes / WRITE_BYTES).ceil();
 
         Work {
             connection_minutes: self.connections * MINUTES,
             // A message is as large on its way in as on its way out; every other request is small.
             gateway_messages: (pings + subscribes + requests)
                 + (messages + pushes) * self.steps(GATEWAY_STEP),
-            lambda_requests: invocations,
+            lambda_requests: small_invocations + deliveries,
             lambda_gb_seconds: SMALL_FUNCTION_GB * SMALL_FUNCTION_TIME * small_invocations
                 + NOTIFIER_GB * notifier_time * deliveries,
-            write_units: connects * ROWS_OF_CONNECTION * WRITES_OF_ROW
-                + subscribes * WRITES_FOR_SUBSCRIBE
-                + messages * WRITES_FOR_MESSAGE
-                + rows_deleted * WRITES_OF_ROW,
-            read_units: connects * READS_FOR_CONNECT + deliveries * audience_reads,
+            // Every row is stored once and deleted once; the set is written with each frame, and
+            // deleted as large as it is.
+            write_units: 2.0 * rows
+                + connects * (writes_for_set - 1.0)
+                + subscribes * (WRITES_FOR_CHARGE + writes_for_set)
+                + messages * WRITES_FOR_CHARGE,
+            read_units: connects * READS_FOR_CONNECT
+                + subscribes * READS_FOR_SUBSCRIBE
+                + messages * READS_FOR_MESSAGE
+                + deliveries * audience_reads,
             queue_requests: deliveries * QUEUE_REQUESTS_FOR_DELIVERY * self.steps(QUEUE_STEP)
                 + QUEUE_REQUESTS_WHEN_IDLE,
             bus_events: events * self.steps(BUS_STEP),
-            log_gb: invocations * LOG_BYTES / GB,
+            log_gb: deliveries * LOG_BYTES_OF_DELIVERY / GB,
             out_gb: (pushes * self.message_bytes + requests * REPLY_BYTES) / GB,
         }
     }
@@ -233,8 +248,11 @@ mod tests {
         assert_eq!(after.gateway_messages - before.gateway_messages, 360.0);
         assert_eq!(after.lambda_requests - before.lambda_requests, 60.0);
         assert_eq!(after.write_units - before.write_units, 30.0);
-        assert_eq!(after.read_units - before.read_units, 15.0);
+        // The connection's row and the audience.
+        assert_eq!(after.read_units - before.read_units, 60.0);
         assert_eq!(after.queue_requests - before.queue_requests, 90.0);
+        // Of thirty deliveries; the requests themselves log nothing.
+        assert_eq!((before.log_gb, after.log_gb), (0.0, 0.000_036));
         assert_eq!(after.bus_events, 0.0);
     }
 }

@@ -1,6 +1,6 @@
 //! The endpoint with an issuer's keys: how often it is asked, and what happens when it is not well.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     issuer::{AUDIENCE, Issuer, Mood},
@@ -8,7 +8,10 @@ use super::{
     now,
     upgrade::{Upgrade, status},
 };
-use crate::harness::{TestStack, until};
+use crate::{
+    harness::{TestStack, until},
+    watcher::Watcher,
+};
 
 /// A good token, signed with a key that is said to have this id.
 fn good(issuer: &Issuer, key: &Ec, id: &str) -> String {
@@ -119,6 +122,19 @@ async fn an_issuer_that_cannot_be_reached_is_no_reason_to_let_somebody_in() {
     issuer.stop();
     assert_eq!(status(&stack, &token).await, 500);
     assert_eq!(Upgrade::default().status(&stack.web_socket()).await, 401);
+    // An operator is told of the first, and not of the second.
+    let endpoint = &stack.running().addresses().endpoint;
+    let mut watcher = Watcher::start(endpoint, None).await;
+    for counted in [true, false] {
+        let invocation = watcher.record_of("invocation").await;
+        assert_eq!(invocation["function"], "AuthorizerFunction");
+        let logs = invocation["logs"].as_array().unwrap();
+        let mut metrics = logs.iter().filter_map(|line| {
+            let line: Value = serde_json::from_str(line.as_str().unwrap()).ok()?;
+            Some(line.get("KeysUnavailable")?.clone())
+        });
+        assert_eq!(metrics.next(), counted.then(|| json!(1)), "{logs:?}");
+    }
     stack.stop().await;
 }
 

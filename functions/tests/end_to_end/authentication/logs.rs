@@ -7,7 +7,7 @@ use std::{
 };
 
 use herald_functions::{
-    authorizer::{self, AllowedOrigins},
+    authorizer::{self, AllowedOrigins, KeysUnavailable},
     tokens::{Settings, Verifier},
 };
 use serde_json::{Value, json};
@@ -48,7 +48,9 @@ async fn ask(verifier: &Verifier, token: &str) -> (String, String) {
         "multiValueHeaders": {"Authorization": [format!("Bearer {token}")]},
     });
     let request = serde_json::from_value(request).unwrap();
-    let answer = authorizer::handle(request, &AllowedOrigins::Any, verifier, SystemTime::now())
+    let unavailable = KeysUnavailable::new("authorizer".to_owned());
+    let (origins, now) = (AllowedOrigins::Any, SystemTime::now());
+    let answer = authorizer::handle(request, &origins, verifier, &unavailable, now)
         .with_subscriber(subscriber)
         .await;
     let answer = match answer {

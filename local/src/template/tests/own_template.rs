@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use super::super::{Redrive, Settings, Stack, Target, Throttle};
+use super::super::{Redrive, Settings, Stack, Target, TemplateError, Throttle};
 use super::settings;
 use crate::Authentication;
 
@@ -85,7 +85,11 @@ fn its_functions_get_the_environment_they_read() {
         ),
         (
             "connect",
-            json!({"TABLE_NAME": table, "CONNECTIONS_PER_USER": "100"}),
+            json!({
+                "TABLE_NAME": table,
+                "CONNECTIONS_ENDPOINT": connections,
+                "CONNECTIONS_PER_USER": "100",
+            }),
         ),
         ("disconnect", json!({"TABLE_NAME": table})),
         ("default", json!({})),
@@ -133,13 +137,6 @@ fn its_functions_get_the_environment_they_read() {
 
 #[test]
 fn it_is_not_run_before_somebody_has_chosen_who_may_connect() {
-    let parameters = |parameters: &[(&str, &str)]| {
-        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-        Settings {
-            parameters: parameters.iter().map(owned).collect(),
-            ..settings()
-        }
-    };
     let jwks = ("Authentication", "jwks");
     let issuer = ("TokenIssuer", "https://issuer.example");
     for (chosen, said) in [
@@ -150,13 +147,75 @@ fn it_is_not_run_before_somebody_has_chosen_who_may_connect() {
         (&[jwks], "needs TokenIssuer"),
         (&[jwks, issuer], "needs TokenAudience"),
     ] {
-        let refused = Stack::read(&own_template(), &parameters(chosen));
-        let error = refused.expect_err(said).to_string();
+        let error = read_with(chosen).expect_err(said).to_string();
         assert!(error.contains(said), "{error}");
     }
     let audience = ("TokenAudience", "app");
-    let complete = [jwks, issuer, audience];
-    assert!(Stack::read(&own_template(), &parameters(&complete)).is_ok());
+    read_with(&[jwks, issuer, audience]).expect("all that jwks needs");
+}
+
+#[test]
+fn half_a_domain_is_refused() {
+    let open = ("Authentication", "open");
+    let domain = ("DomainName", "push.example.com");
+    let certificate = (
+        "CertificateArn",
+        "arn:aws:acm:us-east-1:123456789012:certificate/c-1",
+    );
+    let path = ("BasePath", "push");
+    let zone = ("HostedZoneId", "Z123");
+    for (chosen, said) in [
+        (&[open, domain][..], "DomainName needs CertificateArn"),
+        (
+            &[open, domain, path, zone],
+            "DomainName needs CertificateArn",
+        ),
+        (&[open, certificate], "CertificateArn is for DomainName"),
+        (&[open, path], "BasePath is a path under DomainName"),
+        (
+            &[open, zone],
+            "HostedZoneId is for the record of DomainName",
+        ),
+    ] {
+        let error = read_with(chosen).expect_err(said).to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    read_with(&[open, domain, certificate]).expect("a domain with its certificate");
+    read_with(&[open, domain, certificate, path, zone]).expect("all of a domain");
+}
+
+#[test]
+fn secret_arn_without_suffix_is_refused() {
+    let secret = |arn| [("Authentication", "secret"), ("TokenSecretArn", arn)];
+    for arn in [
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:herald/tokens-AbC123",
+        "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:a-b-Zz9Zz9",
+        "",
+    ] {
+        read_with(&secret(arn)).expect(arn);
+    }
+    for arn in [
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:herald/tokens",
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:herald-signing-key",
+        "arn:aws:secretsmanager:us-east-1:123456789012:secret:herald/tokens-AbC12",
+        "herald/tokens-AbC123",
+    ] {
+        let error = read_with(&secret(arn)).expect_err(arn).to_string();
+        assert!(error.contains("its six-character suffix"), "{error}");
+    }
+}
+
+/// SAM hands on no more than `{` of a JSON object that is given as `NAME=VALUE`.
+#[test]
+fn permissions_cut_at_the_first_quotation_mark_are_refused() {
+    let open = ("Authentication", "open");
+    let whole = r#"{"news:*":["subscribe"]}"#;
+    read_with(&[open, ("DefaultPermissions", whole)]).expect(whole);
+    let error = read_with(&[open, ("DefaultPermissions", "{")]).expect_err("half of it");
+    assert!(
+        error.to_string().contains("must be a JSON object"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -228,6 +287,24 @@ fn its_events_go_to_the_queue_and_from_there_to_the_notifier() {
     assert_eq!(mapping.batch_size, 10);
     assert_eq!(mapping.maximum_concurrency, Some(10));
     assert!(mapping.report_batch_item_failures);
+}
+
+#[test]
+fn event_source_restricts_the_rule_to_named_sources() {
+    let open = ("Authentication", "open");
+    for (sources, expected) in [
+        ("shop", json!(["shop"])),
+        ("shop,shop.returns", json!(["shop", "shop.returns"])),
+        ("", json!(null)),
+    ] {
+        let stack = read_with(&[open, ("EventSource", sources)]).expect(sources);
+        assert_eq!(stack.rules[0].pattern["source"], expected, "{sources:?}");
+        let detail_types = stack.rules[0].pattern["detail-type"].as_array();
+        assert_eq!(detail_types.map(Vec::len), Some(4));
+    }
+    let error = read_with(&[open, ("EventSource", "shop, shop.returns")]);
+    let error = error.expect_err("a space").to_string();
+    assert!(error.contains("without spaces"), "{error}");
 }
 
 #[test]
@@ -308,12 +385,7 @@ fn its_outputs_and_what_is_not_run_are_known() {
             "NotificationQueuePolicy",
             "EventsDeadLetterQueuePolicy",
             "FunctionLogGroup",
-            "NotificationDeadLetterAlarm",
-            "EventsDeadLetterAlarm",
-            "NotificationAgeAlarm",
-            "DeadLetteredAlarm",
-            "LagAlarm",
-            "Dashboard",
+            "Observability",
         ]
     );
 }
@@ -328,6 +400,15 @@ fn own_stack_with(authentication: Authentication) -> Stack {
         ..settings()
     };
     Stack::read(&own_template(), &settings).expect("our own template")
+}
+
+fn read_with(parameters: &[(&str, &str)]) -> Result<Stack, TemplateError> {
+    let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    let settings = Settings {
+        parameters: parameters.iter().map(owned).collect(),
+        ..settings()
+    };
+    Stack::read(&own_template(), &settings)
 }
 
 fn own_template() -> PathBuf {

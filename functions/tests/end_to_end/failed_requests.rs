@@ -1,0 +1,64 @@
+//! The log line of a request that failed, which `observability.yaml` counts for an alarm: to Lambda, a function that
+//! answers with an error frame has done well.
+
+use std::fs;
+
+use herald_local::iam::Revoked;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{TestStack, repository},
+    watcher::Watcher,
+};
+
+#[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "takes a right away from a function of the local stack"
+)]
+async fn failed_request_is_logged_as_the_metric_filter_reads_it() {
+    let stack = TestStack::try_start_with(|config| {
+        let format = ("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned());
+        config.environment.extend([format]);
+        config.faults.revoked = vec![Revoked {
+            function: "SubscribeFunction".to_owned(),
+            action: "dynamodb:UpdateItem".to_owned(),
+            resource: None,
+        }];
+    });
+    let stack = stack.await.unwrap();
+    let mut watcher = Watcher::start(&stack.running().addresses().endpoint, None).await;
+    let mut client = stack.client().await;
+    let reply = client
+        .ask(json!({"action": "subscribe", "entityId": "order-1"}))
+        .await;
+    assert_eq!(reply["code"], "internal", "{reply}");
+    let line = error_of(&mut watcher, "SubscribeFunction").await;
+    stack.stop_after_refusals().await;
+
+    let pattern = format!(
+        "'{{ $.level = {} && $.fields.message = {} }}'",
+        line["level"], line["fields"]["message"]
+    );
+    let observability = fs::read_to_string(repository().join("observability.yaml")).unwrap();
+    let filters = observability.lines().filter_map(|line| {
+        let (name, pattern) = line.trim().split_once(": ")?;
+        (name == "FilterPattern").then_some(pattern)
+    });
+    assert_eq!(filters.collect::<Vec<_>>(), [pattern]);
+}
+
+/// The first line of level ERROR that a function logs.
+async fn error_of(watcher: &mut Watcher, function: &str) -> Value {
+    loop {
+        let invocation = watcher.record_of("invocation").await;
+        if invocation["function"] != function {
+            continue;
+        }
+        let lines = invocation["logs"].as_array().unwrap().iter();
+        let mut lines = lines.filter_map(|line| serde_json::from_str(line.as_str()?).ok());
+        if let Some(line) = lines.find(|line: &Value| line["level"] == "ERROR") {
+            return line;
+        }
+    }
+}

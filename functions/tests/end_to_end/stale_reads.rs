@@ -1,0 +1,76 @@
+//! A table whose reads are stale unless they ask for consistency: an acknowledged subscription is found
+//! all the same.
+
+use std::{env, time::Duration};
+
+use herald_local::faults::Faults;
+use serde_json::json;
+
+use crate::harness::{Client, TestStack};
+
+/// `HERALD_STALE_ROUNDS` makes it as many rounds as one wants to see.
+fn rounds() -> usize {
+    let rounds = env::var("HERALD_STALE_ROUNDS").map(|rounds| rounds.parse().unwrap());
+    rounds.unwrap_or(200)
+}
+
+const CLIENTS: usize = 10;
+
+async fn start() -> TestStack {
+    TestStack::start_with_faults(Faults {
+        stale_reads: Some(Duration::from_millis(500)),
+        ..Faults::default()
+    })
+    .await
+}
+
+#[tokio::test]
+#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
+async fn an_event_put_at_once_after_the_acknowledgement_is_never_lost() {
+    let stack = start().await;
+    let clients = (0..CLIENTS).map(|_| stack.client());
+    let mut clients = futures_util::future::join_all(clients).await;
+    let each = clients.iter_mut().enumerate();
+    let rounds = rounds() / CLIENTS;
+    let subscribing =
+        each.map(|(number, client)| subscribe_and_hear(&stack, client, number, rounds));
+    futures_util::future::join_all(subscribing).await;
+    stack.stop().await;
+}
+
+async fn subscribe_and_hear(stack: &TestStack, client: &mut Client, number: usize, rounds: usize) {
+    for round in 0..rounds {
+        let entity = format!("order-{number}-{round}");
+        client.subscribe(&entity).await;
+        let detail = json!({"entityId": entity, "message": round});
+        stack.put_event("Entity Updated", detail).await;
+        assert_eq!(client.frame().await["message"], round);
+        let unsubscribe = json!({"action": "unsubscribe", "entityId": entity});
+        assert_eq!(client.ask(unsubscribe).await["type"], "ack");
+    }
+}
+
+#[tokio::test]
+#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
+async fn reads_are_stale_unless_they_ask_for_consistency() {
+    let stack = start().await;
+    let _client = stack.client().await;
+    let table = &stack.addresses().table;
+    let count = async |consistent| {
+        let scan = aws_sdk_dynamodb::Client::new(stack.aws())
+            .scan()
+            .table_name(table)
+            .consistent_read(consistent);
+        scan.send().await.unwrap().count()
+    };
+    assert_eq!(count(true).await, 2);
+    // It may have taken longer than the lag to come here, but not on every try.
+    let mut client = stack.client().await;
+    let mut stale = false;
+    for number in 0..50 {
+        client.subscribe(&format!("order-{number}")).await;
+        stale |= count(false).await < count(true).await;
+    }
+    assert!(stale, "every read was up to date");
+    stack.stop().await;
+}

@@ -1,0 +1,131 @@
+//! The worlds: what works on the connection at the same time, and what may go wrong.
+
+/// One world.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct World {
+    pub(crate) subscribes: usize,
+    pub(crate) unsubscribes: bool,
+    pub(crate) renews: bool,
+    pub(crate) closes: bool,
+    pub(crate) loses_disconnect: bool,
+    /// A notifier for each audience of the connection, which meets it once.
+    pub(crate) notifiers: bool,
+    /// Subscriptions that the connection has from the start.
+    pub(crate) others: usize,
+    pub(crate) limit: u32,
+    /// How many functions may stop between two requests.
+    pub(crate) crashes: usize,
+    /// How many answers may be lost, so that the request is sent again.
+    pub(crate) lost_answers: usize,
+    /// How many writes of a listener row may time out, be sent again, and be applied later.
+    pub(crate) late_writes: usize,
+}
+
+/// Returns a world with an open connection in which nothing happens.
+pub(crate) fn world() -> World {
+    World {
+        limit: 10,
+        ..World::default()
+    }
+}
+
+impl World {
+    pub(crate) fn subscribes(self, subscribes: usize) -> Self {
+        Self { subscribes, ..self }
+    }
+
+    pub(crate) fn unsubscribes(self) -> Self {
+        Self {
+            unsubscribes: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn renews(self) -> Self {
+        Self {
+            renews: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn closes(self) -> Self {
+        Self {
+            closes: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn loses_disconnect(self) -> Self {
+        Self {
+            loses_disconnect: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn notifiers(self) -> Self {
+        Self {
+            notifiers: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn others(self, others: usize) -> Self {
+        Self { others, ..self }
+    }
+
+    pub(crate) fn limit(self, limit: u32) -> Self {
+        Self { limit, ..self }
+    }
+
+    pub(crate) fn crashes(self, crashes: usize) -> Self {
+        Self { crashes, ..self }
+    }
+
+    pub(crate) fn lost_answers(self, lost_answers: usize) -> Self {
+        Self {
+            lost_answers,
+            ..self
+        }
+    }
+
+    pub(crate) fn late_writes(self, late_writes: usize) -> Self {
+        Self {
+            late_writes,
+            ..self
+        }
+    }
+}
+
+/// Hands all worlds, each with its name, to a macro.
+macro_rules! for_each_world {
+    ($macro:ident) => {
+        $macro! {
+            subscribes_beside_a_disconnect: world().subscribes(2).closes();
+            subscribes_that_may_crash: world().subscribes(2).closes().crashes(1);
+            a_lost_disconnect_is_made_up_for_by_pushes:
+                world().subscribes(1).closes().loses_disconnect().notifiers().crashes(1);
+            an_answer_that_is_lost: world().subscribes(2).closes().lost_answers(1);
+            subscribes_at_the_limit: world().subscribes(2).others(1).limit(2).lost_answers(1);
+            an_unsubscribe_at_the_limit_makes_room:
+                world().subscribes(2).others(1).limit(2).unsubscribes();
+            subscribes_beside_an_unsubscribe: world().subscribes(2).unsubscribes();
+            subscribes_beside_an_unsubscribe_that_may_crash:
+                world().subscribes(2).unsubscribes().crashes(1);
+            subscribes_beside_an_unsubscribe_with_lost_answers:
+                world().subscribes(2).unsubscribes().lost_answers(1);
+            subscribes_beside_an_unsubscribe_with_a_late_write:
+                world().subscribes(2).unsubscribes().late_writes(1);
+            a_crash_and_a_lost_answer:
+                world().subscribes(2).unsubscribes().crashes(1).lost_answers(1);
+            an_unsubscribe_beside_a_disconnect:
+                world().subscribes(1).unsubscribes().closes().crashes(1);
+            an_unsubscribe_whose_answer_is_lost_beside_a_disconnect:
+                world().subscribes(1).unsubscribes().closes().lost_answers(1);
+            a_push_beside_a_disconnect: world().subscribes(1).closes().notifiers().crashes(1);
+            a_renewal_beside_a_subscribe: world().subscribes(1).renews();
+            a_renewal_beside_a_subscribe_and_a_disconnect: world().subscribes(1).renews().closes();
+        }
+    };
+}
+
+pub(crate) use for_each_world;

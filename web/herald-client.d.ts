@@ -49,6 +49,16 @@ export type Options = {
      */
     refusalSpacing?: number;
     /**
+     * how long at most the page's word is believed that it is offline, less a random
+     * share of a half; 60 s.
+     */
+    offlineRetry?: number;
+    /**
+     * after how long a request without a reply, while nothing else arrives either,
+     * makes the client ask whether the connection is there; 10 s.
+     */
+    unansweredAfter?: number;
+    /**
      * after how much silence to ask whether the connection is there; 4 min.
      */
     pingAfter?: number;
@@ -128,6 +138,9 @@ export type StopReason = {
     kind: 'refused';
     status: number | null;
 } | {
+    kind: 'invalid';
+    reason: string;
+} | {
     kind: 'disconnected';
     code: string | null;
     reason: string | null;
@@ -193,6 +206,7 @@ export type Failure = {
     code: string;
     message: string;
     retryable: boolean;
+    eventIds?: (string | null)[];
 } | {
     kind: 'gateway';
     code: GatewayCode;
@@ -216,6 +230,10 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  * @property {number} [stableAfter] how long a connection is open before the delays start small again; 30 s.
  * @property {number} [refusalLimit] after how many refused authorisations in a row the client stops; 3.
  * @property {number} [refusalSpacing] how far apart refusals are that had to be guessed, to count as several; 10 s.
+ * @property {number} [offlineRetry] how long at most the page's word is believed that it is offline, less a random
+ *   share of a half; 60 s.
+ * @property {number} [unansweredAfter] after how long a request without a reply, while nothing else arrives either,
+ *   makes the client ask whether the connection is there; 10 s.
  * @property {number} [pingAfter] after how much silence to ask whether the connection is there; 4 min.
  * @property {number} [pongWithin] how soon anything must arrive after that; 10 s.
  * @property {number} [replyWithin] how long a reply is waited for; 30 s.
@@ -248,7 +266,7 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  */
 /**
  * Where the client is. `reconnecting` says which attempt comes next and after how many milliseconds (`null`: once the
- * network is back), and what went wrong before, if that is known. Nothing leads out of `stopped`.
+ * network is back, or after `offlineRetry`), and what went wrong before, if that is known. Nothing leads out of `stopped`.
  *
  * @typedef {{ name: 'connecting' }
  *   | { name: 'open' }
@@ -257,10 +275,12 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  */
 /**
  * Why the client stopped: the application closed it, the server refused its authorisation (with the HTTP status, where
- * it can be seen), or the server told it not to come back.
+ * it can be seen), no attempt can succeed (with what is wrong with the token or the address), or the server told it not
+ * to come back.
  *
  * @typedef {{ kind: 'closed' }
  *   | { kind: 'refused', status: number | null }
+ *   | { kind: 'invalid', reason: string }
  *   | { kind: 'disconnected', code: string | null, reason: string | null }} StopReason
  */
 /**
@@ -289,7 +309,7 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
 /**
  * Why a request failed, as docs/clients.md lists it.
  *
- * @typedef {{ kind: 'server', code: string, message: string, retryable: boolean }
+ * @typedef {{ kind: 'server', code: string, message: string, retryable: boolean, eventIds?: (string | null)[] }
  *   | { kind: 'gateway', code: GatewayCode, message: string }
  *   | { kind: 'unknown' | 'expired' | 'full' | 'tooLarge' | 'stopped' }} Failure
  */
@@ -300,6 +320,11 @@ export declare class HeraldError extends Error {
     kind: "expired" | "full" | "gateway" | "server" | "stopped" | "tooLarge" | "unknown";
     /** Herald's code, or which of API Gateway's errors it is. */
     code: string | undefined;
+    /**
+     * With the code `partly_sent`, in the order of `messages`: the `eventId` of each, or `null` if it was not sent and
+     * may be sent again.
+     */
+    eventIds: (string | null)[] | undefined;
     /** Whether the same request, made again, may succeed; not whether it was carried out the first time. */
     retryable: boolean;
     /** @param {Failure} failure */
@@ -420,10 +445,15 @@ export declare class HeraldClient {
         within?: number;
     }): Promise<void>;
 }
+export type Newcomer = {
+    request: number;
+    entity: string;
+};
 export type Subscriber = {
     handler: (push: Push<any>) => void;
     onEnded: (error: HeraldError) => void;
 };
+/** A subscriber that waits. @typedef {{ request: number, entity: string }} Newcomer */
 /** @typedef {{ handler: (push: Push<any>) => void, onEnded: (error: HeraldError) => void }} Subscriber */
 /** A subscription that the server has acknowledged. */
 export declare class Subscription {
@@ -461,6 +491,10 @@ export type Input = {
     kind: 'failed';
     socket: number;
 } | {
+    kind: 'invalid';
+    socket: number;
+    reason: string;
+} | {
     kind: 'received';
     socket: number;
     text: string;
@@ -469,8 +503,7 @@ export type Input = {
     socket: number;
 } | {
     kind: 'subscribe';
-    request: number;
-    entity: string;
+    subscribers: Newcomer[];
 } | {
     kind: 'unsubscribe';
     entity: string;
@@ -543,6 +576,14 @@ export type Connection = {
      * entities to look at again.
      */
     unsettled: Set<string>;
+    /**
+     * when to ask for entities again.
+     */
+    delayed: Map<string, number>;
+    /**
+     * whether the server demands a `subscribe` for each entity.
+     */
+    oneByOne: boolean;
 };
 export type Asked = {
     state: 'subscribing' | 'subscribed' | 'unsubscribing' | 'delayed' | 'due';
@@ -562,7 +603,10 @@ export type Queued = {
 export type Request = {
     connection: Connection;
 } & ({
-    action: 'subscribe' | 'unsubscribe';
+    action: 'subscribe';
+    entities: string[];
+} | {
+    action: 'unsubscribe';
     entity: string;
 } | {
     action: 'sendMessage';
@@ -583,6 +627,8 @@ export type Request = {
  * @property {BackOff} tokenBackOff
  * @property {Map<string, Asked>} asked what the server was asked about entities on it.
  * @property {Set<string>} unsettled entities to look at again.
+ * @property {Map<string, number>} delayed when to ask for entities again.
+ * @property {boolean} oneByOne whether the server demands a `subscribe` for each entity.
  */
 /**
  * How an entity stands on a connection. API Gateway handles the frames of one connection concurrently, so there is
@@ -604,7 +650,8 @@ export type Request = {
  * A request that waits for its reply.
  *
  * @typedef {{ connection: Connection } & (
- *   | { action: 'subscribe' | 'unsubscribe', entity: string }
+ *   | { action: 'subscribe', entities: string[] }
+ *   | { action: 'unsubscribe', entity: string }
  *   | { action: 'sendMessage', message: Queued }
  *   | { action: 'authenticate' })} Request
  */
@@ -634,7 +681,6 @@ export declare class ClientMachine {
     handle(now: number, input: Input): Effect[];
 }
 export type Held = {
-    connection: Connection;
     frame: Frame;
     after: number;
 };
@@ -643,8 +689,8 @@ declare class BackOff {
     #private;
     /** @param {Rules} rules @param {() => number} random */
     constructor(rules: Rules, random: () => number);
-    /** @returns {number} milliseconds. */
-    next(): number;
+    /** @param {number} share of the longest delay. @returns {number} milliseconds. */
+    next(share?: number): number;
     /** Starts small again. */
     reset(): void;
 }

@@ -25,6 +25,10 @@
  * @property {number} [stableAfter] how long a connection is open before the delays start small again; 30 s.
  * @property {number} [refusalLimit] after how many refused authorisations in a row the client stops; 3.
  * @property {number} [refusalSpacing] how far apart refusals are that had to be guessed, to count as several; 10 s.
+ * @property {number} [offlineRetry] how long at most the page's word is believed that it is offline, less a random
+ *   share of a half; 60 s.
+ * @property {number} [unansweredAfter] after how long a request without a reply, while nothing else arrives either,
+ *   makes the client ask whether the connection is there; 10 s.
  * @property {number} [pingAfter] after how much silence to ask whether the connection is there; 4 min.
  * @property {number} [pongWithin] how soon anything must arrive after that; 10 s.
  * @property {number} [replyWithin] how long a reply is waited for; 30 s.
@@ -62,7 +66,7 @@
 
 /**
  * Where the client is. `reconnecting` says which attempt comes next and after how many milliseconds (`null`: once the
- * network is back), and what went wrong before, if that is known. Nothing leads out of `stopped`.
+ * network is back, or after `offlineRetry`), and what went wrong before, if that is known. Nothing leads out of `stopped`.
  *
  * @typedef {{ name: 'connecting' }
  *   | { name: 'open' }
@@ -72,10 +76,12 @@
 
 /**
  * Why the client stopped: the application closed it, the server refused its authorisation (with the HTTP status, where
- * it can be seen), or the server told it not to come back.
+ * it can be seen), no attempt can succeed (with what is wrong with the token or the address), or the server told it not
+ * to come back.
  *
  * @typedef {{ kind: 'closed' }
  *   | { kind: 'refused', status: number | null }
+ *   | { kind: 'invalid', reason: string }
  *   | { kind: 'disconnected', code: string | null, reason: string | null }} StopReason
  */
 
@@ -111,7 +117,7 @@
 /**
  * Why a request failed, as docs/clients.md lists it.
  *
- * @typedef {{ kind: 'server', code: string, message: string, retryable: boolean }
+ * @typedef {{ kind: 'server', code: string, message: string, retryable: boolean, eventIds?: (string | null)[] }
  *   | { kind: 'gateway', code: GatewayCode, message: string }
  *   | { kind: 'unknown' | 'expired' | 'full' | 'tooLarge' | 'stopped' }} Failure
  */
@@ -128,6 +134,11 @@ export class HeraldError extends Error {
     this.kind = failure.kind;
     /** Herald's code, or which of API Gateway's errors it is. */
     this.code = 'code' in failure ? failure.code : undefined;
+    /**
+     * With the code `partly_sent`, in the order of `messages`: the `eventId` of each, or `null` if it was not sent and
+     * may be sent again.
+     */
+    this.eventIds = 'eventIds' in failure ? failure.eventIds : undefined;
     /** Whether the same request, made again, may succeed; not whether it was carried out the first time. */
     this.retryable = mayPass(failure);
   }
@@ -160,6 +171,7 @@ export class HeraldClient {
   #webSocket;
   #machine;
   #clock = new Clock();
+  #sleep = new SleepWatch();
   /** @type {Map<number, WebSocketLike>} */
   #sockets = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -168,6 +180,8 @@ export class HeraldClient {
   #effects = [];
   #performing = false;
   #requests = 0;
+  /** Those of this turn, which are asked for together. @type {Newcomer[]} */
+  #newcomers = [];
   /** @type {Map<number, { resolve: (reply: any) => void, reject: (error: HeraldError) => void }>} */
   #pending = new Map();
   /** @type {State} */
@@ -234,7 +248,7 @@ export class HeraldClient {
     const subscribers = this.#subscribers.get(entityId) ?? new Set();
     this.#subscribers.set(entityId, subscribers.add(subscriber));
     try {
-      await this.#request((request) => ({ kind: 'subscribe', request, entity: entityId }));
+      await this.#acknowledged(entityId);
     } catch (error) {
       this.#forget(entityId, subscriber);
       throw error;
@@ -324,12 +338,30 @@ export class HeraldClient {
    * @param {(request: number) => Input} input
    * @returns {Promise<any>}
    */
-  #request(input) {
-    return new Promise((resolve, reject) => {
-      const request = ++this.#requests;
-      this.#pending.set(request, { resolve, reject });
-      this.#handle(input(request));
-    });
+  async #request(input) {
+    const { request, reply } = this.#newRequest();
+    this.#handle(input(request));
+    return reply;
+  }
+
+  #newRequest() {
+    const request = ++this.#requests;
+    const reply = new Promise((resolve, reject) => this.#pending.set(request, { resolve, reject }));
+    return { request, reply };
+  }
+
+  /** Waits for the server to acknowledge a subscription. @param {string} entity */
+  #acknowledged(entity) {
+    const { request, reply } = this.#newRequest();
+    this.#newcomers.push({ request, entity });
+    if (this.#newcomers.length === 1) void Promise.resolve().then(() => this.#welcome());
+    return reply;
+  }
+
+  /** Subscribes those who came in this turn. */
+  #welcome() {
+    if (this.#newcomers.length === 0) return;
+    this.#handle({ kind: 'subscribe', subscribers: this.#newcomers.splice(0) });
   }
 
   /** @param {string} entityId @param {Subscriber} subscriber @returns {boolean} whether it was still there. */
@@ -342,23 +374,31 @@ export class HeraldClient {
 
   /** Handlers may call the client: their effects come after those that are being performed. @param {Input} input */
   #handle(input) {
-    this.#effects.push(...this.#machine.handle(this.#clock.now(), input));
+    this.#welcome();
+    if (this.#sleep.hasEnded()) this.#tell({ kind: 'foreground' });
+    this.#tell(input);
     if (this.#performing) return;
     this.#performing = true;
     try {
-      for (let effect = this.#effects.shift(); effect; effect = this.#effects.shift()) this.#perform(effect);
+      while (this.#effects.length > 0) for (const effect of this.#effects.splice(0)) this.#perform(effect);
     } finally {
       this.#performing = false;
-      this.#sleep();
+      this.#wakeInTime();
     }
   }
 
-  #sleep() {
+  /** @param {Input} input */
+  #tell(input) {
+    for (const effect of this.#machine.handle(this.#clock.now(), input)) this.#effects.push(effect);
+  }
+
+  /** Comes back when the machine wants to, and often enough to notice that the computer slept. */
+  #wakeInTime() {
     clearTimeout(this.#wake);
     const { wakeAt } = this.#machine;
     if (wakeAt === undefined) return;
     const delay = Math.max(0, wakeAt - this.#clock.now());
-    this.#wake = setTimeout(() => this.#handle({ kind: 'time' }), Math.min(delay, LONGEST_TIMEOUT));
+    this.#wake = setTimeout(() => this.#handle({ kind: 'time' }), Math.min(delay, LOOK_EVERY));
   }
 
   /** @param {Effect} effect */
@@ -399,7 +439,8 @@ export class HeraldClient {
     try {
       const answer = await this.#options.token?.();
       const token = typeof answer === 'object' ? (answer?.token ?? null) : (answer ?? null);
-      const end = typeof answer === 'object' && answer?.expiresAt ? answer.expiresAt : endOfToken(token);
+      const said = typeof answer === 'object' ? answer?.expiresAt : undefined;
+      const end = typeof said === 'number' ? said : endOfToken(token);
       const left = end === undefined ? 0 : end * 1000 - Date.now();
       // No time left: this clock is wrong, since nobody supplies such a token. The server will say when it has ended.
       this.#handle({ kind: 'token', socket, token, expiresIn: left > 0 ? left : undefined });
@@ -412,13 +453,17 @@ export class HeraldClient {
   /** @param {number} number @param {string | null} token */
   #open(number, token) {
     const protocols = token === null ? [SUBPROTOCOL] : [SUBPROTOCOL, token];
+    if (token !== null && !isSubprotocol(token)) {
+      return this.#handle({ kind: 'invalid', socket: number, reason: UNUSABLE_TOKEN });
+    }
     /** @type {WebSocketLike} */
     let socket;
     try {
       socket = new this.#webSocket(this.#url.href, protocols);
     } catch (error) {
-      this.#cause = error;
-      return this.#handle({ kind: 'failed', socket: number });
+      // It throws for what it was given; what may pass is an event.
+      const reason = error instanceof Error ? error.message : String(error);
+      return this.#handle({ kind: 'invalid', socket: number, reason });
     }
     this.#sockets.set(number, socket);
     this.#listen(number, socket);
@@ -491,6 +536,8 @@ export class HeraldClient {
   }
 }
 
+/** A subscriber that waits. @typedef {{ request: number, entity: string }} Newcomer */
+
 /** @typedef {{ handler: (push: Push<any>) => void, onEnded: (error: HeraldError) => void }} Subscriber */
 
 /** A subscription that the server has acknowledged. */
@@ -526,9 +573,10 @@ export class Subscription {
  *   | { kind: 'opened', socket: number }
  *   | { kind: 'refused', socket: number, status: number | null }
  *   | { kind: 'failed', socket: number }
+ *   | { kind: 'invalid', socket: number, reason: string }
  *   | { kind: 'received', socket: number, text: string }
  *   | { kind: 'closed', socket: number }
- *   | { kind: 'subscribe', request: number, entity: string }
+ *   | { kind: 'subscribe', subscribers: Newcomer[] }
  *   | { kind: 'unsubscribe', entity: string }
  *   | { kind: 'send', request: number, frame: Frame, safe?: boolean, timeToLive?: number }
  *   | { kind: Hint }
@@ -562,6 +610,8 @@ const DEFAULTS = {
   stableAfter: 30_000,
   refusalLimit: 3,
   refusalSpacing: 0,
+  offlineRetry: 60_000,
+  unansweredAfter: 10_000,
   pingAfter: 4 * 60_000,
   pongWithin: 10_000,
   replyWithin: 30_000,
@@ -592,6 +642,8 @@ const IN_BROWSERS = { messageLimit: 32 * 1024, refusalSpacing: 10_000 };
  * @property {BackOff} tokenBackOff
  * @property {Map<string, Asked>} asked what the server was asked about entities on it.
  * @property {Set<string>} unsettled entities to look at again.
+ * @property {Map<string, number>} delayed when to ask for entities again.
+ * @property {boolean} oneByOne whether the server demands a `subscribe` for each entity.
  */
 
 /**
@@ -617,7 +669,8 @@ const IN_BROWSERS = { messageLimit: 32 * 1024, refusalSpacing: 10_000 };
  * A request that waits for its reply.
  *
  * @typedef {{ connection: Connection } & (
- *   | { action: 'subscribe' | 'unsubscribe', entity: string }
+ *   | { action: 'subscribe', entities: string[] }
+ *   | { action: 'unsubscribe', entity: string }
  *   | { action: 'sendMessage', message: Queued }
  *   | { action: 'authenticate' })} Request
  */
@@ -662,8 +715,8 @@ export class ClientMachine {
   #outboxRests = false;
   #throttling;
   #seen;
-  /** Messages that may be the client's own. @type {Held[]} */
-  #held = [];
+  /** Messages that may be the client's own, by the number of their socket. @type {Map<number, Held[]>} */
+  #held = new Map();
 
   /**
    * @param {Partial<Rules> & { token?: boolean }} options `token`: whether there is a callback to ask.
@@ -723,10 +776,13 @@ export class ClientMachine {
       case 'failed':
       case 'closed':
         return this.#ended(this.#find(input.socket));
+      case 'invalid':
+        return this.#invalid(this.#find(input.socket), input.reason);
       case 'received':
         return this.#received(this.#find(input.socket), input.text);
       case 'subscribe':
-        return this.#subscribe(input.entity, input.request);
+        for (const { entity, request } of input.subscribers) this.#subscribe(entity, request);
+        return;
       case 'unsubscribe':
         return this.#unsubscribe(input.entity);
       case 'send':
@@ -772,6 +828,8 @@ export class ClientMachine {
       tokenBackOff: this.#newBackOff(),
       asked: new Map(),
       unsettled: new Set(),
+      delayed: new Map(),
+      oneByOne: false,
     };
     if (this.#current) this.#next = connection;
     else this.#current = connection;
@@ -805,6 +863,7 @@ export class ClientMachine {
     connection.renewAt = this.#now + Math.round(this.#rules.renewAfter * (1 - 0.1 * this.#random()));
     connection.unsettled = new Set(this.#wanted.keys());
     this.#refusals = 0;
+    this.#networkIsDown = false;
     this.#timers.cancel(`attempt ${socket}`);
     this.#timers.set(`stable ${socket}`, this.#now + this.#rules.stableAfter, () => this.#backOff.reset());
     if (connection === this.#current) this.#use(connection);
@@ -817,6 +876,13 @@ export class ClientMachine {
     if (this.#refusals < this.#rules.refusalLimit) return this.#ended(connection);
     this.#forget(connection);
     this.#stop({ kind: 'refused', status });
+  }
+
+  /** No attempt can succeed. @param {Connection | undefined} connection @param {string} reason */
+  #invalid(connection, reason) {
+    if (!connection) return;
+    this.#forget(connection);
+    this.#stop({ kind: 'invalid', reason });
   }
 
   /**
@@ -865,8 +931,13 @@ export class ClientMachine {
   #reconnectLater() {
     if (this.#closing && !this.#hasUnansweredMessages()) return;
     const delay = this.#networkIsDown ? null : this.#backOff.next();
-    if (delay !== null) this.#timers.set('retry', this.#now + delay, () => this.#retry());
+    this.#timers.set('retry', this.#now + (delay ?? this.#offlineDelay()), () => this.#retry());
     this.#enter({ name: 'reconnecting', attempt: this.#retries + 1, delay });
+  }
+
+  /** The delay while the network is said to be down, which a wrong hint must not make endless. */
+  #offlineDelay() {
+    return Math.round(this.#rules.offlineRetry * (1 - 0.5 * this.#random()));
   }
 
   #retry() {
@@ -886,7 +957,7 @@ export class ClientMachine {
 
   /** The network is back, or the application is looked at again. */
   #hurry() {
-    if (this.#networkIsDown || this.#state === 'stopped') return;
+    if (this.#state === 'stopped') return;
     if (!this.#current) this.#retry();
     else if (this.#current.open) this.#ping(this.#current);
   }
@@ -908,9 +979,11 @@ export class ClientMachine {
   }
 
   /** @param {Connection} connection */
-  #stopUsing({ socket, asked }) {
-    for (const timer of ['renew', 'renewToken', 'ping', 'pong']) this.#timers.cancel(`${timer} ${socket}`);
-    for (const entity of asked.keys()) this.#timers.cancel(`subscribe ${socket} ${entity}`);
+  #stopUsing({ socket, delayed }) {
+    for (const timer of ['renew', 'renewToken', 'ping', 'unanswered', 'pong', 'subscribe']) {
+      this.#timers.cancel(`${timer} ${socket}`);
+    }
+    delayed.clear();
   }
 
   /** @param {Connection} connection */
@@ -924,7 +997,7 @@ export class ClientMachine {
     const { socket } = connection;
     if (connection.awaitsPong) return;
     connection.awaitsPong = true;
-    this.#timers.cancel(`ping ${socket}`);
+    for (const timer of ['ping', 'unanswered']) this.#timers.cancel(`${timer} ${socket}`);
     this.#timers.set(`pong ${socket}`, this.#now + this.#rules.pongWithin, () => this.#breakOff(connection));
     this.#do({ kind: 'send', socket, text: '{"action":"ping"}' });
   }
@@ -933,8 +1006,15 @@ export class ClientMachine {
   #heard(connection) {
     connection.heardAt = this.#now;
     connection.awaitsPong = false;
-    this.#timers.cancel(`pong ${connection.socket}`);
+    for (const timer of ['pong', 'unanswered']) this.#timers.cancel(`${timer} ${connection.socket}`);
     if (connection === this.#current) this.#pingAfterSilence(connection);
+  }
+
+  /** Sends a ping if nothing arrives for long after a request. @param {Connection} connection */
+  #pingUnlessAnswered(connection) {
+    const timer = `unanswered ${connection.socket}`;
+    if (connection.awaitsPong || this.#timers.has(timer)) return;
+    this.#timers.set(timer, this.#now + this.#rules.unansweredAfter, () => this.#ping(connection));
   }
 
   /** Makes a connection to replace the one in use, unless there is one on its way. */
@@ -964,7 +1044,7 @@ export class ClientMachine {
 
   #closeWhatLingered() {
     for (const connection of this.#lingering) {
-      if (this.#timers.has(`linger ${connection.socket}`) || this.#countUnderWay(connection) > 0) continue;
+      if (this.#timers.has(`linger ${connection.socket}`) || this.#idsUnderWay(connection).length > 0) continue;
       this.#do({ kind: 'closeSocket', socket: connection.socket });
       this.#forget(connection);
     }
@@ -1013,28 +1093,94 @@ export class ClientMachine {
   }
 
   /**
-   * Asks for what is wanted of an entity, unless that is on its way.
+   * Sends the next request about entities, if one is needed: a `subscribe` to as many as fit, or an `unsubscribe`.
+   *
+   * @param {Connection} connection
+   */
+  #settleEntities(connection) {
+    const batch = new Batch(connection.oneByOne);
+    for (const entity of connection.unsettled) {
+      const need = this.#needOf(connection, entity);
+      const isNext = need === 'unsubscribe' ? batch.isEmpty : batch.hasRoomFor(entity);
+      if (need && !isNext) break;
+      connection.unsettled.delete(entity);
+      if (need === 'unsubscribe') return this.#giveUp(connection, entity);
+      if (!need) continue;
+      connection.asked.set(entity, { state: 'subscribing', backOff: this.#backOffOf(connection, entity) });
+      batch.add(entity);
+    }
+    const { entities, body } = batch;
+    if (!batch.isEmpty) this.#ask({ connection, action: 'subscribe', entities }, body);
+  }
+
+  /**
+   * Returns the request that an entity needs, unless it is on its way.
    *
    * @param {Connection} connection
    * @param {string} entity
+   * @returns {'subscribe' | 'unsubscribe' | undefined}
    */
-  #askAbout(connection, entity) {
-    const asked = connection.asked.get(entity);
-    const backOff = asked?.backOff ?? this.#newBackOff();
-    if (this.#wanted.has(entity)) {
-      if (asked && asked.state !== 'due') return;
-      connection.asked.set(entity, { state: 'subscribing', backOff });
-      this.#askForEntity(connection, 'subscribe', entity);
-    } else if (asked && asked.state !== 'subscribing' && asked.state !== 'unsubscribing') {
-      this.#timers.cancel(`subscribe ${connection.socket} ${entity}`);
-      connection.asked.set(entity, { state: 'unsubscribing', backOff });
-      this.#askForEntity(connection, 'unsubscribe', entity);
-    }
+  #needOf({ asked }, entity) {
+    const state = asked.get(entity)?.state;
+    if (this.#wanted.has(entity)) return state === undefined || state === 'due' ? 'subscribe' : undefined;
+    return state === undefined || state === 'subscribing' || state === 'unsubscribing' ? undefined : 'unsubscribe';
   }
 
-  /** @param {Connection} connection @param {'subscribe' | 'unsubscribe'} action @param {string} entity */
-  #askForEntity(connection, action, entity) {
-    this.#ask({ connection, action, entity }, JSON.stringify({ action, entityId: entity }));
+  /** @param {Connection} connection @param {string} entity */
+  #giveUp(connection, entity) {
+    connection.delayed.delete(entity);
+    this.#wakeForDelayed(connection);
+    connection.asked.set(entity, { state: 'unsubscribing', backOff: this.#backOffOf(connection, entity) });
+    this.#ask({ connection, action: 'unsubscribe', entity }, requestAbout('unsubscribe', entity));
+  }
+
+  /** @param {Connection} connection @param {string} entity */
+  #backOffOf(connection, entity) {
+    return connection.asked.get(entity)?.backOff ?? this.#newBackOff();
+  }
+
+  /**
+   * @param {Connection} connection
+   * @param {string[]} entities
+   * @param {Frame} reply
+   */
+  #subscribeAnswered(connection, entities, reply) {
+    const errors = entities.length === 1 ? [undefined] : resultsOf(reply, entities);
+    if (errors.some((error) => error && isUnknownConnection(error))) return this.#breakOff(connection);
+    const share = this.#random();
+    entities.forEach((entity, index) => {
+      const error = errors[index];
+      if (error) this.#notSubscribed(connection, entity, error, share);
+      else this.#subscribed(connection, entity);
+    });
+  }
+
+  /**
+   * @param {Connection} connection
+   * @param {string[]} entities
+   * @param {Failure} error
+   */
+  #subscribeFailed(connection, entities, error) {
+    if (entities.length > 1 && isBadRequest(error)) return this.#askOneByOne(connection, entities);
+    // One for all, so that those that failed together are asked for together.
+    const share = this.#random();
+    for (const entity of entities) this.#notSubscribed(connection, entity, error, share);
+  }
+
+  /**
+   * The server does not know a `subscribe` to several, or one of the entities is not valid: whichever it is, a request
+   * for each tells.
+   *
+   * @param {Connection} connection
+   * @param {string[]} entities
+   */
+  #askOneByOne(connection, entities) {
+    if (!this.#inUse().includes(connection)) return;
+    connection.oneByOne = true;
+    for (const entity of entities) {
+      connection.asked.set(entity, { state: 'due', backOff: this.#backOffOf(connection, entity) });
+    }
+    connection.unsettled = new Set([...entities, ...connection.unsettled]);
   }
 
   /** @param {Connection} connection @param {string} entity */
@@ -1051,12 +1197,17 @@ export class ClientMachine {
     for (const request of wanted.waiting.splice(0)) this.#do({ kind: 'resolve', request });
   }
 
-  /** @param {Connection} connection @param {string} entity @param {Failure} error */
-  #notSubscribed(connection, entity, error) {
+  /**
+   * @param {Connection} connection
+   * @param {string} entity
+   * @param {Failure} error
+   * @param {number} share of the longest delay, if it is tried again.
+   */
+  #notSubscribed(connection, entity, error, share) {
     if (!this.#inUse().includes(connection)) return;
     const wanted = this.#wanted.get(entity);
     const isWorthAnotherTry = wanted && (isThrottled(error) || (wanted.established && mayPass(error)));
-    if (isWorthAnotherTry) return this.#subscribeLater(connection, entity);
+    if (isWorthAnotherTry) return this.#subscribeLater(connection, entity, share);
     // Without a refusal of the server's own, the subscription may have been stored.
     this.#note(connection, entity, error.kind === 'server' ? undefined : 'subscribed');
     this.#wanted.delete(entity);
@@ -1065,13 +1216,28 @@ export class ClientMachine {
     this.#lookAgainAt(entity);
   }
 
-  /** @param {Connection} connection @param {string} entity */
-  #subscribeLater(connection, entity) {
-    const asked = this.#note(connection, entity, 'delayed');
-    this.#timers.set(`subscribe ${connection.socket} ${entity}`, this.#now + asked.backOff.next(), () => {
-      asked.state = 'due';
-      connection.unsettled.add(entity);
-    });
+  /** @param {Connection} connection @param {string} entity @param {number} share */
+  #subscribeLater(connection, entity, share) {
+    const { backOff } = this.#note(connection, entity, 'delayed');
+    connection.delayed.set(entity, this.#now + backOff.next(share));
+    this.#wakeForDelayed(connection);
+  }
+
+  /** @param {Connection} connection */
+  #wakeForDelayed(connection) {
+    const timer = `subscribe ${connection.socket}`;
+    if (connection.delayed.size === 0) return this.#timers.cancel(timer);
+    this.#timers.set(timer, Math.min(...connection.delayed.values()), () => this.#askForDelayed(connection));
+  }
+
+  /** @param {Connection} connection */
+  #askForDelayed(connection) {
+    for (const [entity, at] of connection.delayed) {
+      if (at > this.#now) continue;
+      connection.delayed.delete(entity);
+      this.#note(connection, entity, 'due');
+    }
+    this.#wakeForDelayed(connection);
   }
 
   /** @param {Connection} connection @param {string} entity */
@@ -1088,8 +1254,7 @@ export class ClientMachine {
    * @returns {Asked}
    */
   #note(connection, entity, state) {
-    const backOff = connection.asked.get(entity)?.backOff ?? this.#newBackOff();
-    const asked = { state: state ?? 'due', backOff };
+    const asked = { state: state ?? 'due', backOff: this.#backOffOf(connection, entity) };
     if (state) connection.asked.set(entity, asked);
     else connection.asked.delete(entity);
     if (this.#inUse().includes(connection)) connection.unsettled.add(entity);
@@ -1134,15 +1299,10 @@ export class ClientMachine {
   /** Subscriptions first, then the outbox, as many as may be under way. */
   #sendWhatThereIsRoomFor() {
     for (const connection of this.#inUse()) {
-      let room = this.#rules.inFlightLimit - this.#countUnderWay(connection);
-      for (const entity of connection.unsettled) {
-        if (room <= 0) break;
-        connection.unsettled.delete(entity);
-        this.#askAbout(connection, entity);
-        room = this.#rules.inFlightLimit - this.#countUnderWay(connection);
-      }
+      const room = () => this.#rules.inFlightLimit - this.#idsUnderWay(connection).length;
+      while (connection.unsettled.size > 0 && room() > 0) this.#settleEntities(connection);
       if (connection !== this.#current || this.#outboxRests) continue;
-      for (; room > 0 && this.#outbox.length > 0; room -= 1) {
+      for (let left = room(); left > 0 && this.#outbox.length > 0; left -= 1) {
         const message = this.#takeFromOutbox(0);
         this.#ask({ connection, action: 'sendMessage', message }, message.body);
       }
@@ -1154,24 +1314,24 @@ export class ClientMachine {
     const id = ++this.#lastRequest;
     this.#underWay.set(id, request);
     this.#timers.set(`reply ${id}`, this.#now + this.#rules.replyWithin, () => this.#unanswered(id));
+    this.#pingUnlessAnswered(request.connection);
     this.#do({ kind: 'send', socket: request.connection.socket, text: withId(body, id) });
   }
 
-  /** @param {unknown} id */
+  /** @param {number} id */
   #takeRequest(id) {
-    const number = Number(id);
-    const request = this.#underWay.get(number);
-    this.#underWay.delete(number);
-    this.#timers.cancel(`reply ${number}`);
+    const request = this.#underWay.get(id);
+    this.#underWay.delete(id);
+    this.#timers.cancel(`reply ${id}`);
     return request;
   }
 
-  /** @param {Frame} reply */
-  #succeeded(reply) {
-    const request = this.#takeRequest(reply.id);
+  /** @param {number} id @param {Frame} reply */
+  #succeeded(id, reply) {
+    const request = this.#takeRequest(id);
     switch (request?.action) {
       case 'subscribe':
-        return this.#subscribed(request.connection, request.entity);
+        return this.#subscribeAnswered(request.connection, request.entities, reply);
       case 'unsubscribe':
         return this.#unsubscribed(request.connection, request.entity);
       case 'authenticate':
@@ -1182,12 +1342,37 @@ export class ClientMachine {
     }
   }
 
-  /** @param {unknown} id @param {Failure} error */
+  /**
+   * A request failed, or some request that the frame does not name.
+   *
+   * @param {Connection} connection
+   * @param {number | undefined} id
+   * @param {Failure} error
+   */
+  #toldOfFailure(connection, id, error) {
+    if (error.kind === 'server') for (const eventId of error.eventIds ?? []) this.#seen.add(eventId);
+    if (isUnknownConnection(error)) return this.#lostByTheServer(connection, id);
+    if (id !== undefined) this.#failed(id, error);
+  }
+
+  /**
+   * The server does not know the connection any more, so it did not carry out the request.
+   *
+   * @param {Connection} connection
+   * @param {number | undefined} id
+   */
+  #lostByTheServer(connection, id) {
+    const request = id === undefined ? undefined : this.#takeRequest(id);
+    if (request?.action === 'sendMessage') this.#putBack(request.message);
+    this.#breakOff(connection);
+  }
+
+  /** @param {number} id @param {Failure} error */
   #failed(id, error) {
     const request = this.#takeRequest(id);
     switch (request?.action) {
       case 'subscribe':
-        return this.#notSubscribed(request.connection, request.entity, error);
+        return this.#subscribeFailed(request.connection, request.entities, error);
       case 'unsubscribe':
         return this.#unsubscribed(request.connection, request.entity);
       case 'authenticate':
@@ -1202,13 +1387,18 @@ export class ClientMachine {
 
   /** It was not carried out, and may be when less is sent. @param {Queued} message */
   #sendAgainLater(message) {
-    const later = this.#outbox.findIndex(({ request }) => request > message.request);
-    this.#putIntoOutbox([message], later < 0 ? this.#outbox.length : later);
+    this.#putBack(message);
     if (this.#outboxRests) return;
     this.#outboxRests = true;
     this.#timers.set('outbox', this.#now + this.#throttling.next(), () => {
       this.#outboxRests = false;
     });
+  }
+
+  /** Puts a message back to its place in the outbox. @param {Queued} message */
+  #putBack(message) {
+    const later = this.#outbox.findIndex(({ request }) => request > message.request);
+    this.#putIntoOutbox([message], later < 0 ? this.#outbox.length : later);
   }
 
   /** No reply came in time. @param {number} id */
@@ -1240,11 +1430,6 @@ export class ClientMachine {
     this.#do({ kind: 'reject', request, error });
   }
 
-  /** @param {Connection} connection */
-  #countUnderWay(connection) {
-    return this.#idsUnderWay(connection).length;
-  }
-
   /** @param {Connection} connection @returns {number[]} */
   #idsUnderWay(connection) {
     return Array.from(this.#underWay).flatMap(([id, request]) => (request.connection === connection ? [id] : []));
@@ -1267,66 +1452,84 @@ export class ClientMachine {
     const { awaitsPong } = connection;
     this.#heard(connection);
     const frame = parse(text) ?? {};
-    switch (frame.type) {
+    const id = requestIdOf(frame);
+    // An error that names no request is about the only one under way.
+    const theOnly = () => (awaitsPong ? undefined : this.#theOnlyRequest(connection));
+    switch (textOf(frame.type)) {
       case undefined: {
         const error = gatewayErrorOf(frame);
-        if (error && !awaitsPong) this.#failedTheOnly(connection, error);
+        if (error) this.#toldOfFailure(connection, theOnly(), error);
         return;
       }
       case 'ack':
-        for (const eventId of [frame.eventId, ...(frame.eventIds ?? [])]) this.#seen.add(eventId);
-        return this.#succeeded(frame);
-      case 'error':
-        if (frame.id !== undefined) return this.#failed(frame.id, serverErrorOf(frame));
-        if (!awaitsPong) this.#failedTheOnly(connection, serverErrorOf(frame));
+        if (id === undefined) return;
+        for (const eventId of [frame.eventId, ...listOf(frame.eventIds)]) this.#seen.add(eventId);
+        if (this.#isUnderWay(id, connection)) this.#succeeded(id, frame);
         return;
+      case 'error':
+        if (id === undefined) return this.#toldOfFailure(connection, theOnly(), serverErrorOf(frame));
+        return this.#toldOfFailure(connection, this.#isUnderWay(id, connection) ? id : undefined, serverErrorOf(frame));
       case 'message':
-        return frame.id === undefined ? this.#pushed(connection, frame) : this.#succeeded(frame);
+        if (id === undefined) return this.#pushed(connection, frame);
+        if (this.#isUnderWay(id, connection)) this.#succeeded(id, frame);
+        return;
       case 'disconnect':
         if (frame.reconnect !== false) return this.#breakOff(connection);
-        return this.#stop({ kind: 'disconnected', code: frame.code ?? null, reason: frame.reason ?? null });
+        return this.#stop({
+          kind: 'disconnected',
+          code: textOf(frame.code) ?? null,
+          reason: textOf(frame.reason) ?? null,
+        });
       case 'pong':
         return;
       default:
-        if (typeof frame.type === 'string') this.#pushed(connection, frame);
+        this.#pushed(connection, frame);
     }
   }
 
-  /**
-   * An error that names no request is about the only one under way.
-   *
-   * @param {Connection} connection
-   * @param {Failure} error
-   */
-  #failedTheOnly(connection, error) {
+  /** @param {number} id @param {Connection} connection */
+  #isUnderWay(id, connection) {
+    return this.#underWay.get(id)?.connection === connection;
+  }
+
+  /** @param {Connection} connection */
+  #theOnlyRequest(connection) {
     const ids = this.#idsUnderWay(connection);
-    if (ids.length === 1) this.#failed(ids[0], error);
+    return ids.length === 1 ? ids[0] : undefined;
   }
 
   /** @param {Connection} connection @param {Frame} frame */
-  #pushed(connection, frame) {
-    this.#held.push({ connection, frame, after: this.#lastRequest });
-    this.#deliverHeld();
-  }
-
-  #deliverHeld() {
-    for (const held of this.#held.splice(0)) {
-      if (this.#maybeOwn(held)) this.#held.push(held);
-      else this.#deliver(held.frame);
-    }
+  #pushed({ socket }, frame) {
+    const after = this.#lastRequest;
+    if (frame.type !== 'message' || this.#oldestSendElsewhere(socket) > after) return this.#deliver(frame);
+    const held = this.#held.get(socket) ?? [];
+    this.#held.set(socket, held);
+    held.push({ frame, after });
   }
 
   /**
-   * To the server two connections are two clients, so what is sent on one comes back on the other, perhaps before the
-   * reply says that it is the client's own.
+   * The first message under way on other sockets than this one. To the server two connections are two clients, so what
+   * is sent on one comes back on the other, perhaps before the reply says that it is the client's own.
    *
-   * @param {Held} held
+   * @param {number} socket
    */
-  #maybeOwn({ connection, frame, after }) {
-    if (frame.type !== 'message') return false;
-    return Array.from(this.#underWay).some(
-      ([id, request]) => id <= after && request.action === 'sendMessage' && request.connection !== connection,
-    );
+  #oldestSendElsewhere(socket) {
+    for (const [id, request] of this.#underWay) {
+      if (request.action === 'sendMessage' && request.connection.socket !== socket) return id;
+    }
+    return Infinity;
+  }
+
+  /** Looks at the first of each socket only: what came later waits for the same replies and more. */
+  #deliverHeld() {
+    for (const socket of Array.from(this.#held.keys()).sort((one, other) => one - other)) {
+      const held = this.#held.get(socket) ?? [];
+      const oldest = this.#oldestSendElsewhere(socket);
+      const first = held[0].after < oldest ? held.findIndex(({ after }) => after >= oldest) : 0;
+      const free = held.splice(0, first < 0 ? held.length : first);
+      if (held.length === 0) this.#held.delete(socket);
+      for (const { frame } of free) this.#deliver(frame);
+    }
   }
 
   /** @param {Frame} frame */
@@ -1347,7 +1550,9 @@ export class ClientMachine {
 
   /** @param {StopReason} reason */
   #stop(reason) {
-    for (const { frame } of this.#held.splice(0)) this.#deliver(frame);
+    const held = Array.from(this.#held).sort(([one], [other]) => one - other);
+    this.#held.clear();
+    for (const { frame } of held.flatMap(([, held]) => held)) this.#deliver(frame);
     this.#closeSockets();
     for (const request of this.#underWay.values()) {
       if (request.action === 'sendMessage') this.#reject(request.message.request, { kind: 'unknown' });
@@ -1400,7 +1605,7 @@ export class ClientMachine {
   }
 }
 
-/** @typedef {{ connection: Connection, frame: Frame, after: number }} Held `after`: the last request before it. */
+/** @typedef {{ frame: Frame, after: number }} Held `after`: the last request before it. */
 
 /** Whether every subscription is established on a connection. @param {Connection} connection */
 function isEstablished({ open, unsettled, asked }) {
@@ -1419,17 +1624,53 @@ class BackOff {
     this.#random = random;
   }
 
-  /** @returns {number} milliseconds. */
-  next() {
+  /** @param {number} share of the longest delay. @returns {number} milliseconds. */
+  next(share = this.#random()) {
     const { backoffBase, backoffCap } = this.#rules;
     const bound = Math.min(backoffCap, backoffBase * 2 ** this.#delays);
     this.#delays += 1;
-    return Math.round(this.#random() * bound);
+    return Math.round(share * bound);
   }
 
   /** Starts small again. */
   reset() {
     this.#delays = 0;
+  }
+}
+
+/** The entities of one `subscribe`. */
+class Batch {
+  #limit;
+  #bytes = FRAME_WITHOUT_ENTITIES;
+  /** @type {string[]} */
+  entities = [];
+
+  /** @param {boolean} oneByOne */
+  constructor(oneByOne) {
+    this.#limit = oneByOne ? 1 : ENTITIES_AT_ONCE;
+  }
+
+  get isEmpty() {
+    return this.entities.length === 0;
+  }
+
+  /** @param {string} entity */
+  hasRoomFor(entity) {
+    const fits = this.entities.length < this.#limit && this.#bytes + bytesOfEntity(entity) <= FRAME_LIMIT;
+    return this.isEmpty || fits;
+  }
+
+  /** @param {string} entity */
+  add(entity) {
+    this.#bytes += bytesOfEntity(entity);
+    this.entities.push(entity);
+  }
+
+  /** Its JSON, without an id. The form for one is what every server knows. */
+  get body() {
+    if (this.entities.length === 1) return requestAbout('subscribe', this.entities[0]);
+    const entities = Object.fromEntries(this.entities.map((entity) => [entity, {}]));
+    return JSON.stringify({ action: 'subscribe', entities });
   }
 }
 
@@ -1516,32 +1757,112 @@ class Clock {
   }
 }
 
+/**
+ * Notices that the computer slept. Then the clock on the wall gains on the steady one, or, where that goes on as well,
+ * timers are later than any page is made to wait for them.
+ */
+class SleepWatch {
+  #date = Date.now();
+  #steady = performance.now();
+
+  /** Returns whether the computer slept since this was last asked. */
+  hasEnded() {
+    const [date, steady] = [Date.now(), performance.now()];
+    const [byTheWall, passed] = [date - this.#date, steady - this.#steady];
+    [this.#date, this.#steady] = [date, steady];
+    return byTheWall - passed > SLEEP_GAIN || passed > SLEEP_LATE;
+  }
+}
+
 const SUBPROTOCOL = 'herald.v1';
 
-/** The longest delay `setTimeout` takes. */
-const LONGEST_TIMEOUT = 2 ** 31 - 1;
+const UNUSABLE_TOKEN =
+  'the token is no text, is empty, or holds a space or another character that no subprotocol of a WebSocket can have';
+
+/** The most entities of one `subscribe`, and the most bytes of a frame: the server's limits. */
+const ENTITIES_AT_ONCE = 100;
+const FRAME_LIMIT = 32 * 1024;
+
+/** The most bytes of a `subscribe` beside its entities. */
+const FRAME_WITHOUT_ENTITIES = 64;
+
+/** The time between two looks at the clocks. */
+const LOOK_EVERY = 5000;
+
+/** The gain of the clock on the wall that only a sleep explains; less is a clock that is being corrected. */
+const SLEEP_GAIN = 10_000;
+
+/** The time between two looks that only a sleep explains; browsers wake a hidden page once a minute. */
+const SLEEP_LATE = 65_000;
 
 /** How long a server may take to show that it can be reached. */
 const PROBE_WITHIN = 5000;
 
-/** @type {Record<string, GatewayCode>} */
-const GATEWAY_CODES = {
-  'Internal server error': 'internal',
-  'Endpoint request timed out': 'timeout',
-  'Too Many Requests': 'throttled',
-  Forbidden: 'forbidden',
-  'Bad request body': 'badRequest',
-};
+/** @type {Map<unknown, GatewayCode>} */
+const GATEWAY_CODES = new Map([
+  ['Internal server error', 'internal'],
+  ['Endpoint request timed out', 'timeout'],
+  ['Too Many Requests', 'throttled'],
+  ['Forbidden', 'forbidden'],
+  ['Bad request body', 'badRequest'],
+]);
 
 /** API Gateway's own frames have no `type`. @param {Frame} frame @returns {Failure | undefined} */
-function gatewayErrorOf({ type, message, connectionId, requestId }) {
-  if (type !== undefined || typeof message !== 'string' || (connectionId ?? requestId) === undefined) return undefined;
-  return { kind: 'gateway', code: GATEWAY_CODES[message] ?? 'other', message };
+function gatewayErrorOf(frame) {
+  const message = textOf(frame.message);
+  const isOfTheGateway = (textOf(frame.connectionId) ?? textOf(frame.requestId)) !== undefined;
+  if (message === undefined || !isOfTheGateway) return undefined;
+  return { kind: 'gateway', code: GATEWAY_CODES.get(message) ?? 'other', message };
 }
 
 /** @param {Frame} frame @returns {Failure} */
-function serverErrorOf({ code = '', message = '', retryable = false }) {
-  return { kind: 'server', code, message, retryable };
+function serverErrorOf({ code, message, retryable, eventIds }) {
+  const ids = listOf(eventIds).map((eventId) => textOf(eventId) ?? null);
+  return {
+    kind: 'server',
+    code: textOf(code) ?? '',
+    message: textOf(message) ?? '',
+    retryable: retryable === true,
+    ...(ids.length > 0 && { eventIds: ids }),
+  };
+}
+
+/**
+ * Why each of several entities is not subscribed to, or `undefined` if it is. What the reply does not hold has none.
+ *
+ * @param {Frame} reply
+ * @param {string[]} entities
+ * @returns {(Failure | undefined)[]}
+ */
+function resultsOf(reply, entities) {
+  const results = objectOf(reply.entities) ?? {};
+  return entities.map((entity) => {
+    const result = Object.hasOwn(results, entity) ? objectOf(results[entity]) : undefined;
+    if (result && !Object.hasOwn(result, 'error')) return undefined;
+    const error = objectOf(result?.error);
+    return error ? serverErrorOf(error) : { kind: 'unknown' };
+  });
+}
+
+/** A field, if it is a text; one of another kind counts as absent. @param {unknown} field */
+function textOf(field) {
+  return typeof field === 'string' ? field : undefined;
+}
+
+/** @param {unknown} field @returns {unknown[]} */
+function listOf(field) {
+  return Array.isArray(field) ? field : [];
+}
+
+/** @param {unknown} field @returns {Record<string, unknown> | undefined} */
+function objectOf(field) {
+  const isObject = typeof field === 'object' && field !== null && !Array.isArray(field);
+  return isObject ? /** @type {Record<string, unknown>} */ (field) : undefined;
+}
+
+/** The number of the request that a frame answers, if it is written as we wrote it. @param {Frame} frame */
+function requestIdOf({ id }) {
+  return String(Number(id)) === id ? Number(id) : undefined;
 }
 
 /** Whether the same request may succeed later. @param {Failure} error */
@@ -1554,6 +1875,19 @@ function isThrottled(error) {
   return (error.kind === 'server' || error.kind === 'gateway') && error.code === 'throttled';
 }
 
+/** Returns true if the server does not know the connection any more. @param {Failure} error */
+function isUnknownConnection(error) {
+  return error.kind === 'server' && error.code === 'unknown_connection';
+}
+
+/** Returns true if the frame did not have the form that the server demands. @param {Failure} error */
+function isBadRequest(error) {
+  return (
+    (error.kind === 'server' && error.code === 'bad_request') ||
+    (error.kind === 'gateway' && error.code === 'badRequest')
+  );
+}
+
 /** @param {Frame} frame @returns {Destination} */
 function destinationOf({ type, entityId }) {
   if (typeof entityId === 'string') return 'entity';
@@ -1564,8 +1898,7 @@ function destinationOf({ type, entityId }) {
 /** @param {string} text @returns {Frame | undefined} the frame, if it is a JSON object. */
 function parse(text) {
   try {
-    const frame = JSON.parse(text);
-    return typeof frame === 'object' && frame !== null && !Array.isArray(frame) ? frame : undefined;
+    return objectOf(JSON.parse(text));
   } catch {
     return undefined;
   }
@@ -1574,6 +1907,21 @@ function parse(text) {
 /** @param {string} body the JSON of an object that is not empty. @param {number} id */
 function withId(body, id) {
   return `${body.slice(0, -1)},"id":"${id}"}`;
+}
+
+/** @param {'subscribe' | 'unsubscribe'} action @param {string} entity */
+function requestAbout(action, entity) {
+  return JSON.stringify({ action, entityId: entity });
+}
+
+/** The bytes of `"entity":{},` in a frame. @param {string} entity */
+function bytesOfEntity(entity) {
+  return bytesOf(JSON.stringify(entity)) + ':{},'.length;
+}
+
+/** Returns true if a token can be offered beside our subprotocol: a token of RFC 9110, section 5.6.2. @param {unknown} token */
+function isSubprotocol(token) {
+  return typeof token === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(token) && token !== SUBPROTOCOL;
 }
 
 /** @param {string} text */

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     AttemptError, ConnectError, ConnectionState, Options, Outgoing, Pushes, Reply, RequestError,
     Subscription,
-    driver::{self, Address, Command, Kind, LastFailure, SubscriberId},
+    driver::{self, Address, Command, Kind, LastFailure, Subscribe, SubscriberId},
     mailbox::mailbox,
 };
 
@@ -68,13 +68,14 @@ impl Client {
         let (announce, state) = watch::channel(ConnectionState::Connecting);
         let buffer = options.buffer;
         let failure = LastFailure::default();
-        tokio::spawn(driver::run(
+        let run = driver::run(
             address,
             options,
             received,
-            announce,
+            announce.clone(),
             failure.clone(),
-        ));
+        );
+        tokio::spawn(driver::supervise(run, announce));
         Ok(Self {
             commands,
             state,
@@ -106,12 +107,12 @@ impl Client {
         let pushes = Pushes::new(reader, self.commands.clone());
         // Made before it is established: whoever stops waiting unsubscribes.
         let subscription = Subscription::new(entity.clone(), subscriber, pushes);
-        self.command(Command::Subscribe {
+        self.command(Command::Subscribe(Subscribe {
             subscriber,
             entity,
             mailbox,
             result,
-        });
+        }));
         acknowledged.await.unwrap_or(Err(RequestError::Stopped))?;
         Ok(subscription)
     }
@@ -214,7 +215,8 @@ impl Client {
         self.command(Command::NetworkUp);
     }
 
-    /// A hint that there is none: nothing is tried until [`Client::network_up`].
+    /// A hint that there is none: closes the connection, and tries again after [`Client::network_up`] or
+    /// [`Client::foreground`], or after a minute at most.
     pub fn network_down(&self) {
         self.command(Command::NetworkDown);
     }

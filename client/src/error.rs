@@ -49,6 +49,20 @@ impl RequestError {
         }
     }
 
+    /// Returns true if the server does not know the connection any more, and so did nothing.
+    pub(crate) fn is_unknown_connection(&self) -> bool {
+        matches!(self, Self::Server(error) if error.code() == Some(ErrorCode::UnknownConnection))
+    }
+
+    /// Returns true if the frame does not have the form that the server demands.
+    pub(crate) fn is_bad_request(&self) -> bool {
+        match self {
+            Self::Server(error) => error.code() == Some(ErrorCode::BadRequest),
+            Self::Gateway(error) => error.kind == GatewayErrorKind::BadRequest,
+            _ => false,
+        }
+    }
+
     /// Whether it was too much at once, and was not carried out.
     pub(crate) fn is_throttled(&self) -> bool {
         match self {
@@ -70,6 +84,9 @@ pub struct ServerError {
     pub message: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
+    /// Which messages of a [`Batch`](crate::Batch) were sent, if only some were (`partly_sent`): for each of
+    /// them the id of its push, or none if it was not sent and may be sent again. Empty for other errors.
+    pub event_ids: Vec<Option<String>>,
 }
 
 impl ServerError {
@@ -145,7 +162,7 @@ pub enum ConnectError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttemptError {
-    /// The token callback failed, or gave what cannot stand in a header.
+    /// The token callback failed or panicked.
     #[error("there is no token: {0}")]
     NoToken(String),
     /// The server refused the handshake.

@@ -11,8 +11,8 @@ use futures_util::task::AtomicWaker;
 
 use crate::{Push, RequestError, SubscriptionError};
 
-/// The end that pushes go into.
-#[derive(Clone)]
+/// The end that pushes go into. Dropped, it says that the client has stopped: a reader must not wait for
+/// what cannot come.
 pub(crate) struct Mailbox(Arc<Shared>);
 
 /// The end that pushes come out of. There is one for each mailbox.
@@ -64,6 +64,12 @@ impl Mailbox {
     /// Whether nobody will read.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.0.content().abandoned
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.end(RequestError::Stopped);
     }
 }
 
@@ -127,6 +133,18 @@ mod tests {
         assert_eq!(reader.poll(&context), Poll::Ready(Ok(push(5))));
         assert_eq!(reader.poll(&context), ended);
         assert_eq!(reader.poll(&context), ended);
+    }
+
+    #[test]
+    fn mailbox_that_is_dropped_ends_after_what_it_holds() {
+        let waker = noop_waker();
+        let context = Context::from_waker(&waker);
+        let (mailbox, reader) = mailbox(2);
+        mailbox.put(push(1));
+        drop(mailbox);
+        assert_eq!(reader.poll(&context), Poll::Ready(Ok(push(1))));
+        let ended = Err(SubscriptionError::Ended(RequestError::Stopped));
+        assert_eq!(reader.poll(&context), Poll::Ready(ended));
     }
 
     #[test]

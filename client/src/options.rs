@@ -137,6 +137,20 @@ impl Options {
         self
     }
 
+    /// Sets after how long a request without a reply makes the client ask whether the connection is there,
+    /// if nothing else arrived either; 10 s by default.
+    pub fn unanswered_after(mut self, time: Duration) -> Self {
+        self.rules.unanswered_after = time;
+        self
+    }
+
+    /// Bounds how long a client believes that there is no network, after [`Client::network_down`](crate::Client::network_down);
+    /// 60 s by default, less a random share of a half.
+    pub fn offline_retry(mut self, time: Duration) -> Self {
+        self.rules.offline_retry = time;
+        self
+    }
+
     /// How long a request waits for its reply; 30 s by default.
     pub fn reply_within(mut self, time: Duration) -> Self {
         self.rules.reply_within = time;

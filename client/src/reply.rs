@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 /// The reply to a message: its acknowledgement, or the echo of a message without a target.
 #[derive(Clone, PartialEq, Eq)]
@@ -10,11 +11,12 @@ pub struct Reply {
     text: String,
 }
 
+/// The ids of an acknowledgement, of whatever kind they are.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Acknowledged {
-    event_id: Option<String>,
-    event_ids: Vec<String>,
+    event_id: Value,
+    event_ids: Value,
 }
 
 impl Reply {
@@ -25,10 +27,12 @@ impl Reply {
     /// The ids of the pushes that it led to, in the order of the messages; none for an echo.
     pub fn event_ids(&self) -> Vec<String> {
         let acknowledged: Acknowledged = serde_json::from_str(&self.text).unwrap_or_default();
-        match acknowledged.event_id {
-            Some(one) => vec![one],
-            None => acknowledged.event_ids,
-        }
+        let several = acknowledged.event_ids.as_array().cloned();
+        let all = [acknowledged.event_id]
+            .into_iter()
+            .chain(several.into_iter().flatten());
+        all.filter_map(|id| id.as_str().map(str::to_owned))
+            .collect()
     }
 
     /// The echoed message as a type of your own. Errs if it is an acknowledgement, or of another form.

@@ -14,7 +14,8 @@ pub enum ConnectionState {
     Reconnecting {
         /// Which attempt comes next: 1 is the first since it was open, or since the start.
         attempt: u32,
-        /// After which delay; none: not before [`Client::network_up`](crate::Client::network_up).
+        /// After which delay; none: after [`Client::network_up`](crate::Client::network_up), or after a
+        /// minute at most.
         delay: Option<Duration>,
     },
     /// It ended, and the client with it.
@@ -31,6 +32,16 @@ pub enum StopReason {
     Refused {
         /// The last HTTP status.
         status: Option<u16>,
+    },
+    /// No attempt can succeed, because no header can carry the token.
+    Invalid {
+        /// The fault of the token, and what a header takes.
+        reason: String,
+    },
+    /// The client itself failed, which is a fault of its own.
+    Failed {
+        /// The words of the panic.
+        reason: String,
     },
     /// The server said goodbye and not to come back.
     Disconnected {
@@ -56,6 +67,8 @@ impl fmt::Display for StopReason {
             Self::Refused { status: None } => {
                 formatter.write_str("the authorisation was refused again and again")
             }
+            Self::Invalid { reason } => write!(formatter, "cannot connect: {reason}"),
+            Self::Failed { reason } => write!(formatter, "the client panicked: {reason}"),
             Self::Disconnected {
                 reason: Some(reason),
                 ..

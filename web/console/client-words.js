@@ -41,6 +41,8 @@ function stopWords(reason) {
       return { tone: 'quiet', words: 'Closed' };
     case 'refused':
       return { tone: 'bad', words: 'Stopped: the server refused it, again and again. It will not try any more.' };
+    case 'invalid':
+      return { tone: 'bad', words: `Stopped: it cannot connect (${reason.reason})` };
     case 'disconnected': {
       const { code, reason: why } = reason;
       return { tone: 'bad', words: `Stopped: the server threw it out (${[code, why].filter(Boolean).join(': ')})` };

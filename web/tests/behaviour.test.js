@@ -37,6 +37,7 @@ function run({ jitter = 0.5, ...options } = {}, steps) {
 function inputOf(step) {
   const [[kind, { frame, ...rest }], ...others] = Object.entries(step);
   assert.deepEqual(others, [], 'a step has one input');
+  if (kind === 'subscribe') return { kind, subscribers: rest.several ?? [rest] };
   if (kind === 'received') return { kind, text: frame && JSON.stringify(frame), ...rest };
   return { kind, frame, ...rest };
 }

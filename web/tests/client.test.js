@@ -17,7 +17,7 @@ class FakeSocket extends EventTarget {
 
   constructor(url, protocols) {
     super();
-    if (protocols.includes('not a token')) throw new SyntaxError('not a subprotocol');
+    if (url.includes('#')) throw new SyntaxError('the address has a fragment');
     Object.assign(this, { url, protocols });
     FakeSocket.all.push(this);
   }
@@ -57,6 +57,11 @@ const push = { type: 'Entity Updated', entityId: 'order-1', message: 1, eventId:
 /** Lets callbacks that are ready run. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
+/** Lets time pass in the steps of a client that is awake: in one step, it would have been asleep. */
+function pass(t, milliseconds) {
+  for (let left = milliseconds; left > 0; left -= 5000) t.mock.timers.tick(Math.min(left, 5000));
+}
+
 function start(t, options = {}) {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000_000_000_000 });
   const client = connect(URL, { webSocket: FakeSocket, ...options });
@@ -79,6 +84,7 @@ function tokenFor(seconds) {
 
 async function subscribe(client, ...handlers) {
   const subscription = client.subscribe('order-1', ...handlers);
+  await turn();
   const { id } = FakeSocket.last.sent.at(-1);
   FakeSocket.last.receive({ type: 'ack', action: 'subscribe', entityId: 'order-1', id });
   return subscription;
@@ -103,19 +109,33 @@ describe('connecting', () => {
   }
 
   test('says what went wrong when it waits for the next attempt', async (t) => {
-    for (const [what, options] of Object.entries({
-      'nobody is signed in': { token: () => Promise.reject(new Error('nobody is signed in')) },
-      'not a subprotocol': { token: () => 'not a token' },
-    })) {
-      const client = connect(URL, { webSocket: FakeSocket, ...options });
-      await turn();
-      assert.equal(client.state.name, 'reconnecting');
-      assert.equal(client.state.cause.message, what);
-      await client.close({ within: 0 });
-    }
+    const token = () => Promise.reject(new Error('nobody is signed in'));
+    const signedOut = connect(URL, { webSocket: FakeSocket, token });
+    await turn();
+    assert.equal(signedOut.state.name, 'reconnecting');
+    assert.equal(signedOut.state.cause.message, 'nobody is signed in');
+    await signedOut.close({ within: 0 });
     const client = await startOpen(t);
     FakeSocket.last.end(1001, 'Going away');
     assert.equal(client.state.cause.message, 'the connection ended with 1001: Going away');
+  });
+
+  for (const token of ['', 'no token', 'träume', 'line\nbreak', 'a,b', 'a=', 'herald.v1', 5, { token: 5 }]) {
+    test(`stops with the reason if no subprotocol can carry the token ${JSON.stringify(token)}`, async (t) => {
+      const client = start(t, { token: () => token });
+      await turn();
+      assert.equal(client.state.name, 'stopped');
+      assert.equal(client.state.reason.kind, 'invalid');
+      assert.match(client.state.reason.reason, /^the token is no text, is empty, or holds a space/);
+      assert.deepEqual(FakeSocket.all, []);
+    });
+  }
+
+  test('stops with the reason if the WebSocket refuses the address', (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+    const client = connect(`${URL}#part`, { webSocket: FakeSocket });
+    const reason = { kind: 'invalid', reason: 'the address has a fragment' };
+    assert.deepEqual(client.state, { name: 'stopped', reason });
   });
 
   test('refuses what is no address of a WebSocket, and an environment without WebSockets', (t) => {
@@ -133,7 +153,7 @@ describe('the renewal of the token', () => {
   })) {
     test(`comes a minute before the end, which is known from ${where}`, async (t) => {
       await startOpen(t, { token: answer, pingAfter: 3_600_000 });
-      t.mock.timers.tick(539_999);
+      pass(t, 539_999);
       await turn();
       assert.deepEqual(FakeSocket.last.sent, []);
       t.mock.timers.tick(1);
@@ -153,7 +173,7 @@ describe('the renewal of the token', () => {
     test(`does not come for a token that ${what}`, async (t) => {
       let asked = 0;
       await startOpen(t, { token: () => (asked++, answer()), pingAfter: 7_000_000 });
-      t.mock.timers.tick(3_600_000);
+      pass(t, 3_600_000);
       await turn();
       assert.equal(asked, 1);
     });
@@ -177,11 +197,26 @@ describe('the page', () => {
     window.dispatchEvent(new Event('offline'));
     assert.equal(first.closed, 1000);
     assert.deepEqual([client.state.name, client.state.delay], ['reconnecting', null]);
-    t.mock.timers.tick(3_600_000);
+    pass(t, 29_999);
     assert.equal(FakeSocket.all.length, 1);
     window.dispatchEvent(new Event('online'));
     assert.equal(FakeSocket.all.length, 2);
   });
+
+  for (const [what, happens] of Object.entries({
+    'is shown again': () => window.dispatchEvent(new Event('pageshow')),
+    'is looked at again': () => document.dispatchEvent(new Event('visibilitychange')),
+    'waits for a minute': (t) => pass(t, 60_000),
+    'was asleep': (t) => t.mock.timers.tick(20_000),
+  })) {
+    test(`that went offline and is never told that it is online connects when it ${what}`, async (t) => {
+      openPage(t);
+      await startOpen(t);
+      window.dispatchEvent(new Event('offline'));
+      happens(t);
+      assert.equal(FakeSocket.all.length, 2);
+    });
+  }
 
   test('that is looked at again ends the delay, and asks an open connection whether it is there', async (t) => {
     openPage(t);
@@ -325,16 +360,80 @@ describe('errors', () => {
   }
 });
 
+describe('subscribers', () => {
+  test('of one turn are subscribed in one frame, before what is sent after them', async (t) => {
+    const client = await startOpen(t);
+    const subscribed = Promise.all(['a', 'b', 'a'].map((entity) => client.subscribe(entity, () => {})));
+    void client.send({ message: 1 }).catch(() => {});
+    assert.deepEqual(FakeSocket.last.sent, [
+      { action: 'subscribe', entities: { a: {}, b: {} }, id: '1' },
+      { action: 'sendMessage', message: 1, id: '2' },
+    ]);
+    FakeSocket.last.receive({ type: 'ack', action: 'subscribe', id: '1', entities: { a: {}, b: {} } });
+    assert.equal((await subscribed).length, 3);
+    await turn();
+    assert.equal(FakeSocket.last.sent.length, 2);
+  });
+
+  test('are a hundred after a reconnect, which takes one frame', async (t) => {
+    const client = await startOpen(t);
+    const entities = Array.from({ length: 100 }, (_, number) => `entity-${number}`);
+    const subscribed = Promise.all(entities.map((entity) => client.subscribe(entity, () => {})));
+    await turn();
+    const acknowledge = () => {
+      const [frame, ...others] = FakeSocket.last.sent;
+      assert.deepEqual([Object.keys(frame.entities), others], [entities, []]);
+      FakeSocket.last.receive({ type: 'ack', action: 'subscribe', ...frame });
+    };
+    acknowledge();
+    await subscribed;
+    FakeSocket.last.end();
+    pass(t, 1000);
+    FakeSocket.last.open();
+    acknowledge();
+    assert.equal(client.state.name, 'open');
+  });
+});
+
 describe('the clock', () => {
+  for (const [what, [gain, steadyGain]] of Object.entries({ stands: [3_600_000, 0], 'goes on': [3_600_000, 3_600_000] })) {
+    test(`shows a sleep, in which the steady clock ${what}, and the connection is asked at once`, async (t) => {
+      t.mock.timers.enable({ apis: ['setTimeout'] });
+      let [date, steady] = [1_000_000_000_000, 0];
+      t.mock.method(Date, 'now', () => date);
+      t.mock.method(performance, 'now', () => steady);
+      const awake = (milliseconds) => {
+        date += milliseconds;
+        steady += milliseconds;
+        t.mock.timers.tick(milliseconds);
+      };
+      const client = connect(URL, { webSocket: FakeSocket, pingAfter: 86_400_000 });
+      t.after(() => client.close({ within: 0 }));
+      FakeSocket.last.open();
+      const [socket] = FakeSocket.all;
+      awake(5000);
+      date += gain;
+      steady += steadyGain;
+      assert.deepEqual(socket.sent, []);
+      awake(5000);
+      assert.deepEqual(socket.sent, [{ action: 'ping' }]);
+      awake(5000);
+      awake(5000);
+      assert.equal(socket.closed, 1000);
+    });
+  }
+
   test('goes on when it is set back', (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let [date, steady] = [1_000_000_000_000, 0];
     t.mock.method(Date, 'now', () => date);
     t.mock.method(performance, 'now', () => steady);
     const pass = (milliseconds) => {
-      date += milliseconds;
-      steady += milliseconds;
-      t.mock.timers.tick(milliseconds);
+      for (let left = milliseconds; left > 0; left -= 5000) {
+        date += 5000;
+        steady += 5000;
+        t.mock.timers.tick(5000);
+      }
     };
     const client = connect(URL, { webSocket: FakeSocket });
     t.after(() => client.close({ within: 0 }));

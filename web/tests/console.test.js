@@ -104,6 +104,7 @@ test('a client says where it is, and why it stopped', () => {
   const disconnected = { kind: 'disconnected', code: 'user_disconnected', reason: 'password changed' };
   assert.match(words({ name: 'stopped', reason: disconnected }), /user_disconnected: password changed/);
   assert.match(words({ name: 'stopped', reason: { kind: 'refused', status: null } }), /refused/);
+  assert.match(words({ name: 'stopped', reason: { kind: 'invalid', reason: 'no text' } }), /cannot connect \(no text\)/);
 });
 
 test('a frame is told from others at a glance', () => {

@@ -1,5 +1,6 @@
 //! Where a client connects, and the request that it makes there.
 
+use rustls::pki_types::ServerName;
 use tokio_tungstenite::tungstenite::{
     client::IntoClientRequest,
     handshake::client::Request,
@@ -25,22 +26,49 @@ impl Address {
         if !matches!(uri.scheme_str(), Some("ws" | "wss")) {
             return Err(refuse("it begins neither with ws:// nor with wss://"));
         }
+        let host = uri.host().unwrap_or_default();
+        if uri.scheme_str() == Some("wss") && ServerName::try_from(unbracketed(host)).is_err() {
+            return Err(refuse("no certificate can be for its host"));
+        }
         let request = uri
             .into_client_request()
             .map_err(|error| refuse(&error.to_string()))?;
         Ok(Self(request))
     }
 
-    /// The request of one attempt; none if the token cannot stand in a header.
-    pub(super) fn request(&self, token: Option<&str>) -> Option<Request> {
-        let mut request = self.0.uri().clone().into_client_request().ok()?;
+    /// Returns the request of one attempt.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong if the token cannot stand in a header.
+    pub(super) fn request(&self, token: Option<&str>) -> Result<Request, &'static str> {
+        let uri = self.0.uri().clone();
+        let mut request = uri.into_client_request().map_err(|_| UNUSABLE_ADDRESS)?;
         if let Some(token) = token {
-            let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+            let mut value = bearer(token).ok_or(UNUSABLE_TOKEN)?;
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        Some(request)
+        Ok(request)
     }
+}
+
+const UNUSABLE_ADDRESS: &str = "the address cannot be requested";
+
+const UNUSABLE_TOKEN: &str = "the token is empty, or holds a space, a control character or one that is not \
+                              ASCII, which no header can carry";
+
+/// The host of an IPv6 address stands in brackets.
+fn unbracketed(host: &str) -> &str {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    inner.unwrap_or(host)
+}
+
+fn bearer(token: &str) -> Option<HeaderValue> {
+    let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    usable.then(|| HeaderValue::from_str(&format!("Bearer {token}")).ok())?
 }
 
 #[cfg(test)]
@@ -62,6 +90,11 @@ mod tests {
             (
                 "example.com",
                 Some("it begins neither with ws:// nor with wss://"),
+            ),
+            ("wss://[::1]:3030/dev", None),
+            (
+                "wss://two..dots/dev",
+                Some("no certificate can be for its host"),
             ),
             ("ws://", Some("empty string")),
             ("", Some("empty string")),
@@ -92,6 +125,26 @@ mod tests {
             header(None, "sec-websocket-key"),
             header(None, "sec-websocket-key")
         );
-        assert!(address.request(Some("no\nheader")).is_none());
+    }
+
+    #[test]
+    fn token_that_no_header_can_carry_is_refused() {
+        let address = Address::parse("ws://127.0.0.1/dev").expect("an address");
+        for token in [
+            "",
+            "no\nheader",
+            "no header",
+            " padded",
+            "tab\t",
+            "träume",
+            "\u{7f}",
+        ] {
+            assert_eq!(
+                address.request(Some(token)).err(),
+                Some(UNUSABLE_TOKEN),
+                "{token:?}"
+            );
+        }
+        assert!(address.request(Some("e30.e30/+==._-~")).is_ok());
     }
 }

@@ -2,21 +2,27 @@
 //! does what it says. It decides nothing itself.
 
 mod address;
+mod clock;
 mod failure;
+mod panics;
 mod readers;
 mod socket;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use herald_shared::{ids::EntityId, in_full::in_full};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
 pub(crate) use address::Address;
 pub(crate) use failure::LastFailure;
+pub(crate) use panics::supervise;
 pub(crate) use readers::{Kind, SubscriberId};
 
 use crate::{
@@ -24,20 +30,20 @@ use crate::{
     machine::{Effect, Input, Machine, RequestNumber, SocketId},
     mailbox::Mailbox,
 };
+use clock::{Clock, LOOK_EVERY};
+use panics::caught;
 use readers::Readers;
 use socket::CLOSE_WITHIN;
 
 /// How many inputs of sockets wait for the machine before the sockets stop reading.
 const INPUTS_WAITING: usize = 32;
 
+/// The most commands that are taken at once: what an application asks for together goes out together.
+const COMMANDS_AT_ONCE: usize = 256;
+
 /// What the application wants.
 pub(crate) enum Command {
-    Subscribe {
-        subscriber: SubscriberId,
-        entity: EntityId,
-        mailbox: Mailbox,
-        result: oneshot::Sender<Result<(), RequestError>>,
-    },
+    Subscribe(Subscribe),
     Unsubscribe {
         subscriber: SubscriberId,
     },
@@ -57,6 +63,14 @@ pub(crate) enum Command {
     },
 }
 
+/// A subscriber that waits for its acknowledgement.
+pub(crate) struct Subscribe {
+    pub(crate) subscriber: SubscriberId,
+    pub(crate) entity: EntityId,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) result: oneshot::Sender<Result<(), RequestError>>,
+}
+
 /// Runs a client until it has stopped and its sockets are closed.
 pub(crate) async fn run(
     address: Address,
@@ -73,6 +87,7 @@ pub(crate) async fn run(
         states,
         failure,
         inputs,
+        commands: VecDeque::new(),
         sockets: HashMap::new(),
         tasks: JoinSet::new(),
         token_tasks: JoinSet::new(),
@@ -80,25 +95,34 @@ pub(crate) async fn run(
         waiting: HashMap::new(),
         readers: Readers::default(),
     };
-    let start = Instant::now();
+    let mut clock = Clock::new();
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut taken = Vec::new();
     let mut input = Some(Input::Connect);
     while !machine.has_stopped() {
         if let Some(input) = input.take() {
-            for effect in machine.handle(start.elapsed(), input) {
+            for effect in machine.handle(clock.now(), input) {
                 driver.perform(effect);
             }
             continue;
         }
-        let wake = machine.wake().map(|at| start + at);
+        if let Some(command) = driver.commands.pop_front() {
+            input = driver.input_of(command);
+            continue;
+        }
+        let wake = machine.wake().map(|at| clock.instant_of(at));
         input = tokio::select! {
-            command = commands.recv() => match command {
-                Some(command) => driver.input_of(command),
+            count = commands.recv_many(&mut taken, COMMANDS_AT_ONCE) => {
+                driver.commands.extend(taken.drain(..));
                 // Nobody has a handle any more.
-                None => Some(Input::Close { within: Duration::ZERO }),
-            },
+                (count == 0).then_some(Input::Close { within: Duration::ZERO })
+            }
             // The driver holds a sender itself: there is always another.
             Some(input) = received.recv() => Some(input),
-            () = sleep_until(wake.unwrap_or(start)), if wake.is_some() => Some(Input::Time),
+            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Some(Input::Time),
+            // The connection may have been lost during a sleep.
+            _ = looks.tick() => clock.has_jumped().then_some(Input::Foreground),
             // Reaps what has ended.
             Some(_) = driver.tasks.join_next() => None,
             Some(_) = driver.token_tasks.join_next() => None,
@@ -107,7 +131,9 @@ pub(crate) async fn run(
     // Sockets that close have nobody to report to, and commands nobody to obey them.
     drop(received);
     drop(commands);
-    driver.readers.end_all();
+    driver.commands.clear();
+    // Whatever reads learns that it has ended.
+    driver.readers = Readers::default();
     driver.sockets.clear();
     let closed = async { while driver.tasks.join_next().await.is_some() {} };
     // Those that are stuck are dropped.
@@ -120,6 +146,8 @@ struct Driver {
     states: watch::Sender<ConnectionState>,
     failure: LastFailure,
     inputs: mpsc::Sender<Input>,
+    /// Commands that the machine has not been told yet.
+    commands: VecDeque<Command>,
     /// What goes out on each socket; dropping it closes the socket.
     sockets: HashMap<SocketId, mpsc::UnboundedSender<String>>,
     /// What serves the sockets.
@@ -147,15 +175,14 @@ impl Driver {
     /// What a command means to the machine, if it does.
     fn input_of(&mut self, command: Command) -> Option<Input> {
         match command {
-            Command::Subscribe {
-                subscriber,
-                entity,
-                mailbox,
-                result,
-            } => {
-                self.readers.subscribe(subscriber, entity.clone(), mailbox);
-                let request = self.wait(Waiting::Subscription(subscriber, result));
-                Some(Input::Subscribe { request, entity })
+            Command::Subscribe(subscribe) => {
+                let mut subscribers = vec![self.add_subscriber(subscribe)];
+                while let Some(Command::Subscribe(_)) = self.commands.front()
+                    && let Some(Command::Subscribe(next)) = self.commands.pop_front()
+                {
+                    subscribers.push(self.add_subscriber(next));
+                }
+                Some(Input::Subscribe { subscribers })
             }
             Command::Unsubscribe { subscriber } => {
                 let entity = self.readers.unsubscribe(subscriber)?;
@@ -177,6 +204,18 @@ impl Driver {
             Command::Foreground => Some(Input::Foreground),
             Command::Close { within } => Some(Input::Close { within }),
         }
+    }
+
+    fn add_subscriber(&mut self, subscribe: Subscribe) -> (RequestNumber, EntityId) {
+        let Subscribe {
+            subscriber,
+            entity,
+            mailbox,
+            result,
+        } = subscribe;
+        self.readers.subscribe(subscriber, entity.clone(), mailbox);
+        let request = self.wait(Waiting::Subscription(subscriber, result));
+        (request, entity)
     }
 
     fn wait(&mut self, waiting: Waiting) -> RequestNumber {
@@ -214,17 +253,20 @@ impl Driver {
         let Some(callback) = &self.options.token else {
             return;
         };
-        let (answer, inputs) = (callback(), self.inputs.clone());
+        let (callback, inputs) = (callback.clone(), self.inputs.clone());
         let failure = self.failure.clone();
         self.token_tasks.spawn(async move {
-            let input = match answer.await {
+            let answer = async { callback().await.map_err(|error| in_full(&*error)) };
+            let answer = caught(answer)
+                .await
+                .unwrap_or_else(|panic| Err(format!("the token callback panicked: {panic}")));
+            let input = match answer {
                 Ok(token) => Input::Token {
                     socket,
                     token: token.text,
                     expires_in: token.expires_in,
                 },
                 Err(error) => {
-                    let error = in_full(&*error);
                     tracing::warn!(error, "there is no token");
                     failure.set(AttemptError::NoToken(error));
                     Input::TokenFailed { socket }
@@ -240,14 +282,26 @@ impl Driver {
         self.sockets.insert(socket, outgoing);
         let tls = self.options.tls.clone();
         let request = self.address.request(token.as_deref());
-        self.tasks.spawn(socket::run(
-            socket,
-            request,
-            tls,
-            to_send,
-            self.inputs.clone(),
-            self.failure.clone(),
-        ));
+        let (inputs, failure) = (self.inputs.clone(), self.failure.clone());
+        self.tasks.spawn(async move {
+            let ended = match request {
+                Err(reason) => Input::Invalid {
+                    socket,
+                    reason: reason.to_owned(),
+                },
+                Ok(request) => {
+                    let run = socket::run(socket, request, tls, to_send, inputs.clone(), failure);
+                    // TLS runs code of the application's, such as the verifier of a certificate.
+                    let Err(panic) = caught(run).await else {
+                        return;
+                    };
+                    tracing::error!(panic, "a socket panicked");
+                    Input::Closed { socket }
+                }
+            };
+            // Fails only if the client has stopped.
+            let _ = inputs.send(ended).await;
+        });
     }
 
     /// Whoever waited may have gone, which is their affair.

@@ -89,12 +89,4 @@ impl Readers {
             mailbox.end(error.clone());
         }
     }
-
-    /// The client has stopped.
-    pub(super) fn end_all(&mut self) {
-        let subscribers = self.subscribers.values().flat_map(HashMap::values);
-        for mailbox in subscribers.chain(self.others.values().flatten()) {
-            mailbox.end(RequestError::Stopped);
-        }
-    }
 }

@@ -46,7 +46,7 @@ pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// Opens a socket and serves it until it ends, or until nobody has anything to send on it any more.
 pub(super) async fn run(
     socket: SocketId,
-    request: Option<Request>,
+    request: Request,
     tls: Option<Arc<ClientConfig>>,
     mut to_send: UnboundedReceiver<String>,
     inputs: Sender<Input>,
@@ -55,12 +55,6 @@ pub(super) async fn run(
     let report = async |input| {
         // Fails only if the client has stopped.
         let _ = inputs.send(input).await;
-    };
-    let Some(request) = request else {
-        let reason = "it cannot stand in a header";
-        tracing::warn!(reason, "there is no token");
-        last_failure.set(AttemptError::NoToken(reason.to_owned()));
-        return report(Input::Failed { socket }).await;
     };
     let connected = tokio::select! {
         connected = connect(request, tls) => connected,

@@ -119,6 +119,8 @@ struct Options {
     backoff_cap: Option<u64>,
     stable_after: Option<u64>,
     refusal_limit: Option<u32>,
+    offline_retry: Option<u64>,
+    unanswered_after: Option<u64>,
     ping_after: Option<u64>,
     pong_within: Option<u64>,
     reply_within: Option<u64>,
@@ -144,6 +146,8 @@ impl Options {
             backoff_cap: time(self.backoff_cap, rules.backoff_cap),
             stable_after: time(self.stable_after, rules.stable_after),
             refusal_limit: self.refusal_limit.unwrap_or(rules.refusal_limit),
+            offline_retry: time(self.offline_retry, rules.offline_retry),
+            unanswered_after: time(self.unanswered_after, rules.unanswered_after),
             ping_after: time(self.ping_after, rules.ping_after),
             pong_within: time(self.pong_within, rules.pong_within),
             reply_within: time(self.reply_within, rules.reply_within),
@@ -200,13 +204,31 @@ struct Fields {
     text: Option<String>,
     request: Option<u64>,
     entity: Option<EntityId>,
+    /// Subscribers that come together.
+    several: Option<Vec<Subscriber>>,
+    reason: Option<String>,
     #[serde(default)]
     safe: bool,
     time_to_live: Option<u64>,
     within: Option<u64>,
 }
 
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subscriber {
+    request: u64,
+    entity: EntityId,
+}
+
 impl Fields {
+    fn subscribers(&self) -> Vec<Subscriber> {
+        let one = || Subscriber {
+            request: self.request.expect("a request"),
+            entity: self.entity.clone().expect("an entity"),
+        };
+        self.several.clone().unwrap_or_else(|| vec![one()])
+    }
+
     fn input(self, name: &str) -> Input {
         let socket = || SocketId(self.socket.expect("a socket"));
         let request = || RequestNumber(self.request.expect("a request"));
@@ -226,14 +248,21 @@ impl Fields {
                 status: self.status,
             },
             "failed" => Input::Failed { socket: socket() },
+            "invalid" => Input::Invalid {
+                socket: socket(),
+                reason: self.reason.clone().expect("a reason"),
+            },
             "received" => Input::Received {
                 socket: socket(),
                 text: frame().or(self.text.clone()).expect("a frame or a text"),
             },
             "closed" => Input::Closed { socket: socket() },
             "subscribe" => Input::Subscribe {
-                request: request(),
-                entity: entity(),
+                subscribers: self
+                    .subscribers()
+                    .into_iter()
+                    .map(|subscriber| (RequestNumber(subscriber.request), subscriber.entity))
+                    .collect(),
             },
             "unsubscribe" => Input::Unsubscribe { entity: entity() },
             "send" => Input::Send {
@@ -302,6 +331,8 @@ fn state_to_json(state: &ConnectionState) -> Value {
             let reason = match reason {
                 StopReason::Closed => json!({"kind": "closed"}),
                 StopReason::Refused { status } => json!({"kind": "refused", "status": status}),
+                StopReason::Invalid { reason } => json!({"kind": "invalid", "reason": reason}),
+                StopReason::Failed { reason } => panic!("no machine says so: {reason}"),
                 StopReason::Disconnected { code, reason } => {
                     json!({"kind": "disconnected", "code": code, "reason": reason})
                 }
@@ -313,12 +344,18 @@ fn state_to_json(state: &ConnectionState) -> Value {
 
 fn error_to_json(error: &RequestError) -> Value {
     match error {
-        RequestError::Server(error) => json!({
-            "kind": "server",
-            "code": error.code_text,
-            "message": error.message,
-            "retryable": error.retryable,
-        }),
+        RequestError::Server(error) => {
+            let mut written = json!({
+                "kind": "server",
+                "code": error.code_text,
+                "message": error.message,
+                "retryable": error.retryable,
+            });
+            if !error.event_ids.is_empty() {
+                written["eventIds"] = json!(error.event_ids);
+            }
+            written
+        }
         RequestError::Gateway(error) => {
             let code = match error.kind {
                 GatewayErrorKind::Internal => "internal",

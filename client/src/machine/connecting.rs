@@ -86,6 +86,7 @@ impl Machine {
             stable_at: Some(now + self.rules.stable_after),
             renew_at: now + age,
             heard_at: now,
+            unanswered_since: None,
             pong_by: None,
         };
         let wanted = self.subscriptions.in_order();
@@ -99,6 +100,7 @@ impl Machine {
             link.role = Role::Current;
         }
         self.refusals = 0;
+        self.network_is_down = false;
     }
 
     /// The server refused a handshake.
@@ -114,6 +116,14 @@ impl Machine {
             self.stop(StopReason::Refused { status });
         } else {
             self.ended(now, socket);
+        }
+    }
+
+    /// Stops because no attempt can succeed.
+    pub(super) fn invalid(&mut self, socket: SocketId, reason: String) {
+        if self.link(socket).is_some() {
+            self.links.retain(|link| link.socket != socket);
+            self.stop(StopReason::Invalid { reason });
         }
     }
 
@@ -164,9 +174,14 @@ impl Machine {
             return;
         }
         let delay = (!self.network_is_down).then(|| self.delay());
-        self.reconnect_at = delay.map(|delay| now + delay);
+        self.reconnect_at = Some(now + delay.unwrap_or_else(|| self.offline_delay()));
         let attempt = self.retries + 1;
         self.announce(ConnectionState::Reconnecting { attempt, delay });
+    }
+
+    /// Returns the delay while the network is said to be down, which a wrong hint must not make endless.
+    fn offline_delay(&mut self) -> Duration {
+        share(self.rules.offline_retry, 1.0 - 0.5 * self.jitter())
     }
 
     fn delay(&mut self) -> Duration {
@@ -237,7 +252,7 @@ impl Machine {
     }
 
     pub(super) fn foreground(&mut self, now: Moment) {
-        if self.has_stopped() || self.network_is_down {
+        if self.has_stopped() {
             return;
         }
         if let Some(current) = self.link_with(Role::Current) {

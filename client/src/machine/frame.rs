@@ -35,7 +35,7 @@ impl Frame {
         let Ok(fields) = serde_json::from_str::<Fields<'_>>(&text) else {
             return Self::Nothing;
         };
-        let id = fields.text("id").and_then(|id| id.parse().ok());
+        let id = fields.text("id").as_deref().and_then(request_number);
         match (fields.text("type").as_deref(), id) {
             (None, _) => fields
                 .gateway_error()
@@ -57,12 +57,74 @@ impl Frame {
             },
             (Some(kind), _) => {
                 let kind = kind.to_owned();
-                let entity_id = fields
-                    .text("entityId")
-                    .and_then(|id| EntityId::new(id).ok());
+                let Ok(entity_id) = fields.text("entityId").map(EntityId::new).transpose() else {
+                    // There can be no subscription to that.
+                    return Self::Nothing;
+                };
                 let (event_id, time) = (fields.text("eventId"), fields.text("time"));
                 Self::Push(Push::new(text, kind, entity_id, event_id, time))
             }
+        }
+    }
+}
+
+/// Reads the number of a request as we wrote it; none if we never wrote it so.
+fn request_number(id: &str) -> Option<u64> {
+    let number: u64 = id.parse().ok()?;
+    (number.to_string() == id).then_some(number)
+}
+
+/// The results of a `subscribe` for its entities.
+pub(super) enum EntityResults {
+    /// The same for all.
+    Same(Option<RequestError>),
+    /// Those of a reply to several; what it does not hold has no reply.
+    Each(HashMap<String, Option<RequestError>>),
+}
+
+impl EntityResults {
+    /// Reads the results from the reply to a `subscribe` to one or to several.
+    pub(super) fn of(result: &Result<Reply, RequestError>, several: bool) -> Self {
+        match result {
+            Err(error) => Self::Same(Some(error.clone())),
+            Ok(_) if !several => Self::Same(None),
+            Ok(reply) => Self::Each(Self::read(reply.json()).unwrap_or_default()),
+        }
+    }
+
+    fn read(reply: &str) -> Option<HashMap<String, Option<RequestError>>> {
+        let reply: Fields<'_> = serde_json::from_str(reply).ok()?;
+        let entities: Fields<'_> = reply.value("entities")?;
+        let result = |(entity, _): (&Cow<'_, str>, _)| {
+            let result: Fields<'_> = entities.value(entity)?;
+            let error = match result.0.contains_key("error") {
+                true => Some(result.value::<Fields<'_>>("error")?.server_error()),
+                false => None,
+            };
+            Some((entity.clone().into_owned(), error))
+        };
+        Some(entities.0.iter().filter_map(result).collect())
+    }
+
+    /// Why an entity is not subscribed to; none if it is.
+    pub(super) fn error_of(&self, entity: &EntityId) -> Option<RequestError> {
+        match self {
+            Self::Same(error) => error.clone(),
+            Self::Each(results) => match results.get(entity.as_str()) {
+                Some(error) => error.clone(),
+                None => Some(RequestError::Unknown),
+            },
+        }
+    }
+
+    /// Returns true if the server does not know the connection any more.
+    pub(super) fn have_an_unknown_connection(&self) -> bool {
+        match self {
+            Self::Same(_) => false,
+            Self::Each(results) => results
+                .values()
+                .flatten()
+                .any(RequestError::is_unknown_connection),
         }
     }
 }
@@ -73,12 +135,26 @@ impl Frame {
 struct Fields<'a>(#[serde(borrow)] HashMap<Cow<'a, str>, &'a RawValue>);
 
 impl Fields<'_> {
-    fn text(&self, name: &str) -> Option<String> {
+    /// Reads a field; none if it is absent or of another kind.
+    fn value<'b, T: Deserialize<'b>>(&'b self, name: &str) -> Option<T> {
         serde_json::from_str(self.0.get(name)?.get()).ok()
     }
 
+    fn text(&self, name: &str) -> Option<String> {
+        self.value(name)
+    }
+
     fn flag(&self, name: &str) -> Option<bool> {
-        serde_json::from_str(self.0.get(name)?.get()).ok()
+        self.value(name)
+    }
+
+    /// Reads a list of texts; what is no text is none.
+    fn texts(&self, name: &str) -> Vec<Option<String>> {
+        let items: Vec<&RawValue> = self.value(name).unwrap_or_default();
+        let items = items.into_iter();
+        items
+            .map(|item| serde_json::from_str(item.get()).ok())
+            .collect()
     }
 
     fn server_error(&self) -> RequestError {
@@ -86,13 +162,14 @@ impl Fields<'_> {
             code_text: self.text("code").unwrap_or_default(),
             message: self.text("message").unwrap_or_default(),
             retryable: self.flag("retryable").unwrap_or(false),
+            event_ids: self.texts("eventIds"),
         })
     }
 
     fn gateway_error(&self) -> Option<RequestError> {
         let of_the_gateway = ["connectionId", "requestId"]
             .iter()
-            .any(|field| self.0.contains_key(*field));
+            .any(|field| self.text(field).is_some());
         let message = self.text("message").filter(|_| of_the_gateway)?;
         Some(RequestError::Gateway(GatewayError::new(message)))
     }

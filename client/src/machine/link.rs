@@ -28,8 +28,18 @@ pub(super) struct Link {
     pub(super) asked: HashMap<EntityId, Asked>,
     /// Entities to look at again.
     pub(super) to_settle: VecDeque<EntityId>,
-    /// Entities to ask for again.
-    pub(super) retries: BTreeMap<(Moment, EntityId), BackOff>,
+    /// Entities to ask for again, in the order in which they failed.
+    pub(super) retries: Vec<Retry>,
+    /// True once the server has demanded a `subscribe` for each entity.
+    pub(super) one_by_one: bool,
+}
+
+/// An entity to ask for again.
+#[derive(Debug)]
+pub(super) struct Retry {
+    pub(super) at: Moment,
+    pub(super) entity: EntityId,
+    pub(super) back_off: BackOff,
 }
 
 /// What a socket is for.
@@ -62,6 +72,8 @@ pub(super) struct Open {
     /// When its successor is to be made.
     pub(super) renew_at: Moment,
     pub(super) heard_at: Moment,
+    /// When the first request was sent of those since; none: there was none.
+    pub(super) unanswered_since: Option<Moment>,
     /// Until when a ping wants an answer.
     pub(super) pong_by: Option<Moment>,
 }
@@ -77,7 +89,8 @@ pub(super) struct UnderWay {
 #[derive(Debug)]
 pub(super) enum What {
     Send(Outgoing),
-    Subscribe(EntityId, BackOff),
+    /// To one entity or several, each with the delays it had so far.
+    Subscribe(Vec<(EntityId, BackOff)>),
     Unsubscribe(EntityId),
     Authenticate,
 }
@@ -106,7 +119,8 @@ impl Link {
             under_way: BTreeMap::new(),
             asked: HashMap::new(),
             to_settle: VecDeque::new(),
-            retries: BTreeMap::new(),
+            retries: Vec::new(),
+            one_by_one: false,
         }
     }
 
@@ -136,11 +150,12 @@ impl Link {
             && self.asked.values().all(|asked| *asked == Asked::Subscribed)
     }
 
-    /// Whether a message of the application's is under way on it, of those up to `number`.
-    pub(super) fn sends_up_to(&self, number: u64) -> bool {
+    /// Returns the first of the application's messages that are under way on it.
+    pub(super) fn oldest_send(&self) -> Option<u64> {
         self.under_way
-            .range(..=number)
-            .any(|(_, request)| matches!(request.what, What::Send(_)))
+            .iter()
+            .find(|(_, request)| matches!(request.what, What::Send(_)))
+            .map(|(number, _)| *number)
     }
 
     /// When the token is renewed that has `left` from now: `before` its end, but not before half of it.

@@ -19,9 +19,14 @@ mod timers;
 #[cfg(test)]
 mod behaviour;
 #[cfg(test)]
+mod flood;
+#[cfg(test)]
 mod random_walk;
 
-use std::mem;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+};
 
 pub(crate) use rules::Rules;
 pub(crate) use signals::{Body, Effect, Input, Moment, RequestNumber, Route, SocketId};
@@ -57,7 +62,8 @@ pub(crate) struct Machine {
     outbox_rests_until: Option<Moment>,
     throttling: BackOff,
     repeats: Repeats,
-    held: Vec<Held>,
+    /// By the socket they came on.
+    held: BTreeMap<SocketId, VecDeque<Held>>,
     /// Until when the client may close cleanly; none: it does not close.
     closing: Option<Moment>,
     effects: Vec<Effect>,
@@ -83,7 +89,7 @@ impl Machine {
             outbox: Outbox::default(),
             outbox_rests_until: None,
             throttling: BackOff::default(),
-            held: Vec::new(),
+            held: BTreeMap::new(),
             closing: None,
             effects: Vec::new(),
         }
@@ -116,8 +122,13 @@ impl Machine {
             Input::Opened { socket } => self.opened(now, socket),
             Input::Refused { socket, status } => self.refused(now, socket, status),
             Input::Failed { socket } | Input::Closed { socket } => self.ended(now, socket),
+            Input::Invalid { socket, reason } => self.invalid(socket, reason),
             Input::Received { socket, text } => self.received(now, socket, text),
-            Input::Subscribe { request, entity } => self.subscribe(request, &entity),
+            Input::Subscribe { subscribers } => {
+                for (request, entity) in subscribers {
+                    self.subscribe(request, &entity);
+                }
+            }
             Input::Unsubscribe { entity } => self.unsubscribe(&entity),
             Input::Send {
                 request,

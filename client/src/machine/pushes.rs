@@ -2,6 +2,7 @@
 
 use super::{
     Machine,
+    link::Link,
     signals::{Effect, Route, SocketId},
 };
 use crate::Push;
@@ -11,44 +12,54 @@ use crate::Push;
 #[derive(Debug)]
 pub(super) struct Held {
     push: Push,
-    socket: SocketId,
     /// The last request that was sent before it came.
     after: u64,
 }
 
 impl Machine {
     pub(super) fn pushed(&mut self, socket: SocketId, push: Push) {
-        let held = Held {
-            push,
-            socket,
-            after: self.requests,
-        };
-        if self.may_be_our_own(&held) {
-            self.held.push(held);
+        let after = self.requests;
+        let oldest = self.oldest_send_elsewhere(socket);
+        if push.kind() == "message" && oldest.is_some_and(|oldest| oldest <= after) {
+            let held = self.held.entry(socket).or_default();
+            held.push_back(Held { push, after });
         } else {
-            self.deliver(held.push);
+            self.deliver(push);
         }
     }
 
-    /// To the server, the two sockets of a renewal are two clients, so what is sent on one comes back on
-    /// the other.
-    fn may_be_our_own(&self, held: &Held) -> bool {
-        let mut others = self.links.iter().filter(|link| link.socket != held.socket);
-        held.push.kind() == "message" && others.any(|link| link.sends_up_to(held.after))
+    /// Returns the first message under way on other sockets than this one. To the server, the two
+    /// sockets of a renewal are two clients, so what is sent on one comes back on the other.
+    fn oldest_send_elsewhere(&self, socket: SocketId) -> Option<u64> {
+        let others = self.links.iter().filter(|link| link.socket != socket);
+        others.filter_map(Link::oldest_send).min()
     }
 
+    /// Looks at the first of each socket only: what came later waits for the same replies and more.
     pub(super) fn deliver_what_was_held(&mut self) {
-        for held in std::mem::take(&mut self.held) {
-            if self.may_be_our_own(&held) {
-                self.held.push(held);
-            } else {
-                self.deliver(held.push);
+        let sockets: Vec<_> = self.held.keys().copied().collect();
+        for socket in sockets {
+            let oldest = self.oldest_send_elsewhere(socket);
+            while let Some(push) = self.take_held(socket, oldest) {
+                self.deliver(push);
             }
         }
+        self.held.retain(|_, held| !held.is_empty());
+    }
+
+    /// Takes the first push that was held on a socket, unless it came after `oldest` was sent.
+    fn take_held(&mut self, socket: SocketId, oldest: Option<u64>) -> Option<Push> {
+        let held = self.held.get_mut(&socket)?;
+        let waits =
+            oldest.is_some_and(|oldest| held.front().is_some_and(|first| oldest <= first.after));
+        (!waits)
+            .then(|| held.pop_front())
+            .flatten()
+            .map(|held| held.push)
     }
 
     pub(super) fn deliver_all_held(&mut self) {
-        for held in std::mem::take(&mut self.held) {
+        for held in std::mem::take(&mut self.held).into_values().flatten() {
             self.deliver(held.push);
         }
     }

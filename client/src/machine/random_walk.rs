@@ -61,8 +61,31 @@ struct Socket {
 
 struct Request {
     action: String,
-    entity: Option<EntityId>,
+    entities: Vec<EntityId>,
     sent_at: Moment,
+}
+
+impl Request {
+    fn read(frame: &Value, sent_at: Moment) -> Self {
+        let one = frame["entityId"].as_str();
+        let several = frame["entities"].as_object().into_iter().flatten();
+        let names = one
+            .into_iter()
+            .chain(several.map(|(name, _)| name.as_str()));
+        Self {
+            action: frame["action"].as_str().expect("an action").to_owned(),
+            entities: names
+                .map(|name| EntityId::new(name).expect("an id"))
+                .collect(),
+            sent_at,
+        }
+    }
+
+    fn concerns_what(&self, other: &Self) -> bool {
+        self.entities
+            .iter()
+            .any(|entity| other.entities.contains(entity))
+    }
 }
 
 impl Socket {
@@ -175,22 +198,13 @@ impl Walk {
         let Some(id) = frame["id"].as_str() else {
             return assert_eq!(frame["action"], "ping");
         };
-        let entity = frame["entityId"]
-            .as_str()
-            .map(|entity| EntityId::new(entity).expect("an id"));
-        let others = socket.unanswered.values();
-        let about_the_same = others.filter(|other| entity.is_some() && other.entity == entity);
-        assert_eq!(
-            about_the_same.count(),
-            0,
-            "seed {seed}: two requests about {entity:?}"
+        let request = Request::read(&frame, self.now);
+        let mut others = socket.unanswered.values();
+        assert!(
+            !others.any(|other| request.concerns_what(other)),
+            "seed {seed}: two requests about one of {:?}",
+            request.entities
         );
-        let action = frame["action"].as_str().expect("an action").to_owned();
-        let request = Request {
-            action,
-            entity,
-            sent_at: self.now,
-        };
         socket
             .unanswered
             .insert(id.parse().expect("a number"), request);
@@ -266,11 +280,11 @@ impl Walk {
                 self.sockets.entry(socket).or_default().stage = Stage::Open;
                 self.take(Input::Opened { socket });
             }
-            Stage::Open => self.reply(socket, bad),
+            Stage::Open => self.reply(socket, badly_at_times, bad),
         }
     }
 
-    fn reply(&mut self, id: SocketId, bad: bool) {
+    fn reply(&mut self, id: SocketId, badly: bool, bad: bool) {
         let socket = self.sockets.entry(id).or_default();
         socket.forget_what_is_late(self.now);
         let Some(number) = self
@@ -279,24 +293,41 @@ impl Walk {
         else {
             return;
         };
-        let Request { action, entity, .. } =
-            socket.unanswered.remove(&number).expect("it was there");
+        let request = socket.unanswered.remove(&number).expect("it was there");
+        let Request {
+            action, entities, ..
+        } = request;
         let frame = if bad && action != "unsubscribe" {
             let codes = [
                 ("throttled", true),
                 ("internal", true),
                 ("forbidden", false),
+                ("bad_request", false),
+                ("unknown_connection", false),
             ];
             let (code, retryable) = self.random.choice(codes).expect("one of them");
             json!({"type": "error", "id": number.to_string(), "code": code, "message": "no", "retryable": retryable})
         } else {
-            if let Some(entity) = entity {
+            let mut results = json!({});
+            let several = entities.len() > 1;
+            for entity in entities {
+                // Of several, some may be refused, or have no result.
+                let result = match self.random.u8(0..6) {
+                    0 if several && badly => {
+                        json!({"error": {"code": "forbidden", "message": "no"}})
+                    }
+                    1 if several && badly => json!(null),
+                    _ => json!({}),
+                };
+                let stored = result == json!({});
+                results[entity.as_str()] = result;
                 match action.as_str() {
-                    "subscribe" => drop(socket.subscribed.insert(entity)),
+                    "subscribe" if stored => drop(socket.subscribed.insert(entity)),
+                    "subscribe" => {}
                     _ => drop(socket.subscribed.remove(&entity)),
                 }
             }
-            json!({"type": "ack", "action": action, "id": number.to_string()})
+            json!({"type": "ack", "action": action, "id": number.to_string(), "entities": results})
         };
         self.take(Input::Received {
             socket: id,
@@ -323,10 +354,13 @@ impl Walk {
     }
 
     fn subscribe(&mut self) {
-        let entity = self.any_entity();
-        *self.subscribers.entry(entity.clone()).or_default() += 1;
-        let request = self.wait(Some(entity.clone()));
-        self.take(Input::Subscribe { request, entity });
+        let mut subscribers = Vec::new();
+        for _ in 0..self.random.u8(1..4) {
+            let entity = self.any_entity();
+            *self.subscribers.entry(entity.clone()).or_default() += 1;
+            subscribers.push((self.wait(Some(entity.clone())), entity));
+        }
+        self.take(Input::Subscribe { subscribers });
     }
 
     fn unsubscribe(&mut self) {
@@ -412,7 +446,9 @@ impl Walk {
                 .sockets
                 .values()
                 .all(|socket| socket.stage == Stage::Open && socket.unanswered.is_empty());
-            if quiet && self.sockets.len() == 1 && self.state == Some(ConnectionState::Open) {
+            // The outbox may rest with messages in it.
+            let quiet = quiet && self.waiting.is_empty() && self.sockets.len() == 1;
+            if quiet && self.state == Some(ConnectionState::Open) {
                 return;
             }
         }

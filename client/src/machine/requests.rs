@@ -68,8 +68,8 @@ impl Machine {
             return false;
         }
         let socket = link.socket;
-        if let Some(entity) = link.to_settle.pop_front() {
-            self.settle_entity(now, socket, entity);
+        if !link.to_settle.is_empty() {
+            self.settle_entities(now, socket);
             return true;
         }
         if link.role != Role::Current || self.outbox_rests_until.is_some() {
@@ -89,6 +89,9 @@ impl Machine {
         let give_up_at = now + self.rules.reply_within;
         if let Some(link) = self.link(socket) {
             link.under_way.insert(id, UnderWay { what, give_up_at });
+            if let Some(open) = link.open_mut() {
+                open.unanswered_since.get_or_insert(now);
+            }
             let text = body.with_id(id);
             self.effects.push(Effect::Send { socket, text });
         }
@@ -100,12 +103,14 @@ impl Machine {
         };
         let awaited_pong = link.open_mut().is_some_and(|open| {
             open.heard_at = now;
+            open.unanswered_since = None;
             open.pong_by.take().is_some()
         });
         match Frame::read(text) {
             Frame::Reply { id, result } => self.answered(now, socket, id, result),
-            Frame::Unaddressed(error) if !awaited_pong => {
-                self.answered_the_only(now, socket, error)
+            Frame::Unaddressed(error) => {
+                let id = self.the_only_request(socket).filter(|_| !awaited_pong);
+                self.failed(now, socket, id, error);
             }
             Frame::Push(push) => self.pushed(socket, push),
             Frame::Disconnect {
@@ -114,18 +119,41 @@ impl Machine {
             Frame::Disconnect { code, reason, .. } => {
                 self.stop(StopReason::Disconnected { code, reason });
             }
-            Frame::Unaddressed(_) | Frame::Nothing => {}
+            Frame::Nothing => {}
         }
     }
 
-    /// An error without an `id` is about the only request under way, if there is only one.
-    fn answered_the_only(&mut self, now: Moment, socket: SocketId, error: RequestError) {
-        let Some(link) = self.link(socket) else {
-            return;
-        };
-        if let (1, Some((&id, _))) = (link.under_way.len(), link.under_way.first_key_value()) {
-            self.answered(now, socket, id, Err(error));
+    /// Returns the only request under way, which is the one that an error without an `id` is about.
+    fn the_only_request(&mut self, socket: SocketId) -> Option<u64> {
+        let under_way = &self.link(socket)?.under_way;
+        let (id, _) = under_way.first_key_value()?;
+        (under_way.len() == 1).then_some(*id)
+    }
+
+    /// A request failed, or some request that the frame does not name.
+    fn failed(&mut self, now: Moment, socket: SocketId, id: Option<u64>, error: RequestError) {
+        if let RequestError::Server(error) = &error {
+            for event_id in error.event_ids.iter().flatten() {
+                self.repeats.is_new(event_id);
+            }
         }
+        if error.is_unknown_connection() {
+            self.lost_by_the_server(now, socket, id);
+        } else if let Some(id) = id {
+            self.conclude(now, socket, id, Err(error));
+        }
+    }
+
+    /// The server does not know the connection any more, so it did not carry out the request.
+    fn lost_by_the_server(&mut self, now: Moment, socket: SocketId, id: Option<u64>) {
+        let link = self.link(socket);
+        let request = link
+            .zip(id)
+            .and_then(|(link, id)| link.under_way.remove(&id));
+        if let Some(What::Send(outgoing)) = request.map(|request| request.what) {
+            self.outbox.put_back(outgoing);
+        }
+        self.break_off(now, socket);
     }
 
     fn answered(
@@ -135,11 +163,24 @@ impl Machine {
         id: u64,
         result: Result<Reply, RequestError>,
     ) {
-        if let Ok(reply) = &result {
-            for event_id in reply.event_ids() {
-                self.repeats.is_new(&event_id);
+        match result {
+            Ok(reply) => {
+                for event_id in reply.event_ids() {
+                    self.repeats.is_new(&event_id);
+                }
+                self.conclude(now, socket, id, Ok(reply));
             }
+            Err(error) => self.failed(now, socket, Some(id), error),
         }
+    }
+
+    fn conclude(
+        &mut self,
+        now: Moment,
+        socket: SocketId,
+        id: u64,
+        result: Result<Reply, RequestError>,
+    ) {
         let request = self
             .link(socket)
             .and_then(|link| link.under_way.remove(&id));
@@ -148,9 +189,7 @@ impl Machine {
         };
         match request.what {
             What::Send(outgoing) => self.send_answered(now, outgoing, result),
-            What::Subscribe(entity, back_off) => {
-                self.subscribe_answered(now, socket, entity, back_off, result.err());
-            }
+            What::Subscribe(entities) => self.subscribe_answered(now, socket, entities, &result),
             What::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
             What::Authenticate => self.authenticate_answered(now, socket, result.err()),
         }
@@ -220,9 +259,8 @@ impl Machine {
             }
             match oldest.remove().what {
                 What::Send(outgoing) => self.give_back(outgoing),
-                What::Subscribe(entity, back_off) => {
-                    let error = Some(RequestError::Unknown);
-                    self.subscribe_answered(now, socket, entity, back_off, error);
+                What::Subscribe(entities) => {
+                    self.subscribe_answered(now, socket, entities, &Err(RequestError::Unknown));
                 }
                 What::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
                 What::Authenticate => self.authenticate_later(now, socket),

@@ -64,14 +64,15 @@ pub(crate) enum Input {
     },
     /// The server could not be reached.
     Failed { socket: SocketId },
+    /// No attempt can succeed, because of the token.
+    Invalid { socket: SocketId, reason: String },
     /// A text message arrived.
     Received { socket: SocketId, text: String },
     /// The socket ended, for whatever reason.
     Closed { socket: SocketId },
-    /// One more subscriber of an entity.
+    /// More subscribers, all that came together.
     Subscribe {
-        request: RequestNumber,
-        entity: EntityId,
+        subscribers: Vec<(RequestNumber, EntityId)>,
     },
     /// One subscriber less.
     Unsubscribe { entity: EntityId },
@@ -86,7 +87,7 @@ pub(crate) enum Input {
     NetworkUp,
     /// A hint that there is none.
     NetworkDown,
-    /// A hint that somebody looks at the application.
+    /// A hint that the application is looked at, or that the computer was asleep.
     Foreground,
     /// The application closes the client.
     Close { within: Duration },

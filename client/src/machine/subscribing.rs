@@ -1,14 +1,19 @@
 //! What the application is subscribed to, brought to every connection.
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, protocol::SUBSCRIBE_LIMIT, store::ENTITIES_AT_ONCE};
+use serde_json::json;
 
 use super::{
     Machine,
     back_off::BackOff,
-    link::{Asked, Role, What},
+    frame::EntityResults,
+    link::{Asked, Link, Retry, Role, What},
     signals::{Body, Effect, Moment, RequestNumber, SocketId},
 };
-use crate::RequestError;
+use crate::{Reply, RequestError};
+
+/// The most bytes of a `subscribe` beside its entities.
+const FRAME_WITHOUT_ENTITIES: usize = 64;
 
 impl Machine {
     pub(super) fn subscribe(&mut self, request: RequestNumber, entity: &EntityId) {
@@ -37,35 +42,59 @@ impl Machine {
         }
     }
 
-    /// Asks for what is wanted of an entity, unless it is on its way.
-    pub(super) fn settle_entity(&mut self, now: Moment, socket: SocketId, entity: EntityId) {
-        let wanted = self.subscriptions.wants(&entity);
-        let Some(link) = self.link(socket) else {
-            return;
-        };
-        match (wanted, link.asked.get(&entity).copied()) {
-            (true, None) => self.ask_for(now, socket, entity, BackOff::default()),
-            (true, Some(Asked::Retrying(back_off))) => self.ask_for(now, socket, entity, back_off),
-            (false, Some(Asked::Subscribed | Asked::WaitingToRetry | Asked::Retrying(_))) => {
-                link.retries.retain(|(_, waiting), _| *waiting != entity);
-                self.give_up(now, socket, entity);
+    /// Sends the next request about entities, if one is needed: a `subscribe` to as many as fit, or an
+    /// `unsubscribe`.
+    pub(super) fn settle_entities(&mut self, now: Moment, socket: SocketId) {
+        let mut batch = Batch::default();
+        while let Some((entity, need)) = self.next_to_settle(socket) {
+            let one_by_one = self.link(socket).is_none_or(|link| link.one_by_one);
+            match need {
+                Need::Nothing => {}
+                Need::Subscribe(back_off) if batch.has_room_for(&entity, one_by_one) => {
+                    self.note_asked(socket, &entity, Asked::Subscribing);
+                    batch.add(entity, back_off);
+                }
+                Need::Unsubscribe if batch.is_empty() => return self.give_up(now, socket, entity),
+                Need::Subscribe(_) | Need::Unsubscribe => {
+                    if let Some(link) = self.link(socket) {
+                        link.to_settle.push_front(entity);
+                    }
+                    break;
+                }
             }
-            _ => {}
+        }
+        if !batch.is_empty() {
+            let body = batch.body();
+            self.send_request(now, socket, &body, What::Subscribe(batch.entities));
         }
     }
 
-    fn ask_for(&mut self, now: Moment, socket: SocketId, entity: EntityId, back_off: BackOff) {
+    fn next_to_settle(&mut self, socket: SocketId) -> Option<(EntityId, Need)> {
+        let link = self.link(socket)?;
+        let entity = link.to_settle.pop_front()?;
+        let asked = link.asked.get(&entity).copied();
+        let need = match (self.subscriptions.wants(&entity), asked) {
+            (true, None) => Need::Subscribe(BackOff::default()),
+            (true, Some(Asked::Retrying(back_off))) => Need::Subscribe(back_off),
+            (false, Some(Asked::Subscribed | Asked::WaitingToRetry | Asked::Retrying(_))) => {
+                Need::Unsubscribe
+            }
+            _ => Need::Nothing,
+        };
+        Some((entity, need))
+    }
+
+    fn note_asked(&mut self, socket: SocketId, entity: &EntityId, asked: Asked) {
         if let Some(link) = self.link(socket) {
-            link.asked.insert(entity.clone(), Asked::Subscribing);
+            link.asked.insert(entity.clone(), asked);
         }
-        let body = request_about("subscribe", &entity);
-        self.send_request(now, socket, &body, What::Subscribe(entity, back_off));
     }
 
     fn give_up(&mut self, now: Moment, socket: SocketId, entity: EntityId) {
         if let Some(link) = self.link(socket) {
-            link.asked.insert(entity.clone(), Asked::Unsubscribing);
+            link.retries.retain(|retry| retry.entity != entity);
         }
+        self.note_asked(socket, &entity, Asked::Unsubscribing);
         let body = request_about("unsubscribe", &entity);
         self.send_request(now, socket, &body, What::Unsubscribe(entity));
     }
@@ -74,8 +103,31 @@ impl Machine {
         &mut self,
         now: Moment,
         socket: SocketId,
+        entities: Vec<(EntityId, BackOff)>,
+        result: &Result<Reply, RequestError>,
+    ) {
+        let several = entities.len() > 1;
+        if several && result.as_ref().is_err_and(RequestError::is_bad_request) {
+            return self.ask_one_by_one(socket, entities);
+        }
+        let results = EntityResults::of(result, several);
+        if results.have_an_unknown_connection() {
+            return self.break_off(now, socket);
+        }
+        // One for all, so that those that failed together are asked for together.
+        let jitter = self.jitter();
+        for (entity, back_off) in entities {
+            let error = results.error_of(&entity);
+            self.entity_answered(now, socket, entity, (back_off, jitter), error);
+        }
+    }
+
+    fn entity_answered(
+        &mut self,
+        now: Moment,
+        socket: SocketId,
         entity: EntityId,
-        back_off: BackOff,
+        delay: (BackOff, f64),
         error: Option<RequestError>,
     ) {
         let takes_requests = self.link(socket).is_some_and(|link| link.takes_requests());
@@ -87,9 +139,22 @@ impl Machine {
                 self.resolve_subscribers(&entity);
             }
             Some(error) if self.is_worth_another_try(&entity, &error) => {
-                self.ask_later(now, socket, entity, back_off);
+                self.ask_later(now, socket, entity, delay);
             }
             Some(error) => self.subscription_failed(socket, &entity, error),
+        }
+    }
+
+    /// The server does not know a `subscribe` to several, or one of the entities is not valid: whichever
+    /// it is, a request for each tells.
+    fn ask_one_by_one(&mut self, socket: SocketId, entities: Vec<(EntityId, BackOff)>) {
+        let Some(link) = self.link(socket).filter(|link| link.takes_requests()) else {
+            return;
+        };
+        link.one_by_one = true;
+        for (entity, back_off) in entities.into_iter().rev() {
+            link.asked.insert(entity.clone(), Asked::Retrying(back_off));
+            link.to_settle.push_front(entity);
         }
     }
 
@@ -111,13 +176,16 @@ impl Machine {
         now: Moment,
         socket: SocketId,
         entity: EntityId,
-        mut back_off: BackOff,
+        (mut back_off, jitter): (BackOff, f64),
     ) {
-        let jitter = self.jitter();
-        let retry_at = now + back_off.next(&self.rules, jitter);
+        let at = now + back_off.next(&self.rules, jitter);
         self.note(socket, &entity, Some(Asked::WaitingToRetry));
         if let Some(link) = self.link(socket) {
-            link.retries.insert((retry_at, entity), back_off);
+            link.retries.push(Retry {
+                at,
+                entity,
+                back_off,
+            });
         }
     }
 
@@ -125,13 +193,15 @@ impl Machine {
         let Some(link) = self.link(socket) else {
             return;
         };
-        while let Some(first) = link.retries.first_entry() {
-            if first.key().0 > now {
-                return;
-            }
-            let ((_, entity), back_off) = first.remove_entry();
-            link.asked.insert(entity.clone(), Asked::Retrying(back_off));
-            link.to_settle.push_back(entity);
+        let Link {
+            retries,
+            asked,
+            to_settle,
+            ..
+        } = link;
+        for due in retries.extract_if(.., |retry| retry.at <= now) {
+            asked.insert(due.entity.clone(), Asked::Retrying(due.back_off));
+            to_settle.push_back(due.entity);
         }
     }
 
@@ -173,7 +243,56 @@ impl Machine {
     }
 }
 
+/// The request that an entity needs.
+enum Need {
+    Nothing,
+    Subscribe(BackOff),
+    Unsubscribe,
+}
+
+/// The entities of one `subscribe`.
+#[derive(Default)]
+struct Batch {
+    entities: Vec<(EntityId, BackOff)>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.entities.is_empty()
+    }
+
+    fn has_room_for(&self, entity: &EntityId, one_by_one: bool) -> bool {
+        let bytes = FRAME_WITHOUT_ENTITIES + self.bytes + bytes_of(entity);
+        let fits = self.entities.len() < ENTITIES_AT_ONCE && bytes <= SUBSCRIBE_LIMIT;
+        self.is_empty() || fits && !one_by_one
+    }
+
+    fn add(&mut self, entity: EntityId, back_off: BackOff) {
+        self.bytes += bytes_of(&entity);
+        self.entities.push((entity, back_off));
+    }
+
+    /// The form for one is what every server knows.
+    fn body(&self) -> Body {
+        if let [(entity, _)] = self.entities.as_slice() {
+            return request_about("subscribe", entity);
+        }
+        let names = self
+            .entities
+            .iter()
+            .map(|(entity, _)| entity.as_str().to_owned());
+        let entities: serde_json::Map<_, _> = names.map(|name| (name, json!({}))).collect();
+        Body::new(json!({"action": "subscribe", "entities": entities}).to_string())
+    }
+}
+
+/// The bytes of `"entity":{},` in a frame.
+fn bytes_of(entity: &EntityId) -> usize {
+    json!(entity).to_string().len() + ":{},".len()
+}
+
 fn request_about(action: &str, entity: &EntityId) -> Body {
-    let frame = serde_json::json!({"action": action, "entityId": entity});
+    let frame = json!({"action": action, "entityId": entity});
     Body::new(frame.to_string())
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Machine,
-    link::{Link, Role, Stage},
+    link::{Link, Open, Role, Stage},
     signals::{Effect, Moment, SocketId},
 };
 
@@ -62,9 +62,16 @@ impl Machine {
         let renewable = current
             && self.closing.is_none()
             && self.links.iter().all(|link| link.role != Role::Next);
-        let silent = |open: &super::link::Open| match open.pong_by {
-            Some(by) => (by, Timer::PongMissing(socket)),
-            None => (open.heard_at + self.rules.ping_after, Timer::Ping(socket)),
+        let lingers = matches!(link.role, Role::Lingering { .. });
+        let silent = |open: &Open| {
+            let silent_since = current.then_some(open.heard_at + self.rules.ping_after);
+            let unanswered_since = open.unanswered_since;
+            let unanswered = unanswered_since.map(|since| since + self.rules.unanswered_after);
+            let ping = silent_since.into_iter().chain(unanswered).min();
+            match open.pong_by {
+                Some(by) => Some((by, Timer::PongMissing(socket))),
+                None => ping.map(|at| (at, Timer::Ping(socket))),
+            }
         };
         [
             match link.stage {
@@ -75,7 +82,7 @@ impl Machine {
             },
             open.and_then(|open| open.stable_at)
                 .map(|at| (at, Timer::Stable(socket))),
-            open.filter(|_| current).map(silent),
+            open.filter(|_| !lingers).and_then(silent),
             link.authenticate_at
                 .filter(|_| current)
                 .map(|at| (at, Timer::Authenticate(socket))),
@@ -92,9 +99,9 @@ impl Machine {
                 .next()
                 .map(|oldest| (oldest.give_up_at, Timer::ReplyMissing(socket))),
             link.retries
-                .keys()
-                .next()
-                .map(|(at, _)| (*at, Timer::RetrySubscriptions(socket))),
+                .iter()
+                .map(|retry| (retry.at, Timer::RetrySubscriptions(socket)))
+                .min_by_key(|(at, _)| *at),
         ]
         .into_iter()
         .flatten()

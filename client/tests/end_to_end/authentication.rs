@@ -131,3 +131,24 @@ async fn a_client_says_why_it_is_not_connected() {
     }
     stack.stop().await;
 }
+
+#[tokio::test]
+async fn subscribers_that_come_together_have_results_of_their_own() {
+    let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
+    let options = stack.tokens("alice", json!({"order:*": ["subscribe"]}), 3600);
+    let client = connect(stack.web_socket(), options).await;
+    let (order, room, other) = tokio::join!(
+        client.subscribe(entity("order:1")),
+        client.subscribe(entity("room:1")),
+        client.subscribe(entity("order:2")),
+    );
+    let Err(RequestError::Server(error)) = room else {
+        panic!("not refused");
+    };
+    assert_eq!(error.code(), Some(ErrorCode::Forbidden));
+    let mut order = order.expect("a subscription");
+    assert!(other.is_ok());
+    stack.update("order:1", 1).await;
+    assert!(in_time("a push came", order.recv()).await.is_ok());
+    stack.stop().await;
+}

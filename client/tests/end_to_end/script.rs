@@ -6,7 +6,8 @@ use std::{
 };
 
 use herald_client::{
-    Client, ConnectError, ConnectionState, Message, Options, RequestError, StopReason, Token,
+    AttemptError, Client, ConnectError, ConnectionState, Message, Options, RequestError,
+    StopReason, SubscriptionError, Token,
 };
 use serde_json::json;
 
@@ -146,4 +147,105 @@ async fn what_was_under_way_when_the_socket_broke_is_unknown() {
     assert_eq!(served.acknowledge().await["message"], "again");
     assert_eq!(once.await, Err(RequestError::Unknown));
     assert!(in_time("the reply came", again).await.is_ok());
+}
+
+#[tokio::test]
+async fn token_callback_that_panics_is_an_attempt_that_failed() {
+    let server = ScriptedServer::start().await;
+    let asked = AtomicUsize::new(0);
+    let callback = move || {
+        let number = asked.fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(number > 1, "panics before there is a future");
+        async move {
+            assert!(number > 2, "panics in the future");
+            Ok::<_, std::io::Error>(format!("t{number}"))
+        }
+    };
+    let options = Options::new()
+        .token(callback)
+        .back_off(Duration::from_millis(1), Duration::from_millis(10));
+    let client = Client::start(&server.web_socket(), options).expect("an address");
+    let served = server.accept().await;
+    assert_eq!(served.authorization.as_deref(), Some("Bearer t3"));
+    let reason = "the token callback panicked: panics in the future".to_owned();
+    assert_eq!(client.last_failure(), Some(AttemptError::NoToken(reason)));
+}
+
+#[tokio::test]
+async fn token_that_no_header_can_carry_stops_the_client() {
+    let server = ScriptedServer::start().await;
+    let spaced = || async { Ok::<_, std::io::Error>("not a token") };
+    let options = Options::new().token(spaced);
+    let connected = Client::connect(&server.web_socket(), options).await;
+    let Err(ConnectError::Stopped(StopReason::Invalid { reason })) = connected else {
+        panic!("{connected:?}");
+    };
+    assert!(reason.contains("no header can carry"), "{reason}");
+}
+
+#[tokio::test]
+async fn connection_that_the_server_does_not_know_is_replaced_and_the_message_sent_again() {
+    let server = ScriptedServer::start().await;
+    let client = Client::start(&server.web_socket(), counted_tokens()).expect("an address");
+    let mut served = server.accept().await;
+    let (order, _) = tokio::join!(client.subscribe(entity("order-1")), served.acknowledge());
+    let sent = client.send(Message::echo("hello"));
+    let request = served.frame().await.expect("a request");
+    let code = "unknown_connection";
+    served.send(json!({"type": "error", "action": "sendMessage", "id": request["id"], "code": code, "message": "connect again", "retryable": false})).await;
+    assert_eq!(served.frame().await, None);
+    let mut served = server.accept().await;
+    assert_eq!(served.acknowledge().await["entityId"], "order-1");
+    assert_eq!(served.acknowledge().await["message"], "hello");
+    assert!(in_time("the reply came", sent).await.is_ok());
+    assert!(order.is_ok());
+}
+
+#[tokio::test]
+async fn hundred_subscriptions_take_one_frame_and_so_does_their_reconnect() {
+    let server = ScriptedServer::start().await;
+    let client = Client::start(&server.web_socket(), counted_tokens()).expect("an address");
+    let mut served = server.accept().await;
+    let entities = (0..100).map(|number| client.subscribe(entity(format!("entity-{number}"))));
+    let subscribed = futures_util::future::try_join_all(entities);
+    let (subscribed, first) = tokio::join!(subscribed, served.acknowledge());
+    let _subscriptions = subscribed.expect("acknowledged");
+    drop(served);
+    let mut served = server.accept().await;
+    let again = served.acknowledge().await;
+    for request in [first, again] {
+        let count = request["entities"].as_object().map(|all| all.len());
+        assert_eq!(count, Some(100));
+    }
+    let mut states = client.states();
+    let open = states.wait_for(|state| *state == ConnectionState::Open);
+    in_time("the client was open again", open)
+        .await
+        .expect("a client");
+}
+
+#[tokio::test]
+async fn messages_that_were_partly_sent_are_told_apart() {
+    let server = ScriptedServer::start().await;
+    let client = Client::start(&server.web_socket(), Options::new()).expect("an address");
+    let mut served = server.accept().await;
+    let sent = client.send(Message::echo("several"));
+    let request = served.frame().await.expect("a request");
+    served.send(json!({"type": "error", "action": "sendMessage", "id": request["id"], "code": "partly_sent", "message": "1 of 2", "retryable": false, "eventIds": ["e-1", null]})).await;
+    let Err(RequestError::Server(error)) = in_time("the reply came", sent).await else {
+        panic!("not refused");
+    };
+    assert_eq!(error.event_ids, [Some("e-1".to_owned()), None]);
+}
+
+#[tokio::test]
+async fn reader_of_a_client_that_has_stopped_is_told_so() {
+    let server = ScriptedServer::start().await;
+    let client = Client::start(&server.web_socket(), Options::new()).expect("an address");
+    let mut before = client.notifications();
+    client.close(Duration::ZERO).await;
+    let mut after = client.broadcasts();
+    let ended = Err(SubscriptionError::Ended(RequestError::Stopped));
+    assert_eq!(in_time("the reader ended", before.recv()).await, ended);
+    assert_eq!(in_time("the reader ended", after.recv()).await, ended);
 }

@@ -110,6 +110,10 @@ impl Served {
         if let Some(entity) = request.get("entityId") {
             reply["entityId"] = entity.clone();
         }
+        if let Some(entities) = request.get("entities") {
+            // Each is an empty object, as the result of a subscription that is stored.
+            reply["entities"] = entities.clone();
+        }
         self.send(reply).await;
         request
     }

@@ -1,11 +1,12 @@
 //! The client over TLS.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use herald_client::{
-    Client, ConnectionState, Message, Options,
+    Client, ConnectionState, Message, Options, StopReason,
     rustls::{
-        ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::PrivateKeyDer,
+        ClientConfig, KeyLog, RootCertStore, ServerConfig, crypto::aws_lc_rs,
+        pki_types::PrivateKeyDer,
     },
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -17,32 +18,12 @@ use crate::harness::{TestStack, connect, in_time};
 #[tokio::test]
 async fn a_client_speaks_tls_with_whom_it_trusts_and_nobody_else() {
     let stack = TestStack::start().await;
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
-    let server = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .expect("a key that fits");
+    let (acceptor, trusting) = acceptor_and_trusting_config();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     let mut tasks = JoinSet::new();
-    tasks.spawn(serve(
-        listener,
-        TlsAcceptor::from(Arc::new(server)),
-        stack.address(),
-    ));
+    tasks.spawn(serve(listener, acceptor, stack.address()));
 
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).expect("a certificate");
-    let trusting = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let address = format!("wss://localhost:{port}/dev");
     let client = connect(&address, Options::new().tls(Arc::new(trusting))).await;
     assert!(
@@ -63,6 +44,57 @@ async fn a_client_speaks_tls_with_whom_it_trusts_and_nobody_else() {
         "{failed:?}"
     );
     stack.stop().await;
+}
+
+/// Panics in the handshake.
+#[derive(Debug)]
+struct Panicking;
+
+impl KeyLog for Panicking {
+    fn log(&self, _: &str, _: &[u8], _: &[u8]) {
+        panic!("a fault of the application's");
+    }
+}
+
+#[tokio::test]
+async fn code_of_the_application_that_panics_in_a_handshake_ends_the_attempt_only() {
+    let (acceptor, mut config) = acceptor_and_trusting_config();
+    config.key_log = Arc::new(Panicking);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let options = Options::new()
+        .tls(Arc::new(config))
+        .back_off(Duration::from_millis(1), Duration::from_millis(10));
+    let address = format!("wss://localhost:{port}/dev");
+    let client = Client::start(&address, options).expect("an address");
+    for _ in 0..2 {
+        let accepted = in_time("the client came", listener.accept()).await;
+        let (stream, _) = accepted.expect("a client");
+        assert!(acceptor.accept(stream).await.is_err());
+    }
+    client.close(Duration::ZERO).await;
+    assert_eq!(client.state(), ConnectionState::Stopped(StopReason::Closed));
+}
+
+fn acceptor_and_trusting_config() -> (TlsAcceptor, ClientConfig) {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let server = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .expect("a key that fits");
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).expect("a certificate");
+    let trusting = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (TlsAcceptor::from(Arc::new(server)), trusting)
 }
 
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor, server: SocketAddr) {

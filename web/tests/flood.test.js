@@ -1,0 +1,44 @@
+// Floods of pushes, so many that work which grew with their square would not end.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { ClientMachine } from '../herald-client.js';
+
+const MESSAGES = 200_000;
+
+/** A machine in the middle of a renewal: socket 1 is in use, socket 2 is open, and a message is under way on 2. */
+function duringRenewal() {
+  const machine = new ClientMachine({ renewAfter: 1000, replyWithin: 1e9, unansweredAfter: 1e9, repeatWindow: 1e6 });
+  machine.handle(0, { kind: 'connect' });
+  machine.handle(0, { kind: 'opened', socket: 1 });
+  machine.handle(1000, { kind: 'time' });
+  machine.handle(1000, { kind: 'opened', socket: 2 });
+  machine.handle(1000, { kind: 'send', request: 1, frame: { action: 'sendMessage', message: 1, broadcast: true } });
+  return machine;
+}
+
+function flood(machine) {
+  for (let number = 0; number < MESSAGES; number += 1) {
+    const text = JSON.stringify({ type: 'message', message: number, eventId: `e${number}` });
+    assert.deepEqual(machine.handle(1001, { kind: 'received', socket: 1, text }), []);
+  }
+}
+
+const delivered = (effects) => effects.filter(({ kind }) => kind === 'deliver').map(({ frame }) => frame.message);
+
+test('messages that are held during a renewal are delivered in order after the reply, but for the own', () => {
+  const machine = duringRenewal();
+  flood(machine);
+  const text = JSON.stringify({ type: 'ack', id: '1', eventId: 'e7' });
+  const messages = delivered(machine.handle(1002, { kind: 'received', socket: 2, text }));
+  assert.equal(messages.length, MESSAGES - 1);
+  assert.deepEqual(messages.slice(5, 9), [5, 6, 8, 9]);
+});
+
+test('messages that are held when the client closes are delivered', () => {
+  const machine = duringRenewal();
+  flood(machine);
+  const messages = delivered(machine.handle(1002, { kind: 'close', within: 0 }));
+  assert.equal(messages.length, MESSAGES);
+});

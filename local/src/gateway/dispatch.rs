@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::{
@@ -17,11 +18,17 @@ const DEFAULT: &str = "$default";
 
 impl Gateway {
     /// Dispatches a message in a task of its own: messages of one connection run side by side, and
-    /// their replies may come in another order.
-    pub(super) fn dispatch(self: &Arc<Self>, connection: &Arc<Connection>, text: String) {
+    /// their replies may come in another order. `room` is held until the message is done with.
+    pub(super) fn dispatch(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        text: String,
+        room: Option<OwnedSemaphorePermit>,
+    ) {
         let gateway = self.clone();
         let connection = connection.clone();
         tokio::spawn(async move {
+            let _room = room;
             let received_at = Instant::now();
             let route = gateway.select(&text);
             let span = tracing::info_span!(

@@ -8,6 +8,7 @@ mod authorizer;
 mod connections;
 mod context;
 mod dispatch;
+mod ending;
 mod event;
 mod faults;
 mod frames;
@@ -35,6 +36,7 @@ pub use http::respond;
 
 use crate::{activity::Activity, lambda::Invoke, template::WebSocketApi};
 use connections::Connections;
+use ending::Ending;
 use faults::Troubles;
 use route_selection::RouteSelection;
 use throttle::TokenBucket;
@@ -138,7 +140,7 @@ impl Gateway {
     pub fn close(&self, connection_id: &str) -> bool {
         let connection = self.connections.remove(connection_id);
         if let Some(connection) = &connection {
-            connection.delete();
+            connection.end(Ending::Deleted);
         }
         connection.is_some()
     }

@@ -7,5 +7,6 @@ mod events;
 pub mod harness;
 mod management;
 mod messages;
+mod not_reading;
 mod sizes;
 mod timers;

@@ -6,10 +6,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::{
-    Gateway,
-    connections::Connection,
-    frames::GatewayError,
-    integration::{Integrated, ProxyResult},
+    Gateway, connections::Connection, frames::GatewayError, integration::Integrated,
+    proxy_result::ProxyResult,
 };
 use crate::{activity::Happening, template::Route};
 
@@ -61,7 +59,8 @@ impl Gateway {
             .or_else(|| self.route(DEFAULT))
     }
 
-    /// What goes back to the client: the body of a two-way route's function, or the gateway's error.
+    /// What goes back to the client: the body of a two-way route's function, whatever the status
+    /// says, or the gateway's error.
     async fn reply(
         &self,
         route: Option<&Route>,
@@ -74,7 +73,15 @@ impl Gateway {
             None => GatewayError::Forbidden,
             Some(_) if !self.admits() => GatewayError::TooManyRequests,
             Some(route) => match self.integrate(route, &event).await {
-                Integrated::Returned(result) => return two_way_body(route, &result),
+                // The result of a one-way route is not looked at.
+                Integrated::Returned(_) if !route.two_way => return None,
+                Integrated::Returned(result) => match ProxyResult::parse(&result) {
+                    Ok(result) => return result.body,
+                    Err(problem) => {
+                        tracing::error!(problem, "the function's result is malformed");
+                        GatewayError::Internal
+                    }
+                },
                 Integrated::Failed | Integrated::Refused => GatewayError::Internal,
                 Integrated::TimedOut => GatewayError::TimedOut,
             },
@@ -82,10 +89,4 @@ impl Gateway {
         let connection_id = &connection.opening.connection_id;
         Some(error.frame(connection_id, event.request_id()))
     }
-}
-
-/// The body that a two-way route sends back, whatever the status says. A one-way route drops it.
-fn two_way_body(route: &Route, result: &[u8]) -> Option<String> {
-    let result: ProxyResult = serde_json::from_slice(result).unwrap_or_default();
-    result.body.filter(|_| route.two_way)
 }

@@ -18,7 +18,9 @@ mod id;
 mod integration;
 mod management;
 mod policy;
+mod proxy_result;
 mod route_selection;
+mod scalar;
 mod socket;
 mod throttle;
 
@@ -32,6 +34,7 @@ use axum::{body::Body, extract::Request, response::Response};
 
 pub use connections::ConnectionSummary;
 pub use faults::Faults;
+pub(crate) use handshake::is_upgrade;
 pub use http::respond;
 
 use crate::{activity::Activity, lambda::Invoke, template::WebSocketApi};
@@ -119,7 +122,7 @@ impl Gateway {
 
     /// Answers one HTTP request under the stage: an upgrade or a management call.
     pub async fn handle(self: &Arc<Self>, client: SocketAddr, request: Request) -> Response<Body> {
-        if management::is_management(request.uri().path()) {
+        if management::is_management(request.uri().path()) && !is_upgrade(request.headers()) {
             self.manage(request).await
         } else {
             self.handshake(client, request).await

@@ -1,6 +1,7 @@
 //! The gateway, with functions that are scripted in the test.
 
 mod authorizer;
+mod authorizer_answers;
 mod connecting;
 mod disconnecting;
 mod events;
@@ -8,5 +9,6 @@ pub mod harness;
 mod management;
 mod messages;
 mod not_reading;
+mod results;
 mod sizes;
 mod timers;

@@ -1,3 +1,5 @@
+//! Clients that send slowly, or not at all.
+
 use std::sync::Arc;
 
 use axum::routing::{any, get, post};
@@ -25,36 +27,48 @@ async fn start() -> (SocketAddr, Arc<Semaphore>) {
         )
         .route("/poll", get(async move || drop(opened.acquire().await)))
         .route("/upgrade", any(echo));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
     tokio::spawn(serve(listener, router, SHORT));
     (address, gate)
 }
 
 /// Switches protocols, and sends back what it gets.
 async fn echo(mut request: Request) -> Response {
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>().unwrap();
+    let upgrade = request
+        .extensions_mut()
+        .remove::<OnUpgrade>()
+        .expect("an upgrade");
     tokio::spawn(async move {
-        let (mut reader, mut writer) = split(TokioIo::new(upgrade.await.unwrap()));
+        let (mut reader, mut writer) =
+            split(TokioIo::new(upgrade.await.expect("an upgraded connection")));
         copy(&mut reader, &mut writer).await
     });
     let head = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header("connection", "upgrade")
         .header("upgrade", "echo");
-    head.body(Body::empty()).unwrap()
+    head.body(Body::empty()).expect("an answer")
 }
 
 async fn send(address: SocketAddr, request: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut stream = TcpStream::connect(address)
+        .await
+        .expect("an open connection");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("an open connection");
     stream
 }
 
 /// Reads until the server closes.
 async fn rest(mut stream: TcpStream) -> String {
     let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
+    stream
+        .read_to_string(&mut text)
+        .await
+        .expect("an open connection");
     text
 }
 
@@ -98,7 +112,7 @@ async fn a_long_poll_and_an_upgraded_connection_outlive_the_time_outs() {
     let mut upgraded = send(address, upgrade).await;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(upgraded.read_u8().await.unwrap());
+        head.push(upgraded.read_u8().await.expect("an open connection"));
     }
     // These began later, and both time-outs pass on them.
     for begun in [
@@ -107,8 +121,8 @@ async fn a_long_poll_and_an_upgraded_connection_outlive_the_time_outs() {
     ] {
         rest(send(address, begun).await).await;
     }
-    upgraded.write_all(b"x").await.unwrap();
-    assert_eq!(upgraded.read_u8().await.unwrap(), b'x');
+    upgraded.write_all(b"x").await.expect("an open connection");
+    assert_eq!(upgraded.read_u8().await.expect("an open connection"), b'x');
     gate.add_permits(1);
     let answer = rest(poll).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use super::{FunctionError, MAXIMUM_PAYLOAD_BYTES};
-use crate::http_server::Accepting;
+use crate::{http_server::Accepting, open_files};
 
 /// Where the calls of one environment arrive. Dropped, it is closed.
 #[derive(Debug)]
@@ -86,7 +86,8 @@ pub(super) struct Event {
 impl Desk {
     /// Opens a desk for a new environment. Errs if there is no port to be had.
     pub(super) async fn open() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.map_err(open_files::explained)?;
         let address = listener.local_addr()?;
         let (sender, calls) = mpsc::unbounded_channel();
         Ok(Self {

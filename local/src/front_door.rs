@@ -8,8 +8,8 @@ use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
     response::Response,
-    serve::ListenerExt,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -20,7 +20,8 @@ use crate::{
     console::{self, Console},
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
-    gateway::{Gateway, respond},
+    gateway::{Gateway, is_upgrade, respond},
+    http_server::{self, Patience},
     iam::{Denied, Roles},
     issuer::{self, Issuer},
     secrets::Secrets,
@@ -50,22 +51,28 @@ pub(crate) struct FrontDoor {
 }
 
 /// Serves the port until the returned future is dropped.
-pub(crate) async fn serve(listener: TcpListener, door: Arc<FrontDoor>) -> std::io::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, door: Arc<FrontDoor>) {
+    let upgrades = middleware::from_fn_with_state(door.clone(), upgrade_or_enter);
     let router = Router::new()
         .nest(console::ROOT, console::routes(door.console.clone()))
         .fallback(enter)
+        .layer(upgrades)
         .with_state(door);
-    // Frames and answers are small, and each is waited for.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-        }
-    });
-    axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .await
+    http_server::serve(listener, router, Patience::default()).await;
+}
+
+/// Hands every WebSocket upgrade to the gateway, which refuses those that are not for its stage.
+async fn upgrade_or_enter(
+    State(door): State<Arc<FrontDoor>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    if is_upgrade(request.headers()) {
+        door.gateway.handle(client, request).await
+    } else {
+        next.run(request).await
+    }
 }
 
 async fn enter(

@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use arguments::Arguments;
 use clap::Parser;
-use herald_local::{RunningStack, overview};
+use herald_local::{RunningStack, open_files, overview};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -32,6 +32,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     start_logging(&arguments.log)?;
+    open_files::raise();
     let mut signals = Signals::new()?;
     let json = arguments.json;
     let address = SocketAddr::new(arguments.host, arguments.port);

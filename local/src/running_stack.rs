@@ -96,7 +96,7 @@ pub struct RunningStack {
     shutdown: watch::Sender<bool>,
     /// What runs beside the requests: the mappings, and rows that are made to expire.
     tasks: JoinSet<()>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl RunningStack {

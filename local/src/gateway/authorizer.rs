@@ -2,14 +2,14 @@
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
 
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{Gateway, event::Opening, policy::Policy};
+use super::{Gateway, event::Opening, policy::Policy, scalar::Scalar};
 use crate::{lambda::Invocation, template::Authorizer};
 
 /// The largest result of an authorizer, in bytes.
@@ -23,13 +23,19 @@ pub(super) struct Authorized {
     pub(super) latency: u128,
 }
 
+/// An answer, its members as AWS documents them. Others are ignored.
+///
+/// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html>
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
     principal_id: String,
     policy_document: Policy,
     #[serde(default)]
-    context: Map<String, Value>,
+    context: HashMap<String, Scalar>,
+    /// The API key, which only an API that takes keys of its authorizer looks at.
+    #[serde(rename = "usageIdentifierKey")]
+    _usage_identifier_key: Option<String>,
 }
 
 impl Gateway {
@@ -65,7 +71,7 @@ impl Gateway {
             return Err(StatusCode::FORBIDDEN);
         }
         Ok(Some(Authorized {
-            context: context(answer)?,
+            context: context(answer),
             latency: started.elapsed().as_millis(),
         }))
     }
@@ -99,38 +105,37 @@ impl Gateway {
     }
 }
 
-fn parse(answer: &Bytes) -> Result<Answer, StatusCode> {
-    let parsed = if answer.len() > RESULT_LIMIT {
-        Err(format!(
-            "is {} bytes, the most is {RESULT_LIMIT}",
-            answer.len()
-        ))
-    } else {
-        serde_json::from_slice(answer).map_err(|error| error.to_string())
-    };
-    parsed.map_err(|problem| {
+fn parse(answer: &[u8]) -> Result<Answer, StatusCode> {
+    read(answer).map_err(|problem| {
         tracing::error!(problem, "the authorizer's answer cannot be used");
         StatusCode::INTERNAL_SERVER_ERROR
     })
 }
 
-/// The authorizer's context as later events carry it: flat, every value a string.
-fn context(answer: Answer) -> Result<Map<String, Value>, StatusCode> {
-    let mut context = Map::new();
-    for (name, value) in answer.context {
-        let text = match value {
-            Value::String(text) => text,
-            Value::Number(_) | Value::Bool(_) => value.to_string(),
-            Value::Null | Value::Array(_) | Value::Object(_) => {
-                tracing::error!(
-                    name,
-                    "the authorizer's context holds neither string, number nor boolean"
-                );
-                return Err(StatusCode::INTERNAL_SERVER_ERROR);
-            }
-        };
-        context.insert(name, json!(text));
+fn read(answer: &[u8]) -> Result<Answer, String> {
+    if answer.len() > RESULT_LIMIT {
+        return Err(format!(
+            "is {} bytes, the most is {RESULT_LIMIT}",
+            answer.len()
+        ));
     }
-    context.insert("principalId".to_owned(), json!(answer.principal_id));
-    Ok(context)
+    // As a map first: serde would take an array of the members' values as well.
+    let members: Map<String, Value> =
+        serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+    let answer: Answer =
+        serde_json::from_value(members.into()).map_err(|error| error.to_string())?;
+    if answer.principal_id.is_empty() {
+        return Err("principalId is empty".to_owned());
+    }
+    Ok(answer)
+}
+
+/// The authorizer's context as later events carry it: flat, every value a string.
+fn context(answer: Answer) -> Map<String, Value> {
+    let context = answer.context.into_iter();
+    let mut context: Map<_, _> = context
+        .map(|(name, value)| (name, value.into_text().into()))
+        .collect();
+    context.insert("principalId".to_owned(), answer.principal_id.into());
+    context
 }

@@ -13,19 +13,23 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc::UnboundedSender, watch};
 
-use super::{event::Opening, lock};
+use super::{ending::Ending, event::Opening, lock};
+
+/// The most bytes of a client's messages that may be with functions, or wait for one.
+const IN_FLIGHT: usize = 8 * 1024 * 1024;
+
+/// What a text costs beside its bytes, so that many small ones are bounded as well.
+const OVERHEAD: usize = 256;
 
 /// What is to happen to a connection.
 #[derive(Debug)]
 pub(super) enum Command {
     /// Write this text as one message.
     Send(String),
-    /// Close it as a `DELETE` does.
-    Delete,
-    /// Close it as a gateway that goes away.
-    GoAway,
+    /// Close it, after what was sent before.
+    End(Ending),
 }
 
 /// An open connection.
@@ -34,6 +38,9 @@ pub(super) struct Connection {
     /// What is known of it since the upgrade.
     pub(super) opening: Opening,
     commands: UnboundedSender<Command>,
+    /// Set as soon as it is to be closed: a command waits behind what the client does not read.
+    ending: watch::Sender<Option<Ending>>,
+    in_flight: Arc<Semaphore>,
     /// Bytes that wait to be written.
     waiting: AtomicUsize,
     /// The most bytes that may wait.
@@ -73,6 +80,8 @@ impl Connection {
             last_active_at: AtomicI64::new(opening.connected_at.timestamp_millis()),
             opening,
             commands,
+            ending: watch::Sender::default(),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
             waiting: AtomicUsize::new(0),
             send_buffer,
         }
@@ -80,10 +89,10 @@ impl Connection {
 
     /// Puts a text into the send buffer.
     pub(super) fn send(&self, text: String) -> Result<(), SendBufferFull> {
-        let length = text.len();
-        let waiting = self.waiting.fetch_add(length, Relaxed);
-        if waiting > 0 && waiting + length > self.send_buffer {
-            self.waiting.fetch_sub(length, Relaxed);
+        let size = text.len() + OVERHEAD;
+        let waiting = self.waiting.fetch_add(size, Relaxed);
+        if waiting > 0 && waiting + size > self.send_buffer {
+            self.waiting.fetch_sub(size, Relaxed);
             return Err(SendBufferFull);
         }
         self.touch();
@@ -103,12 +112,33 @@ impl Connection {
 
     /// Says that a text of this length was written.
     pub(super) fn sent(&self, length: usize) {
-        self.waiting.fetch_sub(length, Relaxed);
+        self.waiting.fetch_sub(length + OVERHEAD, Relaxed);
     }
 
-    /// Asks for the connection to be closed as `DELETE` does.
-    pub(super) fn delete(&self) {
-        self.command(Command::Delete);
+    /// Waits until a message of this length of the client's may be dispatched, and lets it count
+    /// until the permit is dropped.
+    pub(super) async fn room_for(&self, length: usize) -> Option<OwnedSemaphorePermit> {
+        let size = (length + OVERHEAD).min(IN_FLIGHT) as u32;
+        // The semaphore is never closed.
+        self.in_flight.clone().acquire_many_owned(size).await.ok()
+    }
+
+    /// Asks for the connection to be closed.
+    pub(super) fn end(&self, ending: Ending) {
+        self.ending.send_replace(Some(ending));
+        self.command(Command::End(ending));
+    }
+
+    /// Waits until the connection is to be closed.
+    pub(super) async fn ending(&self) -> Ending {
+        let mut receiver = self.ending.subscribe();
+        loop {
+            if let Some(ending) = *receiver.borrow_and_update() {
+                return ending;
+            }
+            // The sender lives as long as this connection.
+            let _ = receiver.changed().await;
+        }
     }
 
     /// Notes that something was sent in either direction.
@@ -167,7 +197,49 @@ impl Connections {
 
     pub(super) fn close_all(&self) {
         for connection in lock(&self.open).values() {
-            connection.command(Command::GoAway);
+            connection.end(Ending::GoingAway);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    use super::*;
+
+    fn connection(send_buffer: usize) -> (Connection, UnboundedReceiver<Command>) {
+        let (commands, receiver) = unbounded_channel();
+        let opening = Opening {
+            connection_id: "PcQeDRO4gIEm4LQ=".to_owned(),
+            connected_at: Utc::now(),
+            source_ip: [127, 0, 0, 1].into(),
+            user_agent: None,
+            host: String::new(),
+            authorizer: None,
+        };
+        (Connection::new(opening, send_buffer, commands), receiver)
+    }
+
+    #[test]
+    fn texts_without_bytes_fill_the_send_buffer_too() {
+        let (connection, _not_read) = connection(10 * OVERHEAD);
+        let taken = (0..100).filter(|_| connection.send(String::new()).is_ok());
+        assert_eq!(taken.count(), 10);
+    }
+
+    #[test]
+    fn messages_in_flight_are_bounded_and_make_room_when_they_are_done() {
+        let (connection, _commands) = connection(0);
+        let take = |length| connection.room_for(length).now_or_never().flatten();
+        let half = take(IN_FLIGHT / 2);
+        let small: Vec<_> = std::iter::from_fn(|| take(0)).collect();
+        assert_eq!(small.len(), (IN_FLIGHT / 2 - OVERHEAD) / OVERHEAD);
+        assert!(take(1).is_none());
+        drop(half);
+        assert!(take(1).is_some());
+        drop(small);
+        assert!(take(2 * IN_FLIGHT).is_some(), "one is always taken");
     }
 }

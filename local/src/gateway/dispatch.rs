@@ -2,13 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::{
-    Gateway,
-    connections::Connection,
-    frames::GatewayError,
-    integration::{Integrated, ProxyResult},
+    Gateway, connections::Connection, frames::GatewayError, integration::Integrated,
+    proxy_result::ProxyResult,
 };
 use crate::{activity::Happening, template::Route};
 
@@ -17,11 +16,17 @@ const DEFAULT: &str = "$default";
 
 impl Gateway {
     /// Dispatches a message in a task of its own: messages of one connection run side by side, and
-    /// their replies may come in another order.
-    pub(super) fn dispatch(self: &Arc<Self>, connection: &Arc<Connection>, text: String) {
+    /// their replies may come in another order. `room` is held until the message is done with.
+    pub(super) fn dispatch(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        text: String,
+        room: Option<OwnedSemaphorePermit>,
+    ) {
         let gateway = self.clone();
         let connection = connection.clone();
         tokio::spawn(async move {
+            let _room = room;
             let received_at = Instant::now();
             let route = gateway.select(&text);
             let span = tracing::info_span!(
@@ -54,7 +59,8 @@ impl Gateway {
             .or_else(|| self.route(DEFAULT))
     }
 
-    /// What goes back to the client: the body of a two-way route's function, or the gateway's error.
+    /// What goes back to the client: the body of a two-way route's function, whatever the status
+    /// says, or the gateway's error.
     async fn reply(
         &self,
         route: Option<&Route>,
@@ -67,7 +73,15 @@ impl Gateway {
             None => GatewayError::Forbidden,
             Some(_) if !self.admits() => GatewayError::TooManyRequests,
             Some(route) => match self.integrate(route, &event).await {
-                Integrated::Returned(result) => return two_way_body(route, &result),
+                // The result of a one-way route is not looked at.
+                Integrated::Returned(_) if !route.two_way => return None,
+                Integrated::Returned(result) => match ProxyResult::parse(&result) {
+                    Ok(result) => return result.body,
+                    Err(problem) => {
+                        tracing::error!(problem, "the function's result is malformed");
+                        GatewayError::Internal
+                    }
+                },
                 Integrated::Failed | Integrated::Refused => GatewayError::Internal,
                 Integrated::TimedOut => GatewayError::TimedOut,
             },
@@ -75,10 +89,4 @@ impl Gateway {
         let connection_id = &connection.opening.connection_id;
         Some(error.frame(connection_id, event.request_id()))
     }
-}
-
-/// The body that a two-way route sends back, whatever the status says. A one-way route drops it.
-fn two_way_body(route: &Route, result: &[u8]) -> Option<String> {
-    let result: ProxyResult = serde_json::from_slice(result).unwrap_or_default();
-    result.body.filter(|_| route.two_way)
 }

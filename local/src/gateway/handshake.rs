@@ -23,13 +23,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument;
 
 use super::{
-    Gateway,
-    connections::Connection,
-    event::Opening,
-    http::respond,
-    id,
-    integration::{Integrated, ProxyResult},
-    socket,
+    Gateway, connections::Connection, event::Opening, http::respond, id, integration::Integrated,
+    proxy_result::ProxyResult, socket,
 };
 use crate::activity::Happening;
 
@@ -40,7 +35,7 @@ impl Gateway {
         client: SocketAddr,
         request: Request,
     ) -> Response<Body> {
-        let is_upgrade = asks_for(request.headers(), "websocket");
+        let is_upgrade = is_upgrade(request.headers());
         let answer = self.upgrade(client, request).await;
         if is_upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             self.activity.record(Happening::Refused {
@@ -68,11 +63,12 @@ impl Gateway {
     }
 
     fn check(&self, parts: &Parts) -> Result<(), StatusCode> {
-        let stage = parts.uri.path().trim_matches('/');
-        if stage != self.api.stage {
+        let path = parts.uri.path();
+        let stage = path.strip_prefix('/').unwrap_or(path);
+        if stage.strip_suffix('/').unwrap_or(stage) != self.api.stage {
             return Err(StatusCode::FORBIDDEN);
         }
-        if !asks_for(&parts.headers, "websocket") {
+        if !is_upgrade(&parts.headers) {
             return Err(StatusCode::UPGRADE_REQUIRED);
         }
         let version = parts.headers.get(SEC_WEBSOCKET_VERSION);
@@ -142,17 +138,20 @@ impl Gateway {
     }
 }
 
-/// Reads what `$connect` returned: any 2xx lets the client in, another status is handed on.
+/// Reads what `$connect` returned: any 2xx lets the client in, another status is handed on. A 1xx
+/// cannot be: no answer is final with it.
 fn accepted(result: &[u8]) -> Result<Option<HeaderValue>, StatusCode> {
-    let result: ProxyResult =
-        serde_json::from_slice(result).map_err(|_| StatusCode::BAD_GATEWAY)?;
-    let status = result.status().ok_or(StatusCode::BAD_GATEWAY)?;
-    if !(200..300).contains(&status) {
-        return Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY));
+    let result = ProxyResult::parse(result).map_err(|problem| {
+        tracing::error!(problem, "the function's result is malformed");
+        StatusCode::BAD_GATEWAY
+    })?;
+    match result.status {
+        200..300 => Ok(result
+            .header(SEC_WEBSOCKET_PROTOCOL.as_str())
+            .and_then(|subprotocol| HeaderValue::from_str(&subprotocol).ok())),
+        300..600 => Err(StatusCode::from_u16(result.status).unwrap_or(StatusCode::BAD_GATEWAY)),
+        _ => Err(StatusCode::BAD_GATEWAY),
     }
-    Ok(result
-        .header(SEC_WEBSOCKET_PROTOCOL.as_str())
-        .and_then(|subprotocol| HeaderValue::from_str(subprotocol).ok()))
 }
 
 fn connected(opening: &Opening) -> Happening {
@@ -186,10 +185,11 @@ fn url_length(parts: &Parts) -> usize {
     "wss://".len() + host + path.map_or(0, |path| path.as_str().len())
 }
 
-fn asks_for(headers: &HeaderMap, protocol: &str) -> bool {
+/// Returns whether a request asks for a WebSocket.
+pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers
         .get(UPGRADE)
-        .is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(protocol.as_bytes()))
+        .is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 fn switching_protocols(headers: &HeaderMap, subprotocol: Option<HeaderValue>) -> Response<Body> {

@@ -2,8 +2,7 @@
 //! retried.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::Gateway;
 use crate::{lambda::Invocation, template::Route};
@@ -18,39 +17,6 @@ pub(super) enum Integrated {
     Refused,
     /// The gateway gave up waiting. The function runs on, if it has begun.
     TimedOut,
-}
-
-/// The proxy integration's result, as far as the gateway uses it.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ProxyResult {
-    #[serde(default)]
-    status_code: Value,
-    #[serde(default)]
-    headers: Option<std::collections::HashMap<String, String>>,
-    /// The text for the client, if the route is two-way.
-    #[serde(default)]
-    pub(super) body: Option<String>,
-}
-
-impl ProxyResult {
-    /// The status, if the function gave a usable one.
-    pub(super) fn status(&self) -> Option<u16> {
-        let status = match &self.status_code {
-            Value::Number(number) => number.as_u64()?.try_into().ok()?,
-            Value::String(text) => text.parse().ok()?,
-            _ => return None,
-        };
-        (200..600).contains(&status).then_some(status)
-    }
-
-    /// A header's value, its name compared without regard to case.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter().flatten();
-        headers
-            .find(|(given, _)| given.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
-    }
 }
 
 impl Gateway {

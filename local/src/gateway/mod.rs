@@ -8,6 +8,7 @@ mod authorizer;
 mod connections;
 mod context;
 mod dispatch;
+mod ending;
 mod event;
 mod faults;
 mod frames;
@@ -17,7 +18,9 @@ mod id;
 mod integration;
 mod management;
 mod policy;
+mod proxy_result;
 mod route_selection;
+mod scalar;
 mod socket;
 mod throttle;
 
@@ -32,10 +35,12 @@ use tokio::sync::watch;
 
 pub use connections::ConnectionSummary;
 pub use faults::Faults;
+pub(crate) use handshake::is_upgrade;
 pub use http::respond;
 
 use crate::{activity::Activity, lambda::Invoke, template::WebSocketApi};
 use connections::Connections;
+use ending::Ending;
 use faults::Troubles;
 use route_selection::RouteSelection;
 use throttle::TokenBucket;
@@ -120,7 +125,7 @@ impl Gateway {
 
     /// Answers one HTTP request under the stage: an upgrade or a management call.
     pub async fn handle(self: &Arc<Self>, client: SocketAddr, request: Request) -> Response<Body> {
-        if management::is_management(request.uri().path()) {
+        if management::is_management(request.uri().path()) && !is_upgrade(request.headers()) {
             self.manage(request).await
         } else {
             self.handshake(client, request).await
@@ -141,7 +146,7 @@ impl Gateway {
     pub fn close(&self, connection_id: &str) -> bool {
         let connection = self.connections.remove(connection_id);
         if let Some(connection) = &connection {
-            connection.delete();
+            connection.end(Ending::Deleted);
         }
         connection.is_some()
     }

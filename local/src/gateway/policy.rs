@@ -4,15 +4,21 @@
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-lambda-authorizer-output.html>
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
 use crate::iam::{self, Decision, Effect, decide};
 
 const ACTION: &str = "execute-api:Invoke";
 
+/// The versions of the policy language. A policy without one is of the older.
+///
+/// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>
+const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
+
 /// The `policyDocument` an authorizer returns.
 #[derive(Debug, Deserialize)]
-#[serde(from = "Document")]
+#[serde(try_from = "Map<String, Value>")]
 pub(super) struct Policy(Vec<iam::Statement>);
 
 impl Policy {
@@ -23,14 +29,22 @@ impl Policy {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Document {
+    #[serde(default = "older")]
+    version: String,
+    #[serde(default, rename = "Id")]
+    _id: String,
     statement: OneOrMany<Statement>,
 }
 
 #[derive(Deserialize)]
+#[serde(try_from = "Map<String, Value>")]
+struct Statement(iam::Statement);
+
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Statement {
+struct StatementMembers {
     #[serde(default, rename = "Sid")]
     _sid: String,
     effect: Effect,
@@ -54,21 +68,47 @@ impl<T> OneOrMany<T> {
     }
 }
 
-impl From<Document> for Policy {
-    fn from(document: Document) -> Self {
+impl TryFrom<Map<String, Value>> for Policy {
+    type Error = String;
+
+    fn try_from(document: Map<String, Value>) -> Result<Self, String> {
+        let document: Document = read(document)?;
+        if !VERSIONS.contains(&document.version.as_str()) {
+            return Err(format!("Version is unknown: {}", document.version));
+        }
         let statements = document.statement.into_vec().into_iter();
-        Self(statements.map(iam::Statement::from).collect())
+        Ok(Self(statements.map(|statement| statement.0).collect()))
     }
 }
 
-impl From<Statement> for iam::Statement {
-    fn from(statement: Statement) -> Self {
-        Self {
+impl TryFrom<Map<String, Value>> for Statement {
+    type Error = String;
+
+    fn try_from(statement: Map<String, Value>) -> Result<Self, String> {
+        let statement: StatementMembers = read(statement)?;
+        Ok(Self(iam::Statement {
             effect: statement.effect,
-            actions: statement.action.into_vec(),
-            resources: statement.resource.into_vec(),
-        }
+            actions: not_empty("Action", statement.action.into_vec())?,
+            resources: not_empty("Resource", statement.resource.into_vec())?,
+        }))
     }
+}
+
+/// Reads an object: serde would take an array of the members' values as well.
+fn read<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, String> {
+    serde_json::from_value(members.into()).map_err(|error| error.to_string())
+}
+
+fn not_empty(member: &str, values: Vec<String>) -> Result<Vec<String>, String> {
+    if values.is_empty() || values.iter().any(String::is_empty) {
+        Err(format!("{member} is empty"))
+    } else {
+        Ok(values)
+    }
+}
+
+fn older() -> String {
+    VERSIONS[1].to_owned()
 }
 
 #[cfg(test)]

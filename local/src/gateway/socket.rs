@@ -1,25 +1,23 @@
 //! One open connection: its socket, from the 101 to the close.
 
-use std::{
-    pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{
+    Sink, SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::AsyncReadExt,
     sync::mpsc::UnboundedReceiver,
-    time::{Instant, Sleep, sleep, timeout},
+    time::{sleep, timeout},
 };
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Error, Message,
-        error::{CapacityError, ProtocolError},
         protocol::{
             CloseFrame, Role, WebSocketConfig,
             frame::{
@@ -34,12 +32,13 @@ use tracing::Instrument;
 use super::{
     Gateway, Limits,
     connections::{Command, Connection},
+    ending::End,
     event::Closing,
     lock,
 };
 use crate::activity::Happening;
 
-/// How long a close waits for the client to take it.
+/// How long a client that is being closed has to take what waits for it, and then the close.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Small, because there are many connections and most of them are silent.
@@ -80,80 +79,81 @@ pub(super) async fn serve(
 async fn run(
     gateway: &Arc<Gateway>,
     connection: &Arc<Connection>,
-    commands: UnboundedReceiver<Command>,
+    mut commands: UnboundedReceiver<Command>,
     upgraded: Upgraded,
 ) -> Closing {
-    let limits = gateway.limits;
-    let config = WebSocketConfig::default()
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
-        .max_frame_size(Some(limits.frame))
-        .max_message_size(Some(limits.message));
     let stream = TokioIo::new(upgraded);
-    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let mut session = Session {
+    let config = Some(configuration(gateway.limits));
+    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
+    let session = Session {
         gateway,
         connection,
-        commands,
-        socket,
     };
-    match session.run().await {
+    match session.run(&mut socket, &mut commands).await {
         End::Gone(closing) => closing,
+        End::Answer(closing) => {
+            answer_close(&mut socket).await;
+            closing
+        }
         End::Close(code, closing) => {
-            session.close(code).await;
+            close(&mut socket, code).await;
             closing
         }
     }
 }
 
+/// Bounds what is kept for a client, of what it sends and of what it does not read: without the
+/// last bound, the answers to its pings would pile up.
+fn configuration(limits: Limits) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
+        .max_write_buffer_size(BUFFER + limits.frame + limits.send_buffer)
+        .max_frame_size(Some(limits.frame))
+        .max_message_size(Some(limits.message))
+}
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
 struct Session<'a> {
     gateway: &'a Arc<Gateway>,
     connection: &'a Arc<Connection>,
-    commands: UnboundedReceiver<Command>,
-    socket: WebSocketStream<TokioIo<Upgraded>>,
-}
-
-/// How a connection ends.
-enum End {
-    /// The client closed it, or is gone.
-    Gone(Closing),
-    /// The gateway closes it with this frame.
-    Close(CloseFrame, Closing),
 }
 
 impl Session<'_> {
-    async fn run(&mut self) -> End {
-        // Set again when it has run out, and not at every message: setting a timer can cost a system
-        // call.
-        let mut timer = pin!(sleep(self.time_left()));
+    /// Reads and writes side by side: a client that does not read can still send, and be closed.
+    async fn run(&self, socket: &mut Socket, commands: &mut UnboundedReceiver<Command>) -> End {
+        let (sink, stream) = socket.split();
+        tokio::select! {
+            end = self.read(stream) => end,
+            end = self.write(commands, sink) => end,
+            end = self.time_is_up() => end,
+            end = self.is_not_read() => end,
+        }
+    }
+
+    async fn read(&self, mut stream: SplitStream<&mut Socket>) -> End {
         loop {
-            let end = tokio::select! {
-                message = self.socket.next() => self.received(message).await,
-                Some(command) = self.commands.recv() => self.obey(command).await,
-                () = &mut timer => self.check_timers(timer.as_mut()),
-            };
-            if let Some(end) = end {
+            if let Some(end) = self.received(stream.next().await).await {
                 return end;
             }
         }
     }
 
-    async fn received(&mut self, message: Option<Result<Message, Error>>) -> Option<End> {
+    async fn received(&self, message: Option<Result<Message, Error>>) -> Option<End> {
         match message {
             Some(Ok(Message::Text(text))) => {
                 self.connection.touch();
+                let room = self.connection.room_for(text.len()).await;
                 self.gateway
-                    .dispatch(self.connection, text.as_str().to_owned());
+                    .dispatch(self.connection, text.as_str().to_owned(), room);
                 None
             }
             Some(Ok(Message::Binary(_))) => Some(End::close(
                 CloseCode::Unsupported,
                 "Binary messages are not supported",
             )),
-            Some(Ok(Message::Close(frame))) => {
-                self.answer_close().await;
-                Some(End::Gone(Closing::by_client(frame)))
-            }
+            Some(Ok(Message::Close(frame))) => Some(End::Answer(Closing::by_client(frame))),
             // tungstenite answers pings itself; they do not count as activity.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
             Some(Err(error)) => Some(End::of_error(&error)),
@@ -161,82 +161,84 @@ impl Session<'_> {
         }
     }
 
-    async fn obey(&mut self, command: Command) -> Option<End> {
-        match command {
-            Command::Send(text) => self.write(text).await,
-            Command::Delete => Some(End::Close(
-                CloseFrame {
-                    code: CloseCode::Normal,
-                    reason: "".into(),
-                },
-                Closing::normal(),
-            )),
-            Command::GoAway => Some(End::going_away()),
+    /// Writes what is posted, in order, for as long as the client takes.
+    async fn write(
+        &self,
+        commands: &mut UnboundedReceiver<Command>,
+        mut sink: SplitSink<&mut Socket, Message>,
+    ) -> End {
+        loop {
+            let text = match commands.recv().await {
+                Some(Command::Send(text)) => text,
+                Some(Command::End(ending)) => return ending.of_reader(),
+                None => return End::Gone(Closing::abnormal()),
+            };
+            let length = text.len();
+            let written = write(&mut sink, text, self.gateway.limits).await;
+            self.connection.sent(length);
+            if written.is_err() {
+                return End::Gone(Closing::abnormal());
+            }
         }
     }
 
-    /// Writes a text. A client that does not read is waited for until the connection's time is up.
-    async fn write(&mut self, text: String) -> Option<End> {
-        let length = text.len();
-        let lifetime_left = self.until(self.end_of_life());
-        let written = timeout(
-            lifetime_left,
-            write(&mut self.socket, text, self.gateway.limits),
-        );
-        let end = match written.await {
-            Ok(Ok(())) => None,
-            Ok(Err(_)) => Some(End::Gone(Closing::abnormal())),
-            Err(_) => Some(End::going_away()),
-        };
-        self.connection.sent(length);
-        end
+    /// Returns when the connection is to be closed and the client has not taken in time what was
+    /// sent to it before.
+    async fn is_not_read(&self) -> End {
+        let ending = self.connection.ending().await;
+        sleep(LINGER).await;
+        ending.of_non_reader()
     }
 
-    fn check_timers(&self, timer: Pin<&mut Sleep>) -> Option<End> {
-        let time_left = self.time_left();
-        timer.reset(Instant::now() + time_left);
-        time_left.is_zero().then(End::going_away)
+    /// Returns when the connection has been silent, or has lasted, too long. The timer is set again
+    /// when it has run out, and not at every message: that can cost a system call.
+    async fn time_is_up(&self) -> End {
+        loop {
+            let left = self.time_left();
+            if left.is_zero() {
+                return End::going_away();
+            }
+            sleep(left).await;
+        }
     }
 
     /// How long the connection may live if nothing happens.
     fn time_left(&self) -> Duration {
-        let idle = self.connection.last_active_at() + self.gateway.limits.idle;
-        self.until(idle.min(self.end_of_life()))
+        let limits = self.gateway.limits;
+        let idle = self.connection.last_active_at() + limits.idle;
+        let end_of_life = self.connection.opening.connected_at + limits.lifetime;
+        until(idle.min(end_of_life))
     }
+}
 
-    fn end_of_life(&self) -> DateTime<Utc> {
-        self.connection.opening.connected_at + self.gateway.limits.lifetime
-    }
+fn until(moment: DateTime<Utc>) -> Duration {
+    (moment - Utc::now()).to_std().unwrap_or_default()
+}
 
-    fn until(&self, moment: DateTime<Utc>) -> Duration {
-        (moment - Utc::now()).to_std().unwrap_or_default()
-    }
+/// Lets tungstenite write its answer to the client's close.
+async fn answer_close(socket: &mut Socket) {
+    let drained = async { while let Some(Ok(_)) = socket.next().await {} };
+    // A client that does not take the answer is gone all the same.
+    let _ = timeout(LINGER, drained).await;
+}
 
-    /// Lets tungstenite write its answer to the client's close.
-    async fn answer_close(&mut self) {
-        let drained = async { while let Some(Ok(_)) = self.socket.next().await {} };
-        // A client that does not take the answer is gone all the same.
-        let _ = timeout(LINGER, drained).await;
-    }
-
-    /// Writes a close frame and reads on until the client closes its side. Closing a socket with
-    /// unread bytes would reset it, and the client might never see the frame.
-    async fn close(&mut self, frame: CloseFrame) {
-        let closed = async {
-            if self.socket.close(Some(frame)).await.is_ok() {
-                let stream = self.socket.get_mut();
-                let mut discarded = vec![0; BUFFER];
-                while stream.read(&mut discarded).await.is_ok_and(|read| read > 0) {}
-            }
-        };
-        // A client that does not take the frame is gone all the same.
-        let _ = timeout(LINGER, closed).await;
-    }
+/// Writes a close frame and reads on until the client closes its side. Closing a socket with
+/// unread bytes would reset it, and the client might never see the frame.
+async fn close(socket: &mut Socket, frame: CloseFrame) {
+    let closed = async {
+        if socket.close(Some(frame)).await.is_ok() {
+            let stream = socket.get_mut();
+            let mut discarded = vec![0; BUFFER];
+            while stream.read(&mut discarded).await.is_ok_and(|read| read > 0) {}
+        }
+    };
+    // A client that does not take the frame is gone all the same.
+    let _ = timeout(LINGER, closed).await;
 }
 
 /// Writes a text as one message, in frames that keep to the limit.
 async fn write(
-    socket: &mut WebSocketStream<TokioIo<Upgraded>>,
+    socket: &mut (impl Sink<Message, Error = Error> + Unpin),
     text: String,
     limits: Limits,
 ) -> Result<(), Error> {
@@ -257,60 +259,4 @@ async fn write(
         socket.feed(Message::Frame(frame)).await?;
     }
     socket.flush().await
-}
-
-impl End {
-    fn close(code: CloseCode, reason: &'static str) -> Self {
-        let closing = Closing::new(code.into(), reason);
-        let frame = CloseFrame {
-            code,
-            reason: reason.into(),
-        };
-        Self::Close(frame, closing)
-    }
-
-    fn going_away() -> Self {
-        Self::close(CloseCode::Away, "Going away")
-    }
-
-    fn of_error(error: &Error) -> Self {
-        match error {
-            Error::Capacity(CapacityError::MessageTooLong { .. }) => {
-                Self::close(CloseCode::Size, "Message too long")
-            }
-            Error::Utf8(_) => Self::close(CloseCode::Invalid, "Invalid UTF-8"),
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                Self::Gone(Closing::abnormal())
-            }
-            Error::Protocol(_) => Self::close(CloseCode::Protocol, "Protocol error"),
-            _ => Self::Gone(Closing::abnormal()),
-        }
-    }
-}
-
-impl Closing {
-    fn new(code: u16, reason: &str) -> Self {
-        Self {
-            code,
-            reason: reason.to_owned(),
-        }
-    }
-
-    fn normal() -> Self {
-        Self::new(1000, "Connection Closed Normally")
-    }
-
-    fn abnormal() -> Self {
-        Self::new(1006, "Connection Closed Abnormally")
-    }
-
-    fn by_client(frame: Option<CloseFrame>) -> Self {
-        match frame {
-            None => Self::new(1005, "Client-side close frame status not set"),
-            Some(frame) if frame.reason.is_empty() && frame.code == CloseCode::Normal => {
-                Self::normal()
-            }
-            Some(frame) => Self::new(frame.code.into(), frame.reason.as_str()),
-        }
-    }
 }

@@ -26,7 +26,7 @@ use super::{
     runtime_api::Event,
     variables::{INHERITED, Sources, variables},
 };
-use crate::{activity::Excerpt, template::Function};
+use crate::{activity::Excerpt, open_files, template::Function};
 
 /// One function, ready to be run.
 #[derive(Debug)]
@@ -113,6 +113,7 @@ impl Runner {
             kill,
             stop,
         )
+        .map_err(open_files::explained)
         .with_context(|| format!("could not start {}", self.binary.display()))
     }
 

@@ -19,7 +19,6 @@ use axum::{
     http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::{get, post},
-    serve::ListenerExt,
 };
 use bytes::Bytes;
 use serde_json::json;
@@ -30,6 +29,7 @@ use tokio::{
 };
 
 use super::{FunctionError, MAXIMUM_PAYLOAD_BYTES};
+use crate::{http_server::Accepting, open_files};
 
 /// Where the calls of one environment arrive. Dropped, it is closed.
 #[derive(Debug)]
@@ -86,7 +86,8 @@ pub(super) struct Event {
 impl Desk {
     /// Opens a desk for a new environment. Errs if there is no port to be had.
     pub(super) async fn open() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.map_err(open_files::explained)?;
         let address = listener.local_addr()?;
         let (sender, calls) = mpsc::unbounded_channel();
         Ok(Self {
@@ -170,12 +171,7 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-
 type Calls = mpsc::UnboundedSender<Call>;
 
 async fn serve(listener: TcpListener, calls: Calls) {
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "could not set TCP_NODELAY for a function");
-        }
-    });
-    if let Err(error) = axum::serve(listener, routes(calls)).await {
+    if let Err(error) = axum::serve(Accepting::new(listener), routes(calls)).await {
         tracing::error!(%error, "a function's Runtime API has ended");
     }
 }

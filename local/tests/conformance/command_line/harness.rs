@@ -54,13 +54,24 @@ impl Run {
     /// Starts with these arguments and, where they do not say otherwise, any port, the template of
     /// this repository and functions that work.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_herald-local")), arguments)
+    }
+
+    /// Starts as [`Run::start`] does, in a shell that has run `first`.
+    pub fn start_after(first: &str, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!(r#"{first} && exec "$0" "$@""#));
+        shell.arg(env!("CARGO_BIN_EXE_herald-local"));
+        Self::start_as(shell, arguments)
+    }
+
+    fn start_as(mut command: Command, arguments: &[&str]) -> Self {
         let binaries = function_binaries();
         let defaults = [
             ("--port", PathBuf::from("0")),
             ("--template", template()),
             ("--binaries", binaries.path().to_owned()),
         ];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_herald-local"));
         command.args(arguments);
         for (name, value) in defaults {
             let is_replaced = name == "--binaries" && arguments.contains(&"--functions");
@@ -115,7 +126,8 @@ impl Run {
         }
     }
 
-    fn errors(&self) -> String {
+    /// What it has printed on standard error until now.
+    pub fn errors(&self) -> String {
         fs::read_to_string(self.errors.path()).unwrap()
     }
 }

@@ -4,5 +4,6 @@ mod announcement;
 mod authentication;
 mod endings;
 mod harness;
+mod open_files;
 mod options;
 mod refusals;

@@ -339,3 +339,28 @@ async fn serve(routes: Router) -> String {
     tokio::spawn(async move { axum::serve(listener, routes).await });
     url
 }
+
+/// See docs/local-vs-aws.md: "Unknown stages and longer paths".
+#[tokio::test]
+async fn an_upgrade_at_any_other_path_is_forbidden_and_told_of() {
+    let stack = TestStack::start().await;
+    let mut watcher = stack.watch().await;
+    for path in [
+        "/",
+        "/other",
+        "//dev",
+        "/dev/more",
+        "/dev/@connections/PcQeDRO4gIEm4LQ=",
+        "/console",
+        "/console/activity",
+        "/auth/token",
+    ] {
+        let url = format!("{}{path}", stack.endpoint().replace("http:", "ws:"));
+        let Err(tungstenite::Error::Http(response)) = connect_async(&url).await else {
+            panic!("{path} is refused");
+        };
+        assert_eq!(response.status(), 403, "{path}");
+        let record = next(&mut watcher, "refused").await;
+        assert_eq!(record["status"], 403, "{path}");
+    }
+}

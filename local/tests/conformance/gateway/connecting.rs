@@ -140,6 +140,15 @@ async fn no_subprotocol_is_echoed_that_the_function_did_not_return() {
     assert!(error.to_string().contains("SubProtocol"), "{error}");
 }
 
+/// See docs/local-vs-aws.md: "Compression is never negotiated".
+#[tokio::test]
+async fn an_offered_compression_is_declined() {
+    let gateway = TestGateway::builder().start().await;
+    let offer = [("sec-websocket-extensions", "permessage-deflate")];
+    let (_, response) = gateway.try_connect(&gateway.url(), &offer).await.unwrap();
+    assert!(!response.headers().contains_key("sec-websocket-extensions"));
+}
+
 /// Checklist item 4: the id works only once the upgrade is finished.
 ///
 /// See docs/local-vs-aws.md: "The moment from which posts arrive".

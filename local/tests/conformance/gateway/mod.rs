@@ -1,11 +1,14 @@
 //! The gateway, with functions that are scripted in the test.
 
 mod authorizer;
+mod authorizer_answers;
 mod connecting;
 mod disconnecting;
 mod events;
 pub mod harness;
 mod management;
 mod messages;
+mod not_reading;
+mod results;
 mod sizes;
 mod timers;

@@ -1,0 +1,46 @@
+//! The limit of open files.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+
+use super::harness::Run;
+
+/// See docs/local-vs-aws.md: "Connections are files".
+#[tokio::test]
+async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
+    let mut run = Run::start_after("ulimit -Sn 256 && ulimit -Hn 600", &["--json"]);
+    run.line().await;
+    let limits = fs::read_to_string(format!("/proc/{}/limits", run.process())).unwrap();
+    let mut lines = limits.lines();
+    let open_files = lines
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .unwrap();
+    let columns: Vec<_> = open_files.split_whitespace().collect();
+    assert_eq!(columns[..2], ["600", "600"]);
+}
+
+/// See docs/local-vs-aws.md: "Connections are files".
+#[tokio::test]
+async fn out_of_open_files_the_log_says_once_how_to_allow_more() {
+    let mut run = Run::start_after("ulimit -n 300", &["--json"]);
+    let addresses: serde_json::Value = serde_json::from_str(&run.line().await).unwrap();
+    let endpoint = addresses["endpoint"].as_str().unwrap();
+    let address = endpoint.strip_prefix("http://").unwrap();
+    let mut connections = Vec::new();
+    // More than it can take: the others wait in the kernel.
+    for _ in 0..350 {
+        connections.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    crate::processes::until(|| run.errors().contains("no connection can be taken")).await;
+    drop(connections);
+    let errors = run.end_with(rustix::process::Signal::TERM).await.errors;
+    let said: Vec<_> = errors
+        .lines()
+        .filter(|line| line.contains("no connection can be taken"))
+        .collect();
+    assert_eq!(said.len(), 1, "{errors}");
+    assert!(
+        said[0].contains("300") && said[0].contains("`ulimit -n`"),
+        "{errors}"
+    );
+}

@@ -1,0 +1,349 @@
+//! The result of a function, member by member, at every kind of route.
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use herald_local::lambda::Invocation;
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::harness::{TestGateway, next_text, returned};
+
+/// What a route with a route response sends back.
+#[derive(Clone, Copy, Debug)]
+enum Sent {
+    Body(&'static str),
+    Nothing,
+    InternalServerError,
+}
+
+use Sent::{Body, InternalServerError, Nothing};
+
+/// A result, the status that it gives an upgrade, and what a two-way route sends of it.
+const RESULTS: &[(&str, u16, Sent)] = &[
+    // As AWS documents it.
+    (r#"{"statusCode": 200}"#, 101, Nothing),
+    (r#"{"statusCode": 200, "body": "a"}"#, 101, Body("a")),
+    (
+        r#"{"isBase64Encoded": false, "statusCode": 200, "headers": {"a": "b"},
+            "multiValueHeaders": {"a": ["b", "c"]}, "body": "a"}"#,
+        101,
+        Body("a"),
+    ),
+    // No object.
+    ("null", 502, InternalServerError),
+    ("", 502, InternalServerError),
+    ("not JSON", 502, InternalServerError),
+    (r#""text""#, 502, InternalServerError),
+    ("200", 502, InternalServerError),
+    ("true", 502, InternalServerError),
+    ("[]", 502, InternalServerError),
+    (r#"[200, null, null, "a", null]"#, 502, InternalServerError),
+    ("{}", 502, InternalServerError),
+    // statusCode
+    (r#"{"body": "a"}"#, 502, InternalServerError),
+    (
+        r#"{"statusCode": null, "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (r#"{"statusCode": "200", "body": "a"}"#, 101, Body("a")),
+    (
+        r#"{"statusCode": "", "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": "OK", "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": true, "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": [200], "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (r#"{"statusCode": {"code": 200}}"#, 502, InternalServerError),
+    (
+        r#"{"statusCode": 200.5, "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": -200, "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 0, "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 99, "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 600, "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 65736, "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    // A 1xx is a status, but no answer to an upgrade.
+    (r#"{"statusCode": 100, "body": "a"}"#, 502, Body("a")),
+    (r#"{"statusCode": 299, "body": "a"}"#, 101, Body("a")),
+    (r#"{"statusCode": 300, "body": "a"}"#, 300, Body("a")),
+    (r#"{"statusCode": 599, "body": "a"}"#, 599, Body("a")),
+    // headers
+    (
+        r#"{"statusCode": 200, "headers": null, "body": "a"}"#,
+        101,
+        Body("a"),
+    ),
+    (
+        r#"{"statusCode": 200, "headers": {}, "body": "a"}"#,
+        101,
+        Body("a"),
+    ),
+    (
+        r#"{"statusCode": 200, "headers": {"a": 1, "b": true}, "body": "a"}"#,
+        101,
+        Body("a"),
+    ),
+    (
+        r#"{"statusCode": 200, "headers": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "headers": ["a"]}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "headers": {"a": null}}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "headers": {"a": ["b"]}}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "headers": {"a": {}}}"#,
+        502,
+        InternalServerError,
+    ),
+    // multiValueHeaders
+    (
+        r#"{"statusCode": 200, "multiValueHeaders": null, "body": "a"}"#,
+        101,
+        Body("a"),
+    ),
+    (
+        r#"{"statusCode": 200, "multiValueHeaders": {"a": []}, "body": "a"}"#,
+        101,
+        Body("a"),
+    ),
+    (
+        r#"{"statusCode": 200, "multiValueHeaders": {"a": "b"}}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "multiValueHeaders": {"a": [{}]}}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "multiValueHeaders": [["a", "b"]]}"#,
+        502,
+        InternalServerError,
+    ),
+    // body
+    (r#"{"statusCode": 200, "body": null}"#, 101, Nothing),
+    (r#"{"statusCode": 200, "body": ""}"#, 101, Body("")),
+    (
+        r#"{"statusCode": 200, "body": {"a": 1}}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "body": ["a"]}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "body": 1}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "body": true}"#,
+        502,
+        InternalServerError,
+    ),
+    // isBase64Encoded
+    (
+        r#"{"statusCode": 200, "isBase64Encoded": null, "body": "YQ=="}"#,
+        101,
+        Body("YQ=="),
+    ),
+    (
+        r#"{"statusCode": 200, "isBase64Encoded": true, "body": "YQ=="}"#,
+        101,
+        Body("a"),
+    ),
+    (
+        r#"{"statusCode": 200, "isBase64Encoded": true}"#,
+        101,
+        Nothing,
+    ),
+    (
+        r#"{"statusCode": 200, "isBase64Encoded": true, "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "isBase64Encoded": true, "body": "//8="}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "isBase64Encoded": "true", "body": "YQ=="}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "isBase64Encoded": 1, "body": "YQ=="}"#,
+        502,
+        InternalServerError,
+    ),
+    // Unknown members.
+    (
+        r#"{"statusCode": 200, "body": "a", "cookies": []}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "body": "a", "message": "b"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": 200, "StatusCode": 200}"#,
+        502,
+        InternalServerError,
+    ),
+];
+
+fn gives(result: &'static str) -> impl Fn(serde_json::Value) -> std::future::Ready<Invocation> {
+    move |_| std::future::ready(Invocation::Returned(Bytes::from(result)))
+}
+
+/// See docs/local-vs-aws.md: "Malformed results of functions".
+#[tokio::test]
+async fn the_result_of_connect_lets_in_refuses_or_is_malformed() {
+    for (result, status, _) in RESULTS {
+        let gateway = TestGateway::builder()
+            .route("$connect", gives(result))
+            .start()
+            .await;
+        assert_eq!(gateway.status(&gateway.url()).await, *status, "{result}");
+    }
+}
+
+/// See docs/local-vs-aws.md: "Malformed results of functions".
+#[tokio::test]
+async fn a_two_way_route_sends_the_body_or_that_the_result_is_malformed() {
+    for (result, _, sent) in RESULTS {
+        let gateway = TestGateway::builder()
+            .two_way("asked", gives(result))
+            .two_way("after", |_| {
+                std::future::ready(returned(json!({"statusCode": 200, "body": "after"})))
+            })
+            .start()
+            .await;
+        let mut socket = gateway.connect().await;
+        let ask = async |socket: &mut super::harness::Socket, action: &str| {
+            let text = json!({"action": action}).to_string();
+            socket.send(Message::text(text)).await.unwrap();
+        };
+        ask(&mut socket, "asked").await;
+        match sent {
+            Body(body) => assert_eq!(next_text(&mut socket).await, *body, "{result}"),
+            Nothing => {}
+            InternalServerError => {
+                let frame = next_text(&mut socket).await;
+                let start = r#"{"message": "Internal server error", "connectionId":"#;
+                assert!(frame.starts_with(start), "{result}: {frame}");
+            }
+        }
+        // Nothing more came, and the connection is still open.
+        ask(&mut socket, "after").await;
+        assert_eq!(next_text(&mut socket).await, "after", "{result}");
+    }
+}
+
+/// See docs/local-vs-aws.md: "Malformed results of functions".
+#[tokio::test]
+async fn the_result_of_a_one_way_route_is_not_looked_at() {
+    for (result, ..) in RESULTS {
+        let gateway = TestGateway::builder()
+            .route("asked", gives(result))
+            .two_way("$default", |_| {
+                std::future::ready(returned(json!({"statusCode": 200, "body": "after"})))
+            })
+            .start()
+            .await;
+        let mut socket = gateway.connect().await;
+        for text in [r#"{"action":"asked"}"#, "after"] {
+            socket.send(Message::text(text)).await.unwrap();
+        }
+        assert_eq!(next_text(&mut socket).await, "after", "{result}");
+    }
+}
+
+#[tokio::test]
+async fn the_result_of_disconnect_is_not_looked_at() {
+    for (result, ..) in RESULTS {
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let gateway = TestGateway::builder()
+            .route("$disconnect", move |_| {
+                tell.send(()).unwrap();
+                std::future::ready(Invocation::Returned(Bytes::from(*result)))
+            })
+            .start()
+            .await;
+        drop(gateway.connect().await);
+        told.recv().await.unwrap();
+        assert_eq!(gateway.status(&gateway.url()).await, 101, "{result}");
+    }
+}
+
+#[tokio::test]
+async fn multi_value_headers_win_over_headers() {
+    let gateway = TestGateway::builder()
+        .route(
+            "$connect",
+            gives(
+                r#"{"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "other"},
+                    "multiValueHeaders": {"sec-websocket-protocol": ["push.v1"]}}"#,
+            ),
+        )
+        .start()
+        .await;
+    let offer = [("sec-websocket-protocol", "push.v1, other")];
+    let (_, response) = gateway.try_connect(&gateway.url(), &offer).await.unwrap();
+    assert_eq!(response.headers()["sec-websocket-protocol"], "push.v1");
+}

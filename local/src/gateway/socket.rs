@@ -51,12 +51,14 @@ pub(super) async fn serve(
     commands: UnboundedReceiver<Command>,
     upgrade: OnUpgrade,
 ) {
+    let opening = &connection.opening;
     let closing = match upgrade.await {
         Ok(upgraded) => run(&gateway, &connection, commands, upgraded).await,
-        Err(_) => Closing::abnormal(),
+        Err(_) => {
+            gateway.connections.remove(&opening.connection_id);
+            Closing::abnormal()
+        }
     };
-    let opening = &connection.opening;
-    gateway.connections.remove(&opening.connection_id);
     gateway.activity.record(Happening::Disconnected {
         connection_id: opening.connection_id.clone(),
         code: closing.code,
@@ -89,7 +91,12 @@ async fn run(
         gateway,
         connection,
     };
-    match session.run(&mut socket, &mut commands).await {
+    let end = session.run(&mut socket, &mut commands).await;
+    // Before the close, which may take a while: a post would be taken and never written.
+    gateway
+        .connections
+        .remove(&connection.opening.connection_id);
+    match end {
         End::Gone(closing) => closing,
         End::Answer(closing) => {
             answer_close(&mut socket).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use herald_local::gateway::Faults;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{
@@ -94,6 +94,19 @@ async fn a_delete_closes_the_connection_normally() {
             .into_service_error()
             .is_gone_exception()
     );
+}
+
+#[tokio::test]
+async fn a_post_finds_a_connection_gone_that_the_gateway_is_closing() {
+    let gateway = TestGateway::builder().start().await;
+    let (mut socket, id) = gateway.connect_known().await;
+    socket.send(Message::binary(vec![1])).await.unwrap();
+    // The gateway waits for the client to close its side, which it does not.
+    assert_eq!(closed(&mut socket).await.0, 1003);
+    let management = gateway.management();
+    let post = management.post_to_connection().connection_id(&id);
+    let error = post.data(Default::default()).send().await.unwrap_err();
+    assert!(error.into_service_error().is_gone_exception());
 }
 
 /// See docs/local-vs-aws.md: "No `$disconnect` after a refused connect".

@@ -270,11 +270,11 @@ mod tests {
     fn what_is_revoked_is_refused_and_nothing_else_is() {
         let table = "arn:aws:dynamodb:us-east-1:123456789012:table/herald-local-Table";
         for resource in [None, Some(table.to_owned())] {
-            let revoked = revoked("DisconnectFunction", "dynamodb:Query", resource);
+            let revoked = revoked("NotifierFunction", "dynamodb:Query", resource);
             let roles = Roles::new(&own_stack(), &[revoked]).expect("roles");
-            assert!(check(&roles, "DisconnectFunction", "Query").is_err());
-            assert!(check(&roles, "DisconnectFunction", "DeleteItem").is_ok());
-            assert!(check(&roles, "NotifierFunction", "Query").is_ok());
+            assert!(check(&roles, "NotifierFunction", "Query").is_err());
+            assert!(check(&roles, "NotifierFunction", "DeleteItem").is_ok());
+            assert!(check(&roles, "ConnectFunction", "Query").is_ok());
         }
     }
 

@@ -74,9 +74,10 @@ impl ProxyResult {
 
 fn status(given: Scalar) -> Result<u16, String> {
     let text = given.into_text();
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let status = text.parse().ok();
     status
-        .filter(|status| (100..600).contains(status))
+        .filter(|status| is_digits && (100..600).contains(status))
         .ok_or_else(|| format!("statusCode is no status: {text}"))
 }
 

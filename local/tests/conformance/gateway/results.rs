@@ -48,6 +48,16 @@ const RESULTS: &[(&str, u16, Sent)] = &[
     ),
     (r#"{"statusCode": "200", "body": "a"}"#, 101, Body("a")),
     (
+        r#"{"statusCode": "+200", "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
+        r#"{"statusCode": " 200", "body": "a"}"#,
+        502,
+        InternalServerError,
+    ),
+    (
         r#"{"statusCode": "", "body": "a"}"#,
         502,
         InternalServerError,

@@ -1,6 +1,6 @@
 //! The admission of a connection's messages: how fast it sends, and whether its token is still good.
 //!
-//! What counts is messages, not frames: a frame with several in `messages` is charged for each. The
+//! Messages count, not frames: a frame with several in `messages` is charged for each. The
 //! count is on the connection's row, where every process of every function charges it, but not for each
 //! message: a process that meets a connection again and again charges it for several messages ahead and
 //! gives them out by itself. So over its life a connection never sends more than its rate and one burst,
@@ -69,7 +69,7 @@ struct Refused {
     until: SystemTime,
 }
 
-/// What is known here about messages that a connection wants to send.
+/// The answer of this process alone to messages that a connection wants to send.
 enum Recalled {
     /// They are paid for. The connection's token ends then, if it has one.
     Paid(Option<TokenExpiry>),

@@ -8,7 +8,7 @@
 
 use serde::Serialize;
 
-/// What a function returns to the gateway.
+/// The result of a function, as the gateway reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteAnswer {

@@ -22,7 +22,7 @@ use aws_credential_types::{
 };
 use tokio::time::timeout;
 
-/// How long the functions wait for AWS.
+/// The time-outs of calls to AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// The time to open a connection.

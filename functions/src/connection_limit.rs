@@ -33,14 +33,14 @@ pub use gateway::Gateway;
 /// The most connections of a user that the gateway is asked about, the oldest first.
 const ASKED: usize = 100;
 
-/// How many of these questions are in flight at once.
+/// The most of these questions in flight at once.
 const AT_ONCE: usize = 25;
 
-/// How long a process does not ask again about the connections of a user that was refused. A client that
+/// The time in which a process does not ask again about the connections of a user that was refused. A client that
 /// connects over and over would otherwise cost the API a hundred requests each time.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// How many refused users a process remembers.
+/// The most refused users that a process remembers.
 const REMEMBERED: usize = 10_000;
 
 /// Tells which connections are closed.

@@ -40,7 +40,7 @@ pub async fn start() -> SdkConfig {
     aws::config().await
 }
 
-/// How long before Lambda ends an invocation its answer has to be there.
+/// The time between the answer to an invocation and the end that Lambda sets it.
 const RESERVE: Duration = Duration::from_secs(1);
 
 /// The time by which an invocation has to be answered, so that its client is told before Lambda ends it.

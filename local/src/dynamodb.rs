@@ -104,7 +104,7 @@ impl DynamoDb {
         })
     }
 
-    /// Answers a request of a function, or of somebody else.
+    /// Answers a request of a function, or of another caller.
     pub(crate) async fn call(
         &self,
         operation: &str,

@@ -33,7 +33,7 @@ pub struct Recipient {
     pub token_expires_at: Option<TokenExpiry>,
 }
 
-/// How long the rows of a connection are kept: API Gateway closes a connection after two hours; the
+/// The time that the rows of a connection are kept: API Gateway closes a connection after two hours; the
 /// margin is for clocks that differ and for a `$disconnect` that comes late.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>

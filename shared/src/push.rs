@@ -52,7 +52,7 @@ pub enum Recipients {
         connections: Vec<Recipient>,
         /// The number of this attempt; reading the audience was the first.
         attempt: u32,
-        /// How often there was no time for them in this attempt.
+        /// The number of times there was no time for them in this attempt.
         #[serde(default, skip_serializing_if = "is_none")]
         rounds: u32,
     },

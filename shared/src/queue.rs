@@ -53,7 +53,7 @@ pub trait EnqueueEach: Sync {
 /// The result of pushes that were enqueued independently.
 #[derive(Debug)]
 pub struct Enqueued {
-    /// Whether each push is stored, in the order of the pushes.
+    /// True for each push that is stored, in the order of the pushes.
     pub stored: Vec<bool>,
     /// The reason of the last failure, if any push is not stored.
     pub failure: Option<EnqueueError>,
@@ -77,7 +77,7 @@ pub trait DeadLetter: Sync {
 pub struct NotEnqueued {
     /// Their places among the pushes that were to be stored.
     pub refused: Vec<usize>,
-    /// Why one of them was not taken.
+    /// The reason one of them was not taken.
     #[source]
     pub source: EnqueueError,
 }

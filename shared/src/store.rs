@@ -60,7 +60,7 @@ pub struct StoredConnection {
     pub token_expires_at: Option<TokenExpiry>,
     /// The entities it is subscribed to.
     pub entities: BTreeSet<EntityId>,
-    /// How often its set of entities changed.
+    /// The number of changes of its set of entities.
     pub changes: u64,
 }
 

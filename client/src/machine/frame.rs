@@ -106,7 +106,7 @@ impl EntityResults {
         Some(entities.0.iter().filter_map(result).collect())
     }
 
-    /// Why an entity is not subscribed to; none if it is.
+    /// The reason an entity is not subscribed to. `None` if it is.
     pub(super) fn error_of(&self, entity: &EntityId) -> Option<RequestError> {
         match self {
             Self::Same(error) => error.clone(),

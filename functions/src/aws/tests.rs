@@ -15,7 +15,7 @@ use tokio::{
 
 use super::*;
 
-/// What a server does with a connection after it answered the first request on it.
+/// The behaviour of a server on a connection after it answered the first request on it.
 #[derive(Clone, Copy, Debug)]
 enum Then {
     /// It reads on and answers no more, as a peer that is gone and whose packets are lost.

@@ -1,4 +1,4 @@
-//! What happens to records that failed.
+//! Records that failed: back to the queue soon, or to the dead-letter queue with the reason.
 
 use std::{error::Error, future::Future, time::Duration};
 
@@ -14,10 +14,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Handled, leftovers::Leftovers, record::Record};
 
-/// How long a record that failed is hidden: up to 2 s, then 4 s and so on.
+/// The bound of the time that a record that failed is hidden: 2 s, then 4 s and so on.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How long before the deadline the last call ends: a function that is killed forgets what it delivered.
+/// The time between the end of the last call and the deadline: a function that is killed forgets what it delivered.
 const MARGIN: Duration = Duration::from_millis(500);
 
 /// The longest of these pauses.
@@ -27,12 +27,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct Failures<'a, Q> {
     queues: &'a Q,
-    /// How often a message is received before SQS moves it to the dead-letter queue.
+    /// The number of receives after which SQS moves a message to the dead-letter queue.
     receives: u32,
     leftovers: Leftovers,
 }
 
-/// Why a record failed.
+/// The reason a record failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RecordError {
     #[error("the record is no push")]
@@ -208,7 +208,7 @@ async fn by(
     answer.unwrap_or_else(|elapsed| Err(EnqueueError::Failed(elapsed.into())))
 }
 
-/// How long a record is hidden that was received so often; `random` is between 0 and 1. Whole seconds, as
+/// Returns the time for which a record is hidden that was received so often; `random` is between 0 and 1. Whole seconds, as
 /// SQS counts them, and never none: what failed a moment ago is not helped at once.
 fn pause_after(receives: u32, random: f64) -> Duration {
     let longest = bound(PAUSE, LONGEST_PAUSE, receives.saturating_sub(1));

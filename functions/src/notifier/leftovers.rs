@@ -1,4 +1,4 @@
-//! What is left of records that failed, as far as this process has seen them.
+//! The connections that are left of records that failed, as far as this process has seen them.
 //!
 //! A record fails half delivered if neither queue takes what is left of it. SQS brings it again whole,
 //! and knows nothing of those who have it. This process does, and delivers only what is left if the record
@@ -11,7 +11,7 @@ use std::{
 
 use herald_shared::push::Push;
 
-/// How many records are remembered: the last ones. Each is a page of connections at the most.
+/// The most records that are remembered: the last ones. Each is a page of connections at the most.
 const REMEMBERED: usize = 50;
 
 /// Pushes by the id of their message.

@@ -7,9 +7,9 @@ use aws_lambda_events::sqs::SqsMessage;
 pub(super) struct Record {
     pub(super) message_id: String,
     pub(super) body: String,
-    /// What the message is given back with. `None` if the caller gave none.
+    /// The handle by which the message is given back. `None` if the event has none.
     pub(super) receipt_handle: Option<String>,
-    /// How often it was received, this time included.
+    /// The number of its receives, this one included.
     pub(super) receives: u32,
 }
 

@@ -61,7 +61,7 @@ fn patience() -> Duration {
 /// The permissions of who may do everything.
 pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","broadcast"]}"#;
 
-/// How the ids of connections begin that were left behind.
+/// The beginning of the ids of connections that were left behind.
 pub const LEFT_BEHIND: &str = "PcQeDRO";
 
 /// A running stack.

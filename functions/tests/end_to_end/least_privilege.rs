@@ -233,7 +233,7 @@ async fn a_user_at_the_limit(stack: &TestStack) {
     );
 }
 
-/// What neither queue takes comes again in seconds.
+/// A record that neither queue takes comes again in seconds.
 async fn a_record_that_fails_at_first(stack: &TestStack) {
     let queues = stack.running().queues();
     let dead_letters = stack.messages("NotificationDeadLetterQueue").len();

@@ -21,7 +21,7 @@ use tokio::{net::TcpListener, time::Instant};
 
 use crate::harness::TestStack;
 
-/// What the queue says to a message, by how often it was sent before.
+/// The queue's answer to a message, by how often it was sent before.
 type Verdict = fn(message: u64, sent_before: usize) -> Said;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Queue {
         stack.await.unwrap()
     }
 
-    /// What was said to a message, each time it was sent.
+    /// The answers to a message, one for each time it was sent.
     fn said_to(&self, message: u64) -> Vec<Said> {
         self.state.sent.lock().unwrap()[&message].clone()
     }

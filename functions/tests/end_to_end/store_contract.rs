@@ -230,7 +230,7 @@ async fn forgetting_removes_everything_and_can_be_repeated(
     }
 }
 
-/// What the order of the store's writes stands on.
+/// The conditions of single writes, which the order of the store's writes stands on.
 async fn rows_are_written_on_their_conditions(rows: &impl Rows) {
     rows.put_connection(&connection("rows", Some("zoe")))
         .await

@@ -23,7 +23,7 @@ use promises::{broken, broken_at_the_end, stored};
 use run::{Met, Run, connection};
 use worlds::{World, for_each_world, world};
 
-/// How many orders are tried in each world.
+/// The number of orders that are tried in each world.
 const WALKS: u64 = 20;
 
 #[tokio::test]

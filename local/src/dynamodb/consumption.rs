@@ -21,7 +21,7 @@ pub struct Consumption {
     pub read_units: f64,
     /// Write request units.
     pub write_units: f64,
-    /// How often each operation was asked for.
+    /// The number of requests for each operation.
     pub requests: BTreeMap<String, u64>,
 }
 

@@ -19,7 +19,7 @@ pub struct Faults {
     pub queues: sqs::Faults,
     /// The share of invocations of the functions behind queues that are killed while they run.
     pub killed: f64,
-    /// How old a row is before a read of DynamoDB sees it that does not ask for consistency.
+    /// The age at which a row is seen by reads of DynamoDB that do not ask for consistency.
     pub stale_reads: Option<Duration>,
     /// How often all rows of the tables expire at once.
     pub expire_rows_every: Option<Duration>,

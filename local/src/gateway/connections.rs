@@ -20,7 +20,7 @@ use super::{ending::Ending, event::Opening, lock};
 /// The most bytes of a client's messages that may be with functions, or wait for one.
 const IN_FLIGHT: usize = 8 * 1024 * 1024;
 
-/// What a text costs beside its bytes, so that many small ones are bounded as well.
+/// The cost of a text beside its bytes, so that many small ones are bounded as well.
 const OVERHEAD: usize = 256;
 
 /// What is to happen to a connection.

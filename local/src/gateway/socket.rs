@@ -38,7 +38,7 @@ use super::{
 };
 use crate::activity::Happening;
 
-/// How long a client that is being closed has to take what waits for it, and then the close.
+/// The time that a client that is being closed has to take what waits for it, and then the close.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Small, because there are many connections and most of them are silent.

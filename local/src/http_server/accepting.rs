@@ -14,10 +14,10 @@ use tokio::{
 
 use crate::open_files;
 
-/// How long a failed attempt waits: connections that end make room.
+/// The pause after a failed attempt: connections that end make room.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How long after a complaint the next one comes.
+/// The least time between two complaints.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// A TCP listener whose streams send small writes at once.

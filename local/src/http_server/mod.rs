@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) use accepting::Accepting;
 use body::{Deadline, TimedBody};
 
-/// How long a client may take to send a request.
+/// The time limits of a client that sends a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     /// From the connection, or the answer to the request before, to the end of the head.

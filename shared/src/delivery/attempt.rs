@@ -14,11 +14,11 @@ pub(super) struct Attempt {
     pub(super) audience: Audience,
     /// From 1.
     pub(super) number: u32,
-    /// How often there was no time for these connections in this attempt.
+    /// The number of times there was no time for these connections in this attempt.
     pub(super) rounds: u32,
 }
 
-/// What happens next to connections that did not get the push.
+/// The next step for connections that did not get the push.
 #[derive(Debug)]
 pub(super) enum Next {
     /// They are put back on the queue, hidden for the delay.

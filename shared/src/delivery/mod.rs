@@ -104,7 +104,7 @@ impl AddAssign for Report {
     }
 }
 
-/// Why a push was not delivered. It is to be delivered again as a whole, unless it says otherwise.
+/// The reason a push was not delivered. It is to be delivered again as a whole, unless it says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     /// The audience could not be read; nobody got the push.
@@ -117,11 +117,11 @@ pub enum DeliveryError {
     /// delivered again: others may have got the push.
     #[error("what is left of the push could be put on neither queue")]
     PutBack {
-        /// What is left.
+        /// The pushes that are left.
         left: Vec<Push>,
-        /// What was done.
+        /// The report of what was delivered.
         report: Box<Report>,
-        /// Why the queues did not take it.
+        /// The reason the queues did not take it.
         source: EnqueueError,
     },
     /// The gateway takes no frame of this size; nobody gets the push.

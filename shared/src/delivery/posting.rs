@@ -61,7 +61,7 @@ enum Taken {
     LastFrame,
 }
 
-/// Why a try failed.
+/// The reason a try failed.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]

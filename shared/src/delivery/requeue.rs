@@ -204,7 +204,7 @@ pub(super) fn split(push: &Push, connections: &[Recipient], attempt: &Attempt) -
     parts.map(|part| push.to(attempt.of(part))).collect()
 }
 
-/// How long a recipient and its comma are in a message.
+/// Returns the bytes of a recipient and its comma in a message.
 fn written_length(recipient: &Recipient) -> usize {
     let written = serde_json::to_string(recipient).expect("a recipient is always JSON");
     written.len() + 1
@@ -221,7 +221,7 @@ fn restarted(push: &Push) -> Push {
     push
 }
 
-/// How many connections are named.
+/// Returns the number of connections that are named.
 fn named(pushes: &[Push]) -> usize {
     pushes.iter().map(connections_of).sum()
 }

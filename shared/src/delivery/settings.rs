@@ -15,10 +15,10 @@ pub struct Settings {
     /// How many attempts there are: this many messages at the most name a connection before it is a
     /// dead letter. A connection that is not open yet has one more.
     pub attempts: u32,
-    /// How often a connection that there was no time for is put back within one attempt. After that,
+    /// The number of times that a connection that there was no time for is put back within one attempt. After that,
     /// each time counts as an attempt.
     pub rounds: u32,
-    /// How many posts fail in a row, none answered in between, before the others are not tried.
+    /// The number of posts that fail in a row, none answered in between, before the others are not tried.
     pub hopeless_after: usize,
     /// How long before the deadline the last post starts: enough for it to end, to put back what is
     /// left, and in the first half of it to forget who is gone.

@@ -68,7 +68,7 @@ fn checked(entities: BTreeMap<String, &RawValue>) -> BTreeMap<String, Result<Ent
 /// The result for one entity of a `subscribe` to several.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EntityResult {
-    /// Why the subscription was refused. `None` if it is stored.
+    /// The reason the subscription was refused. `None` if it is stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<EntityError>,
 }

@@ -18,14 +18,14 @@ pub struct MemoryQueues {
     trouble: Mutex<Trouble>,
 }
 
-/// What the queues do not take.
+/// The failures of the queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
-    /// How many more calls fail that put pushes on the notification queue.
+    /// The number of further calls that fail to put pushes on the notification queue.
     pub enqueue: usize,
-    /// How many pushes the first such call stores before it fails.
+    /// The number of pushes that the first such call stores before it fails.
     pub stored: usize,
-    /// How many more dead letters are not taken.
+    /// The number of further dead letters that are not taken.
     pub dead_letter: usize,
 }
 

@@ -23,7 +23,7 @@ const BATCH: usize = 10;
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 const MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// How often what SQS did not take is sent before the caller is told.
+/// The number of sends of what SQS did not take, before the caller is told.
 const SENDS: u32 = 3;
 
 /// Between two sends: up to 50 ms, then 100 ms.

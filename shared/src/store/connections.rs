@@ -105,7 +105,7 @@ impl<R: Rows> ConnectionStore for Connections<R> {
             latest: (since_epoch(now) + rate.time_for(rate.burst)).saturating_sub(cost),
             expires_at: since_epoch(now + LIFETIME),
         };
-        // At once: what is charged to a connection that is gone is lost to nobody.
+        // At once: a charge to a connection that is gone does no harm.
         let (charged, token) = tokio::join!(
             self.rows.charge(connection, charge),
             self.current_token(connection)

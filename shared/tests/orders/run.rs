@@ -39,7 +39,7 @@ pub(crate) enum Choice {
     Close,
 }
 
-/// What a function does.
+/// The task of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
     Subscribe,
@@ -69,7 +69,7 @@ impl Met {
     }
 }
 
-/// How far a function is.
+/// The progress of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum State {
     Idle,

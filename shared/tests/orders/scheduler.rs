@@ -42,9 +42,9 @@ pub(crate) enum Permit {
 pub(crate) struct Waiting {
     pub(crate) actor: Actor,
     pub(crate) name: &'static str,
-    /// Whether it is a single write of a listener row.
+    /// True for a single write of a listener row.
     pub(crate) may_be_late: bool,
-    /// Whether it is a conditional change of the set, which is worth losing an answer of.
+    /// True for a conditional change of the set, whose answer is worth losing.
     pub(crate) may_lose_answer: bool,
 }
 

@@ -13,11 +13,11 @@ pub(crate) struct World {
     /// Subscriptions that the connection has from the start.
     pub(crate) others: usize,
     pub(crate) limit: u32,
-    /// How many functions may stop between two requests.
+    /// The most functions that stop between two requests.
     pub(crate) crashes: usize,
-    /// How many answers may be lost, so that the request is sent again.
+    /// The most answers that are lost, so that the request is sent again.
     pub(crate) lost_answers: usize,
-    /// How many writes of a listener row may time out, be sent again, and be applied later.
+    /// The most writes of a listener row that time out, are sent again, and are applied later.
     pub(crate) late_writes: usize,
 }
 

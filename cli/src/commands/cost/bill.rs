@@ -9,7 +9,7 @@ use super::{
     usage::{Usage, Work},
 };
 
-/// What the template makes, whatever happens: `docs/delivery.md` has the metrics, `observability.yaml` the alarms. A metric
+/// The resources that the template makes, whatever happens: `docs/delivery.md` has the metrics, `observability.yaml` the alarms. A metric
 /// that is only written when something fails costs nothing until then.
 const METRICS: f64 = 10.0;
 const ALARMS: f64 = 9.0;

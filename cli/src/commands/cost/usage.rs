@@ -45,7 +45,7 @@ const READS_FOR_MESSAGE: f64 = 1.0;
 const READS_FOR_SUBSCRIBE: f64 = 2.0;
 /// A listener row of an entity whose id is a UUID: `docs/delivery.md`.
 const LISTENER_ROW_BYTES: f64 = 111.0;
-/// What a read unit reads, consistently.
+/// The bytes that a read unit reads consistently.
 const READ_BYTES: f64 = 4096.0;
 
 /// The most entities that one frame subscribes to, as Herald's clients do it.

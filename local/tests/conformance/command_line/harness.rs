@@ -126,7 +126,7 @@ impl Run {
         }
     }
 
-    /// What it has printed on standard error until now.
+    /// Returns its standard error until now.
     pub fn errors(&self) -> String {
         fs::read_to_string(self.errors.path()).unwrap()
     }

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::harness::{TestGateway, next_text, returned};
 
-/// What a route with a route response sends back.
+/// The frame that a route with a route response sends back.
 #[derive(Clone, Copy, Debug)]
 enum Sent {
     Body(&'static str),

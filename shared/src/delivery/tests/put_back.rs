@@ -94,7 +94,7 @@ async fn audience_whose_rest_is_refused_gets_no_post() {
     }
 }
 
-/// What the queue took of the rest must not be put there again.
+/// The part of the rest that the queue took must not be put there again.
 #[tokio::test(start_paused = true)]
 async fn rest_that_is_taken_in_part_is_completed_and_reaches_everybody_once() {
     for refusals in [1, usize::MAX] {

@@ -16,7 +16,7 @@ const REASON_CHARACTERS: usize = 1000;
 /// The bytes that a reason keeps beside a large body.
 const SHORT_REASON: usize = 500;
 
-/// How much is kept of a body that leaves no room for its reason.
+/// The bytes that are kept of a body that leaves no room for its reason.
 const BEGINNING: usize = 64 * 1024;
 
 /// The body and the reason of a dead letter.
@@ -45,7 +45,7 @@ impl<'a> Letter<'a> {
     }
 }
 
-/// What is stored in place of a body that is too large. It is no push: a replay brings it back.
+/// The text that is stored in place of a body that is too large. It is no push: a replay brings it back.
 fn reduced(body: &str) -> String {
     let reduced = json!({
         "reduced": { "bytes": body.len(), "beginning": beginning(body, BEGINNING) },

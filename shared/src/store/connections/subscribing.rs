@@ -14,10 +14,10 @@ use crate::{
     },
 };
 
-/// How many rows are written at once. Conditions need single writes.
+/// The most rows that are written at once. Conditions need single writes.
 const AT_ONCE: usize = 25;
 
-/// How often a change of the set is tried while other changes come between.
+/// The number of tries of a change of the set while other changes come between.
 const TRIES: u32 = 10;
 
 /// The longest pause between two tries is this at first, and doubles.

@@ -15,7 +15,7 @@ use crate::{backoff, store::StoreError};
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>
 const BATCH: usize = 25;
 
-/// How often what DynamoDB left unprocessed is sent again before the caller is told.
+/// The number of sends of what DynamoDB left unprocessed, before the caller is told.
 const ATTEMPTS: u32 = 8;
 
 /// The longest pause before the first repeat; that of each further one is twice as long.

@@ -131,7 +131,7 @@ pub(super) fn connection(connection: &Connection) -> Row {
     row
 }
 
-/// What the connection's own row says.
+/// Reads the connection's own row.
 pub(super) fn stored_connection(row: &Row) -> StoredConnection {
     let text = |name| Some(row.get(name)?.as_s().ok()?.clone());
     let connected_at = Duration::from_millis(number_of(row, CONNECTED_AT).unwrap_or_default());

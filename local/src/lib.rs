@@ -17,11 +17,13 @@ pub mod iam;
 pub mod issuer;
 pub mod lambda;
 pub mod overview;
+mod query_protocol;
 mod queue_delivery;
 mod running_stack;
 pub mod secrets;
 pub mod sqs;
 pub mod template;
+mod visitors;
 
 pub use authentication::Authentication;
 pub use running_stack::{Config, Functions, RunningStack};

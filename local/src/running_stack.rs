@@ -138,7 +138,7 @@ impl RunningStack {
             &addresses,
             gateway.clone(),
             queues.clone(),
-            activity,
+            activity.clone(),
         );
         let door = Arc::new(FrontDoor {
             gateway,
@@ -149,6 +149,7 @@ impl RunningStack {
             issuer,
             roles,
             console: Arc::new(console),
+            activity,
         });
         door.gateway.set_faults(config.faults.gateway.clone());
         door.queues.set_faults(config.faults.queues);

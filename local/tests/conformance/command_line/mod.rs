@@ -3,6 +3,6 @@
 mod announcement;
 mod authentication;
 mod endings;
-mod harness;
+pub mod harness;
 mod options;
 mod refusals;

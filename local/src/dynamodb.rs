@@ -1,20 +1,20 @@
 //! DynamoDB: the embedded engine, with the template's tables.
 //!
-//! The engine works synchronously, under one lock, so it has a thread and a runtime of its own;
-//! requests reach it over loopback HTTP.
+//! The engine works synchronously, under one lock, so it has a thread of its own. It has no port:
+//! requests reach it through the front door alone.
 
 mod consumption;
+mod engine;
 mod hold;
+mod operations;
 mod replica;
 
 use std::{
-    net::SocketAddr,
     path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -22,38 +22,41 @@ use anyhow::Context;
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::Request,
-    http::{HeaderValue, header, request::Parts, uri::PathAndQuery},
-    response::Response,
+    http::{HeaderMap, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
 };
-use dynoxide::{Database, DynoxideError, server, storage_backend::Clock};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+use dynoxide::{
+    Database, DynoxideError,
+    auth_material::{self, AuthMaterial},
+    storage_backend::Clock,
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::oneshot};
+use uuid::Uuid;
 
 use crate::template::Table;
 pub use consumption::Consumption;
 use consumption::Meter;
+use engine::Engine;
 pub use hold::Held;
 use hold::Holding;
 use replica::Replica;
 
-/// How often rows whose time has come are removed. AWS promises no more than "within a few days".
-const SWEEP: Duration = Duration::from_secs(30);
+/// The largest request: a batch of 16 MB.
+const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
+
+/// The error for an operation that DynamoDB, or the engine, does not have.
+const UNKNOWN_OPERATION: &str =
+    r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
 
 /// The running engine. It stops when this is dropped.
 pub struct DynamoDb {
-    address: SocketAddr,
-    client: Client<HttpConnector, Body>,
+    engine: Engine,
     database: Database,
     /// The engine's clock; it has none of ours when it works on a file.
     clock: Option<Arc<RowClock>>,
     replica: Option<Replica>,
     meter: Meter,
     holding: Holding,
-    _running: oneshot::Sender<()>,
 }
 
 impl DynamoDb {
@@ -83,24 +86,16 @@ impl DynamoDb {
                 // Rows expire on it as they do on the tables, by the same clock.
                 let database = Database::memory_with_clock(clock.clone().unwrap_or_default())?;
                 create_all(&database, tables)?;
-                Some(Replica::start(database, lag))
+                Some(Replica::start(database, lag)?)
             }
         };
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let (running, stopped) = oneshot::channel();
-        serve(listener.into_std()?, database.clone(), stopped)?;
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
         Ok(Self {
-            address,
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            engine: Engine::start(database.clone())?,
             database,
             clock,
             replica,
             meter: Meter::default(),
             holding: Holding::default(),
-            _running: running,
         })
     }
 
@@ -138,22 +133,23 @@ impl DynamoDb {
         request: Value,
     ) -> anyhow::Result<Response<Body>> {
         head.headers.remove(header::CONTENT_LENGTH);
-        let forwarded = Request::from_parts(head, request.to_string().into());
+        let body = Bytes::from(request.to_string());
+        let forwarded = Request::from_parts(head, body.clone().into());
         let Some(replica) = &self.replica else {
             return self.forward(forwarded).await;
         };
-        if let Some(answer) = replica.read(operation, &request) {
-            return Ok(json_answer(&answer));
+        if let Some(stale) = replica.read(operation, &request).await {
+            return Ok(answer(StatusCode::OK, stale));
         }
         if is_read(operation) {
             return self.forward(forwarded).await;
         }
         let _order = replica.order().await;
-        let answer = self.forward(forwarded).await?;
-        if answer.status().is_success() {
-            replica.written(operation, request);
+        let written = self.forward(forwarded).await?;
+        if written.status().is_success() {
+            replica.written(operation, body);
         }
-        Ok(answer)
+        Ok(written)
     }
 
     async fn count(
@@ -184,15 +180,26 @@ impl DynamoDb {
         self.holding.hold(operation)
     }
 
-    /// Hands a request on to the engine.
-    pub async fn forward(&self, mut request: Request) -> anyhow::Result<Response<Body>> {
-        let path = request
-            .uri()
-            .path_and_query()
-            .map_or("/", PathAndQuery::as_str);
-        *request.uri_mut() = format!("http://{}{path}", self.address).parse()?;
-        let response = self.client.request(request).await?;
-        Ok(response.map(Body::new))
+    /// Answers a request, as DynamoDB's endpoint does.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the request is too large or the engine fails.
+    pub async fn forward(&self, request: Request) -> anyhow::Result<Response<Body>> {
+        let (head, body) = request.into_parts();
+        let body = to_bytes(body, REQUEST_LIMIT).await?;
+        if let Some(refusal) = unauthenticated(&head) {
+            return Ok(answer(StatusCode::BAD_REQUEST, refusal));
+        }
+        let operation = operation(&head.headers).unwrap_or_default();
+        Ok(match self.engine.call(operation, body).await? {
+            Some(Ok(output)) => answer(StatusCode::OK, output),
+            Some(Err(error)) => {
+                let status = StatusCode::from_u16(error.status_code())?;
+                answer(status, error.to_json())
+            }
+            None => answer(StatusCode::BAD_REQUEST, UNKNOWN_OPERATION.to_owned()),
+        })
     }
 
     /// Removes the rows whose time has come or comes within this span, as if it had passed; returns
@@ -205,7 +212,7 @@ impl DynamoDb {
         clock.ahead.store(within.as_secs(), Relaxed);
         let removed = self.database.sweep_ttl();
         if let Some(replica) = &self.replica {
-            replica.database().sweep_ttl()?;
+            replica.sweep()?;
         }
         clock.ahead.store(0, Relaxed);
         Ok(removed?)
@@ -218,15 +225,6 @@ fn is_read(operation: &str) -> bool {
         operation,
         "GetItem" | "Query" | "Scan" | "BatchGetItem" | "TransactGetItems"
     )
-}
-
-fn json_answer(answer: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(answer.to_string()));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/x-amz-json-1.0"),
-    );
-    response
 }
 
 /// The machine's clock, which can be set ahead.
@@ -294,44 +292,28 @@ fn create(database: &Database, table: &Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Serves until `stopped` hears that nobody needs it any more.
-fn serve(
-    listener: std::net::TcpListener,
-    database: Database,
-    stopped: oneshot::Receiver<()>,
-) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    thread::Builder::new()
-        .name("dynamodb".to_owned())
-        .spawn(move || {
-            runtime.block_on(async {
-                tokio::spawn(sweep(database.clone()));
-                // Not waited for: an open keep-alive connection would hold it up.
-                tokio::select! {
-                    served = listen(listener, database) => served,
-                    _ = stopped => Ok(()),
-                }
-            })
-        })?;
-    Ok(())
+/// Returns the error for a request without credentials, or with half of them.
+fn unauthenticated(head: &Parts) -> Option<String> {
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    auth_material::validate(AuthMaterial {
+        authorization: header("authorization"),
+        query: head.uri.query().unwrap_or_default(),
+        has_date_header: ["x-amz-date", "date"]
+            .iter()
+            .any(|name| head.headers.contains_key(*name)),
+    })
 }
 
-async fn listen(listener: std::net::TcpListener, database: Database) -> anyhow::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
-    server::serve_with_shutdown(listener, database, std::future::pending())
-        .await
-        .map_err(anyhow::Error::msg)
+fn operation(headers: &HeaderMap) -> Option<&str> {
+    let target = headers.get("x-amz-target")?.to_str().ok()?;
+    target.split_once('.').map(|(_, operation)| operation)
 }
 
-async fn sweep(database: Database) {
-    loop {
-        tokio::time::sleep(SWEEP).await;
-        match database.sweep_ttl() {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "rows expired"),
-            Err(error) => tracing::error!(%error, "expired rows could not be removed"),
-        }
-    }
+fn answer(status: StatusCode, json: String) -> Response<Body> {
+    let headers = [
+        ("content-type", "application/x-amz-json-1.0".to_owned()),
+        ("x-amzn-requestid", Uuid::new_v4().to_string()),
+        ("x-amz-crc32", crc32fast::hash(json.as_bytes()).to_string()),
+    ];
+    (status, headers, json).into_response()
 }

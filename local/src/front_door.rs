@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::Response,
 };
@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::{
+    activity::{Activity, Happening},
     aws_json::{Answer, ServiceError},
     console::{self, Console},
     dynamodb::DynamoDb,
@@ -24,8 +25,10 @@ use crate::{
     http_server::{self, Patience},
     iam::{Denied, Roles},
     issuer::{self, Issuer},
+    query_protocol,
     secrets::Secrets,
     sqs::{self, Queues},
+    visitors::{self, Refusal},
 };
 
 /// The largest request of any service: DynamoDB's batch of 16 MB.
@@ -48,6 +51,7 @@ pub(crate) struct FrontDoor {
     pub(crate) issuer: Issuer,
     pub(crate) roles: Roles,
     pub(crate) console: Arc<Console>,
+    pub(crate) activity: Activity,
 }
 
 /// Serves the port until the returned future is dropped.
@@ -57,6 +61,7 @@ pub(crate) async fn serve(listener: TcpListener, door: Arc<FrontDoor>) {
         .nest(console::ROOT, console::routes(door.console.clone()))
         .fallback(enter)
         .layer(upgrades)
+        .layer(middleware::from_fn_with_state(door.clone(), guard))
         .with_state(door);
     http_server::serve(listener, router, Patience::default()).await;
 }
@@ -75,22 +80,45 @@ async fn upgrade_or_enter(
     }
 }
 
+/// Hands on what the guard lets in, answers the rest and records it.
+async fn guard(
+    State(door): State<Arc<FrontDoor>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let Err(Refusal { status, message }) = visitors::check(&request) else {
+        return next.run(request).await;
+    };
+    tracing::warn!(
+        %status,
+        method = %request.method(),
+        path = request.uri().path(),
+        reason = message,
+        "a request was refused"
+    );
+    door.activity.record(Happening::Refused {
+        status: status.as_u16(),
+        source_ip: client.ip().to_canonical(),
+    });
+    respond(status, &message)
+}
+
 async fn enter(
     State(door): State<Arc<FrontDoor>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     mut request: Request,
 ) -> Response<Body> {
-    let target = target(&request);
     let is_issuers = issuer::handles(request.uri().path());
-    let is_secret = |(service, _): &(String, String)| service == SECRETS;
-    if (is_issuers || target.as_ref().is_some_and(is_secret))
-        && let Err(message) = issuer::check_visitor(request.headers())
-    {
-        return respond(StatusCode::FORBIDDEN, &message);
-    }
-    match target {
+    match target(&request) {
         _ if is_issuers => door.issuer.handle(request).await,
         Some((service, operation)) => door.call(&service, &operation, request).await,
+        None if query_protocol::speaks(request.method(), request.uri(), request.headers()) => {
+            refuse_query(request).await
+        }
+        None if request.uri().path() == "/" && is_aws_json(request.headers()) => {
+            aws_json(JSON_1_0, Err(without_target()))
+        }
         None if request.uri().path() == "/" && request.method() == Method::GET => {
             door.console.welcome(request.headers())
         }
@@ -101,6 +129,27 @@ async fn enter(
             door.gateway.handle(client, request).await
         }
     }
+}
+
+async fn refuse_query(request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let query = head.uri.query().unwrap_or_default();
+    let body = to_bytes(body, REQUEST_LIMIT).await.unwrap_or_default();
+    query_protocol::refuse(query, &String::from_utf8_lossy(&body))
+}
+
+fn is_aws_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/x-amz-json-"))
+}
+
+/// The error for a request of an AWS JSON protocol that names no operation.
+fn without_target() -> ServiceError {
+    ServiceError::bad_request(
+        "UnknownOperationException",
+        "the header X-Amz-Target is missing: it names the service and the operation, like \
+         AmazonSQS.SendMessage",
+    )
 }
 
 /// The service and operation of an AWS JSON request: `X-Amz-Target: AmazonSQS.SendMessage`.

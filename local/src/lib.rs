@@ -19,11 +19,13 @@ pub mod issuer;
 pub mod lambda;
 pub mod open_files;
 pub mod overview;
+mod query_protocol;
 mod queue_delivery;
 mod running_stack;
 pub mod secrets;
 pub mod sqs;
 pub mod template;
+mod visitors;
 
 pub use authentication::Authentication;
 pub use running_stack::{Config, Functions, RunningStack};

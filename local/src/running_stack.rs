@@ -143,7 +143,7 @@ impl RunningStack {
             &addresses,
             gateway.clone(),
             queues.clone(),
-            activity,
+            activity.clone(),
         );
         let door = Arc::new(FrontDoor {
             gateway,
@@ -154,6 +154,7 @@ impl RunningStack {
             issuer,
             roles,
             console: Arc::new(console),
+            activity,
         });
         door.gateway.set_faults(config.faults.gateway.clone());
         door.queues.set_faults(config.faults.queues);

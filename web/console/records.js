@@ -11,7 +11,7 @@
 
 /** @typedef {Base & { kind: 'connected', connectionId: string, userId: string | null, sourceIp: string }} Connected */
 
-/** An upgrade that was not let in. @typedef {Base & { kind: 'refused', status: number, sourceIp: string }} Refused */
+/** An upgrade, or a request of a page elsewhere, that was not let in. @typedef {Base & { kind: 'refused', status: number, sourceIp: string }} Refused */
 
 /**
  * @typedef {Base & { kind: 'disconnected', connectionId: string, code: number, reason: string | null }} Disconnected

@@ -39,7 +39,7 @@ pub(crate) enum Happening {
         user_id: Option<String>,
         source_ip: IpAddr,
     },
-    /// An upgrade was refused with this status.
+    /// An upgrade, or a request of a page elsewhere, was refused with this status.
     Refused { status: u16, source_ip: IpAddr },
     /// A connection ended.
     Disconnected {

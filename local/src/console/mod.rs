@@ -14,9 +14,8 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::Body,
-    extract::{Path, Request, State},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
-    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
@@ -28,7 +27,7 @@ use crate::{
     activity::Activity,
     addresses::Addresses,
     gateway::{Gateway, respond},
-    issuer, overview,
+    overview,
     sqs::Queues,
     template::Stack,
 };
@@ -110,16 +109,7 @@ pub(crate) fn routes<S>(console: Arc<Console>) -> Router<S> {
         .method_not_allowed_fallback(async || {
             respond(StatusCode::METHOD_NOT_ALLOWED, "takes another method")
         })
-        .layer(middleware::from_fn(check_visitor))
         .with_state(console)
-}
-
-/// A browser lets pages of other origins send requests here, which is to be of no use to them.
-async fn check_visitor(request: Request, next: Next) -> Response<Body> {
-    match issuer::check_visitor(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(message) => respond(StatusCode::FORBIDDEN, &message),
-    }
 }
 
 async fn stack_document(State(console): State<Arc<Console>>) -> Response<Body> {

@@ -3,19 +3,22 @@
 //! It is an engine of its own, which every write reaches some time after the tables. Writes are applied
 //! to both in the same order, so that conditions and additions come out the same.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use axum::body::Bytes;
 use dynoxide::Database;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::{
     sync::{Mutex, MutexGuard, mpsc},
     time::{Instant, sleep_until},
 };
 
+use super::{engine::Engine, is_read};
+
 /// The replica. It stops when this is dropped.
 pub(super) struct Replica {
     database: Database,
+    engine: Arc<Engine>,
     lag: Duration,
     /// Held while a write is applied to the tables and noted here.
     order: Mutex<()>,
@@ -26,21 +29,26 @@ pub(super) struct Replica {
 struct Write {
     at: Instant,
     operation: String,
-    request: Value,
+    request: Bytes,
 }
 
 impl Replica {
-    /// Starts a replica on an engine that has the tables, and no rows as long as they have none.
-    pub(super) fn start(database: Database, lag: Duration) -> Self {
+    /// Starts a replica on a database that has the tables, and no rows as long as they have none.
+    ///
+    /// # Errors
+    ///
+    /// Returns the system's error if there can be no more threads.
+    pub(super) fn start(database: Database, lag: Duration) -> std::io::Result<Self> {
+        let engine = Arc::new(Engine::start(database.clone())?);
         let (writes, pending) = mpsc::unbounded_channel();
-        tokio::spawn(apply(database.clone(), pending));
-        tokio::spawn(super::sweep(database.clone()));
-        Self {
+        tokio::spawn(apply(engine.clone(), pending));
+        Ok(Self {
             database,
+            engine,
             lag,
             order: Mutex::default(),
             writes,
-        }
+        })
     }
 
     /// Waits until no other write is under way. Hold it while the tables are written.
@@ -49,7 +57,7 @@ impl Replica {
     }
 
     /// Takes note of a write that the tables have.
-    pub(super) fn written(&self, operation: &str, request: Value) {
+    pub(super) fn written(&self, operation: &str, request: Bytes) {
         // It ends with the runtime, and then nothing reads it either.
         let _ = self.writes.send(Write {
             at: Instant::now() + self.lag,
@@ -60,32 +68,30 @@ impl Replica {
 
     /// Answers a read as the tables were before. `None` if this is not a read, asks for consistency, or
     /// is refused, which the tables can say better.
-    pub(super) fn read(&self, operation: &str, request: &Value) -> Option<Value> {
-        if is_consistent(operation, request) {
+    pub(super) async fn read(&self, operation: &str, request: &Value) -> Option<String> {
+        if !is_read(operation) || is_consistent(operation, request) {
             return None;
         }
-        let database = &self.database;
-        let answer = match operation {
-            "GetItem" => serde_json::to_value(database.get_item(typed(request)?).ok()?),
-            "Query" => serde_json::to_value(database.query(typed(request)?).ok()?),
-            "Scan" => serde_json::to_value(database.scan(typed(request)?).ok()?),
-            "BatchGetItem" => serde_json::to_value(database.batch_get_item(typed(request)?).ok()?),
-            _ => return None,
-        };
-        answer.ok()
+        let answer = self.engine.call(operation, request.to_string().into());
+        answer.await.ok()??.ok()
     }
 
-    /// The engine of the replica.
-    pub(super) fn database(&self) -> &Database {
-        &self.database
+    /// Removes the rows whose time has come.
+    ///
+    /// # Errors
+    ///
+    /// Returns the engine's error.
+    pub(super) fn sweep(&self) -> dynoxide::Result<usize> {
+        self.database.sweep_ttl()
     }
 }
 
-async fn apply(database: Database, mut pending: mpsc::UnboundedReceiver<Write>) {
+async fn apply(engine: Arc<Engine>, mut pending: mpsc::UnboundedReceiver<Write>) {
     while let Some(write) = pending.recv().await {
         sleep_until(write.at).await;
-        if write_to(&database, &write).is_none() {
-            let operation = write.operation;
+        let operation = write.operation;
+        let applied = engine.call(&operation, write.request).await;
+        if !matches!(applied, Ok(Some(Ok(_)))) {
             tracing::error!(
                 operation,
                 "the replica for stale reads did not take a write"
@@ -94,27 +100,12 @@ async fn apply(database: Database, mut pending: mpsc::UnboundedReceiver<Write>) 
     }
 }
 
-fn write_to(database: &Database, write: &Write) -> Option<()> {
-    let request = &write.request;
-    match write.operation.as_str() {
-        "PutItem" => drop(database.put_item(typed(request)?).ok()?),
-        "UpdateItem" => drop(database.update_item(typed(request)?).ok()?),
-        "DeleteItem" => drop(database.delete_item(typed(request)?).ok()?),
-        "BatchWriteItem" => drop(database.batch_write_item(typed(request)?).ok()?),
-        "TransactWriteItems" => drop(database.transact_write_items(typed(request)?).ok()?),
-        _ => {}
-    }
-    Some(())
-}
-
-fn typed<T: DeserializeOwned>(request: &Value) -> Option<T> {
-    serde_json::from_value(request.clone()).ok()
-}
-
-/// Returns whether a read asks for consistency. Of a batch, each table asks for itself.
+/// Returns whether a read asks for consistency. Of a batch, each table asks for itself; a transaction is
+/// always consistent.
 fn is_consistent(operation: &str, request: &Value) -> bool {
     let asks = |request: &Value| request["ConsistentRead"] == true;
     match operation {
+        "TransactGetItems" => true,
         "BatchGetItem" => {
             let tables = request["RequestItems"].as_object();
             tables.is_some_and(|tables| tables.values().all(asks))

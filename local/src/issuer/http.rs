@@ -1,6 +1,6 @@
 //! The issuer's addresses: where it is discovered, where its keys are, and where it mints.
 //!
-//! There are no CORS headers, on purpose: see `visitors`. The discovery document has no addresses for
+//! There are no CORS headers, on purpose: see the guard of the port, `crate::visitors`. The discovery document has no addresses for
 //! people to sign in at, because nobody does.
 //! <https://openid.net/specs/openid-connect-discovery-1_0.html>
 

@@ -1,13 +1,12 @@
 //! The issuer of test tokens, so that a stack can be tried the way it is deployed: with clients that
 //! have to prove who they are.
 //!
-//! It has no users and asks nobody for a password: whoever is let in by `visitors` is given a token for
+//! It has no users and asks nobody for a password: a caller that the guard of the port lets in is given a token for
 //! any user. What a token may say, and what it opens, is for the authorizer to decide; this mints what
 //! it is asked for, expired tokens and strange permissions included.
 
 mod http;
 mod key;
-mod visitors;
 
 use std::sync::Arc;
 
@@ -18,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use http::handles;
-pub(crate) use visitors::check as check_visitor;
 
 use crate::{
     authentication::{AUTHENTICATION, Authentication, TOKEN_AUDIENCE, TOKEN_ISSUER},

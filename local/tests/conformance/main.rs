@@ -6,6 +6,7 @@ mod authentication;
 mod command_line;
 mod console;
 mod documented;
+mod doors;
 mod gateway;
 mod lambda;
 mod permissions;

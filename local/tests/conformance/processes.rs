@@ -40,6 +40,29 @@ pub fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The ports that a process listens on, as Linux tells them.
+pub fn listening_ports(process: u32) -> Vec<u16> {
+    const LISTENING: &str = "0A";
+    let descriptors = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    let sockets: Vec<String> = descriptors
+        .filter_map(|descriptor| fs::read_link(descriptor.unwrap().path()).ok())
+        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.to_owned()))
+        .collect();
+    let table = fs::read_to_string(format!("/proc/{process}/net/tcp")).unwrap();
+    let rows = table
+        .lines()
+        .map(|row| row.split_whitespace().collect::<Vec<_>>());
+    // The local address, the state and the socket's number.
+    rows.filter(|row| row[3] == LISTENING)
+        .filter(|row| {
+            sockets
+                .iter()
+                .any(|socket| socket.trim_end_matches(']') == row[9])
+        })
+        .map(|row| u16::from_str_radix(row[1].rsplit(':').next().unwrap(), 16).unwrap())
+        .collect()
+}
+
 /// What Linux tells of a process, from its state on.
 fn stat(process: u32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;

@@ -3,7 +3,7 @@
 mod announcement;
 mod authentication;
 mod endings;
-mod harness;
+pub mod harness;
 mod open_files;
 mod options;
 mod refusals;

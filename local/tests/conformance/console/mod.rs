@@ -2,8 +2,8 @@
 
 mod activity;
 mod connections;
-mod harness;
+pub mod harness;
 mod page;
 mod queues;
 mod visitors;
-mod watcher;
+pub mod watcher;

@@ -1,0 +1,93 @@
+//! The query protocol of AWS, which STS and older SDKs for SQS speak: the operation is the parameter
+//! `Action` of a form or of the address, and an error is XML.
+//!
+//! No service is run by it here, so every request gets an error, in the form that its SDK reads:
+//! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-xml.html>
+
+use std::borrow::Cow;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use uuid::Uuid;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The version of SQS's API.
+const SQS: &str = "2012-11-05";
+
+/// Whether a request is, or may be, of the query protocol. Its path is `/`, or that of a queue.
+pub(crate) fn speaks(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    let is_form = || {
+        let content_type = headers.get(header::CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok());
+        content_type.is_some_and(|value| value.to_ascii_lowercase().starts_with(FORM))
+    };
+    let has_action = || parameter(uri.query().unwrap_or_default(), "Action").is_some();
+    is_service(uri.path()) && (has_action() || *method == Method::POST && is_form())
+}
+
+/// Returns the error for a request with these parameters, as the query or as the body.
+pub(crate) fn refuse(query: &str, body: &str) -> Response<Body> {
+    let named = |name| parameter(body, name).or_else(|| parameter(query, name));
+    let (code, message) = match (named("Action"), named("Version").as_deref()) {
+        (None, _) => (
+            "MissingAction",
+            "The request has neither the parameter Action nor the header X-Amz-Target.".to_owned(),
+        ),
+        (Some(action), Some(SQS)) => (
+            "UnsupportedOperation",
+            format!(
+                "{action} came by the query protocol, and SQS is run here with the AWS JSON \
+                 protocol only: the header X-Amz-Target is missing. Use a release of the SDK from \
+                 November 2023 or later."
+            ),
+        ),
+        (Some(action), _) => (
+            "UnsupportedOperation",
+            format!(
+                "{action} is of a service that is not run here: DynamoDB, SQS, EventBridge, \
+                 Secrets Manager and API Gateway are, and they need the header X-Amz-Target or a \
+                 path of the API."
+            ),
+        ),
+    };
+    let id = Uuid::new_v4().to_string();
+    let xml = format!(
+        "<?xml version=\"1.0\"?>\n<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code>\
+         <Message>{}</Message><Detail/></Error><RequestId>{id}</RequestId></ErrorResponse>",
+        escaped(&message)
+    );
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), "text/xml".to_owned()),
+        ("x-amzn-requestid", id),
+    ];
+    (StatusCode::BAD_REQUEST, headers, xml).into_response()
+}
+
+/// Whether a path is that of a service, `/`, or of a queue: `/123456789012/orders`.
+fn is_service(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    let account = segments.next().unwrap_or_default();
+    account.is_empty() || account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn parameter<'a>(form: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let mut parameters = form_urlencoded::parse(form.as_bytes());
+    parameters.find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// Escapes what XML has a meaning for, and replaces control characters, which it cannot hold.
+fn escaped(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '&' => "&amp;".to_owned(),
+            '<' => "&lt;".to_owned(),
+            '>' => "&gt;".to_owned(),
+            character if character.is_control() => '\u{fffd}'.to_string(),
+            character => character.to_string(),
+        })
+        .collect()
+}

@@ -144,7 +144,7 @@ impl EventBridge {
             region: &self.region,
             now: (self.clock)(),
         })?;
-        self.publish(&event, bus_name(entry.event_bus_name.as_deref()));
+        self.publish(&event, bus_name(entry.event_bus_name()));
         Ok(event.id)
     }
 

@@ -1,7 +1,7 @@
 //! `PutEvents`: what a request and its entries must be before they become events.
 
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::event::{Event, Parts};
@@ -24,9 +24,17 @@ pub(super) struct PutEvents {
 }
 
 /// One event to be.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    members: Members,
+    /// The reason the members could not be read. The entry then fails alone.
+    unreadable: Option<String>,
+}
+
+/// The members of an entry.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Entry {
+struct Members {
     source: Option<String>,
     detail_type: Option<String>,
     /// JSON text.
@@ -35,7 +43,23 @@ pub(super) struct Entry {
     /// Seconds of the epoch.
     time: Option<f64>,
     /// A name or an ARN.
-    pub(super) event_bus_name: Option<String>,
+    event_bus_name: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let members = Value::deserialize(deserializer)?;
+        Ok(match serde_json::from_value(members) {
+            Ok(members) => Self {
+                members,
+                unreadable: None,
+            },
+            Err(error) => Self {
+                members: Members::default(),
+                unreadable: Some(error.to_string()),
+            },
+        })
+    }
 }
 
 /// Why an entry is no event. The other entries of its request are not affected.
@@ -78,29 +102,42 @@ impl PutEvents {
 impl Entry {
     /// Makes the entry an event.
     pub(super) fn event(&self, arrival: Arrival<'_>) -> Result<Event, EntryError> {
-        let source = required("Source", self.source.as_deref())?;
-        let detail_type = required("DetailType", self.detail_type.as_deref())?;
-        let detail = required("Detail", self.detail.as_deref())?;
+        if let Some(reason) = &self.unreadable {
+            return Err(EntryError::new(
+                "InvalidArgument",
+                format!("The entry cannot be read: {reason}."),
+            ));
+        }
+        let source = required("Source", self.members.source.as_deref())?;
+        let detail_type = required("DetailType", self.members.detail_type.as_deref())?;
+        let detail = required("Detail", self.members.detail.as_deref())?;
         if source.starts_with("aws.") {
             return Err(EntryError::new(
                 "NotAuthorizedForSourceException",
                 "Not authorized for the source.",
             ));
         }
-        Event::new(Parts {
+        let event = Event::new(Parts {
             source,
             detail_type,
             detail,
-            resources: self.resources.as_deref().unwrap_or_default(),
+            resources: self.members.resources.as_deref().unwrap_or_default(),
             time: self.time_or(arrival.now)?,
             account: arrival.account,
             region: arrival.region,
         })
-        .ok_or_else(|| EntryError::new("MalformedDetail", "Detail is malformed."))
+        .ok_or_else(|| EntryError::new("MalformedDetail", "Detail is malformed."))?;
+        fits_a_queue(&event)?;
+        Ok(event)
+    }
+
+    /// Returns the bus that the entry is for: a name or an ARN. `None` if it is for the default one.
+    pub(super) fn event_bus_name(&self) -> Option<&str> {
+        self.members.event_bus_name.as_deref()
     }
 
     fn time_or(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, EntryError> {
-        let Some(seconds) = self.time else {
+        let Some(seconds) = self.members.time else {
             return Ok(now);
         };
         // A cast saturates, and what it saturates to is out of chrono's range.
@@ -114,10 +151,14 @@ impl Entry {
 
     /// The bytes the entry counts for, by the user guide's "Calculating PutEvents event entry size".
     fn size(&self) -> usize {
-        let texts = [&self.source, &self.detail_type, &self.detail];
+        let texts = [
+            &self.members.source,
+            &self.members.detail_type,
+            &self.members.detail,
+        ];
         let texts = texts.into_iter().flatten();
-        let resources = self.resources.iter().flatten();
-        let time = self.time.map_or(0, |_| TIME_SIZE);
+        let resources = self.members.resources.iter().flatten();
+        let time = self.members.time.map_or(0, |_| TIME_SIZE);
         time + texts.chain(resources).map(String::len).sum::<usize>()
     }
 }
@@ -134,6 +175,22 @@ impl EntryError {
     pub(super) fn answer(&self) -> Value {
         json!({ "ErrorCode": self.code, "ErrorMessage": self.message })
     }
+}
+
+/// An event is larger than its entry by the members that EventBridge adds. One that no queue takes would
+/// be lost: neither a target nor its dead-letter queue could hold it.
+fn fits_a_queue(event: &Event) -> Result<(), EntryError> {
+    let length = event.body.len();
+    if length <= LARGEST {
+        return Ok(());
+    }
+    Err(EntryError::new(
+        "InvalidArgument",
+        format!(
+            "The event is {length} bytes with the members that EventBridge adds, and a queue takes at \
+             most {LARGEST}."
+        ),
+    ))
 }
 
 fn required<'a>(name: &str, value: Option<&'a str>) -> Result<&'a str, EntryError> {
@@ -238,6 +295,44 @@ mod tests {
                 .expect_err("no event");
             assert_eq!(error, EntryError { code, message }, "{changes}");
         }
+    }
+
+    #[test]
+    fn entry_that_cannot_be_read_fails_alone() {
+        for (bad, said) in [
+            (json!({ "Source": 7 }), "invalid type: integer `7`"),
+            (json!({ "Source": "s", "Detail": {} }), "invalid type: map"),
+            (json!({ "Resources": "one" }), "invalid type: string"),
+            (json!({ "Resources": [1] }), "invalid type: integer `1`"),
+            (json!({ "Time": "now" }), "invalid type: string"),
+            (json!("text"), "invalid type: string"),
+            (Value::Null, "invalid type: null"),
+        ] {
+            let good = json!({ "Source": "shop", "DetailType": "order", "Detail": "{}" });
+            let request = json!({ "Entries": [good, bad, good] });
+            let request: PutEvents = serde_json::from_value(request).expect("a request");
+            request.check().expect("entries are checked one by one");
+            let events = request.entries.iter().map(|entry| entry.event(arrival()));
+            let events: Vec<_> = events.collect();
+            assert!(events[0].is_ok() && events[2].is_ok(), "{bad}");
+            let error = events[1].as_ref().expect_err("not readable");
+            assert_eq!(error.code, "InvalidArgument");
+            let expected = format!("The entry cannot be read: {said}");
+            assert!(error.message.starts_with(&expected), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn event_that_no_queue_takes_is_refused() {
+        let of_length = |length: usize| {
+            let detail = json!({ "a": "x".repeat(length) }).to_string();
+            entry(json!({ "Detail": detail })).event(arrival())
+        };
+        let around = of_length(0).expect("an event").body.len();
+        assert!(of_length(LARGEST - around).is_ok());
+        let error = of_length(LARGEST - around + 1).expect_err("too large");
+        assert_eq!(error.code, "InvalidArgument");
+        assert!(error.message.contains("1048577 bytes"), "{}", error.message);
     }
 
     #[test]

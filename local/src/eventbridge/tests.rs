@@ -235,7 +235,7 @@ fn a_request_that_is_wrong_as_a_whole_puts_nothing() {
         (json!({ "Entries": [] }), "ValidationException"),
         (json!({}), "SerializationException"),
         (
-            json!({ "Entries": [{ "Source": 1 }] }),
+            json!({ "Entries": { "Source": "shop" } }),
             "SerializationException",
         ),
     ] {

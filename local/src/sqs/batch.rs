@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
 
 use super::errors;
 use crate::aws_json::{Answer, ServiceError};
@@ -13,7 +13,7 @@ const MAXIMUM_ID: usize = 80;
 
 /// A batch operation's input.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", bound = "T: DeserializeOwned")]
 pub(super) struct Batch<T> {
     pub(super) queue_url: String,
     #[serde(default = "Vec::new")]
@@ -21,12 +21,26 @@ pub(super) struct Batch<T> {
 }
 
 /// One entry: the input of the operation for a single message, with an id.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Debug)]
 pub(super) struct Entry<T> {
     pub(super) id: String,
-    #[serde(flatten)]
-    pub(super) request: T,
+    /// The input. An error if a member is missing or is not of its kind: the entry then fails alone.
+    pub(super) request: Result<T, ServiceError>,
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Entry<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut members = Map::deserialize(deserializer)?;
+        let id = match members.remove("Id") {
+            Some(Value::String(id)) => id,
+            // No entry has this id, so the batch is refused for it.
+            _ => String::new(),
+        };
+        let request = serde_json::from_value(Value::Object(members)).map_err(|error| {
+            errors::invalid_parameter_value(format!("the entry cannot be read: {error}"))
+        });
+        Ok(Self { id, request })
+    }
 }
 
 impl<T> Batch<T> {
@@ -58,7 +72,7 @@ impl<T> Batch<T> {
     pub(super) fn answer(self, mut single: impl FnMut(T) -> Answer) -> Answer {
         let (mut successful, mut failed) = (Vec::new(), Vec::new());
         for Entry { id, request } in self.entries {
-            match single(request) {
+            match request.and_then(&mut single) {
                 Ok(mut output) => {
                     output["Id"] = json!(id);
                     successful.push(output);
@@ -94,7 +108,7 @@ mod tests {
             .iter()
             .map(|id| Entry {
                 id: (*id).to_owned(),
-                request: (),
+                request: Ok(()),
             })
             .collect();
         let batch = Batch {
@@ -102,6 +116,51 @@ mod tests {
             entries,
         };
         batch.check().err().and_then(|error| error.query_code)
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Input {
+        message_body: String,
+        delay_seconds: Option<u64>,
+    }
+
+    #[test]
+    fn entry_that_cannot_be_read_fails_alone() {
+        for (bad, said) in [
+            (json!({}), "missing field `MessageBody`"),
+            (json!({ "MessageBody": 7 }), "invalid type: integer `7`"),
+            (json!({ "MessageBody": null }), "invalid type: null"),
+            (
+                json!({ "MessageBody": "b", "DelaySeconds": -1 }),
+                "invalid value: integer `-1`",
+            ),
+            (
+                json!({ "MessageBody": "b", "DelaySeconds": "soon" }),
+                "invalid type: string",
+            ),
+        ] {
+            let mut bad = bad;
+            bad["Id"] = json!("bad");
+            let good = json!({ "Id": "good", "MessageBody": "b", "DelaySeconds": 1 });
+            let batch = json!({ "QueueUrl": "q", "Entries": [bad, good] });
+            let batch: Batch<Input> = serde_json::from_value(batch).expect("a batch");
+            batch.check().expect("ids are right");
+            let answer = batch
+                .answer(|input| Ok(json!({ "Sent": [input.message_body, input.delay_seconds] })))
+                .expect("an answer");
+            assert_eq!(
+                answer["Successful"],
+                json!([{ "Sent": ["b", 1], "Id": "good" }])
+            );
+            let failed = &answer["Failed"][0];
+            assert_eq!(
+                (&failed["Id"], &failed["SenderFault"]),
+                (&json!("bad"), &json!(true))
+            );
+            let message = failed["Message"].as_str().expect("a message");
+            assert!(message.contains(said), "{message}");
+        }
     }
 
     #[test]

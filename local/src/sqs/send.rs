@@ -57,7 +57,8 @@ pub(super) fn send_message(queues: &Queues, request: Single) -> Answer {
 pub(super) fn send_message_batch(queues: &Queues, batch: Batch<Message>) -> Answer {
     let queue = addressed(queues, &batch.queue_url)?;
     batch.check()?;
-    let size = batch.entries.iter().map(|entry| entry.request.size()).sum();
+    let requests = batch.entries.iter().map(|entry| &entry.request);
+    let size = requests.flatten().map(Message::size).sum();
     if size > MAXIMUM_BATCH_SIZE {
         return Err(errors::batch_request_too_long(MAXIMUM_BATCH_SIZE, size));
     }

@@ -43,7 +43,7 @@ pub(crate) const LIMITS: Limits = Limits {
     credentials: Duration::from_secs(2),
 };
 
-/// Reads the AWS configuration of the environment, with [`LIMITS`] on every call.
+/// Reads the AWS configuration of the environment, with time limits on every call.
 pub async fn config() -> SdkConfig {
     let provider = Limited {
         provider: credentials::default_provider().await,

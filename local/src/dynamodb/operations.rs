@@ -6,8 +6,11 @@
 use dynoxide::{Database, DynoxideError, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
+/// Makes an error of its message.
+type MakeError = fn(String) -> DynoxideError;
+
 /// How the engine marks the errors of its readers, and the errors that the marks stand for.
-const MARKS: [(&str, fn(String) -> DynoxideError); 5] = [
+const MARKS: [(&str, MakeError); 5] = [
     (
         "SERIALIZATION_AS_READ:",
         DynoxideError::SerializationException,

@@ -114,6 +114,11 @@ def adapted(template, endpoint):
             if "sqs:SendMessage" in actions:
                 statement["Action"] = [*actions, "sqs:SendMessageBatch"]
         variables = properties.get("Environment", {}).get("Variables", {})
+        for name, value in variables.items():
+            # ministack hands a number of a mapping on as it is, and cannot start the function with it.
+            if isinstance(value, dict) and "Fn::FindInMap" in value:
+                mapping, key, member = value["Fn::FindInMap"]
+                variables[name] = str(template["Mappings"][mapping][key][member])
         if "CONNECTIONS_ENDPOINT" in variables:
             # The SDK's variable for one service wins over that for all, which ministack sets.
             address = f"{endpoint}/_aws/execute-api/${{WebSocketApi}}/${{StageName}}"

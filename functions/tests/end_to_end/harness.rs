@@ -503,6 +503,20 @@ impl Client {
         self.frame().await
     }
 
+    /// Subscribes to entities with one frame, and again if it is told to try again.
+    pub async fn subscribe_to_all(&mut self, entities: impl Iterator<Item = String>) {
+        let entities: Value = entities.map(|entity| (entity, json!({}))).collect();
+        let request = json!({"action": "subscribe", "entities": entities});
+        loop {
+            let reply = self.ask(request.clone()).await;
+            if reply["type"] == "ack" {
+                assert_eq!(reply["entities"], entities);
+                return;
+            }
+            assert_eq!(reply["retryable"], true, "{reply}");
+        }
+    }
+
     pub async fn subscribe(&mut self, entity: &str) {
         let ack = self
             .ask(json!({"action": "subscribe", "entityId": entity}))

@@ -46,13 +46,18 @@ pub const YOUNG: Duration = Duration::from_secs(30);
 impl Recipient {
     /// Returns whether the connection may still be in its handshake: it is younger than [`YOUNG`].
     pub fn is_young(&self, now: SystemTime) -> bool {
-        now < self.connected_at + YOUNG
+        self.age(now) < YOUNG
     }
 
     /// Returns whether the connection's rows have outlived it, though the time to live has not removed
     /// them yet.
     pub fn has_expired(&self, now: SystemTime) -> bool {
-        now >= self.connected_at + LIFETIME
+        self.age(now) >= LIFETIME
+    }
+
+    /// Returns the time since the connection was opened, and zero by a clock that is behind.
+    fn age(&self, now: SystemTime) -> Duration {
+        now.duration_since(self.connected_at).unwrap_or_default()
     }
 
     /// Whether the connection has a token that ended.
@@ -66,8 +71,9 @@ impl Recipient {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum WrittenRecipient {
-    Anonymous(ConnectionId, u64),
-    Until(ConnectionId, u64, TokenExpiry),
+    // When it was opened is in seconds since 1970; every such number is a time.
+    Anonymous(ConnectionId, u32),
+    Until(ConnectionId, u32, TokenExpiry),
 }
 
 impl From<WrittenRecipient> for Recipient {
@@ -78,7 +84,7 @@ impl From<WrittenRecipient> for Recipient {
         };
         Self {
             connection,
-            connected_at: UNIX_EPOCH + Duration::from_secs(connected_at),
+            connected_at: UNIX_EPOCH + Duration::from_secs(connected_at.into()),
             token_expires_at,
         }
     }
@@ -87,6 +93,7 @@ impl From<WrittenRecipient> for Recipient {
 impl From<Recipient> for WrittenRecipient {
     fn from(recipient: Recipient) -> Self {
         let connected_at = since_epoch(recipient.connected_at).as_secs();
+        let connected_at = u32::try_from(connected_at).unwrap_or(u32::MAX);
         match recipient.token_expires_at {
             None => Self::Anonymous(recipient.connection, connected_at),
             Some(expiry) => Self::Until(recipient.connection, connected_at, expiry),
@@ -121,6 +128,7 @@ impl Range {
     /// below its first. A shard has the slots with the same first hex digit.
     pub fn shards(&self) -> Vec<Self> {
         (shard(self.first)..=shard(self.last))
+            .filter(|_| self.first <= self.last)
             .map(|number| Self {
                 first: self.first.max(number << 4),
                 last: self.last.min(number << 4 | 0xf),
@@ -208,6 +216,14 @@ mod tests {
             for pair in shards.windows(2) {
                 assert_eq!(pair[0].last + 1, pair[1].first);
             }
+        }
+    }
+
+    #[test]
+    fn a_range_that_ends_before_it_starts_has_no_shards() {
+        for (first, last) in [(0x17, 0x12), (0x20, 0x1f)] {
+            let after = None;
+            assert_eq!(Range { first, last, after }.shards(), []);
         }
     }
 

@@ -47,7 +47,7 @@ async fn a_connection_consumes_what_is_documented() {
     assert_consumed(
         "a connect of a user",
         consumed(),
-        &[("Query", 1), ("BatchWriteItem", 1)],
+        &[("Query", 1), ("PutItem", 1), ("BatchWriteItem", 1)],
     );
 
     let one = json!({"action": "subscribe", "entityId": entity(0)});

@@ -236,6 +236,7 @@ async fn rows_are_written_on_their_conditions(rows: &impl Rows) {
         .await
         .unwrap();
     the_set_changes_as_its_condition_says(rows).await;
+    a_connect_that_is_written_again_takes_nothing_away(rows).await;
     an_older_listener_row_gives_way_to_a_newer_one(rows).await;
     let stored = rows.delete_connection(&id("rows")).await.unwrap().unwrap();
     assert_eq!(stored.user, Some(user_id("zoe")));
@@ -283,6 +284,14 @@ async fn the_set_changes_as_its_condition_says(rows: &impl Rows) {
     let hundred: Vec<_> = hundred.iter().map(String::as_str).collect();
     assert_eq!(add(&[], &hundred, 3, 6).await, Ok(6));
     assert_eq!(add(&hundred, &[], 0, 0).await, Ok(7));
+}
+
+async fn a_connect_that_is_written_again_takes_nothing_away(rows: &impl Rows) {
+    let before = rows.connection(&id("rows")).await.unwrap();
+    rows.put_connection(&connection("rows", Some("zoe")))
+        .await
+        .unwrap();
+    assert_eq!(rows.connection(&id("rows")).await.unwrap(), before);
 }
 
 async fn an_older_listener_row_gives_way_to_a_newer_one(rows: &impl Rows) {

@@ -7,6 +7,8 @@
 //! - **The set of entities on the connection's own row is the truth.** Each change of it has a number,
 //!   and a listener row carries the number of the change that wrote it, so an older write never undoes
 //!   a newer one, however late it arrives.
+//! - **Connecting** stores the connection's own row only if there is none: the first of two tries may
+//!   arrive after the second, when the set has entities.
 //! - **Subscribing** changes the set, puts the listener rows, and looks at the set again: a row whose
 //!   entity the set has lost meanwhile is deleted, if it is still the row that was put.
 //! - **Unsubscribing** changes the set and deletes the listener row of an earlier change.

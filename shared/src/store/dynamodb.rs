@@ -102,9 +102,18 @@ impl Rows for DynamoDbRows {
         let listeners = user
             .iter()
             .chain([&Audience::Everyone])
-            .map(|audience| row::listener_from_connect(connection, audience));
-        let rows = listeners.chain([row::connection(connection)]).collect();
-        self.put_batch(rows, "store the connection").await
+            .map(|audience| row::listener_from_connect(connection, audience))
+            .collect();
+        let own = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(row::connection(connection)))
+            .condition_expression("attribute_not_exists(pk)");
+        let step = "store the connection";
+        let (own, listeners) = tokio::join!(own.send(), self.put_batch(listeners, step));
+        unless_refused(own, step)?;
+        listeners
     }
 
     async fn connection(

@@ -117,7 +117,8 @@ impl Rows for MemoryRows {
             entities: Default::default(),
             changes: 0,
         };
-        tables.connections.insert(connection.id.clone(), stored);
+        let own = tables.connections.entry(connection.id.clone());
+        own.or_insert(stored);
         let user = connection.user.clone().map(Audience::User);
         for audience in user.into_iter().chain([Audience::Everyone]) {
             let row = ListenerRow {

@@ -97,7 +97,8 @@ pub trait Rows: Send + Sync {
     /// The most recipients of a page.
     fn page_limit(&self) -> usize;
 
-    /// Stores the connection's own row and the listener rows of its user and of everyone.
+    /// Stores the connection's own row, unless there is one, and the listener rows of its user and of
+    /// everyone. A write that arrives late must not take subscriptions away.
     fn put_connection(
         &self,
         connection: &Connection,

@@ -93,7 +93,7 @@ pub(crate) async fn broken_at_the_end<R: Rows>(
     stored: &Stored,
 ) -> Option<String> {
     let crashed = run.states.contains(&State::Crashed);
-    let tidy = !crashed && run.world.late_writes == 0;
+    let tidy = !crashed && run.world.late_writes == 0 && !run.world.late_connect;
     if run.open.get() {
         if tidy && stored.subscribed() != stored.listens(Met::Entity) {
             return Some("the set and the audience disagree".to_owned());

@@ -20,7 +20,7 @@ use herald_shared::{
 };
 
 use super::{
-    scheduler::{Actor, Permit, Scheduled, Scheduler, Ticket, apply_late},
+    scheduler::{Actor, LateWrite, Permit, Scheduled, Scheduler, Ticket, apply_late},
     worlds::World,
 };
 
@@ -118,9 +118,13 @@ impl<'a, R: Rows> Run<'a, R> {
     pub(crate) async fn new(rows: &'a R, world: &World) -> Self {
         prepare(rows, world).await;
         let roles = roles(world);
+        let scheduler = Scheduler::default();
+        if world.late_connect {
+            scheduler.desk().late.push(LateWrite::Connect);
+        }
         Self {
             rows,
-            scheduler: Scheduler::default(),
+            scheduler,
             states: vec![State::Idle; roles.len()],
             running: roles.iter().map(|_| None).collect(),
             roles,
@@ -305,16 +309,20 @@ fn roles(world: &World) -> Vec<Role> {
     roles
 }
 
-async fn prepare<R: Rows>(rows: &R, world: &World) {
-    let opened = Connection {
+/// The connection as its connect stores it.
+pub(crate) fn opened() -> Connection {
+    Connection {
         id: connection(),
         connected_at: connected_at(),
         ip_address: None,
         user_agent: None,
         user: Some(UserId::new("ann").expect("an id")),
         token_expires_at: Some(FIRST_TOKEN),
-    };
-    rows.put_connection(&opened)
+    }
+}
+
+async fn prepare<R: Rows>(rows: &R, world: &World) {
+    rows.put_connection(&opened())
         .await
         .expect("rows that answer");
     let others: Vec<_> = (0..world.others)

@@ -20,6 +20,8 @@ use herald_shared::{
     token_expiry::TokenExpiry,
 };
 
+use super::run::opened;
+
 /// The number of a function in a run.
 pub(crate) type Actor = usize;
 
@@ -59,6 +61,8 @@ pub(crate) enum LateWrite {
     Delete {
         superseded: (u8, u64),
     },
+    /// The rows of the connect.
+    Connect,
 }
 
 /// The requests of a run, and what each function has seen.
@@ -359,6 +363,7 @@ pub(crate) async fn apply_late<R: Rows>(
             };
             rows.put_listener(listener).await
         }
+        LateWrite::Connect => rows.put_connection(&opened()).await,
         LateWrite::Delete { superseded } => {
             let superseded = match superseded {
                 (0, _) => Superseded::Always,

@@ -17,6 +17,8 @@ pub(crate) struct World {
     pub(crate) crashes: usize,
     /// The most answers that are lost, so that the request is sent again.
     pub(crate) lost_answers: usize,
+    /// Whether the first try of the connect's write is still on its way: the second was applied.
+    pub(crate) late_connect: bool,
     /// The most writes of a listener row that time out, are sent again, and are applied later.
     pub(crate) late_writes: usize,
 }
@@ -58,6 +60,13 @@ impl World {
     pub(crate) fn loses_disconnect(self) -> Self {
         Self {
             loses_disconnect: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn late_connect(self) -> Self {
+        Self {
+            late_connect: true,
             ..self
         }
     }
@@ -122,6 +131,9 @@ macro_rules! for_each_world {
             an_unsubscribe_whose_answer_is_lost_beside_a_disconnect:
                 world().subscribes(1).unsubscribes().closes().lost_answers(1);
             a_push_beside_a_disconnect: world().subscribes(1).closes().notifiers().crashes(1);
+            a_connect_that_arrives_late: world().subscribes(1).unsubscribes().late_connect();
+            a_connect_that_arrives_late_beside_a_disconnect:
+                world().subscribes(1).closes().late_connect();
             a_renewal_beside_a_subscribe: world().subscribes(1).renews();
             a_renewal_beside_a_subscribe_and_a_disconnect: world().subscribes(1).renews().closes();
         }

@@ -21,8 +21,11 @@ pub(super) async fn read<R: Rows>(rows: &R, range: &Range) -> Result<Page, Store
     if page.read_to.is_some() {
         return Ok(page);
     }
-    let in_shard = page.recipients.len().max(1);
-    let fit = (limit.saturating_sub(page.recipients.len()) / in_shard).min(others.len());
+    // An empty shard says nothing of the others, and without a recipient there is no place to go on from.
+    let fit = match page.recipients.len() {
+        0 => others.len(),
+        in_shard => (limit.saturating_sub(in_shard) / in_shard).min(others.len()),
+    };
     let reads = others[..fit]
         .iter()
         .map(|shard| rows.listeners(&Audience::Everyone, shard));

@@ -67,6 +67,10 @@ impl DynamoDbRows {
         step: &'static str,
     ) -> Result<(), StoreError> {
         for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                let bound = backoff::bound(FIRST_PAUSE, Duration::MAX, attempt - 1);
+                tokio::time::sleep(bound.mul_f64(fastrand::f64())).await;
+            }
             let answer = self
                 .client
                 .batch_write_item()
@@ -81,8 +85,6 @@ impl DynamoDbRows {
             if writes.is_empty() {
                 return Ok(());
             }
-            let bound = backoff::bound(FIRST_PAUSE, Duration::MAX, attempt);
-            tokio::time::sleep(bound.mul_f64(fastrand::f64())).await;
         }
         let left = writes.len();
         Err(StoreError::Throttled(

@@ -115,6 +115,8 @@ macro_rules! for_each_world {
                 world().subscribes(1).closes().loses_disconnect().notifiers().crashes(1);
             an_answer_that_is_lost: world().subscribes(2).closes().lost_answers(1);
             subscribes_at_the_limit: world().subscribes(2).others(1).limit(2).lost_answers(1);
+            subscribes_over_the_limit:
+                world().subscribes(2).others(2).limit(2).unsubscribes().crashes(1);
             an_unsubscribe_at_the_limit_makes_room:
                 world().subscribes(2).others(1).limit(2).unsubscribes();
             subscribes_beside_an_unsubscribe: world().subscribes(2).unsubscribes();

@@ -18,7 +18,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// The version of SQS's API.
 const SQS: &str = "2012-11-05";
 
-/// Whether a request is, or may be, of the query protocol. Its path is `/`, or that of a queue.
+/// Returns whether a request is, or may be, of the query protocol. Its path is `/`, or that of a queue.
 pub(crate) fn speaks(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let is_form = || {
         let content_type = headers.get(header::CONTENT_TYPE);
@@ -67,7 +67,7 @@ pub(crate) fn refuse(query: &str, body: &str) -> Response<Body> {
     (StatusCode::BAD_REQUEST, headers, xml).into_response()
 }
 
-/// Whether a path is that of a service, `/`, or of a queue: `/123456789012/orders`.
+/// Returns whether a path is that of a service, `/`, or of a queue: `/123456789012/orders`.
 fn is_service(path: &str) -> bool {
     let mut segments = path.split('/').skip(1);
     let account = segments.next().unwrap_or_default();

@@ -16,7 +16,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Why a request is refused, in a sentence for the caller.
+/// The reason a request is refused, in a sentence for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
@@ -80,14 +80,14 @@ fn host<B>(request: &Request<B>) -> Result<String, Refusal> {
     Ok(host)
 }
 
-/// Whether a browser opens a WebSocket: no page can set `Upgrade` for any other request.
+/// Returns whether a browser opens a WebSocket: no page can set `Upgrade` for any other request.
 fn opens_web_socket<B>(request: &Request<B>) -> bool {
     let upgrade = request.headers().get(header::UPGRADE);
     let is_web_socket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
     request.method() == Method::GET && upgrade.is_some_and(is_web_socket)
 }
 
-/// Whether a page of another site sends the request. A link that is followed is not the page's: its
+/// Returns whether a page of another site sends the request. A link that is followed is not the page's: its
 /// answer is shown, and the page does not get it.
 fn comes_from_another_site<B>(request: &Request<B>) -> bool {
     let is = |name, value: &str| {
@@ -101,7 +101,7 @@ fn comes_from_another_site<B>(request: &Request<B>) -> bool {
     sites.any(|site| site != "same-origin" && site != "none") && !is_followed_link
 }
 
-/// Whether a name can only mean this server. Another's name server could lead any other name here,
+/// Returns whether a name can only mean this server. Another's name server could lead any other name here,
 /// and a page of that name would be of the same origin. An address cannot be led anywhere, and
 /// browsers ask no name server about `localhost`.
 fn is_own_name(host: &str) -> bool {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::operations;
 
-/// How often rows whose time has come are removed. AWS promises no more than "within a few days".
+/// The time between two removals of expired rows. AWS promises no more than "within a few days".
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// The output of an operation, or its error. None if the engine has no such operation.

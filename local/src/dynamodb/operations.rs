@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// Makes an error of its message.
 type MakeError = fn(String) -> DynoxideError;
 
-/// How the engine marks the errors of its readers, and the errors that the marks stand for.
+/// The marks of the errors of the engine's readers, and the errors that they stand for.
 const MARKS: [(&str, MakeError); 5] = [
     (
         "SERIALIZATION_AS_READ:",

@@ -59,7 +59,7 @@ impl Gateway {
             .or_else(|| self.route(DEFAULT))
     }
 
-    /// What goes back to the client: the body of a two-way route's function, whatever the status
+    /// The answer that goes back to the client: the body of a two-way route's function, whatever the status
     /// says, or the gateway's error.
     async fn reply(
         &self,

@@ -27,7 +27,7 @@ export type Options = {
     /**
      * token and handshake of one attempt; 45 s.
      */
-    attemptWithin?: number;
+    connectTimeout?: number;
     /**
      * the bound of the first delay before an attempt; 1 s. It doubles with every failure.
      */
@@ -65,11 +65,11 @@ export type Options = {
     /**
      * how soon anything must arrive after that; 10 s.
      */
-    pongWithin?: number;
+    pongTimeout?: number;
     /**
      * how long a reply is waited for; 30 s.
      */
-    replyWithin?: number;
+    replyTimeout?: number;
     /**
      * how many requests wait for their reply at once; 32.
      */
@@ -212,7 +212,7 @@ export type Failure = {
     code: GatewayCode;
     message: string;
 } | {
-    kind: 'unknown' | 'expired' | 'full' | 'tooLarge' | 'stopped';
+    kind: 'outcomeUnknown' | 'expired' | 'outboxFull' | 'tooLarge' | 'stopped';
 };
 export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | 'badRequest' | 'other';
 /**
@@ -224,7 +224,7 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  * @property {boolean} [hints] whether the events of the page (online, offline, visible again) are heeded; true.
  * @property {WebSocketConstructor} [webSocket] what to open sockets with; `globalThis.WebSocket`. Node.js 20 has none:
  *   give it that of the package `ws`.
- * @property {number} [attemptWithin] token and handshake of one attempt; 45 s.
+ * @property {number} [connectTimeout] token and handshake of one attempt; 45 s.
  * @property {number} [backoffBase] the bound of the first delay before an attempt; 1 s. It doubles with every failure.
  * @property {number} [backoffCap] the largest bound of a delay; 30 s.
  * @property {number} [stableAfter] how long a connection is open before the delays start small again; 30 s.
@@ -235,8 +235,8 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  * @property {number} [unansweredAfter] after how long a request without a reply, while nothing else arrives either,
  *   makes the client ask whether the connection is there; 10 s.
  * @property {number} [pingAfter] after how much silence to ask whether the connection is there; 4 min.
- * @property {number} [pongWithin] how soon anything must arrive after that; 10 s.
- * @property {number} [replyWithin] how long a reply is waited for; 30 s.
+ * @property {number} [pongTimeout] how soon anything must arrive after that; 10 s.
+ * @property {number} [replyTimeout] how long a reply is waited for; 30 s.
  * @property {number} [inFlightLimit] how many requests wait for their reply at once; 32.
  * @property {number} [outboxLimit] how many messages wait to be sent; 1000.
  * @property {'refuseNewest' | 'dropOldest'} [outboxFull] which message fails when there are more; `refuseNewest`.
@@ -311,13 +311,13 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  *
  * @typedef {{ kind: 'server', code: string, message: string, retryable: boolean, eventIds?: (string | null)[] }
  *   | { kind: 'gateway', code: GatewayCode, message: string }
- *   | { kind: 'unknown' | 'expired' | 'full' | 'tooLarge' | 'stopped' }} Failure
+ *   | { kind: 'outcomeUnknown' | 'expired' | 'outboxFull' | 'tooLarge' | 'stopped' }} Failure
  */
 /** @typedef {'internal' | 'timeout' | 'throttled' | 'forbidden' | 'badRequest' | 'other'} GatewayCode */
 /** Why a request failed. */
 export declare class HeraldError extends Error {
     /** `unknown` is the one that leaves open whether the request was carried out. */
-    kind: "expired" | "full" | "gateway" | "server" | "stopped" | "tooLarge" | "unknown";
+    kind: "expired" | "gateway" | "outboxFull" | "server" | "stopped" | "tooLarge" | "outcomeUnknown";
     /** Herald's code, or which of API Gateway's errors it is. */
     code: string | undefined;
     /**

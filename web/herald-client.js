@@ -19,7 +19,7 @@
  * @property {boolean} [hints] whether the events of the page (online, offline, visible again) are heeded; true.
  * @property {WebSocketConstructor} [webSocket] what to open sockets with; `globalThis.WebSocket`. Node.js 20 has none:
  *   give it that of the package `ws`.
- * @property {number} [attemptWithin] token and handshake of one attempt; 45 s.
+ * @property {number} [connectTimeout] token and handshake of one attempt; 45 s.
  * @property {number} [backoffBase] the bound of the first delay before an attempt; 1 s. It doubles with every failure.
  * @property {number} [backoffCap] the largest bound of a delay; 30 s.
  * @property {number} [stableAfter] how long a connection is open before the delays start small again; 30 s.
@@ -30,8 +30,8 @@
  * @property {number} [unansweredAfter] after how long a request without a reply, while nothing else arrives either,
  *   makes the client ask whether the connection is there; 10 s.
  * @property {number} [pingAfter] after how much silence to ask whether the connection is there; 4 min.
- * @property {number} [pongWithin] how soon anything must arrive after that; 10 s.
- * @property {number} [replyWithin] how long a reply is waited for; 30 s.
+ * @property {number} [pongTimeout] how soon anything must arrive after that; 10 s.
+ * @property {number} [replyTimeout] how long a reply is waited for; 30 s.
  * @property {number} [inFlightLimit] how many requests wait for their reply at once; 32.
  * @property {number} [outboxLimit] how many messages wait to be sent; 1000.
  * @property {'refuseNewest' | 'dropOldest'} [outboxFull] which message fails when there are more; `refuseNewest`.
@@ -119,7 +119,7 @@
  *
  * @typedef {{ kind: 'server', code: string, message: string, retryable: boolean, eventIds?: (string | null)[] }
  *   | { kind: 'gateway', code: GatewayCode, message: string }
- *   | { kind: 'unknown' | 'expired' | 'full' | 'tooLarge' | 'stopped' }} Failure
+ *   | { kind: 'outcomeUnknown' | 'expired' | 'outboxFull' | 'tooLarge' | 'stopped' }} Failure
  */
 
 /** @typedef {'internal' | 'timeout' | 'throttled' | 'forbidden' | 'badRequest' | 'other'} GatewayCode */
@@ -140,7 +140,7 @@ export class HeraldError extends Error {
      */
     this.eventIds = 'eventIds' in failure ? failure.eventIds : undefined;
     /** Whether the same request, made again, may succeed; not whether it was carried out the first time. */
-    this.retryable = mayPass(failure);
+    this.retryable = isRetryable(failure);
   }
 }
 
@@ -604,7 +604,7 @@ export class Subscription {
 
 /** @type {Rules} */
 const DEFAULTS = {
-  attemptWithin: 45_000,
+  connectTimeout: 45_000,
   backoffBase: 1000,
   backoffCap: 30_000,
   stableAfter: 30_000,
@@ -613,8 +613,8 @@ const DEFAULTS = {
   offlineRetry: 60_000,
   unansweredAfter: 10_000,
   pingAfter: 4 * 60_000,
-  pongWithin: 10_000,
-  replyWithin: 30_000,
+  pongTimeout: 10_000,
+  replyTimeout: 30_000,
   inFlightLimit: 32,
   outboxLimit: 1000,
   outboxFull: 'refuseNewest',
@@ -833,7 +833,7 @@ export class ClientMachine {
     };
     if (this.#current) this.#next = connection;
     else this.#current = connection;
-    this.#timers.set(`attempt ${socket}`, this.#now + this.#rules.attemptWithin, () => this.#breakOff(connection));
+    this.#timers.set(`attempt ${socket}`, this.#now + this.#rules.connectTimeout, () => this.#breakOff(connection));
     if (this.#hasToken) this.#do({ kind: 'askToken', socket });
     else this.#do({ kind: 'openSocket', socket, token: null });
   }
@@ -998,7 +998,7 @@ export class ClientMachine {
     if (connection.awaitsPong) return;
     connection.awaitsPong = true;
     for (const timer of ['ping', 'unanswered']) this.#timers.cancel(`${timer} ${socket}`);
-    this.#timers.set(`pong ${socket}`, this.#now + this.#rules.pongWithin, () => this.#breakOff(connection));
+    this.#timers.set(`pong ${socket}`, this.#now + this.#rules.pongTimeout, () => this.#breakOff(connection));
     this.#do({ kind: 'send', socket, text: '{"action":"ping"}' });
   }
 
@@ -1206,7 +1206,7 @@ export class ClientMachine {
   #notSubscribed(connection, entity, error, share) {
     if (!this.#inUse().includes(connection)) return;
     const wanted = this.#wanted.get(entity);
-    const isWorthAnotherTry = wanted && (isThrottled(error) || (wanted.established && mayPass(error)));
+    const isWorthAnotherTry = wanted && (isThrottled(error) || (wanted.established && isRetryable(error)));
     if (isWorthAnotherTry) return this.#subscribeLater(connection, entity, share);
     // Without a refusal of the server's own, the subscription may have been stored.
     this.#note(connection, entity, error.kind === 'server' ? undefined : 'subscribed');
@@ -1275,7 +1275,7 @@ export class ClientMachine {
     // Only a message that could not go out at once can be one too many.
     if (this.#outbox.length <= this.#rules.outboxLimit) return;
     const refused = this.#takeFromOutbox(this.#rules.outboxFull === 'dropOldest' ? 0 : this.#outbox.length - 1);
-    this.#reject(refused.request, { kind: 'full' });
+    this.#reject(refused.request, { kind: 'outboxFull' });
   }
 
   /** @param {Queued[]} messages @param {number} place */
@@ -1313,7 +1313,7 @@ export class ClientMachine {
   #ask(request, body) {
     const id = ++this.#lastRequest;
     this.#underWay.set(id, request);
-    this.#timers.set(`reply ${id}`, this.#now + this.#rules.replyWithin, () => this.#unanswered(id));
+    this.#timers.set(`reply ${id}`, this.#now + this.#rules.replyTimeout, () => this.#unanswered(id));
     this.#pingUnlessAnswered(request.connection);
     this.#do({ kind: 'send', socket: request.connection.socket, text: withId(body, id) });
   }
@@ -1376,7 +1376,7 @@ export class ClientMachine {
       case 'unsubscribe':
         return this.#unsubscribed(request.connection, request.entity);
       case 'authenticate':
-        if (mayPass(error)) return this.#renewTokenLater(request.connection);
+        if (isRetryable(error)) return this.#renewTokenLater(request.connection);
         if (request.connection === this.#current) this.#renew();
         return;
       case 'sendMessage':
@@ -1404,7 +1404,7 @@ export class ClientMachine {
   /** No reply came in time. @param {number} id */
   #unanswered(id) {
     if (this.#underWay.get(id)?.action === 'sendMessage') this.#giveUpRequests((_, other) => other === id);
-    else this.#failed(id, { kind: 'unknown' });
+    else this.#failed(id, { kind: 'outcomeUnknown' });
   }
 
   /**
@@ -1420,7 +1420,7 @@ export class ClientMachine {
       this.#takeRequest(id);
       if (request.action !== 'sendMessage') continue;
       if (request.message.safe) again.push(request.message);
-      else this.#reject(request.message.request, { kind: 'unknown' });
+      else this.#reject(request.message.request, { kind: 'outcomeUnknown' });
     }
     this.#putIntoOutbox(again, 0);
   }
@@ -1555,7 +1555,7 @@ export class ClientMachine {
     for (const { frame } of held.flatMap(([, held]) => held)) this.#deliver(frame);
     this.#closeSockets();
     for (const request of this.#underWay.values()) {
-      if (request.action === 'sendMessage') this.#reject(request.message.request, { kind: 'unknown' });
+      if (request.action === 'sendMessage') this.#reject(request.message.request, { kind: 'outcomeUnknown' });
     }
     for (const { request } of this.#outbox) this.#reject(request, { kind: 'stopped' });
     for (const { waiting } of this.#wanted.values()) {
@@ -1840,7 +1840,7 @@ function resultsOf(reply, entities) {
     const result = Object.hasOwn(results, entity) ? objectOf(results[entity]) : undefined;
     if (result && !Object.hasOwn(result, 'error')) return undefined;
     const error = objectOf(result?.error);
-    return error ? serverErrorOf(error) : { kind: 'unknown' };
+    return error ? serverErrorOf(error) : { kind: 'outcomeUnknown' };
   });
 }
 
@@ -1866,7 +1866,7 @@ function requestIdOf({ id }) {
 }
 
 /** Whether the same request may succeed later. @param {Failure} error */
-function mayPass(error) {
+function isRetryable(error) {
   return error.kind === 'server' ? error.retryable : error.kind !== 'tooLarge' && error.kind !== 'stopped';
 }
 

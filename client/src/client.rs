@@ -161,7 +161,7 @@ impl Client {
     /// let second = client.send(Message::to_entity(room, "two").safe_to_repeat());
     /// match first.await {
     ///     Ok(reply) => println!("delivered as {:?}", reply.event_ids()),
-    ///     Err(RequestError::Unknown) => println!("perhaps"),
+    ///     Err(RequestError::OutcomeUnknown) => println!("perhaps"),
     ///     Err(error) => return Err(error.into()),
     /// }
     /// second.await?;

@@ -16,13 +16,13 @@ pub enum RequestError {
     Gateway(GatewayError),
     /// The connection broke, or time passed, before the reply: nobody knows whether it was carried out.
     #[error("the reply did not come: nobody knows whether the request was carried out")]
-    Unknown,
+    OutcomeUnknown,
     /// It waited in the outbox for longer than its time to live, and was not sent.
     #[error("the message expired before it could be sent")]
     Expired,
     /// The outbox was full, and it was not sent.
     #[error("the outbox is full")]
-    Full,
+    OutboxFull,
     /// It is larger than the gateway takes, and was not sent.
     #[error("the message is too large")]
     TooLarge,
@@ -33,18 +33,18 @@ pub enum RequestError {
 
 impl RequestError {
     /// Whether the same request, made again later, may succeed. Whether it was carried out the first
-    /// time is another question: see [`RequestError::Unknown`].
+    /// time is another question: see [`RequestError::OutcomeUnknown`].
     ///
     /// ```
     /// use herald_client::RequestError;
     ///
-    /// assert!(RequestError::Expired.may_pass());
-    /// assert!(!RequestError::TooLarge.may_pass());
+    /// assert!(RequestError::Expired.is_retryable());
+    /// assert!(!RequestError::TooLarge.is_retryable());
     /// ```
-    pub fn may_pass(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         match self {
             Self::Server(error) => error.retryable,
-            Self::Gateway(_) | Self::Unknown | Self::Expired | Self::Full => true,
+            Self::Gateway(_) | Self::OutcomeUnknown | Self::Expired | Self::OutboxFull => true,
             Self::TooLarge | Self::Stopped => false,
         }
     }
@@ -182,7 +182,7 @@ pub enum AttemptError {
 pub enum SubscriptionError {
     /// The reader was too slow, and so many pushes were dropped, the oldest. It may go on.
     #[error("{0} pushes were dropped because nobody read them in time")]
-    Missed(u64),
+    Lagged(u64),
     /// Nothing comes any more: the server ended the subscription, or the client has stopped.
     #[error("the subscription ended: {0}")]
     Ended(RequestError),

@@ -81,7 +81,7 @@ impl Reader {
         let mut content = self.0.content();
         if content.missed > 0 {
             let missed = std::mem::take(&mut content.missed);
-            return Poll::Ready(Err(SubscriptionError::Missed(missed)));
+            return Poll::Ready(Err(SubscriptionError::Lagged(missed)));
         }
         match (content.pushes.pop_front(), &content.ended) {
             (Some(push), _) => Poll::Ready(Ok(push)),
@@ -127,7 +127,7 @@ mod tests {
         let ended = Poll::Ready(Err(SubscriptionError::Ended(RequestError::Stopped)));
         assert_eq!(
             reader.poll(&context),
-            Poll::Ready(Err(SubscriptionError::Missed(3)))
+            Poll::Ready(Err(SubscriptionError::Lagged(3)))
         );
         assert_eq!(reader.poll(&context), Poll::Ready(Ok(push(4))));
         assert_eq!(reader.poll(&context), Poll::Ready(Ok(push(5))));

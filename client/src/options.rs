@@ -124,16 +124,16 @@ impl Options {
     }
 
     /// How long an attempt may take, token and handshake together; 45 s by default.
-    pub fn attempt_within(mut self, time: Duration) -> Self {
-        self.rules.attempt_within = time;
+    pub fn connect_timeout(mut self, time: Duration) -> Self {
+        self.rules.connect_timeout = time;
         self
     }
 
     /// After how much silence a ping is sent, and within which time something must come; 4 minutes and
     /// 10 s by default. API Gateway closes a connection after 10 minutes of silence.
-    pub fn keep_alive(mut self, ping_after: Duration, pong_within: Duration) -> Self {
+    pub fn keep_alive(mut self, ping_after: Duration, pong_timeout: Duration) -> Self {
         self.rules.ping_after = ping_after;
-        self.rules.pong_within = pong_within;
+        self.rules.pong_timeout = pong_timeout;
         self
     }
 
@@ -152,8 +152,8 @@ impl Options {
     }
 
     /// How long a request waits for its reply; 30 s by default.
-    pub fn reply_within(mut self, time: Duration) -> Self {
-        self.rules.reply_within = time;
+    pub fn reply_timeout(mut self, time: Duration) -> Self {
+        self.rules.reply_timeout = time;
         self
     }
 

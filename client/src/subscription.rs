@@ -51,7 +51,7 @@ pub struct Pushes {
 /// loop {
 ///     match order.recv().await {
 ///         Ok(push) => println!("{:?}", push.message::<serde_json::Value>()?),
-///         Err(SubscriptionError::Missed(count)) => println!("too slow for {count}"),
+///         Err(SubscriptionError::Lagged(count)) => println!("too slow for {count}"),
 ///         Err(ended) => return Err(ended.into()),
 ///     }
 /// }

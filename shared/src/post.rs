@@ -61,7 +61,7 @@ pub enum PostError {
 
 impl PostError {
     /// Whether the same post may succeed later.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Throttled | Self::TimedOut | Self::Unavailable(_) | Self::Forbidden(_) => true,
             Self::Gone | Self::TooLarge => false,

@@ -101,7 +101,7 @@ pub enum EnqueueError {
 
 impl EnqueueError {
     /// Returns whether the same may succeed a moment later.
-    pub fn is_passing(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
             Self::Throttled(_) | Self::TimedOut | Self::Failed(_) => true,
             Self::Refused(_) => false,

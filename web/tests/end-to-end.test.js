@@ -87,7 +87,7 @@ describe('a client', { timeout: 600_000 }, () => {
 
   test('finds out that a connection is dead that has not ended', async (t) => {
     const proxy = await stack.proxy(t);
-    const client = stack.connect(t, { pingAfter: 200, pongWithin: 2000 }, proxy.webSocket);
+    const client = stack.connect(t, { pingAfter: 200, pongTimeout: 2000 }, proxy.webSocket);
     const [states, pushes] = [collector(), collector()];
     client.onState(states);
     await client.subscribe('order-3', pushes);
@@ -106,7 +106,7 @@ describe('a client', { timeout: 600_000 }, () => {
     const lost = client.send({ message: 'lost' });
     const repeated = client.send({ message: 'repeated' }, { safe: true });
     proxy.cut();
-    await assert.rejects(lost, { kind: 'unknown' });
+    await assert.rejects(lost, { kind: 'outcomeUnknown' });
     assert.equal((await repeated).message, 'repeated');
   });
 

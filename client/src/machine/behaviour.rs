@@ -114,7 +114,7 @@ fn lines(effects: &[Value]) -> String {
 struct Options {
     token: bool,
     jitter: Option<f64>,
-    attempt_within: Option<u64>,
+    connect_timeout: Option<u64>,
     backoff_base: Option<u64>,
     backoff_cap: Option<u64>,
     stable_after: Option<u64>,
@@ -122,8 +122,8 @@ struct Options {
     offline_retry: Option<u64>,
     unanswered_after: Option<u64>,
     ping_after: Option<u64>,
-    pong_within: Option<u64>,
-    reply_within: Option<u64>,
+    pong_timeout: Option<u64>,
+    reply_timeout: Option<u64>,
     in_flight_limit: Option<usize>,
     outbox_limit: Option<usize>,
     outbox_full: Option<String>,
@@ -141,7 +141,7 @@ impl Options {
         let rules = Rules::default();
         Rules {
             token: self.token,
-            attempt_within: time(self.attempt_within, rules.attempt_within),
+            connect_timeout: time(self.connect_timeout, rules.connect_timeout),
             backoff_base: time(self.backoff_base, rules.backoff_base),
             backoff_cap: time(self.backoff_cap, rules.backoff_cap),
             stable_after: time(self.stable_after, rules.stable_after),
@@ -149,8 +149,8 @@ impl Options {
             offline_retry: time(self.offline_retry, rules.offline_retry),
             unanswered_after: time(self.unanswered_after, rules.unanswered_after),
             ping_after: time(self.ping_after, rules.ping_after),
-            pong_within: time(self.pong_within, rules.pong_within),
-            reply_within: time(self.reply_within, rules.reply_within),
+            pong_timeout: time(self.pong_timeout, rules.pong_timeout),
+            reply_timeout: time(self.reply_timeout, rules.reply_timeout),
             in_flight_limit: self.in_flight_limit.unwrap_or(rules.in_flight_limit),
             outbox_limit: self.outbox_limit.unwrap_or(rules.outbox_limit),
             outbox_full: match self.outbox_full.as_deref() {
@@ -367,9 +367,9 @@ fn error_to_json(error: &RequestError) -> Value {
             };
             json!({"kind": "gateway", "code": code, "message": error.message})
         }
-        RequestError::Unknown => json!({"kind": "unknown"}),
+        RequestError::OutcomeUnknown => json!({"kind": "outcomeUnknown"}),
         RequestError::Expired => json!({"kind": "expired"}),
-        RequestError::Full => json!({"kind": "full"}),
+        RequestError::OutboxFull => json!({"kind": "outboxFull"}),
         RequestError::TooLarge => json!({"kind": "tooLarge"}),
         RequestError::Stopped => json!({"kind": "stopped"}),
     }

@@ -27,7 +27,7 @@ impl Machine {
     pub(super) fn start_attempt(&mut self, now: Moment) {
         self.sockets += 1;
         let socket = SocketId(self.sockets);
-        let give_up_at = now + self.rules.attempt_within;
+        let give_up_at = now + self.rules.connect_timeout;
         let stage = if self.rules.token {
             self.effects.push(Effect::AskToken { socket });
             Stage::Token { give_up_at }
@@ -275,7 +275,7 @@ impl Machine {
 
     /// Sends a ping, unless one waits for its answer.
     pub(super) fn ping(&mut self, now: Moment, socket: SocketId) {
-        let pong_by = now + self.rules.pong_within;
+        let pong_by = now + self.rules.pong_timeout;
         let Some(open) = self.link(socket).and_then(Link::open_mut) else {
             return;
         };
@@ -304,7 +304,7 @@ impl Machine {
         self.deliver_all_held();
         for (_, request) in self.close_all_sockets() {
             if let What::Send(outgoing) = request.what {
-                self.reject(outgoing.request, RequestError::Unknown);
+                self.reject(outgoing.request, RequestError::OutcomeUnknown);
             }
         }
         while let Some(outgoing) = self.outbox.pop() {

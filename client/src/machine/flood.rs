@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(1_000_000);
 fn during_a_renewal() -> Machine {
     let rules = Rules {
         renew_after: Duration::from_secs(1),
-        reply_within: LONG,
+        reply_timeout: LONG,
         unanswered_after: LONG,
         repeat_window: 2 * MESSAGES,
         ..Rules::default()

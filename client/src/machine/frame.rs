@@ -112,7 +112,7 @@ impl EntityResults {
             Self::Same(error) => error.clone(),
             Self::Each(results) => match results.get(entity.as_str()) {
                 Some(error) => error.clone(),
-                None => Some(RequestError::Unknown),
+                None => Some(RequestError::OutcomeUnknown),
             },
         }
     }

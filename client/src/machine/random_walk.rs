@@ -91,7 +91,7 @@ impl Request {
 impl Socket {
     /// A request that has waited too long is never answered, nor obeyed.
     fn forget_what_is_late(&mut self, now: Moment) {
-        let late = |request: &Request| now - request.sent_at >= Rules::default().reply_within;
+        let late = |request: &Request| now - request.sent_at >= Rules::default().reply_timeout;
         self.unanswered.retain(|_, request| !late(request));
     }
 }

@@ -42,7 +42,7 @@ impl Machine {
                 WhenFull::DropOldest => self.outbox.pop(),
             };
             if let Some(refused) = refused {
-                self.reject(refused.request, RequestError::Full);
+                self.reject(refused.request, RequestError::OutboxFull);
             }
         }
     }
@@ -86,7 +86,7 @@ impl Machine {
     pub(super) fn send_request(&mut self, now: Moment, socket: SocketId, body: &Body, what: What) {
         self.requests += 1;
         let id = self.requests;
-        let give_up_at = now + self.rules.reply_within;
+        let give_up_at = now + self.rules.reply_timeout;
         if let Some(link) = self.link(socket) {
             link.under_way.insert(id, UnderWay { what, give_up_at });
             if let Some(open) = link.open_mut() {
@@ -234,7 +234,7 @@ impl Machine {
                     link.authentication = BackOff::default();
                 }
             }
-            Some(error) if error.may_pass() => self.authenticate_later(now, socket),
+            Some(error) if error.is_retryable() => self.authenticate_later(now, socket),
             Some(_) if self.is_current(socket) => self.renew(now),
             Some(_) => {}
         }
@@ -260,7 +260,12 @@ impl Machine {
             match oldest.remove().what {
                 What::Send(outgoing) => self.give_back(outgoing),
                 What::Subscribe(entities) => {
-                    self.subscribe_answered(now, socket, entities, &Err(RequestError::Unknown));
+                    self.subscribe_answered(
+                        now,
+                        socket,
+                        entities,
+                        &Err(RequestError::OutcomeUnknown),
+                    );
                 }
                 What::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
                 What::Authenticate => self.authenticate_later(now, socket),
@@ -283,7 +288,7 @@ impl Machine {
         if outgoing.safe_to_repeat {
             self.outbox.put_back(outgoing);
         } else {
-            self.reject(outgoing.request, RequestError::Unknown);
+            self.reject(outgoing.request, RequestError::OutcomeUnknown);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::WhenFull;
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) token: bool,
-    pub(crate) attempt_within: Duration,
+    pub(crate) connect_timeout: Duration,
     pub(crate) backoff_base: Duration,
     pub(crate) backoff_cap: Duration,
     pub(crate) stable_after: Duration,
@@ -18,8 +18,8 @@ pub(crate) struct Rules {
     pub(crate) offline_retry: Duration,
     pub(crate) unanswered_after: Duration,
     pub(crate) ping_after: Duration,
-    pub(crate) pong_within: Duration,
-    pub(crate) reply_within: Duration,
+    pub(crate) pong_timeout: Duration,
+    pub(crate) reply_timeout: Duration,
     pub(crate) in_flight_limit: usize,
     pub(crate) outbox_limit: usize,
     pub(crate) outbox_full: WhenFull,
@@ -35,7 +35,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             token: false,
-            attempt_within: Duration::from_secs(45),
+            connect_timeout: Duration::from_secs(45),
             backoff_base: Duration::from_secs(1),
             backoff_cap: Duration::from_secs(30),
             stable_after: Duration::from_secs(30),
@@ -43,8 +43,8 @@ impl Default for Rules {
             offline_retry: Duration::from_secs(60),
             unanswered_after: Duration::from_secs(10),
             ping_after: Duration::from_secs(4 * 60),
-            pong_within: Duration::from_secs(10),
-            reply_within: Duration::from_secs(30),
+            pong_timeout: Duration::from_secs(10),
+            reply_timeout: Duration::from_secs(30),
             in_flight_limit: 32,
             outbox_limit: 1000,
             outbox_full: WhenFull::RefuseNewest,

@@ -161,7 +161,7 @@ impl Machine {
     fn is_worth_another_try(&self, entity: &EntityId, error: &RequestError) -> bool {
         let established = self.subscriptions.is_established(entity);
         self.subscriptions.wants(entity)
-            && (error.is_throttled() || established && error.may_pass())
+            && (error.is_throttled() || established && error.is_retryable())
     }
 
     fn resolve_subscribers(&mut self, entity: &EntityId) {

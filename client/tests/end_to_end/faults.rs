@@ -298,7 +298,7 @@ async fn everything_that_was_sent_has_one_outcome(sent: &[Sent], observer: &mut 
     for message in sent {
         match &message.outcome {
             Ok(event_ids) => assert_eq!(event_ids.len(), 1),
-            Err(RequestError::Unknown) => assert!(!message.safe, "{}", message.text),
+            Err(RequestError::OutcomeUnknown) => assert!(!message.safe, "{}", message.text),
             Err(other) => panic!("{}: {other}", message.text),
         }
     }

@@ -145,7 +145,7 @@ async fn what_was_under_way_when_the_socket_broke_is_unknown() {
     drop(served);
     let mut served = server.accept().await;
     assert_eq!(served.acknowledge().await["message"], "again");
-    assert_eq!(once.await, Err(RequestError::Unknown));
+    assert_eq!(once.await, Err(RequestError::OutcomeUnknown));
     assert!(in_time("the reply came", again).await.is_ok());
 }
 

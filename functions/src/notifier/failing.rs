@@ -45,7 +45,7 @@ pub(super) enum RecordError {
 
 impl RecordError {
     /// Returns whether the same record may succeed later.
-    fn is_passing(&self) -> bool {
+    fn is_transient(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::Delivery(DeliveryError::TooLarge { .. }) => false,
             Self::Delivery(_) | Self::PutBack(_) => true,
@@ -111,7 +111,7 @@ impl<'a, Q: DeadLetter + Return> Failures<'a, Q> {
         let Undelivered { error, left } = undelivered;
         let message_id = record.message_id.as_str();
         tracing::error!(message_id, error = &error as &dyn Error, "a record failed");
-        let left = if error.is_passing() && record.receives < self.receives {
+        let left = if error.is_transient() && record.receives < self.receives {
             left
         } else {
             let reason = self.reason(&error, &record);
@@ -130,7 +130,7 @@ impl<'a, Q: DeadLetter + Return> Failures<'a, Q> {
 
     fn reason(&self, error: &RecordError, record: &Record) -> String {
         let reason = in_full(error);
-        match error.is_passing() {
+        match error.is_transient() {
             true => format!("failed {} times: {reason}", record.receives),
             false => reason,
         }

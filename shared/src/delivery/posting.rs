@@ -77,9 +77,9 @@ enum Failure {
 
 impl Failure {
     /// Returns whether the same try may succeed later.
-    fn is_passing(&self) -> bool {
+    fn is_transient(&self) -> bool {
         match self {
-            Self::Post(error) => error.is_passing(),
+            Self::Post(error) => error.is_transient(),
             Self::Opening | Self::Token(_) | Self::TokenTimedOut => true,
         }
     }
@@ -174,7 +174,7 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
                 Err(failure) => {
                     let throttled = matches!(failure, Failure::Post(PostError::Throttled));
                     tried.throttled += usize::from(throttled);
-                    let final_answer = last || !failure.is_passing();
+                    let final_answer = last || !failure.is_transient();
                     tried.outcome = Outcome::Failed(failure);
                     if final_answer {
                         return tried;
@@ -237,7 +237,7 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
     ) -> Result<Taken, Failure> {
         let connection = &recipient.connection;
         match self.in_time(by, self.poster.post(connection, frame)).await {
-            Err(error) if !(last && error.is_passing()) => Err(error.into()),
+            Err(error) if !(last && error.is_transient()) => Err(error.into()),
             _ => {
                 let closed = self.poster.disconnect(connection);
                 self.in_time(by, closed).await?;

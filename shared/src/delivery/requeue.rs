@@ -164,7 +164,7 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
 /// Pauses before the next send; false at once if it would not help or be too late.
 async fn may_send_again(error: &EnqueueError, failed: u32, until: Instant) -> bool {
     let pause = backoff::before_next_send(failed, fastrand::f64());
-    if !error.is_passing() || Instant::now() + pause >= until {
+    if !error.is_transient() || Instant::now() + pause >= until {
         return false;
     }
     sleep(pause).await;

@@ -130,7 +130,7 @@ impl Refused {
     /// Adds what else was refused. A reason that may pass is one to send again.
     fn join(&mut self, other: Self) {
         self.indices.extend(other.indices);
-        if !self.reason.is_passing() {
+        if !self.reason.is_transient() {
             self.reason = other.reason;
         }
     }
@@ -144,7 +144,7 @@ impl Enqueue for NotificationQueue {
         let mut sends = 0;
         while let Err(Refused { indices, reason }) = self.send_once(&waiting, delay).await {
             sends += 1;
-            if sends == SENDS || !reason.is_passing() {
+            if sends == SENDS || !reason.is_transient() {
                 return Err(NotEnqueued {
                     refused: indices.into_iter().collect(),
                     source: reason,
@@ -204,7 +204,7 @@ impl DeadLetter for DeadLetterQueue {
         let mut sends = 0;
         while let Err(error) = self.send_once(&letter).await {
             sends += 1;
-            if sends == SENDS || !error.is_passing() {
+            if sends == SENDS || !error.is_transient() {
                 return Err(error);
             }
             pause(sends).await;

@@ -49,7 +49,7 @@ impl Bus {
         let mut results: Vec<_> = self.attempt(entries).await?;
         for failures in 0..ATTEMPTS - 1 {
             let again: Vec<_> = (0..entries.len())
-                .filter(|index| may_pass(&results[*index]))
+                .filter(|index| is_retryable(&results[*index]))
                 .collect();
             if again.is_empty() {
                 break;
@@ -93,7 +93,7 @@ impl Bus {
 /// Whether an event was not taken for a reason that passes.
 ///
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>
-fn may_pass(result: &PutEventsResultEntry) -> bool {
+fn is_retryable(result: &PutEventsResultEntry) -> bool {
     matches!(
         result.error_code(),
         Some("ThrottlingException" | "InternalFailure" | "InternalException")

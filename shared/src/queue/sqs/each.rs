@@ -46,7 +46,7 @@ impl NotificationQueue {
                 Ok(Err(refused)) => refused,
                 Err(_) => break,
             };
-            if !refused.reason.is_passing() {
+            if !refused.reason.is_transient() {
                 return Some(refused);
             }
             open.retain(|message| refused.indices.contains(&message.index));

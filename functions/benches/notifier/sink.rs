@@ -1,5 +1,5 @@
-//! A minimal `@connections`: takes every post, after a delay. It is a process of its own, so that its
-//! processor time is nobody else's.
+//! A minimal `@connections` that accepts every post after a delay. It is a process of its own, so that
+//! its processor time can be separated.
 
 use std::{
     convert::Infallible,
@@ -47,16 +47,16 @@ pub(crate) struct Sink {
     _process: Child,
 }
 
-/// What a sink saw since it was last asked.
+/// The posts to a sink since the last query.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Seen {
-    /// How many posts it took.
+    /// The number of posts.
     pub(crate) posts: u64,
     /// The time from the first post's arrival to the last answer, in seconds.
     pub(crate) seconds: f64,
 }
 
-/// A key and a certificate for 127.0.0.1, as files in PEM.
+/// A key and a certificate for 127.0.0.1, as PEM files.
 pub(crate) struct Identity<'a> {
     pub(crate) certificate: &'a Path,
     pub(crate) key: &'a Path,
@@ -87,22 +87,22 @@ impl Sink {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address of the sink.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its URL, without a path.
+    /// Returns the URL of the sink, without a path.
     pub(crate) fn origin(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// The URL of its management API.
+    /// Returns the URL of the management API.
     pub(crate) fn management_api(&self) -> String {
         format!("{}/{STAGE}", self.origin())
     }
 
-    /// What it saw since this was last asked.
+    /// Returns the posts since the last query.
     pub(crate) async fn seen(&self) -> anyhow::Result<Seen> {
         let stream = TcpStream::connect(self.address).await?;
         let (mut sender, connection) =
@@ -116,7 +116,7 @@ impl Sink {
     }
 }
 
-/// The path of a post to a connection.
+/// Returns the path of a post to a connection.
 pub(crate) fn post_path(connection: &str) -> String {
     format!("/{STAGE}/@connections/{connection}")
 }
@@ -182,14 +182,14 @@ async fn answer(
         tokio::time::sleep(counts.delay).await;
     }
     counts.end();
-    Ok(taken())
+    Ok(accepted())
 }
 
-/// The answer to a DynamoDB query, for the cold start, which is not to wait for an engine.
+/// The answer to a DynamoDB query for the cold start, which must not wait for an engine.
 const ONE_SUBSCRIBER: &str = r#"{"Count":1,"ScannedCount":1,"Items":[{"sk":{"S":"b1#PcQeDRO4gIEm4LQ="},"expiresAt":{"N":"1764007800"}}]}"#;
 
-/// The answer of `@connections`, with its headers.
-fn taken() -> Response<Full<Bytes>> {
+/// Returns the answer of `@connections` with its headers.
+fn accepted() -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     for (name, value) in [
         ("content-type", "application/json"),
@@ -237,7 +237,7 @@ impl Counts {
         }
     }
 
-    /// The counts as JSON; they start anew.
+    /// Returns the counts as JSON and resets them.
     fn take(&self) -> String {
         let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = Seen {

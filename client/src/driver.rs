@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::{ids::EntityId, in_full::in_full};
+use herald_shared::{error_chain::error_chain, ids::EntityId};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -256,7 +256,7 @@ impl Driver {
         let (callback, inputs) = (callback.clone(), self.inputs.clone());
         let failure = self.failure.clone();
         self.token_tasks.spawn(async move {
-            let answer = async { callback().await.map_err(|error| in_full(&*error)) };
+            let answer = async { callback().await.map_err(|error| error_chain(&*error)) };
             let answer = caught(answer)
                 .await
                 .unwrap_or_else(|panic| Err(format!("the token callback panicked: {panic}")));

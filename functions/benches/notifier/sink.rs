@@ -8,18 +8,24 @@ use std::{
     path::Path,
     process::Stdio,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context;
+use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
+use herald_shared::{
+    ids::{ConnectionId, EntityId},
+    store::{Listener, seed},
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader},
     net::{TcpListener, TcpStream},
@@ -173,7 +179,7 @@ async fn answer(
         return Ok(Response::new(Full::from(counts.take())));
     }
     if request.headers().contains_key("x-amz-target") {
-        return Ok(Response::new(Full::from(ONE_SUBSCRIBER)));
+        return Ok(Response::new(Full::from(ONE_SUBSCRIBER.as_str())));
     }
     counts.begin();
     // An incomplete post ends its connection, and the count shows it.
@@ -186,7 +192,28 @@ async fn answer(
 }
 
 /// The answer to a DynamoDB query for the cold start, which must not wait for an engine.
-const ONE_SUBSCRIBER: &str = r#"{"Count":1,"ScannedCount":1,"Items":[{"sk":{"S":"b1#PcQeDRO4gIEm4LQ="},"expiresAt":{"N":"1764007800"}}]}"#;
+static ONE_SUBSCRIBER: LazyLock<String> = LazyLock::new(|| {
+    let row = seed::listener_row(Listener {
+        connection: &ConnectionId::new("PcQeDRO4gIEm4LQ=").expect("an id"),
+        entity: &EntityId::new("order-1").expect("an id"),
+        change: 1,
+        connected_at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_000_000),
+        token_expires_at: None,
+    });
+    let row: Map<_, _> = row
+        .into_iter()
+        .map(|(name, value)| (name, to_json(value)))
+        .collect();
+    json!({"Count": 1, "ScannedCount": 1, "Items": [row]}).to_string()
+});
+
+fn to_json(value: AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!({"S": text}),
+        AttributeValue::N(number) => json!({"N": number}),
+        other => panic!("a listener row has no {other:?}"),
+    }
+}
 
 /// Returns the answer of `@connections` with its headers.
 fn accepted() -> Response<Full<Bytes>> {
@@ -246,6 +273,6 @@ impl Counts {
                 .take()
                 .map_or(0.0, |(first, last)| (last - first).as_secs_f64()),
         };
-        serde_json::json!(seen).to_string()
+        json!(seen).to_string()
     }
 }

@@ -20,6 +20,8 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+#[cfg(feature = "fakes")]
+use super::seed::RowKey;
 use crate::{
     audience::{Audience, LIFETIME, Range, Recipient, shard, slot},
     ids::{ConnectionId, EntityId, UserId},
@@ -34,6 +36,14 @@ pub(super) type Row = HashMap<String, AttributeValue>;
 // The attributes of a row's key.
 const PK: &str = "pk";
 const SK: &str = "sk";
+
+// The beginnings of partition keys, and the sort keys of the rows without a connection in it.
+const CONNECTION: &str = "C#";
+const EVERYONE: &str = "A#everyone#";
+const USER: &str = "A#user#";
+const ENTITY: &str = "A#entity#";
+const OWN_ROW: &str = "C";
+const CHARGES: &str = "M";
 
 /// The condition that a row exists.
 pub(super) const EXISTS: &str = "attribute_exists(pk)";
@@ -80,15 +90,15 @@ impl Key {
     /// Returns the key of the connection's own row.
     pub(super) fn connection(connection: &ConnectionId) -> Self {
         Self {
-            pk: format!("C#{connection}"),
-            sk: "C".to_owned(),
+            pk: format!("{CONNECTION}{connection}"),
+            sk: OWN_ROW.to_owned(),
         }
     }
 
     /// Returns the key of the row of a connection's charges.
     pub(super) fn charges(connection: &ConnectionId) -> Self {
         Self {
-            sk: "M".to_owned(),
+            sk: CHARGES.to_owned(),
             ..Self::connection(connection)
         }
     }
@@ -115,9 +125,9 @@ impl From<Key> for Row {
 /// Returns the partition key of an audience for connections of this slot.
 pub(super) fn audience_key(audience: &Audience, slot: u8) -> String {
     match audience {
-        Audience::Everyone => format!("A#everyone#{:x}", shard(slot)),
-        Audience::User(user) => format!("A#user#{user}"),
-        Audience::Entity(entity) => format!("A#entity#{entity}"),
+        Audience::Everyone => format!("{EVERYONE}{:x}", shard(slot)),
+        Audience::User(user) => format!("{USER}{user}"),
+        Audience::Entity(entity) => format!("{ENTITY}{entity}"),
     }
 }
 
@@ -205,6 +215,37 @@ pub(super) fn recipient(row: &Row) -> Option<Recipient> {
 pub(super) fn listening_connection(row: &Row) -> Option<ConnectionId> {
     let (_, connection) = row.get(SK)?.as_s().ok()?.split_once('#')?;
     ConnectionId::new(connection).ok()
+}
+
+/// Returns the key of any row. `None` if it is not one of the store's.
+#[cfg(feature = "fakes")]
+pub(super) fn parse_key(row: &Row) -> Option<RowKey> {
+    let text = |name| row.get(name)?.as_s().ok();
+    let (pk, sk) = (text(PK)?, text(SK)?);
+    if let Some(id) = pk.strip_prefix(CONNECTION) {
+        let connection = ConnectionId::new(id).ok()?;
+        return match sk.as_str() {
+            OWN_ROW => Some(RowKey::Connection(connection)),
+            CHARGES => Some(RowKey::Charges(connection)),
+            _ => None,
+        };
+    }
+    let audience = if let Some(user) = pk.strip_prefix(USER) {
+        Audience::User(UserId::new(user).ok()?)
+    } else if let Some(entity) = pk.strip_prefix(ENTITY) {
+        Audience::Entity(EntityId::new(entity).ok()?)
+    } else {
+        pk.strip_prefix(EVERYONE)?;
+        Audience::Everyone
+    };
+    Some(RowKey::Listener(audience, listening_connection(row)?))
+}
+
+/// Returns the attributes of a row that are its key.
+#[cfg(feature = "fakes")]
+pub(super) fn key_attributes(row: &Row) -> Row {
+    let key = [PK, SK].map(|name| (name.to_owned(), row[name].clone()));
+    key.into()
 }
 
 /// Returns the number in an attribute. `None` if it is absent or not a whole number.

@@ -8,6 +8,7 @@ pub mod audience;
 pub mod backoff;
 pub mod delivery;
 pub mod ids;
+pub mod log;
 pub mod error_chain;
 pub mod permissions;
 pub mod post;

@@ -21,6 +21,9 @@ pub enum Permission {
     Subscribe,
     /// Send messages to the entity's subscribers.
     Publish,
+    /// Read the entity's log as far back as it goes. `subscribe` is enough to recover what was missed a
+    /// moment ago.
+    History,
     /// Send messages to every connection. It concerns no entity, so only the pattern `**` can grant it.
     Broadcast,
 }
@@ -58,6 +61,7 @@ impl Permissions {
         let all = [
             Permission::Subscribe,
             Permission::Publish,
+            Permission::History,
             Permission::Broadcast,
         ];
         Self {
@@ -87,6 +91,17 @@ impl Permissions {
     /// Returns whether a connection may send messages to the entity's subscribers.
     pub fn may_publish(&self, entity: &EntityId) -> bool {
         self.grants(Permission::Publish, entity)
+    }
+
+    /// Returns whether a connection may read the entity's log.
+    pub fn may_read_history(&self, entity: &EntityId) -> bool {
+        self.grants(Permission::History, entity)
+    }
+
+    /// Returns whether a connection may read the log of everyone: whether it may read every log.
+    pub fn may_read_history_of_everyone(&self) -> bool {
+        let everything = self.grants.get(&EntityPattern::everything());
+        everything.is_some_and(|permissions| permissions.contains(&Permission::History))
     }
 
     /// Returns whether a connection may send messages to every other connection.

@@ -3,17 +3,23 @@
 
 mod disconnect_code;
 mod error_code;
+mod history;
+mod log_reply;
 mod request;
 mod send_message;
 mod server_frame;
 mod subscribe;
+mod sync;
 
 pub use disconnect_code::DisconnectCode;
 pub use error_code::ErrorCode;
+pub use history::{HistoryRequest, LogName};
+pub use log_reply::LogReply;
 pub use request::{Refusal, Request, RequestId};
 pub use send_message::{Outgoing, SendMessage};
 pub use server_frame::{Ack, ServerFrame};
-pub use subscribe::{EntityError, EntityResult, Subscribe};
+pub use subscribe::{EntityError, EntityRequest, EntityResult, StartRequest, Subscribe};
+pub use sync::{Known, SyncRequest};
 
 /// The maximum size of one message in either direction, in bytes: API Gateway's own limit.
 ///
@@ -24,8 +30,8 @@ pub const MESSAGE_LIMIT: usize = 128 * 1024;
 /// escaped, and room for a request id.
 pub const ENTITY_REQUEST_LIMIT: usize = 4 * 1024;
 
-/// The maximum size of a `subscribe`, which may name a hundred entities, in bytes: API Gateway's limit
-/// of a frame.
+/// The maximum size of a `subscribe` or `sync`, which may name a hundred entities, in bytes: API Gateway's
+/// limit of a frame.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub const SUBSCRIBE_LIMIT: usize = 32 * 1024;

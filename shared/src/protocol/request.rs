@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::ErrorCode;
-use crate::ids::EntityId;
+use crate::{ids::EntityId, log::Position};
 
 /// The maximum length of an action that is read and repeated in a reply, in bytes. Herald's own actions
 /// are much shorter.
@@ -52,6 +52,12 @@ impl Refusal {
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(ErrorCode::BadRequest, message)
+    }
+
+    pub(super) fn bad_position(field: &str) -> Self {
+        Self::bad_request(format!(
+            "{field} must be a position, e.g. {{\"epoch\":\"k3J9x2Qa\",\"offset\":42}}"
+        ))
     }
 }
 
@@ -138,6 +144,31 @@ impl<'a> Request<'a> {
             .map_err(|error| Refusal::bad_request(format!("entityId {error}")))
     }
 
+    /// Returns the position in a field. `None` if the field is absent.
+    pub(super) fn position(&self, field: &str) -> Result<Option<Position>, Refusal> {
+        let position = self.raw(field).map(|raw| serde_json::from_str(raw.get()));
+        position.transpose().map_err(|_| Refusal::bad_position(field))
+    }
+
+    /// Returns the whole number in a field, between `least` and `most`.
+    pub(super) fn count(&self, field: &str, least: usize, most: usize) -> Result<usize, Refusal> {
+        let count = self.read(field).ok().flatten();
+        count
+            .filter(|count| (least..=most).contains(count))
+            .ok_or_else(|| {
+                Refusal::bad_request(match most {
+                    usize::MAX => format!("{field} must be a whole number of at least {least}"),
+                    _ => format!("{field} must be a whole number from {least} to {most}"),
+                })
+            })
+    }
+
+    /// Returns whether a field is true. False if it is absent.
+    pub(super) fn is_true(&self, field: &str) -> Result<bool, Refusal> {
+        let flag = self.read(field).map(Option::unwrap_or_default);
+        flag.map_err(|_| Refusal::bad_request(format!("{field} must be true or false")))
+    }
+
     /// Returns the refusal of a frame that no action of Herald's answers.
     pub fn unknown_action(&self) -> Refusal {
         match (self.action(), self.fields.get("action")) {
@@ -181,7 +212,7 @@ fn wrong_endpoint(problem: String) -> Refusal {
         ErrorCode::UnknownAction,
         format!(
             "Seems like wrong endpoint: {problem}; send a JSON object whose action is subscribe, \
-             unsubscribe, sendMessage, authenticate or ping"
+             unsubscribe, sendMessage, history, sync, authenticate or ping"
         ),
     )
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{DisconnectCode, EntityResult, ErrorCode, RequestId};
-use crate::ids::EntityId;
+use super::{DisconnectCode, EntityResult, ErrorCode, LogReply, RequestId};
+use crate::{ids::EntityId, log::Position};
 
 /// A frame to a client, with the JSON that is sent: `type` tells its kind.
 #[derive(Clone, Debug, Serialize)]
@@ -119,21 +119,33 @@ pub struct Ack {
     /// The entity of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity_id: Option<EntityId>,
-    /// The result for each entity of a `subscribe` to several.
+    /// The result for each entity of a `subscribe` to several, and of a `sync` for each that is not current.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entities: Option<BTreeMap<String, EntityResult>>,
+    /// The result of a `sync` for the log of the connection's user, unless it is current.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<EntityResult>,
+    /// The result of a `sync` for the log of everyone, unless it is current.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub everyone: Option<EntityResult>,
     /// The id of the push that was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
     /// The ids of the pushes that were sent, in the order of `messages`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_ids: Option<Vec<String>>,
+    /// The positions of those pushes in the log of their audience, in the same order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positions: Option<Vec<Position>>,
     /// The end of the connection's new token, in epoch seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
     /// The client's request id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<RequestId>,
+    /// The answer of the log of the request's only audience.
+    #[serde(flatten)]
+    pub log: LogReply,
 }
 
 impl ServerFrame<'_> {

@@ -2,19 +2,43 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{ErrorCode, Refusal, Request};
-use crate::{ids::EntityId, store::ENTITIES_AT_ONCE};
+use super::{ErrorCode, LogReply, Refusal, Request};
+use crate::{
+    ids::EntityId,
+    log::{Budget, Position},
+    store::ENTITIES_AT_ONCE,
+};
 
 /// A checked `subscribe`.
 #[derive(Debug)]
 pub enum Subscribe {
     /// The frame names one entity in `entityId`.
-    One(EntityId),
+    One(EntityRequest),
     /// The frame names entities in `entities`, each with its own result.
-    Several(BTreeMap<String, Result<EntityId, Refusal>>),
+    Several(BTreeMap<String, Result<EntityRequest, Refusal>>),
+}
+
+/// One entity of a `subscribe`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityRequest {
+    /// The entity.
+    pub entity: EntityId,
+    /// The messages that the client wants besides the coming ones.
+    pub start: StartRequest,
+}
+
+/// The place in an entity's log from which a client subscribes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartRequest {
+    /// The end: only what is published from now on.
+    Live,
+    /// A position: `recover`.
+    Recover(Position),
+    /// So many messages before the end: `rewind`.
+    Rewind(usize),
 }
 
 impl Subscribe {
@@ -28,7 +52,7 @@ impl Subscribe {
     /// refused on its own.
     pub fn parse(request: &Request<'_>) -> Result<Self, Refusal> {
         let Some(entities) = request.raw("entities") else {
-            return request.entity_id().map(Self::One);
+            return EntityRequest::read(request.entity_id()?, request).map(Self::One);
         };
         if request.raw("entityId").is_some() {
             return Err(Refusal::bad_request(
@@ -51,30 +75,57 @@ impl Subscribe {
     }
 }
 
-fn checked(entities: BTreeMap<String, &RawValue>) -> BTreeMap<String, Result<EntityId, Refusal>> {
+fn checked(
+    entities: BTreeMap<String, &RawValue>,
+) -> BTreeMap<String, Result<EntityRequest, Refusal>> {
     let check = |(id, options): (String, &RawValue)| {
-        let checked = match options.get().starts_with('{') {
-            true => EntityId::new(id.clone())
-                .map_err(|error| Refusal::bad_request(format!("the entity's id {error}"))),
-            false => Err(Refusal::bad_request(
-                "the value of an entity must be an object, e.g. {}",
-            )),
-        };
+        let checked = entity_id(&id).and_then(|entity| {
+            let options = Request::parse(options.get()).map_err(|_| {
+                Refusal::bad_request("the value of an entity must be an object, e.g. {}")
+            })?;
+            EntityRequest::read(entity, &options)
+        });
         (id, checked)
     };
     entities.into_iter().map(check).collect()
 }
 
-/// The result for one entity of a `subscribe` to several.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// Returns the entity that a name in `entities` stands for.
+pub(super) fn entity_id(name: &str) -> Result<EntityId, Refusal> {
+    EntityId::new(name).map_err(|error| Refusal::bad_request(format!("the entity's id {error}")))
+}
+
+impl EntityRequest {
+    fn read(entity: EntityId, options: &Request<'_>) -> Result<Self, Refusal> {
+        let start = match (options.position("recover")?, options.raw("rewind")) {
+            (Some(_), Some(_)) => {
+                return Err(Refusal::bad_request(
+                    "recover and rewind exclude each other: send one of them",
+                ));
+            }
+            (Some(position), None) => StartRequest::Recover(position),
+            (None, Some(_)) => {
+                StartRequest::Rewind(options.count("rewind", 1, Budget::REPLY.messages)?)
+            }
+            (None, None) => StartRequest::Live,
+        };
+        Ok(Self { entity, start })
+    }
+}
+
+/// The result for one entity of a request that names several.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct EntityResult {
-    /// The reason the subscription was refused. `None` if it is stored.
+    /// The reason the entity was refused. `None` if the request succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<EntityError>,
+    /// The answer of the entity's log.
+    #[serde(flatten)]
+    pub log: LogReply,
 }
 
 /// The refusal of one entity.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct EntityError {
     /// The code.
     pub code: ErrorCode,
@@ -84,20 +135,32 @@ pub struct EntityError {
     pub retryable: bool,
 }
 
-impl From<Result<(), Refusal>> for EntityResult {
-    fn from(result: Result<(), Refusal>) -> Self {
-        let error = result.err().map(|refusal| EntityError {
+impl From<Result<LogReply, Refusal>> for EntityResult {
+    fn from(result: Result<LogReply, Refusal>) -> Self {
+        match result {
+            Ok(log) => Self { error: None, log },
+            Err(refusal) => Self {
+                error: Some(refusal.into()),
+                log: LogReply::default(),
+            },
+        }
+    }
+}
+
+impl From<Refusal> for EntityError {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            retryable: refusal.code.retryable(),
             code: refusal.code,
             message: refusal.message,
-            retryable: refusal.code.retryable(),
-        });
-        Self { error }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::Epoch;
 
     fn parse(text: &str) -> Result<Subscribe, Refusal> {
         Subscribe::parse(&Request::parse(text).expect("an object"))
@@ -106,15 +169,24 @@ mod tests {
     #[test]
     fn entities_are_checked_independently() {
         let text =
-            r#"{"entities":{"order-1":{},"order-2":{"later":1},"":{},"room-1":5,"order-1":{}}}"#;
-        let Ok(Subscribe::Several(entities)) = parse(text) else {
+            r#"{"entities":{"order-1":{},"order-2":{"later":1},"":{},"room-1":5,"order-1":{},"#.to_owned()
+                + r#""a":{"recover":{"epoch":"k3J9x2Qa","offset":41}},"b":{"recover":{"offset":0}},"#
+                + r#""c":{"rewind":20},"d":{"rewind":0},"e":{"rewind":1,"recover":{"offset":0}},"#
+                + r#""f":{"recover":{"epoch":"short","offset":1}},"g":{"recover":7}}}"#;
+        let Ok(Subscribe::Several(entities)) = parse(&text) else {
             panic!("{text}")
         };
         let results: Vec<_> = entities
             .into_iter()
             .map(|(id, checked)| (id, checked.map_err(|refusal| refusal.message)))
             .collect();
-        let id = |text: &str| Ok(EntityId::new(text).expect("an id"));
+        let entity = |text: &str, start| {
+            let entity = EntityId::new(text).expect("an id");
+            Ok(EntityRequest { entity, start })
+        };
+        let id = |text: &str| entity(text, StartRequest::Live);
+        let position = "must be a position, e.g. {\"epoch\":\"k3J9x2Qa\",\"offset\":42}";
+        let epoch = Epoch::new("k3J9x2Qa").expect("an epoch");
         assert_eq!(
             results,
             [
@@ -122,6 +194,25 @@ mod tests {
                     String::new(),
                     Err("the entity's id must not be empty".to_owned())
                 ),
+                (
+                    "a".to_owned(),
+                    entity("a", StartRequest::Recover(Position::after(epoch, 41)))
+                ),
+                (
+                    "b".to_owned(),
+                    entity("b", StartRequest::Recover(Position::START))
+                ),
+                ("c".to_owned(), entity("c", StartRequest::Rewind(20))),
+                (
+                    "d".to_owned(),
+                    Err("rewind must be a whole number from 1 to 300".to_owned())
+                ),
+                (
+                    "e".to_owned(),
+                    Err("recover and rewind exclude each other: send one of them".to_owned())
+                ),
+                ("f".to_owned(), Err(format!("recover {position}"))),
+                ("g".to_owned(), Err(format!("recover {position}"))),
                 ("order-1".to_owned(), id("order-1")),
                 ("order-2".to_owned(), id("order-2")),
                 (

@@ -14,7 +14,6 @@ use std::{
     io::{self, Write},
 };
 
-use herald_shared::delivery::Report;
 use lambda_runtime::Error as StartError;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
@@ -27,19 +26,20 @@ pub(crate) const NAMESPACE: &str = "Herald";
 /// The only dimension. Each further one would multiply the cost of the metrics.
 pub(crate) const DIMENSION: &str = "FunctionName";
 
-type Count = fn(&Report) -> usize;
+type Count = fn(&Batch) -> usize;
 
 /// The counters by name.
-const COUNTS: [(&str, Count); 9] = [
-    ("AudienceSize", |report| report.audience),
-    ("Delivered", |report| report.delivered),
-    ("Gone", |report| report.gone),
-    ("Disconnected", |report| report.disconnected),
-    ("Throttled", |report| report.throttled),
-    ("Retried", |report| report.retried),
-    ("Requeued", |report| report.requeued),
-    ("DeadLettered", |report| report.dead_lettered),
-    ("Continuations", |report| report.continuations),
+const COUNTS: [(&str, Count); 10] = [
+    ("AudienceSize", |batch| batch.report.audience),
+    ("Delivered", |batch| batch.report.delivered),
+    ("Gone", |batch| batch.report.gone),
+    ("Disconnected", |batch| batch.report.disconnected),
+    ("Throttled", |batch| batch.report.throttled),
+    ("Retried", |batch| batch.report.retried),
+    ("Requeued", |batch| batch.report.requeued),
+    ("DeadLettered", |batch| batch.report.dead_lettered),
+    ("Continuations", |batch| batch.report.continuations),
+    ("Stale", |batch| batch.stale),
 ];
 
 /// The time from an event to its last post, in milliseconds: one value for each record, so that
@@ -82,7 +82,7 @@ impl Metrics {
 
     fn write(self, batch: &Batch, mut output: impl Write) -> io::Result<()> {
         for (name, count) in COUNTS {
-            counter!(name).increment(count(&batch.report) as u64);
+            counter!(name).increment(count(batch) as u64);
         }
         for lag in &batch.lags {
             histogram!(LAG).record(lag.as_millis() as f64);

@@ -2,10 +2,11 @@
 
 mod failing;
 mod lag;
-
+mod numbering;
 #[cfg(test)]
 mod properties;
 mod record;
+mod task;
 #[cfg(test)]
 mod tests;
 mod unfinished;
@@ -16,6 +17,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::{StreamExt, stream};
 use herald_shared::{
     delivery::{Delivery, DeliveryError, Report},
+    log::LogRows,
     post::Post,
     push::Push,
     queue::{DeadLetter, Enqueue, Release},
@@ -25,9 +27,11 @@ use tokio::time::Instant;
 
 pub use failing::Failures;
 
+use crate::logs::Logs;
 use failing::{RecordError, RecordFailure};
 use lag::lag;
 use record::Record;
+use task::{Task, tasks};
 
 /// The result of a batch.
 #[derive(Debug, Default)]
@@ -39,11 +43,14 @@ pub struct Batch {
     /// The sum of all deliveries. A whole record on the dead-letter queue counts as one connection,
     /// because the size of its audience is unknown.
     pub report: Report,
+    /// The number of messages that were dropped because a log that keeps only the last one had a newer one.
+    pub stale: usize,
     /// The time from the event to the last post, for each record that was posted.
     pub lags: Vec<Duration>,
 }
 
-/// Delivers the records of a batch concurrently.
+/// Delivers the records of a batch concurrently. A push for an audience with a log is stored in the log
+/// first.
 ///
 /// A record that can never be delivered goes to the dead-letter queue at once, with the reason, and
 /// counts as done. A record with a transient error is delivered again after seconds, until it has been
@@ -53,17 +60,32 @@ pub async fn handle<S, P, Q>(
     deadline: Instant,
     delivery: &Delivery<'_, S, P, Q>,
     failures: &Failures<'_, Q>,
+    logs: &Logs<impl LogRows>,
 ) -> Batch
 where
     S: ReadAudience + ReadToken + Forget,
     P: Post,
     Q: Enqueue + DeadLetter + Release,
 {
-    stream::iter(event.records)
-        .map(|record| handle_record(record.into(), deadline, delivery, failures))
+    let records = event.records.into_iter().map(Record::from);
+    stream::iter(tasks(records, failures, logs))
+        .map(async |task| match task {
+            Task::Deliver {
+                record,
+                pushes,
+                whole,
+            } => {
+                let mut handled = Handled::default();
+                let delivered = deliver(pushes, whole, deadline, delivery, &mut handled).await;
+                vec![settled(record, delivered, deadline, failures, handled).await]
+            }
+            Task::Number(group) => {
+                numbering::deliver(group, deadline, delivery, failures, logs).await
+            }
+        })
         .buffer_unordered(usize::MAX)
         .fold(Batch::default(), |mut batch, handled| async {
-            batch.add(handled);
+            handled.into_iter().for_each(|handled| batch.add(handled));
             batch
         })
         .await
@@ -96,6 +118,7 @@ impl Batch {
             requeued,
             dead_lettered,
             continuations,
+            stale = self.stale,
             longest_lag_ms = self.lags.iter().max().map(milliseconds),
             "delivered a batch"
         );
@@ -111,6 +134,7 @@ impl Batch {
     fn add(&mut self, handled: Handled) {
         self.records += 1;
         self.report += handled.report;
+        self.stale += usize::from(handled.stale);
         self.lags.extend(handled.lags);
         self.failed.extend(handled.failed);
     }
@@ -134,34 +158,31 @@ fn time_left(deadline: SystemTime, now: SystemTime) -> Duration {
 #[derive(Debug, Default)]
 struct Handled {
     report: Report,
+    /// Whether the message was dropped because its log has a newer one.
+    stale: bool,
     lags: Vec<Duration>,
     /// The message id, if SQS must deliver the record again.
     failed: Option<String>,
 }
 
-async fn handle_record<S, P, Q>(
+/// Returns the result of a record after its failure, if it has one, was settled.
+async fn settled<Q: DeadLetter + Release>(
     record: Record,
+    delivered: Result<(), RecordFailure>,
     deadline: Instant,
-    delivery: &Delivery<'_, S, P, Q>,
     failures: &Failures<'_, Q>,
-) -> Handled
-where
-    S: ReadAudience + ReadToken + Forget,
-    P: Post,
-    Q: Enqueue + DeadLetter + Release,
-{
-    let mut handled = Handled::default();
-    let unfinished = failures.unfinished(&record);
-    if let Err(failure) = deliver(&record, unfinished, deadline, delivery, &mut handled).await {
+    mut handled: Handled,
+) -> Handled {
+    if let Err(failure) = delivered {
         failures.settle(record, failure, deadline, &mut handled).await;
     }
     handled
 }
 
-/// Delivers the unfinished parts of a record if this process knows them, or else the whole record.
+/// Delivers the pushes of a record: the whole record, or those parts of it that are unfinished.
 async fn deliver<S, P, Q>(
-    record: &Record,
-    unfinished: Option<Vec<Push>>,
+    pushes: Result<Vec<Push>, RecordFailure>,
+    whole: bool,
     deadline: Instant,
     delivery: &Delivery<'_, S, P, Q>,
     handled: &mut Handled,
@@ -171,34 +192,45 @@ where
     P: Post,
     Q: Enqueue + DeadLetter,
 {
-    let whole = unfinished.is_none();
-    let pushes = match unfinished {
-        Some(unfinished) => unfinished,
-        None => vec![Push::from_queue_body(&record.body).map_err(RecordError::from)?],
-    };
     let mut failure: Option<RecordFailure> = None;
-    for push in pushes {
-        let (error, unfinished) = match delivery.deliver(&push, deadline).await {
+    for push in pushes? {
+        let delivered = delivery.deliver(&push, deadline).await;
+        if let Err(failed) = handled.add_delivery(push, delivered, whole) {
+            failure = Some(failed.after(failure));
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+impl Handled {
+    /// Adds the result of a delivery. The unfinished part of a push that is not `whole` is the push.
+    fn add_delivery(
+        &mut self,
+        push: Push,
+        delivered: Result<Report, DeliveryError>,
+        whole: bool,
+    ) -> Result<(), RecordFailure> {
+        match delivered {
             Ok(report) => {
-                handled.add(&push, report);
-                continue;
+                self.add(&push, report);
+                Ok(())
             }
             Err(DeliveryError::NotRequeued {
                 pushes,
                 report,
                 source,
             }) => {
-                handled.add(&push, *report);
-                (RecordError::NotRequeued(source), Some(pushes))
+                self.add(&push, *report);
+                let error = RecordError::NotRequeued(source);
+                Err(RecordFailure::new(error, Some(pushes)))
             }
-            Err(error) => (error.into(), (!whole).then(|| vec![push])),
-        };
-        failure = Some(RecordFailure::new(error, unfinished).after(failure));
+            Err(error) => {
+                let unfinished = (!whole).then(|| vec![push]);
+                Err(RecordFailure::new(error.into(), unfinished))
+            }
+        }
     }
-    failure.map_or(Ok(()), Err)
-}
 
-impl Handled {
     fn add(&mut self, push: &Push, report: Report) {
         tracing::debug!(event_id = push.event_id, ?report, "delivered a push");
         let lag = report.last_post_at.and_then(|at| lag(&push.time, at));

@@ -7,6 +7,7 @@ use std::error::Error;
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::{
+    log::LogError,
     protocol::{ErrorCode, Refusal, Request, RequestId, ServerFrame},
     queue::EnqueueError,
     store::StoreError,
@@ -75,6 +76,19 @@ pub fn forbidden(action: &str) -> Refusal {
         ErrorCode::Forbidden,
         format!("you may not {action}: no permission of your token allows it"),
     )
+}
+
+/// Returns the refusal of an action on the log of the connection's user if the connection has none.
+pub fn anonymous() -> Refusal {
+    Refusal::new(
+        ErrorCode::Forbidden,
+        "the connection has no user: connect with the token of a user",
+    )
+}
+
+/// Logs the log's failure and returns the refusal for the client.
+pub fn log_failure(error: &LogError) -> Refusal {
+    failed(error, matches!(error, LogError::Throttled(_)))
 }
 
 /// Logs the store's failure and returns the refusal for the client.

@@ -2,6 +2,7 @@
 //! everyone.
 
 use std::{
+    future::ready,
     num::NonZeroU32,
     slice,
     time::{Duration, SystemTime},
@@ -10,9 +11,9 @@ use std::{
 use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
 use herald_shared::{
     audience::Audience,
+    log::{self, LogRows, Published},
     protocol::{
-        Ack, ErrorCode, MESSAGE_LIMIT, Outgoing, Refusal, Request, RequestId, SendMessage,
-        ServerFrame,
+        Ack, ErrorCode, LogReply, Outgoing, Refusal, Request, RequestId, SendMessage, ServerFrame,
     },
     push::Push,
     queue::EnqueueEach,
@@ -21,8 +22,9 @@ use herald_shared::{
 
 use crate::{
     admission::Admission,
+    logs::Logs,
     message::Message,
-    reply::{enqueue_failure, forbidden, too_large},
+    reply::{enqueue_failure, forbidden, log_failure, too_large},
 };
 
 /// The time between the last attempt to enqueue and the deadline of the answer.
@@ -40,6 +42,7 @@ pub async fn handle<'a>(
     request: &'a Request<'a>,
     admission: &Admission<'_, impl ConnectionStore>,
     queue: &impl EnqueueEach,
+    logs: &Logs<impl LogRows>,
 ) -> Result<ServerFrame<'a>, Refusal> {
     let id = request.id()?;
     let sent = SendMessage::parse(request)?;
@@ -48,12 +51,24 @@ pub async fn handle<'a>(
     match sent {
         SendMessage::Echo(outgoing) => Ok(echo(outgoing, id)),
         SendMessage::One(audience, outgoing) => {
-            let mut ids = enqueue(message, &audience, slice::from_ref(&outgoing), queue).await?;
-            Ok(ack(audience, ids.pop(), None, id))
+            let outgoing = slice::from_ref(&outgoing);
+            let mut pushes = send(message, &audience, outgoing, queue, logs).await?;
+            let push = pushes.remove(0);
+            Ok(ServerFrame::Ack(Ack {
+                event_id: Some(push.event_id),
+                log: push.position.map(LogReply::from).unwrap_or_default(),
+                ..ack(audience, id)
+            }))
         }
         SendMessage::Several(audience, outgoing) => {
-            let ids = enqueue(message, &audience, &outgoing, queue).await?;
-            Ok(ack(audience, None, Some(ids), id))
+            let pushes = send(message, &audience, &outgoing, queue, logs).await?;
+            let positions = pushes.iter().map(|push| push.position.clone()).collect();
+            let event_ids = pushes.into_iter().map(|push| push.event_id);
+            Ok(ServerFrame::Ack(Ack {
+                event_ids: Some(event_ids.collect()),
+                positions,
+                ..ack(audience, id)
+            }))
         }
     }
 }
@@ -95,57 +110,102 @@ fn echo(outgoing: Outgoing<'_>, id: Option<RequestId>) -> ServerFrame<'_> {
     }
 }
 
-fn ack(
-    audience: Audience,
-    event_id: Option<String>,
-    event_ids: Option<Vec<String>>,
-    id: Option<RequestId>,
-) -> ServerFrame<'static> {
-    ServerFrame::Ack(Ack {
+fn ack(audience: Audience, id: Option<RequestId>) -> Ack {
+    Ack {
         action: "sendMessage",
         entity_id: match audience {
             Audience::Entity(entity) => Some(entity),
             Audience::User(_) | Audience::Everyone => None,
         },
-        event_id,
-        event_ids,
         id,
         ..Ack::default()
-    })
+    }
 }
 
-/// Enqueues each message as its own push and returns their event ids.
+/// Sends each message as its own push: stores it in the log of the audience if that has one, and then
+/// enqueues it. Returns the pushes.
 ///
 /// # Errors
 ///
-/// Returns `partly_sent` if the queue stored only some of them, and otherwise the reason it stored none.
-async fn enqueue(
+/// Returns `partly_sent` if only some of them were sent, and otherwise the reason none was.
+async fn send(
     message: &Message,
     audience: &Audience,
     outgoing: &[Outgoing<'_>],
     queue: &impl EnqueueEach,
-) -> Result<Vec<String>, Refusal> {
+    logs: &Logs<impl LogRows>,
+) -> Result<Vec<Push>, Refusal> {
     let time = rfc3339(message.received_at);
     let pushes = outgoing
         .iter()
         .map(|&outgoing| Push::message(outgoing, audience.clone(), &message.connection, &time))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| too_large(error.length, MESSAGE_LIMIT))?;
+        .map_err(|error| too_large(error.length, error.limit))?;
+    let event_ids: Vec<_> = pushes.iter().map(|push| push.event_id.clone()).collect();
+    let logged = store(pushes, audience, logs, message.received_at).await?;
+    let sent = enqueue(logged, message, queue).await;
+    let stored: Vec<_> = sent.iter().map(Result::is_ok).collect();
+    let sent = sent.into_iter().collect::<Result<Vec<_>, _>>();
+    sent.map_err(|refusal| match stored.contains(&true) {
+        true => partly_sent(&stored, event_ids.into_iter()),
+        false => refusal,
+    })
+}
+
+/// Stores the messages of pushes in the log of their audience, if it has one.
+///
+/// # Errors
+///
+/// Returns the refusal of all if none could be stored, and of each push that could not.
+async fn store(
+    pushes: Vec<Push>,
+    audience: &Audience,
+    logs: &Logs<impl LogRows>,
+    now: SystemTime,
+) -> Result<Vec<Result<Push, Refusal>>, Refusal> {
+    let Some(policy) = logs.policy(audience) else {
+        return Ok(pushes.into_iter().map(Ok).collect());
+    };
+    let messages = pushes
+        .iter()
+        .map(Push::log_message)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| too_large(error.length, error.limit))?;
+    // The pushes go to the queue together, once each is in the log.
+    let stored = log::publish(&logs.log, audience, policy, &messages, now, ready).await;
+    let stored = stored.map_err(|error| log_failure(&error))?;
+    Ok(pushes
+        .iter()
+        .zip(stored)
+        .map(|(push, stored)| match stored {
+            Ok(Published::Delivered(stored)) => Ok(push.numbered(stored)),
+            // A client's message has no version.
+            Ok(Published::Stale) => Ok(push.clone()),
+            Err(error) => Err(log_failure(&error)),
+        })
+        .collect())
+}
+
+/// Enqueues pushes, and returns each that is on the queue.
+async fn enqueue(
+    logged: Vec<Result<Push, Refusal>>,
+    message: &Message,
+    queue: &impl EnqueueEach,
+) -> Vec<Result<Push, Refusal>> {
+    let pushes: Vec<_> = logged.iter().flatten().cloned().collect();
     let until = message.answer_by.checked_sub(RESERVE);
-    let enqueued = queue
-        .enqueue_each(&pushes, until.unwrap_or(message.answer_by))
-        .await;
-    let event_ids = pushes.into_iter().map(|push| push.event_id);
-    match enqueued.failure {
-        None => Ok(event_ids.collect()),
-        Some(failure) => {
-            let refusal = enqueue_failure(&failure);
-            Err(match enqueued.stored.contains(&true) {
-                true => partly_sent(&enqueued.stored, event_ids),
-                false => refusal,
-            })
-        }
-    }
+    let until = until.unwrap_or(message.answer_by);
+    let enqueued = queue.enqueue_each(&pushes, until).await;
+    let failure = enqueued.failure.as_ref().map(enqueue_failure);
+    let mut stored = enqueued.stored.into_iter();
+    let mut is_stored = || stored.next().unwrap_or(false);
+    logged
+        .into_iter()
+        .map(|logged| match (logged?, is_stored(), &failure) {
+            (_, false, Some(refusal)) => Err(refusal.clone()),
+            (push, ..) => Ok(push),
+        })
+        .collect()
 }
 
 /// Returns the refusal of a frame of which some messages are enqueued. The client must not send the same

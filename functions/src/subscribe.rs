@@ -4,26 +4,33 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use herald_shared::{
     ids::EntityId,
-    protocol::{Ack, EntityResult, ErrorCode, Refusal, Request, ServerFrame, Subscribe},
+    log::{self, LogRows, Start, Subscriber},
+    protocol::{
+        Ack, EntityRequest, EntityResult, ErrorCode, LogReply, Refusal, Request, ServerFrame,
+        StartRequest, Subscribe,
+    },
     store::{ConnectionStore, ENTITY_BYTES, Subscribed, Subscription},
 };
 
 use crate::{
     admission::Admission,
+    logs::Logs,
     message::Message,
-    reply::{forbidden, store_failure, unknown_connection},
+    reply::{forbidden, log_failure, store_failure, unknown_connection},
 };
 
-/// Acknowledges once the subscriptions are stored. A connection may have `limit` of them.
+/// Acknowledges once the subscriptions are stored, with the position in the log of each entity that has
+/// one. A connection may have `limit` subscriptions.
 ///
 /// # Errors
 ///
 /// Returns `bad_request` or `too_many` if the frame is invalid, `forbidden` if a permission is missing,
-/// and the errors of [`Admission::admit_up_to_burst`] and of the store.
+/// and the errors of [`Admission::admit_up_to_burst`], of the store and of the log.
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
     store: &impl ConnectionStore,
+    logs: &Logs<impl LogRows>,
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
 ) -> Result<ServerFrame<'a>, Refusal> {
@@ -34,15 +41,16 @@ pub async fn handle<'a>(
         ..Ack::default()
     };
     match Subscribe::parse(request)? {
-        Subscribe::One(entity) => {
-            may_subscribe(message, &entity)?;
-            let entities = std::slice::from_ref(&entity);
-            let results = subscribe(message, entities, store, admission, limit).await?;
-            results.into_iter().collect::<Result<(), _>>()?;
+        Subscribe::One(wanted) => {
+            check_permissions(message, &wanted)?;
+            let entity = wanted.entity.clone();
+            let results = subscribe(message, vec![wanted], store, logs, admission, limit).await?;
+            ack.log = results.into_iter().collect::<Result<Vec<_>, _>>()?.remove(0);
             ack.entity_id = Some(entity);
         }
         Subscribe::Several(entities) => {
-            ack.entities = Some(several(message, entities, store, admission, limit).await?);
+            let results = several(message, entities, store, logs, admission, limit);
+            ack.entities = Some(results.await?);
         }
     }
     Ok(ServerFrame::Ack(ack))
@@ -51,71 +59,117 @@ pub async fn handle<'a>(
 /// Subscribes to every permitted entity and returns the result for each.
 async fn several(
     message: &Message,
-    entities: BTreeMap<String, Result<EntityId, Refusal>>,
+    entities: BTreeMap<String, Result<EntityRequest, Refusal>>,
     store: &impl ConnectionStore,
+    logs: &Logs<impl LogRows>,
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
 ) -> Result<BTreeMap<String, EntityResult>, Refusal> {
     let mut results = BTreeMap::new();
-    let mut allowed = Vec::new();
+    let (mut names, mut permitted) = (Vec::new(), Vec::new());
     for (name, checked) in entities {
-        let checked = checked.and_then(|entity| may_subscribe(message, &entity).map(|()| entity));
+        let checked = checked.and_then(|wanted| {
+            check_permissions(message, &wanted)?;
+            Ok(wanted)
+        });
         match checked {
-            Ok(entity) => allowed.push(entity),
+            Ok(wanted) => {
+                names.push(name);
+                permitted.push(wanted);
+            }
             Err(refusal) => {
                 results.insert(name, Err(refusal).into());
             }
         }
     }
-    let stored = subscribe(message, &allowed, store, admission, limit).await?;
-    let names = allowed.into_iter().map(String::from);
-    results.extend(names.zip(stored.into_iter().map(EntityResult::from)));
+    let subscribed = subscribe(message, permitted, store, logs, admission, limit).await?;
+    let subscribed = subscribed.into_iter().map(EntityResult::from);
+    results.extend(names.into_iter().zip(subscribed));
     Ok(results)
 }
 
-fn may_subscribe(message: &Message, entity: &EntityId) -> Result<(), Refusal> {
-    match message.caller.permissions.may_subscribe(entity) {
-        true => Ok(()),
-        false => Err(forbidden(&format!("subscribe to {entity}"))),
+/// Recovery needs no further permission: it goes back only as far as the connection may read.
+fn check_permissions(message: &Message, wanted: &EntityRequest) -> Result<(), Refusal> {
+    let EntityRequest { entity, start } = wanted;
+    let permissions = &message.caller.permissions;
+    if !permissions.may_subscribe(entity) {
+        return Err(forbidden(&format!("subscribe to {entity}")));
+    }
+    match start {
+        StartRequest::Rewind(_) if !permissions.may_read_history(entity) => {
+            Err(forbidden(&format!("read the history of {entity}")))
+        }
+        StartRequest::Live | StartRequest::Recover(_) | StartRequest::Rewind(_) => Ok(()),
     }
 }
 
-/// Admits and stores the subscriptions of a connection.
+/// Admits and stores the subscriptions of a connection, and reads the logs.
 ///
 /// # Errors
 ///
 /// Refuses the whole request if the connection is not stored.
 async fn subscribe(
     message: &Message,
-    entities: &[EntityId],
+    wanted: Vec<EntityRequest>,
     store: &impl ConnectionStore,
+    logs: &Logs<impl LogRows>,
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
-) -> Result<Vec<Result<(), Refusal>>, Refusal> {
-    let charged = u32::try_from(entities.len()).ok().and_then(NonZeroU32::new);
+) -> Result<Vec<Result<LogReply, Refusal>>, Refusal> {
+    let charged = u32::try_from(wanted.len()).ok().and_then(NonZeroU32::new);
     admission
         .admit_up_to_burst(message, charged.unwrap_or(NonZeroU32::MIN))
         .await?;
-    if entities.is_empty() {
+    if wanted.is_empty() {
         return Ok(Vec::new());
     }
+    let (entities, starts): (Vec<_>, Vec<_>) = wanted
+        .into_iter()
+        .map(|EntityRequest { entity, start }| {
+            let start = start_of(message, &entity, start, logs);
+            (entity, start)
+        })
+        .unzip();
     let subscription = Subscription {
         connection: &message.connection,
         connected_at: message.connected_at,
         token_expires_at: message.caller.token_expires_at,
-        entities,
+        entities: &entities,
     };
-    let stored = store
-        .subscribe(subscription, limit)
+    let Logs { log, history, .. } = logs;
+    let now = message.received_at;
+    let subscribers = log::subscribe(store, log, history, subscription, limit, &starts, now)
         .await
         .map_err(|error| store_failure(&error))?;
-    if stored.contains(&Subscribed::ConnectionGone) {
+    let gone = |subscriber: &Subscriber| subscriber.subscribed == Subscribed::ConnectionGone;
+    if subscribers.iter().any(gone) {
         return Err(unknown_connection());
     }
-    Ok(stored
-        .into_iter()
-        .map(|subscribed| result(subscribed, limit))
-        .collect())
+    let results = subscribers.into_iter();
+    Ok(results.map(|subscriber| reply(subscriber, limit)).collect())
+}
+
+fn start_of(
+    message: &Message,
+    entity: &EntityId,
+    start: StartRequest,
+    logs: &Logs<impl LogRows>,
+) -> Start {
+    match start {
+        StartRequest::Live => Start::Live,
+        StartRequest::Recover(since) => Start::Recover(since, logs.reach(message, entity)),
+        StartRequest::Rewind(count) => Start::Rewind(count),
+    }
+}
+
+fn reply(subscriber: Subscriber, limit: u32) -> Result<LogReply, Refusal> {
+    result(subscriber.subscribed, limit)?;
+    match subscriber.answer {
+        None => Ok(LogReply::default()),
+        Some(answer) => answer
+            .map(LogReply::from)
+            .map_err(|error| log_failure(&error)),
+    }
 }
 
 fn result(subscribed: Subscribed, limit: u32) -> Result<(), Refusal> {

@@ -10,6 +10,7 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::{
     delivery::Settings,
     error_chain::error_chain,
+    log::{DynamoDbLogRows, History, LogTable},
     post::ManagementApi,
     protocol::{Refusal, Request, ServerFrame},
     queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
@@ -24,6 +25,7 @@ use crate::{
     authorizer::{AllowedOrigins, KeysUnavailable},
     aws,
     connection_limit::{ConnectionLimit, Gateway},
+    logs::Logs,
     message::Message,
     notifier, reply,
     tokens::{self, Verifier},
@@ -96,6 +98,21 @@ where
 pub fn connection_table(config: &SdkConfig) -> Result<ConnectionTable, Error> {
     let client = aws_sdk_dynamodb::Client::new(config);
     Ok(ConnectionTable::new(client, required("TABLE_NAME")?))
+}
+
+/// Returns the logs in the table `HISTORY_TABLE_NAME`, under the policies `HISTORY`, of which a client may
+/// recover the last `RECOVER_SECONDS`.
+///
+/// # Errors
+///
+/// Returns an error if a variable is missing or invalid.
+pub fn logs(config: &SdkConfig) -> Result<Logs<DynamoDbLogRows>, Error> {
+    let client = aws_sdk_dynamodb::Client::new(config);
+    Ok(Logs {
+        log: LogTable::new(client, required("HISTORY_TABLE_NAME")?),
+        history: History::from_json(&required("HISTORY")?).map_err(with_causes)?,
+        recover_within: Duration::from_secs(number("RECOVER_SECONDS")?),
+    })
 }
 
 /// Returns a rate limiter of `MESSAGES_PER_SECOND`.

@@ -33,7 +33,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::token_expiry::since_epoch;
+use crate::{protocol::MESSAGE_LIMIT, token_expiry::since_epoch};
 
 mod appending;
 #[cfg(feature = "aws")]
@@ -71,6 +71,10 @@ pub const CLOCK_MARGIN: Duration = Duration::from_secs(60);
 
 /// The time that a head is kept after the last message. It is longer than any row is kept.
 pub const HEAD_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The maximum size of a frame in a log, in bytes, before its position is added. The frame has to fit into
+/// the reply to a `history`, which has the limit of every message, beside the reply's other fields.
+pub const FRAME_LIMIT: usize = MESSAGE_LIMIT - 2 * 1024;
 
 /// The number of tries of a write while other writers come between.
 const TRIES: u32 = 10;

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::{
     audience::{Audience, Range, Recipient},
     ids::ConnectionId,
+    log::{FRAME_LIMIT, Message, Position, Stored},
     protocol::{DisconnectCode, MESSAGE_LIMIT, Outgoing, ServerFrame},
 };
 
@@ -25,8 +26,15 @@ pub struct Push {
     /// The connection that does not get it: the sender's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except: Option<ConnectionId>,
-    /// The frame's JSON text.
+    /// The frame's JSON text, with its position in it.
     pub frame: Box<RawValue>,
+    /// The position in the log of the audience. `None` if the audience has no log, or the push is not in it
+    /// yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    /// The producer's version of the state that the message has, for a log that keeps the last message only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
     /// Whether the connections are closed once they have the frame.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub then_disconnect: bool,
@@ -102,12 +110,14 @@ pub enum InvalidPush {
 /// The maximum length of an event's id, which may be an `idempotencyKey`, in bytes.
 pub const EVENT_ID_LIMIT: usize = 1024;
 
-/// The refusal of a frame over [`MESSAGE_LIMIT`], which no connection accepts.
+/// The refusal of a frame that no connection accepts, or no log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the frame is {length} bytes long, the limit is {MESSAGE_LIMIT}")]
+#[error("the frame is {length} bytes long, the limit is {limit}")]
 pub struct FrameTooLarge {
     /// The frame's length in bytes.
     pub length: usize,
+    /// The limit in bytes.
+    pub limit: usize,
 }
 
 impl Push {
@@ -141,6 +151,8 @@ impl Push {
             time: time.to_owned(),
             recipients: Recipients::all(audience),
             except: Some(sender.clone()),
+            position: None,
+            version: None,
             then_disconnect: false,
         })
     }
@@ -164,6 +176,48 @@ impl Push {
     pub fn to(&self, recipients: Recipients) -> Self {
         Self {
             recipients,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the audience in whose log the push belongs first of all. `None` if the push is in a log
+    /// already, is a part of a push, or closes connections.
+    pub fn unnumbered_audience(&self) -> Option<&Audience> {
+        match &self.recipients {
+            Recipients::Audience { audience, range }
+                if *range == Range::WHOLE && self.position.is_none() && !self.then_disconnect =>
+            {
+                Some(audience)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the message for a log.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FrameTooLarge`] if the frame is over [`FRAME_LIMIT`].
+    pub fn log_message(&self) -> Result<Message<'_>, FrameTooLarge> {
+        let length = self.frame.get().len();
+        if length > FRAME_LIMIT {
+            return Err(FrameTooLarge {
+                length,
+                limit: FRAME_LIMIT,
+            });
+        }
+        Ok(Message {
+            event_id: &self.event_id,
+            frame: &self.frame,
+            version: self.version,
+        })
+    }
+
+    /// Returns the same push as the log has it.
+    pub fn numbered(&self, stored: Stored) -> Self {
+        Self {
+            frame: stored.frame,
+            position: Some(stored.position),
             ..self.clone()
         }
     }
@@ -220,7 +274,10 @@ pub(crate) fn escape_noncharacters(json: String) -> String {
 fn checked(frame: &ServerFrame<'_>) -> Result<Box<RawValue>, FrameTooLarge> {
     let text = frame.to_json();
     if text.len() > MESSAGE_LIMIT {
-        return Err(FrameTooLarge { length: text.len() });
+        return Err(FrameTooLarge {
+            length: text.len(),
+            limit: MESSAGE_LIMIT,
+        });
     }
     Ok(raw(text))
 }

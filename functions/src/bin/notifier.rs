@@ -15,12 +15,13 @@ async fn main() -> Result<(), Error> {
     let poster = &wiring::management_api(&config)?;
     let queues = &wiring::notifier_queues(&config)?;
     let settings = &wiring::delivery_settings()?;
+    let logs = &wiring::logs(&config)?;
     let metrics = Metrics::start(Config::from_env().function_name)?;
     let failures = &Failures::new(queues, wiring::number("NOTIFICATION_RECEIVES")?);
     run(service_fn(|event: LambdaEvent<_>| async move {
         let deadline = notifier::deadline(event.context.deadline());
         let delivery = Delivery::new(store, poster, queues, settings.clone());
-        let batch = notifier::handle(event.payload, deadline, &delivery, failures).await;
+        let batch = notifier::handle(event.payload, deadline, &delivery, failures, logs).await;
         batch.log();
         metrics.print(&batch);
         Ok::<_, Error>(batch.into_response())

@@ -13,9 +13,10 @@ async fn main() -> Result<(), Error> {
     let store = wiring::connection_table(&config)?;
     let admission = wiring::admission(&store)?;
     let queue = wiring::notification_queue(&config)?;
+    let logs = wiring::logs(&config)?;
     let limit = wiring::number("MESSAGE_BYTES")?;
     wiring::serve_messages(limit, async |message, request| {
-        send_message::handle(message, request, &admission, &queue).await
+        send_message::handle(message, request, &admission, &queue, &logs).await
     })
     .await
 }

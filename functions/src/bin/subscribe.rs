@@ -8,10 +8,11 @@ use lambda_runtime::Error;
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
     let store = wiring::connection_table(&config)?;
+    let logs = wiring::logs(&config)?;
     let admission = wiring::admission(&store)?;
     let limit = wiring::number("SUBSCRIPTIONS_PER_CONNECTION")?;
     wiring::serve_messages(SUBSCRIBE_LIMIT, async |message, request| {
-        subscribe::handle(message, request, &store, &admission, limit).await
+        subscribe::handle(message, request, &store, &logs, &admission, limit).await
     })
     .await
 }

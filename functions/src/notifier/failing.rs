@@ -1,12 +1,13 @@
 //! Failed records: delivered again soon, or sent to the dead-letter queue with the reason.
 
-use std::{error::Error, future::Future, time::Duration};
+use std::{error::Error, future::Future, sync::Arc, time::Duration};
 
 use herald_shared::{
     backoff::bound,
     delivery::DeliveryError,
     error_chain::error_chain,
-    push::{InvalidPush, Push, Recipients},
+    log::LogError,
+    push::{FrameTooLarge, InvalidPush, Push, Recipients},
     queue::{DeadLetter, EnqueueError, Release},
 };
 
@@ -39,6 +40,10 @@ pub struct Failures<'a, Q> {
 pub(super) enum RecordError {
     #[error("the record is not a push")]
     Invalid(#[from] InvalidPush),
+    #[error("the message is too large for a log")]
+    TooLarge(#[source] FrameTooLarge),
+    #[error("the message could not be stored in its log")]
+    Log(#[source] Arc<LogError>),
     #[error("the push was not delivered")]
     Delivery(#[from] DeliveryError),
     #[error("the undelivered parts of the push could be put on neither queue")]
@@ -49,7 +54,10 @@ impl RecordError {
     /// Returns whether the same record may succeed later.
     fn is_transient(&self) -> bool {
         match self {
-            Self::Invalid(_) | Self::Delivery(DeliveryError::TooLarge { .. }) => false,
+            Self::Invalid(_)
+            | Self::TooLarge(_)
+            | Self::Delivery(DeliveryError::TooLarge { .. }) => false,
+            Self::Log(error) => error.is_transient(),
             Self::Delivery(_) | Self::NotRequeued(_) => true,
         }
     }

@@ -37,6 +37,13 @@ impl Budget {
         is_empty: true,
     };
 
+    /// The budget of a reply that several logs share. A message with more bytes than all of it is left for a
+    /// request of its own.
+    pub const SHARED_REPLY: Self = Self {
+        is_empty: false,
+        ..Self::REPLY
+    };
+
     /// Returns the same budget for at most so many messages.
     pub fn at_most(self, messages: usize) -> Self {
         Self {

@@ -102,7 +102,10 @@ async fn read<R: LogRows>(
         .buffered(AT_ONCE)
         .collect()
         .await;
-    let mut budget = Budget::REPLY;
+    let mut budget = match logs.len() {
+        1 => Budget::REPLY,
+        _ => Budget::SHARED_REPLY,
+    };
     for (wanted, answer) in logs.into_iter().zip(&mut answers) {
         if let (Some((audience, policy, start)), None) = (wanted, &answer) {
             *answer = Some(replay(log, &audience, policy, start, &mut budget, now).await);

@@ -43,6 +43,7 @@ struct EntityUpdated<'a> {
     entity_id: EntityId,
     #[serde(borrow)]
     message: &'a RawValue,
+    version: Option<u64>,
     idempotency_key: Option<String>,
 }
 
@@ -55,12 +56,15 @@ fn entity_updated(event: &Event<'_>) -> Result<Push, InvalidPush> {
         event_id: &event_id,
         time: &event.time,
     })?;
-    Ok(for_all(
-        event,
-        Audience::Entity(detail.entity_id),
-        event_id,
-        frame,
-    ))
+    Ok(Push {
+        version: detail.version,
+        ..for_all(
+            event,
+            Audience::Entity(detail.entity_id),
+            event_id,
+            frame,
+        )
+    })
 }
 
 #[derive(Deserialize)]
@@ -71,6 +75,7 @@ struct UserPushNotification<'a> {
     message: &'a RawValue,
     #[serde(borrow, default, deserialize_with = "present")]
     callback: Option<&'a RawValue>,
+    version: Option<u64>,
     idempotency_key: Option<String>,
 }
 
@@ -88,12 +93,10 @@ fn user_push_notification(event: &Event<'_>) -> Result<Push, InvalidPush> {
         event_id: &event_id,
         time: &event.time,
     })?;
-    Ok(for_all(
-        event,
-        Audience::User(detail.user_id),
-        event_id,
-        frame,
-    ))
+    Ok(Push {
+        version: detail.version,
+        ..for_all(event, Audience::User(detail.user_id), event_id, frame)
+    })
 }
 
 #[derive(Deserialize)]
@@ -101,6 +104,7 @@ fn user_push_notification(event: &Event<'_>) -> Result<Push, InvalidPush> {
 struct Broadcast<'a> {
     #[serde(borrow)]
     message: &'a RawValue,
+    version: Option<u64>,
     idempotency_key: Option<String>,
 }
 
@@ -112,7 +116,10 @@ fn broadcast(event: &Event<'_>) -> Result<Push, InvalidPush> {
         event_id: &event_id,
         time: &event.time,
     })?;
-    Ok(for_all(event, Audience::Everyone, event_id, frame))
+    Ok(Push {
+        version: detail.version,
+        ..for_all(event, Audience::Everyone, event_id, frame)
+    })
 }
 
 #[derive(Deserialize)]
@@ -165,6 +172,8 @@ fn for_all(event: &Event<'_>, audience: Audience, event_id: String, frame: Box<R
         recipients: Recipients::all(audience),
         except: None,
         frame,
+        position: None,
+        version: None,
         then_disconnect: false,
     }
 }

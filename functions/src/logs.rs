@@ -1,0 +1,47 @@
+//! The logs of audiences, and how far back a connection may read them.
+
+use std::time::Duration;
+
+use herald_shared::{
+    audience::Audience,
+    ids::EntityId,
+    log::{History, Log, LogPolicy, Reach},
+};
+
+use crate::message::Message;
+
+/// The logs, with the policies that say which audiences have one.
+#[derive(Clone, Debug)]
+pub struct Logs<R> {
+    /// The logs.
+    pub log: Log<R>,
+    /// The policies.
+    pub history: History,
+    /// The age of the oldest message that a client without the permission `history` may recover.
+    pub recover_within: Duration,
+}
+
+impl<R> Logs<R> {
+    /// Returns the policy of an audience. `None` if it has no log.
+    pub fn policy(&self, audience: &Audience) -> Option<LogPolicy> {
+        self.history.policy(audience)
+    }
+
+    /// Returns how far back a connection may read the log of an entity.
+    pub fn reach(&self, message: &Message, entity: &EntityId) -> Reach {
+        self.reach_if(message.caller.permissions.may_read_history(entity))
+    }
+
+    /// Returns how far back a connection may read the log of everyone.
+    pub fn reach_of_everyone(&self, message: &Message) -> Reach {
+        let permissions = &message.caller.permissions;
+        self.reach_if(permissions.may_read_history_of_everyone())
+    }
+
+    fn reach_if(&self, may_read_history: bool) -> Reach {
+        match may_read_history {
+            true => Reach::Log,
+            false => Reach::Within(self.recover_within),
+        }
+    }
+}

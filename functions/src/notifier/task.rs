@@ -1,0 +1,88 @@
+//! The tasks of a batch: records to deliver as they are, and records to number first.
+
+use std::collections::BTreeMap;
+
+use herald_shared::{
+    audience::Audience,
+    log::LogPolicy,
+    push::Push,
+    queue::{DeadLetter, Release},
+};
+
+use super::{
+    Failures,
+    failing::{RecordError, RecordFailure},
+    record::Record,
+};
+use crate::logs::Logs;
+
+/// A part of a batch.
+pub(super) enum Task {
+    /// One record.
+    Deliver {
+        record: Record,
+        /// The push of the whole record, or the unfinished parts that this process knows.
+        pushes: Result<Vec<Push>, RecordFailure>,
+        /// Whether it is the whole record.
+        whole: bool,
+    },
+    /// Records of pushes that take their offsets in one log together.
+    Number(Group),
+}
+
+/// Pushes for one audience that has a log.
+pub(super) struct Group {
+    pub(super) audience: Audience,
+    pub(super) policy: LogPolicy,
+    /// In the order of the batch.
+    pub(super) records: Vec<(Record, Push)>,
+}
+
+/// Divides the records of a batch into tasks.
+pub(super) fn tasks<Q: DeadLetter + Release, R>(
+    records: impl Iterator<Item = Record>,
+    failures: &Failures<'_, Q>,
+    logs: &Logs<R>,
+) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    let mut groups: BTreeMap<Audience, Group> = BTreeMap::new();
+    for record in records {
+        if let Some(unfinished) = failures.unfinished(&record) {
+            tasks.push(Task::Deliver {
+                record,
+                pushes: Ok(unfinished),
+                whole: false,
+            });
+            continue;
+        }
+        let push = Push::from_queue_body(&record.body);
+        match push.map(|push| (log_of(&push, logs), push)) {
+            Ok((Some((audience, policy)), push)) => {
+                let group = groups.entry(audience.clone()).or_insert_with(|| Group {
+                    audience,
+                    policy,
+                    records: Vec::new(),
+                });
+                group.records.push((record, push));
+            }
+            Ok((None, push)) => tasks.push(Task::Deliver {
+                record,
+                pushes: Ok(vec![push]),
+                whole: true,
+            }),
+            Err(error) => tasks.push(Task::Deliver {
+                record,
+                pushes: Err(RecordError::from(error).into()),
+                whole: true,
+            }),
+        }
+    }
+    tasks.extend(groups.into_values().map(Task::Number));
+    tasks
+}
+
+/// Returns the audience in whose log a push is to be stored, and the log's policy.
+fn log_of<R>(push: &Push, logs: &Logs<R>) -> Option<(Audience, LogPolicy)> {
+    let audience = push.unnumbered_audience()?;
+    Some((audience.clone(), logs.policy(audience)?))
+}

@@ -153,7 +153,9 @@ where
     let mut handled = Handled::default();
     let unfinished = failures.unfinished(&record);
     if let Err(failure) = deliver(&record, unfinished, deadline, delivery, &mut handled).await {
-        failures.settle(record, failure, deadline, &mut handled).await;
+        failures
+            .settle(record, failure, deadline, &mut handled)
+            .await;
     }
     handled
 }

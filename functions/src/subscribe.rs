@@ -124,14 +124,14 @@ fn result(subscribed: Subscribed, limit: u32) -> Result<(), Refusal> {
         Subscribed::LimitReached => Err(Refusal::new(
             ErrorCode::TooMany,
             format!(
-                    "the connection has {limit} subscriptions, which is the limit: unsubscribe from an \
+                "the connection has {limit} subscriptions, which is the limit: unsubscribe from an \
                      entity first"
             ),
         )),
         Subscribed::BytesReached => Err(Refusal::new(
             ErrorCode::TooMany,
             format!(
-                    "the ids of the connection's entities would be longer than {ENTITY_BYTES} bytes in \
+                "the ids of the connection's entities would be longer than {ENTITY_BYTES} bytes in \
                      total: use shorter ids, or unsubscribe from an entity first"
             ),
         )),

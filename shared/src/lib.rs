@@ -7,8 +7,8 @@
 pub mod audience;
 pub mod backoff;
 pub mod delivery;
-pub mod ids;
 pub mod error_chain;
+pub mod ids;
 pub mod permissions;
 pub mod post;
 pub mod protocol;

@@ -35,10 +35,14 @@ impl Subscribe {
                 "entityId and entities exclude each other: send one of them",
             ));
         }
-        let entities: BTreeMap<String, &RawValue> = serde_json::from_str(entities.get())
-            .map_err(|_| Refusal::bad_request("entities must be an object with an entity's id as each name"))?;
+        let entities: BTreeMap<String, &RawValue> =
+            serde_json::from_str(entities.get()).map_err(|_| {
+                Refusal::bad_request("entities must be an object with an entity's id as each name")
+            })?;
         match entities.len() {
-            0 => Err(Refusal::bad_request("entities is empty: send at least one entity")),
+            0 => Err(Refusal::bad_request(
+                "entities is empty: send at least one entity",
+            )),
             1..=ENTITIES_AT_ONCE => Ok(Self::Several(checked(entities))),
             length => Err(Refusal::new(
                 ErrorCode::TooMany,

@@ -33,7 +33,7 @@ impl RequestId {
 pub struct Refusal {
     /// The code.
     pub code: ErrorCode,
-    /// What was wrong and what to do.
+    /// The mistake and how to correct it.
     pub message: String,
     /// The ids of the pushes that were sent nevertheless, in the order of `messages`, with `None` for
     /// each message that was not sent.

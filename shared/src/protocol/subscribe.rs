@@ -82,7 +82,7 @@ pub struct EntityResult {
 pub struct EntityError {
     /// The code.
     pub code: ErrorCode,
-    /// What was wrong and what to do.
+    /// The mistake and how to correct it.
     pub message: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// memory of what it delivered.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The limit of these times.
+/// The longest time for which a record is ever hidden.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 /// The handler of failed records, for all batches of a process.

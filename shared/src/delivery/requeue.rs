@@ -118,7 +118,7 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
                 Err(elapsed) => EnqueueError::Failed(elapsed.into()),
             };
             attempt += 1;
-            if !pause_before_retry(&error, failed, until).await {
+            if !pause_before_retry(&error, attempt, until).await {
                 return Err(Refused { pushes, error });
             }
         }

@@ -259,7 +259,7 @@ fn batches(messages: &[Pending]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-fn entry(message: &Waiting, delay: i32) -> SendMessageBatchRequestEntry {
+fn entry(message: &Pending, delay: i32) -> SendMessageBatchRequestEntry {
     SendMessageBatchRequestEntry::builder()
         .id(message.index.to_string())
         .message_body(&message.body)

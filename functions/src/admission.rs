@@ -91,7 +91,6 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         }
     }
 
-
     /// Admits one message of a connection whose token has not ended.
     ///
     /// # Errors

@@ -70,7 +70,8 @@ async fn identify(
 /// Returns `forbidden` if the token has another user or other permissions than the connection.
 fn renewal(caller: &Caller, identity: &Identity) -> Result<TokenExpiry, Refusal> {
     let other = |difference| {
-        let message = format!("the token has {difference} than this connection: connect again with it");
+        let message =
+            format!("the token has {difference} than this connection: connect again with it");
         Refusal::new(ErrorCode::Forbidden, message)
     };
     if caller.user != identity.user {
@@ -109,7 +110,10 @@ fn refusal(rejection: Rejection) -> Refusal {
             )
         }
         Rejection::Unavailable(_) => {
-            tracing::error!(reason, "failed to load the keys, so no token can be checked");
+            tracing::error!(
+                reason,
+                "failed to load the keys, so no token can be checked"
+            );
             Refusal::new(
                 ErrorCode::Internal,
                 "tokens cannot be checked at the moment: send the frame again in a moment",

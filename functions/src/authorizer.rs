@@ -68,7 +68,10 @@ pub async fn handle(
             Ok(AuthorizerAnswer::deny(arn))
         }
         Err(failure @ Rejection::Unavailable(_)) => {
-            tracing::error!(reason = error_chain(&failure), "failed to load the keys, so no client can connect");
+            tracing::error!(
+                reason = error_chain(&failure),
+                "failed to load the keys, so no client can connect"
+            );
             unavailable.count(now);
             Err("tokens cannot be checked".into())
         }

@@ -53,7 +53,6 @@ pub async fn config() -> SdkConfig {
     LIMITS.loader().credentials_provider(provider).load().await
 }
 
-
 /// Returns a client of the management API at `endpoint` that does not retry.
 pub(crate) fn management_client(
     config: &SdkConfig,

@@ -125,7 +125,10 @@ mod tests {
                 json!({"tokenExpiresAt": "soon"}),
                 r#"the authorizer's tokenExpiresAt is "soon": it must be epoch seconds"#,
             ),
-            (json!({"permissions": "[]"}), "the authorizer's permissions are invalid"),
+            (
+                json!({"permissions": "[]"}),
+                "the authorizer's permissions are invalid",
+            ),
         ] {
             let error = read(context).expect_err(message);
             assert_eq!(error.to_string(), message);

@@ -3,9 +3,7 @@
 use herald_shared::{
     audience::Audience,
     log::{Budget, LogRows, Selection},
-    protocol::{
-        Ack, ErrorCode, HistoryRequest, LogName, LogReply, Refusal, Request, ServerFrame,
-    },
+    protocol::{Ack, ErrorCode, HistoryRequest, LogName, LogReply, Refusal, Request, ServerFrame},
     store::ConnectionStore,
 };
 
@@ -40,7 +38,13 @@ pub async fn handle<'a>(
     let mut budget = Budget::REPLY.at_most(limit);
     let read = logs
         .log
-        .history(&audience, policy, &selection, &mut budget, message.received_at)
+        .history(
+            &audience,
+            policy,
+            &selection,
+            &mut budget,
+            message.received_at,
+        )
         .await;
     let mut reply = LogReply::from(read.map_err(|error| log_failure(&error))?);
     if !matches!(selection, Selection::Since(_)) {

@@ -174,7 +174,9 @@ async fn settled<Q: DeadLetter + Release>(
     mut handled: Handled,
 ) -> Handled {
     if let Err(failure) = delivered {
-        failures.settle(record, failure, deadline, &mut handled).await;
+        failures
+            .settle(record, failure, deadline, &mut handled)
+            .await;
     }
     handled
 }

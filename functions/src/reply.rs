@@ -128,12 +128,7 @@ fn failure() -> Refusal {
 
 fn refused(refusal: Refusal, action: Option<String>, id: Option<RequestId>) -> RouteAnswer {
     let code = refusal.code;
-    tracing::info!(
-        ?code,
-        action,
-        reason = refusal.message,
-        "refused a message"
-    );
+    tracing::info!(?code, action, reason = refusal.message, "refused a message");
     let frame = ServerFrame::Error {
         action,
         id,

@@ -45,7 +45,10 @@ pub async fn handle<'a>(
             check_permissions(message, &wanted)?;
             let entity = wanted.entity.clone();
             let results = subscribe(message, vec![wanted], store, logs, admission, limit).await?;
-            ack.log = results.into_iter().collect::<Result<Vec<_>, _>>()?.remove(0);
+            ack.log = results
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()?
+                .remove(0);
             ack.entity_id = Some(entity);
         }
         Subscribe::Several(entities) => {
@@ -178,14 +181,14 @@ fn result(subscribed: Subscribed, limit: u32) -> Result<(), Refusal> {
         Subscribed::LimitReached => Err(Refusal::new(
             ErrorCode::TooMany,
             format!(
-                    "the connection has {limit} subscriptions, which is the limit: unsubscribe from an \
+                "the connection has {limit} subscriptions, which is the limit: unsubscribe from an \
                      entity first"
             ),
         )),
         Subscribed::BytesReached => Err(Refusal::new(
             ErrorCode::TooMany,
             format!(
-                    "the ids of the connection's entities would be longer than {ENTITY_BYTES} bytes in \
+                "the ids of the connection's entities would be longer than {ENTITY_BYTES} bytes in \
                      total: use shorter ids, or unsubscribe from an entity first"
             ),
         )),

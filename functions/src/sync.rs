@@ -6,9 +6,7 @@ use herald_shared::{
     audience::Audience,
     ids::EntityId,
     log::{Budget, LogRows, Reach, Synced},
-    protocol::{
-        Ack, EntityResult, Known, LogReply, Refusal, Request, ServerFrame, SyncRequest,
-    },
+    protocol::{Ack, EntityResult, Known, LogReply, Refusal, Request, ServerFrame, SyncRequest},
     store::ConnectionStore,
 };
 
@@ -74,16 +72,13 @@ struct Reader<'a, R> {
 }
 
 impl<R: LogRows> Reader<'_, R> {
-    async fn entity(
-        &mut self,
-        entity: &EntityId,
-        known: Known,
-    ) -> Option<EntityResult> {
+    async fn entity(&mut self, entity: &EntityId, known: Known) -> Option<EntityResult> {
         if !self.message.caller.permissions.may_subscribe(entity) {
             return Some(Err(forbidden(&format!("subscribe to {entity}"))).into());
         }
         let reach = self.logs.reach(self.message, entity);
-        self.read(&Audience::Entity(entity.clone()), known, reach).await
+        self.read(&Audience::Entity(entity.clone()), known, reach)
+            .await
     }
 
     /// A user may read their own log as far back as it goes.
@@ -112,7 +107,10 @@ impl<R: LogRows> Reader<'_, R> {
         let log = &self.logs.log;
         let now = self.message.received_at;
         let read = match known {
-            Known::Nothing => log.position(audience).await.map(|position| Some(position.into())),
+            Known::Nothing => log
+                .position(audience)
+                .await
+                .map(|position| Some(position.into())),
             Known::Position(since) => log
                 .sync(audience, policy, &since, reach, &mut self.budget, now)
                 .await

@@ -20,5 +20,5 @@ mod verifier;
 pub use claims::Identity;
 pub use rejection::{InvalidToken, Rejection};
 pub use settings::{InvalidSetting, Settings};
-pub use token::{LIMIT as TOKEN_LIMIT, Token};
+pub use token::Token;
 pub use verifier::Verifier;

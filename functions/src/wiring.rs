@@ -195,9 +195,9 @@ pub fn management_api(config: &SdkConfig) -> Result<ManagementApi, Error> {
     let endpoint = connections_endpoint()?;
     let region = config.region().cloned();
     let region = region.ok_or("the AWS Region is not configured: set AWS_REGION")?;
-    let credentials = config
-        .credentials_provider()
-        .ok_or("AWS credentials are not configured: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
+    let credentials = config.credentials_provider().ok_or(
+        "AWS credentials are not configured: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )?;
     let client = aws::management_client(config, &endpoint, TimeoutConfig::disabled());
     Ok(ManagementApi::new(&endpoint, region, credentials, client)?)
 }

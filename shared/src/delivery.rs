@@ -241,7 +241,10 @@ where
         let requeued = self
             .requeue(continuations, Duration::ZERO, schedule.last_post)
             .await;
-        let refused = requeued.as_ref().err().map_or(0, |refused| refused.pushes.len());
+        let refused = requeued
+            .as_ref()
+            .err()
+            .map_or(0, |refused| refused.pushes.len());
         report.continuations = total - refused;
         match requeued {
             Ok(()) => Ok(()),

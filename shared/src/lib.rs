@@ -7,9 +7,9 @@
 pub mod audience;
 pub mod backoff;
 pub mod delivery;
+pub mod error_chain;
 pub mod ids;
 pub mod log;
-pub mod error_chain;
 pub mod permissions;
 pub mod post;
 pub mod protocol;

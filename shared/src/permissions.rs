@@ -202,7 +202,10 @@ mod tests {
             (r#"{"a":"subscribe"}"#, "invalid type: string"),
             (r#"{"a":["read"]}"#, "unknown variant `read`"),
             (r#"{"":["publish"]}"#, "must not be empty"),
-            (r#"{"a**":["publish"]}"#, "** must be the whole last segment"),
+            (
+                r#"{"a**":["publish"]}"#,
+                "** must be the whole last segment",
+            ),
             (
                 r#"{"room:**":["broadcast"]}"#,
                 r#"grant it under the pattern **, not under "room:**""#,

@@ -153,7 +153,7 @@ async fn what_is_no_push_can_be_looked_at_and_comes_back() {
     for letter in letters {
         assert_eq!(letter["queue"], "notifications");
         assert!(
-            text(&letter, "reason").starts_with("the record is no push"),
+            text(&letter, "reason").starts_with("the record is not a push"),
             "{letter}"
         );
     }

@@ -15,10 +15,7 @@
 mod function;
 mod issuer;
 #[path = "../notifier/process.rs"]
-#[allow(
-    dead_code,
-    reason = "this benchmark does not measure peak memory"
-)]
+#[allow(dead_code, reason = "this benchmark does not measure peak memory")]
 mod process;
 mod tokens;
 

@@ -24,9 +24,7 @@ pub struct Origin {
 
 /// The refusal of a text in the list that is not an origin.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "//app.example.com, or * for any"
-)]
+#[error("//app.example.com, or * for any")]
 pub struct InvalidOrigin(String);
 
 impl AllowedOrigins {

@@ -106,7 +106,10 @@ mod tests {
             (&[(QUERY, "")], "the request has no token"),
             (&[(AUTHORIZATION, "Bearer")], "must have the scheme Bearer"),
             (&[(AUTHORIZATION, "a.b.c")], "must have the scheme Bearer"),
-            (&[(AUTHORIZATION, "Basic YTpi")], "must have the scheme Bearer"),
+            (
+                &[(AUTHORIZATION, "Basic YTpi")],
+                "must have the scheme Bearer",
+            ),
             (
                 &[(AUTHORIZATION, "Bearer a.b.c"), (QUERY, "a.b.c")],
                 "several tokens",

@@ -65,7 +65,12 @@ impl Service {
     }
 }
 
-async fn serve(mut socket: TcpStream, answered: usize, then: AfterAnswers, requests: Arc<AtomicUsize>) {
+async fn serve(
+    mut socket: TcpStream,
+    answered: usize,
+    then: AfterAnswers,
+    requests: Arc<AtomicUsize>,
+) {
     for _ in 0..answered {
         if !read_request(&mut socket).await {
             return;

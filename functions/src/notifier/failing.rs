@@ -13,7 +13,7 @@ use herald_shared::{
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Handled, unfinished::UnfinishedRecords, record::Record};
+use super::{Handled, record::Record, unfinished::UnfinishedRecords};
 
 /// The longest time for which a record that failed once is hidden, which doubles with each further
 /// receive.
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// memory of what it delivered.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The limit of these times.
+/// The longest time for which a record is ever hidden.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 /// The handler of failed records, for all batches of a process.
@@ -120,7 +120,11 @@ impl<'a, Q: DeadLetter + Release> Failures<'a, Q> {
         let until = deadline - MARGIN;
         let RecordFailure { error, unfinished } = failure;
         let message_id = record.message_id.as_str();
-        tracing::error!(message_id, error = &error as &dyn Error, "failed to deliver a record");
+        tracing::error!(
+            message_id,
+            error = &error as &dyn Error,
+            "failed to deliver a record"
+        );
         let unfinished = if error.is_transient() && record.receives < self.receives {
             unfinished
         } else {
@@ -133,7 +137,8 @@ impl<'a, Q: DeadLetter + Release> Failures<'a, Q> {
         };
         if let Some(unfinished) = unfinished {
             log_unfinished(message_id, &unfinished);
-            self.unfinished.insert(record.message_id.clone(), unfinished);
+            self.unfinished
+                .insert(record.message_id.clone(), unfinished);
         }
         self.release(&record, until).await;
         handled.failed = Some(record.message_id);
@@ -161,7 +166,9 @@ impl<'a, Q: DeadLetter + Release> Failures<'a, Q> {
         handled: &mut Handled,
     ) -> Result<(), Option<Vec<Push>>> {
         let Some(unfinished) = unfinished else {
-            let sent = self.send_dead_letter(record, &record.body, reason, until).await;
+            let sent = self
+                .send_dead_letter(record, &record.body, reason, until)
+                .await;
             handled.report.dead_lettered += usize::from(sent);
             return if sent { Ok(()) } else { Err(None) };
         };

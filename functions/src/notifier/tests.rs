@@ -136,10 +136,7 @@ async fn last_receive_of_a_half_delivered_record_makes_a_dead_letter_of_its_rest
     let [(body, reason)] = &dead_letters[..] else {
         panic!("{dead_letters:?}")
     };
-    assert!(
-        reason.starts_with("failed to requeue"),
-        "{reason}"
-    );
+    assert!(reason.starts_with("failed to requeue"), "{reason}");
     let push = Push::from_queue_body(body).expect("a push");
     let Recipients::Connections { connections, .. } = push.recipients else {
         panic!("{body}")
@@ -182,10 +179,7 @@ async fn failed_record_is_released_in_seconds_and_a_dead_letter_after_its_last_r
         assert_eq!((batch.failed.len(), batch.report.dead_lettered), (1, 0));
     }
     let released = queues.released();
-    let handles: Vec<_> = released
-        .iter()
-        .map(|(handle, _)| handle.as_str())
-        .collect();
+    let handles: Vec<_> = released.iter().map(|(handle, _)| handle.as_str()).collect();
     assert_eq!(handles, ["r-1", "r-2"]);
     for (handle, pause) in &released {
         assert!((1..=4).contains(&pause.as_secs()), "{handle}: {pause:?}");

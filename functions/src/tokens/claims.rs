@@ -287,7 +287,9 @@ mod tests {
             let checked = check(&with(replaced), &expected());
             match (checked, message) {
                 (Ok(_), None) => {}
-                (Err(error), Some(message)) => assert!(error.contains(message), "{replaced}: {error}"),
+                (Err(error), Some(message)) => {
+                    assert!(error.contains(message), "{replaced}: {error}")
+                }
                 (checked, message) => panic!("{replaced}: {checked:?}, not {message:?}"),
             }
         }

@@ -143,7 +143,10 @@ mod tests {
     #[test]
     fn missing_or_invalid_setting_is_refused_with_message() {
         for (variables, message) in [
-            (vec![], r#"AUTHENTICATION must be jwks, secret or open, got """#),
+            (
+                vec![],
+                r#"AUTHENTICATION must be jwks, secret or open, got """#,
+            ),
             (
                 vec![("AUTHENTICATION", "Open")],
                 r#"jwks, secret or open, got "Open""#,

@@ -4,7 +4,7 @@ use super::InvalidToken;
 
 /// The maximum length of a token in bytes. API Gateway accepts 10 KB of headers, and a token is only a
 /// part of them.
-pub const LIMIT: usize = 8 * 1024;
+pub(super) const LIMIT: usize = 8 * 1024;
 
 /// A text that is short enough to be a token, and ASCII. It has no `Debug`, so that it is never printed.
 #[derive(Clone, Copy, PartialEq, Eq)]

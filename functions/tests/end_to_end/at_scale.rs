@@ -101,7 +101,10 @@ async fn killed_notifier_loses_no_push() {
         .unwrap()
         .kill("NotifierFunction");
     let live = (0..SUBSCRIBERS).filter(|number| is_live(*number)).count();
-    assert!(sink.accepted_by("e-1") < live, "the notifier was killed too late");
+    assert!(
+        sink.accepted_by("e-1") < live,
+        "the notifier was killed too late"
+    );
     stack
         .running()
         .queues()

@@ -185,10 +185,7 @@ async fn message_that_is_too_large_to_push_is_refused() {
 
 /// The function checks the size itself, because it can also be invoked directly.
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "invokes a function directly"
-)]
+#[cfg_attr(feature = "deployed", ignore = "invokes a function directly")]
 async fn function_refuses_a_body_over_the_limit() {
     use herald_local::lambda::{Invocation, Invoke};
     let stack = TestStack::start().await;

@@ -66,10 +66,7 @@ async fn requested_subprotocol_is_answered() {
 /// AWS documents only this spelling. Source:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html>
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "invokes a function directly"
-)]
+#[cfg_attr(feature = "deployed", ignore = "invokes a function directly")]
 async fn connect_spells_the_subprotocol_header_as_documented() {
     let stack = TestStack::start().await;
     let mut event: Value = serde_json::from_str(&sample("connect.json")).unwrap();

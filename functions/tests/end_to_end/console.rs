@@ -119,7 +119,12 @@ async fn records_follow_an_invalid_message_to_the_dead_letters_and_back() {
     assert_eq!(dead_letter["queue"], "NotificationDeadLetterQueue");
     assert_eq!(dead_letter["cause"], "sent");
 
-    replay(&stack, "NotificationDeadLetterQueue", &dead_letter["messageId"]).await;
+    replay(
+        &stack,
+        "NotificationDeadLetterQueue",
+        &dead_letter["messageId"],
+    )
+    .await;
     let replayed = about(&mut watcher, "queued", "k-1").await;
     assert_eq!(replayed["queue"], "NotificationQueue");
     assert_eq!(replayed["cause"], "replayed");

@@ -44,7 +44,9 @@ async fn replayed_push_is_delivered() {
     let mut client = stack.client().await;
     let connection = only_connection(&stack).await;
     let dead_letter = push_for(&connection, None).to_queue_body();
-    queues.put_dead_letter(&dead_letter, "not reached in 6 attempts").await;
+    queues
+        .put_dead_letter(&dead_letter, "not reached in 6 attempts")
+        .await;
 
     queues.replay().await;
     let frame = client.frame().await;
@@ -69,7 +71,9 @@ async fn replayed_dead_letter_does_not_close_a_connection_with_a_valid_token() {
     let connection = only_connection(&stack).await;
     let ended = Some(TokenExpiry::from_epoch_seconds(1));
     let dead_letter = push_for(&connection, ended).to_queue_body();
-    queues.put_dead_letter(&dead_letter, "not reached in 6 attempts").await;
+    queues
+        .put_dead_letter(&dead_letter, "not reached in 6 attempts")
+        .await;
 
     queues.replay().await;
     assert_eq!(client.frame().await, late());

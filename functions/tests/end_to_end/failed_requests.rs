@@ -12,10 +12,7 @@ use crate::{
 };
 
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "revokes a permission of a function"
-)]
+#[cfg_attr(feature = "deployed", ignore = "revokes a permission of a function")]
 async fn log_line_of_a_failed_request_matches_the_metric_filter() {
     let stack = TestStack::try_start_with(|config| {
         let format = ("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned());

@@ -413,7 +413,10 @@ pub fn old() -> SystemTime {
 }
 
 /// Waits until a condition holds.
-pub async fn until<F: Future<Output = bool>>(condition_text: &str, mut condition: impl FnMut() -> F) {
+pub async fn until<F: Future<Output = bool>>(
+    condition_text: &str,
+    mut condition: impl FnMut() -> F,
+) {
     let polled = async {
         while !condition().await {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -171,7 +171,12 @@ async fn subscribe_overtaken_by_unsubscribe(stack: &TestStack) {
         (&json!("subscribe"), &json!("throttled"))
     );
     let rows = stack.rows().await;
-    assert!(!rows.iter().any(|row| format!("{row:?}").contains("order-6")), "{rows:?}");
+    assert!(
+        !rows
+            .iter()
+            .any(|row| format!("{row:?}").contains("order-6")),
+        "{rows:?}"
+    );
 }
 
 async fn renewal(stack: &TestStack) {
@@ -228,7 +233,9 @@ async fn user_at_the_limit(stack: &TestStack) {
     stack.client_of("max").await;
     let rows = stack.rows().await;
     assert!(
-        !rows.iter().any(|row| format!("{row:?}").contains(LEFT_BEHIND)),
+        !rows
+            .iter()
+            .any(|row| format!("{row:?}").contains(LEFT_BEHIND)),
         "{rows:?}"
     );
 }

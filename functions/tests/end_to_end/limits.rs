@@ -99,7 +99,9 @@ async fn lost_disconnects_do_not_lock_their_user_out() {
     }
     let rows = stack.rows().await;
     assert!(
-        !rows.iter().any(|row| format!("{row:?}").contains(LEFT_BEHIND)),
+        !rows
+            .iter()
+            .any(|row| format!("{row:?}").contains(LEFT_BEHIND)),
         "{rows:?}"
     );
     stack.stop().await;
@@ -129,7 +131,9 @@ async fn message_over_the_limit_of_its_action_is_refused() {
         let length = limit + 1;
         assert_eq!(
             reply["message"],
-            format!("the message is {length} bytes long, the limit is {limit}: send a shorter message")
+            format!(
+                "the message is {length} bytes long, the limit is {limit}: send a shorter message"
+            )
         );
     }
     stack.stop().await;

@@ -18,10 +18,7 @@ use tokio::{
 use crate::harness::TestStack;
 
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "runs a notifier beside the stack"
-)]
+#[cfg_attr(feature = "deployed", ignore = "runs a notifier beside the stack")]
 async fn invocation_prints_metrics_and_one_log_line_before_its_answer() {
     let stack = TestStack::start().await;
     let mut clients = [stack.client().await, stack.client().await];

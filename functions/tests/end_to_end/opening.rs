@@ -108,7 +108,9 @@ async fn clients_that_connect_during_a_flood_of_broadcasts_are_reached_later() {
     .await;
     assert_eq!(stack.open_connections(), CLIENTS);
     let rows = stack.rows().await;
-    let connections = rows.iter().filter(|row| matches!(row, RowKey::Connection(_)));
+    let connections = rows
+        .iter()
+        .filter(|row| matches!(row, RowKey::Connection(_)));
     assert!(connections.count() >= CLIENTS);
     stack.stop().await;
 }

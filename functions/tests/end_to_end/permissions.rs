@@ -104,10 +104,7 @@ async fn no_frame_subscribes_to_another_users_notifications() {
 /// An event without an authorizer's context cannot come from the gateway. If it did, nothing would be
 /// allowed.
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "invokes functions directly"
-)]
+#[cfg_attr(feature = "deployed", ignore = "invokes functions directly")]
 async fn message_without_authorizer_context_is_forbidden() {
     let stack = TestStack::start().await;
     let mut event: Value = serde_json::from_str(&sample("subscribe.json")).unwrap();

@@ -27,10 +27,7 @@ fn entries(name: &str) -> Vec<PutEventsRequestEntry> {
 }
 
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "invokes functions directly"
-)]
+#[cfg_attr(feature = "deployed", ignore = "invokes functions directly")]
 async fn functions_answer_their_sample_events_in_the_documented_format() {
     let stack = TestStack::start().await;
     let host = stack.running().functions().unwrap();

@@ -38,7 +38,12 @@ async fn event_right_after_an_acknowledgement_is_never_lost() {
     stack.stop().await;
 }
 
-async fn subscribe_and_receive(stack: &TestStack, client: &mut Client, number: usize, rounds: usize) {
+async fn subscribe_and_receive(
+    stack: &TestStack,
+    client: &mut Client,
+    number: usize,
+    rounds: usize,
+) {
     for round in 0..rounds {
         let entity = format!("order-{number}-{round}");
         ask(client, "subscribe", &entity).await;

@@ -137,9 +137,7 @@ async fn large_audience_is_read_in_disjoint_parts(store: &(impl ConnectionStore 
     );
 }
 
-async fn renewal_reaches_every_subscription(
-    store: &(impl ConnectionStore + ReadAudience),
-) {
+async fn renewal_reaches_every_subscription(store: &(impl ConnectionStore + ReadAudience)) {
     let expiry = TokenExpiry::from_epoch_seconds;
     let connection = Connection {
         token_expires_at: Some(expiry(1_000)),

@@ -1,10 +1,6 @@
 //! Subscribing and unsubscribing.
 
-use herald_shared::{
-    audience::Audience,
-    ids::EntityId,
-    store::seed::RowKey,
-};
+use herald_shared::{audience::Audience, ids::EntityId, store::seed::RowKey};
 use serde_json::json;
 
 use crate::harness::TestStack;

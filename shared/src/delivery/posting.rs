@@ -161,10 +161,10 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
                 return result;
             }
             if self.circuit.is_open() {
-                    if let PostOutcome::Untried = result.outcome {
-                        result.outcome = PostOutcome::CircuitOpen;
-                    }
-                    return result;
+                if let PostOutcome::Untried = result.outcome {
+                    result.outcome = PostOutcome::CircuitOpen;
+                }
+                return result;
             }
             let by = stop_at + self.settings.post_timeout;
             let posted = self.try_once(&mut result.recipient, push, last, by).await;
@@ -200,7 +200,9 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
         by: Instant,
     ) -> Result<Accepted, Failure> {
         let young = recipient.is_young(SystemTime::now());
-        let posted = self.post_push_or_last_frame(recipient, push, last, by).await;
+        let posted = self
+            .post_push_or_last_frame(recipient, push, last, by)
+            .await;
         let posted = posted.map_err(|failure| match failure {
             Failure::Post(PostError::Gone) if young => Failure::Opening,
             failure => failure,
@@ -219,7 +221,9 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
         by: Instant,
     ) -> Result<Accepted, Failure> {
         if push.then_disconnect {
-            return self.post_last_frame(recipient, push.frame.get(), last, by).await;
+            return self
+                .post_last_frame(recipient, push.frame.get(), last, by)
+                .await;
         }
         if self.token_has_ended(recipient, by).await? {
             let frame = token_expired_frame();
@@ -240,7 +244,10 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
         by: Instant,
     ) -> Result<Accepted, Failure> {
         let connection = &recipient.connection;
-        match self.within_timeout(by, self.poster.post(connection, frame)).await {
+        match self
+            .within_timeout(by, self.poster.post(connection, frame))
+            .await
+        {
             Err(error) if !(last && error.is_transient()) => Err(error.into()),
             _ => {
                 let close = self.poster.disconnect(connection);

@@ -63,7 +63,8 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
             let put_back = match next {
                 NextStep::Attempt(next, delay) => {
                     let pushes = split(push, connections, &next);
-                    self.requeue_or_dead_letter(pushes, delay, schedule, report).await
+                    self.requeue_or_dead_letter(pushes, delay, schedule, report)
+                        .await
                 }
                 NextStep::DeadLetter(reason) => {
                     let pushes = split(push, connections, attempt);
@@ -90,7 +91,8 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
         report.requeued += total - named(&refused.pushes);
         let error = error_chain(&refused.error);
         let reason = format!("failed to requeue: {error}");
-        self.dead_letter(refused.pushes, &reason, schedule, report).await
+        self.dead_letter(refused.pushes, &reason, schedule, report)
+            .await
     }
 
     /// Enqueues pushes, and retries those that the queue refuses before `until`.
@@ -134,7 +136,10 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
         let mut refused = Ok(());
         for push in pushes {
             let body = restarted(&push).to_queue_body();
-            match self.send_dead_letter(&body, reason, schedule.dead_lettered).await {
+            match self
+                .send_dead_letter(&body, reason, schedule.dead_lettered)
+                .await
+            {
                 Ok(()) => report.dead_lettered += connections_of(&push),
                 Err(error) => {
                     let pushes = vec![push];
@@ -191,7 +196,11 @@ fn merge(one: Result<(), Refused>, other: Result<(), Refused>) -> Result<(), Ref
 /// Returns the push for these connections as messages within the queue's size limit.
 pub(super) fn split(push: &Push, connections: &[Recipient], attempt: &Attempt) -> Vec<Push> {
     let mut parts: Vec<Vec<Recipient>> = Vec::new();
-    let room = MESSAGE_BYTES.saturating_sub(push.to(attempt.recipients(Vec::new())).to_queue_body().len());
+    let room = MESSAGE_BYTES.saturating_sub(
+        push.to(attempt.recipients(Vec::new()))
+            .to_queue_body()
+            .len(),
+    );
     let mut room_left = 0;
     for recipient in connections {
         let length = written_length(recipient);
@@ -207,7 +216,9 @@ pub(super) fn split(push: &Push, connections: &[Recipient], attempt: &Attempt) -
         }
     }
     let parts = parts.into_iter();
-    parts.map(|part| push.to(attempt.recipients(part))).collect()
+    parts
+        .map(|part| push.to(attempt.recipients(part)))
+        .collect()
 }
 
 /// Returns the number of bytes of a recipient and its comma in a message.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{
     Claim, ClaimedEvent, Content, Epoch, EventTag, Head, LastValue, Log, LogError, LogRow, LogRows,
-    Put, Retention, Taken, TRIES, frame, in_milliseconds,
+    Put, Retention, TRIES, Taken, frame, in_milliseconds,
 };
 use crate::audience::Audience;
 
@@ -204,11 +204,7 @@ impl<R: LogRows> Log<R> {
     }
 
     /// Makes a claim, on a new epoch if the log has another retention. `None` if another writer began one.
-    async fn take(
-        &self,
-        audience: &Audience,
-        claim: Claim<'_>,
-    ) -> Result<Option<Taken>, LogError> {
+    async fn take(&self, audience: &Audience, claim: Claim<'_>) -> Result<Option<Taken>, LogError> {
         let head = match self.rows.claim(audience, claim).await? {
             Taken::Refused(head) if head.retention != claim.retention => head,
             taken => return Ok(Some(taken)),

@@ -12,9 +12,7 @@ use aws_sdk_dynamodb::{
     types::ReturnValuesOnConditionCheckFailure,
 };
 
-use super::{
-    Claim, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage, Taken,
-};
+use super::{Claim, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage, Taken};
 use crate::{audience::Audience, aws_error::is_throttling};
 use item::Key;
 
@@ -110,9 +108,7 @@ impl LogRows for DynamoDbLogRows {
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(refused)) => {
                 let present = refused.item().and_then(item::row);
-                present
-                    .map(Put::Occupied)
-                    .ok_or_else(|| unreadable(step))
+                present.map(Put::Occupied).ok_or_else(|| unreadable(step))
             }
             _ => Err(failed(step, error)),
         }

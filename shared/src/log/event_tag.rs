@@ -52,7 +52,10 @@ mod tests {
     #[test]
     fn tag_of_an_id_never_changes() {
         let tag = EventTag::of("6a7e8feb-b491-4cf7-a9f1-bf3703467718");
-        assert_eq!((tag.slot, tag.bits), (4, [0x88, 0x56, 0xb8, 0x31, 0xf7, 0x78]));
+        assert_eq!(
+            (tag.slot, tag.bits),
+            (4, [0x88, 0x56, 0xb8, 0x31, 0xf7, 0x78])
+        );
     }
 
     #[test]

@@ -5,9 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{
-    Claim, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage, Taken,
-};
+use super::{Claim, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage, Taken};
 use crate::audience::Audience;
 
 /// Rows of which a chosen request fails.

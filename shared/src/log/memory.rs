@@ -7,9 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{
-    Claim, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage, Taken,
-};
+use super::{Claim, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage, Taken};
 use crate::audience::Audience;
 
 /// The logs in memory.
@@ -81,11 +79,7 @@ impl LogRows for MemoryLogRows {
         }
     }
 
-    async fn head(
-        &self,
-        audience: &Audience,
-        _: Consistency,
-    ) -> Result<Option<Head>, LogError> {
+    async fn head(&self, audience: &Audience, _: Consistency) -> Result<Option<Head>, LogError> {
         Ok(self.tables().heads.get(audience).cloned())
     }
 

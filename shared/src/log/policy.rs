@@ -172,7 +172,9 @@ fn read(key: &str, written: &Written) -> Result<LogPolicy, InvalidHistory> {
     let (messages, seconds) = match (written.last, written.messages, written.seconds) {
         (Some(true), None, None) => return Ok(LogPolicy::Last),
         (Some(true), ..) => {
-            return Err(bad("has last beside messages or seconds: use one or the other".to_owned()));
+            return Err(bad(
+                "has last beside messages or seconds: use one or the other".to_owned(),
+            ));
         }
         (None, Some(messages), Some(seconds)) => (messages, seconds),
         (Some(false), ..) => return Err(bad("has last: false: leave it out".to_owned())),
@@ -185,7 +187,9 @@ fn read(key: &str, written: &Written) -> Result<LogPolicy, InvalidHistory> {
     }
     let (fewest, most) = SECONDS_LIMITS;
     if !(fewest..=most).contains(&seconds) {
-        return Err(bad(format!("has {seconds} seconds: use {fewest} to {most}")));
+        return Err(bad(format!(
+            "has {seconds} seconds: use {fewest} to {most}"
+        )));
     }
     Ok(LogPolicy::Messages { messages, seconds })
 }

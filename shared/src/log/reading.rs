@@ -329,10 +329,12 @@ impl<R: LogRows> Log<R> {
             return Ok(Excerpt::empty(Position::START));
         };
         if head.retention == Retention::Last {
-            return Ok(match last_value(request, &head, &mut budget.at_most(count)) {
-                Recovery::Recovered(excerpt) => excerpt,
-                Recovery::Lost(position) => Excerpt::empty(position),
-            });
+            return Ok(
+                match last_value(request, &head, &mut budget.at_most(count)) {
+                    Recovery::Recovered(excerpt) => excerpt,
+                    Recovery::Lost(position) => Excerpt::empty(position),
+                },
+            );
         }
         let first = first_of(&head, request.policy, head.top, count);
         let rows = self.present(request, &head, first, head.top).await?;

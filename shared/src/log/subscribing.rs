@@ -57,7 +57,10 @@ const AT_ONCE: usize = 25;
 ///
 /// Returns [`StoreError`] if the subscriptions could not be stored; no log was read then. An error of a log is
 /// in the result of its entity.
-#[allow(clippy::too_many_arguments, reason = "two stores and what each is asked")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "two stores and what each is asked"
+)]
 pub async fn subscribe<S: ConnectionStore, R: LogRows>(
     store: &S,
     log: &Log<R>,

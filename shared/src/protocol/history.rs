@@ -102,7 +102,12 @@ mod tests {
                 Selection::Since(position),
                 50,
             ),
-            (r#"{"user":true,"last":0}"#, LogName::User, Selection::Last(0), 300),
+            (
+                r#"{"user":true,"last":0}"#,
+                LogName::User,
+                Selection::Last(0),
+                300,
+            ),
             (
                 r#"{"everyone":true,"before":190,"limit":10,"user":false}"#,
                 LogName::Everyone,
@@ -122,8 +127,7 @@ mod tests {
     #[test]
     fn invalid_history_is_refused_with_message() {
         let log = "send exactly one of entityId, \"user\": true and \"everyone\": true";
-        let selection =
-            "send exactly one of since, a position; last, a number of messages; and before, an offset";
+        let selection = "send exactly one of since, a position; last, a number of messages; and before, an offset";
         for (text, message) in [
             (r#"{"last":5}"#, log),
             (r#"{"entityId":"a","user":true,"last":5}"#, log),

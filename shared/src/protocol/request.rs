@@ -33,7 +33,7 @@ impl RequestId {
 pub struct Refusal {
     /// The code.
     pub code: ErrorCode,
-    /// What was wrong and what to do.
+    /// The mistake and how to correct it.
     pub message: String,
     /// The ids of the pushes that were sent nevertheless, in the order of `messages`, with `None` for
     /// each message that was not sent.
@@ -147,7 +147,9 @@ impl<'a> Request<'a> {
     /// Returns the position in a field. `None` if the field is absent.
     pub(super) fn position(&self, field: &str) -> Result<Option<Position>, Refusal> {
         let position = self.raw(field).map(|raw| serde_json::from_str(raw.get()));
-        position.transpose().map_err(|_| Refusal::bad_position(field))
+        position
+            .transpose()
+            .map_err(|_| Refusal::bad_position(field))
     }
 
     /// Returns the whole number in a field, between `least` and `most`.

@@ -42,8 +42,9 @@ impl<'a> SendMessage<'a> {
             });
         };
         let messages = several(request, messages)?;
-        let audience = audience
-            .ok_or_else(|| Refusal::bad_request("messages needs a target: send entityId or broadcast: true"))?;
+        let audience = audience.ok_or_else(|| {
+            Refusal::bad_request("messages needs a target: send entityId or broadcast: true")
+        })?;
         Ok(Self::Several(audience, messages))
     }
 }
@@ -85,11 +86,15 @@ fn several<'a>(
     let entries = Request::parse_list(messages.get())
         .ok_or_else(|| Refusal::bad_request("messages must be a list of objects"))?;
     match entries.len() {
-        0 => Err(Refusal::bad_request("messages is empty: send at least one message")),
+        0 => Err(Refusal::bad_request(
+            "messages is empty: send at least one message",
+        )),
         1..=BATCH_LIMIT => entries.iter().map(outgoing).collect(),
         count => Err(Refusal::new(
             ErrorCode::TooMany,
-            format!("messages has {count} entries, the limit is {BATCH_LIMIT}: send the others in another frame"),
+            format!(
+                "messages has {count} entries, the limit is {BATCH_LIMIT}: send the others in another frame"
+            ),
         )),
     }
 }

@@ -81,7 +81,7 @@ pub enum ServerFrame<'a> {
     UserPushNotification {
         /// The event's message.
         message: &'a RawValue,
-        /// What the sender asks the client to do with the notification.
+        /// The action that the sender asks the client for.
         #[serde(skip_serializing_if = "Option::is_none")]
         callback: Option<&'a RawValue>,
         /// The push's id, the same in every duplicate.

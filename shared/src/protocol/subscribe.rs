@@ -59,10 +59,14 @@ impl Subscribe {
                 "entityId and entities exclude each other: send one of them",
             ));
         }
-        let entities: BTreeMap<String, &RawValue> = serde_json::from_str(entities.get())
-            .map_err(|_| Refusal::bad_request("entities must be an object with an entity's id as each name"))?;
+        let entities: BTreeMap<String, &RawValue> =
+            serde_json::from_str(entities.get()).map_err(|_| {
+                Refusal::bad_request("entities must be an object with an entity's id as each name")
+            })?;
         match entities.len() {
-            0 => Err(Refusal::bad_request("entities is empty: send at least one entity")),
+            0 => Err(Refusal::bad_request(
+                "entities is empty: send at least one entity",
+            )),
             1..=ENTITIES_AT_ONCE => Ok(Self::Several(checked(entities))),
             length => Err(Refusal::new(
                 ErrorCode::TooMany,
@@ -129,7 +133,7 @@ pub struct EntityResult {
 pub struct EntityError {
     /// The code.
     pub code: ErrorCode,
-    /// What was wrong and what to do.
+    /// The mistake and how to correct it.
     pub message: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
@@ -169,7 +173,8 @@ mod tests {
     #[test]
     fn entities_are_checked_independently() {
         let text =
-            r#"{"entities":{"order-1":{},"order-2":{"later":1},"":{},"room-1":5,"order-1":{},"#.to_owned()
+            r#"{"entities":{"order-1":{},"order-2":{"later":1},"":{},"room-1":5,"order-1":{},"#
+                .to_owned()
                 + r#""a":{"recover":{"epoch":"k3J9x2Qa","offset":41}},"b":{"recover":{"offset":0}},"#
                 + r#""c":{"rewind":20},"d":{"rewind":0},"e":{"rewind":1,"recover":{"offset":0}},"#
                 + r#""f":{"recover":{"epoch":"short","offset":1}},"g":{"recover":7}}}"#;

@@ -51,7 +51,9 @@ impl SyncRequest {
 
     /// Returns the number of logs.
     pub fn len(&self) -> usize {
-        self.entities.len() + usize::from(self.user.is_some()) + usize::from(self.everyone.is_some())
+        self.entities.len()
+            + usize::from(self.user.is_some())
+            + usize::from(self.everyone.is_some())
     }
 
     /// Returns whether no log is named.
@@ -66,9 +68,10 @@ fn entities(
     let Some(entities) = request.raw("entities") else {
         return Ok(BTreeMap::new());
     };
-    let entities: BTreeMap<String, &RawValue> = serde_json::from_str(entities.get()).map_err(|_| {
-        Refusal::bad_request("entities must be an object with an entity's id as each name")
-    })?;
+    let entities: BTreeMap<String, &RawValue> =
+        serde_json::from_str(entities.get()).map_err(|_| {
+            Refusal::bad_request("entities must be an object with an entity's id as each name")
+        })?;
     if entities.len() > ENTITIES_AT_ONCE {
         let length = entities.len();
         return Err(Refusal::new(
@@ -132,8 +135,7 @@ mod tests {
             .into_values()
             .map(|checked| checked.map_err(|refusal| refusal.message))
             .collect();
-        let malformed =
-            "the value of an entity must be a position, e.g. {\"epoch\":\"k3J9x2Qa\",\"offset\":42}";
+        let malformed = "the value of an entity must be a position, e.g. {\"epoch\":\"k3J9x2Qa\",\"offset\":42}";
         assert_eq!(
             entities,
             [

@@ -58,12 +58,7 @@ fn entity_updated(event: &Event<'_>) -> Result<Push, InvalidPush> {
     })?;
     Ok(Push {
         version: detail.version,
-        ..for_all(
-            event,
-            Audience::Entity(detail.entity_id),
-            event_id,
-            frame,
-        )
+        ..for_all(event, Audience::Entity(detail.entity_id), event_id, frame)
     })
 }
 

@@ -47,6 +47,7 @@ impl<R: Rows> Connections<R> {
     }
 
     /// Returns the rows.
+    #[cfg(any(test, feature = "fakes"))]
     pub fn rows(&self) -> &R {
         &self.rows
     }

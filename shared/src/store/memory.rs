@@ -60,15 +60,6 @@ impl MemoryRows {
         }
     }
 
-    /// Returns the listener rows of the connection: each audience with the number of its change.
-    pub fn listened(&self, connection: &ConnectionId) -> Vec<(Audience, u64)> {
-        let tables = self.tables();
-        let place = place(connection);
-        let rows = tables.listeners.iter();
-        rows.filter_map(|(audience, rows)| Some((audience.clone(), rows.get(&place)?.change)))
-            .collect()
-    }
-
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -127,7 +127,9 @@ async fn left_by_pushes<R: Rows>(run: &mut Run<'_, R>) -> Option<String> {
         if stored(run.rows).await.listens(kind) {
             run.push_to(kind).await;
             if stored(run.rows).await.listens(kind) {
-                return Some(format!("a push to {kind:?} left the listener row in that audience"));
+                return Some(format!(
+                    "a push to {kind:?} left the listener row in that audience"
+                ));
             }
         }
     }

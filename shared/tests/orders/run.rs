@@ -304,7 +304,10 @@ fn roles(world: &World) -> Vec<Role> {
     roles.extend(world.renews.then_some(Role::Renew));
     roles.extend((world.closes && !world.loses_disconnect).then_some(Role::Disconnect));
     if world.notifiers {
-        roles.extend([Role::Notify(AudienceKind::Entity), Role::Notify(AudienceKind::User)]);
+        roles.extend([
+            Role::Notify(AudienceKind::Entity),
+            Role::Notify(AudienceKind::User),
+        ]);
     }
     roles
 }

@@ -111,24 +111,19 @@ impl World {
 macro_rules! for_each_world {
     ($macro:ident) => {
         $macro! {
-            subscribes_beside_a_disconnect: world().subscribes(2).closes();
-            subscribes_that_may_crash: world().subscribes(2).closes().crashes(1);
+            subscribes_beside_a_disconnect_with_a_crash: world().subscribes(2).closes().crashes(1);
             lost_disconnect_is_pruned_by_pushes:
                 world().subscribes(1).closes().loses_disconnect().notifiers().crashes(1);
-            lost_answer: world().subscribes(2).closes().lost_answers(1);
+            subscribes_beside_a_disconnect_with_a_lost_answer:
+                world().subscribes(2).closes().lost_answers(1);
             subscribes_at_the_limit: world().subscribes(2).others(1).limit(2).lost_answers(1);
             subscribes_over_the_limit:
                 world().subscribes(2).others(2).limit(2).unsubscribes().crashes(1);
             unsubscribe_at_the_limit_makes_room:
                 world().subscribes(2).others(1).limit(2).unsubscribes();
-            subscribes_beside_an_unsubscribe: world().subscribes(2).unsubscribes();
-            subscribes_beside_an_unsubscribe_that_may_crash:
-                world().subscribes(2).unsubscribes().crashes(1);
-            subscribes_beside_an_unsubscribe_with_lost_answers:
-                world().subscribes(2).unsubscribes().lost_answers(1);
             subscribes_beside_an_unsubscribe_with_a_late_write:
                 world().subscribes(2).unsubscribes().late_writes(1);
-            crash_and_lost_answer:
+            subscribes_beside_an_unsubscribe_with_a_crash_and_a_lost_answer:
                 world().subscribes(2).unsubscribes().crashes(1).lost_answers(1);
             unsubscribe_beside_a_disconnect:
                 world().subscribes(1).unsubscribes().closes().crashes(1);
@@ -138,7 +133,6 @@ macro_rules! for_each_world {
             late_connect: world().subscribes(1).unsubscribes().late_connect();
             late_connect_beside_a_disconnect:
                 world().subscribes(1).closes().late_connect();
-            renewal_beside_a_subscribe: world().subscribes(1).renews();
             renewal_beside_a_subscribe_and_a_disconnect: world().subscribes(1).renews().closes();
         }
     };

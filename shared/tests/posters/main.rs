@@ -139,7 +139,9 @@ async fn missing_answer_is_unavailable() {
         .await;
     assert_eq!(name(&hung_up), "unavailable", "{hung_up:?}");
     let stopped = gateway.stop().await;
-    let refused = management_api(&stopped).post(&connection("PcQ="), "{}").await;
+    let refused = management_api(&stopped)
+        .post(&connection("PcQ="), "{}")
+        .await;
     assert_eq!(name(&refused), "unavailable", "{refused:?}");
 }
 
@@ -185,7 +187,9 @@ async fn custom_domain_with_or_without_path_is_called() {
         (format!("{domain}/"), "/@connections/PcQ%3D"),
         (format!("{domain}/push"), "/push/@connections/PcQ%3D"),
     ] {
-        let posted = management_api(&endpoint).post(&connection("PcQ="), "{}").await;
+        let posted = management_api(&endpoint)
+            .post(&connection("PcQ="), "{}")
+            .await;
         posted.expect("accepted");
         assert_eq!(gateway.accepted().uri().path(), path, "{endpoint}");
     }

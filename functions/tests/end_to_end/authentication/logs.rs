@@ -113,7 +113,11 @@ async fn log_has_the_reason_and_neither_token_nor_claims() {
             "of user \"alice\" is not an object",
         ),
         (by_foreign, "Unauthorized", r#"its key id is "key-1""#),
-        (unknown, "Unauthorized", r#"no key for the token's algorithm has the id "key-2""#),
+        (
+            unknown,
+            "Unauthorized",
+            r#"no key for the token's algorithm has the id "key-2""#,
+        ),
         (
             "secret.secret.secret".to_owned(),
             "Unauthorized",

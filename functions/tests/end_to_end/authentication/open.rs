@@ -38,7 +38,9 @@ async fn client_with_a_token_stays_anonymous() {
     let mut client = stack.client_with("a.b.c").await;
     assert_eq!(client.ask(json!({"action": "ping"})).await["type"], "pong");
     let rows = stack.rows().await;
-    let of_users = rows.iter().filter(|row| matches!(row, RowKey::Listener(Audience::User(_), _)));
+    let of_users = rows
+        .iter()
+        .filter(|row| matches!(row, RowKey::Listener(Audience::User(_), _)));
     assert_eq!((rows.len(), of_users.count()), (2, 0), "{rows:?}");
     stack.stop().await;
 }

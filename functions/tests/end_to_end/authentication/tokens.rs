@@ -384,10 +384,7 @@ fn invalid_permissions(tokens: &Tokens<'_>) -> Vec<Row> {
             json!("{\"order:*\":[\"subscribe\"]}"),
         ),
         ("an unknown permission", json!({"order:*": ["read"]})),
-        (
-            "an invalid pattern",
-            json!({"order:**:x": ["subscribe"]}),
-        ),
+        ("an invalid pattern", json!({"order:**:x": ["subscribe"]})),
         ("broadcast for an entity", json!({"order:*": ["broadcast"]})),
     ];
     bearers(rows.map(|(name, herald)| (name, tokens.with(json!({"herald": herald})), FORBIDDEN)))

@@ -10,7 +10,7 @@ fn all_but_one() -> ScriptedPoster {
     })
 }
 
-fn faults(enqueue: usize, dead_letter: usize) -> Trouble {
+fn faults(enqueue: usize, dead_letter: usize) -> QueueFaults {
     QueueFaults {
         enqueue,
         stored: 0,

@@ -47,7 +47,11 @@ async fn ended_token_gets_a_last_frame_instead_of_the_push() {
         let posts = poster.posts(&connection_id(number));
         let expired = number == 3 || number == 4;
         let frame = push().frame.get().to_owned();
-        let expected = if expired { LAST_FRAME.to_owned() } else { frame };
+        let expected = if expired {
+            LAST_FRAME.to_owned()
+        } else {
+            frame
+        };
         assert_eq!((posts.taken, posts.disconnected), (vec![expected], expired));
     }
     let again = deliver_all(&store, &poster, &queues, push()).await;

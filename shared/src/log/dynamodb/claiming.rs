@@ -127,8 +127,7 @@ impl Expressions {
             .push((format!(":i{index}"), item::binary(event.tag.bits.to_vec())));
         if let Some(lost) = event.lost {
             admitted.push_str(&format!(" OR {} = :l{index}", slot.offset));
-            self.values
-                .push((format!(":l{index}"), item::number(lost)));
+            self.values.push((format!(":l{index}"), item::number(lost)));
         }
         self.conditions.push(format!("({admitted})"));
     }

@@ -59,7 +59,9 @@ pub enum InvalidEndpoint {
     #[error("the endpoint of the management API is not a URL")]
     Unreadable(#[source] Box<dyn Error + Send + Sync>),
     /// The endpoint has no scheme or no host.
-    #[error("the endpoint of the management API has no scheme or no host: use a URL such as https:")]
+    #[error(
+        "the endpoint of the management API has no scheme or no host: use a URL such as https:"
+    )]
     Incomplete,
     /// The machine trusts no certificate authority.
     #[error("failed to load this machine's certificate authorities")]

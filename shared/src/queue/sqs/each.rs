@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{NotificationQueue, PAUSE, Refused, Pending, batches, pending};
+use super::{NotificationQueue, PAUSE, Pending, Refused, batches, pending};
 use crate::{
     backoff::bound,
     push::Push,

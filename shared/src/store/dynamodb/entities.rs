@@ -67,7 +67,6 @@ impl DynamoDbRows {
         change(updated)
     }
 
-
     /// Returns an update of the connection's own row with the names and values that every change of its
     /// set needs.
     fn change_of_set(&self, connection: &ConnectionId) -> UpdateItemFluentBuilder {

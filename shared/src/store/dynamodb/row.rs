@@ -32,7 +32,6 @@ use crate::{
 /// The attributes of one row.
 pub(super) type Row = HashMap<String, AttributeValue>;
 
-
 // The attributes of a row's key.
 const PK: &str = "pk";
 const SK: &str = "sk";
@@ -115,10 +114,7 @@ impl Key {
 
 impl From<Key> for Row {
     fn from(key: Key) -> Self {
-        HashMap::from([
-            (PK.to_owned(), text(key.pk)),
-            (SK.to_owned(), text(key.sk)),
-        ])
+        HashMap::from([(PK.to_owned(), text(key.pk)), (SK.to_owned(), text(key.sk))])
     }
 }
 

@@ -4,15 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{
-    ConnectionTable, DynamoDbRows,
-    row,
-};
-use crate::{
-    audience::Audience,
-    ids::ConnectionId,
-    store::Listener,
-};
+use super::{ConnectionTable, DynamoDbRows, row};
+use crate::{audience::Audience, ids::ConnectionId, store::Listener};
 
 impl ConnectionTable {
     /// Returns the same store with pages of at most this many connections.

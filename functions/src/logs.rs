@@ -10,6 +10,9 @@ use herald_shared::{
 
 use crate::message::Message;
 
+#[cfg(test)]
+use herald_shared::log::memory::MemoryLogRows;
+
 /// The logs, with the policies that say which audiences have one.
 #[derive(Clone, Debug)]
 pub struct Logs<R> {
@@ -19,6 +22,18 @@ pub struct Logs<R> {
     pub history: History,
     /// The age of the oldest message that a client without the permission `history` may recover.
     pub recover_within: Duration,
+}
+
+#[cfg(test)]
+impl Logs<MemoryLogRows> {
+    /// Returns the logs of a stack that keeps none.
+    pub(crate) fn off() -> Self {
+        Self {
+            log: Log::over(MemoryLogRows::default()),
+            history: History::off(),
+            recover_within: Duration::ZERO,
+        }
+    }
 }
 
 impl<R> Logs<R> {

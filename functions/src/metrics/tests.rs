@@ -1,5 +1,6 @@
 use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
+use herald_shared::delivery::Report;
 use saphyr::{LoadableYamlNode, YamlOwned};
 use serde_json::{Value, json};
 

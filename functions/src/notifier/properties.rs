@@ -85,6 +85,7 @@ fn run(records: &[Record], queues: &MemoryQueues) -> Batch {
             Instant::now() + Duration::from_secs(60),
             &delivery,
             &Failures::new(queues, RECEIVES),
+            &Logs::off(),
         )
         .await
     })

@@ -90,7 +90,7 @@ where
     batch.records = vec![record];
     let delivery = Delivery::new(store, poster, queues, Settings::default());
     let deadline = Instant::now() + Duration::from_secs(60);
-    handle(batch, deadline, &delivery, failures).await
+    handle(batch, deadline, &delivery, failures, &Logs::off()).await
 }
 
 #[tokio::test(start_paused = true)]

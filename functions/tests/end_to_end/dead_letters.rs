@@ -208,6 +208,8 @@ fn push_for(connection: &str, token_expires_at: Option<TokenExpiry>) -> Push {
         },
         except: None,
         frame: RawValue::from_string(late().to_string()).unwrap(),
+        position: None,
+        version: None,
         then_disconnect: false,
     }
 }

@@ -61,6 +61,9 @@ fn patience() -> Duration {
 /// All permissions.
 pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","broadcast"]}"#;
 
+/// The parameter `History` with a log of every audience.
+const HISTORY: &str = r#"{"**":{"messages":100,"seconds":600},"$user":{"messages":100,"seconds":600},"$everyone":{"messages":20,"seconds":600}}"#;
+
 /// The beginning of the ids of connections that were left behind.
 pub const LEFT_BEHIND: &str = "PcQeDRO";
 
@@ -101,6 +104,16 @@ impl TestStack {
             endpoint.to_owned(),
         );
         Self::run(config).await
+    }
+
+    /// Starts a stack that keeps a log of every audience.
+    pub async fn start_with_history() -> Self {
+        Self::start_with_parameters(&[("History", HISTORY)]).await
+    }
+
+    /// Starts a stack with users that keeps a log of every audience.
+    pub async fn start_with_users_and_history() -> Self {
+        Self::start_with_users_and_parameters(&[("History", HISTORY)]).await
     }
 
     /// Starts a stack with injected faults.
@@ -513,6 +526,20 @@ impl Client {
         }
     }
 
+    /// Subscribes to entities whose logs have no message yet.
+    pub async fn subscribe_to_all_with_history<const N: usize>(&mut self, entities: [&str; N]) {
+        let entities: Value = entities
+            .map(|entity| (entity, json!({})))
+            .into_iter()
+            .collect();
+        let ack = self
+            .ask(json!({"action": "subscribe", "entities": entities}))
+            .await;
+        for result in ack["entities"].as_object().unwrap().values() {
+            assert_eq!(result["offset"], 0, "{ack}");
+        }
+    }
+
     pub async fn subscribe(&mut self, entity: &str) {
         let ack = self
             .ask(json!({"action": "subscribe", "entityId": entity}))
@@ -555,7 +582,8 @@ fn with_parameters(mut config: Config, changed: &[(&str, &str)]) -> Config {
 fn config() -> Config {
     let config = Config::new(template(), Functions::Prebuilt(built()));
     // Only tests of limits set lower ones.
-    with_parameters(config, &[("MessagesPerSecond", "10000")])
+    // Most are about stacks without history, whose frames have no positions.
+    with_parameters(config, &[("MessagesPerSecond", "10000"), ("History", "{}")])
 }
 
 /// Returns the repository's own template, or the one in `HERALD_TEMPLATE`.

@@ -9,6 +9,7 @@ mod bad_input;
 mod capacity;
 mod connecting;
 mod console;
+mod continuity;
 mod dead_letters;
 mod delivery;
 mod ending;

@@ -253,7 +253,7 @@ fn batches(messages: &[Pending]) -> impl Iterator<Item = Range<usize>> {
                 bytes <= MESSAGE_BYTES
             })
             .count();
-        // A message that is too large for a batch is sent alone, and SQS refuses it.
+        // A message that is too large for a batch is sent alone. SQS refuses it if it exceeds the limit.
         next = (start + fitting.max(1)).min(messages.len());
         (start < next).then_some(start..next)
     })

@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod delivery;
 pub mod ids;
 pub mod in_full;
+pub mod log;
 pub mod permissions;
 pub mod post;
 pub mod protocol;

@@ -101,7 +101,7 @@ impl Scheduler {
     }
 
     /// Waits for the permit of a request.
-    async fn permitted(&self, waiting: Waiting) -> Permit {
+    pub(crate) async fn permitted(&self, waiting: Waiting) -> Permit {
         let ticket = {
             let mut desk = self.desk();
             desk.next += 1;
@@ -120,7 +120,7 @@ impl Scheduler {
         .await
     }
 
-    fn answered(&self, actor: Actor, answer: &impl Debug) {
+    pub(crate) fn answered(&self, actor: Actor, answer: &impl Debug) {
         let mut desk = self.desk();
         desk.in_flight -= 1;
         let seen = desk.seen.entry(actor).or_default();

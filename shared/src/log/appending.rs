@@ -1,0 +1,242 @@
+//! Taking offsets and storing messages.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
+
+use serde_json::value::RawValue;
+
+use super::{
+    Claim, ClaimedEvent, Content, Epoch, EventTag, Head, LastValue, Log, LogError, LogRow, LogRows,
+    Put, Retention, TRIES, Taken, frame, in_milliseconds,
+};
+use crate::audience::Audience;
+
+/// A message that is to be numbered.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The event's id, the same in every repeat.
+    pub event_id: &'a str,
+    /// The frame, a JSON object, without a position.
+    pub frame: &'a RawValue,
+    /// In mode `last`: the producer's version, by which a message that was overtaken is dropped.
+    pub version: Option<u64>,
+}
+
+/// The most events of one update. DynamoDB takes expressions of at most 4 KB.
+///
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+const CLAIMED_AT_ONCE: usize = 25;
+
+/// An offset that an event has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Number {
+    pub(super) epoch: Epoch,
+    pub(super) offset: u64,
+    /// When it was taken.
+    at: Duration,
+}
+
+/// The result of numbering a message in mode `last`.
+pub(super) enum LastNumber {
+    Taken(Number),
+    /// A message of a version as high came before.
+    Stale,
+}
+
+impl<R: LogRows> Log<R> {
+    /// Returns the offset of each event: the one that it has, or a new one. All new ones are taken by one
+    /// update, or by one for each 25.
+    pub(super) async fn number(
+        &self,
+        audience: &Audience,
+        seconds: u64,
+        event_ids: &[&str],
+        now: SystemTime,
+    ) -> Result<Vec<Number>, LogError> {
+        let mut numbers = BTreeMap::new();
+        let mut fresh: Vec<&str> = Vec::new();
+        for id in event_ids {
+            if !fresh.contains(id) {
+                fresh.push(id);
+            }
+        }
+        for ids in fresh.chunks(CLAIMED_AT_ONCE) {
+            let events: Vec<_> = ids.iter().map(|id| ClaimedEvent::new(id)).collect();
+            let taken = self
+                .claim(audience, Retention::Seconds(seconds), &events, now)
+                .await?;
+            numbers.extend(ids.iter().copied().zip(taken));
+        }
+        Ok(event_ids.iter().map(|id| numbers[id].clone()).collect())
+    }
+
+    /// Stores a message under its offset, and returns it with the offset that it has in the end: a new one,
+    /// if the offset has another row.
+    pub(super) async fn store(
+        &self,
+        audience: &Audience,
+        seconds: u64,
+        message: Message<'_>,
+        mut number: Number,
+        now: SystemTime,
+    ) -> Result<(Number, Box<RawValue>), LogError> {
+        for _ in 0..TRIES {
+            let frame = frame::numbered(message.frame, &number.epoch, number.offset);
+            let row = LogRow {
+                offset: number.offset,
+                at: number.at,
+                content: Content::Message {
+                    event_id: message.event_id.to_owned(),
+                    frame: frame.clone(),
+                },
+            };
+            let put = self.rows.put(audience, &number.epoch, &row, seconds);
+            match put.await? {
+                Put::Stored => return Ok((number, frame)),
+                // By an earlier attempt.
+                Put::Occupied(LogRow {
+                    content: Content::Message { event_id, frame },
+                    ..
+                }) if event_id == message.event_id => return Ok((number, frame)),
+                Put::Occupied(_) => {
+                    let lost = Some(number.offset);
+                    let event = ClaimedEvent {
+                        lost,
+                        ..ClaimedEvent::new(message.event_id)
+                    };
+                    let retention = Retention::Seconds(seconds);
+                    let mut taken = self.claim(audience, retention, &[event], now).await?;
+                    number = taken.remove(0);
+                }
+            }
+        }
+        Err(LogError::Contended {
+            step: "store a message",
+        })
+    }
+
+    /// Takes offsets for events that the head does not remember; the others have theirs.
+    async fn claim(
+        &self,
+        audience: &Audience,
+        retention: Retention,
+        events: &[ClaimedEvent],
+        now: SystemTime,
+    ) -> Result<Vec<Number>, LogError> {
+        let mut numbers: Vec<Option<Number>> = vec![None; events.len()];
+        for _ in 0..TRIES {
+            let open: Vec<usize> = (0..events.len())
+                .filter(|&index| numbers[index].is_none())
+                .collect();
+            if open.is_empty() {
+                return Ok(numbers.into_iter().flatten().collect());
+            }
+            let claimed: Vec<_> = open.iter().map(|&index| events[index]).collect();
+            let claim = Claim {
+                events: &claimed,
+                retention,
+                new_epoch: &Epoch::random(),
+                now: in_milliseconds(now),
+                last: None,
+            };
+            match self.take(audience, claim).await? {
+                Some(Taken::Made(head)) => {
+                    let first = head.top + 1 - claimed.len() as u64;
+                    for (index, offset) in open.into_iter().zip(first..) {
+                        numbers[index] = Some(Number {
+                            epoch: head.epoch.clone(),
+                            offset,
+                            at: head.at,
+                        });
+                    }
+                }
+                Some(Taken::Refused(head)) => {
+                    for index in open {
+                        numbers[index] = known(&head, events[index]);
+                    }
+                }
+                None => {}
+            }
+        }
+        Err(LogError::Contended {
+            step: "take an offset",
+        })
+    }
+
+    /// Takes an offset for the only message of a log in mode `last`, which the head has from then on.
+    pub(super) async fn number_last(
+        &self,
+        audience: &Audience,
+        message: Message<'_>,
+        now: SystemTime,
+    ) -> Result<LastNumber, LogError> {
+        let event = ClaimedEvent {
+            tag: EventTag::of_last(message.event_id),
+            lost: None,
+        };
+        for _ in 0..TRIES {
+            let claim = Claim {
+                events: &[event],
+                retention: Retention::Last,
+                new_epoch: &Epoch::random(),
+                now: in_milliseconds(now),
+                last: Some(LastValue {
+                    frame: message.frame,
+                    version: message.version,
+                }),
+            };
+            match self.take(audience, claim).await? {
+                Some(Taken::Made(head)) => {
+                    return Ok(LastNumber::Taken(Number {
+                        offset: head.top,
+                        at: head.at,
+                        epoch: head.epoch,
+                    }));
+                }
+                Some(Taken::Refused(head)) => {
+                    return Ok(known(&head, event).map_or(LastNumber::Stale, LastNumber::Taken));
+                }
+                None => {}
+            }
+        }
+        Err(LogError::Contended {
+            step: "take an offset",
+        })
+    }
+
+    /// Makes a claim, on a new epoch if the log has another retention. `None` if another writer began one.
+    async fn take(&self, audience: &Audience, claim: Claim<'_>) -> Result<Option<Taken>, LogError> {
+        let head = match self.rows.claim(audience, claim).await? {
+            Taken::Refused(head) if head.retention != claim.retention => head,
+            taken => return Ok(Some(taken)),
+        };
+        let mut next = Head {
+            restarted: true,
+            ..Head::empty(&claim)
+        };
+        next.take(&claim);
+        let replaced = self.rows.replace_head(audience, &head.epoch, &next).await?;
+        Ok(replaced.then_some(Taken::Made(next)))
+    }
+}
+
+impl ClaimedEvent {
+    fn new(event_id: &str) -> Self {
+        Self {
+            tag: EventTag::of(event_id),
+            lost: None,
+        }
+    }
+}
+
+/// Returns the offset that the event has. `None` if the head admits it.
+fn known(head: &Head, event: ClaimedEvent) -> Option<Number> {
+    let remembered = head.remembered(event.tag)?;
+    (!event.is_admitted(head)).then(|| Number {
+        epoch: head.epoch.clone(),
+        offset: remembered.offset,
+        at: remembered.at,
+    })
+}

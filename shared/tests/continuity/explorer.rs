@@ -110,7 +110,7 @@ fn hash(run: &Run<'_, MemoryLogRows>, listeners: &MemoryRows) -> u64 {
         .collect();
     let mut hasher = DefaultHasher::new();
     format!("{:?}{listeners:?}{:?}", run.log, run.replies).hash(&mut hasher);
-    (&run.notifiers, &run.receives, &run.clients, &run.started).hash(&mut hasher);
+    (&run.notifiers, &run.receives, &run.clients).hash(&mut hasher);
     (run.budgets, &run.asked, &*run.flight.borrow()).hash(&mut hasher);
     (&desk.seen, waiting).hash(&mut hasher);
     hasher.finish()

@@ -25,16 +25,14 @@ use serde_json::value::RawValue;
 
 use super::{
     client::{Arrived, Client, Event, Reply},
-    scheduled_log::ScheduledLog,
-    scheduler::{Actor, Permit, Scheduled, Scheduler, Ticket, Waiting},
+    scheduled_log::{LAGGING_READ, ScheduledLog},
+    scheduler::{Actor, Desk, Permit, Scheduled, Scheduler, Ticket, Waiting},
     worlds::World,
 };
 
 /// One step of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Choice {
-    /// A notifier starts, or a client subscribes.
-    Start(Actor),
     /// A request gets its permit. A post whose answer is lost never arrives.
     Request(Ticket, Permit),
     /// A notifier stops. SQS brings its event again, unless that was the last time.
@@ -64,7 +62,6 @@ pub(crate) enum Moment {
 /// The progress of a notifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum State {
-    Queued,
     Running,
     Done,
     Dead,
@@ -92,7 +89,6 @@ pub(crate) struct Run<'a, L> {
     /// The times that SQS may still bring each event.
     pub(crate) receives: Vec<usize>,
     pub(crate) clients: Vec<Client>,
-    pub(crate) started: Vec<bool>,
     pub(crate) replies: Vec<Option<Reply>>,
     running: Vec<Option<Running<'a>>>,
     /// The position and the moment of each client's request that runs.
@@ -117,6 +113,11 @@ pub(crate) const POLICY: LogPolicy = LogPolicy::Messages {
 };
 
 const POST: &str = "post";
+
+/// The requests that no other function takes notice of, and that take notice of none: those to the
+/// connection's own row. An eventually consistent read of a head may be as old as it likes, so that of the
+/// moment stands for all.
+const UNNOTICED: [&str; 3] = ["add to the set", "read the connection", LAGGING_READ];
 
 /// The times that SQS brings an event.
 const RECEIVES: usize = 2;
@@ -169,7 +170,7 @@ fn frame(event: Event) -> Box<RawValue> {
 const BEFORE: Event = 99;
 
 impl<'a, L: LogRows> Run<'a, L> {
-    /// Stores the connections, and starts nothing.
+    /// Stores the connections, and starts every function: each waits for the permit of its first request.
     pub(crate) async fn new(listeners: &'a MemoryRows, log: &'a Log<L>, world: &World) -> Self {
         for client in 0..world.subscribers {
             let stored = listeners.put_connection(&opened_by(client)).await;
@@ -196,15 +197,14 @@ impl<'a, L: LogRows> Run<'a, L> {
             }
         }
         let actors = world.events + world.subscribers;
-        Self {
+        let mut run = Self {
             world: world.clone(),
             listeners,
             log,
             scheduler: Scheduler::default(),
-            notifiers: vec![State::Queued; world.events],
+            notifiers: vec![State::Running; world.events],
             receives: vec![RECEIVES; world.events],
             clients: vec![Client::at(position); world.subscribers],
-            started: vec![false; world.subscribers],
             replies: vec![None; world.subscribers],
             running: (0..actors).map(|_| None).collect(),
             asked: vec![None; world.subscribers],
@@ -215,17 +215,24 @@ impl<'a, L: LogRows> Run<'a, L> {
                 lost_answers: world.lost_answers,
                 syncs: world.syncs,
             },
+        };
+        for event in 0..world.events {
+            run.receive(event).await;
         }
+        for client in 0..world.subscribers {
+            let subscriber = Box::pin(run.subscriber(client));
+            run.start(world.events + client, subscriber).await;
+        }
+        run
     }
 
     /// Returns every step that may come next.
     pub(crate) fn choices(&self) -> Vec<Choice> {
         let mut choices = Vec::new();
         for (actor, state) in self.notifiers.iter().enumerate() {
-            if *state == State::Queued {
-                choices.push(Choice::Start(actor));
-            }
-            if *state == State::Running && self.budgets.crashes > 0 {
+            let has_begun = self.scheduler.desk().seen.contains_key(&actor);
+            // A crash before the first request is none.
+            if *state == State::Running && self.budgets.crashes > 0 && has_begun {
                 if self.receives[actor] > 0 {
                     choices.push(Choice::Crash(actor, Again::Redelivery));
                 }
@@ -239,7 +246,11 @@ impl<'a, L: LogRows> Run<'a, L> {
         }
         let flight = self.flight.borrow();
         choices.extend((0..flight.len()).map(Choice::Push));
-        for (&ticket, waiting) in &self.scheduler.desk().waiting {
+        let desk = self.scheduler.desk();
+        let waiting = desk.waiting.iter();
+        for (&ticket, waiting) in
+            waiting.filter(|(_, waiting)| self.is_in_turn(waiting.actor, &desk))
+        {
             choices.push(Choice::Request(ticket, Permit::Apply));
             let budget = match waiting.name {
                 POST => self.budgets.lost_posts,
@@ -254,9 +265,6 @@ impl<'a, L: LogRows> Run<'a, L> {
 
     fn choices_of(&self, client: usize) -> Vec<Choice> {
         let actor = self.notifiers.len() + client;
-        if !self.started[client] {
-            return vec![Choice::Start(actor)];
-        }
         if self.replies[client].is_some() {
             return vec![Choice::Reply(client)];
         }
@@ -274,16 +282,6 @@ impl<'a, L: LogRows> Run<'a, L> {
         fastrand::seed(7);
         let first_client = self.notifiers.len();
         match choice {
-            Choice::Start(actor) if actor < first_client => {
-                self.notifiers[actor] = State::Running;
-                self.receives[actor] -= 1;
-                self.start(actor, Box::pin(self.notifier(actor))).await;
-            }
-            Choice::Start(actor) => {
-                let client = actor - first_client;
-                self.started[client] = true;
-                self.start(actor, Box::pin(self.subscriber(client))).await;
-            }
             Choice::Request(ticket, permit) => {
                 let waiting = self.scheduler.desk().waiting[&ticket];
                 match (permit, waiting.name) {
@@ -296,11 +294,11 @@ impl<'a, L: LogRows> Run<'a, L> {
             }
             Choice::Crash(actor, again) => {
                 self.budgets.crashes -= 1;
-                self.notifiers[actor] = match again {
-                    Again::Redelivery => State::Queued,
-                    Again::DeadLetter => State::Dead,
-                };
                 self.end(actor);
+                match again {
+                    Again::Redelivery => self.receive(actor).await,
+                    Again::DeadLetter => self.notifiers[actor] = State::Dead,
+                }
             }
             Choice::Push(index) => {
                 let push = self.flight.borrow().iter().nth(index).cloned();
@@ -331,7 +329,6 @@ impl<'a, L: LogRows> Run<'a, L> {
             && self.running.iter().all(Option::is_none)
             && self.flight.borrow().is_empty()
             && self.replies.iter().all(Option::is_none)
-            && self.started.iter().all(|started| *started)
     }
 
     /// Lets a client ask, undisturbed and late, until it learns nothing new.
@@ -352,7 +349,6 @@ impl<'a, L: LogRows> Run<'a, L> {
     /// Returns a choice in words.
     pub(crate) fn describe(&self, choice: Choice) -> String {
         match choice {
-            Choice::Start(actor) => format!("{} starts", self.name(actor)),
             Choice::Request(ticket, permit) => {
                 let waiting = self.scheduler.desk().waiting[&ticket];
                 format!(
@@ -379,6 +375,23 @@ impl<'a, L: LogRows> Run<'a, L> {
         }
     }
 
+    /// Returns whether a function may go on. Events differ only in their names, so each begins after the one
+    /// before it.
+    fn is_in_turn(&self, actor: Actor, desk: &Desk) -> bool {
+        actor == 0
+            || actor >= self.notifiers.len()
+            || self.receives[actor - 1] < RECEIVES - 1
+            || self.notifiers[actor - 1] != State::Running
+            || desk.seen.contains_key(&(actor - 1))
+    }
+
+    /// Gives an event to its notifier.
+    async fn receive(&mut self, event: Event) {
+        self.receives[event] -= 1;
+        let notifier = Box::pin(self.notifier(event));
+        self.start(event, notifier).await;
+    }
+
     async fn start(&mut self, actor: Actor, function: Running<'a>) {
         self.running[actor] = Some(function);
         self.drive(actor).await;
@@ -392,9 +405,17 @@ impl<'a, L: LogRows> Run<'a, L> {
         desk.seen.remove(&actor);
     }
 
-    /// Polls a function until it ends, or all its requests wait for permits.
+    /// Lets a function run until it ends, or waits for a permit that matters to another function.
     async fn drive(&mut self, actor: Actor) {
-        let running = self.running[actor].as_mut().expect("a running function");
+        while let Some(ticket) = self.poll(actor).await {
+            self.scheduler.permit(ticket, Permit::Apply);
+        }
+    }
+
+    /// Polls a function until it ends, or all its requests wait for permits. Returns the request that it
+    /// waits for, if it is one that no other function takes notice of.
+    async fn poll(&mut self, actor: Actor) -> Option<Ticket> {
+        let running = self.running[actor].as_mut()?;
         let scheduler = &self.scheduler;
         let ended = poll_fn(|context| match running.as_mut().poll(context) {
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
@@ -409,7 +430,7 @@ impl<'a, L: LogRows> Run<'a, L> {
         })
         .await;
         match ended {
-            None => return,
+            None => return self.unnoticed(actor),
             Some(Ended::Notified) => self.notifiers[actor] = State::Done,
             Some(Ended::Replied(reply)) => {
                 let client = actor - self.notifiers.len();
@@ -418,6 +439,21 @@ impl<'a, L: LogRows> Run<'a, L> {
             }
         }
         self.end(actor);
+        None
+    }
+
+    fn unnoticed(&self, actor: Actor) -> Option<Ticket> {
+        let desk = self.scheduler.desk();
+        let mut waiting = desk.waiting.iter();
+        let (ticket, _) =
+            waiting.find(|(_, waiting)| waiting.actor == actor && self.goes_unnoticed(waiting))?;
+        Some(*ticket)
+    }
+
+    fn goes_unnoticed(&self, waiting: &Waiting) -> bool {
+        let client = waiting.actor.checked_sub(self.notifiers.len());
+        let syncs = client.is_some_and(|client| self.asked[client].is_some());
+        UNNOTICED.contains(&waiting.name) || (self.world.syncs_at_once && syncs)
     }
 
     fn log_of(&self, actor: Actor) -> Log<ScheduledLog<'a, L>> {

@@ -9,6 +9,9 @@ use herald_shared::{
 
 use super::scheduler::{Actor, Permit, Scheduler, Waiting};
 
+/// The name of an eventually consistent read of a head.
+pub(crate) const LAGGING_READ: &str = "read the head, maybe late";
+
 /// The rows as one function sees them.
 #[derive(Debug)]
 pub(crate) struct ScheduledLog<'a, R> {
@@ -66,10 +69,12 @@ impl<R: LogRows> LogRows for ScheduledLog<'_, R> {
         audience: &Audience,
         consistency: Consistency,
     ) -> Result<Option<Head>, LogError> {
-        self.send("read the head", false, || {
-            self.rows.head(audience, consistency)
-        })
-        .await
+        let name = match consistency {
+            Consistency::Strong => "read the head",
+            Consistency::Eventual => LAGGING_READ,
+        };
+        self.send(name, false, || self.rows.head(audience, consistency))
+            .await
     }
 
     async fn put(

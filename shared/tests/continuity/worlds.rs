@@ -21,6 +21,8 @@ pub(crate) struct World {
     pub(crate) lost_answers: usize,
     /// The most times that a client that knows of a gap asks while something else happens.
     pub(crate) syncs: usize,
+    /// Whether nothing else happens while a client asks. It keeps a world small in which much happens.
+    pub(crate) syncs_at_once: bool,
     /// Whether a client asks once more when it knows of no gap: the keep-alive of an idle client.
     pub(crate) idle_sync: bool,
 }
@@ -51,7 +53,6 @@ pub(crate) fn large() -> World {
 }
 
 impl World {
-
     pub(crate) fn recovers(self) -> Self {
         Self {
             recovers: true,
@@ -99,6 +100,14 @@ impl World {
         Self { syncs, ..self }
     }
 
+    pub(crate) fn syncs_at_once(self, syncs: usize) -> Self {
+        Self {
+            syncs,
+            syncs_at_once: true,
+            ..self
+        }
+    }
+
     pub(crate) fn idle_sync(self) -> Self {
         Self {
             idle_sync: true,
@@ -113,20 +122,20 @@ macro_rules! for_each_world {
         $macro! {
             new_subscriber: world();
             new_subscriber_of_a_log_with_messages: world().begun();
-            new_subscriber_with_a_crash: world().crashes(1).syncs(1);
+            new_subscriber_with_a_crash: world().crashes(1).syncs_at_once(1);
             new_subscriber_with_a_lost_post: world().lost_posts(1).syncs(1).idle_sync();
             new_subscriber_with_a_dead_letter:
-                world().crashes(1).dead_letters().syncs(1).idle_sync();
+                world().crashes(1).dead_letters().syncs_at_once(1).idle_sync();
             recovering_subscriber: world().recovers().syncs(1);
             recovering_subscriber_of_a_log_with_messages: world().recovers().begun().syncs(1);
-            recovering_subscriber_with_a_crash: world().recovers().crashes(1).syncs(1);
+            recovering_subscriber_with_a_crash: world().recovers().crashes(1).syncs_at_once(1);
             recovering_subscriber_with_a_lost_post:
                 world().recovers().lost_posts(1).syncs(1).idle_sync();
             recovering_subscriber_with_a_dead_letter:
-                world().recovers().crashes(1).dead_letters().syncs(1).idle_sync();
+                world().recovers().crashes(1).dead_letters().syncs_at_once(1).idle_sync();
             recovering_subscriber_with_lost_answers: world().recovers().lost_answers(1);
             head_that_forgets_events:
-                world().recovers().one_slot().crashes(1).dead_letters().syncs(1).idle_sync();
+                world().recovers().one_slot().crashes(1).dead_letters().syncs_at_once(1).idle_sync();
         }
     };
 }

@@ -39,8 +39,10 @@ mod appending;
 #[cfg(feature = "aws")]
 mod dynamodb;
 mod event_tag;
+#[cfg(any(test, feature = "fakes"))]
 pub mod failing;
 mod frame;
+#[cfg(any(test, feature = "fakes"))]
 pub mod memory;
 pub mod policy;
 mod publishing;

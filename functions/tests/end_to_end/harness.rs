@@ -582,8 +582,7 @@ fn with_parameters(mut config: Config, changed: &[(&str, &str)]) -> Config {
 fn config() -> Config {
     let config = Config::new(template(), Functions::Prebuilt(built()));
     // Only tests of limits set lower ones.
-    // Most are about stacks without history, whose frames have no positions.
-    with_parameters(config, &[("MessagesPerSecond", "10000"), ("History", "{}")])
+    with_parameters(config, &[("MessagesPerSecond", "10000")])
 }
 
 /// Returns the repository's own template, or the one in `HERALD_TEMPLATE`.

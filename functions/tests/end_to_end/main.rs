@@ -21,6 +21,7 @@ mod harness;
 mod least_privilege;
 mod limits;
 mod load;
+mod log_contract;
 mod metrics;
 mod opening;
 mod partly_sent;

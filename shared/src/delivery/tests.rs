@@ -106,6 +106,8 @@ fn push_of(frame: &str) -> Push {
         recipients: Recipients::all(audience()),
         except: None,
         frame: RawValue::from_string(frame.to_owned()).expect("JSON"),
+        position: None,
+        version: None,
         then_disconnect: false,
     }
 }

@@ -172,7 +172,10 @@ impl<R: LogRows> Log<R> {
         message: Message<'_>,
         now: SystemTime,
     ) -> Result<LastNumber, LogError> {
-        let event = ClaimedEvent::new(message.event_id);
+        let event = ClaimedEvent {
+            tag: EventTag::of_last(message.event_id),
+            lost: None,
+        };
         for _ in 0..TRIES {
             let claim = Claim {
                 events: &[event],

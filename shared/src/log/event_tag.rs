@@ -3,6 +3,9 @@
 /// The slots of a head. A slot has the last event whose tag falls into it.
 pub const SLOTS: u8 = 32;
 
+/// The slots of a head in mode `last`: it has one message at a time, so fewer events are in flight.
+const SLOTS_OF_LAST: u8 = 8;
+
 /// An event id, shortened: 48 bits and the slot that they are remembered in.
 ///
 /// Two ids may have the same tag, one pair in 2^53. In a log this costs one offset, since the rows have
@@ -22,6 +25,15 @@ impl EventTag {
         Self {
             slot: slot % SLOTS,
             bits,
+        }
+    }
+
+    /// Returns the same tag for a head in mode `last`, which has fewer slots to leave room for its frame.
+    pub(super) fn of_last(event_id: &str) -> Self {
+        let tag = Self::of(event_id);
+        Self {
+            slot: tag.slot % SLOTS_OF_LAST,
+            ..tag
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::audience::Audience;
 
 /// Rows of which a chosen request fails.
 #[derive(Debug)]
-pub struct FailingLogRows<R> {
-    rows: R,
+pub struct FailingLogRows<'a, R> {
+    rows: &'a R,
     plan: Mutex<Option<Plan>>,
 }
 
@@ -31,16 +31,11 @@ pub enum Failure {
     AnswerLost,
 }
 
-impl<R> FailingLogRows<R> {
+impl<'a, R> FailingLogRows<'a, R> {
     /// Returns rows of which no request fails yet.
-    pub fn over(rows: R) -> Self {
+    pub fn over(rows: &'a R) -> Self {
         let plan = Mutex::default();
         Self { rows, plan }
-    }
-
-    /// Returns the rows beneath.
-    pub fn rows(&self) -> &R {
-        &self.rows
     }
 
     /// Lets one request fail, after so many that succeed.
@@ -88,7 +83,7 @@ impl<R> FailingLogRows<R> {
     }
 }
 
-impl<R: LogRows> LogRows for FailingLogRows<R> {
+impl<R: LogRows> LogRows for FailingLogRows<'_, R> {
     async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Taken, LogError> {
         self.send(self.rows.claim(audience, claim)).await
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::value::RawValue;
 
 use super::{
-    CLOCK_MARGIN, Consistency, Content, Epoch, FILL_AFTER, Head, Log, LogError, LogPolicy, LogRow,
+    CLOCK_MARGIN, Consistency, Content, FILL_AFTER, Head, Log, LogError, LogPolicy, LogRow,
     LogRows, Position, Put, Retention, frame, in_milliseconds,
 };
 use crate::audience::Audience;

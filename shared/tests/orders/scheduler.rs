@@ -101,7 +101,7 @@ impl Scheduler {
     }
 
     /// Waits for the permit of a request.
-    async fn permitted(&self, pending: PendingRequest) -> Permit {
+    pub(crate) async fn permitted(&self, pending: PendingRequest) -> Permit {
         let ticket = {
             let mut state = self.state();
             state.next += 1;
@@ -120,7 +120,7 @@ impl Scheduler {
         .await
     }
 
-    fn answered(&self, actor: Actor, answer: &impl Debug) {
+    pub(crate) fn answered(&self, actor: Actor, answer: &impl Debug) {
         let mut state = self.state();
         state.in_flight -= 1;
         let seen = state.seen.entry(actor).or_default();

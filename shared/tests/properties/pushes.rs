@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use herald_shared::{
     audience::{Audience, Range, Recipient},
     ids::{ConnectionId, EntityId, UserId},
+    log::{Epoch, Position},
     push::{Push, Recipients},
     token_expiry::TokenExpiry,
 };
@@ -83,17 +84,28 @@ fn sqs_accepts(character: char) -> bool {
 fn push() -> impl Strategy<Value = Push> {
     let texts = (any::<String>(), any::<String>());
     let whom = (recipients(), option::of(connection()));
-    (texts, whom, json::value(), any::<bool>()).prop_map(
-        |((event_id, time), (recipients, except), frame, then_disconnect)| Push {
-            event_id,
-            time,
-            recipients,
-            except,
-            frame: RawValue::from_string(frame.trim().to_owned())
-                .expect("a generated value is JSON"),
-            then_disconnect,
+    let log = (option::of(position()), option::of(any::<u64>()));
+    (texts, whom, json::value(), log, any::<bool>()).prop_map(
+        |((event_id, time), (recipients, except), frame, (position, version), then_disconnect)| {
+            Push {
+                event_id,
+                time,
+                recipients,
+                except,
+                frame: RawValue::from_string(frame.trim().to_owned())
+                    .expect("a generated value is JSON"),
+                position,
+                version,
+                then_disconnect,
+            }
         },
     )
+}
+
+fn position() -> impl Strategy<Value = Position> {
+    let epoch =
+        "[A-Za-z0-9]{8}".prop_map(|text| Epoch::new(text).expect("a generated epoch is one"));
+    (option::of(epoch), any::<u64>()).prop_map(|(epoch, offset)| Position { epoch, offset })
 }
 
 fn recipients() -> impl Strategy<Value = Recipients> {

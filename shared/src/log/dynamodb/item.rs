@@ -2,13 +2,13 @@
 //!
 //! | row | pk | sk | attributes |
 //! | --- | --- | --- | --- |
-//! | head | `H#<audience>` | `H` | `epoch`, `top`, `madeAt`, `at`, `kept`, `expiresAt`, `i<slot>` and `o<slot>`, `restarted`; in mode `last` `frame`, `version` |
+//! | head | `H#<audience>` | `H` | `epoch`, `top`, `madeAt`, `at`, `kept`, `expiresAt`, `e<slot>` and `w<slot>`, `restarted`; in mode `last` `frame`, `version` |
 //! | message | `R#<audience>#<epoch>` | the offset in 16 digits | `frame`, `eventId`, `at`, `expiresAt` |
 //! | filled hole | the same | the same | `gone`, `at`, `expiresAt` |
 //!
 //! `<audience>` is `entity#<entityId>`, `user#<userId>` or `everyone`. `madeAt` and `at` are in epoch
-//! milliseconds, `expiresAt` in epoch seconds. `kept` is the retention in seconds, 0 in mode `last`. `i<slot>`
-//! has the 6 bytes of an event's tag and 4 of the time in epoch seconds, `o<slot>` the event's offset. With
+//! milliseconds, `expiresAt` in epoch seconds. `kept` is the retention in seconds, 0 in mode `last`. `e<slot>`
+//! has the 6 bytes of an event's tag and 4 of the time in epoch seconds, `w<slot>` the event's offset. With
 //! every slot in use and an id of 256 bytes a head has less than 1 KB, one write unit.
 //!
 //! Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
@@ -106,13 +106,16 @@ pub(super) struct SlotNames {
     pub(super) offset: String,
 }
 
-/// Returns the attributes of a slot. The slot is one character, so that 32 of them fit into a kilobyte.
+/// Returns the attributes of a slot. The slot is one character, so that 32 of them fit into a kilobyte; no
+/// attribute is `pk`, or one of the reserved words `if` and `on`.
+///
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ReservedWords.html>
 pub(super) fn slot_names(slot: u8) -> SlotNames {
     let digit = char::from_digit(u32::from(slot), u32::from(SLOTS));
     let digit = digit.expect("a slot below 32");
     SlotNames {
-        event: format!("i{digit}"),
-        offset: format!("o{digit}"),
+        event: format!("e{digit}"),
+        offset: format!("w{digit}"),
     }
 }
 
@@ -306,7 +309,7 @@ mod tests {
         ] {
             assert_eq!((key.pk.as_str(), key.sk.as_str()), (pk, sk));
         }
-        assert_eq!(slot_names(31).event, "iv");
+        assert_eq!(slot_names(31).event, "ev");
     }
 
     #[test]

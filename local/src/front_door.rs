@@ -1,5 +1,5 @@
-//! The one port: tells by path and header what a request is for, and speaks HTTP for the services
-//! that only know operations.
+//! The HTTP server on the stack's one port. It routes each request to its service by path and header,
+//! and implements HTTP for the services that only know operations.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -22,7 +22,7 @@ use crate::{
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
     gateway::{Gateway, is_upgrade, respond},
-    http_server::{self, Patience},
+    http_server::{self, Timeouts},
     iam::{Denied, Roles},
     issuer::{self, Issuer},
     query_protocol,
@@ -34,14 +34,14 @@ use crate::{
 /// The largest request of any service: DynamoDB's batch of 16 MB.
 const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
 
-/// What Secrets Manager is called in [`TARGET`].
+/// The name of Secrets Manager in [`TARGET`].
 const SECRETS: &str = "secretsmanager";
 const JSON_1_0: &str = "application/x-amz-json-1.0";
 const JSON_1_1: &str = "application/x-amz-json-1.1";
 
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
-/// What stands behind the one port.
+/// The services behind the port.
 pub(crate) struct FrontDoor {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) dynamodb: DynamoDb,
@@ -63,10 +63,10 @@ pub(crate) async fn serve(listener: TcpListener, door: Arc<FrontDoor>) {
         .layer(upgrades)
         .layer(middleware::from_fn_with_state(door.clone(), guard))
         .with_state(door);
-    http_server::serve(listener, router, Patience::default()).await;
+    http_server::serve(listener, router, Timeouts::default()).await;
 }
 
-/// Hands every WebSocket upgrade to the gateway, which refuses those that are not for its stage.
+/// Passes every WebSocket upgrade to the gateway, which refuses those for another stage.
 async fn upgrade_or_enter(
     State(door): State<Arc<FrontDoor>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
@@ -80,7 +80,7 @@ async fn upgrade_or_enter(
     }
 }
 
-/// Hands on what the guard lets in, answers the rest and records it.
+/// Passes on requests that the guard allows; refuses and records all others.
 async fn guard(
     State(door): State<Arc<FrontDoor>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
@@ -95,7 +95,7 @@ async fn guard(
         method = %request.method(),
         path = request.uri().path(),
         reason = message,
-        "a request was refused"
+        "request refused"
     );
     door.activity.record(Happening::Refused {
         status: status.as_u16(),
@@ -143,16 +143,16 @@ fn is_aws_json(headers: &HeaderMap) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/x-amz-json-"))
 }
 
-/// The error for a request of an AWS JSON protocol that names no operation.
+/// Returns the error for a request of an AWS JSON protocol without an operation.
 fn without_target() -> ServiceError {
     ServiceError::bad_request(
         "UnknownOperationException",
-        "the header X-Amz-Target is missing: it names the service and the operation, like \
+        "the header X-Amz-Target is missing; it must name the service and the operation, such as \
          AmazonSQS.SendMessage",
     )
 }
 
-/// The service and operation of an AWS JSON request: `X-Amz-Target: AmazonSQS.SendMessage`.
+/// Returns the service and operation of an AWS JSON request: `X-Amz-Target: AmazonSQS.SendMessage`.
 fn target(request: &Request) -> Option<(String, String)> {
     let target = request.headers().get(TARGET)?.to_str().ok()?;
     let (service, operation) = target.split_once('.')?;
@@ -210,8 +210,8 @@ impl FrontDoor {
                 Err(ServiceError::bad_request(
                     "UnknownOperationException",
                     format!(
-                        "{service} is not run locally: DynamoDB, SQS, EventBridge, Secrets Manager \
-                         and API Gateway are"
+                        "herald-local does not run {service}; it runs DynamoDB, SQS, EventBridge, \
+                         Secrets Manager and API Gateway"
                     ),
                 )),
             ),
@@ -224,8 +224,8 @@ fn parse(body: &Bytes) -> Result<Value, ServiceError> {
         .map_err(|error| ServiceError::bad_request("SerializationException", error.to_string()))
 }
 
-/// The refusal of a call that the caller's policies do not allow. The member `Message` begins with a
-/// capital here, as it does in the answers of AWS that are not of the service itself.
+/// Refuses a call that the caller's policies do not allow. The member `Message` has a capital here, as
+/// in answers of AWS that do not come from the service itself.
 fn refuse(service: &str, denied: &Denied) -> Response<Body> {
     const CORAL: &str = "com.amazon.coral.service#AccessDeniedException";
     let (content_type, status, code, query_code) = match service {

@@ -1,4 +1,4 @@
-//! The service as its callers and its targets see it.
+//! Tests of the service through its API and its targets' queues.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ const ORDERS: &str = "arn:aws:sqs:us-east-1:123456789012:orders";
 const AUDIT: &str = "arn:aws:sqs:us-east-1:123456789012:audit";
 const FAILED: &str = "arn:aws:sqs:us-east-1:123456789012:failed";
 const MISSING: &str = "arn:aws:sqs:us-east-1:123456789012:missing";
-const FULL: &str = "arn:aws:sqs:us-east-1:123456789012:full";
+const SMALL: &str = "arn:aws:sqs:us-east-1:123456789012:small";
 
 #[derive(Clone, Debug, PartialEq)]
 struct Message {
@@ -23,7 +23,7 @@ struct Message {
     attributes: BTreeMap<String, String>,
 }
 
-/// Takes messages for any queue but [`MISSING`] and [`FULL`].
+/// Accepts messages for all queues except [`MISSING`] and [`SMALL`].
 #[derive(Default)]
 struct Queues(Mutex<Vec<Message>>);
 
@@ -36,7 +36,7 @@ impl Deliver for Queues {
     ) -> Result<(), Undeliverable> {
         match queue {
             MISSING => return Err(Undeliverable::NoSuchQueue),
-            FULL => return Err(Undeliverable::Refused("the message is too large".into())),
+            SMALL => return Err(Undeliverable::Refused("the message is too large".into())),
             _ => {}
         }
         self.0.lock().expect("not poisoned").push(Message {
@@ -142,7 +142,7 @@ fn on_bus(mut entry: Value, bus: &str) -> Value {
 }
 
 #[test]
-fn a_target_receives_the_event_whose_id_the_caller_is_told() {
+fn target_receives_the_event_with_the_returned_id() {
     let (event_bridge, queues) =
         event_bridge(vec![rule("all", json!({"source": ["shop"]}), &[ORDERS])]);
     let answer = put(
@@ -165,7 +165,7 @@ fn a_target_receives_the_event_whose_id_the_caller_is_told() {
 }
 
 #[test]
-fn every_matching_enabled_rule_sends_once_to_each_of_its_targets() {
+fn each_matching_enabled_rule_sends_once_to_each_target() {
     let paid = json!({ "detail": { "state": ["paid"] } });
     let mut disabled = rule("disabled", paid.clone(), &[FAILED]);
     disabled.enabled = false;
@@ -184,7 +184,7 @@ fn every_matching_enabled_rule_sends_once_to_each_of_its_targets() {
 }
 
 #[test]
-fn rules_hear_only_their_own_bus() {
+fn rule_receives_only_events_of_its_bus() {
     let everything = json!({ "source": [{ "exists": true }] });
     let mut shop = rule("shop", everything.clone(), &[AUDIT]);
     shop.bus = "shop".into();
@@ -202,7 +202,7 @@ fn rules_hear_only_their_own_bus() {
 }
 
 #[test]
-fn a_bad_entry_does_not_hold_up_the_others() {
+fn invalid_entry_does_not_affect_the_others() {
     let (event_bridge, queues) =
         event_bridge(vec![rule("all", json!({"source": ["shop"]}), &[ORDERS])]);
     let answer = event_bridge
@@ -224,7 +224,7 @@ fn a_bad_entry_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn a_request_that_is_wrong_as_a_whole_puts_nothing() {
+fn invalid_request_puts_no_event() {
     let (event_bridge, queues) =
         event_bridge(vec![rule("all", json!({"source": ["shop"]}), &[ORDERS])]);
     for (request, code) in [
@@ -255,7 +255,7 @@ fn what_a_target_does_not_take_goes_to_its_dead_letter_queue() {
             json!({ "ERROR_CODE": "NO_RESOURCE", "ERROR_MESSAGE": "no such queue" }),
         ),
         (
-            FULL,
+            SMALL,
             json!({
                 "ERROR_CODE": "ERROR_FROM_TARGET", "ERROR_MESSAGE": "the message is too large",
                 "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
@@ -284,7 +284,7 @@ fn what_a_target_does_not_take_goes_to_its_dead_letter_queue() {
 #[test]
 fn a_lost_event_is_logged_and_does_not_fail_the_caller() {
     for dead_letter_queue in [None, Some(MISSING.to_owned())] {
-        let mut all = rule("all", json!({ "source": ["shop"] }), &[FULL, AUDIT]);
+        let mut all = rule("all", json!({ "source": ["shop"] }), &[SMALL, AUDIT]);
         all.targets[0].dead_letter_queue = dead_letter_queue;
         let (event_bridge, queues) = event_bridge(vec![all]);
         let log = Log::default();
@@ -305,7 +305,7 @@ fn a_lost_event_is_logged_and_does_not_fail_the_caller() {
 }
 
 #[test]
-fn an_event_for_an_unknown_bus_is_accepted_and_goes_nowhere_but_into_the_log() {
+fn event_for_unknown_bus_is_accepted_dropped_and_logged() {
     let everything = json!({ "source": [{ "exists": true }] });
     let (event_bridge, queues) = event_bridge(vec![rule("all", everything, &[ORDERS])]);
     let log = Log::default();
@@ -323,7 +323,7 @@ fn an_event_for_an_unknown_bus_is_accepted_and_goes_nowhere_but_into_the_log() {
 }
 
 #[test]
-fn a_rule_that_cannot_be_run_is_named_with_the_reason() {
+fn invalid_rule_is_named_with_the_reason() {
     let refused = |rule| {
         let error = EventBridge::new(
             &stack(vec![rule]),
@@ -343,12 +343,12 @@ fn a_rule_that_cannot_be_run_is_named_with_the_reason() {
     lost.bus = "nowhere".into();
     assert_eq!(
         refused(lost),
-        "rule lostRule is for event bus nowhere, which is not in the template"
+        "rule lostRule listens to event bus nowhere, which the template does not have; add the bus or correct the rule's EventBusName"
     );
 }
 
 #[test]
-fn buses_rules_and_targets_can_be_looked_at() {
+fn buses_rules_and_targets_are_described() {
     let mut shop = rule("orders", json!({ "source": ["shop"] }), &[ORDERS, AUDIT]);
     shop.bus = "shop".into();
     shop.enabled = false;
@@ -416,7 +416,7 @@ fn buses_rules_and_targets_can_be_looked_at() {
 }
 
 #[test]
-fn what_does_not_exist_is_named() {
+fn unknown_bus_rule_or_operation_is_named() {
     let (event_bridge, _queues) = event_bridge(vec![]);
     for (operation, request, code, message) in [
         (
@@ -441,7 +441,7 @@ fn what_does_not_exist_is_named() {
             "PutRule",
             json!({}),
             "UnknownOperationException",
-            "PutRule is not supported here; supported are PutEvents, ListEventBuses, DescribeEventBus, ListRules, DescribeRule, ListTargetsByRule and TestEventPattern; buses and rules are changed in the template",
+            "herald-local does not support PutRule; it supports PutEvents, ListEventBuses, DescribeEventBus, ListRules, DescribeRule, ListTargetsByRule and TestEventPattern; change buses and rules in the template",
         ),
     ] {
         let expected = ServiceError::bad_request(code, message);
@@ -454,7 +454,7 @@ fn what_does_not_exist_is_named() {
 }
 
 #[test]
-fn a_pattern_can_be_tried_on_an_event() {
+fn test_event_pattern_answers_match_or_error() {
     let (event_bridge, _queues) = event_bridge(vec![]);
     let result = |pattern: &str, event: &str| {
         event_bridge.call(
@@ -494,8 +494,8 @@ fn a_pattern_can_be_tried_on_an_event() {
     );
 }
 
-/// Gathers what is logged. A line that a test looks for must not be logged by another test, which
-/// could switch it off: `tracing` asks only once, on whichever thread is first, who wants it.
+/// A buffer of log lines. No other test may log a line that a test looks for: `tracing` decides once
+/// per line whether it is enabled, on the first thread that logs it.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -1,5 +1,5 @@
-//! The `requestContext` of every event. It is built for each message, so it is a type that is written
-//! out in one go and no tree of JSON values.
+//! The `requestContext` of every event. It is built for each message, so it is a struct that is
+//! serialised directly, not a tree of JSON values.
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Gateway, event::Opening, id};
 
-/// What the gateway says of a connection and of what has just happened on it.
+/// The context of one event on a connection.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Context<'a> {
@@ -45,7 +45,8 @@ struct Identity<'a> {
 }
 
 impl Gateway {
-    /// The context of an event that happens now. What only some events have is left out.
+    /// Returns the context of an event that happens now, without the members that only some events
+    /// have.
     pub(super) fn context<'a>(
         &'a self,
         opening: &'a Opening,

@@ -1,4 +1,4 @@
-//! One message of a client: to the function its route names, and what goes back.
+//! The dispatch of a client's message to the function of its route, and the reply.
 
 use std::{sync::Arc, time::Instant};
 
@@ -6,17 +6,17 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::{
-    Gateway, connections::Connection, frames::GatewayError, integration::Integrated,
-    proxy_result::ProxyResult,
+    Gateway, connections::Connection, frames::GatewayError,
+    integration::IntegrationResult, proxy_result::ProxyResult,
 };
 use crate::{activity::Happening, template::Route};
 
-/// The route of a message that no other route takes.
+/// The route of messages that match no other route.
 const DEFAULT: &str = "$default";
 
 impl Gateway {
-    /// Dispatches a message in a task of its own: messages of one connection run side by side, and
-    /// their replies may come in another order. `room` is held until the message is done with.
+    /// Dispatches a message in a task of its own: messages of one connection run concurrently, and
+    /// their replies may arrive in another order. `room` is held until the message is done.
     pub(super) fn dispatch(
         self: &Arc<Self>,
         connection: &Arc<Connection>,
@@ -59,8 +59,8 @@ impl Gateway {
             .or_else(|| self.route(DEFAULT))
     }
 
-    /// The answer that goes back to the client: the body of a two-way route's function, whatever the status
-    /// says, or the gateway's error.
+    /// Returns the reply to the client: the body of a two-way route's result, whatever its status, or
+    /// the gateway's error.
     async fn reply(
         &self,
         route: Option<&Route>,
@@ -73,17 +73,17 @@ impl Gateway {
             None => GatewayError::Forbidden,
             Some(_) if !self.admits() => GatewayError::TooManyRequests,
             Some(route) => match self.integrate(route, &event).await {
-                // The result of a one-way route is not looked at.
-                Integrated::Returned(_) if !route.two_way => return None,
-                Integrated::Returned(result) => match ProxyResult::parse(&result) {
+                // The result of a one-way route is ignored.
+                IntegrationResult::Returned(_) if !route.two_way => return None,
+                IntegrationResult::Returned(result) => match ProxyResult::parse(&result) {
                     Ok(result) => return result.body,
                     Err(problem) => {
                         tracing::error!(problem, "the function's result is malformed");
                         GatewayError::Internal
                     }
                 },
-                Integrated::Failed | Integrated::Refused => GatewayError::Internal,
-                Integrated::TimedOut => GatewayError::TimedOut,
+                IntegrationResult::Failed | IntegrationResult::Refused => GatewayError::Internal,
+                IntegrationResult::TimedOut => GatewayError::TimedOut,
             },
         };
         let connection_id = &connection.opening.connection_id;

@@ -1,4 +1,4 @@
-//! The ends of a connection: the frame that the client gets, and the words for `$disconnect`.
+//! The end of a connection: the close frame for the client, and the status for `$disconnect`.
 
 use tokio_tungstenite::tungstenite::{
     Error,
@@ -6,67 +6,69 @@ use tokio_tungstenite::tungstenite::{
     protocol::{CloseFrame, frame::coding::CloseCode},
 };
 
-use super::event::Closing;
+use super::event::CloseStatus;
 
 /// The way in which a connection ends.
-pub(super) enum End {
-    /// The client is gone, or takes nothing any more.
-    Gone(Closing),
-    /// The client closes it, and waits for the answer to its close.
-    Answer(Closing),
-    /// The gateway closes it with this frame.
-    Close(CloseFrame, Closing),
+pub(super) enum ConnectionEnd {
+    /// The client is gone or no longer reads.
+    Gone(CloseStatus),
+    /// The client closes the connection and waits for the answering close frame.
+    Answer(CloseStatus),
+    /// The gateway closes the connection with this frame.
+    Close(CloseFrame, CloseStatus),
 }
 
-/// A reason of the gateway's own to end a connection.
+/// A reason for the gateway to close a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum ServerClose {
     /// A `DELETE`.
     Deleted,
-    /// The gateway goes away.
+    /// The shutdown of the gateway.
     GoingAway,
 }
 
-impl Ending {
-    /// The end of a client that takes what is sent to it.
-    pub(super) fn of_reader(self) -> End {
+impl ServerClose {
+    /// Returns the end of a client that reads.
+    pub(super) fn of_reader(self) -> ConnectionEnd {
         match self {
-            Self::Deleted => End::Close(
+            Self::Deleted => ConnectionEnd::Close(
                 CloseFrame {
                     code: CloseCode::Normal,
                     reason: "".into(),
                 },
-                Closing::normal(),
+                CloseStatus::normal(),
             ),
-            Self::GoingAway => End::going_away(),
+            Self::GoingAway => ConnectionEnd::going_away(),
         }
     }
 
-    /// The end of a client that does not: no frame reaches it.
-    pub(super) fn of_non_reader(self) -> End {
-        End::Gone(match self.of_reader() {
-            End::Gone(closing) | End::Answer(closing) | End::Close(_, closing) => closing,
+    /// Returns the end of a client that does not read: no frame reaches it.
+    pub(super) fn of_non_reader(self) -> ConnectionEnd {
+        ConnectionEnd::Gone(match self.of_reader() {
+            ConnectionEnd::Gone(status)
+            | ConnectionEnd::Answer(status)
+            | ConnectionEnd::Close(_, status) => status,
         })
     }
 }
 
-impl End {
-    /// Closes with a code and a reason that `$disconnect` is told as well.
+impl ConnectionEnd {
+    /// Returns a close with the same code and reason for the client and for `$disconnect`.
     pub(super) fn close(code: CloseCode, reason: &'static str) -> Self {
-        let closing = Closing::new(code.into(), reason);
+        let status = CloseStatus::new(code.into(), reason);
         let frame = CloseFrame {
             code,
             reason: reason.into(),
         };
-        Self::Close(frame, closing)
+        Self::Close(frame, status)
     }
 
-    /// The end of a connection whose time is up.
+    /// Returns the end of a connection that reached its idle or lifetime limit.
     pub(super) fn going_away() -> Self {
         Self::close(CloseCode::Away, "Going away")
     }
 
-    /// The end that an error of the socket leads to.
+    /// Returns the end after an error of the socket.
     pub(super) fn of_error(error: &Error) -> Self {
         match error {
             Error::Capacity(CapacityError::MessageTooLong { .. }) => {
@@ -74,15 +76,15 @@ impl End {
             }
             Error::Utf8(_) => Self::close(CloseCode::Invalid, "Invalid UTF-8"),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                Self::Gone(Closing::abnormal())
+                Self::Gone(CloseStatus::abnormal())
             }
             Error::Protocol(_) => Self::close(CloseCode::Protocol, "Protocol error"),
-            _ => Self::Gone(Closing::abnormal()),
+            _ => Self::Gone(CloseStatus::abnormal()),
         }
     }
 }
 
-impl Closing {
+impl CloseStatus {
     fn new(code: u16, reason: &str) -> Self {
         Self {
             code,

@@ -1,4 +1,4 @@
-//! The events that functions get, in the shapes that were captured from AWS.
+//! The events for functions, in the shapes captured from AWS.
 
 use std::net::IpAddr;
 
@@ -9,36 +9,36 @@ use serde_json::{Map, Value, json};
 
 use super::{Gateway, context::Context, id};
 
-/// What of the upgrade request later events still tell.
+/// The data of the upgrade request that later events carry.
 #[derive(Clone, Debug)]
 pub(super) struct Opening {
     /// The connection's id.
     pub(super) connection_id: String,
-    /// When the connection was opened.
+    /// The time when the connection was opened.
     pub(super) connected_at: DateTime<Utc>,
     /// The client's address.
     pub(super) source_ip: IpAddr,
     /// The client's `User-Agent`, if it sent one.
     pub(super) user_agent: Option<String>,
-    /// The `Host` that the client called.
+    /// The request's `Host`.
     pub(super) host: String,
-    /// What the authorizer said, if there is one.
+    /// The authorizer's context, if there is an authorizer.
     pub(super) authorizer: Option<Map<String, Value>>,
 }
 
 impl Opening {
-    /// The user that the authorizer found out.
+    /// Returns the user id of the authorizer's context.
     pub(super) fn user_id(&self) -> Option<&str> {
         self.authorizer.as_ref()?.get("userId")?.as_str()
     }
 }
 
-/// Why a connection ended.
+/// The code and reason with which a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Closing {
+pub(super) struct CloseStatus {
     /// The close code, as `disconnectStatusCode`.
     pub(super) code: u16,
-    /// The reason in words, as `disconnectReason`.
+    /// The reason, as `disconnectReason`.
     pub(super) reason: String,
 }
 
@@ -52,14 +52,14 @@ pub(super) struct MessageEvent<'a> {
 }
 
 impl MessageEvent<'_> {
-    /// The request id that the event carries.
+    /// Returns the event's request id.
     pub(super) fn request_id(&self) -> &str {
         &self.request_context.request_id
     }
 }
 
 impl Gateway {
-    /// The authorizer's event.
+    /// Returns the authorizer's event.
     pub(super) fn authorizer_event(
         &self,
         opening: &Opening,
@@ -78,7 +78,7 @@ impl Gateway {
         event
     }
 
-    /// The `$connect` event. `authorizer_latency` is the authorizer's time in milliseconds.
+    /// Returns the `$connect` event. `authorizer_latency` is in milliseconds.
     pub(super) fn connect_event(
         &self,
         opening: &Opening,
@@ -105,7 +105,7 @@ impl Gateway {
         event
     }
 
-    /// The event of one message on the route `route_key`.
+    /// Returns the event of one message on the route `route_key`.
     pub(super) fn message_event<'a>(
         &'a self,
         opening: &'a Opening,
@@ -121,11 +121,11 @@ impl Gateway {
         }
     }
 
-    /// The `$disconnect` event.
-    pub(super) fn disconnect_event(&self, opening: &Opening, closing: &Closing) -> Value {
+    /// Returns the `$disconnect` event.
+    pub(super) fn disconnect_event(&self, opening: &Opening, status: &CloseStatus) -> Value {
         let mut context = self.context(opening, "$disconnect", "DISCONNECT");
-        context.disconnect_status_code = Some(closing.code);
-        context.disconnect_reason = Some(&closing.reason);
+        context.disconnect_status_code = Some(status.code);
+        context.disconnect_reason = Some(&status.reason);
         let headers: Headers = [
             ("Host", opening.host.as_str()),
             ("x-api-key", ""),
@@ -139,7 +139,7 @@ impl Gateway {
         event
     }
 
-    /// The ARN of `$connect`, which an authorizer's policy has to allow.
+    /// Returns the ARN of `$connect`, which an authorizer's policy must allow.
     pub(super) fn connect_arn(&self) -> String {
         format!(
             "arn:aws:execute-api:{}:{}:{}/{}/$connect",
@@ -148,10 +148,10 @@ impl Gateway {
     }
 }
 
-/// The values of each name.
+/// Header values by name.
 type Headers = std::collections::BTreeMap<String, Vec<String>>;
 
-/// The client's headers, with those that the gateway adds.
+/// Returns the client's headers and those that the gateway adds.
 fn forwarded(headers: &HeaderMap, opening: &Opening) -> Headers {
     let mut all = Headers::new();
     for (name, value) in headers {
@@ -169,14 +169,14 @@ fn forwarded(headers: &HeaderMap, opening: &Opening) -> Headers {
     all
 }
 
-/// A new `X-Amzn-Trace-Id`.
+/// Returns a new `X-Amzn-Trace-Id`.
 pub(super) fn trace_id() -> String {
     let seconds = Utc::now().timestamp();
     format!("Root=1-{seconds:08x}-{:024x}", rand::random::<u128>() >> 32)
 }
 
-/// AWS keeps the client's spelling of a header's name, which hyper does not tell. Clients spell
-/// `Like-This`, with one exception in the handshake's own headers.
+/// Returns the usual spelling of a header's name. AWS keeps the client's spelling, which hyper drops;
+/// clients write `Like-This`, with one exception in the handshake's own headers.
 fn spelling(name: &HeaderName) -> String {
     name.as_str()
         .split('-')
@@ -191,8 +191,8 @@ fn spelling(name: &HeaderName) -> String {
         .join("-")
 }
 
-/// Writes headers and query parameters as AWS does: the last value in one map, all in another, and
-/// no map of parameters when there are none.
+/// Writes headers and query parameters as AWS does: the last value in one map, all values in another,
+/// and no map of parameters if there are none.
 fn insert_request(event: &mut Value, headers: &Headers, query: Option<&str>) {
     event["headers"] = last_values(headers);
     event["multiValueHeaders"] = json!(headers);
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_names_are_spelled_as_clients_do() {
+    fn header_names_have_the_usual_spelling() {
         for (name, spelled) in [
             ("host", "Host"),
             ("sec-websocket-key", "Sec-WebSocket-Key"),

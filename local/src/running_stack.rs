@@ -21,7 +21,7 @@ use crate::{
     console::Console,
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
-    faults::{Faults, KillSome},
+    faults::{Faults, KillingInvoker},
     front_door::{self, FrontDoor},
     gateway::{Gateway, Limits},
     iam::{Denied, Roles},
@@ -276,7 +276,7 @@ async fn start_functions(
     };
     let host = Arc::new(Host::start(processes, settings)?);
     let invoke: Arc<dyn Invoke> = if config.faults.killed > 0.0 {
-        Arc::new(KillSome {
+        Arc::new(KillingInvoker {
             host: host.clone(),
             functions: functions_behind_queues(stack),
             share: config.faults.killed,

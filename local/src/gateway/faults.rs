@@ -83,7 +83,7 @@ impl FaultInjector {
             .each
             .entry(connection_id.to_owned())
             .or_insert_with(|| TokenBucket::new(limit));
-        bucket.take(std::time::Instant::now())
+        bucket.try_acquire(std::time::Instant::now())
     }
 }
 

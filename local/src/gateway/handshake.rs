@@ -1,5 +1,5 @@
-//! The upgrade: authorizer, then `$connect`, then the 101. If any step fails the upgrade is refused
-//! with that step's status.
+//! The WebSocket upgrade: authorizer, then `$connect`, then the 101. If a step fails, the upgrade is
+//! refused with that step's status.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -23,13 +23,13 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument;
 
 use super::{
-    Gateway, connections::Connection, event::Opening, http::respond, id, integration::Integrated,
-    proxy_result::ProxyResult, socket,
+    Gateway, connections::Connection, event::Opening, http::respond, id,
+    integration::IntegrationResult, proxy_result::ProxyResult, socket,
 };
 use crate::activity::Happening;
 
 impl Gateway {
-    /// Answers an upgrade request, or whatever else comes under the stage.
+    /// Answers an upgrade request, and refuses every other request under the stage.
     pub(super) async fn handshake(
         self: &Arc<Self>,
         client: SocketAddr,
@@ -54,8 +54,8 @@ impl Gateway {
         let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
             return refused(StatusCode::UPGRADE_REQUIRED);
         };
-        // In a task of its own: a client that gives up meanwhile does not stop `$connect` half way,
-        // and what it stored is cleaned up by `$disconnect`.
+        // In a task of its own: if the client gives up meanwhile, `$connect` still completes, and
+        // `$disconnect` removes what it stored.
         let opened = tokio::spawn(self.clone().open(client, parts, upgrade));
         opened
             .await
@@ -101,7 +101,7 @@ impl Gateway {
         );
         match self.admit(&mut opening, &parts).instrument(span).await {
             Ok(subprotocol) => {
-                self.until_openings_go_on().await;
+                self.wait_while_openings_are_held().await;
                 let (commands, receiver) = mpsc::unbounded_channel();
                 let connection = Connection::new(opening, self.limits.send_buffer, commands);
                 let connection = Arc::new(connection);
@@ -114,8 +114,8 @@ impl Gateway {
         }
     }
 
-    /// Lets a client in, or errs with the status to refuse it with. Returns the subprotocol that
-    /// `$connect` chose: the gateway never chooses one by itself.
+    /// Runs the authorizer and `$connect`. Returns the subprotocol that `$connect` chose; the gateway
+    /// never chooses one itself. The error is the status of the refused upgrade.
     async fn admit(
         &self,
         opening: &mut Opening,
@@ -130,16 +130,16 @@ impl Gateway {
         };
         let event = self.connect_event(opening, &parts.headers, query, latency);
         match self.integrate(route, &event).await {
-            Integrated::Returned(result) => accepted(&result),
-            Integrated::Failed => Err(StatusCode::BAD_GATEWAY),
-            Integrated::Refused => Err(StatusCode::INTERNAL_SERVER_ERROR),
-            Integrated::TimedOut => Err(StatusCode::GATEWAY_TIMEOUT),
+            IntegrationResult::Returned(result) => accepted(&result),
+            IntegrationResult::Failed => Err(StatusCode::BAD_GATEWAY),
+            IntegrationResult::Refused => Err(StatusCode::INTERNAL_SERVER_ERROR),
+            IntegrationResult::TimedOut => Err(StatusCode::GATEWAY_TIMEOUT),
         }
     }
 }
 
-/// Reads what `$connect` returned: any 2xx lets the client in, another status is handed on. A 1xx
-/// cannot be: no answer is final with it.
+/// Reads the result of `$connect`: a 2xx accepts the client, a 3xx to 5xx becomes the status of the
+/// refusal. A 1xx cannot be the status of a final answer.
 fn accepted(result: &[u8]) -> Result<Option<HeaderValue>, StatusCode> {
     let result = ProxyResult::parse(result).map_err(|problem| {
         tracing::error!(problem, "the function's result is malformed");
@@ -178,7 +178,7 @@ fn opening(client: SocketAddr, headers: &HeaderMap) -> Opening {
     }
 }
 
-/// The length of the address that the client has called.
+/// Returns the length of the request's URL.
 fn url_length(parts: &Parts) -> usize {
     let host = parts.headers.get(HOST).map_or(0, HeaderValue::len);
     let path = parts.uri.path_and_query();

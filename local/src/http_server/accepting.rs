@@ -1,4 +1,4 @@
-//! A listener that goes on when no connection can be taken, and says why, but not every time.
+//! A listener that keeps accepting after errors and logs them at a limited rate.
 
 use std::{
     io::{self, ErrorKind},
@@ -14,32 +14,32 @@ use tokio::{
 
 use crate::open_files;
 
-/// The pause after a failed attempt: connections that end make room.
+/// The pause after a failed accept, in which other connections may end and free file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The least time between two complaints.
+/// The shortest time between two log lines.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// A TCP listener whose streams send small writes at once.
 pub(crate) struct Accepting {
     listener: TcpListener,
-    complained_at: Option<Instant>,
+    logged_at: Option<Instant>,
 }
 
 impl Accepting {
     pub(crate) fn new(listener: TcpListener) -> Self {
         Self {
             listener,
-            complained_at: None,
+            logged_at: None,
         }
     }
 
-    fn complain(&mut self, error: io::Error) {
+    fn log(&mut self, error: io::Error) {
         let now = Instant::now();
-        if is_due(self.complained_at, now) {
-            self.complained_at = Some(now);
+        if is_due(self.logged_at, now) {
+            self.logged_at = Some(now);
             let error = open_files::explained(error);
-            tracing::error!("no connection can be taken: {error}");
+            tracing::error!("failed to accept a connection: {error}");
         }
     }
 }
@@ -53,13 +53,13 @@ impl Listener for Accepting {
             match self.listener.accept().await {
                 Ok((stream, client)) => {
                     if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+                        tracing::debug!(%error, "failed to set TCP_NODELAY on a connection");
                     }
                     return (stream, client);
                 }
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => {
-                    self.complain(error);
+                    self.log(error);
                     sleep(PAUSE).await;
                 }
             }
@@ -71,11 +71,11 @@ impl Listener for Accepting {
     }
 }
 
-fn is_due(complained_at: Option<Instant>, now: Instant) -> bool {
-    complained_at.is_none_or(|then| now - then >= INTERVAL)
+fn is_due(logged_at: Option<Instant>, now: Instant) -> bool {
+    logged_at.is_none_or(|then| now - then >= INTERVAL)
 }
 
-/// Returns whether a client gave up before its connection was taken.
+/// Returns whether a client gave up before its connection was accepted.
 fn is_the_clients(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failing_listener_complains_once_per_interval() {
+    fn failing_listener_logs_once_per_interval() {
         let first = Instant::now();
         assert!(is_due(None, first));
         assert!(!is_due(Some(first), first + INTERVAL / 2));

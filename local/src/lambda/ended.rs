@@ -1,4 +1,4 @@
-//! An invocation that has ended, as whoever watches the stack is told of it.
+//! The activity record of a completed invocation.
 
 use std::time::Duration;
 
@@ -7,11 +7,12 @@ use bytes::Bytes;
 use super::{FunctionError, Invocation};
 use crate::activity::{self, Activity, Excerpt, Happening, Outcome, event_ids, milliseconds};
 
-/// An invocation that has ended.
+/// A completed invocation.
 #[derive(Debug)]
 pub(super) struct Ended {
     request_id: Option<String>,
-    /// In epoch milliseconds. It may be told later, when all that the function printed is read.
+    /// The time of completion in epoch milliseconds. The record may be made later, when the function's
+    /// output has been read.
     at: f64,
     duration: Duration,
     event: Bytes,
@@ -19,8 +20,8 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    /// An invocation with `event` that ends now, after its caller has waited for `duration`. It had no
-    /// request id if it was not run.
+    /// Makes an invocation with `event` that completes now, `duration` after its start. It has no
+    /// request id if it did not run.
     pub(super) fn now(
         request_id: Option<String>,
         duration: Duration,
@@ -36,7 +37,7 @@ impl Ended {
         }
     }
 
-    /// Records this as an invocation of `function`, which has printed these lines meanwhile.
+    /// Records this as an invocation of `function`, which printed `lines` meanwhile.
     pub(super) fn record(self, function: &str, lines: Vec<Excerpt>, activity: &Activity) {
         let records = event_ids::of_records(&self.event);
         let (queue, count, event_ids) = match records {
@@ -61,7 +62,7 @@ impl Ended {
         activity.record_at(self.at, invocation);
     }
 
-    /// The events that the function's answer to a client names.
+    /// Returns the event ids in the function's answer to a client.
     fn answered_ids(&self) -> Vec<String> {
         match &self.invocation {
             Invocation::Returned(answer) => event_ids::of_answer(answer),

@@ -31,12 +31,12 @@ async fn out_of_open_files_the_log_says_once_how_to_allow_more() {
     for _ in 0..350 {
         connections.push(tokio::net::TcpStream::connect(address).await.unwrap());
     }
-    crate::processes::until(|| run.errors().contains("no connection can be taken")).await;
+    crate::processes::until(|| run.errors().contains("failed to accept a connection")).await;
     drop(connections);
     let errors = run.end_with(rustix::process::Signal::TERM).await.errors;
     let said: Vec<_> = errors
         .lines()
-        .filter(|line| line.contains("no connection can be taken"))
+        .filter(|line| line.contains("failed to accept a connection"))
         .collect();
     assert_eq!(said.len(), 1, "{errors}");
     assert!(

@@ -12,7 +12,7 @@
 
 mod alarm;
 pub mod binaries;
-mod ended;
+mod completed_invocation;
 mod environment;
 mod failure;
 mod guard;

@@ -26,11 +26,11 @@ use uuid::Uuid;
 use super::{
     FunctionError, Invocation,
     alarm::Alarm,
-    ended::Ended,
+    completed_invocation::CompletedInvocation,
     failure::Failure,
     process::Process,
-    runner::{Place, Runner},
-    runtime_api::{Call, Desk, Event, Verdict},
+    runner::{Slot, Runner},
+    runtime_api::{Call, CallReply, RuntimeApi, Event},
 };
 use crate::activity::Excerpt;
 
@@ -40,7 +40,7 @@ pub(super) struct Environment(Arc<Controls>);
 
 /// An environment before its start.
 #[derive(Debug)]
-pub(super) struct Birth {
+pub(super) struct UnstartedEnvironment {
     environment: Environment,
     deliveries: mpsc::UnboundedReceiver<Delivery>,
 }
@@ -78,23 +78,23 @@ struct Delivery {
     span: Span,
     result: oneshot::Sender<Invocation>,
     /// Held here as well because the invocation may outlive its caller.
-    _place: Place,
+    _slot: Slot,
 }
 
 impl Environment {
     /// Makes an environment and the value that starts it.
-    pub(super) fn new() -> (Self, Birth) {
+    pub(super) fn new() -> (Self, UnstartedEnvironment) {
         let (sender, deliveries) = mpsc::unbounded_channel();
         let environment = Self(Arc::new(Controls {
             deliveries: sender,
             kill: Arc::default(),
             process_id: OnceLock::new(),
         }));
-        let birth = Birth {
+        let unstarted = UnstartedEnvironment {
             environment: environment.clone(),
             deliveries,
         };
-        (environment, birth)
+        (environment, unstarted)
     }
 
     /// Runs one invocation in `slot`; `cold` means that the environment was started for it. `None` if
@@ -104,7 +104,7 @@ impl Environment {
         &self,
         payload: Bytes,
         cold: bool,
-        place: Place,
+        slot: Slot,
     ) -> Option<Invocation> {
         let (result, receiver) = oneshot::channel();
         let delivery = Delivery {
@@ -114,7 +114,7 @@ impl Environment {
             sent_at: Instant::now(),
             span: Span::current(),
             result,
-            _place: place,
+            _slot: slot,
         };
         // A delivery that cannot be sent is dropped, and the receiver learns of that.
         self.0.deliveries.send(delivery).ok();
@@ -138,7 +138,7 @@ impl PartialEq for Environment {
     }
 }
 
-impl Birth {
+impl UnstartedEnvironment {
     /// Starts the environment in a task of its own that lasts as long as the process. The task keeps
     /// a clone of `stop` until its end, so the holder of the sender can wait for that.
     pub(super) fn start(self, runner: Arc<Runner>, stop: watch::Receiver<bool>) -> StartReceiver {
@@ -151,7 +151,7 @@ impl Birth {
     }
 
     async fn run(mut self, runner: Arc<Runner>, stop: watch::Receiver<bool>, report: StartSender) {
-        let (desk, process) = match self.start_process(&runner, stop).await {
+        let (runtime_api, process) = match self.start_process(&runner, stop).await {
             Ok(started) => started,
             Err(error) => {
                 runner.pool().remove(&self.environment);
@@ -167,11 +167,11 @@ impl Birth {
         if let Some(id) = process.id() {
             self.environment.0.process_id.set(id).ok();
         }
-        let running = Life {
+        let running = RunningEnvironment {
             runner,
             environment: self.environment,
             deliveries: self.deliveries,
-            desk,
+            runtime_api,
             process,
             unrecorded: None,
             call_alarm: Alarm::new(),
@@ -184,13 +184,13 @@ impl Birth {
         &self,
         runner: &Runner,
         stop: watch::Receiver<bool>,
-    ) -> anyhow::Result<(Desk, Process)> {
-        let desk = Desk::open()
+    ) -> anyhow::Result<(RuntimeApi, Process)> {
+        let runtime_api = RuntimeApi::open()
             .await
             .context("failed to open a port for its Runtime API")?;
         let kill = Arc::clone(&self.environment.0.kill);
-        let process = runner.start_process(desk.address(), kill, stop).await?;
-        Ok((desk, process))
+        let process = runner.start_process(runtime_api.address(), kill, stop).await?;
+        Ok((runtime_api, process))
     }
 }
 
@@ -214,15 +214,15 @@ impl StartFailure {
 
 /// An environment with its running process.
 #[derive(Debug)]
-struct Life {
+struct RunningEnvironment {
     runner: Arc<Runner>,
     environment: Environment,
     deliveries: mpsc::UnboundedReceiver<Delivery>,
-    desk: Desk,
+    runtime_api: RuntimeApi,
     process: Process,
     /// The last answered invocation, until the function asks for its next event: output before that
     /// belongs to this invocation.
-    unrecorded: Option<Ended>,
+    unrecorded: Option<CompletedInvocation>,
     /// Expires if the runtime does not call in time.
     call_alarm: Alarm,
     /// Expires if no event arrives for too long.
@@ -235,7 +235,7 @@ type Next = oneshot::Sender<Event>;
 /// The undelivered event, if any.
 type Undelivered = Option<Delivery>;
 
-impl Life {
+impl RunningEnvironment {
     async fn run(mut self, report: StartSender) {
         match self.initialise().await {
             Ok(next) => {
@@ -259,14 +259,14 @@ impl Life {
         loop {
             tokio::select! {
                 biased;
-                call = self.desk.call() => match call {
+                call = self.runtime_api.call() => match call {
                     Call::Next(next) => {
                         // Lines before the first event belong to no invocation.
                         self.process.take_lines();
                         return Ok(next);
                     }
-                    Call::InitError(error, verdict) => {
-                        verdict.send(Verdict::Accepted).ok();
+                    Call::InitError(error, reply) => {
+                        reply.send(CallReply::Accepted).ok();
                         failure = Some(Failure::Reported(error));
                     }
                     early => early.refuse(),
@@ -340,7 +340,7 @@ impl Life {
             tokio::select! {
                 biased;
                 _ = self.process.ended() => return Err(waiting),
-                call = self.desk.call() => match call {
+                call = self.runtime_api.call() => match call {
                     Call::Next(open) => {
                         self.record();
                         next = Some(open);
@@ -371,13 +371,13 @@ impl Life {
         loop {
             tokio::select! {
                 biased;
-                call = self.desk.call() => match call {
-                    Call::Answer { request_id: id, answer, verdict } if id == request_id => {
-                        verdict.send(Verdict::Accepted).ok();
+                call = self.runtime_api.call() => match call {
+                    Call::Answer { request_id: id, answer, reply } if id == request_id => {
+                        reply.send(CallReply::Accepted).ok();
                         return Ok(answer);
                     }
-                    Call::Answer { verdict, .. } => {
-                        verdict.send(Verdict::WrongRequestId).ok();
+                    Call::Answer { reply, .. } => {
+                        reply.send(CallReply::WrongRequestId).ok();
                     }
                     unexpected => unexpected.refuse(),
                 },
@@ -419,7 +419,7 @@ impl Life {
 impl Delivery {
     /// Logs the result in the caller's span and sends it to the caller. Returns the invocation to
     /// record.
-    fn end(self, runner: &Runner, invocation: Invocation) -> Ended {
+    fn end(self, runner: &Runner, invocation: Invocation) -> CompletedInvocation {
         let duration = self.sent_at.elapsed();
         let start = if self.cold { "cold" } else { "warm" };
         self.span.in_scope(|| {
@@ -433,7 +433,7 @@ impl Delivery {
                 "function invoked"
             );
         });
-        let completed = Ended::now(Some(self.request_id), duration, self.payload, &invocation);
+        let completed = CompletedInvocation::now(Some(self.request_id), duration, self.payload, &invocation);
         // The caller may have stopped waiting.
         self.result.send(invocation).ok();
         completed

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     Invocation, Invoke, MAXIMUM_ENVIRONMENTS, MAXIMUM_PAYLOAD_BYTES,
-    ended::Ended,
+    completed_invocation::CompletedInvocation,
     environment::{Environment, StartReceiver},
     guard::Guard,
     runner::Runner,
@@ -177,7 +177,7 @@ impl Host {
 
     /// Ensures that a function has an idle environment. The error is one sentence.
     async fn warm_up_one(&self, runner: &Arc<Runner>) -> Result<(), String> {
-        let _place = runner.place().await.ok_or(SHUTTING_DOWN)?;
+        let _slot = runner.slot().await.ok_or(SHUTTING_DOWN)?;
         let (environment, start) = self.take(runner)?;
         let function = runner.logical_id();
         if let Some(start) = start {
@@ -197,11 +197,11 @@ impl Host {
         if payload.len() > MAXIMUM_PAYLOAD_BYTES {
             return Err(too_large(payload.len()));
         }
-        let place = runner.place().await.ok_or(SHUTTING_DOWN)?;
+        let slot = runner.slot().await.ok_or(SHUTTING_DOWN)?;
         loop {
             let (environment, start) = self.take(runner)?;
-            let place = Arc::clone(&place);
-            let invocation = environment.invoke(payload.clone(), start.is_some(), place);
+            let slot = Arc::clone(&slot);
+            let invocation = environment.invoke(payload.clone(), start.is_some(), slot);
             if let Some(invocation) = invocation.await {
                 return Ok(invocation);
             }
@@ -234,7 +234,7 @@ impl Invoke for Host {
             invocation.unwrap_or_else(|reason| {
                 tracing::warn!(function, reason, "function not invoked");
                 let invocation = Invocation::Refused(reason);
-                let completed = Ended::now(None, started_at.elapsed(), payload, &invocation);
+                let completed = CompletedInvocation::now(None, started_at.elapsed(), payload, &invocation);
                 completed.record(function, Vec::new(), &self.activity);
                 invocation
             })

@@ -38,12 +38,12 @@ const LAST_LINES_LIMIT: Duration = Duration::from_millis(500);
 /// The standard output and standard error of one process.
 #[derive(Debug)]
 pub(super) struct Output {
-    printed: Arc<Printed>,
+    printed: Arc<OutputBuffer>,
     readers: JoinSet<()>,
 }
 
 #[derive(Debug)]
-struct Printed {
+struct OutputBuffer {
     function: String,
     pipes: Vec<Pipe>,
     /// The lines that no record has taken yet.
@@ -65,7 +65,7 @@ impl Output {
         pipes: impl IntoIterator<Item = OwnedFd>,
     ) -> io::Result<Self> {
         let pipes = pipes.into_iter().map(Pipe::new);
-        let printed = Arc::new(Printed {
+        let printed = Arc::new(OutputBuffer {
             function: function.to_owned(),
             pipes: pipes.collect::<io::Result<_>>()?,
             lines: Mutex::default(),
@@ -109,7 +109,7 @@ enum PipeState {
     Ended,
 }
 
-impl Printed {
+impl OutputBuffer {
     async fn forward(self: Arc<Self>, pipe: usize) {
         let pipe = &self.pipes[pipe];
         while pipe.receiver.readable().await.is_ok() && self.read(pipe) == PipeState::Open {

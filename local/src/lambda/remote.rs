@@ -18,7 +18,7 @@ use hyper_util::{
 };
 use tracing::Instrument;
 
-use super::{FunctionError, Invocation, Invoke, ended::Ended};
+use super::{FunctionError, Invocation, Invoke, completed_invocation::CompletedInvocation};
 use crate::{activity::Activity, template::Function};
 
 /// An invoker through an Invoke API, which names functions by their binaries.
@@ -69,7 +69,7 @@ impl Remote {
             reason = invocation.reason(),
             "function invoked"
         );
-        let completed = Ended::now(request_id, duration, payload, &invocation);
+        let completed = CompletedInvocation::now(request_id, duration, payload, &invocation);
         // The other server reads the function's output.
         completed.record(function, Vec::new(), &self.activity);
         invocation

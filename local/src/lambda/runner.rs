@@ -17,7 +17,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
 use super::{
-    ended::Ended,
+    completed_invocation::CompletedInvocation,
     environment::Environment,
     guard::Guard,
     host::{FunctionProcess, HostSettings},
@@ -37,12 +37,12 @@ pub(super) struct Runner {
     guard: Arc<Guard>,
     pool: Mutex<Pool<Environment>>,
     /// One slot for every environment that may be busy, granted in the order of requests.
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
 }
 
 /// The right to keep one environment busy until the last clone is dropped. By then the environment is
 /// idle or removed, so the next holder of the slot finds an idle environment or may start one.
-pub(super) type Place = Arc<OwnedSemaphorePermit>;
+pub(super) type Slot = Arc<OwnedSemaphorePermit>;
 
 impl Runner {
     /// Makes a runner without environments. Fails if the binary does not exist.
@@ -61,7 +61,7 @@ impl Runner {
         })?;
         Ok(Self {
             pool: Mutex::new(Pool::new()),
-            places: Arc::new(Semaphore::new(settings.maximum_environments)),
+            slots: Arc::new(Semaphore::new(settings.maximum_environments)),
             function,
             binary,
             settings,
@@ -76,18 +76,18 @@ impl Runner {
 
     /// Waits for a slot, first come first served. Dropping the future gives the turn to the next.
     /// `None` if the host shuts down.
-    pub(super) async fn place(&self) -> Option<Place> {
-        if self.places.available_permits() == 0 {
+    pub(super) async fn slot(&self) -> Option<Slot> {
+        if self.slots.available_permits() == 0 {
             let function = self.logical_id();
             tracing::debug!(function, "event waits: all environments are busy");
         }
-        let permit = Arc::clone(&self.places).acquire_owned().await;
+        let permit = Arc::clone(&self.slots).acquire_owned().await;
         permit.ok().map(Arc::new)
     }
 
     /// Refuses all waiting and later requests for a slot.
     pub(super) fn close(&self) {
-        self.places.close();
+        self.slots.close();
     }
 
     /// Starts a process whose Runtime API is at `runtime_api`. Fails if the process or the guard cannot
@@ -134,7 +134,7 @@ impl Runner {
     }
 
     /// Records a completed invocation with the function's output.
-    pub(super) fn record(&self, completed: Ended, lines: Vec<Excerpt>) {
+    pub(super) fn record(&self, completed: CompletedInvocation, lines: Vec<Excerpt>) {
         completed.record(self.logical_id(), lines, &self.settings.activity);
     }
 

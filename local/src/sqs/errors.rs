@@ -1,19 +1,19 @@
-//! Errors as SQS sends them: the shape of the JSON protocol, and for clients that still go by it the
-//! code of the query protocol, with the blame after it.
+//! SQS's errors: the shape of the JSON protocol, and the code of the query protocol with `Sender` or
+//! `Receiver` as the party at fault, for SDKs that still read it.
 
 use super::{message::SendError, queue::HandleError};
 use crate::aws_json::ServiceError;
 
-/// No queue has this address or name.
+/// No queue has this URL or name.
 pub(super) fn queue_does_not_exist() -> ServiceError {
     modelled(
         "QueueDoesNotExist",
         "AWS.SimpleQueueService.NonExistentQueue;Sender",
-        "The specified queue does not exist. Queues are those of the template.",
+        "The specified queue does not exist. Only the template's queues exist.",
     )
 }
 
-/// No queue has this ARN, in operations that go by it.
+/// No queue has this ARN, in operations that take ARNs.
 pub(super) fn resource_not_found() -> ServiceError {
     modelled(
         "ResourceNotFoundException",
@@ -77,7 +77,7 @@ pub(super) fn invalid_attribute_name(name: &str) -> ServiceError {
     )
 }
 
-/// Something this emulator does not do.
+/// An operation or option that `herald-local` does not support.
 pub(super) fn unsupported_operation(message: impl Into<String>) -> ServiceError {
     modelled(
         "UnsupportedOperation",
@@ -95,19 +95,19 @@ pub(super) fn invalid_parameter_value(message: impl Into<String>) -> ServiceErro
     )
 }
 
-/// The service fails, on purpose.
+/// An injected failure of the service.
 pub(super) fn internal_failure() -> ServiceError {
     ServiceError {
         status: 500,
         ..unmodelled(
             "InternalFailure",
             "InternalFailure;Receiver",
-            "The request was made to fail.",
+            "The request failed by an injected fault.",
         )
     }
 }
 
-/// A handle of which nothing more can be said than that it does not do.
+/// An invalid, outdated or unused receipt handle.
 pub(super) fn refused_handle(error: HandleError, handle: &str) -> ServiceError {
     match error {
         HandleError::Invalid => modelled(
@@ -151,7 +151,7 @@ impl From<SendError> for ServiceError {
     }
 }
 
-/// An error of the service's model.
+/// Makes an error of the service's model.
 fn modelled(shape: &str, query_code: &'static str, message: impl Into<String>) -> ServiceError {
     ServiceError {
         query_code: Some(query_code),
@@ -159,7 +159,7 @@ fn modelled(shape: &str, query_code: &'static str, message: impl Into<String>) -
     }
 }
 
-/// An error that all services share and SQS's model does not list.
+/// Makes an error that all services share and SQS's model does not list.
 fn unmodelled(shape: &str, query_code: &'static str, message: impl Into<String>) -> ServiceError {
     ServiceError {
         query_code: Some(query_code),

@@ -1,14 +1,14 @@
-//! Which records of a batch failed, read from what the function returned.
+//! The failed records of a batch, read from the function's answer.
 //!
-//! The rules are those of "Implementing partial batch responses" in Lambda's developer guide: nothing
-//! listed is success, and an answer that cannot be understood fails the whole batch.
+//! The rules are those of "Implementing partial batch responses" in Lambda's developer guide: an empty
+//! list is success, and an invalid answer fails the whole batch.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-/// The ids of the records that failed, all of them among `message_ids`. Errs with the reason why the
-/// whole batch counts as failed.
+/// Returns the ids of the failed records, all among `message_ids`. The error is the reason why the whole
+/// batch failed.
 pub(super) fn failures(answer: &[u8], message_ids: &[&str]) -> Result<HashSet<String>, String> {
     if answer.trim_ascii().is_empty() {
         return Ok(HashSet::new());
@@ -46,7 +46,7 @@ mod tests {
     const IDS: [&str; 3] = ["a", "b", "c"];
 
     #[test]
-    fn nothing_listed_is_success() {
+    fn answer_without_failures_is_success() {
         for answer in [
             "",
             "null",
@@ -65,15 +65,15 @@ mod tests {
     }
 
     #[test]
-    fn listed_records_failed() {
+    fn listed_records_are_failures() {
         let answer = r#"{"batchItemFailures":[
             {"itemIdentifier":"a"},{"itemIdentifier":"c"},{"itemIdentifier":"a"}]}"#;
-        let failed = failures(answer.as_bytes(), &IDS).expect("by the rules");
+        let failed = failures(answer.as_bytes(), &IDS).expect("a valid answer");
         assert_eq!(failed, HashSet::from(["a".to_owned(), "c".to_owned()]));
     }
 
     #[test]
-    fn an_answer_that_makes_no_sense_fails_the_whole_batch() {
+    fn invalid_answer_fails_the_whole_batch() {
         for answer in [
             "{",
             r#""ok""#,

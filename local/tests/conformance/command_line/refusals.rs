@@ -62,7 +62,7 @@ async fn a_function_without_a_binary() {
          in "
     );
     assert!(sentence.contains(&start), "{sentence}");
-    let end = "/functions and name the folder that cargo puts them in\n";
+    let end = "/functions and give cargo's output folder\n";
     assert!(sentence.ends_with(end), "{sentence}");
 }
 
@@ -121,7 +121,7 @@ async fn an_address_that_cannot_run_functions() {
         assert_eq!(
             refusal(&["--functions", url]).await,
             format!(
-                "{url} is not the address of an Invoke API: give one like http://127.0.0.1:9000\n"
+                "the address of the Invoke API must be an http URL such as http://127.0.0.1:9000, got {url}\n"
             )
         );
     }

@@ -9,7 +9,7 @@ use crate::activity::{self, Activity, Excerpt, Happening, Outcome, event_ids, mi
 
 /// A completed invocation.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct CompletedInvocation {
     request_id: Option<String>,
     /// The time of completion in epoch milliseconds. The record may be made later, when the function's
     /// output has been read.
@@ -19,7 +19,7 @@ pub(super) struct Ended {
     invocation: Invocation,
 }
 
-impl Ended {
+impl CompletedInvocation {
     /// Makes an invocation with `event` that completes now, `duration` after its start. It has no
     /// request id if it did not run.
     pub(super) fn now(

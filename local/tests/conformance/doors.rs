@@ -1,4 +1,5 @@
-//! The doors of the one port: who may call which service, and what a request gets that names none.
+//! The endpoints of the stack's port: the guard before each service, and the errors of requests without
+//! a known service.
 
 use axum::http::{HeaderMap, Method, StatusCode};
 use herald_local::Authentication;
@@ -15,36 +16,36 @@ const CREDENTIALS: (&str, &str) = (
 );
 const DATE: (&str, &str) = ("x-amz-date", "20261128T000000Z");
 
-/// A request of each service, and what it is answered when it is let in.
-struct Door {
+/// A request of one service, with the status of its answer if the guard allows it.
+struct Endpoint {
     method: Method,
     path: &'static str,
     target: Option<&'static str>,
     body: &'static str,
-    answer: u16,
+    status: u16,
 }
 
-const fn aws(target: &'static str, body: &'static str) -> Door {
-    Door {
+const fn aws(target: &'static str, body: &'static str) -> Endpoint {
+    Endpoint {
         method: Method::POST,
         path: "/",
         target: Some(target),
         body,
-        answer: 200,
+        status: 200,
     }
 }
 
-const fn path(method: Method, path: &'static str, answer: u16) -> Door {
-    Door {
+const fn path(method: Method, path: &'static str, status: u16) -> Endpoint {
+    Endpoint {
         method,
         path,
         target: None,
         body: "{\"userId\":\"alice\"}",
-        answer,
+        status,
     }
 }
 
-fn doors() -> Vec<Door> {
+fn endpoints() -> Vec<Endpoint> {
     vec![
         aws("DynamoDB_20120810.ListTables", "{}"),
         aws("DynamoDBStreams_20120810.ListStreams", "{}"),
@@ -68,7 +69,7 @@ fn doors() -> Vec<Door> {
     ]
 }
 
-impl Door {
+impl Endpoint {
     async fn send(&self, stack: &TestStack, headers: &[(&str, &str)]) -> Answer {
         let target = self.target.map(|target| ("x-amz-target", target));
         let headers: Vec<_> = [CREDENTIALS, DATE]
@@ -93,7 +94,7 @@ fn has_cors(headers: &HeaderMap) -> bool {
 
 /// See docs/local-vs-aws.md: "Web pages are kept out".
 #[tokio::test]
-async fn every_door_refuses_pages_elsewhere_and_foreign_names() {
+async fn every_endpoint_refuses_pages_of_other_origins_and_foreign_hosts() {
     let stack = TestStack::start(Authentication::Secret, &[]).await;
     let own = stack.endpoint().trim_start_matches("http://").to_owned();
     let port = own.rsplit(':').next().unwrap();
@@ -110,7 +111,7 @@ async fn every_door_refuses_pages_elsewhere_and_foreign_names() {
         (&[("host", &own), ("host", "evil.example")], 400),
         (&[("host", &own), ("host", &own)], 400),
     ];
-    let let_in: [&[(&str, &str)]; 6] = [
+    let allowed: [&[(&str, &str)]; 6] = [
         &[],
         &[("host", &own)],
         &[("host", &localhost)],
@@ -121,40 +122,42 @@ async fn every_door_refuses_pages_elsewhere_and_foreign_names() {
         ],
         &[("host", &localhost), ("origin", &localhost_origin)],
     ];
-    for door in doors() {
+    for endpoint in endpoints() {
         for (headers, status) in &refused {
-            let answer = door.send(&stack, headers).await;
-            let context = format!("{} {headers:?}: {answer:?}", door.name());
+            let answer = endpoint.send(&stack, headers).await;
+            let context = format!("{} {headers:?}: {answer:?}", endpoint.name());
             assert_eq!(answer.status.as_u16(), *status, "{context}");
             assert!(answer.json()["message"].is_string(), "{context}");
             assert!(!has_cors(&answer.headers), "{context}");
         }
-        for headers in let_in {
-            let answer = door.send(&stack, headers).await;
-            let context = format!("{} {headers:?}: {answer:?}", door.name());
-            assert_eq!(answer.status.as_u16(), door.answer, "{context}");
+        for headers in allowed {
+            let answer = endpoint.send(&stack, headers).await;
+            let context = format!("{} {headers:?}: {answer:?}", endpoint.name());
+            assert_eq!(answer.status.as_u16(), endpoint.status, "{context}");
             assert!(!has_cors(&answer.headers), "{context}");
         }
     }
 }
 
-/// A page asks first whether it may send a request with a header of AWS.
+/// A browser sends a preflight before a page's request with a header of AWS.
 #[tokio::test]
-async fn preflight_of_a_page_elsewhere_is_refused_at_every_door() {
+async fn preflight_of_another_origin_is_refused_at_every_endpoint() {
     let stack = TestStack::start(Authentication::Secret, &[]).await;
-    let asks = [
+    let preflight = [
         ("origin", "https://evil.example"),
         ("access-control-request-method", "POST"),
         ("access-control-request-headers", "x-amz-target"),
     ];
-    for door in doors() {
-        let answer = stack.send(Method::OPTIONS, door.path, &asks, "").await;
-        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", door.name());
-        assert!(!has_cors(&answer.headers), "{}", door.name());
+    for endpoint in endpoints() {
+        let answer = stack
+            .send(Method::OPTIONS, endpoint.path, &preflight, "")
+            .await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", endpoint.name());
+        assert!(!has_cors(&answer.headers), "{}", endpoint.name());
     }
 }
 
-/// The engine of DynamoDB has no port of its own that a page could call.
+/// The DynamoDB engine has no port of its own that a page could call.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn tables_add_no_listening_port() {
@@ -187,9 +190,9 @@ async fn refused_page_is_shown_in_the_console() {
     assert_eq!(record["status"], 403);
 }
 
-/// SDKs of SQS from before November 2023, and those of STS.
+/// SDKs for SQS before November 2023 use the query protocol, and all SDKs for STS.
 #[tokio::test]
-async fn request_of_the_query_protocol_gets_an_error_in_xml() {
+async fn request_of_the_query_protocol_gets_an_xml_error() {
     let stack = TestStack::start(Authentication::Open, &[]).await;
     let form = (
         "content-type",
@@ -204,7 +207,7 @@ async fn request_of_the_query_protocol_gets_an_error_in_xml() {
             "/",
             sqs,
             "UnsupportedOperation",
-            "SendMessage came",
+            "SendMessage uses",
         ),
         (
             Method::POST,
@@ -218,7 +221,7 @@ async fn request_of_the_query_protocol_gets_an_error_in_xml() {
             "/",
             sts,
             "UnsupportedOperation",
-            "GetCallerIdentity is",
+            "the service of GetCallerIdentity;",
         ),
         (
             Method::POST,
@@ -233,7 +236,7 @@ async fn request_of_the_query_protocol_gets_an_error_in_xml() {
             "/",
             "Action=%3Cb%3E%26",
             "UnsupportedOperation",
-            "&lt;b&gt;&amp; is",
+            "the service of &lt;b&gt;&amp;;",
         ),
         (
             Method::GET,
@@ -263,7 +266,7 @@ async fn request_of_the_query_protocol_gets_an_error_in_xml() {
 }
 
 #[tokio::test]
-async fn request_of_the_json_protocol_without_target_names_what_is_missing() {
+async fn request_of_the_json_protocol_without_target_names_the_missing_header() {
     let stack = TestStack::start(Authentication::Open, &[]).await;
     let json = ("content-type", "application/x-amz-json-1.0");
     let answer = stack.send(Method::POST, "/", &[json], "{}").await;

@@ -20,14 +20,10 @@ fn answer(effect: &str, resource: &str) -> Value {
     })
 }
 
-fn changed(change: impl FnOnce(&mut Value)) -> Invocation {
-    let mut answer = answer("Allow", ARN);
-    change(&mut answer);
-    returned(answer)
-}
-
 #[tokio::test]
 async fn authorizer_answer_determines_the_status_of_the_upgrade() {
+    let mut too_long = answer("Allow", ARN);
+    too_long["context"]["long"] = json!("x".repeat(8192));
     for (invocation, expected) in [
         (returned(answer("Allow", ARN)), 101),
         (
@@ -43,24 +39,7 @@ async fn authorizer_answer_determines_the_status_of_the_upgrade() {
         (failed("unauthorized"), 500),
         (failed("anything else"), 500),
         (Invocation::Refused("throttled".to_owned()), 500),
-        (returned(json!("nonsense")), 500),
-        (changed(|answer| answer["principalId"] = json!(null)), 500),
-        (
-            changed(|answer| answer["policyDocument"] = json!(null)),
-            500,
-        ),
-        (
-            changed(|answer| answer["context"]["nothing"] = json!(null)),
-            500,
-        ),
-        (
-            changed(|answer| answer["context"]["list"] = json!([1])),
-            500,
-        ),
-        (
-            changed(|answer| answer["context"]["long"] = json!("x".repeat(8192))),
-            500,
-        ),
+        (returned(too_long), 500),
     ] {
         let context = format!("{invocation:?}");
         let gateway = TestGateway::builder()

@@ -1,4 +1,4 @@
-//! The result of a function, member by member, at every kind of route.
+//! Tests of each member of a function's result, at every kind of route.
 
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -257,41 +257,46 @@ const RESULTS: &[(&str, u16, Sent)] = &[
     ),
 ];
 
-fn gives(result: &'static str) -> impl Fn(serde_json::Value) -> std::future::Ready<Invocation> {
-    move |_| std::future::ready(Invocation::Returned(Bytes::from(result)))
+fn results() -> impl Iterator<Item = (&'static str, u16, Reply)> {
+    let malformed = MALFORMED.iter();
+    let malformed = malformed.map(|result| (*result, 502, InternalServerError));
+    WELL_FORMED.iter().copied().chain(malformed)
+}
+
+fn returns(result: &'static str) -> impl Fn(Value) -> Ready<Invocation> {
+    move |_| ready(Invocation::Returned(Bytes::from(result)))
+}
+
+fn after(_: Value) -> Ready<Invocation> {
+    ready(returned(json!({"statusCode": 200, "body": "after"})))
 }
 
 /// See docs/local-vs-aws.md: "Malformed results of functions".
 #[tokio::test]
-async fn the_result_of_connect_lets_in_refuses_or_is_malformed() {
-    for (result, status, _) in RESULTS {
+async fn result_of_connect_determines_the_status_of_the_upgrade() {
+    for (result, status, _) in results() {
         let gateway = TestGateway::builder()
-            .route("$connect", gives(result))
+            .route("$connect", returns(result))
             .start()
             .await;
-        assert_eq!(gateway.status(&gateway.url()).await, *status, "{result}");
+        assert_eq!(gateway.status(&gateway.url()).await, status, "{result}");
     }
 }
 
 /// See docs/local-vs-aws.md: "Malformed results of functions".
 #[tokio::test]
-async fn a_two_way_route_sends_the_body_or_that_the_result_is_malformed() {
-    for (result, _, sent) in RESULTS {
+async fn two_way_route_replies_with_the_body_or_an_error_for_a_malformed_result() {
+    for (result, _, reply) in results() {
         let gateway = TestGateway::builder()
-            .two_way("asked", gives(result))
-            .two_way("after", |_| {
-                std::future::ready(returned(json!({"statusCode": 200, "body": "after"})))
-            })
+            .two_way("tested", returns(result))
+            .two_way("$default", after)
             .start()
             .await;
         let mut socket = gateway.connect().await;
-        let ask = async |socket: &mut super::harness::Socket, action: &str| {
-            let text = json!({"action": action}).to_string();
-            socket.send(Message::text(text)).await.unwrap();
-        };
-        ask(&mut socket, "asked").await;
-        match sent {
-            Body(body) => assert_eq!(next_text(&mut socket).await, *body, "{result}"),
+        let tested = Message::text(r#"{"action":"tested"}"#);
+        socket.send(tested).await.unwrap();
+        match reply {
+            Body(body) => assert_eq!(next_text(&mut socket).await, body, "{result}"),
             Nothing => {}
             InternalServerError => {
                 let frame = next_text(&mut socket).await;
@@ -299,25 +304,23 @@ async fn a_two_way_route_sends_the_body_or_that_the_result_is_malformed() {
                 assert!(frame.starts_with(start), "{result}: {frame}");
             }
         }
-        // Nothing more came, and the connection is still open.
-        ask(&mut socket, "after").await;
+        // No other reply arrives, and the connection is still open.
+        socket.send(Message::text("after")).await.unwrap();
         assert_eq!(next_text(&mut socket).await, "after", "{result}");
     }
 }
 
 /// See docs/local-vs-aws.md: "Malformed results of functions".
 #[tokio::test]
-async fn the_result_of_a_one_way_route_is_not_looked_at() {
-    for (result, ..) in RESULTS {
+async fn result_of_a_one_way_route_is_ignored() {
+    for (result, ..) in results() {
         let gateway = TestGateway::builder()
-            .route("asked", gives(result))
-            .two_way("$default", |_| {
-                std::future::ready(returned(json!({"statusCode": 200, "body": "after"})))
-            })
+            .route("tested", returns(result))
+            .two_way("$default", after)
             .start()
             .await;
         let mut socket = gateway.connect().await;
-        for text in [r#"{"action":"asked"}"#, "after"] {
+        for text in [r#"{"action":"tested"}"#, "after"] {
             socket.send(Message::text(text)).await.unwrap();
         }
         assert_eq!(next_text(&mut socket).await, "after", "{result}");
@@ -325,28 +328,28 @@ async fn the_result_of_a_one_way_route_is_not_looked_at() {
 }
 
 #[tokio::test]
-async fn the_result_of_disconnect_is_not_looked_at() {
-    for (result, ..) in RESULTS {
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+async fn result_of_disconnect_is_ignored() {
+    for (result, ..) in results() {
+        let (sender, mut disconnects) = tokio::sync::mpsc::unbounded_channel();
         let gateway = TestGateway::builder()
-            .route("$disconnect", move |_| {
-                tell.send(()).unwrap();
-                std::future::ready(Invocation::Returned(Bytes::from(*result)))
+            .route("$disconnect", move |event| {
+                sender.send(()).unwrap();
+                returns(result)(event)
             })
             .start()
             .await;
         drop(gateway.connect().await);
-        told.recv().await.unwrap();
+        disconnects.recv().await.unwrap();
         assert_eq!(gateway.status(&gateway.url()).await, 101, "{result}");
     }
 }
 
 #[tokio::test]
-async fn multi_value_headers_win_over_headers() {
+async fn multi_value_headers_override_headers() {
     let gateway = TestGateway::builder()
         .route(
             "$connect",
-            gives(
+            returns(
                 r#"{"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "other"},
                     "multiValueHeaders": {"sec-websocket-protocol": ["push.v1"]}}"#,
             ),

@@ -1,4 +1,4 @@
-//! What a function sees of where it runs.
+//! Tests of a function's invocation context and environment variables.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::harness::{
 };
 
 #[tokio::test]
-async fn the_runtime_is_told_its_deadline_function_and_trace() {
+async fn invocation_context_has_deadline_arn_and_trace_id() {
     let host = host(HostSettings::default());
     let before = (since_the_epoch() + TIMEOUT).as_millis();
     let context = returned(invoke(&host, json!({ "do": "context" })).await);
@@ -24,7 +24,7 @@ async fn the_runtime_is_told_its_deadline_function_and_trace() {
 }
 
 #[tokio::test]
-async fn a_function_sees_its_variables_and_nothing_of_this_machine() {
+async fn function_sees_its_variables_and_none_of_this_machine() {
     let host = host_of(
         function_with(&[("TABLE", "rows")]),
         HostSettings {
@@ -61,14 +61,14 @@ async fn a_function_sees_its_variables_and_nothing_of_this_machine() {
         "TMPDIR",
         "TZ",
         "_HANDLER",
-        // Set by the runtime from the event's header, and by macOS for every process.
+        // The runtime sets the first from the event's header, macOS the second for every process.
         "_X_AMZN_TRACE_ID",
         "__CF_USER_TEXT_ENCODING",
     ];
-    let strange: Vec<&String> = variables
+    let unexpected: Vec<&String> = variables
         .keys()
         .filter(|name| !known.contains(&name.as_str()))
         .collect();
-    assert!(strange.is_empty(), "{strange:?}");
+    assert!(unexpected.is_empty(), "{unexpected:?}");
     host.shutdown().await;
 }

@@ -147,19 +147,28 @@ impl EventBridge {
         Ok(json!({ "FailedEntryCount": failed, "Entries": entries }))
     }
 
-    /// Puts one event on its bus and returns the event's id.
+    /// Puts one event on its bus and returns the event's id. An event that a target would lose because
+    /// of its size is refused and sent nowhere.
     fn put(&self, entry: &Entry) -> Result<String, EntryError> {
         let event = entry.event(EventContext {
             account: &self.account_id,
             region: &self.region,
             now: (self.clock)(),
         })?;
-        self.publish(&event, bus_name(entry.event_bus_name()));
+        let bus = bus_name(entry.event_bus_name());
+        let rules: Vec<_> = self.rules_for(&event, bus).collect();
+        for rule in &rules {
+            delivery::check(&event, rule, &*self.queues).map_err(|reason| {
+                let message = format!("The event is not valid. Reason: {reason}.");
+                EntryError::new("InvalidArgument", message)
+            })?;
+        }
+        self.publish(&event, bus, &rules);
         Ok(event.id)
     }
 
-    /// Sends `event` to the targets of every rule of `bus` that matches it.
-    fn publish(&self, event: &Event, bus: &str) {
+    /// Sends `event` to the targets of `rules`, the matching rules of `bus`.
+    fn publish(&self, event: &Event, bus: &str, rules: &[&Rule]) {
         if !self.has_bus(bus) {
             // AWS accepts such events and drops them without an error.
             tracing::warn!(
@@ -169,9 +178,8 @@ impl EventBridge {
                 "event dropped: its event bus does not exist"
             );
         }
-        let rules: Vec<_> = self.rules_for(event, bus).collect();
         // Before the deliveries, which are recorded as well.
-        self.activity.record(event.happening(bus, &rules));
+        self.activity.record(event.happening(bus, rules));
         for rule in rules {
             delivery::deliver(event, rule, &*self.queues);
         }

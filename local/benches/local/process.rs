@@ -53,7 +53,10 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("failed to start {command:?}"))?;
-        let output = child.stdout.take().context("the server has no standard output")?;
+        let output = child
+            .stdout
+            .take()
+            .context("the server has no standard output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).await?;
         let Ok(ready) = serde_json::from_str::<Ready>(&line) else {

@@ -10,6 +10,18 @@ use crate::template::{Rule, Target};
 
 /// A sender of messages to queues.
 pub trait Deliver: Send + Sync + 'static {
+    /// Checks whether the queue with the ARN `queue` would accept a message, without sending it.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error that [`Deliver::deliver`] would return.
+    fn check(
+        &self,
+        queue: &str,
+        body: &str,
+        attributes: &BTreeMap<String, String>,
+    ) -> Result<(), DeliveryError>;
+
     /// Sends `body` to the queue with the ARN `queue`. `attributes` become the message's attributes,
     /// all of data type `String`.
     ///
@@ -34,6 +46,31 @@ pub enum DeliveryError {
     /// The queue refused the message, e.g. because it is too large. Holds the reason.
     #[error("{0}")]
     Refused(String),
+}
+
+/// Checks that no target of `rule` loses `event` because of its size: the target's queue or its
+/// dead-letter queue must accept it. A missing queue is not an error, because AWS accepts such events.
+/// The error is one sentence.
+pub(super) fn check(event: &Event, rule: &Rule, queues: &dyn Deliver) -> Result<(), String> {
+    for target in &rule.targets {
+        let queue = &target.queue;
+        let Err(reason @ DeliveryError::Refused(_)) =
+            queues.check(queue, &event.body, &BTreeMap::new())
+        else {
+            continue;
+        };
+        let attributes = dead_letter_attributes(rule, target, &reason);
+        let dead_lettered = target
+            .dead_letter_queue
+            .as_ref()
+            .is_some_and(|queue| queues.check(queue, &event.body, &attributes).is_ok());
+        if !dead_lettered {
+            return Err(format!(
+                "queue {queue} refuses the event and no dead-letter queue accepts it: {reason}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Sends `event` once to each target of `rule`. If a target refuses the event, it goes to the

@@ -337,7 +337,11 @@ mod tests {
         let request = |entries| PutEvents { entries };
         let failure = |entries| request(entries).check().expect_err("refused").message;
 
-        let ten = || (0..10).map(|_| of_size(MAX_REQUEST_SIZE / 16)).collect::<Vec<_>>();
+        let ten = || {
+            (0..10)
+                .map(|_| of_size(MAX_REQUEST_SIZE / 16))
+                .collect::<Vec<_>>()
+        };
         request(ten()).check().expect("ten entries");
         request(vec![of_size(MAX_REQUEST_SIZE)])
             .check()

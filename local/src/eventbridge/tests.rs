@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -28,17 +29,26 @@ struct Message {
 struct Queues(Mutex<Vec<Message>>);
 
 impl Deliver for Queues {
+    fn check(
+        &self,
+        queue: &str,
+        _: &str,
+        _: &BTreeMap<String, String>,
+    ) -> Result<(), DeliveryError> {
+        match queue {
+            MISSING => Err(DeliveryError::NoSuchQueue),
+            SMALL => Err(DeliveryError::Refused("the message is too large".into())),
+            _ => Ok(()),
+        }
+    }
+
     fn deliver(
         &self,
         queue: &str,
         body: String,
         attributes: BTreeMap<String, String>,
-    ) -> Result<(), Undeliverable> {
-        match queue {
-            MISSING => return Err(Undeliverable::NoSuchQueue),
-            SMALL => return Err(Undeliverable::Refused("the message is too large".into())),
-            _ => {}
-        }
+    ) -> Result<(), DeliveryError> {
+        self.check(queue, &body, &attributes)?;
         self.0.lock().expect("not poisoned").push(Message {
             queue: queue.to_owned(),
             body,
@@ -248,11 +258,11 @@ fn invalid_request_puts_no_event() {
 }
 
 #[test]
-fn what_a_target_does_not_take_goes_to_its_dead_letter_queue() {
+fn event_refused_by_its_target_goes_to_the_dead_letter_queue() {
     let cases = [
         (
             MISSING,
-            json!({ "ERROR_CODE": "NO_RESOURCE", "ERROR_MESSAGE": "no such queue" }),
+            json!({ "ERROR_CODE": "NO_RESOURCE", "ERROR_MESSAGE": "the queue does not exist" }),
         ),
         (
             SMALL,
@@ -282,9 +292,80 @@ fn what_a_target_does_not_take_goes_to_its_dead_letter_queue() {
 }
 
 #[test]
-fn a_lost_event_is_logged_and_does_not_fail_the_caller() {
+fn event_too_large_for_target_and_dead_letter_queue_is_refused_and_sent_nowhere() {
+    for dead_letter_queue in [None, Some(SMALL.to_owned()), Some(MISSING.to_owned())] {
+        let mut all = rule("all", json!({ "source": ["shop"] }), &[AUDIT, SMALL]);
+        all.targets[1].dead_letter_queue = dead_letter_queue;
+        let (event_bridge, queues) = event_bridge(vec![all]);
+        let answer = put(&event_bridge, order());
+        assert_eq!(answer["FailedEntryCount"], 1);
+        let message = format!(
+            "The event is not valid. Reason: queue {SMALL} refuses the event and no dead-letter queue accepts it: the message is too large."
+        );
+        assert_eq!(
+            answer["Entries"][0],
+            json!({ "ErrorCode": "InvalidArgument", "ErrorMessage": message })
+        );
+        assert!(queues.take().is_empty());
+    }
+}
+
+/// The limit is the queue's own `MaximumMessageSize`, not the largest one of SQS.
+#[test]
+fn event_larger_than_the_maximum_message_size_is_dead_lettered_or_refused() {
+    let order = order();
+    let size = {
+        let (event_bridge, queues) =
+            event_bridge(vec![rule("all", json!({ "source": ["shop"] }), &[ORDERS])]);
+        put(&event_bridge, order.clone());
+        queues.take()[0].body.len()
+    };
+    let largest = 1024 * 1024;
+    // The limits of the target and its dead-letter queue, and the queues that hold the event.
+    for (target, dead_letter, expected) in [
+        (size, size, Some(["orders"])),
+        (size - 1, largest, Some(["failed"])),
+        // The attributes of a dead letter count as well.
+        (size - 1, size, None),
+    ] {
+        let definitions = [
+            sqs_queue("orders", target),
+            sqs_queue("failed", dead_letter),
+        ];
+        let queues = crate::sqs::Queues::new(&definitions, Activity::default()).expect("queues");
+        let queues = Arc::new(queues);
+        let mut all = rule("all", json!({ "source": ["shop"] }), &[ORDERS]);
+        all.targets[0].dead_letter_queue = Some(FAILED.to_owned());
+        let event_bridge =
+            EventBridge::new(&stack(vec![all]), queues.clone(), noon, Activity::default())
+                .expect("a valid rule");
+        let answer = put(&event_bridge, order.clone());
+        assert_eq!(answer["FailedEntryCount"], usize::from(expected.is_none()));
+        let holding = queues.ids().filter(|id| !queues.messages(*id).is_empty());
+        let holding: Vec<_> = holding.map(|id| &*queues.definition(id).name).collect();
+        assert_eq!(holding, expected.as_ref().map_or(&[][..], |names| names));
+    }
+}
+
+fn sqs_queue(name: &str, maximum_message_size: usize) -> crate::template::Queue {
+    crate::template::Queue {
+        logical_id: name.to_owned(),
+        name: name.to_owned(),
+        arn: format!("arn:aws:sqs:us-east-1:123456789012:{name}"),
+        url: format!("http://127.0.0.1/123456789012/{name}"),
+        visibility_timeout: Duration::from_secs(30),
+        delay: Duration::ZERO,
+        retention: Duration::from_secs(345_600),
+        receive_wait: Duration::ZERO,
+        maximum_message_size,
+        redrive: None,
+    }
+}
+
+#[test]
+fn event_lost_for_a_missing_queue_is_logged_and_accepted() {
     for dead_letter_queue in [None, Some(MISSING.to_owned())] {
-        let mut all = rule("all", json!({ "source": ["shop"] }), &[SMALL, AUDIT]);
+        let mut all = rule("all", json!({ "source": ["shop"] }), &[MISSING, AUDIT]);
         all.targets[0].dead_letter_queue = dead_letter_queue;
         let (event_bridge, queues) = event_bridge(vec![all]);
         let log = Log::default();
@@ -293,10 +374,7 @@ fn a_lost_event_is_logged_and_does_not_fail_the_caller() {
         assert_eq!(answer["FailedEntryCount"], 0);
         assert_eq!(queues.take_names(), [AUDIT]);
         let log = log.text();
-        assert!(
-            log.contains("ERROR") && log.contains("an event is lost"),
-            "{log}"
-        );
+        assert!(log.contains("ERROR") && log.contains("event lost"), "{log}");
         assert!(
             !log.contains("paid"),
             "the log shows the event's detail: {log}"

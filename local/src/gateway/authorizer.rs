@@ -107,7 +107,10 @@ impl Gateway {
 
 fn parse(answer: &[u8]) -> Result<Answer, StatusCode> {
     read(answer).map_err(|problem| {
-        tracing::error!(problem, "upgrade refused: the authorizer's answer is invalid");
+        tracing::error!(
+            problem,
+            "upgrade refused: the authorizer's answer is invalid"
+        );
         StatusCode::INTERNAL_SERVER_ERROR
     })
 }

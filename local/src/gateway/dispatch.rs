@@ -6,8 +6,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::{
-    Gateway, connections::Connection, frames::GatewayError,
-    integration::IntegrationResult, proxy_result::ProxyResult,
+    Gateway, connections::Connection, frames::GatewayError, integration::IntegrationResult,
+    proxy_result::ProxyResult,
 };
 use crate::{activity::Happening, template::Route};
 

@@ -29,8 +29,8 @@ use super::{
     completed_invocation::CompletedInvocation,
     failure::Failure,
     process::Process,
-    runner::{Slot, Runner},
-    runtime_api::{Call, CallReply, RuntimeApi, Event},
+    runner::{Runner, Slot},
+    runtime_api::{Call, CallReply, Event, RuntimeApi},
 };
 use crate::activity::Excerpt;
 
@@ -189,7 +189,9 @@ impl UnstartedEnvironment {
             .await
             .context("failed to open a port for its Runtime API")?;
         let kill = Arc::clone(&self.environment.0.kill);
-        let process = runner.start_process(runtime_api.address(), kill, stop).await?;
+        let process = runner
+            .start_process(runtime_api.address(), kill, stop)
+            .await?;
         Ok((runtime_api, process))
     }
 }
@@ -433,7 +435,8 @@ impl Delivery {
                 "function invoked"
             );
         });
-        let completed = CompletedInvocation::now(Some(self.request_id), duration, self.payload, &invocation);
+        let completed =
+            CompletedInvocation::now(Some(self.request_id), duration, self.payload, &invocation);
         // The caller may have stopped waiting.
         self.result.send(invocation).ok();
         completed

@@ -103,7 +103,8 @@ impl Host {
     /// Panics outside a tokio runtime.
     pub fn start(functions: Vec<FunctionProcess>, settings: HostSettings) -> anyhow::Result<Self> {
         let guard = Arc::new(
-            Guard::start().context("failed to start /bin/sh, which guards the function processes")?,
+            Guard::start()
+                .context("failed to start /bin/sh, which guards the function processes")?,
         );
         let activity = settings.activity.clone();
         let settings = Arc::new(settings);
@@ -234,7 +235,8 @@ impl Invoke for Host {
             invocation.unwrap_or_else(|reason| {
                 tracing::warn!(function, reason, "function not invoked");
                 let invocation = Invocation::Refused(reason);
-                let completed = CompletedInvocation::now(None, started_at.elapsed(), payload, &invocation);
+                let completed =
+                    CompletedInvocation::now(None, started_at.elapsed(), payload, &invocation);
                 completed.record(function, Vec::new(), &self.activity);
                 invocation
             })

@@ -109,7 +109,10 @@ impl Remote {
                 )
             })?;
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.context("the connection closed before the end of the answer")?;
+        let body = body
+            .collect()
+            .await
+            .context("the connection closed before the end of the answer")?;
         Ok((parts, body.to_bytes()))
     }
 }

@@ -283,7 +283,7 @@ mod tests {
     use hyper::Request;
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
-    use super::{Bytes, Call, CallReply, RuntimeApi, Event};
+    use super::{Bytes, Call, CallReply, Event, RuntimeApi};
 
     /// Makes a call, passes it to `handle`, and returns the status of the response.
     async fn status(method: &str, path: &str, body: &str, handle: impl FnOnce(Call)) -> u16 {

@@ -225,7 +225,9 @@ impl Queue {
                 // A duplicated message stays visible, so another receiver gets it as well.
                 let duplicated = rand::random::<f64>() < self.faults.duplicates;
                 let until = if duplicated { now } else { hidden_until };
-                result.received.extend(self.hide_received(sequence, now, until));
+                result
+                    .received
+                    .extend(self.hide_received(sequence, now, until));
             }
         }
         // Not earlier: the same receive would return a message without a visibility timeout twice.

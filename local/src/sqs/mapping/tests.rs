@@ -184,10 +184,14 @@ async fn pending_messages_are_processed_together_and_deleted() {
 
 #[tokio::test(start_paused = true)]
 async fn failed_record_becomes_visible_when_its_visibility_timeout_ends() {
-    let harness = start(mapping(), &["good", "bad"], async |records: Vec<SeenRecord>| {
-        let first_time = records[0].receives == "1";
-        failing(&records, if first_time { "bad" } else { "" })
-    });
+    let harness = start(
+        mapping(),
+        &["good", "bad"],
+        async |records: Vec<SeenRecord>| {
+            let first_time = records[0].receives == "1";
+            failing(&records, if first_time { "bad" } else { "" })
+        },
+    );
     let started = harness.queues.clock().now();
     harness.until(|harness| harness.batches().len() == 2).await;
     assert!(harness.queues.clock().now() >= started + VISIBILITY);

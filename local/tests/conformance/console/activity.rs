@@ -325,7 +325,10 @@ async fn that_nobody_runs_the_functions_is_told_of() {
     let told = next(&mut watcher, "invocation").await;
     assert_eq!(told["outcome"], "refused");
     let error = told["error"].as_str().unwrap();
-    assert!(error.starts_with("no Invoke API answers at http://"), "{error}");
+    assert!(
+        error.starts_with("no Invoke API answers at http://"),
+        "{error}"
+    );
 }
 
 async fn with_functions_at(url: String) -> TestStack {

@@ -1,5 +1,5 @@
-//! The AWS JSON protocols 1.0 and 1.1: one operation per `POST /`, named by `X-Amz-Target`, with JSON
-//! requests and answers; `__type` names the error.
+//! The AWS JSON protocols 1.0 and 1.1: one operation per `POST /`, named by `X-Amz-Target`, with
+//! JSON requests and answers; `__type` names the error.
 //!
 //! A service implements one `call(operation, request) -> Answer`; the front door does the HTTP.
 
@@ -19,8 +19,8 @@ pub struct ServiceError {
     pub code: String,
     /// The error's message.
     pub message: String,
-    /// The error's code in the service's older query protocol, sent as `x-amzn-query-error`. SDKs of
-    /// services with such a protocol (SQS) read it first.
+    /// The error's code in the service's older query protocol, sent as `x-amzn-query-error`. SDKs
+    /// of services with such a protocol (SQS) read it first.
     pub query_code: Option<&'static str>,
 }
 

@@ -1,5 +1,5 @@
-//! EventBridge: accepts events, matches them against the template's rules, and sends them to the SQS
-//! queues of the matching rules.
+//! EventBridge: accepts events, matches them against the template's rules, and sends them to the
+//! SQS queues of the matching rules.
 //!
 //! Left out: changes of buses and rules (they come from the template), archives, pipes, schedules,
 //! other kinds of targets, input transformers, and retries.
@@ -147,8 +147,8 @@ impl EventBridge {
         Ok(json!({ "FailedEntryCount": failed, "Entries": entries }))
     }
 
-    /// Puts one event on its bus and returns the event's id. An event that a target would lose because
-    /// of its size is refused and sent nowhere.
+    /// Puts one event on its bus and returns the event's id. An event that a target would lose
+    /// because of its size is refused and sent nowhere.
     fn put(&self, entry: &Entry) -> Result<String, EntryError> {
         let event = entry.event(EventContext {
             account: &self.account_id,

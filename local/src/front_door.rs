@@ -1,5 +1,5 @@
-//! The HTTP server on the stack's one port. It routes each request to its service by path and header,
-//! and implements HTTP for the services that only know operations.
+//! The HTTP server on the stack's one port. It routes each request to its service by path and
+//! header, and implements HTTP for the services that only know operations.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -224,8 +224,8 @@ fn parse(body: &Bytes) -> Result<Value, ServiceError> {
         .map_err(|error| ServiceError::bad_request("SerializationException", error.to_string()))
 }
 
-/// Refuses a call that the caller's policies do not allow. The member `Message` has a capital here, as
-/// in answers of AWS that do not come from the service itself.
+/// Refuses a call that the caller's policies do not allow. The member `Message` has a capital here,
+/// as in answers of AWS that do not come from the service itself.
 fn refuse(service: &str, denied: &Denied) -> Response<Body> {
     const CORAL: &str = "com.amazon.coral.service#AccessDeniedException";
     let (content_type, status, code, query_code) = match service {

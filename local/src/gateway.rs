@@ -1,13 +1,13 @@
 //! API Gateway's WebSocket API and its `@connections` management API.
 //!
-//! The rules (route, limit, timer, frame) are pure code; sockets and HTTP are in `handshake`, `socket`
-//! and `management`. `docs/local-vs-aws.md` lists the behaviour that is not proven of AWS.
+//! The rules (route, limit, timer, frame) are pure code; sockets and HTTP are in `handshake`,
+//! `socket` and `management`. `docs/local-vs-aws.md` lists the behaviour that is not proven of AWS.
 
 mod authorizer;
+mod connection_end;
 mod connections;
 mod context;
 mod dispatch;
-mod ending;
 mod event;
 mod faults;
 mod frames;
@@ -38,8 +38,8 @@ pub(crate) use handshake::is_upgrade;
 pub use http::respond;
 
 use crate::{activity::Activity, lambda::Invoke, template::WebSocketApi};
+use connection_end::ServerClose;
 use connections::Connections;
-use ending::ServerClose;
 use faults::FaultInjector;
 use route_selection::RouteSelection;
 use throttle::TokenBucket;
@@ -62,8 +62,8 @@ pub struct Limits {
     pub frame: usize,
     /// The largest message, in bytes.
     pub message: usize,
-    /// The bytes that may be pending for a client that does not read; a post beyond them is answered
-    /// 429.
+    /// The bytes that may be pending for a client that does not read; a post beyond them is
+    /// answered 429.
     pub send_buffer: usize,
 }
 

@@ -1,8 +1,8 @@
-//! The HTTP server of the stack's port. It bounds the time that a client takes to send a request and
-//! nothing else, so WebSockets and long polls may last.
+//! The HTTP server of the stack's port. It bounds the time that a client takes to send a request
+//! and nothing else, so WebSockets and long polls may last.
 
-mod accepting;
 mod body;
+mod listener;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -22,8 +22,8 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-pub(crate) use accepting::Accepting;
 use body::{Deadline, TimedBody};
+pub(crate) use listener::RetryingListener;
 
 /// The time limits of a client that sends a request.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, timeouts: Timeo
     let router = router.layer(middleware::from_fn(move |request, next| {
         bound_body(timeouts.body, request, next)
     }));
-    let mut listener = Accepting::new(listener);
+    let mut listener = RetryingListener::new(listener);
     loop {
         let (stream, client) = listener.accept().await;
         tokio::spawn(serve_client(stream, client, router.clone(), timeouts.head));

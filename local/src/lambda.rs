@@ -5,10 +5,11 @@
 //! does so (a queue) or nothing does (the gateway).
 //!
 //! Both log one line per invocation inside the caller's span, so the gateway enters a span with its
-//! route to have the route on that line. Event and answer are never logged. Both record each completed
-//! invocation; the host's record holds the function's output.
+//! route to have the route on that line. Event and answer are never logged. Both record each
+//! completed invocation; the host's record holds the function's output.
 //!
-//! Left out: memory and CPU limits, response streaming, extensions, SnapStart, versions and aliases.
+//! Left out: memory and CPU limits, response streaming, extensions, SnapStart, versions and
+//! aliases.
 
 mod alarm;
 pub mod binaries;
@@ -33,8 +34,9 @@ use futures_util::future::BoxFuture;
 
 /// An invoker of functions by their logical id in the template.
 pub trait Invoke: Send + Sync + 'static {
-    /// Invokes `function` synchronously with the JSON event `payload`, without retries. It may wait for
-    /// a free process. Dropping the future drops the event, unless the function works on it already.
+    /// Invokes `function` synchronously with the JSON event `payload`, without retries. It may wait
+    /// for a free process. Dropping the future drops the event, unless the function works on it
+    /// already.
     fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Invocation>;
 }
 
@@ -59,8 +61,8 @@ pub struct FunctionError {
     pub error_message: String,
 }
 
-/// The largest event and the largest answer of a synchronous invocation, in bytes: the quota of 6 MB
-/// as Lambda's own error messages state it.
+/// The largest event and the largest answer of a synchronous invocation, in bytes: the quota of 6
+/// MB as Lambda's own error messages state it.
 const MAXIMUM_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 + 100;
 
 /// A [`Host`]'s default limit of environments per function; each is a process of this machine.

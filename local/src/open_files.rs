@@ -1,4 +1,5 @@
-//! The limit of open files. Every connection is an open file, and every function process needs some.
+//! The limit of open files. Every connection is an open file, and every function process needs
+//! some.
 
 use std::io;
 

@@ -18,7 +18,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// The version of SQS's API.
 const SQS: &str = "2012-11-05";
 
-/// Returns whether a request uses or may use the query protocol. Its path is `/` or that of a queue.
+/// Returns whether a request uses or may use the query protocol. Its path is `/` or that of a
+/// queue.
 pub(crate) fn speaks(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let is_form = || {
         let content_type = headers.get(header::CONTENT_TYPE);

@@ -43,7 +43,8 @@ pub struct Config {
     pub authentication: Authentication,
     /// The way in which the functions run.
     pub functions: Functions,
-    /// Variables of every function process. They override the template's and those of `herald-local`.
+    /// Variables of every function process. They override the template's and those of
+    /// `herald-local`.
     pub environment: BTreeMap<String, String>,
     /// The file of the tables; `None` keeps them in memory.
     pub data: Option<PathBuf>,
@@ -56,8 +57,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Makes a configuration with the defaults of the command line: no faults, no authentication, and
-    /// tables in memory.
+    /// Makes a configuration with the defaults of the command line: no faults, no authentication,
+    /// and tables in memory.
     pub fn new(template: impl Into<PathBuf>, functions: Functions) -> Self {
         Self {
             template: template.into(),
@@ -100,7 +101,8 @@ pub struct RunningStack {
 }
 
 impl RunningStack {
-    /// Starts all resources of the template behind `listener`, and returns when they accept requests.
+    /// Starts all resources of the template behind `listener`, and returns when they accept
+    /// requests.
     ///
     /// # Errors
     ///
@@ -240,7 +242,8 @@ impl RunningStack {
         self.host.as_ref()
     }
 
-    /// Closes every connection, waits for the queues' invocations in flight, and ends every process.
+    /// Closes every connection, waits for the queues' invocations in flight, and ends every
+    /// process.
     pub async fn shutdown(mut self) {
         self.shutdown.send_replace(true);
         self.door.gateway.close_all();

@@ -1,11 +1,12 @@
 //! SQS standard queues, and the Lambda event source mapping that feeds functions from them.
 //!
-//! [`Queues`] holds the queues of a stack, [`call`] answers the AWS JSON protocol and [`Mapping`] invokes
-//! a function with the messages of a queue. The time comes from a [`Clock`] that tests can advance.
+//! [`Queues`] holds the queues of a stack, [`call`] answers the AWS JSON protocol and [`Mapping`]
+//! invokes a function with the messages of a queue. The time comes from a [`Clock`] that tests can
+//! advance.
 //!
 //! Left out: FIFO queues, fair queues, encryption, policies and tags, creating and changing queues
-//! (they come from the template), the limit of 120,000 messages in flight, the minute that AWS requires
-//! between two purges, and paging of lists (everything fits one page).
+//! (they come from the template), the limit of 120,000 messages in flight, the minute that AWS
+//! requires between two purges, and paging of lists (everything fits one page).
 
 mod batch;
 mod call;

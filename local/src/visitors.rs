@@ -1,9 +1,9 @@
-//! The guard of the stack's port. It admits programs and the stack's own pages, and refuses every other
-//! web page that a browser on this machine has open.
+//! The guard of the stack's port. It admits programs and the stack's own pages, and refuses every
+//! other web page that a browser on this machine has open.
 //!
-//! A browser sets `Host`, `Origin` and `Sec-Fetch-Site`; a page cannot change them. No answer has CORS
-//! headers, so pages of other origins cannot read one; the guard prevents requests with effects, and
-//! requests of pages whose name was resolved to this machine (DNS rebinding).
+//! A browser sets `Host`, `Origin` and `Sec-Fetch-Site`; a page cannot change them. No answer has
+//! CORS headers, so pages of other origins cannot read one; the guard prevents requests with
+//! effects, and requests of pages whose name was resolved to this machine (DNS rebinding).
 //!
 //! WebSocket upgrades are exempt: the template's authorizer has the list of origins for them.
 
@@ -28,8 +28,8 @@ pub(crate) struct Refusal {
 ///
 /// # Errors
 ///
-/// Returns a [`Refusal`] if the request has more than one `Host`, names another host, or comes from a
-/// page of another origin.
+/// Returns a [`Refusal`] if the request has more than one `Host`, names another host, or comes from
+/// a page of another origin.
 pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     let host = host(request)?;
     if opens_web_socket(request) {
@@ -65,8 +65,8 @@ impl Refusal {
     }
 }
 
-/// Returns the request's host. A second `Host` is an error by RFC 9112, section 3.2, and so is another
-/// host in the request line.
+/// Returns the request's host. A second `Host` is an error by RFC 9112, section 3.2, and so is
+/// another host in the request line.
 fn host<B>(request: &Request<B>) -> Result<String, Refusal> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = hosts.next().map_or(&[][..], HeaderValue::as_bytes);
@@ -88,8 +88,8 @@ fn opens_web_socket<B>(request: &Request<B>) -> bool {
     request.method() == Method::GET && upgrade.is_some_and(is_web_socket)
 }
 
-/// Returns whether a page of another site sends the request. A followed link does not count: the browser
-/// shows its answer, and the page cannot read it.
+/// Returns whether a page of another site sends the request. A followed link does not count: the
+/// browser shows its answer, and the page cannot read it.
 fn comes_from_another_site<B>(request: &Request<B>) -> bool {
     let is = |name, value: &str| {
         let mut values = request.headers().get_all(name).iter();
@@ -102,9 +102,9 @@ fn comes_from_another_site<B>(request: &Request<B>) -> bool {
     sites.any(|site| site != "same-origin" && site != "none") && !is_followed_link
 }
 
-/// Returns whether a host can only be this server. An attacker's name server could resolve any other
-/// name to this machine, and a page of that name would have the same origin. An IP address needs no name
-/// server, and browsers resolve `localhost` themselves.
+/// Returns whether a host can only be this server. An attacker's name server could resolve any
+/// other name to this machine, and a page of that name would have the same origin. An IP address
+/// needs no name server, and browsers resolve `localhost` themselves.
 fn is_own_name(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;

@@ -18,7 +18,8 @@ const ANSWER: &str = r#"{"type":"message","message":"Hello","name":"Aseem"}"#;
 /// The numbers of clients of the whole stack, and of the messages of each.
 const STACK_CLIENTS: [(usize, usize); 3] = [(1, 20_000), (16, 2_000), (64, 500)];
 
-/// The numbers of clients of the gateway and the bare server, and of the messages of each in a turn.
+/// The numbers of clients of the gateway and the bare server, and of the messages of each in a
+/// turn.
 const GATEWAY_CLIENTS: [(usize, usize); 3] = [(1, 10_000), (16, 2_000), (64, 500)];
 
 /// The number of turns of the gateway and of the bare server.

@@ -1,8 +1,8 @@
 //! The cost of the local stack: `cargo bench -p herald-local`; `-- --json` prints one JSON object.
 //!
 //! Every server is a process of its own. All clients are in this process, on the same machine and
-//! over loopback, so clients and server share its cores. The functions and `herald-local` are release
-//! builds. The rows:
+//! over loopback, so clients and server share its cores. The functions and `herald-local` are
+//! release builds. The rows:
 //!
 //! - **start**: the time from the start of `herald-local`, with its functions built, to its ready
 //!   line; its resident memory then, alone and with its function processes;
@@ -16,9 +16,9 @@
 //! - **idle**: the growth of a server's resident memory per connection that received one echo and is
 //!   silent now.
 //!
-//! *Server CPU* is the processor time of the server process alone, divided by the echoes; that of the
-//! whole stack leaves out the function processes. On a busy machine it varies less than the rates.
-//! Like the resident bytes, it is measured on Linux only.
+//! *Server CPU* is the processor time of the server process alone, divided by the echoes; that of
+//! the whole stack leaves out the function processes. On a busy machine it varies less than the
+//! rates. Like the resident bytes, it is measured on Linux only.
 
 mod client;
 mod connects;

@@ -45,7 +45,8 @@ impl Server {
     /// Starts a server and waits for its line of JSON.
     pub(crate) async fn start(mut command: Command) -> anyhow::Result<Self> {
         let mut log = tempfile::tempfile()?;
-        // The servers of this program end when their standard input does: none outlives this process.
+        // The servers of this program end when their standard input does: none outlives this
+        // process.
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -22,8 +22,8 @@ pub trait Deliver: Send + Sync + 'static {
         attributes: &BTreeMap<String, String>,
     ) -> Result<(), DeliveryError>;
 
-    /// Sends `body` to the queue with the ARN `queue`. `attributes` become the message's attributes,
-    /// all of data type `String`.
+    /// Sends `body` to the queue with the ARN `queue`. `attributes` become the message's
+    /// attributes, all of data type `String`.
     ///
     /// # Errors
     ///
@@ -49,8 +49,8 @@ pub enum DeliveryError {
 }
 
 /// Checks that no target of `rule` loses `event` because of its size: the target's queue or its
-/// dead-letter queue must accept it. A missing queue is not an error, because AWS accepts such events.
-/// The error is one sentence.
+/// dead-letter queue must accept it. A missing queue is not an error, because AWS accepts such
+/// events. The error is one sentence.
 pub(super) fn check(event: &Event, rule: &Rule, queues: &dyn Deliver) -> Result<(), String> {
     for target in &rule.targets {
         let queue = &target.queue;
@@ -123,8 +123,8 @@ fn dead_letter(
 }
 
 /// Returns the attributes of the user guide's "Using dead-letter queues to process undelivered
-/// events". A refused message looks as if its target allowed no retries. AWS never retries a missing
-/// queue, so such a message has exhausted no retry condition.
+/// events". A refused message looks as if its target allowed no retries. AWS never retries a
+/// missing queue, so such a message has exhausted no retry condition.
 fn dead_letter_attributes(
     rule: &Rule,
     target: &Target,

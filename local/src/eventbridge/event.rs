@@ -15,8 +15,8 @@ use crate::{
 pub(super) struct Event {
     /// The event's unique id, the same for every target, so receivers can recognise duplicates.
     pub(super) id: String,
-    /// The text that a target receives. It holds `detail` as it was sent, except for characters that
-    /// SQS refuses.
+    /// The text that a target receives. It holds `detail` as it was sent, except for characters
+    /// that SQS refuses.
     pub(super) body: String,
     /// The same as a value, for matching.
     pub(super) value: Value,
@@ -82,8 +82,8 @@ impl Event {
     }
 }
 
-/// Escapes U+FFFE and U+FFFF, which JSON may hold and SQS refuses. They occur in strings only, where
-/// an escape means the same. AWS's behaviour is not known.
+/// Escapes U+FFFE and U+FFFF, which JSON may hold and SQS refuses. They occur in strings only,
+/// where an escape means the same. AWS's behaviour is not known.
 fn escape_noncharacters(json: String) -> String {
     json.replace('\u{fffe}', "\\ufffe")
         .replace('\u{ffff}', "\\uffff")

@@ -80,8 +80,8 @@ impl Pattern {
 }
 
 /// Returns whether all fields of `branch` match. Goes through the fields and keeps every choice of
-/// array elements under which all of them matched so far: fields inside the objects of one array must
-/// match within the same object.
+/// array elements under which all of them matched so far: fields inside the objects of one array
+/// must match within the same object.
 fn branch_matches(branch: &Branch, fields: &Fields<'_>) -> bool {
     let mut choices = BTreeSet::from([Elements::default()]);
     let mut arrays_to_come = fields.arrays_after_each(branch);

@@ -1,4 +1,5 @@
-//! The request of `PutEvents`: the checks of the request and its entries, and the event of an entry.
+//! The request of `PutEvents`: the checks of the request and its entries, and the event of an
+//! entry.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};

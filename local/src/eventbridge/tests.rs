@@ -572,8 +572,8 @@ fn test_event_pattern_answers_match_or_error() {
     );
 }
 
-/// A buffer of log lines. No other test may log a line that a test looks for: `tracing` decides once
-/// per line whether it is enabled, on the first thread that logs it.
+/// A buffer of log lines. No other test may log a line that a test looks for: `tracing` decides
+/// once per line whether it is enabled, on the first thread that logs it.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Gateway, event::Opening, policy::Policy, scalar::Scalar};
+use super::{Gateway, event::ConnectionInfo, policy::Policy, scalar::Scalar};
 use crate::{lambda::Invocation, template::Authorizer};
 
 /// The largest result of an authorizer, in bytes.
@@ -42,7 +42,7 @@ impl Gateway {
     /// Asks the authorizer, if there is one. The error is the status of the refused upgrade.
     pub(super) async fn authorize(
         &self,
-        opening: &Opening,
+        info: &ConnectionInfo,
         headers: &HeaderMap,
         query: Option<&str>,
     ) -> Result<Option<Authorized>, StatusCode> {
@@ -50,7 +50,7 @@ impl Gateway {
             return Ok(None);
         };
         self.check_identity_sources(authorizer, headers, query)?;
-        let event = self.authorizer_event(opening, headers, query);
+        let event = self.authorizer_event(info, headers, query);
         let started = Instant::now();
         let payload = Bytes::from(event.to_string());
         let invocation = self.invoke.invoke(&authorizer.function, payload);

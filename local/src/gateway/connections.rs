@@ -1,7 +1,7 @@
 //! The open connections of a gateway, with the pending messages of each.
 //!
-//! A connection is pending until its upgrade is answered, then open, then gone. Only an open connection
-//! is in the table, so a post before or after finds none.
+//! A connection is pending until its upgrade is answered, then open, then gone. Only an open
+//! connection is in the table, so a post before or after finds none.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc::UnboundedSender, watch};
 
-use super::{ending::ServerClose, event::Opening, lock};
+use super::{connection_end::ServerClose, event::ConnectionInfo, lock};
 
 /// The most bytes of a client's messages that may be in flight.
 const MAX_IN_FLIGHT: usize = 8 * 1024 * 1024;
@@ -35,11 +35,11 @@ pub(super) enum Command {
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// The data of the upgrade.
-    pub(super) opening: Opening,
+    /// The properties of the connection from its upgrade request.
+    pub(super) info: ConnectionInfo,
     commands: UnboundedSender<Command>,
-    /// Set as soon as the gateway closes the connection. The command alone would wait behind messages
-    /// that the client does not read.
+    /// Set as soon as the gateway closes the connection. The command alone would wait behind
+    /// messages that the client does not read.
     server_close: watch::Sender<Option<ServerClose>>,
     in_flight: Arc<Semaphore>,
     /// The bytes that are pending.
@@ -73,13 +73,13 @@ pub(super) struct SendBufferFull;
 
 impl Connection {
     pub(super) fn new(
-        opening: Opening,
+        info: ConnectionInfo,
         send_buffer: usize,
         commands: UnboundedSender<Command>,
     ) -> Self {
         Self {
-            last_active_at: AtomicI64::new(opening.connected_at.timestamp_millis()),
-            opening,
+            last_active_at: AtomicI64::new(info.connected_at.timestamp_millis()),
+            info,
             commands,
             server_close: watch::Sender::default(),
             in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
@@ -105,7 +105,7 @@ impl Connection {
     pub(super) fn send_reply(&self, text: String) {
         if self.send(text).is_err() {
             tracing::warn!(
-                connection_id = self.opening.connection_id,
+                connection_id = self.info.connection_id,
                 "reply dropped: the client does not read and its send buffer is full"
             );
         }
@@ -116,8 +116,8 @@ impl Connection {
         self.pending.fetch_sub(length + OVERHEAD, Relaxed);
     }
 
-    /// Waits until a client's message of this length may be dispatched. It counts until the permit is
-    /// dropped.
+    /// Waits until a client's message of this length may be dispatched. It counts until the permit
+    /// is dropped.
     pub(super) async fn room_for(&self, length: usize) -> Option<OwnedSemaphorePermit> {
         let size = (length + OVERHEAD).min(MAX_IN_FLIGHT) as u32;
         // The semaphore is never closed.
@@ -168,7 +168,7 @@ pub(super) struct Connections {
 impl Connections {
     /// Adds the connection: it accepts posts from now on.
     pub(super) fn insert(&self, connection: Arc<Connection>) {
-        let id = connection.opening.connection_id.clone();
+        let id = connection.info.connection_id.clone();
         lock(&self.open).insert(id, connection);
     }
 
@@ -186,11 +186,11 @@ impl Connections {
         lock(&self.open)
             .values()
             .map(|connection| ConnectionSummary {
-                connection_id: connection.opening.connection_id.clone(),
-                user_id: connection.opening.user_id().map(str::to_owned),
-                source_ip: connection.opening.source_ip,
-                user_agent: connection.opening.user_agent.clone(),
-                connected_at: connection.opening.connected_at,
+                connection_id: connection.info.connection_id.clone(),
+                user_id: connection.info.user_id().map(str::to_owned),
+                source_ip: connection.info.source_ip,
+                user_agent: connection.info.user_agent.clone(),
+                connected_at: connection.info.connected_at,
                 last_active_at: connection.last_active_at(),
             })
             .collect()
@@ -212,7 +212,7 @@ mod tests {
 
     fn connection(send_buffer: usize) -> (Connection, UnboundedReceiver<Command>) {
         let (commands, receiver) = unbounded_channel();
-        let opening = Opening {
+        let info = ConnectionInfo {
             connection_id: "PcQeDRO4gIEm4LQ=".to_owned(),
             connected_at: Utc::now(),
             source_ip: [127, 0, 0, 1].into(),
@@ -220,7 +220,7 @@ mod tests {
             host: String::new(),
             authorizer: None,
         };
-        (Connection::new(opening, send_buffer, commands), receiver)
+        (Connection::new(info, send_buffer, commands), receiver)
     }
 
     #[test]

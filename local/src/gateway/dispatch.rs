@@ -31,7 +31,7 @@ impl Gateway {
             let route = gateway.select(&text);
             let span = tracing::info_span!(
                 "message",
-                connection_id = connection.opening.connection_id,
+                connection_id = connection.info.connection_id,
                 route = route.map(|route| route.key.as_str()),
             );
             let reply = gateway
@@ -39,7 +39,7 @@ impl Gateway {
                 .instrument(span)
                 .await;
             gateway.activity.record(Happening::request(
-                &connection.opening.connection_id,
+                &connection.info.connection_id,
                 route.map_or(DEFAULT, |route| &route.key),
                 route.map(|route| route.function.as_str()),
                 &text,
@@ -59,8 +59,8 @@ impl Gateway {
             .or_else(|| self.route(DEFAULT))
     }
 
-    /// Returns the reply to the client: the body of a two-way route's result, whatever its status, or
-    /// the gateway's error.
+    /// Returns the reply to the client: the body of a two-way route's result, whatever its status,
+    /// or the gateway's error.
     async fn reply(
         &self,
         route: Option<&Route>,
@@ -68,7 +68,7 @@ impl Gateway {
         text: &str,
     ) -> Option<String> {
         let route_key = route.map_or(DEFAULT, |route| route.key.as_str());
-        let event = self.message_event(&connection.opening, route_key, text);
+        let event = self.message_event(&connection.info, route_key, text);
         let error = match route {
             None => GatewayError::Forbidden,
             Some(_) if !self.admits() => GatewayError::TooManyRequests,
@@ -86,7 +86,7 @@ impl Gateway {
                 IntegrationResult::TimedOut => GatewayError::TimedOut,
             },
         };
-        let connection_id = &connection.opening.connection_id;
+        let connection_id = &connection.info.connection_id;
         Some(error.frame(connection_id, event.request_id()))
     }
 }

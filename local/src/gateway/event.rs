@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Gateway, context::Context, id};
 
-/// The data of the upgrade request that later events carry.
+/// The properties of a connection, taken from its upgrade request, that later events carry.
 #[derive(Clone, Debug)]
-pub(super) struct Opening {
+pub(super) struct ConnectionInfo {
     /// The connection's id.
     pub(super) connection_id: String,
     /// The time when the connection was opened.
@@ -26,7 +26,7 @@ pub(super) struct Opening {
     pub(super) authorizer: Option<Map<String, Value>>,
 }
 
-impl Opening {
+impl ConnectionInfo {
     /// Returns the user id of the authorizer's context.
     pub(super) fn user_id(&self) -> Option<&str> {
         self.authorizer.as_ref()?.get("userId")?.as_str()
@@ -62,7 +62,7 @@ impl Gateway {
     /// Returns the authorizer's event.
     pub(super) fn authorizer_event(
         &self,
-        opening: &Opening,
+        info: &ConnectionInfo,
         headers: &HeaderMap,
         query: Option<&str>,
     ) -> Value {
@@ -70,9 +70,9 @@ impl Gateway {
             "type": "REQUEST",
             "methodArn": self.connect_arn(),
             "stageVariables": self.api.stage_variables,
-            "requestContext": self.context(opening, "$connect", "CONNECT"),
+            "requestContext": self.context(info, "$connect", "CONNECT"),
         });
-        let mut all = forwarded(headers, opening);
+        let mut all = forwarded(headers, info);
         all.insert("content-length".to_owned(), vec!["0".to_owned()]);
         insert_request(&mut event, &all, query);
         event
@@ -81,12 +81,12 @@ impl Gateway {
     /// Returns the `$connect` event. `authorizer_latency` is in milliseconds.
     pub(super) fn connect_event(
         &self,
-        opening: &Opening,
+        info: &ConnectionInfo,
         headers: &HeaderMap,
         query: Option<&str>,
         authorizer_latency: Option<u128>,
     ) -> Value {
-        let mut context = self.context(opening, "$connect", "CONNECT");
+        let mut context = self.context(info, "$connect", "CONNECT");
         if let (Some(latency), Some(authorizer)) = (authorizer_latency, &mut context.authorizer) {
             let latency = json!(latency);
             authorizer
@@ -101,18 +101,18 @@ impl Gateway {
         for removed in ["connection", "upgrade", "content-length"] {
             kept.remove(removed);
         }
-        insert_request(&mut event, &forwarded(&kept, opening), query);
+        insert_request(&mut event, &forwarded(&kept, info), query);
         event
     }
 
     /// Returns the event of one message on the route `route_key`.
     pub(super) fn message_event<'a>(
         &'a self,
-        opening: &'a Opening,
+        info: &'a ConnectionInfo,
         route_key: &'a str,
         body: &'a str,
     ) -> MessageEvent<'a> {
-        let mut request_context = self.context(opening, route_key, "MESSAGE");
+        let mut request_context = self.context(info, route_key, "MESSAGE");
         request_context.message_id = Some(id::new());
         MessageEvent {
             request_context,
@@ -122,12 +122,12 @@ impl Gateway {
     }
 
     /// Returns the `$disconnect` event.
-    pub(super) fn disconnect_event(&self, opening: &Opening, status: &CloseStatus) -> Value {
-        let mut context = self.context(opening, "$disconnect", "DISCONNECT");
+    pub(super) fn disconnect_event(&self, info: &ConnectionInfo, status: &CloseStatus) -> Value {
+        let mut context = self.context(info, "$disconnect", "DISCONNECT");
         context.disconnect_status_code = Some(status.code);
         context.disconnect_reason = Some(&status.reason);
         let headers: Headers = [
-            ("Host", opening.host.as_str()),
+            ("Host", info.host.as_str()),
             ("x-api-key", ""),
             ("X-Forwarded-For", ""),
             ("x-restapi", ""),
@@ -152,7 +152,7 @@ impl Gateway {
 type Headers = std::collections::BTreeMap<String, Vec<String>>;
 
 /// Returns the client's headers and those that the gateway adds.
-fn forwarded(headers: &HeaderMap, opening: &Opening) -> Headers {
+fn forwarded(headers: &HeaderMap, info: &ConnectionInfo) -> Headers {
     let mut all = Headers::new();
     for (name, value) in headers {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -160,7 +160,7 @@ fn forwarded(headers: &HeaderMap, opening: &Opening) -> Headers {
     }
     for (name, value) in [
         ("X-Amzn-Trace-Id", trace_id()),
-        ("X-Forwarded-For", opening.source_ip.to_string()),
+        ("X-Forwarded-For", info.source_ip.to_string()),
         ("X-Forwarded-Port", "443".to_owned()),
         ("X-Forwarded-Proto", "https".to_owned()),
     ] {
@@ -175,8 +175,8 @@ pub(super) fn trace_id() -> String {
     format!("Root=1-{seconds:08x}-{:024x}", rand::random::<u128>() >> 32)
 }
 
-/// Returns the usual spelling of a header's name. AWS keeps the client's spelling, which hyper drops;
-/// clients write `Like-This`, with one exception in the handshake's own headers.
+/// Returns the usual spelling of a header's name. AWS keeps the client's spelling, which hyper
+/// drops; clients write `Like-This`, with one exception in the handshake's own headers.
 fn spelling(name: &HeaderName) -> String {
     name.as_str()
         .split('-')
@@ -191,8 +191,8 @@ fn spelling(name: &HeaderName) -> String {
         .join("-")
 }
 
-/// Writes headers and query parameters as AWS does: the last value in one map, all values in another,
-/// and no map of parameters if there are none.
+/// Writes headers and query parameters as AWS does: the last value in one map, all values in
+/// another, and no map of parameters if there are none.
 fn insert_request(event: &mut Value, headers: &Headers, query: Option<&str>) {
     event["headers"] = last_values(headers);
     event["multiValueHeaders"] = json!(headers);

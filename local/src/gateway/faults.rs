@@ -14,15 +14,15 @@ pub struct Faults {
     pub throttle: Option<Throttle>,
     /// The throttle of posts to each connection; a post over it is answered 429.
     pub throttle_each: Option<Throttle>,
-    /// The share of posts that are answered 410 although the connection is open. The notifier ignores
-    /// a 410 in the first 30 s of a connection.
+    /// The share of posts that are answered 410 although the connection is open. The notifier
+    /// ignores a 410 in the first 30 s of a connection.
     pub gone: f64,
     /// The share of posts that are answered 500.
     pub failing: f64,
     /// The share of connections whose end invokes no `$disconnect`.
     pub lost_disconnects: f64,
-    /// Holds upgrades between `$connect` and the 101; meanwhile posts to their connections are answered
-    /// 410.
+    /// Holds upgrades between `$connect` and the 101; meanwhile posts to their connections are
+    /// answered 410.
     pub hold_openings: bool,
 }
 

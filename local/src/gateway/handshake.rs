@@ -1,5 +1,5 @@
-//! The WebSocket upgrade: authorizer, then `$connect`, then the 101. If a step fails, the upgrade is
-//! refused with that step's status.
+//! The WebSocket upgrade: authorizer, then `$connect`, then the 101. If a step fails, the upgrade
+//! is refused with that step's status.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -23,7 +23,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument;
 
 use super::{
-    Gateway, connections::Connection, event::Opening, http::respond, id,
+    Gateway, connections::Connection, event::ConnectionInfo, http::respond, id,
     integration::IntegrationResult, proxy_result::ProxyResult, socket,
 };
 use crate::activity::Happening;
@@ -93,20 +93,20 @@ impl Gateway {
         parts: Parts,
         upgrade: OnUpgrade,
     ) -> Response<Body> {
-        let mut opening = opening(client, &parts.headers);
+        let mut info = connection_info(client, &parts.headers);
         let span = tracing::info_span!(
             "connect",
-            connection_id = opening.connection_id,
+            connection_id = info.connection_id,
             route = "$connect"
         );
-        match self.admit(&mut opening, &parts).instrument(span).await {
+        match self.admit(&mut info, &parts).instrument(span).await {
             Ok(subprotocol) => {
                 self.wait_while_openings_are_held().await;
                 let (commands, receiver) = mpsc::unbounded_channel();
-                let connection = Connection::new(opening, self.limits.send_buffer, commands);
+                let connection = Connection::new(info, self.limits.send_buffer, commands);
                 let connection = Arc::new(connection);
                 self.connections.insert(connection.clone());
-                self.activity.record(connected(&connection.opening));
+                self.activity.record(connected(&connection.info));
                 tokio::spawn(socket::serve(self, connection, receiver, upgrade));
                 switching_protocols(&parts.headers, subprotocol)
             }
@@ -114,21 +114,21 @@ impl Gateway {
         }
     }
 
-    /// Runs the authorizer and `$connect`. Returns the subprotocol that `$connect` chose; the gateway
-    /// never chooses one itself. The error is the status of the refused upgrade.
+    /// Runs the authorizer and `$connect`. Returns the subprotocol that `$connect` chose; the
+    /// gateway never chooses one itself. The error is the status of the refused upgrade.
     async fn admit(
         &self,
-        opening: &mut Opening,
+        info: &mut ConnectionInfo,
         parts: &Parts,
     ) -> Result<Option<HeaderValue>, StatusCode> {
         let query = parts.uri.query();
-        let authorized = self.authorize(opening, &parts.headers, query).await?;
+        let authorized = self.authorize(info, &parts.headers, query).await?;
         let latency = authorized.as_ref().map(|authorized| authorized.latency);
-        opening.authorizer = authorized.map(|authorized| authorized.context);
+        info.authorizer = authorized.map(|authorized| authorized.context);
         let Some(route) = self.route("$connect") else {
             return Ok(None);
         };
-        let event = self.connect_event(opening, &parts.headers, query, latency);
+        let event = self.connect_event(info, &parts.headers, query, latency);
         match self.integrate(route, &event).await {
             IntegrationResult::Returned(result) => accepted(&result),
             IntegrationResult::Failed => Err(StatusCode::BAD_GATEWAY),
@@ -154,21 +154,21 @@ fn accepted(result: &[u8]) -> Result<Option<HeaderValue>, StatusCode> {
     }
 }
 
-fn connected(opening: &Opening) -> Happening {
+fn connected(info: &ConnectionInfo) -> Happening {
     Happening::Connected {
-        connection_id: opening.connection_id.clone(),
-        user_id: opening.user_id().map(str::to_owned),
-        source_ip: opening.source_ip,
+        connection_id: info.connection_id.clone(),
+        user_id: info.user_id().map(str::to_owned),
+        source_ip: info.source_ip,
     }
 }
 
-fn opening(client: SocketAddr, headers: &HeaderMap) -> Opening {
+fn connection_info(client: SocketAddr, headers: &HeaderMap) -> ConnectionInfo {
     let header = |name| {
         headers
             .get(name)
             .map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    Opening {
+    ConnectionInfo {
         connection_id: id::new(),
         connected_at: Utc::now(),
         source_ip: client.ip(),

@@ -38,8 +38,8 @@ impl Gateway {
         }
     }
 
-    /// Invokes the function of a route and ignores its result. It waits for a free process without a
-    /// time limit: if thousands of clients leave at once, each still gets its `$disconnect`.
+    /// Invokes the function of a route and ignores its result. It waits for a free process without
+    /// a time limit: if thousands of clients leave at once, each still gets its `$disconnect`.
     pub(super) async fn invoke_without_result(&self, route: &Route, event: &impl Serialize) {
         self.invoke(route, event).await;
     }

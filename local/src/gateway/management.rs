@@ -133,8 +133,8 @@ impl Gateway {
         }
     }
 
-    /// Checks the permissions of a calling function. AWS names the resource without the connection's
-    /// id.
+    /// Checks the permissions of a calling function. AWS names the resource without the
+    /// connection's id.
     ///
     /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-control-access-iam.html>,
     /// and for the resource in the message <https://github.com/aws/aws-cdk/issues/18410>
@@ -203,13 +203,13 @@ fn is_signed(headers: &HeaderMap) -> bool {
 }
 
 fn describe(connection: &Connection) -> String {
-    let mut identity = json!({"sourceIp": connection.opening.source_ip});
-    if let Some(user_agent) = &connection.opening.user_agent {
+    let mut identity = json!({"sourceIp": connection.info.source_ip});
+    if let Some(user_agent) = &connection.info.user_agent {
         identity["userAgent"] = json!(user_agent);
     }
     json!({
         "identity": identity,
-        "connectedAt": iso8601(connection.opening.connected_at),
+        "connectedAt": iso8601(connection.info.connected_at),
         "lastActiveAt": iso8601(connection.last_active_at()),
     })
     .to_string()

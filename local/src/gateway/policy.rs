@@ -1,6 +1,6 @@
-//! An authorizer's policy, which allows or denies a client's call of a method. A statement with more
-//! than effect, action and resource, such as a `Condition`, is an error: ignoring it could admit a
-//! client that AWS refuses.
+//! An authorizer's policy, which allows or denies a client's call of a method. A statement with
+//! more than effect, action and resource, such as a `Condition`, is an error: ignoring it could
+//! admit a client that AWS refuses.
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-lambda-authorizer-output.html>
 
@@ -94,7 +94,8 @@ impl TryFrom<Map<String, Value>> for Statement {
     }
 }
 
-/// Reads an object. Its type is a map because serde would also accept an array of the members' values.
+/// Reads an object. Its type is a map because serde would also accept an array of the members'
+/// values.
 fn read<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, String> {
     serde_json::from_value(members.into()).map_err(|error| error.to_string())
 }

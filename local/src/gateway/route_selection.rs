@@ -45,8 +45,8 @@ impl RouteSelection {
         Ok(Self::Compound(parts))
     }
 
-    /// Returns the route key of a message. `None` if the message is not JSON, has no value at the path,
-    /// or names `$connect` or `$disconnect`.
+    /// Returns the route key of a message. `None` if the message is not JSON, has no value at the
+    /// path, or names `$connect` or `$disconnect`.
     pub(super) fn key(&self, message: &str) -> Option<String> {
         let key = match self {
             Self::Path(path) => stringify(&value(message, path)?)?,
@@ -92,7 +92,8 @@ fn value(message: &str, path: &[String]) -> Option<Value> {
     value(fields.get(name)?.get(), rest)
 }
 
-/// Returns the text of a value that selects a route. Numbers, booleans and lists select by their text.
+/// Returns the text of a value that selects a route. Numbers, booleans and lists select by their
+/// text.
 fn stringify(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

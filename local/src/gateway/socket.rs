@@ -31,8 +31,8 @@ use tracing::Instrument;
 
 use super::{
     Gateway, Limits,
+    connection_end::ConnectionEnd,
     connections::{Command, Connection},
-    ending::ConnectionEnd,
     event::CloseStatus,
     lock,
 };
@@ -51,27 +51,27 @@ pub(super) async fn serve(
     commands: UnboundedReceiver<Command>,
     upgrade: OnUpgrade,
 ) {
-    let opening = &connection.opening;
+    let info = &connection.info;
     let status = match upgrade.await {
         Ok(upgraded) => run(&gateway, &connection, commands, upgraded).await,
         Err(_) => {
-            gateway.connections.remove(&opening.connection_id);
+            gateway.connections.remove(&info.connection_id);
             CloseStatus::abnormal()
         }
     };
     gateway.activity.record(Happening::Disconnected {
-        connection_id: opening.connection_id.clone(),
+        connection_id: info.connection_id.clone(),
         code: status.code,
         reason: Some(status.reason.clone()).filter(|reason| !reason.is_empty()),
     });
-    if lock(&gateway.faults).loses_disconnect(&opening.connection_id) {
+    if lock(&gateway.faults).loses_disconnect(&info.connection_id) {
         return;
     }
     if let Some(route) = gateway.route("$disconnect") {
-        let event = gateway.disconnect_event(opening, &status);
+        let event = gateway.disconnect_event(info, &status);
         let span = tracing::info_span!(
             "disconnect",
-            connection_id = opening.connection_id,
+            connection_id = info.connection_id,
             route = "$disconnect"
         );
         gateway
@@ -96,9 +96,7 @@ async fn run(
     };
     let end = session.run(&mut socket, &mut commands).await;
     // Before the close, which may take a while: a post would be accepted and never written.
-    gateway
-        .connections
-        .remove(&connection.opening.connection_id);
+    gateway.connections.remove(&connection.info.connection_id);
     match end {
         ConnectionEnd::Gone(status) => status,
         ConnectionEnd::Answer(status) => {
@@ -112,8 +110,8 @@ async fn run(
     }
 }
 
-/// Returns the configuration that bounds a client's memory: its messages, and its unread bytes. Without
-/// the last bound, the answers to its pings would pile up.
+/// Returns the configuration that bounds a client's memory: its messages, and its unread bytes.
+/// Without the last bound, the answers to its pings would pile up.
 fn configuration(limits: Limits) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(BUFFER)
@@ -198,16 +196,16 @@ impl Session<'_> {
         }
     }
 
-    /// Waits until the gateway closes the connection and the client fails to read the pending messages
-    /// in time.
+    /// Waits until the gateway closes the connection and the client fails to read the pending
+    /// messages in time.
     async fn close_without_reader(&self) -> ConnectionEnd {
         let reason = self.connection.server_close().await;
         sleep(LINGER).await;
         reason.of_non_reader()
     }
 
-    /// Waits until the connection reaches its idle or lifetime limit. The timer is reset when it has
-    /// expired, not at every message, because that can cost a system call.
+    /// Waits until the connection reaches its idle or lifetime limit. The timer is reset when it
+    /// has expired, not at every message, because that can cost a system call.
     async fn time_out(&self) -> ConnectionEnd {
         loop {
             let left = self.time_left();
@@ -222,7 +220,7 @@ impl Session<'_> {
     fn time_left(&self) -> Duration {
         let limits = self.gateway.limits;
         let idle = self.connection.last_active_at() + limits.idle;
-        let end_of_life = self.connection.opening.connected_at + limits.lifetime;
+        let end_of_life = self.connection.info.connected_at + limits.lifetime;
         until(idle.min(end_of_life))
     }
 }
@@ -238,8 +236,8 @@ async fn answer_close(socket: &mut Socket) {
     let _ = timeout(LINGER, drained).await;
 }
 
-/// Writes a close frame and reads until the client closes its side. Closing a socket with unread bytes
-/// would reset it, and the client might never see the frame.
+/// Writes a close frame and reads until the client closes its side. Closing a socket with unread
+/// bytes would reset it, and the client might never see the frame.
 async fn close(socket: &mut Socket, frame: CloseFrame) {
     let closed = async {
         if socket.close(Some(frame)).await.is_ok() {

@@ -1,8 +1,8 @@
 //! A timer for deadlines that rarely expire.
 //!
-//! Setting a timer earlier than all others wakes the runtime's I/O driver by a system call, so a new
-//! timer per invocation costs several. This timer stays unchanged if the deadline moves later, and is
-//! reset if it expires too early.
+//! Setting a timer earlier than all others wakes the runtime's I/O driver by a system call, so a
+//! new timer per invocation costs several. This timer stays unchanged if the deadline moves later,
+//! and is reset if it expires too early.
 
 use std::pin::Pin;
 

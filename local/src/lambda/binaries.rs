@@ -70,8 +70,8 @@ pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<Functio
         .collect()
 }
 
-/// Returns the folder of the running program, in which cargo puts all binaries of the same workspace and
-/// profile.
+/// Returns the folder of the running program, in which cargo puts all binaries of the same
+/// workspace and profile.
 ///
 /// # Errors
 ///

@@ -11,8 +11,8 @@ use crate::activity::{self, Activity, Excerpt, Happening, Outcome, event_ids, mi
 #[derive(Debug)]
 pub(super) struct CompletedInvocation {
     request_id: Option<String>,
-    /// The time of completion in epoch milliseconds. The record may be made later, when the function's
-    /// output has been read.
+    /// The time of completion in epoch milliseconds. The record may be made later, when the
+    /// function's output has been read.
     at: f64,
     duration: Duration,
     event: Bytes,

@@ -8,9 +8,9 @@
 //! - *idle*: no event; with `freeze`, stopped as soon as it has asked for its next event;
 //! - *busy*: from the event to the answer, the process's end or the time limit.
 //!
-//! The environment is idle again after its answer, because the `next` that ends an invocation follows
-//! within microseconds; an event that arrives in between waits for it. A process that does not call
-//! `next` within the function's time limit is ended.
+//! The environment is idle again after its answer, because the `next` that ends an invocation
+//! follows within microseconds; an event that arrives in between waits for it. A process that does
+//! not call `next` within the function's time limit is ended.
 
 use std::sync::{Arc, OnceLock};
 
@@ -55,7 +55,8 @@ type StartSender = oneshot::Sender<Result<(), StartFailure>>;
 pub(super) enum StartFailure {
     /// The operating system could not start the process. Holds the reason.
     NotStarted(String),
-    /// The process was started and then failed. Holds the failure and the last lines that it printed.
+    /// The process was started and then failed. Holds the failure and the last lines that it
+    /// printed.
     Failed(Failure, Vec<Excerpt>),
 }
 
@@ -66,8 +67,8 @@ struct Controls {
     process_id: OnceLock<u32>,
 }
 
-/// An event in flight to the function, with the channel for its result. Dropping it tells the sender
-/// that the function never received the event.
+/// An event in flight to the function, with the channel for its result. Dropping it tells the
+/// sender that the function never received the event.
 #[derive(Debug)]
 struct Delivery {
     request_id: String,
@@ -97,9 +98,9 @@ impl Environment {
         (environment, unstarted)
     }
 
-    /// Runs one invocation in `slot`; `cold` means that the environment was started for it. `None` if
-    /// the environment ended before it received the event, so another one may handle it. As on AWS,
-    /// the invocation continues when its caller stops waiting.
+    /// Runs one invocation in `slot`; `cold` means that the environment was started for it. `None`
+    /// if the environment ended before it received the event, so another one may handle it. As on
+    /// AWS, the invocation continues when its caller stops waiting.
     pub(super) async fn invoke(
         &self,
         payload: Bytes,
@@ -139,8 +140,8 @@ impl PartialEq for Environment {
 }
 
 impl UnstartedEnvironment {
-    /// Starts the environment in a task of its own that lasts as long as the process. The task keeps
-    /// a clone of `stop` until its end, so the holder of the sender can wait for that.
+    /// Starts the environment in a task of its own that lasts as long as the process. The task
+    /// keeps a clone of `stop` until its end, so the holder of the sender can wait for that.
     pub(super) fn start(self, runner: Arc<Runner>, stop: watch::Receiver<bool>) -> StartReceiver {
         let (report, start) = oneshot::channel();
         tokio::spawn(async move {
@@ -252,8 +253,8 @@ impl RunningEnvironment {
         }
     }
 
-    /// Waits for the first `next`. If the runtime reports an error instead, the process has the rest of
-    /// the time limit to end.
+    /// Waits for the first `next`. If the runtime reports an error instead, the process has the
+    /// rest of the time limit to end.
     async fn initialise(&mut self) -> Result<Next, Failure> {
         let limit = self.runner.init_limit();
         let deadline = Instant::now() + limit;
@@ -315,8 +316,9 @@ impl RunningEnvironment {
         }
     }
 
-    /// Waits for an event and for the runtime's `next`, in either order, and delivers the event. Fails
-    /// if the process ends, is idle for too long or does not call `next` before `next_deadline`.
+    /// Waits for an event and for the runtime's `next`, in either order, and delivers the event.
+    /// Fails if the process ends, is idle for too long or does not call `next` before
+    /// `next_deadline`.
     async fn deliver(
         &mut self,
         mut next: Option<Next>,

@@ -1,11 +1,11 @@
 //! The guard that ends all function processes with `herald-local`, even after a SIGKILL.
 //!
-//! A shell reads a pipe that only `herald-local` holds open for writing, and leads the process group of
-//! all function processes. When `herald-local` ends, even by SIGKILL, the kernel closes the pipe, the
-//! read ends, and the shell kills its whole group, including stopped processes and grandchildren.
-//! Because `herald-local` is not in the group, Ctrl-C in the terminal reaches it alone, and it ends the
-//! functions in order. A parent-death signal would do the same on Linux only, and needs code after
-//! `fork`.
+//! A shell reads a pipe that only `herald-local` holds open for writing, and leads the process
+//! group of all function processes. When `herald-local` ends, even by SIGKILL, the kernel closes
+//! the pipe, the read ends, and the shell kills its whole group, including stopped processes and
+//! grandchildren. Because `herald-local` is not in the group, Ctrl-C in the terminal reaches it
+//! alone, and it ends the functions in order. A parent-death signal would do the same on Linux
+//! only, and needs code after `fork`.
 
 use std::{io, process::Stdio};
 

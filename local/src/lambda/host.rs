@@ -42,14 +42,15 @@ pub struct HostSettings {
     /// Variables of one function by its logical id: the credentials of its role. They override the
     /// template's.
     pub credentials: BTreeMap<String, BTreeMap<String, String>>,
-    /// Whether processes are stopped between an answer and the next event, as on Lambda. This reveals
-    /// work that a function started and did not await.
+    /// Whether processes are stopped between an answer and the next event, as on Lambda. This
+    /// reveals work that a function started and did not await.
     pub freeze: bool,
     /// The time limit from the start of a process to its first `next`.
     pub init_limit: Duration,
     /// The time after which an idle process is ended.
     pub idle_limit: Duration,
-    /// The largest number of processes of one function, at least one. If all are busy, an event waits.
+    /// The largest number of processes of one function, at least one. If all are busy, an event
+    /// waits.
     pub maximum_environments: usize,
     /// The recorder of completed invocations.
     pub activity: Activity,
@@ -71,16 +72,16 @@ impl Default for HostSettings {
     }
 }
 
-/// A host that runs functions as processes. An event without an idle process starts one, so a function
-/// that cannot start costs one attempt per event and never loops.
+/// A host that runs functions as processes. An event without an idle process starts one, so a
+/// function that cannot start costs one attempt per event and never loops.
 ///
-/// If all allowed processes are busy, an event waits, first come first served. AWS, where an account
-/// starts with a thousand, would throttle it; a laptop has few processes, and a burst must not fail for
-/// that. The caller decides how long to wait: dropping the invocation gives up its turn. The function's
-/// time limit starts after the wait.
+/// If all allowed processes are busy, an event waits, first come first served. AWS, where an
+/// account starts with a thousand, would throttle it; a laptop has few processes, and a burst must
+/// not fail for that. The caller decides how long to wait: dropping the invocation gives up its
+/// turn. The function's time limit starts after the wait.
 ///
-/// Call [`Host::shutdown`] before dropping the host: a drop ends the processes too, but does not wait
-/// for them.
+/// Call [`Host::shutdown`] before dropping the host: a drop ends the processes too, but does not
+/// wait for them.
 #[derive(Debug)]
 pub struct Host {
     runners: BTreeMap<String, Arc<Runner>>,
@@ -123,8 +124,8 @@ impl Host {
         })
     }
 
-    /// Starts an idle process for every function that has none, all concurrently, and waits until each
-    /// has asked for its first event.
+    /// Starts an idle process for every function that has none, all concurrently, and waits until
+    /// each has asked for its first event.
     ///
     /// # Errors
     ///
@@ -147,8 +148,8 @@ impl Host {
         self.guard.end().await;
     }
 
-    /// Kills the processes of a function (SIGKILL). Their invocations fail; the next event gets a new
-    /// process. Does nothing for an unknown function.
+    /// Kills the processes of a function (SIGKILL). Their invocations fail; the next event gets a
+    /// new process. Does nothing for an unknown function.
     pub fn kill(&self, function: &str) {
         if let Some(runner) = self.runners.get(function) {
             for environment in runner.pool().clear() {
@@ -209,8 +210,8 @@ impl Host {
         }
     }
 
-    /// Returns an environment for the holder of a slot, with the result of its start if it is new. Fails
-    /// after the start of a shutdown.
+    /// Returns an environment for the holder of a slot, with the result of its start if it is new.
+    /// Fails after the start of a shutdown.
     fn take(&self, runner: &Arc<Runner>) -> Result<(Environment, Option<StartReceiver>), String> {
         // Subscribe before the check, so that no later shutdown is missed.
         let stop = self.stop.subscribe();

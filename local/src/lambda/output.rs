@@ -1,9 +1,9 @@
-//! The output of a function: forwarded to the log line by line; the last lines are kept until a record
-//! takes them.
+//! The output of a function: forwarded to the log line by line; the last lines are kept until a
+//! record takes them.
 //!
-//! A function prints before it calls its Runtime API, so its lines are in the pipe, perhaps unread, when
-//! the call arrives. So [`Output::take_lines`] reads the pipe to its end first and does not rely on the
-//! tasks that wait for lines.
+//! A function prints before it calls its Runtime API, so its lines are in the pipe, perhaps unread,
+//! when the call arrives. So [`Output::take_lines`] reads the pipe to its end first and does not
+//! rely on the tasks that wait for lines.
 
 use std::{
     collections::VecDeque,
@@ -31,8 +31,8 @@ const KEPT_OF_LINE: usize = 1000;
 /// The most bytes to read without a pause: the capacity of a pipe.
 const READ_AT_ONCE: usize = 64 * 1024;
 
-/// The wait for the last lines of an ended process. They are in the pipe already; the limit is for a
-/// grandchild that keeps the pipe open.
+/// The wait for the last lines of an ended process. They are in the pipe already; the limit is for
+/// a grandchild that keeps the pipe open.
 const LAST_LINES_LIMIT: Duration = Duration::from_millis(500);
 
 /// The standard output and standard error of one process.

@@ -1,4 +1,5 @@
-//! The pool of one function's execution environments: all of them, the idle ones and the next to use.
+//! The pool of one function's execution environments: all of them, the idle ones and the next to
+//! use.
 //!
 //! Pure state: other modules start, end and limit the processes. `E` is a cheap handle.
 

@@ -1,5 +1,5 @@
-//! One function process: its start in a clean environment and in the guarded group, stop and resume,
-//! and its end with Lambda's sentence about the exit.
+//! One function process: its start in a clean environment and in the guarded group, stop and
+//! resume, and its end with Lambda's sentence about the exit.
 
 use std::{
     collections::BTreeMap,
@@ -30,8 +30,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `binary` in the process group `group`. A notification of `kill` and a change of `stop`
-    /// each end it.
+    /// Starts `binary` in the process group `group`. A notification of `kill` and a change of
+    /// `stop` each end it.
     pub(super) fn start(
         function: &str,
         binary: &Path,
@@ -79,8 +79,8 @@ impl Process {
         self.kill_and_wait().await
     }
 
-    /// Kills the process if it still runs. Returns the sentence of Lambda's `Runtime.ExitError` about
-    /// its exit. All of its output is available afterwards.
+    /// Kills the process if it still runs. Returns the sentence of Lambda's `Runtime.ExitError`
+    /// about its exit. All of its output is available afterwards.
     pub(super) async fn end(&mut self) -> String {
         let ended = self.kill_and_wait().await;
         self.output.finish().await;

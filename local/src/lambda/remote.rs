@@ -32,8 +32,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Makes an invoker of the functions at `url`, e.g. `http://127.0.0.1:9000`, without connecting.
-    /// `activity` records every completed invocation.
+    /// Makes an invoker of the functions at `url`, e.g. `http://127.0.0.1:9000`, without
+    /// connecting. `activity` records every completed invocation.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! The shared state of one function's environments: the function, its binary and limits, the pool, and
-//! the slots that limit their number.
+//! The shared state of one function's environments: the function, its binary and limits, the pool,
+//! and the slots that limit their number.
 
 use std::{
     collections::BTreeMap,
@@ -40,8 +40,8 @@ pub(super) struct Runner {
     slots: Arc<Semaphore>,
 }
 
-/// The right to keep one environment busy until the last clone is dropped. By then the environment is
-/// idle or removed, so the next holder of the slot finds an idle environment or may start one.
+/// The right to keep one environment busy until the last clone is dropped. By then the environment
+/// is idle or removed, so the next holder of the slot finds an idle environment or may start one.
 pub(super) type Slot = Arc<OwnedSemaphorePermit>;
 
 impl Runner {
@@ -90,8 +90,8 @@ impl Runner {
         self.slots.close();
     }
 
-    /// Starts a process whose Runtime API is at `runtime_api`. Fails if the process or the guard cannot
-    /// be started.
+    /// Starts a process whose Runtime API is at `runtime_api`. Fails if the process or the guard
+    /// cannot be started.
     pub(super) async fn start_process(
         &self,
         runtime_api: SocketAddr,

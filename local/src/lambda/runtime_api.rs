@@ -1,10 +1,10 @@
 //! The Lambda Runtime API for the function processes, version 2018-06-01:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 //!
-//! Every environment has its own [`RuntimeApi`] on a free loopback port, so `AWS_LAMBDA_RUNTIME_API` is a host
-//! and a port as on AWS (the Rust runtime accepts a path only after a scheme, other runtimes never), and
-//! the port identifies the caller. This module has only routes and shapes; the environment decides the
-//! replies.
+//! Every environment has its own [`RuntimeApi`] on a free loopback port, so
+//! `AWS_LAMBDA_RUNTIME_API` is a host and a port as on AWS (the Rust runtime accepts a path only
+//! after a scheme, other runtimes never), and the port identifies the caller. This module has only
+//! routes and shapes; the environment decides the replies.
 //!
 //! `next` stays open until an event arrives: runtimes exit on any other answer.
 
@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use super::{FunctionError, MAXIMUM_PAYLOAD_BYTES};
-use crate::{http_server::Accepting, open_files};
+use crate::{http_server::RetryingListener, open_files};
 
 /// The Runtime API server of one environment. Dropping it closes the port.
 #[derive(Debug)]
@@ -171,7 +171,7 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-
 type Calls = mpsc::UnboundedSender<Call>;
 
 async fn serve(listener: TcpListener, calls: Calls) {
-    if let Err(error) = axum::serve(Accepting::new(listener), routes(calls)).await {
+    if let Err(error) = axum::serve(RetryingListener::new(listener), routes(calls)).await {
         tracing::error!(%error, "the Runtime API of a function stopped");
     }
 }
@@ -254,8 +254,8 @@ async fn answer(
     reply.await.unwrap_or(CallReply::WrongState)
 }
 
-/// Sends a call to the environment. An ended environment drops the call and with it the sender of the
-/// reply, which refuses the call.
+/// Sends a call to the environment. An ended environment drops the call and with it the sender of
+/// the reply, which refuses the call.
 fn submit(calls: &Calls, call: Call) {
     calls.send(call).ok();
 }

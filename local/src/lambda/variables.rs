@@ -1,5 +1,6 @@
 //! The environment variables of a function process. It sees no others: variables of the developer's
-//! machine (an AWS profile, real credentials, `HOME` with `~/.aws` in it) must not reach a function.
+//! machine (an AWS profile, real credentials, `HOME` with `~/.aws` in it) must not reach a
+//! function.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html> lists what Lambda sets.
 //! `LAMBDA_TASK_ROOT` is the folder of the binary here, because a function may look for files there.
@@ -8,8 +9,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use crate::template::Function;
 
-/// The variables that a function inherits from `herald-local`: without them some binaries do not find
-/// their libraries or their temporary folder.
+/// The variables that a function inherits from `herald-local`: without them some binaries do not
+/// find their libraries or their temporary folder.
 pub(super) const INHERITED: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "TMPDIR"];
 
 /// The sources of a function's variables.
@@ -33,8 +34,9 @@ pub(super) struct Sources<'a> {
     pub(super) log_stream: &'a str,
 }
 
-/// Returns all variables of one environment. Later sources override earlier ones: Lambda's defaults, the
-/// inherited variables, the template, the credentials, the extra ones, and Lambda's reserved variables.
+/// Returns all variables of one environment. Later sources override earlier ones: Lambda's
+/// defaults, the inherited variables, the template, the credentials, the extra ones, and Lambda's
+/// reserved variables.
 pub(super) fn variables(sources: Sources<'_>) -> BTreeMap<String, String> {
     let Sources {
         function,

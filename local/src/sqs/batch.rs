@@ -1,5 +1,5 @@
-//! The shared part of the three batch operations: up to ten entries, each of which succeeds or fails
-//! alone.
+//! The shared part of the three batch operations: up to ten entries, each of which succeeds or
+//! fails alone.
 
 use std::collections::HashSet;
 
@@ -25,13 +25,15 @@ pub(super) struct Batch<T> {
 #[derive(Debug)]
 pub(super) struct Entry<T> {
     pub(super) id: String,
-    /// The input, or an error if a member is missing or has a wrong type: the entry then fails alone.
+    /// The input, or an error if a member is missing or has a wrong type: the entry then fails
+    /// alone.
     pub(super) request: Result<T, ServiceError>,
 }
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Entry<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // An entry that is no JSON object fails the request, as AWS's JSON protocol cannot parse it.
+        // An entry that is no JSON object fails the request, as AWS's JSON protocol cannot parse
+        // it.
         let mut members = Map::deserialize(deserializer)?;
         let id = match members.remove("Id") {
             Some(Value::String(id)) => id,

@@ -27,8 +27,8 @@ const OPERATIONS: [&str; 14] = [
     "StartMessageMoveTask",
 ];
 
-/// Answers one operation, named by the text after `AmazonSQS.` in `X-Amz-Target`. Only `ReceiveMessage`
-/// waits, for at most its `WaitTimeSeconds`.
+/// Answers one operation, named by the text after `AmazonSQS.` in `X-Amz-Target`. Only
+/// `ReceiveMessage` waits, for at most its `WaitTimeSeconds`.
 ///
 /// # Errors
 ///

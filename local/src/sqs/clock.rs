@@ -1,7 +1,7 @@
 //! The queues' clock: real time plus the time that tests skip.
 //!
-//! It runs on tokio's time, so a test that pauses tokio pauses the queues. It can be advanced alone, so
-//! a test with real processes and sockets need not wait for a visibility timeout.
+//! It runs on tokio's time, so a test that pauses tokio pauses the queues. It can be advanced
+//! alone, so a test with real processes and sockets need not wait for a visibility timeout.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -51,8 +51,8 @@ impl Clock {
     }
 }
 
-/// Returns the duration since the epoch. The clock starts at the machine's time and only goes forward,
-/// so it never shows an earlier time.
+/// Returns the duration since the epoch. The clock starts at the machine's time and only goes
+/// forward, so it never shows an earlier time.
 pub(super) fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }

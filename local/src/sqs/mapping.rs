@@ -1,8 +1,8 @@
 //! The Lambda event source mapping, which invokes a function with the messages of a queue.
 //!
-//! Records are received only when an invocation is free for them, so a busy function does not increase
-//! their receive counts; on AWS it may. Successful records are deleted; failed ones become visible again
-//! when their visibility timeout ends, because Lambda does not shorten it.
+//! Records are received only when an invocation is free for them, so a busy function does not
+//! increase their receive counts; on AWS it may. Successful records are deleted; failed ones become
+//! visible again when their visibility timeout ends, because Lambda does not shorten it.
 
 mod answer;
 mod concurrency;
@@ -69,9 +69,9 @@ impl Mapping {
         })
     }
 
-    /// Runs until `shutdown` is true or its sender is dropped, then stops receiving and returns when the
-    /// last invocation has ended. Records that were gathered but not sent become visible again when
-    /// their visibility timeout ends. Dropping the future drops the invocations.
+    /// Runs until `shutdown` is true or its sender is dropped, then stops receiving and returns
+    /// when the last invocation has ended. Records that were gathered but not sent become visible
+    /// again when their visibility timeout ends. Dropping the future drops the invocations.
     pub async fn run(self, shutdown: watch::Receiver<bool>) {
         let mut running = JoinSet::new();
         let mut signal = shutdown.clone();
@@ -113,8 +113,8 @@ impl Mapping {
         }
     }
 
-    /// Gathers the records of one invocation until the batch or the event is full, or the window that
-    /// starts with the first record has ended.
+    /// Gathers the records of one invocation until the batch or the event is full, or the window
+    /// that starts with the first record has ended.
     async fn gather(&self, carried: Vec<Received>) -> Vec<Received> {
         let mut records = carried;
         if records.is_empty() {

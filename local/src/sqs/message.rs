@@ -86,8 +86,8 @@ impl Content {
         }
     }
 
-    /// Returns the size in bytes that counts against limits: the body, and the name, data type and value
-    /// of each attribute.
+    /// Returns the size in bytes that counts against limits: the body, and the name, data type and
+    /// value of each attribute.
     pub fn size(&self) -> usize {
         let attributes = self
             .attributes
@@ -161,8 +161,8 @@ pub(super) fn md5_of_text(text: &str) -> String {
 
 /// Returns the MD5 sum of attributes in hexadecimal. `None` without attributes.
 ///
-/// The sum covers, in the order of names: name, data type, one byte for the kind of value, and value.
-/// The length precedes each but the byte, as four bytes in big-endian order.
+/// The sum covers, in the order of names: name, data type, one byte for the kind of value, and
+/// value. The length precedes each but the byte, as four bytes in big-endian order.
 pub(super) fn md5_of_attributes(attributes: &BTreeMap<String, MessageAttribute>) -> Option<String> {
     if attributes.is_empty() {
         return None;

@@ -1,8 +1,9 @@
-//! `StartMessageMoveTask` and `ListMessageMoveTasks`, which move messages out of a dead-letter queue.
+//! `StartMessageMoveTask` and `ListMessageMoveTasks`, which move messages out of a dead-letter
+//! queue.
 //!
 //! A task here moves the visible messages and is complete when the operation answers; its rate is
-//! checked and otherwise ignored. As on AWS, the moved messages are new: with a new id, a new time and
-//! no receives. `CancelMessageMoveTask` is not needed.
+//! checked and otherwise ignored. As on AWS, the moved messages are new: with a new id, a new time
+//! and no receives. `CancelMessageMoveTask` is not needed.
 
 use std::time::SystemTime;
 
@@ -103,8 +104,8 @@ fn find(queues: &Queues, arn: &str) -> Result<QueueId, ServiceError> {
     queues.with_arn(arn).ok_or_else(errors::resource_not_found)
 }
 
-/// Returns the number of moved messages. A message that was sent directly to the dead-letter queue has
-/// no source queue and stays.
+/// Returns the number of moved messages. A message that was sent directly to the dead-letter queue
+/// has no source queue and stays.
 fn move_all(
     queues: &Queues,
     source: QueueId,

@@ -1,7 +1,7 @@
 //! One standard queue as pure state: every operation is told the time, none waits.
 //!
-//! Messages are received oldest first, which is one of the allowed orders of a standard queue. A message
-//! with too slow a receiver is received again.
+//! Messages are received oldest first, which is one of the allowed orders of a standard queue. A
+//! message with too slow a receiver is received again.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -32,7 +32,8 @@ pub(super) struct Queue {
 /// Injected faults: rare but allowed behaviour of a standard queue, and failing sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// The share of received messages that stay visible and are received again: 0, never, to 1, always.
+    /// The share of received messages that stay visible and are received again: 0, never, to 1,
+    /// always.
     pub duplicates: f64,
     /// Whether messages are received in random order.
     pub shuffle: bool,
@@ -204,8 +205,8 @@ impl Queue {
         self.insert(transfer, now, now);
     }
 
-    /// Receives up to `maximum` messages and hides them for `visibility` or else for the queue's own
-    /// visibility timeout.
+    /// Receives up to `maximum` messages and hides them for `visibility` or else for the queue's
+    /// own visibility timeout.
     pub(super) fn receive(
         &mut self,
         now: SystemTime,
@@ -235,8 +236,8 @@ impl Queue {
         result
     }
 
-    /// Deletes the message received with this handle. An outdated handle deletes nothing and is not an
-    /// error, as the API reference says of `DeleteMessage`.
+    /// Deletes the message received with this handle. An outdated handle deletes nothing and is not
+    /// an error, as the API reference says of `DeleteMessage`.
     pub(super) fn delete(&mut self, now: SystemTime, handle: &str) -> Result<(), HandleError> {
         self.settle(now);
         match self.find(handle) {
@@ -502,8 +503,8 @@ impl Message {
     }
 }
 
-/// The content of a receipt handle: one receive of one message. The message's id makes handles of an
-/// earlier run invalid, which had the same sequences.
+/// The content of a receipt handle: one receive of one message. The message's id makes handles of
+/// an earlier run invalid, which had the same sequences.
 #[derive(Debug, PartialEq, Eq)]
 struct Handle {
     queue: String,

@@ -26,8 +26,8 @@ pub struct Queues {
     clock: Clock,
     created_at: SystemTime,
     entries: Vec<Entry>,
-    /// The queues in the order of `entries`. They share one lock because a message may move from queue
-    /// to queue; it is never held across an await.
+    /// The queues in the order of `entries`. They share one lock because a message may move from
+    /// queue to queue; it is never held across an await.
     states: Mutex<Vec<Queue>>,
     move_tasks: Mutex<Vec<MoveTask>>,
     activity: Activity,
@@ -106,8 +106,8 @@ impl Queues {
         self.ids().find(|id| self.definition(*id).name == name)
     }
 
-    /// Returns the queue with this URL by the last segment of its path: a queue has the same path under
-    /// `localhost`, `127.0.0.1` and the name of a proxy.
+    /// Returns the queue with this URL by the last segment of its path: a queue has the same path
+    /// under `localhost`, `127.0.0.1` and the name of a proxy.
     pub fn with_url(&self, url: &str) -> Option<QueueId> {
         self.with_name(url.trim_end_matches('/').rsplit('/').next()?)
     }
@@ -167,8 +167,8 @@ impl Queues {
     /// Receives up to `maximum` messages as soon as one is visible, or none after `wait`. They are
     /// hidden for `visibility` or else for the queue's own visibility timeout.
     ///
-    /// A message that has reached the redrive policy's maximum moves to the dead-letter queue instead; as
-    /// on AWS, at the next receive and not before.
+    /// A message that has reached the redrive policy's maximum moves to the dead-letter queue
+    /// instead; as on AWS, at the next receive and not before.
     pub async fn receive(
         &self,
         queue: QueueId,
@@ -207,7 +207,8 @@ impl Queues {
     ///
     /// # Errors
     ///
-    /// Returns a [`HandleError`] if the handle is invalid or outdated, or the message not in flight.
+    /// Returns a [`HandleError`] if the handle is invalid or outdated, or the message not in
+    /// flight.
     pub fn change_visibility(
         &self,
         queue: QueueId,
@@ -293,8 +294,8 @@ impl Queues {
         self.states()[queue.0].take_out(now, message_id).map(drop)
     }
 
-    /// Moves a message that is not in flight out of a dead-letter queue, as a new message: to its source
-    /// queue or, if it was sent directly, to `otherwise`.
+    /// Moves a message that is not in flight out of a dead-letter queue, as a new message: to its
+    /// source queue or, if it was sent directly, to `otherwise`.
     ///
     /// # Errors
     ///

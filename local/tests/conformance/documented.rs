@@ -1,5 +1,5 @@
-//! Consistency of `docs/local-vs-aws.md` and the tests: each name or heading that one mentions exists in
-//! the other.
+//! Consistency of `docs/local-vs-aws.md` and the tests: each name or heading that one mentions
+//! exists in the other.
 
 use std::{
     fs,

@@ -1,5 +1,5 @@
-//! The endpoints of the stack's port: the guard before each service, and the errors of requests without
-//! a known service.
+//! The endpoints of the stack's port: the guard before each service, and the errors of requests
+//! without a known service.
 
 use axum::http::{HeaderMap, Method, StatusCode};
 use herald_local::Authentication;

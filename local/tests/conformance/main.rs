@@ -1,5 +1,5 @@
-//! Conformance tests of the local stack: its behaviour against that of AWS, and `herald-local` against
-//! its documentation. `docs/local-vs-aws.md` lists the behaviour that is not proven of AWS.
+//! Conformance tests of the local stack: its behaviour against that of AWS, and `herald-local`
+//! against its documentation. `docs/local-vs-aws.md` lists the behaviour that is not proven of AWS.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod authentication;

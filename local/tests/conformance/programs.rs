@@ -12,8 +12,8 @@ use herald_local::{
 };
 use tempfile::TempDir;
 
-/// Returns an example of this package. `cargo test` builds the examples as well; with `--test` it does
-/// not.
+/// Returns an example of this package. `cargo test` builds the examples as well; with `--test` it
+/// does not.
 pub fn example(name: &str) -> PathBuf {
     let path = binaries::build_folder()
         .unwrap()
@@ -26,8 +26,8 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
-/// Makes a folder with a binary for every function of [`template`]. All are the same one, which answers
-/// the gateway's events with status 200.
+/// Makes a folder with a binary for every function of [`template`]. All are the same one, which
+/// answers the gateway's events with status 200.
 pub fn function_binaries() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for binary in function_names() {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::{PatternError, matcher::Matcher};
 
-/// The conditions of one alternative: a field's path, e.g. `detail.state`, and the matchers of which
-/// one must accept its value. Fields are tried in this order.
+/// The conditions of one alternative: a field's path, e.g. `detail.state`, and the matchers of
+/// which one must accept its value. Fields are tried in this order.
 pub(super) type Branch = BTreeMap<String, Vec<Matcher>>;
 
 /// The most branches that the `$or`s of a pattern may multiply to.

@@ -13,7 +13,8 @@ pub(super) fn compare(left: &Number, right: &Number) -> Ordering {
     }
 }
 
-/// Converts the number. Adding zero makes negative zero positive; `total_cmp` would distinguish them.
+/// Converts the number. Adding zero makes negative zero positive; `total_cmp` would distinguish
+/// them.
 fn floating_point(number: &Number) -> f64 {
     number.as_f64().unwrap_or(f64::NAN) + 0.0
 }

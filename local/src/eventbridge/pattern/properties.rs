@@ -1,5 +1,5 @@
-//! Properties of all patterns and events: nothing panics, errors are words, and a pattern matches the
-//! same events as a second, plain matcher, which tries every combination and has no shortcut.
+//! Properties of all patterns and events: nothing panics, errors are words, and a pattern matches
+//! the same events as a second, plain matcher, which tries every combination and has no shortcut.
 
 use proptest::{
     collection::{btree_map, vec},
@@ -141,8 +141,8 @@ fn anything_but() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Generates a valid wildcard expression: no two stars in a row, no backslash without a character to
-/// escape.
+/// Generates a valid wildcard expression: no two stars in a row, no backslash without a character
+/// to escape.
 fn wildcard() -> impl Strategy<Value = String> {
     r"\*?(([aAb]|\\\*|\\\\)\*?){0,4}"
 }
@@ -232,7 +232,8 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 // The plain matcher.
 
-/// Returns whether some choice of one element of every array makes every field of the pattern match.
+/// Returns whether some choice of one element of every array makes every field of the pattern
+/// match.
 fn plain(pattern: &Value, event: &Value) -> bool {
     views(event, "")
         .iter()

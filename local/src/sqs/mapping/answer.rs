@@ -1,14 +1,14 @@
 //! The failed records of a batch, read from the function's answer.
 //!
-//! The rules are those of "Implementing partial batch responses" in Lambda's developer guide: an empty
-//! list is success, and an invalid answer fails the whole batch.
+//! The rules are those of "Implementing partial batch responses" in Lambda's developer guide: an
+//! empty list is success, and an invalid answer fails the whole batch.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-/// Returns the ids of the failed records, all among `message_ids`. The error is the reason why the whole
-/// batch failed.
+/// Returns the ids of the failed records, all among `message_ids`. The error is the reason why the
+/// whole batch failed.
 pub(super) fn failures(answer: &[u8], message_ids: &[&str]) -> Result<HashSet<String>, String> {
     if answer.trim_ascii().is_empty() {
         return Ok(HashSet::new());

@@ -1,9 +1,9 @@
 //! The limit of concurrent invocations of one mapping.
 //!
-//! AWS starts with five and, during a backlog, adds 300 a minute, five a second, up to a thousand. A
-//! mapping with `MaximumConcurrency` gets that number from the start. Here both are bounded by the
-//! environments of a function: the records of an invocation that waits for an environment could become
-//! visible again.
+//! AWS starts with five and, during a backlog, adds 300 a minute, five a second, up to a thousand.
+//! A mapping with `MaximumConcurrency` gets that number from the start. Here both are bounded by
+//! the environments of a function: the records of an invocation that waits for an environment could
+//! become visible again.
 
 use std::time::Duration;
 

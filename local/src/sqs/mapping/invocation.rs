@@ -84,9 +84,9 @@ impl Invoker {
         (Batch { records, event }, rest)
     }
 
-    /// Invokes the function and deletes the successful records; the failed ones become visible again by
-    /// themselves. A refused invocation is retried with back-off until the records become visible or a
-    /// shutdown starts.
+    /// Invokes the function and deletes the successful records; the failed ones become visible
+    /// again by themselves. A refused invocation is retried with back-off until the records become
+    /// visible or a shutdown starts.
     pub(super) async fn process(&self, batch: Batch, mut shutdown: watch::Receiver<bool>) {
         let hidden_until = batch.records.iter().map(|record| record.hidden_until).min();
         let mut pause = FIRST_BACK_OFF;

@@ -96,8 +96,8 @@ async fn refusal_reveals_only_the_status_text() {
     }
 }
 
-/// A browser can send a token only as a subprotocol, and its page's origin only in `Origin`. The gateway
-/// itself checks neither.
+/// A browser can send a token only as a subprotocol, and its page's origin only in `Origin`. The
+/// gateway itself checks neither.
 #[tokio::test]
 async fn subprotocols_and_origin_reach_authorizer_and_connect_unchanged() {
     let gateway = TestGateway::builder()

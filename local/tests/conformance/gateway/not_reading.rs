@@ -13,7 +13,8 @@ use tokio::{
 
 use super::harness::{TestGateway, next_text, reporting};
 
-/// The limit of the wait for an event. It only ends a failed test, which would otherwise take two hours.
+/// The limit of the wait for an event. It only ends a failed test, which would otherwise take two
+/// hours.
 const LONG: Duration = Duration::from_secs(60);
 
 const DEFAULT_IDLE: Duration = Duration::from_secs(600);
@@ -29,8 +30,8 @@ struct UnreadClient {
 }
 
 impl UnreadClient {
-    /// Connects a client and fills its send buffer. The function of the route `reported` sends its events
-    /// to [`UnreadClient::event`].
+    /// Connects a client and fills its send buffer. The function of the route `reported` sends its
+    /// events to [`UnreadClient::event`].
     async fn start(reported: &str, idle: Duration) -> Self {
         let (function, events) = reporting();
         let gateway = TestGateway::builder()

@@ -37,8 +37,8 @@ async fn idle_connection_is_closed_with_1001() {
     assert_eq!(context["disconnectReason"], "Going away");
 }
 
-/// Texts and posts count as activity, pings do not: the connection with pings alone is closed while the
-/// others are open.
+/// Texts and posts count as activity, pings do not: the connection with pings alone is closed while
+/// the others are open.
 ///
 /// See docs/local-vs-aws.md: "Pings and the idle timer".
 #[tokio::test]

@@ -36,8 +36,8 @@ async fn failed_build_is_one_sentence() {
     assert!(sentence.contains("do not build"), "{sentence}");
 }
 
-/// Makes a package with one binary of the same name. The name differs in every test because packages may
-/// share a target folder.
+/// Makes a package with one binary of the same name. The name differs in every test because
+/// packages may share a target folder.
 fn package(name: &str, main: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let manifest = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n[workspace]\n");

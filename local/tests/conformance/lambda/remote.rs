@@ -69,7 +69,8 @@ async fn function_continues_when_its_caller_stops_waiting() {
         invocation = remote.invoke(FUNCTION, "{}".into()) => panic!("not yet: {invocation:?}"),
         begun = has_begun => begun.unwrap(),
     }
-    // If the first connection had been closed, the server would have seen it before the second answer.
+    // If the first connection had been closed, the server would have seen it before the second
+    // answer.
     remote.invoke(FUNCTION, "{}".into()).await;
     let_end.send(()).expect("a running function");
     has_ended.await.expect("a function that continued");

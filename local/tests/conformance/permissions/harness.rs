@@ -18,8 +18,8 @@ use tokio::net::TcpListener;
 
 use crate::programs::example;
 
-/// A template with two tables, two queues and a function that may use one of each, and the index of the
-/// other table.
+/// A template with two tables, two queues and a function that may use one of each, and the index of
+/// the other table.
 pub const TEMPLATE: &str = "
 Resources:
   Api:

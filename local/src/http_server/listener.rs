@@ -21,12 +21,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// A TCP listener whose streams send small writes at once.
-pub(crate) struct Accepting {
+pub(crate) struct RetryingListener {
     listener: TcpListener,
     logged_at: Option<Instant>,
 }
 
-impl Accepting {
+impl RetryingListener {
     pub(crate) fn new(listener: TcpListener) -> Self {
         Self {
             listener,
@@ -44,7 +44,7 @@ impl Accepting {
     }
 }
 
-impl Listener for Accepting {
+impl Listener for RetryingListener {
     type Io = TcpStream;
     type Addr = SocketAddr;
 

@@ -1,7 +1,7 @@
 //! The AWS JSON protocols 1.0 and 1.1: one operation per `POST /`, named by `X-Amz-Target`, with
 //! JSON requests and answers; `__type` names the error.
 //!
-//! A service implements one `call(operation, request) -> Answer`; the front door does the HTTP.
+//! A service implements one `call(operation, request) -> Answer`; `endpoint` does the HTTP.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

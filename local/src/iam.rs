@@ -3,7 +3,7 @@
 //! Every function has credentials of its own. By their access key id a call is known to be the
 //! function's, and is checked against the policies that the template grants it; who has other
 //! credentials owns the account and may do everything. What an operation needs is told in `calls`,
-//! what statements decide in `statement`; the front door and the management API ask and refuse.
+//! what statements decide in `statement`; the endpoint and the management API ask and refuse.
 //!
 //! Left out: the policies of queues, keys and other resources, permission boundaries, service control
 //! policies, session policies, conditions. Signatures are not verified.

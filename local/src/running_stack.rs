@@ -20,9 +20,9 @@ use crate::{
     addresses::{Addresses, reachable},
     console::Console,
     dynamodb::DynamoDb,
+    endpoint::{self, Services},
     eventbridge::EventBridge,
     faults::{Faults, KillingInvoker},
-    front_door::{self, FrontDoor},
     gateway::{Gateway, Limits},
     iam::{Denied, Roles},
     issuer::{Issuer, Token, TokenRequest},
@@ -92,7 +92,7 @@ pub enum Functions {
 pub struct RunningStack {
     stack: Stack,
     addresses: Addresses,
-    door: Arc<FrontDoor>,
+    services: Arc<Services>,
     host: Option<Arc<Host>>,
     shutdown: watch::Sender<bool>,
     /// The background tasks: the mappings, and the fault that expires rows.
@@ -150,7 +150,7 @@ impl RunningStack {
             queues.clone(),
             activity.clone(),
         );
-        let door = Arc::new(FrontDoor {
+        let services = Arc::new(Services {
             gateway,
             dynamodb,
             queues: queues.clone(),
@@ -161,10 +161,10 @@ impl RunningStack {
             console: Arc::new(console),
             activity,
         });
-        door.gateway.set_faults(config.faults.gateway.clone());
-        door.queues.set_faults(config.faults.queues);
+        services.gateway.set_faults(config.faults.gateway.clone());
+        services.queues.set_faults(config.faults.queues);
         // Before the functions: one may fetch a secret or a key during its start.
-        let server = tokio::spawn(front_door::serve(listener, door.clone()));
+        let server = tokio::spawn(endpoint::serve(listener, services.clone()));
         if let Some(host) = &host
             && let Err(error) = host.warm_up().await
         {
@@ -180,13 +180,13 @@ impl RunningStack {
             tasks.spawn(mapping.run(stopping.clone()));
         }
         if let Some(pause) = config.faults.expire_rows_every {
-            tasks.spawn(expire_rows(door.clone(), pause, stopping));
+            tasks.spawn(expire_rows(services.clone(), pause, stopping));
         }
         Ok(Self {
             server,
             stack,
             addresses,
-            door,
+            services,
             host,
             shutdown,
             tasks,
@@ -205,22 +205,22 @@ impl RunningStack {
 
     /// Returns the WebSocket API, with handles on its connections and faults.
     pub fn gateway(&self) -> &Arc<Gateway> {
-        &self.door.gateway
+        &self.services.gateway
     }
 
     /// Returns the queues, with handles on their messages, faults and clock.
     pub fn queues(&self) -> &Arc<Queues> {
-        &self.door.queues
+        &self.services.queues
     }
 
     /// Returns the tables, with handles on the expiry of rows.
     pub fn dynamodb(&self) -> &DynamoDb {
-        &self.door.dynamodb
+        &self.services.dynamodb
     }
 
     /// Returns the issuer of test tokens.
     pub fn issuer(&self) -> &Issuer {
-        &self.door.issuer
+        &self.services.issuer
     }
 
     /// Returns a token for one of the stack's users that is valid from now on.
@@ -234,7 +234,7 @@ impl RunningStack {
 
     /// Returns the last call that the policies of its function did not allow.
     pub fn refused(&self) -> watch::Receiver<Option<Denied>> {
-        self.door.roles.refused()
+        self.services.roles.refused()
     }
 
     /// Returns the host of the function processes. `None` if another server runs the functions.
@@ -246,7 +246,7 @@ impl RunningStack {
     /// process.
     pub async fn shutdown(mut self) {
         self.shutdown.send_replace(true);
-        self.door.gateway.close_all();
+        self.services.gateway.close_all();
         while self.tasks.join_next().await.is_some() {}
         if let Some(host) = &self.host {
             host.shutdown().await;
@@ -301,7 +301,11 @@ fn functions_behind_queues(stack: &Stack) -> BTreeSet<String> {
 }
 
 /// Expires all rows of connections at an interval.
-async fn expire_rows(door: Arc<FrontDoor>, pause: Duration, mut stopping: watch::Receiver<bool>) {
+async fn expire_rows(
+    services: Arc<Services>,
+    pause: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
     // Longer than the life of any row.
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     loop {
@@ -309,7 +313,7 @@ async fn expire_rows(door: Arc<FrontDoor>, pause: Duration, mut stopping: watch:
             () = tokio::time::sleep(pause) => {}
             _ = stopping.changed() => return,
         }
-        match door.dynamodb.expire(DAY) {
+        match services.dynamodb.expire(DAY) {
             Ok(rows) => tracing::warn!(rows, "rows expired by an injected fault"),
             Err(error) => tracing::error!(%error, "failed to expire rows"),
         }

@@ -61,7 +61,7 @@ async fn start() -> Harness {
     }
 }
 
-/// The part of the front door that the SDK needs.
+/// Serves the part of the HTTP endpoint that the SDK needs.
 async fn serve(State(queues): State<Arc<Queues>>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers["x-amz-target"].to_str().expect("a name");
     let operation = target.strip_prefix("AmazonSQS.").expect("an SQS operation");

@@ -6,7 +6,7 @@ mod authentication;
 mod command_line;
 mod console;
 mod documented;
-mod doors;
+mod endpoints;
 mod gateway;
 mod lambda;
 mod permissions;

@@ -1,4 +1,4 @@
-//! The HTTP server on the stack's one port. It routes each request to its service by path and
+//! The HTTP endpoint of the stack on its one port. It routes each request to its service by path and
 //! header, and implements HTTP for the services that only know operations.
 
 use std::{net::SocketAddr, sync::Arc};
@@ -42,7 +42,7 @@ const JSON_1_1: &str = "application/x-amz-json-1.1";
 const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 
 /// The services behind the port.
-pub(crate) struct FrontDoor {
+pub(crate) struct Services {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) dynamodb: DynamoDb,
     pub(crate) queues: Arc<Queues>,
@@ -55,26 +55,26 @@ pub(crate) struct FrontDoor {
 }
 
 /// Serves the port until the returned future is dropped.
-pub(crate) async fn serve(listener: TcpListener, door: Arc<FrontDoor>) {
-    let upgrades = middleware::from_fn_with_state(door.clone(), upgrade_or_enter);
+pub(crate) async fn serve(listener: TcpListener, services: Arc<Services>) {
+    let upgrades = middleware::from_fn_with_state(services.clone(), upgrade_or_route);
     let router = Router::new()
-        .nest(console::ROOT, console::routes(door.console.clone()))
-        .fallback(enter)
+        .nest(console::ROOT, console::routes(services.console.clone()))
+        .fallback(route)
         .layer(upgrades)
-        .layer(middleware::from_fn_with_state(door.clone(), guard))
-        .with_state(door);
+        .layer(middleware::from_fn_with_state(services.clone(), guard))
+        .with_state(services);
     http_server::serve(listener, router, Timeouts::default()).await;
 }
 
 /// Passes every WebSocket upgrade to the gateway, which refuses those for another stage.
-async fn upgrade_or_enter(
-    State(door): State<Arc<FrontDoor>>,
+async fn upgrade_or_route(
+    State(services): State<Arc<Services>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
 ) -> Response<Body> {
     if is_upgrade(request.headers()) {
-        door.gateway.handle(client, request).await
+        services.gateway.handle(client, request).await
     } else {
         next.run(request).await
     }
@@ -82,7 +82,7 @@ async fn upgrade_or_enter(
 
 /// Passes on requests that the guard allows; refuses and records all others.
 async fn guard(
-    State(door): State<Arc<FrontDoor>>,
+    State(services): State<Arc<Services>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
@@ -97,22 +97,22 @@ async fn guard(
         reason = message,
         "request refused"
     );
-    door.activity.record(Happening::Refused {
+    services.activity.record(Happening::Refused {
         status: status.as_u16(),
         source_ip: client.ip().to_canonical(),
     });
     respond(status, &message)
 }
 
-async fn enter(
-    State(door): State<Arc<FrontDoor>>,
+async fn route(
+    State(services): State<Arc<Services>>,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     mut request: Request,
 ) -> Response<Body> {
     let is_issuers = issuer::handles(request.uri().path());
     match target(&request) {
-        _ if is_issuers => door.issuer.handle(request).await,
-        Some((service, operation)) => door.call(&service, &operation, request).await,
+        _ if is_issuers => services.issuer.handle(request).await,
+        Some((service, operation)) => services.call(&service, &operation, request).await,
         None if query_protocol::speaks(request.method(), request.uri(), request.headers()) => {
             refuse_query(request).await
         }
@@ -120,13 +120,13 @@ async fn enter(
             aws_json(JSON_1_0, Err(without_target()))
         }
         None if request.uri().path() == "/" && request.method() == Method::GET => {
-            door.console.welcome(request.headers())
+            services.console.welcome(request.headers())
         }
         None => {
-            if let Some(caller) = door.roles.caller(request.headers()).cloned() {
+            if let Some(caller) = services.roles.caller(request.headers()).cloned() {
                 request.extensions_mut().insert(caller);
             }
-            door.gateway.handle(client, request).await
+            services.gateway.handle(client, request).await
         }
     }
 }
@@ -159,7 +159,7 @@ fn target(request: &Request) -> Option<(String, String)> {
     Some((service.to_owned(), operation.to_owned()))
 }
 
-impl FrontDoor {
+impl Services {
     async fn call(&self, service: &str, operation: &str, request: Request) -> Response<Body> {
         let (head, body) = request.into_parts();
         let body = match to_bytes(body, REQUEST_LIMIT).await {

@@ -166,7 +166,8 @@ impl Services {
             Ok(body) => body,
             Err(error) => {
                 let code = "RequestEntityTooLargeException";
-                let error = ServiceError::bad_request(code, error.to_string());
+                let message = format!("the body must have at most {REQUEST_LIMIT} bytes: {error}");
+                let error = ServiceError::bad_request(code, message);
                 return aws_json(JSON_1_0, Err(error));
             }
         };
@@ -185,7 +186,7 @@ impl Services {
                         tracing::error!(%error, "the DynamoDB engine did not answer");
                         respond(
                             StatusCode::BAD_GATEWAY,
-                            "the DynamoDB engine did not answer",
+                            "the DynamoDB engine did not answer; see the log of herald-local",
                         )
                     })
             }

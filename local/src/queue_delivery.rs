@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     eventbridge::{Deliver, DeliveryError},
-    sqs::{Content, MessageAttribute, QueueId, Queues, SendError},
+    sqs::{Content, MessageAttribute, Queues, SendError},
 };
 
 impl Deliver for Queues {
@@ -14,9 +14,12 @@ impl Deliver for Queues {
         body: &str,
         attributes: &BTreeMap<String, String>,
     ) -> Result<(), DeliveryError> {
-        let limit = self.definition(find(self, queue)?).maximum_message_size;
-        let content = content(body.to_owned(), attributes.clone());
-        content.check(limit).map_err(refused)
+        let queue = self.with_arn(queue).ok_or(DeliveryError::NoSuchQueue)?;
+        let content = Content {
+            attributes: strings(attributes.clone()),
+            ..Content::text(body)
+        };
+        Ok(content.check(self.definition(queue).maximum_message_size)?)
     }
 
     fn deliver(
@@ -25,26 +28,23 @@ impl Deliver for Queues {
         body: String,
         attributes: BTreeMap<String, String>,
     ) -> Result<(), DeliveryError> {
-        let queue = find(self, queue)?;
-        let sent = self.send_to(queue, content(body, attributes), None);
-        sent.map(drop).map_err(refused)
+        self.send(queue, body, strings(attributes), None)?;
+        Ok(())
     }
 }
 
-fn find(queues: &Queues, arn: &str) -> Result<QueueId, DeliveryError> {
-    queues.with_arn(arn).ok_or(DeliveryError::NoSuchQueue)
+impl From<SendError> for DeliveryError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::UnknownQueue(_) => Self::NoSuchQueue,
+            error => Self::Refused(error.to_string()),
+        }
+    }
 }
 
-fn refused(error: SendError) -> DeliveryError {
-    DeliveryError::Refused(error.to_string())
-}
-
-fn content(body: String, attributes: BTreeMap<String, String>) -> Content {
+fn strings(attributes: BTreeMap<String, String>) -> BTreeMap<String, MessageAttribute> {
     let attributes = attributes.into_iter();
-    Content {
-        attributes: attributes
-            .map(|(name, value)| (name, MessageAttribute::string(value)))
-            .collect(),
-        ..Content::text(body)
-    }
+    attributes
+        .map(|(name, value)| (name, MessageAttribute::string(value)))
+        .collect()
 }

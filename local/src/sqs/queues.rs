@@ -409,7 +409,7 @@ mod tests {
             &[queue_with_dead_letters(1), dead_letter_queue()],
             Activity::default(),
         )
-        .expect("a whole template");
+        .expect("valid definitions");
         let mut ids = queues.ids();
         let (source, dead) = (ids.next().expect("two"), ids.next().expect("two"));
         (queues, source, dead)
@@ -502,7 +502,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn long_poll_ends_when_a_visibility_timeout_is_set_to_zero() {
-        let queues = Queues::new(&[queue()], Activity::default()).expect("no redrive");
+        let queues = Queues::new(&[queue()], Activity::default()).expect("a valid definition");
         let source = queues.with_name("work").expect("work");
         send(&queues, "a", None);
         let first = queues

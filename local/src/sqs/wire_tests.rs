@@ -38,7 +38,7 @@ struct Harness {
 async fn start() -> Harness {
     let definitions = [queue_with_dead_letters(1), dead_letter_queue()];
     let queues =
-        Arc::new(Queues::new(&definitions, Activity::default()).expect("a whole template"));
+        Arc::new(Queues::new(&definitions, Activity::default()).expect("valid definitions"));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -161,7 +161,7 @@ async fn message_is_received_with_its_attributes_and_md5_sums() {
 
 #[tokio::test]
 async fn only_requested_attributes_are_returned() {
-    let queues = Queues::new(&[queue()], Activity::default()).expect("no redrive");
+    let queues = Queues::new(&[queue()], Activity::default()).expect("a valid definition");
     let attributes =
         ["trace.id", "other"].map(|name| (name.to_owned(), MessageAttribute::string("x")));
     queues

@@ -93,7 +93,7 @@ where
 {
     let definitions = [queue_with_dead_letters(2), dead_letter_queue()];
     let queues =
-        Arc::new(Queues::new(&definitions, Activity::default()).expect("a whole template"));
+        Arc::new(Queues::new(&definitions, Activity::default()).expect("valid definitions"));
     let function = Arc::new(Function {
         behaviour: Box::new(move |records| Box::pin(behaviour(records))),
         batches: Mutex::default(),
@@ -426,7 +426,7 @@ async fn shutdown_waits_for_running_invocations_and_stops_receiving() {
 
 #[test]
 fn mapping_from_unknown_queue_is_an_error() {
-    let queues = Arc::new(Queues::new(&[], Activity::default()).expect("no queues"));
+    let queues = Arc::new(Queues::new(&[], Activity::default()).expect("valid definitions"));
     let function = Arc::new(Function {
         behaviour: Box::new(|_| Box::pin(async { returned(&Value::Null) })),
         batches: Mutex::default(),

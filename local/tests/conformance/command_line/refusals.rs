@@ -58,7 +58,7 @@ async fn a_function_without_a_binary() {
     let sentence = refusal(&["--binaries", folder]).await;
     let binary = function_names().remove(0);
     let start = format!(
-        " needs the binary {binary}, which the folder {folder} does not have: run `cargo build --bins` \
+        " needs the binary {binary}, which the folder {folder} does not have; run `cargo build --bins` \
          in "
     );
     assert!(sentence.contains(&start), "{sentence}");

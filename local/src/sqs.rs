@@ -1,6 +1,6 @@
 //! SQS standard queues, and the Lambda event source mapping that feeds functions from them.
 //!
-//! [`Queues`] holds the queues of a stack, [`call`] answers the AWS JSON protocol and [`Mapping`]
+//! [`Queues`] holds the queues of a stack, [`call()`] answers the AWS JSON protocol and [`Mapping`]
 //! invokes a function with the messages of a queue. The time comes from a [`Clock`] that tests can
 //! advance.
 //!

@@ -70,21 +70,6 @@ pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<Functio
         .collect()
 }
 
-/// Returns the folder of the running program, in which cargo puts all binaries of the same
-/// workspace and profile.
-///
-/// # Errors
-///
-/// Returns an error if the operating system does not report the program's path.
-pub fn build_folder() -> anyhow::Result<PathBuf> {
-    let program = env::current_exe().context("failed to find the path of this program")?;
-    let folder = program.parent().unwrap_or(Path::new("/"));
-    // Test programs and examples are one folder deeper.
-    let nested = folder.ends_with("deps") || folder.ends_with("examples");
-    let folder = folder.parent().filter(|_| nested).unwrap_or(folder);
-    Ok(folder.to_owned())
-}
-
 async fn build_package(package: &Path, release: bool) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(&cargo)

@@ -1,13 +1,13 @@
 //! The programs of the tests, and the template with the names of some of them.
 
 use std::{
+    env,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
 use herald_local::{
     Authentication,
-    lambda::binaries,
     template::{Settings, Stack},
 };
 use tempfile::TempDir;
@@ -15,10 +15,10 @@ use tempfile::TempDir;
 /// Returns an example of this package. `cargo test` builds the examples as well; with `--test` it
 /// does not.
 pub fn example(name: &str) -> PathBuf {
-    let path = binaries::build_folder()
-        .unwrap()
-        .join("examples")
-        .join(name);
+    // This program is in the folder `deps` beside `examples`.
+    let program = env::current_exe().unwrap();
+    let path = program.parent().unwrap().with_file_name("examples");
+    let path = path.join(name);
     assert!(
         path.exists(),
         "run `cargo build -p herald-local --examples` first"

@@ -128,7 +128,7 @@ fn read(answer: &[u8]) -> Result<Answer, String> {
     let answer: Answer =
         serde_json::from_value(members.into()).map_err(|error| error.to_string())?;
     if answer.principal_id.is_empty() {
-        return Err("principalId is empty".to_owned());
+        return Err("principalId must not be empty".to_owned());
     }
     Ok(answer)
 }

@@ -74,7 +74,11 @@ impl TryFrom<Map<String, Value>> for Policy {
     fn try_from(document: Map<String, Value>) -> Result<Self, String> {
         let document: Document = read(document)?;
         if !VERSIONS.contains(&document.version.as_str()) {
-            return Err(format!("Version is unknown: {}", document.version));
+            let [newer, older] = VERSIONS;
+            return Err(format!(
+                "Version must be {newer} or {older}, got {}",
+                document.version
+            ));
         }
         let statements = document.statement.into_vec().into_iter();
         Ok(Self(statements.map(|statement| statement.0).collect()))
@@ -102,7 +106,7 @@ fn read<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, String> {
 
 fn not_empty(member: &str, values: Vec<String>) -> Result<Vec<String>, String> {
     if values.is_empty() || values.iter().any(String::is_empty) {
-        Err(format!("{member} is empty"))
+        Err(format!("{member} must not be empty"))
     } else {
         Ok(values)
     }

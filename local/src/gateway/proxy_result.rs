@@ -80,6 +80,6 @@ fn status(given: Scalar) -> Result<u16, String> {
 fn decode(body: &str) -> Result<String, String> {
     let bytes = STANDARD
         .decode(body)
-        .map_err(|error| format!("body is not base64: {error}"))?;
+        .map_err(|error| format!("body must be base64: {error}"))?;
     String::from_utf8(bytes).map_err(|_| "body must be UTF-8, because frames are text".to_owned())
 }

@@ -200,18 +200,18 @@ fn check_attribute(name: &str, attribute: &MessageAttribute) -> Result<(), SendE
         return invalid(rule);
     }
     if attribute.data_type.len() > MAXIMUM_NAME {
-        return invalid("its data type is longer than 256 characters");
+        return invalid("its data type must have at most 256 characters");
     }
     let kind = attribute.data_type.split('.').next().unwrap_or_default();
     match (kind, &attribute.value) {
-        (_, value) if value.len() == 0 => invalid("its value is empty"),
+        (_, value) if value.len() == 0 => invalid("its value must not be empty"),
         ("Number", AttributeValue::Text(text)) if !is_number(text) => {
-            invalid("its value is not a number")
+            invalid("its value must be a number")
         }
         ("String" | "Number", AttributeValue::Text(text)) => check_characters(text),
         ("Binary", AttributeValue::Binary(_)) => Ok(()),
-        ("String" | "Number" | "Binary", _) => invalid("its value is not of its data type"),
-        _ => invalid("its data type does not start with String, Number or Binary"),
+        ("String" | "Number" | "Binary", _) => invalid("its value does not match its data type"),
+        _ => invalid("its data type must start with String, Number or Binary"),
     }
 }
 

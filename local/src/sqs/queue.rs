@@ -153,7 +153,9 @@ pub enum RemoveError {
     #[error("the message is no longer on the queue")]
     NoSuchMessage,
     /// The message was received, and its receiver may still delete it.
-    #[error("the message is in flight: a consumer received it and has not deleted it yet")]
+    #[error(
+        "the message is in flight: a consumer received it and has not deleted it yet; retry after its visibility timeout"
+    )]
     InFlight,
 }
 

@@ -155,9 +155,9 @@ impl WireAttribute {
             (Some(text), None) => AttributeValue::Text(text),
             (None, Some(encoded)) => match STANDARD.decode(encoded) {
                 Ok(bytes) => AttributeValue::Binary(bytes),
-                Err(_) => return invalid("its BinaryValue is not base64"),
+                Err(_) => return invalid("its BinaryValue must be base64"),
             },
-            _ => return invalid("it must have one of StringValue and BinaryValue"),
+            _ => return invalid("it must have either a StringValue or a BinaryValue"),
         };
         let data_type = self.data_type;
         Ok((name, MessageAttribute { data_type, value }))

@@ -14,12 +14,12 @@ pub(super) fn failures(answer: &[u8], message_ids: &[&str]) -> Result<HashSet<St
         return Ok(HashSet::new());
     }
     let answer = serde_json::from_slice::<Value>(answer)
-        .map_err(|error| format!("the function's answer is not JSON: {error}"))?;
+        .map_err(|error| format!("the function's answer must be JSON: {error}"))?;
     let list = match &answer {
         Value::Null => return Ok(HashSet::new()),
         Value::String(text) if text.is_empty() => return Ok(HashSet::new()),
         Value::Object(members) => members.get("batchItemFailures").unwrap_or(&Value::Null),
-        _ => return Err("the function's answer is not an object".to_owned()),
+        _ => return Err("the function's answer must be a JSON object".to_owned()),
     };
     match list {
         Value::Null => Ok(HashSet::new()),
@@ -27,15 +27,19 @@ pub(super) fn failures(answer: &[u8], message_ids: &[&str]) -> Result<HashSet<St
             .iter()
             .map(|item| failure(item, message_ids))
             .collect(),
-        _ => Err("batchItemFailures is not a list".to_owned()),
+        _ => Err("batchItemFailures must be a list".to_owned()),
     }
 }
 
 fn failure(item: &Value, message_ids: &[&str]) -> Result<String, String> {
     match item.get("itemIdentifier").and_then(Value::as_str) {
-        None | Some("") => Err("an item of batchItemFailures has no itemIdentifier".to_owned()),
+        None | Some("") => {
+            Err("each item of batchItemFailures must have an itemIdentifier".to_owned())
+        }
         Some(id) if message_ids.contains(&id) => Ok(id.to_owned()),
-        Some(id) => Err(format!("itemIdentifier {id} is not a record of the batch")),
+        Some(id) => Err(format!(
+            "itemIdentifier must be the id of a record of the batch, got {id}"
+        )),
     }
 }
 

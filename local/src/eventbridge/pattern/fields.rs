@@ -1,8 +1,8 @@
 //! The leaves of an event, each with its path and the array elements around it.
 //!
 //! Arrays do not appear in a path: every scalar of an array has the array's own path. A dot in a
-//! path may come from nesting or from a field's name; the service treats `{"a.b": 1}` and `{"a":
-//! {"b": 1}}` alike.
+//! path may come from nesting or from a field's name; the service treats `{"a.b": 1}` and
+//! `{"a": {"b": 1}}` alike.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

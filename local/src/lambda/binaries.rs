@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::FunctionProcess;
-use crate::template::Function;
+use crate::template::{Function, cargo};
 
 /// Builds the packages of `functions` with cargo, whose own messages go to standard error, and
 /// returns each function with its binary. Errs if a build fails or a package lacks a binary.
@@ -75,7 +75,7 @@ pub fn build_folder() -> anyhow::Result<PathBuf> {
 }
 
 async fn build_package(package: &Path, release: bool) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let cargo = cargo();
     let output = Command::new(&cargo)
         .args([
             "build",

@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
-
-use crate::iam::Statement;
 
 /// Everything of a template that is run on this machine, and the names of what is not.
 #[derive(Clone, Debug)]
@@ -102,7 +101,8 @@ pub struct Function {
     pub logical_id: String,
     /// The function's name.
     pub name: String,
-    /// The name of its binary target in the package.
+    /// The name of its binary target in the package; the logical id if another program runs the
+    /// function and no binary is known.
     pub binary: String,
     /// The folder of the package, absolute.
     pub code: PathBuf,
@@ -125,6 +125,26 @@ pub struct Role {
     pub policies: Vec<Statement>,
     /// What SAM adds by itself: logs, and for a function with a queue what its poller needs.
     pub managed: Vec<Statement>,
+}
+
+/// One statement of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Whether it allows or denies its calls.
+    pub effect: Effect,
+    /// The actions it is about, with wildcards; IAM compares them without regard to case.
+    pub actions: Vec<String>,
+    /// The ARNs it is about, with wildcards.
+    pub resources: Vec<String>,
+}
+
+/// The effect of a statement on the calls it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Effect {
+    /// They are allowed, unless another statement denies them.
+    Allow,
+    /// They are denied, regardless of other statements.
+    Deny,
 }
 
 /// A DynamoDB table.

@@ -21,7 +21,7 @@ fn password_rules(properties: &str) -> PasswordRules {
 }
 
 #[test]
-fn its_reference_is_its_arn() {
+fn reference_of_a_secret_is_its_arn() {
     let resources = "
   Key: { Type: AWS::SecretsManager::Secret }
   Named: { Type: AWS::SecretsManager::Secret, Properties: { Name: herald/key } }
@@ -44,7 +44,7 @@ Outputs:
 }
 
 #[test]
-fn a_password_is_made_of_what_the_template_says() {
+fn password_rules_are_those_of_the_template() {
     let kinds = |properties| password_rules(properties).kinds;
     let default = password_rules("{}");
     assert_eq!((default.length, default.each_kind), (32, true));
@@ -67,7 +67,7 @@ fn a_password_is_made_of_what_the_template_says() {
 }
 
 #[test]
-fn a_password_may_stand_in_an_object() {
+fn password_may_be_a_field_of_an_object() {
     let properties = r#"{ GenerateSecretString: { SecretStringTemplate: '{"user":"a"}', GenerateStringKey: key } }"#;
     let Ok(SecretText::Generated { within, .. }) = secret_text(properties) else {
         panic!("generated");
@@ -77,23 +77,23 @@ fn a_password_may_stand_in_an_object() {
 }
 
 #[test]
-fn a_text_of_the_template_is_not_shown() {
-    let text = secret_text("{ SecretString: hush }").expect("a text");
-    assert!(matches!(&text, SecretText::Given(text) if text == "hush"));
+fn secret_string_is_hidden_from_debug_output() {
+    let text = secret_text("{ SecretString: hidden }").expect("a text");
+    assert!(matches!(&text, SecretText::Given(text) if text == "hidden"));
     assert_eq!(format!("{text:?}"), "Given");
     assert!(matches!(secret_text("{}"), Ok(SecretText::Empty)));
 }
 
 #[test]
-fn wrong_secrets_say_what_to_do() {
+fn wrong_secret_is_refused_with_remedy() {
     for (properties, expected) in [
         (
             "{ SecretString: a, GenerateSecretString: {} }",
-            "takes SecretString or GenerateSecretString, and not both",
+            "takes SecretString or GenerateSecretString, not both: remove one",
         ),
         (
             "{ GenerateSecretString: { GenerateStringKey: a } }",
-            "SecretStringTemplate and GenerateStringKey need each other",
+            "SecretStringTemplate and GenerateStringKey need each other: add or remove one",
         ),
         (
             "{ GenerateSecretString: { GenerateStringKey: a, SecretStringTemplate: '[]' } }",
@@ -101,11 +101,11 @@ fn wrong_secrets_say_what_to_do() {
         ),
         (
             "{ GenerateSecretString: { PasswordLength: 3 } }",
-            "PasswordLength must be 4 to 4096 here, is 3",
+            "PasswordLength must be 4 to 4096 here, got 3",
         ),
         (
             "{ GenerateSecretString: { ExcludePunctuation: true, ExcludeUppercase: true, ExcludeLowercase: true, ExcludeCharacters: '0123456789' } }",
-            "leaves no character that a password could be made of",
+            "excludes every character that a password could consist of",
         ),
     ] {
         let reason = secret_text(properties).expect_err(properties);

@@ -1,10 +1,10 @@
-//! Requests that are held back, so that a test chooses the order of things.
+//! Requests that wait for a test, so that it chooses the order of events.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// The request to hold back next, if there is one.
+/// The next request to hold back, if any.
 #[derive(Debug, Default)]
 pub(super) struct Holding(Mutex<Option<Hold>>);
 
@@ -15,7 +15,7 @@ struct Hold {
     released: oneshot::Receiver<()>,
 }
 
-/// A request that is held back until this is dropped.
+/// A request that waits until this is dropped.
 #[derive(Debug)]
 pub struct Held {
     arrived: oneshot::Receiver<()>,
@@ -23,9 +23,9 @@ pub struct Held {
 }
 
 impl Held {
-    /// Returns once the request has come.
+    /// Waits until the request has arrived.
     pub async fn arrived(&mut self) {
-        // An error means that another hold took its place.
+        // An error means that another hold replaced this one.
         let _ = (&mut self.arrived).await;
     }
 }
@@ -47,7 +47,7 @@ impl Holding {
         }
     }
 
-    /// Returns once a request may go on.
+    /// Waits until a request may proceed.
     pub(super) async fn pass(&self, operation: &str) {
         let held = {
             let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);

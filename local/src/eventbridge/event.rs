@@ -6,7 +6,7 @@ use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use crate::{
-    activity::{Happening, event_ids, kept_detail},
+    activity::{RecordKind, event_ids, kept_detail},
     template::Rule,
 };
 
@@ -66,9 +66,9 @@ impl Event {
 
 impl Event {
     /// The event on its way from this bus to the targets of these rules.
-    pub(super) fn happening(&self, bus: &str, rules: &[&Rule]) -> Happening {
+    pub(super) fn happening(&self, bus: &str, rules: &[&Rule]) -> RecordKind {
         let text = |name: &str| self.value[name].as_str().unwrap_or_default().to_owned();
-        Happening::Event {
+        RecordKind::Event {
             event_id: event_ids::of_body(&self.body)
                 .pop()
                 .unwrap_or_else(|| self.id.clone()),

@@ -9,7 +9,7 @@ use super::{
     Gateway, connections::Connection, frames::GatewayError, integration::Integrated,
     proxy_result::ProxyResult,
 };
-use crate::{activity::Happening, template::Route};
+use crate::{activity::RecordKind, template::Route};
 
 /// The route of a message that no other route takes.
 const DEFAULT: &str = "$default";
@@ -38,7 +38,7 @@ impl Gateway {
                 .reply(route, &connection, &text)
                 .instrument(span)
                 .await;
-            gateway.activity.record(Happening::request(
+            gateway.activity.record(RecordKind::request(
                 &connection.opening.connection_id,
                 route.map_or(DEFAULT, |route| &route.key),
                 route.map(|route| route.function.as_str()),

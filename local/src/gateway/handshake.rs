@@ -26,7 +26,7 @@ use super::{
     Gateway, connections::Connection, event::Opening, http::respond, id, integration::Integrated,
     proxy_result::ProxyResult, socket,
 };
-use crate::activity::Happening;
+use crate::activity::RecordKind;
 
 impl Gateway {
     /// Answers an upgrade request, or whatever else comes under the stage.
@@ -38,7 +38,7 @@ impl Gateway {
         let is_upgrade = is_upgrade(request.headers());
         let answer = self.upgrade(client, request).await;
         if is_upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            self.activity.record(Happening::Refused {
+            self.activity.record(RecordKind::Refused {
                 status: answer.status().as_u16(),
                 source_ip: client.ip(),
             });
@@ -154,8 +154,8 @@ fn accepted(result: &[u8]) -> Result<Option<HeaderValue>, StatusCode> {
     }
 }
 
-fn connected(opening: &Opening) -> Happening {
-    Happening::Connected {
+fn connected(opening: &Opening) -> RecordKind {
+    RecordKind::Connected {
         connection_id: opening.connection_id.clone(),
         user_id: opening.user_id().map(str::to_owned),
         source_ip: opening.source_ip,

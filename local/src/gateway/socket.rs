@@ -36,7 +36,7 @@ use super::{
     event::Closing,
     lock,
 };
-use crate::activity::Happening;
+use crate::activity::RecordKind;
 
 /// The time that a client that is being closed has to take what waits for it, and then the close.
 const LINGER: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ pub(super) async fn serve(
             Closing::abnormal()
         }
     };
-    gateway.activity.record(Happening::Disconnected {
+    gateway.activity.record(RecordKind::Disconnected {
         connection_id: opening.connection_id.clone(),
         code: closing.code,
         reason: Some(closing.reason.clone()).filter(|reason| !reason.is_empty()),

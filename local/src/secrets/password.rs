@@ -1,12 +1,12 @@
-//! Passwords as Secrets Manager makes them up.
+//! The generation of passwords, as by Secrets Manager.
 
 use rand::seq::{IndexedRandom, SliceRandom};
 
 use crate::template::PasswordRules;
 
-/// A password that keeps the rules.
+/// Generates a password that meets the rules.
 pub(super) fn generate(rules: &PasswordRules) -> String {
-    // A generator for secrets: seeded by the system, and it forgets its seed.
+    // A cryptographic generator, seeded by the system.
     let random = &mut rand::rng();
     let all: Vec<char> = rules.kinds.concat().chars().collect();
     let required = rules.kinds.iter().filter(|_| rules.each_kind);
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_has_its_length_and_its_characters_and_is_no_other_twice() {
+    fn password_has_its_length_and_characters_and_differs_each_time() {
         let rules = rules(40, false);
         let password = generate(&rules);
         assert_eq!(password.chars().count(), 40);
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_has_a_character_of_each_kind_if_it_must() {
+    fn password_has_a_character_of_each_kind_if_required() {
         let rules = rules(3, true);
         for _ in 0..100 {
             let password = generate(&rules);

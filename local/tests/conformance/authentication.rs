@@ -1,4 +1,4 @@
-//! Test tokens and secrets, over the one port.
+//! Tests of test tokens and secrets, over the one port.
 
 pub mod harness;
 mod secrets;

@@ -1,4 +1,4 @@
-//! The console: what its page is given, and what it may do.
+//! Tests of the console: its page, its requests, and access to them.
 
 mod activity;
 mod connections;

@@ -1,4 +1,4 @@
-//! Who is minted a token, and who reads a secret.
+//! Access of web pages to the minting of tokens and to secrets.
 
 use axum::http::{Method, StatusCode};
 use herald_local::Authentication;
@@ -16,7 +16,7 @@ const ALICE: &str = r#"{"userId":"alice"}"#;
 
 /// See docs/local-vs-aws.md: "Tokens for the asking".
 #[tokio::test]
-async fn a_page_on_the_web_has_no_token_minted_and_reads_no_secret() {
+async fn foreign_page_can_neither_mint_tokens_nor_read_secrets() {
     let stack = TestStack::start(Authentication::Secret, &[]).await;
     let read = format!(r#"{{"SecretId":"{}"}}"#, stack.variable("TOKEN_SECRET_ARN"));
     let target = ("x-amz-target", "secretsmanager.GetSecretValue");
@@ -43,7 +43,7 @@ fn assert_refused(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn a_page_of_the_stack_itself_is_minted_a_token() {
+async fn page_of_the_stack_itself_can_mint_a_token() {
     let stack = TestStack::start(Authentication::Jwks, &[]).await;
     let headers = [
         ("origin", stack.endpoint()),
@@ -56,7 +56,7 @@ async fn a_page_of_the_stack_itself_is_minted_a_token() {
 }
 
 #[tokio::test]
-async fn no_answer_lets_a_page_elsewhere_read_it() {
+async fn no_response_has_cors_headers() {
     let stack = TestStack::start(Authentication::Jwks, &[]).await;
     let asks = [
         ("origin", "https://evil.example"),

@@ -1,4 +1,4 @@
-//! What the options do.
+//! The effects of options.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::harness::Stack;
 
 #[tokio::test]
-async fn parameters_replace_the_defaults_of_the_template() {
+async fn parameter_replaces_the_default_of_the_template() {
     let stack = Stack::start(&["--parameter", "StageName=test"]).await;
     let web_socket = stack.address("webSocket");
     assert!(web_socket.ends_with("/test"), "{web_socket}");
@@ -43,11 +43,11 @@ async fn rows_in_a_data_file_survive_the_run() {
 }
 
 #[tokio::test]
-async fn functions_at_an_address_are_invoked_there() {
+async fn functions_at_an_invoke_api_are_invoked_there() {
     let (sender, mut invocations) = mpsc::unbounded_channel();
     let invoke = async move |Path(function): Path<String>, Json(event): Json<Value>| {
         if event["type"] == "REQUEST" {
-            return Json(everybody_is_let_in());
+            return Json(allowed());
         }
         let body = event["body"].clone();
         sender.send((function, event)).unwrap();
@@ -85,8 +85,8 @@ async fn functions_at_an_address_are_invoked_there() {
     }
 }
 
-/// What an authorizer answers.
-fn everybody_is_let_in() -> Value {
+/// Returns the result of an authorizer that allows the connection.
+fn allowed() -> Value {
     let statement = json!({"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "*"});
     json!({"principalId": "anybody", "policyDocument": {"Statement": [statement]}})
 }

@@ -1,4 +1,4 @@
-//! Who may look, and who may change something: whoever may have a token minted.
+//! Access of web pages to the console's requests.
 
 use axum::http::{Method, StatusCode};
 
@@ -6,7 +6,7 @@ use super::harness::TestStack;
 
 /// See docs/local-vs-aws.md: "A console at the address".
 #[tokio::test]
-async fn a_page_on_the_web_sees_nothing_and_changes_nothing() {
+async fn foreign_page_can_neither_read_nor_change_anything() {
     let stack = TestStack::start().await;
     let id = stack.send_message("Dead", "a").await;
     let message = format!("/console/queues/Dead/messages/{id}");
@@ -36,7 +36,7 @@ async fn a_page_on_the_web_sees_nothing_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_page_of_the_stack_itself_may() {
+async fn page_of_the_stack_itself_can_delete_a_message() {
     let stack = TestStack::start().await;
     let id = stack.send_message("Dead", "a").await;
     let headers = [

@@ -168,7 +168,7 @@ fn wrong_resource_is_refused_with_path_and_remedy() {
 fn wrong_api_is_refused_with_path_and_remedy() {
     for (property, path, expected) in [
         (
-            "Auth: { AuthType: NONE, Name: nobody }",
+            "Auth: { AuthType: NONE, Name: auth }",
             "Auth.Name",
             "is not supported by the local stack: remove it, or make it conditional with !If",
         ),

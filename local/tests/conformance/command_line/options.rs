@@ -88,7 +88,7 @@ async fn functions_at_an_invoke_api_are_invoked_there() {
 /// Returns the result of an authorizer that allows the connection.
 fn allowed() -> Value {
     let statement = json!({"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "*"});
-    json!({"principalId": "anybody", "policyDocument": {"Statement": [statement]}})
+    json!({"principalId": "user", "policyDocument": {"Statement": [statement]}})
 }
 
 fn dynamodb(stack: &Stack) -> Client {

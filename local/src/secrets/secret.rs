@@ -37,17 +37,7 @@ impl Secret {
         let text = match &described.text {
             SecretText::Empty => None,
             SecretText::Given(text) => Some(text.clone()),
-            SecretText::Generated { password, within } => {
-                let password = password::generate(password);
-                Some(match within {
-                    None => password,
-                    Some((template, key)) => {
-                        let mut object = template.clone();
-                        object.insert(key.clone(), password.into());
-                        serde_json::Value::Object(object).to_string()
-                    }
-                })
-            }
+            SecretText::Generated(rules) => Some(password::generate(rules)),
         };
         Self {
             name: described.name.clone(),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The resources of a template that this machine runs, and the names of the others.
 #[derive(Clone, Debug)]
@@ -269,12 +269,7 @@ pub enum SecretText {
     /// `SecretString`: a text of the template or of a parameter.
     Given(String),
     /// `GenerateSecretString`: a password that each start generates.
-    Generated {
-        /// The rules of the password.
-        password: PasswordRules,
-        /// The JSON object that contains the password, and its key there; `None` for the password alone.
-        within: Option<(Map<String, Value>, String)>,
-    },
+    Generated(PasswordRules),
     /// No text until `PutSecretValue`.
     Empty,
 }
@@ -284,7 +279,7 @@ impl fmt::Debug for SecretText {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Given(_) => "Given",
-            Self::Generated { .. } => "Generated",
+            Self::Generated(_) => "Generated",
             Self::Empty => "Empty",
         })
     }
@@ -295,10 +290,8 @@ impl fmt::Debug for SecretText {
 pub struct PasswordRules {
     /// The number of characters.
     pub length: usize,
-    /// The kinds of characters, each a list of them and not empty.
+    /// The kinds of characters, each a list of them and not empty. A password has one of each kind.
     pub kinds: Vec<String>,
-    /// Whether the password has a character of each kind.
-    pub each_kind: bool,
 }
 
 /// A resource that is not run on this machine.

@@ -1,8 +1,8 @@
 //! The template's `Rules`: the conditions that its parameters must meet before anything is created.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html>
 //!
-//! Rules have functions of their own and see parameters only. `Fn::RefAll`, `Fn::ValueOf` and
-//! `Fn::ValueOfAll` read VPCs and keys of an account and are not supported here.
+//! Rules see parameters only. Of their own functions, none is supported here: `Fn::Contains` and
+//! `Fn::EachMember…` are rare, and `Fn::RefAll` and `Fn::ValueOf…` read VPCs and keys of an account.
 
 use super::{
     conditions::Function,
@@ -67,43 +67,24 @@ fn holds(scope: &Scope<'_>, node: &Node, path: &str) -> Result<bool, Problem> {
     if let Some(connected) = function.connect(|node| holds(scope, node, path))? {
         return Ok(connected);
     }
-    let values = || -> Result<(Vec<String>, Vec<String>), Problem> {
-        let [left, right] = function.arguments(2, 2)? else {
-            return Err(place.problem(format!("{} takes a list of 2", function.name)));
-        };
-        Ok((values(scope, left, path)?, values(scope, right, path)?))
-    };
-    Ok(match function.name {
-        "Fn::Equals" => values().map(|(left, right)| left == right)?,
-        "Fn::Contains" => {
-            values().map(|(all, wanted)| wanted.iter().all(|value| all.contains(value)))?
+    match function.name {
+        "Fn::Equals" => {
+            let operands = function.arguments(2, 2)?.iter();
+            let texts = operands.map(|operand| text(scope, operand, path));
+            let texts = texts.collect::<Result<Vec<_>, _>>()?;
+            Ok(texts[0] == texts[1])
         }
-        "Fn::EachMemberEquals" => {
-            values().map(|(all, wanted)| all.iter().all(|value| wanted.contains(value)))?
-        }
-        "Fn::EachMemberIn" => {
-            values().map(|(all, allowed)| all.iter().all(|value| allowed.contains(value)))?
-        }
-        name => {
-            return Err(place.problem(format!(
-                "{name} is not supported in Rules: use Equals, Contains, EachMemberEquals, \
-                 EachMemberIn, And, Or or Not"
-            )));
-        }
-    })
+        name => Err(place.problem(format!(
+            "{name} is not supported in Rules: use Equals, And, Or or Not"
+        ))),
+    }
 }
 
-/// Returns the texts of an operand: a literal, a parameter, or a list of them.
-fn values(scope: &Scope<'_>, node: &Node, path: &str) -> Result<Vec<String>, Problem> {
+/// Returns the text of an operand: a literal or a parameter.
+fn text(scope: &Scope<'_>, node: &Node, path: &str) -> Result<String, Problem> {
     let problem = |reason: String| Problem::new(node.position, path, reason);
     match &node.kind {
-        Kind::Scalar(_) => Ok(vec![parameters::text(node)]),
-        Kind::List(nodes) => {
-            let values = nodes.iter().map(|node| values(scope, node, path));
-            values
-                .collect::<Result<Vec<_>, _>>()
-                .map(|values| values.concat())
-        }
+        Kind::Scalar(_) => Ok(parameters::text(node)),
         Kind::Call(name, argument) if name == "Ref" => {
             let name = argument.scalar_text().unwrap_or_default();
             let parameter = scope.parameter(&name);
@@ -112,7 +93,7 @@ fn values(scope: &Scope<'_>, node: &Node, path: &str) -> Result<Vec<String>, Pro
                     "there is no parameter {name}: Rules see parameters only"
                 ))
             })??;
-            self::values(scope, &parameter, path)
+            Ok(parameters::text(&parameter))
         }
         _ => Err(problem(
             "Rules compare only literals and !Ref of a parameter".to_owned(),

@@ -3,4 +3,3 @@
 pub mod harness;
 mod secrets;
 mod tokens;
-mod visitors;

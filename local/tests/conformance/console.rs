@@ -5,5 +5,4 @@ mod connections;
 pub mod harness;
 mod page;
 mod queues;
-mod visitors;
 pub mod watcher;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::template::{
     document::Resource,
-    error::Problem,
     item::{Fields, Item},
     model::{Queue, Redrive},
     scope::Scope,
@@ -26,7 +25,6 @@ const ONE_MEBIBYTE: usize = 1024 * 1024;
 
 pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Queue> {
     let mut properties = scope.properties(resource)?;
-    properties.read("FifoQueue", refuse_fifo);
     let mut seconds = |key| properties.read(key, Item::seconds);
     let visibility_timeout = seconds("VisibilityTimeout");
     let delay = seconds("DelaySeconds");
@@ -49,13 +47,6 @@ pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Queue> {
         maximum_message_size: maximum_message_size.unwrap_or(ONE_MEBIBYTE),
         redrive,
     })
-}
-
-fn refuse_fifo(is_fifo: &Item<'_>) -> Result<(), Problem> {
-    if is_fifo.boolean()? {
-        return Err(is_fifo.problem("FIFO queues are not run here: use a standard queue"));
-    }
-    Ok(())
 }
 
 fn redrive_policy(scope: &Scope<'_>, mut policy: Fields<'_>) -> Option<Redrive> {

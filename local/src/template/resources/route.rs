@@ -36,7 +36,6 @@ pub(super) fn read(scope: &Scope<'_>, key: String, item: &Item<'_>) -> Option<Ro
     let function = function.and_then(|arn| arn.read(|arn| scope.resource_by_arn(FUNCTION, arn)));
     let timeout = fields.read("IntegrationTimeout", timeout);
     let two_way = fields.read("RouteResponseSelectionExpression", check_expression);
-    fields.read("ApiKeyRequired", refuse_api_key);
     fields.finish(&["OperationName"]);
     Some(Route {
         function: function?,
@@ -75,14 +74,6 @@ fn check_expression(item: &Item<'_>) -> Result<(), Problem> {
             "must be $default, the only one that API Gateway supports, got `{other}`"
         ))),
     }
-}
-
-fn refuse_api_key(is_required: &Item<'_>) -> Result<(), Problem> {
-    if is_required.boolean()? {
-        let reason = "API keys are not supported here: make the property conditional with !If";
-        return Err(is_required.problem(reason));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,11 +1,8 @@
 //! `AWS::SecretsManager::Secret`: a text of the template, or a generated password.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-secretsmanager-secret.html>
 
-use serde_json::{Map, Value};
-
 use crate::template::{
     document::Resource,
-    error::Problem,
     item::{Fields, Item},
     model::{PasswordRules, Secret, SecretText},
     scope::Scope,
@@ -34,7 +31,7 @@ pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Secret> {
     properties.finish(IGNORED);
     let text = match (given, generated) {
         (Some(text), _) => SecretText::Given(text),
-        (None, Some(fields)) => generated_text(fields)?,
+        (None, Some(fields)) => SecretText::Generated(password_rules(fields)?),
         (None, None) => SecretText::Empty,
     };
     let identity = scope.identity_of(resource)?;
@@ -46,67 +43,29 @@ pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Secret> {
     })
 }
 
-fn generated_text(mut fields: Fields<'_>) -> Option<SecretText> {
-    let password = password_rules(&mut fields);
-    let template = fields.take("SecretStringTemplate");
-    let key = fields.take("GenerateStringKey");
-    let within = match (template, key) {
-        (None, None) => None,
-        (Some(template), Some(key)) => Some((template.read(json_object)?, key.read(Item::text)?)),
-        _ => {
-            fields.report(
-                "SecretStringTemplate and GenerateStringKey need each other: add or remove one",
-            );
-            return None;
-        }
-    };
-    fields.finish(&[]);
-    Some(SecretText::Generated {
-        password: password?,
-        within,
-    })
-}
-
-fn json_object(item: &Item<'_>) -> Result<Map<String, Value>, Problem> {
-    let text = item.text()?;
-    serde_json::from_str(&text).map_err(|_| item.problem("must be the text of a JSON object"))
-}
-
-fn password_rules(fields: &mut Fields<'_>) -> Option<PasswordRules> {
+fn password_rules(mut fields: Fields<'_>) -> Option<PasswordRules> {
     let length = fields.read("PasswordLength", Item::number).unwrap_or(32);
     let excluded = fields.read("ExcludeCharacters", Item::text);
     let excluded = excluded.unwrap_or_default();
-    let mut flag = |name, default| fields.read(name, Item::boolean).unwrap_or(default);
     let mut kinds = Vec::new();
     for (exclude, characters) in KINDS {
-        if !flag(exclude, false) {
-            kinds.push(characters);
+        if !fields.read(exclude, Item::boolean).unwrap_or(false) {
+            let included = characters.chars().filter(|one| !excluded.contains(*one));
+            kinds.push(included.collect::<String>());
         }
     }
-    if flag("IncludeSpace", false) {
-        kinds.push(" ");
-    }
-    let each_kind = flag("RequireEachIncludedType", true);
-    let included = |characters: &str| -> String {
-        let characters = characters.chars();
-        characters.filter(|one| !excluded.contains(*one)).collect()
-    };
-    let mut kinds: Vec<String> = kinds.into_iter().map(included).collect();
     kinds.retain(|characters| !characters.is_empty());
     if kinds.is_empty() {
         fields.report("excludes every character that a password could consist of");
         return None;
     }
-    let least = if each_kind { kinds.len() } else { 1 };
+    let least = kinds.len();
     if !(least..=LONGEST).contains(&length) {
         fields.report(format!(
             "PasswordLength must be {least} to {LONGEST} here, got {length}"
         ));
         return None;
     }
-    Some(PasswordRules {
-        length,
-        kinds,
-        each_kind,
-    })
+    fields.finish(&[]);
+    Some(PasswordRules { length, kinds })
 }

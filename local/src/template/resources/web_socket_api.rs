@@ -96,12 +96,8 @@ fn authorizer(scope: &Scope<'_>, mut auth: Fields<'_>) -> Option<Authorizer> {
                 identity_sources: sources.unwrap_or_default(),
             })
         }
-        "AWS_IAM" => {
-            kind.report("AWS_IAM is not supported here: choose NONE for the local stack with !If");
-            None
-        }
         other => {
-            kind.report(format!("must be NONE, CUSTOM or AWS_IAM, got `{other}`"));
+            kind.report(format!("must be NONE or CUSTOM here, got `{other}`"));
             None
         }
     }

@@ -98,7 +98,7 @@ fn wrong_resource_is_refused_with_path_and_remedy() {
         (
             "{ Type: AWS::SQS::Queue, Properties: { FifoQueue: true } }",
             "Properties.FifoQueue",
-            "FIFO queues are not run here: use a standard queue",
+            UNKNOWN,
         ),
         (
             "{ Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: soon } }",
@@ -186,7 +186,7 @@ fn wrong_api_is_refused_with_path_and_remedy() {
         (
             "Auth: { AuthType: AWS_IAM }",
             "Auth.AuthType",
-            "AWS_IAM is not supported here: choose NONE for the local stack with !If",
+            "must be NONE or CUSTOM here, got `AWS_IAM`",
         ),
         (
             "StageName: $default",
@@ -208,11 +208,6 @@ fn wrong_api_is_refused_with_path_and_remedy() {
             "Routes: { a: { FunctionArn: !GetAtt Connect.Arn, IntegrationTimeout: 30000 } }",
             "Routes.a.IntegrationTimeout",
             "must be 50 to 29000 milliseconds, got 30000",
-        ),
-        (
-            "Routes: { a: { FunctionArn: !GetAtt Connect.Arn, ApiKeyRequired: true } }",
-            "Routes.a.ApiKeyRequired",
-            "API keys are not supported here: make the property conditional with !If",
         ),
     ] {
         let routes = "Routes: { $connect: { FunctionArn: !GetAtt Connect.Arn } }";

@@ -75,7 +75,7 @@ template.yaml has 18 problems:
   template.yaml:26:25: Resources.Connect.Properties.Policies[0].S3ReadPolicy: the policy template S3ReadPolicy is not known here: list its statements instead, or use one of AWSSecretsManagerGetSecretValuePolicy, DynamoDBCrudPolicy, DynamoDBReadPolicy, DynamoDBWritePolicy, EventBridgePutEventsPolicy, SQSPollerPolicy, SQSSendMessagePolicy
   template.yaml:27:32: Resources.Connect.Properties.Policies[1].Statement.Effect: must be Allow or Deny, got `Permit`
   template.yaml:27:48: Resources.Connect.Properties.Policies[1].Statement.Action: must be an action with its service, as in dynamodb:Query, got `Query`
-  template.yaml:30:63: Resources.Queue.Properties.FifoQueue: FIFO queues are not run here: use a standard queue
+  template.yaml:30:63: Resources.Queue.Properties.FifoQueue: is not supported by the local stack: remove it, or make it conditional with !If
   template.yaml:30:76: Resources.Queue.Properties: there is no resource or parameter called Nope
   template.yaml:35:13: Resources.Typeless: has no Type: add one, e.g. AWS::SQS::Queue
   template.yaml:38:17: Resources.Table.Properties: AttributeDefinitions is missing

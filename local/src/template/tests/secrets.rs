@@ -1,7 +1,5 @@
 //! Secrets of Secrets Manager.
 
-use serde_json::{Map, json};
-
 use super::super::{PasswordRules, SecretText};
 use super::{read, template};
 
@@ -15,7 +13,7 @@ fn secret_text(properties: &str) -> Result<SecretText, String> {
 
 fn password_rules(properties: &str) -> PasswordRules {
     match secret_text(&format!("{{ GenerateSecretString: {properties} }}")) {
-        Ok(SecretText::Generated { password, .. }) => password,
+        Ok(SecretText::Generated(password)) => password,
         other => panic!("{other:?}"),
     }
 }
@@ -45,35 +43,15 @@ Outputs:
 
 #[test]
 fn password_rules_are_those_of_the_template() {
-    let kinds = |properties| password_rules(properties).kinds;
     let default = password_rules("{}");
-    assert_eq!((default.length, default.each_kind), (32, true));
+    assert_eq!(default.length, 32);
     assert_eq!(default.kinds.len(), 4);
     assert_eq!(default.kinds.concat().len(), 26 + 26 + 10 + 32);
-    assert_eq!(
-        kinds(
-            "{ ExcludePunctuation: true, ExcludeUppercase: true, ExcludeCharacters: abcdefghijklmnopqrstuvw01 }"
-        ),
-        ["xyz", "23456789"]
+    let rules = password_rules(
+        "{ PasswordLength: 64, ExcludePunctuation: true, ExcludeUppercase: true, ExcludeCharacters: abcdefghijklmnopqrstuvw01 }",
     );
-    assert_eq!(
-        kinds(
-            "{ ExcludePunctuation: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludeLowercase: true, IncludeSpace: true }"
-        ),
-        [" "]
-    );
-    let long = password_rules("{ PasswordLength: 64, RequireEachIncludedType: false }");
-    assert_eq!((long.length, long.each_kind), (64, false));
-}
-
-#[test]
-fn password_may_be_a_field_of_an_object() {
-    let properties = r#"{ GenerateSecretString: { SecretStringTemplate: '{"user":"a"}', GenerateStringKey: key } }"#;
-    let Ok(SecretText::Generated { within, .. }) = secret_text(properties) else {
-        panic!("generated");
-    };
-    let object = Map::from_iter([("user".to_owned(), json!("a"))]);
-    assert_eq!(within, Some((object, "key".to_owned())));
+    assert_eq!(rules.length, 64);
+    assert_eq!(rules.kinds, ["xyz", "23456789"]);
 }
 
 #[test]
@@ -90,14 +68,6 @@ fn wrong_secret_is_refused_with_remedy() {
         (
             "{ SecretString: a, GenerateSecretString: {} }",
             "takes SecretString or GenerateSecretString, not both: remove one",
-        ),
-        (
-            "{ GenerateSecretString: { GenerateStringKey: a } }",
-            "SecretStringTemplate and GenerateStringKey need each other: add or remove one",
-        ),
-        (
-            "{ GenerateSecretString: { GenerateStringKey: a, SecretStringTemplate: '[]' } }",
-            "must be the text of a JSON object",
         ),
         (
             "{ GenerateSecretString: { PasswordLength: 3 } }",

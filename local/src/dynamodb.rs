@@ -37,8 +37,8 @@ use crate::template::Table;
 pub use consumption::Consumption;
 use consumption::Meter;
 use engine::Engine;
-pub use hold::Held;
-use hold::Holding;
+pub use hold::HeldRequest;
+use hold::NextHold;
 use replica::Replica;
 
 /// The largest request: a batch of 16 MB.
@@ -56,7 +56,7 @@ pub struct DynamoDb {
     clock: Option<Arc<RowClock>>,
     replica: Option<Replica>,
     meter: Meter,
-    holding: Holding,
+    next_hold: NextHold,
 }
 
 impl DynamoDb {
@@ -94,7 +94,7 @@ impl DynamoDb {
             clock,
             replica,
             meter: Meter::default(),
-            holding: Holding::default(),
+            next_hold: NextHold::default(),
         })
     }
 
@@ -107,7 +107,7 @@ impl DynamoDb {
         body: Bytes,
     ) -> anyhow::Result<Response<Body>> {
         if of_function {
-            self.holding.pass(operation).await;
+            self.next_hold.pass(operation).await;
         }
         let metered = of_function && self.meter.is_running();
         if !metered && self.replica.is_none() {
@@ -175,8 +175,8 @@ impl DynamoDb {
     }
 
     /// Holds back the next request of a function for this operation, e.g. `PutItem`.
-    pub fn hold(&self, operation: &str) -> Held {
-        self.holding.hold(operation)
+    pub fn hold(&self, operation: &str) -> HeldRequest {
+        self.next_hold.hold(operation)
     }
 
     /// Answers a request, as DynamoDB's endpoint does.

@@ -25,7 +25,7 @@ pub struct Consumption {
     pub requests: BTreeMap<String, u64>,
 }
 
-/// Adds up consumption, once it is started.
+/// The sum of consumption since counting started.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     running: AtomicBool,

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 /// The next request to hold back, if any.
 #[derive(Debug, Default)]
-pub(super) struct Holding(Mutex<Option<Hold>>);
+pub(super) struct NextHold(Mutex<Option<Hold>>);
 
 #[derive(Debug)]
 struct Hold {
@@ -17,12 +17,12 @@ struct Hold {
 
 /// A request that waits until this is dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldRequest {
     arrived: oneshot::Receiver<()>,
     _released: oneshot::Sender<()>,
 }
 
-impl Held {
+impl HeldRequest {
     /// Waits until the request has arrived.
     pub async fn arrived(&mut self) {
         // An error means that another hold replaced this one.
@@ -30,9 +30,9 @@ impl Held {
     }
 }
 
-impl Holding {
+impl NextHold {
     /// Holds back the next request of a function for this operation.
-    pub(super) fn hold(&self, operation: &str) -> Held {
+    pub(super) fn hold(&self, operation: &str) -> HeldRequest {
         let (arrived, has_arrived) = oneshot::channel();
         let (release, released) = oneshot::channel();
         let hold = Hold {
@@ -41,7 +41,7 @@ impl Holding {
             released,
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
-        Held {
+        HeldRequest {
             arrived: has_arrived,
             _released: release,
         }

@@ -34,8 +34,8 @@ pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// The binary target that a function's logical id names, without regard to case, hyphens, underscores
-/// and the suffix `Function`; or else the only one.
+/// Returns the binary target that a function's logical id names, without regard to case, hyphens,
+/// underscores and the suffix `Function`; or else the only one.
 pub(super) fn binary_of<'a>(logical_id: &str, targets: &'a [String]) -> Option<&'a str> {
     let plain = |name: &str| name.replace(['-', '_'], "").to_lowercase();
     let id = plain(logical_id);

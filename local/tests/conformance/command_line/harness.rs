@@ -36,7 +36,7 @@ pub struct Run {
 }
 
 /// A run that has ended.
-pub struct Ended {
+pub struct EndedRun {
     pub status: ExitStatus,
     /// The unread rest of its standard output.
     pub output: String,
@@ -108,18 +108,18 @@ impl Run {
         line
     }
 
-    pub async fn end_with(self, signal: Signal) -> Ended {
+    pub async fn end_with(self, signal: Signal) -> EndedRun {
         send(signal, self.process());
         self.end().await
     }
 
     /// Waits for the end.
-    pub async fn end(mut self) -> Ended {
+    pub async fn end(mut self) -> EndedRun {
         let mut output = String::new();
         let read = timeout(PATIENCE, self.output.read_to_string(&mut output)).await;
         read.unwrap_or_else(|_| panic!("still running: {}", self.errors()))
             .unwrap();
-        Ended {
+        EndedRun {
             status: self.child.wait().await.unwrap(),
             output,
             errors: self.errors(),

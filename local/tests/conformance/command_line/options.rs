@@ -1,5 +1,7 @@
 //! The effects of options.
 
+use std::fs;
+
 use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Config, Credentials, Region},
@@ -44,20 +46,7 @@ async fn rows_in_a_data_file_survive_the_run() {
 
 #[tokio::test]
 async fn functions_at_an_invoke_api_are_invoked_there() {
-    let (sender, mut invocations) = mpsc::unbounded_channel();
-    let invoke = async move |Path(function): Path<String>, Json(event): Json<Value>| {
-        if event["type"] == "REQUEST" {
-            return Json(allowed());
-        }
-        let body = event["body"].clone();
-        sender.send((function, event)).unwrap();
-        Json(json!({ "statusCode": 200, "body": body }))
-    };
-    let routes = Router::new().route("/2015-03-31/functions/{function}/invocations", post(invoke));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-
+    let (url, mut invocations) = invoke_api().await;
     let stack = Stack::start(&["--functions", &url]).await;
     let mut socket = stack.connect().await;
     let (function, _) = invocations.recv().await.unwrap();
@@ -83,6 +72,49 @@ async fn functions_at_an_invoke_api_are_invoked_there() {
             "{printed}"
         );
     }
+}
+
+#[tokio::test]
+async fn remote_function_of_another_runtime_is_invoked_by_its_logical_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = folder.path().join("template.yaml");
+    let text = "
+Resources:
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: $request.body.action
+      Routes: { $connect: { FunctionArn: !GetAtt Echo.Arn } }
+  Echo:
+    Type: AWS::Serverless::Function
+    Properties: { Handler: index.handler, Runtime: nodejs22.x, InlineCode: '' }
+";
+    fs::write(&template, text).unwrap();
+    let (url, mut invocations) = invoke_api().await;
+    let template = template.to_str().unwrap();
+    let stack = Stack::start(&["--functions", &url, "--template", template]).await;
+    stack.connect().await;
+    let (function, _) = invocations.recv().await.unwrap();
+    assert_eq!(function, "Echo");
+}
+
+/// Serves an Invoke API whose functions allow every connection and echo every message. Returns its
+/// address, and its invocations but those of authorizers.
+async fn invoke_api() -> (String, mpsc::UnboundedReceiver<(String, Value)>) {
+    let (sender, invocations) = mpsc::unbounded_channel();
+    let invoke = async move |Path(function): Path<String>, Json(event): Json<Value>| {
+        if event["type"] == "REQUEST" {
+            return Json(allowed());
+        }
+        let body = event["body"].clone();
+        sender.send((function, event)).unwrap();
+        Json(json!({ "statusCode": 200, "body": body }))
+    };
+    let routes = Router::new().route("/2015-03-31/functions/{function}/invocations", post(invoke));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (url, invocations)
 }
 
 /// Returns the result of an authorizer that allows the connection.

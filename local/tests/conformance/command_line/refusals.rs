@@ -4,7 +4,7 @@ use std::{fs, net::TcpListener, path::PathBuf};
 
 use tempfile::{NamedTempFile, TempDir};
 
-use super::harness::{Ended, Run};
+use super::harness::{EndedRun, Run};
 use crate::programs::{function_names, template};
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn refusal(arguments: &[&str]) -> String {
     error.to_owned()
 }
 
-async fn refused(arguments: &[&str]) -> Ended {
+async fn refused(arguments: &[&str]) -> EndedRun {
     let ended = Run::start(arguments).end().await;
     assert_eq!(ended.output, "", "{arguments:?}");
     ended

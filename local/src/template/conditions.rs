@@ -14,9 +14,9 @@ pub(super) fn holds(scope: &Scope<'_>, node: &Node, path: &str) -> Result<bool, 
         path,
         position: node.position,
     };
-    let function = Function::of(node, place)?;
-    if let Some(connected) = function.connect(|node| holds(scope, node, path))? {
-        return Ok(connected);
+    let function = ConditionFunction::of(node, place)?;
+    if let Some(value) = function.connective(|node| holds(scope, node, path))? {
+        return Ok(value);
     }
     match function.name {
         "Condition" => {
@@ -33,13 +33,13 @@ pub(super) fn holds(scope: &Scope<'_>, node: &Node, path: &str) -> Result<bool, 
 
 /// A function that is true or false, and its argument.
 #[derive(Clone, Copy)]
-pub(super) struct Function<'a> {
+pub(super) struct ConditionFunction<'a> {
     pub(super) name: &'a str,
     argument: &'a Node,
     place: Place<'a>,
 }
 
-impl<'a> Function<'a> {
+impl<'a> ConditionFunction<'a> {
     pub(super) fn of(node: &'a Node, place: Place<'a>) -> Result<Self, Problem> {
         let (name, argument) = match &node.kind {
             Kind::Call(name, argument) => (name.as_str(), argument.as_ref()),
@@ -74,7 +74,7 @@ impl<'a> Function<'a> {
 
     /// Returns the value of `And`, `Or` and `Not`, whose operands `holds` evaluates; `None` for another
     /// function.
-    pub(super) fn connect(
+    pub(super) fn connective(
         self,
         holds: impl Fn(&Node) -> Result<bool, Problem>,
     ) -> Result<Option<bool>, Problem> {

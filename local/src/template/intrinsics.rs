@@ -12,7 +12,11 @@ use super::{
 };
 
 /// Evaluates `node` if it is an intrinsic, but not its parts. Returns `None` for `AWS::NoValue`.
-pub(super) fn settle(scope: &Scope<'_>, node: &Node, path: &str) -> Result<Option<Node>, Problem> {
+pub(super) fn evaluate(
+    scope: &Scope<'_>,
+    node: &Node,
+    path: &str,
+) -> Result<Option<Node>, Problem> {
     let Kind::Call(name, argument) = &node.kind else {
         return Ok(Some(node.clone()));
     };
@@ -116,7 +120,7 @@ impl<'a> Call<'a> {
         } else {
             no
         };
-        settle(self.scope, chosen, self.place.path)
+        evaluate(self.scope, chosen, self.place.path)
     }
 
     fn substitute(&self) -> Result<Node, Problem> {

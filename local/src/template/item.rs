@@ -39,8 +39,8 @@ impl<'a> Item<'a> {
         node: &Node,
     ) -> Result<Option<Self>, Problem> {
         let path = path.into();
-        let settled = intrinsics::settle(scope, node, &path)?;
-        Ok(settled.map(|node| Self { scope, path, node }))
+        let value = intrinsics::evaluate(scope, node, &path)?;
+        Ok(value.map(|node| Self { scope, path, node }))
     }
 
     /// Returns a problem with this value.

@@ -103,12 +103,12 @@ impl Resources {
             EVENT_SOURCE_MAPPING => self
                 .event_source_mappings
                 .extend(event_source::read_resource(scope, resource)),
-            kind => return self.leave_out(scope, resource, kind),
+            kind => return self.skip(scope, resource, kind),
         }
         references::report_unknown(scope, &resource.properties, &resource.properties_path());
     }
 
-    fn leave_out(&mut self, scope: &Scope<'_>, resource: &Resource, kind: &str) {
+    fn skip(&mut self, scope: &Scope<'_>, resource: &Resource, kind: &str) {
         if let Some((_, instead)) = REPLACED.iter().find(|(other, _)| *other == kind) {
             scope.problems.report(Problem::new(
                 resource.position,

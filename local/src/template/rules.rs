@@ -5,7 +5,7 @@
 //! `Fn::EachMember…` are rare, and `Fn::RefAll` and `Fn::ValueOf…` read VPCs and keys of an account.
 
 use super::{
-    conditions::Function,
+    conditions::ConditionFunction,
     document::report_unknown_keys,
     error::Problem,
     parameters,
@@ -63,9 +63,9 @@ fn holds(scope: &Scope<'_>, node: &Node, path: &str) -> Result<bool, Problem> {
         path,
         position: node.position,
     };
-    let function = Function::of(node, place)?;
-    if let Some(connected) = function.connect(|node| holds(scope, node, path))? {
-        return Ok(connected);
+    let function = ConditionFunction::of(node, place)?;
+    if let Some(value) = function.connective(|node| holds(scope, node, path))? {
+        return Ok(value);
     }
     match function.name {
         "Fn::Equals" => {

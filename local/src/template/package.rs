@@ -15,7 +15,7 @@ use serde::Deserialize;
 #[derive(Default)]
 pub(super) struct Packages(RefCell<BTreeMap<PathBuf, BinaryTargets>>);
 
-/// The names of a package's binary targets, or cargo's reason why it cannot list them.
+/// The names of a package's binary targets, or the reason why cargo cannot list them.
 type BinaryTargets = Result<Vec<String>, String>;
 
 impl Packages {
@@ -24,7 +24,7 @@ impl Packages {
         let mut packages = self.0.borrow_mut();
         let targets = packages
             .entry(folder.to_owned())
-            .or_insert_with(|| metadata(folder).map(|metadata| metadata.binary_targets(folder)));
+            .or_insert_with(|| binary_targets(folder));
         targets.clone()
     }
 }
@@ -71,18 +71,15 @@ struct Target {
 }
 
 impl Metadata {
-    /// Returns the binary targets that `cargo build` builds in `folder`: those of the package that it
-    /// belongs to, or of all packages below the root of a workspace.
-    fn binary_targets(self, folder: &Path) -> Vec<String> {
-        let folder = folder.canonicalize().unwrap_or(folder.to_owned());
-        let root = |package: &Package| package.manifest_path.parent().map(Path::to_owned);
-        let roots = self.packages.iter().filter_map(root);
-        let own = roots
-            .filter(|root| folder.starts_with(root))
-            .max_by_key(|root| root.components().count());
+    /// Returns the binary targets that `cargo build` builds in the folder of `manifest`: those of its
+    /// package, or of all packages if it is the manifest of a workspace only.
+    fn binary_targets(self, manifest: &Path) -> Vec<String> {
+        let manifest = manifest.canonicalize().unwrap_or(manifest.to_owned());
+        let is_own = |package: &Package| package.manifest_path == manifest;
+        let has_own = self.packages.iter().any(is_own);
         let packages = self.packages.into_iter();
         let mut targets: Vec<_> = packages
-            .filter(|package| own.is_none() || own == root(package))
+            .filter(|package| !has_own || is_own(package))
             .flat_map(|package| package.targets)
             .filter(|target| target.kind.iter().any(|kind| kind == "bin"))
             .map(|target| target.name)
@@ -92,7 +89,11 @@ impl Metadata {
     }
 }
 
-fn metadata(folder: &Path) -> Result<Metadata, String> {
+fn binary_targets(folder: &Path) -> BinaryTargets {
+    let manifest = folder.join("Cargo.toml");
+    if !manifest.is_file() {
+        return Err("it has no Cargo.toml".to_owned());
+    }
     let output = Command::new(cargo())
         .args(["metadata", "--no-deps", "--format-version=1"])
         .current_dir(folder)
@@ -104,7 +105,9 @@ fn metadata(folder: &Path) -> Result<Metadata, String> {
         let first = message.lines().next().unwrap_or_default();
         return Err(first.trim_start_matches("error: ").to_owned());
     }
-    serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
+    let metadata: Metadata =
+        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+    Ok(metadata.binary_targets(&manifest))
 }
 
 #[cfg(test)]

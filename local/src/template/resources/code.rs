@@ -23,7 +23,7 @@ const IGNORED_IF_REMOTE: &[&str] = &[
 
 /// The remedy for a function without a binary.
 const NAME_IT: &str =
-    "write Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: … } }";
+    "write Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: NAME } }";
 
 /// The code of a function.
 pub(super) struct Code {
@@ -67,11 +67,12 @@ fn remote(
     let uri = properties.take("CodeUri");
     properties.ignore(IGNORED_IF_REMOTE);
     let package = uri.and_then(|uri| local_folder(&uri, folder).ok());
-    let package = package.unwrap_or_else(|| folder.to_owned());
-    let binary = named_binary(scope, resource)
-        .or_else(|| derived_binary(scope, resource, &package).ok())
-        .unwrap_or_else(|| resource.logical_id.clone());
-    Some(Code { package, binary })
+    let derived = || derived_binary(scope, resource, package.as_ref()?).ok();
+    let binary = named_binary(scope, resource).or_else(derived);
+    Some(Code {
+        binary: binary.unwrap_or_else(|| resource.logical_id.clone()),
+        package: package.unwrap_or_else(|| folder.to_owned()),
+    })
 }
 
 fn local_folder(uri: &Item<'_>, folder: &Path) -> Result<PathBuf, Problem> {
@@ -130,7 +131,7 @@ fn derived_binary(
         )),
         None => problem(format!(
             "{logical_id} does not tell which binary of the package in {folder} it runs: {NAME_IT} \
-             with one of {}",
+             with one of the names {}",
             targets.join(", ")
         )),
     }

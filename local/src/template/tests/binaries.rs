@@ -69,13 +69,13 @@ fn undecidable_binary_is_refused_with_the_binaries_there_are() {
     let none = package(&[]);
     let missing = many.path().join("missing");
     let remedy =
-        "write Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: … } }";
+        "write Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: NAME } }";
     for (folder, expected) in [
         (
             many.path(),
             format!(
                 "Echo does not tell which binary of the package in {} it runs: {remedy} with one of \
-                 connect, subscribe",
+                 the names connect, subscribe",
                 many.path().display()
             ),
         ),
@@ -89,8 +89,8 @@ fn undecidable_binary_is_refused_with_the_binaries_there_are() {
         (
             &missing,
             format!(
-                "the binary of Echo is not named, and cargo cannot list those of the package in {} (No \
-                 such file or directory (os error 2)): {remedy} with its name, or correct CodeUri",
+                "the binary of Echo is not named, and cargo cannot list those of the package in {} (it has \
+                 no Cargo.toml): {remedy} with its name, or correct CodeUri",
                 missing.display()
             ),
         ),
@@ -137,6 +137,11 @@ fn remote_function_needs_neither_runtime_nor_binary() {
             "SubscribeFunction",
             "Properties: { CodeUri: . }",
             "subscribe",
+        ),
+        (
+            "SubscribeFunction",
+            "Properties: { Runtime: nodejs22.x, InlineCode: a }",
+            "SubscribeFunction",
         ),
         (
             "Echo",

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::{
-    activity::{Activity, Happening},
+    activity::{Activity, RecordKind},
     aws_json::{Answer, ServiceError},
     console::{self, Console},
     dynamodb::DynamoDb,
@@ -97,7 +97,7 @@ async fn guard(
         reason = message,
         "request refused"
     );
-    services.activity.record(Happening::Refused {
+    services.activity.record(RecordKind::Refused {
         status: status.as_u16(),
         source_ip: client.ip().to_canonical(),
     });

@@ -113,6 +113,7 @@ impl RunningStack {
         let settings = Settings {
             parameters: config.parameters.clone(),
             defaults: config.authentication.parameters(&issuer),
+            remote_functions: matches!(config.functions, Functions::Remote(_)),
             ..Settings::new(format!("http://{address}"))
         };
         let stack = Stack::read(&config.template, &settings)?;

@@ -1,17 +1,17 @@
-//! The files of the console's page. They are part of the program, so that it is one file and serves the
-//! page that belongs to it.
+//! The files of the console's page. They are compiled into the program, so that it always serves the page
+//! that belongs to it.
 
 /// The page itself.
 pub(super) const PAGE: &str = include_str!("../../../web/console/index.html");
 
-/// Each file under its name.
+/// Pairs each file with its name.
 macro_rules! files {
     ($($name:literal)*) => {
         [$(($name, include_str!(concat!("../../../web/console/", $name)))),*]
     };
 }
 
-/// What the page loads, from `web/console` but for the client.
+/// The files in `web/console` that the page loads.
 static FILES: &[(&str, &str)] = &files![
     "activity.js"
     "calls.js"
@@ -49,14 +49,14 @@ const CLIENT: (&str, &str) = (
     include_str!("../../../web/herald-client.js"),
 );
 
-/// A file, and what it is. None: the page has no file of this name.
+/// Returns the content type and text of a file; `None` if the page has no file of this name.
 pub(super) fn file(name: &str) -> Option<(&'static str, &'static str)> {
     let mut files = FILES.iter().chain([&CLIENT]);
     let (name, text) = files.find(|(given, _)| *given == name)?;
     Some((content_type(name), text))
 }
 
-/// By the end of the name.
+/// Returns the content type for the extension of a name.
 fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_of_the_page_is_served_as_what_it_is() {
+    fn every_file_of_the_page_is_served_with_its_content_type() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/console");
         for entry in fs::read_dir(folder).expect("the page's folder") {
             let name = entry.expect("readable").file_name();

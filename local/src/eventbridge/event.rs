@@ -6,7 +6,7 @@ use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use crate::{
-    activity::{Happening, event_ids, kept_detail},
+    activity::{RecordKind, event_ids, kept_detail},
     template::Rule,
 };
 
@@ -65,9 +65,9 @@ impl Event {
 
 impl Event {
     /// Returns the activity record of the event, sent from `bus` to the targets of `rules`.
-    pub(super) fn happening(&self, bus: &str, rules: &[&Rule]) -> Happening {
+    pub(super) fn happening(&self, bus: &str, rules: &[&Rule]) -> RecordKind {
         let text = |name: &str| self.value[name].as_str().unwrap_or_default().to_owned();
-        Happening::Event {
+        RecordKind::Event {
             event_id: event_ids::of_body(&self.body)
                 .pop()
                 .unwrap_or_else(|| self.id.clone()),

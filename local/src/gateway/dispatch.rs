@@ -9,7 +9,7 @@ use super::{
     Gateway, connections::Connection, frames::GatewayError, integration::IntegrationResult,
     proxy_result::ProxyResult,
 };
-use crate::{activity::Happening, template::Route};
+use crate::{activity::RecordKind, template::Route};
 
 /// The route of messages that match no other route.
 const DEFAULT: &str = "$default";
@@ -38,7 +38,7 @@ impl Gateway {
                 .reply(route, &connection, &text)
                 .instrument(span)
                 .await;
-            gateway.activity.record(Happening::request(
+            gateway.activity.record(RecordKind::request(
                 &connection.info.connection_id,
                 route.map_or(DEFAULT, |route| &route.key),
                 route.map(|route| route.function.as_str()),

@@ -26,7 +26,7 @@ use super::{
     Gateway, connections::Connection, event::ConnectionInfo, http::respond, id,
     integration::IntegrationResult, proxy_result::ProxyResult, socket,
 };
-use crate::activity::Happening;
+use crate::activity::RecordKind;
 
 impl Gateway {
     /// Answers an upgrade request, and refuses every other request under the stage.
@@ -38,7 +38,7 @@ impl Gateway {
         let is_upgrade = is_upgrade(request.headers());
         let answer = self.upgrade(client, request).await;
         if is_upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            self.activity.record(Happening::Refused {
+            self.activity.record(RecordKind::Refused {
                 status: answer.status().as_u16(),
                 source_ip: client.ip(),
             });
@@ -154,8 +154,8 @@ fn accepted(result: &[u8]) -> Result<Option<HeaderValue>, StatusCode> {
     }
 }
 
-fn connected(info: &ConnectionInfo) -> Happening {
-    Happening::Connected {
+fn connected(info: &ConnectionInfo) -> RecordKind {
+    RecordKind::Connected {
         connection_id: info.connection_id.clone(),
         user_id: info.user_id().map(str::to_owned),
         source_ip: info.source_ip,

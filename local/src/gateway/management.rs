@@ -19,7 +19,7 @@ use super::{
     Gateway, connections::Connection, event::trace_id, faults::PostFault, http::respond, id, lock,
 };
 use crate::{
-    activity::{Happening, event_ids, milliseconds},
+    activity::{RecordKind, event_ids, milliseconds},
     iam::{Call, Denied, Principal},
 };
 
@@ -69,7 +69,7 @@ impl Gateway {
             event_ids: Vec::new(),
         };
         let response = self.answer(connection_id, request, &mut posted).await;
-        self.activity.record(Happening::Post {
+        self.activity.record(RecordKind::Post {
             connection_id: connection_id.to_owned(),
             event_ids: posted.event_ids,
             bytes: posted.bytes,

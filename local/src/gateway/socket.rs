@@ -36,7 +36,7 @@ use super::{
     event::CloseStatus,
     lock,
 };
-use crate::activity::Happening;
+use crate::activity::RecordKind;
 
 /// The time that a closing client has to read the pending messages, and then the close frame.
 const LINGER: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ pub(super) async fn serve(
             CloseStatus::abnormal()
         }
     };
-    gateway.activity.record(Happening::Disconnected {
+    gateway.activity.record(RecordKind::Disconnected {
         connection_id: info.connection_id.clone(),
         code: status.code,
         reason: Some(status.reason.clone()).filter(|reason| !reason.is_empty()),

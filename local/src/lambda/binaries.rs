@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -12,7 +11,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::FunctionProcess;
-use crate::template::Function;
+use crate::template::{Function, cargo};
 
 /// Builds the packages of `functions` with cargo and returns each function with its binary. Cargo's
 /// messages go to standard error.
@@ -71,7 +70,7 @@ pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<Functio
 }
 
 async fn build_package(package: &Path, release: bool) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let cargo = cargo();
     let output = Command::new(&cargo)
         .args([
             "build",

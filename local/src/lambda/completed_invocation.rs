@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{FunctionError, Invocation};
-use crate::activity::{self, Activity, Excerpt, Happening, Outcome, event_ids, milliseconds};
+use crate::activity::{
+    self, Activity, Excerpt, InvocationStatus, RecordKind, event_ids, milliseconds,
+};
 
 /// A completed invocation.
 #[derive(Debug)]
@@ -48,7 +50,7 @@ impl CompletedInvocation {
             None => (None, None, self.answered_ids()),
         };
         let (outcome, error) = outcome(self.invocation);
-        let invocation = Happening::Invocation {
+        let invocation = RecordKind::Invocation {
             request_id: self.request_id,
             function: function.to_owned(),
             milliseconds: milliseconds(self.duration),
@@ -71,18 +73,18 @@ impl CompletedInvocation {
     }
 }
 
-fn outcome(invocation: Invocation) -> (Outcome, Option<String>) {
+fn outcome(invocation: Invocation) -> (InvocationStatus, Option<String>) {
     match invocation {
-        Invocation::Returned(_) => (Outcome::Ok, None),
-        Invocation::Refused(reason) => (Outcome::Refused, Some(reason)),
+        Invocation::Returned(_) => (InvocationStatus::Ok, None),
+        Invocation::Refused(reason) => (InvocationStatus::Refused, Some(reason)),
         Invocation::Failed(FunctionError {
             error_type,
             error_message,
         }) => {
             let outcome = match error_type.as_str() {
-                "Sandbox.Timedout" => Outcome::Timeout,
-                "Runtime.ExitError" => Outcome::Crashed,
-                _ => Outcome::Error,
+                "Sandbox.Timedout" => InvocationStatus::Timeout,
+                "Runtime.ExitError" => InvocationStatus::Crashed,
+                _ => InvocationStatus::Error,
             };
             (outcome, Some(error_message))
         }

@@ -16,7 +16,7 @@ use super::{
     queue::{Counts, Faults, HandleError, MessageView, Queue, Received, RemoveError, Transfer},
 };
 use crate::{
-    activity::{Activity, Cause, Happening},
+    activity::{Activity, Cause, RecordKind},
     template,
 };
 
@@ -357,7 +357,7 @@ impl Queues {
         cause: Cause,
     ) {
         let name = &self.definition(queue).logical_id;
-        let queued = Happening::queued(name, id, &content.body, delay, cause);
+        let queued = RecordKind::queued(name, id, &content.body, delay, cause);
         self.activity.record(queued);
     }
 

@@ -1,32 +1,11 @@
-//! Statements of policies, and what they decide together.
+//! The decision that the statements of several policies make together.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
-use serde::Deserialize;
-
 use super::wildcard::matches;
+use crate::template::{Effect, Statement};
 
-/// One statement of a policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
-    /// What it says of the calls it is about.
-    pub effect: Effect,
-    /// The actions it is about, with wildcards; IAM compares them without regard to case.
-    pub actions: Vec<String>,
-    /// The ARNs it is about, with wildcards.
-    pub resources: Vec<String>,
-}
-
-/// What a statement says of the calls it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum Effect {
-    /// They are allowed, unless another statement denies them.
-    Allow,
-    /// They are denied, whatever other statements say.
-    Deny,
-}
-
-/// What the statements of all policies say of a call together.
+/// The decision of all statements about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Allowed,
@@ -36,16 +15,16 @@ pub(crate) enum Decision {
     Denied,
 }
 
-/// What `statements` say of performing `action` on `resource`.
+/// Returns the decision of `statements` about performing `action` on `resource`.
 pub(crate) fn decide<'a>(
     statements: impl IntoIterator<Item = &'a Statement>,
     action: &str,
     resource: &str,
 ) -> Decision {
-    let about_it = statements
+    let matching = statements
         .into_iter()
-        .filter(|statement| statement.is_about(action, resource));
-    about_it.fold(Decision::NotAllowed, |decision, statement| {
+        .filter(|statement| is_about(statement, action, resource));
+    matching.fold(Decision::NotAllowed, |decision, statement| {
         match (decision, statement.effect) {
             (Decision::Denied, _) | (_, Effect::Deny) => Decision::Denied,
             (_, Effect::Allow) => Decision::Allowed,
@@ -53,14 +32,13 @@ pub(crate) fn decide<'a>(
     })
 }
 
-impl Statement {
-    fn is_about(&self, action: &str, resource: &str) -> bool {
-        let action = action.to_lowercase();
-        let mut actions = self.actions.iter();
-        let mut resources = self.resources.iter();
-        actions.any(|pattern| matches(&pattern.to_lowercase(), &action))
-            && resources.any(|pattern| matches(pattern, resource))
-    }
+/// IAM compares actions without regard to case.
+fn is_about(statement: &Statement, action: &str, resource: &str) -> bool {
+    let action = action.to_lowercase();
+    let mut actions = statement.actions.iter();
+    let mut resources = statement.resources.iter();
+    actions.any(|pattern| matches(&pattern.to_lowercase(), &action))
+        && resources.any(|pattern| matches(pattern, resource))
 }
 
 #[cfg(test)]
@@ -78,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_is_allowed_on_the_resources_of_its_statement() {
+    fn action_is_allowed_on_the_resources_of_its_statement() {
         for (action, resource, decision) in [
             ("dynamodb:Query", TABLE, Allowed),
             ("DynamoDB:query", TABLE, Allowed),
@@ -100,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deny_wins_wherever_it_stands_and_nothing_allows_nothing() {
+    fn deny_overrides_allow_in_any_order() {
         let allow = statement(Allow, "*", "*");
         let deny = statement(Deny, "dynamodb:Query", TABLE);
         let other = statement(Deny, "dynamodb:Scan", TABLE);

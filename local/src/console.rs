@@ -104,7 +104,7 @@ pub(crate) fn routes<S>(console: Arc<Console>) -> Router<S> {
             post(queues::replay),
         )
         .route("/activity", get(activity::stream))
-        .route("/{file}", get(file))
+        .route("/{*file}", get(file))
         .fallback(async || not_found("there is no such address of the console"))
         .method_not_allowed_fallback(async || {
             respond(StatusCode::METHOD_NOT_ALLOWED, "takes another method")

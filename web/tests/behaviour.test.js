@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { ClientMachine } from '../herald-client.js';
+import { Machine } from '../client/machine.js';
 
 const folder = new URL('../../client/tests/behaviour/', import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
@@ -20,7 +20,7 @@ for (const file of files) {
 
 function run({ jitter = 0.5, ...options } = {}, steps) {
   let random = jitter;
-  const machine = new ClientMachine(options, () => random);
+  const machine = new Machine(options, () => random);
   steps.forEach(({ at, effects = [], jitter: changed, ...step }, index) => {
     const where = `step ${index + 1}, at ${at}`;
     const input = inputOf(step);
@@ -38,6 +38,7 @@ function inputOf(step) {
   const [[kind, { frame, ...rest }], ...others] = Object.entries(step);
   assert.deepEqual(others, [], 'a step has one input');
   if (kind === 'subscribe') return { kind, subscribers: rest.several ?? [rest] };
+  if (kind === 'send') return { kind, frame, safeToRepeat: rest.safe, ...rest };
   if (kind === 'received') return { kind, text: frame && JSON.stringify(frame), ...rest };
   return { kind, frame, ...rest };
 }

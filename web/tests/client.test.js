@@ -4,52 +4,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 
 import { connect } from '../herald-client.js';
-
-/** A WebSocket whose other end is the test. */
-class FakeSocket extends EventTarget {
-  static all = [];
-  static get last() {
-    return FakeSocket.all.at(-1);
-  }
-
-  sent = [];
-  closed = undefined;
-
-  constructor(url, protocols) {
-    super();
-    if (url.includes('#')) throw new SyntaxError('the address has a fragment');
-    Object.assign(this, { url, protocols });
-    FakeSocket.all.push(this);
-  }
-
-  send(text) {
-    this.sent.push(JSON.parse(text));
-  }
-
-  close(code) {
-    this.closed = code;
-  }
-
-  open() {
-    this.dispatchEvent(new Event('open'));
-  }
-
-  receive(frame) {
-    this.receiveData(JSON.stringify(frame));
-  }
-
-  receiveData(data) {
-    this.dispatchEvent(Object.assign(new Event('message'), { data }));
-  }
-
-  fail(message) {
-    this.dispatchEvent(Object.assign(new Event('error'), { message }));
-  }
-
-  end(code = 1006, reason = '') {
-    this.dispatchEvent(Object.assign(new Event('close'), { code, reason }));
-  }
-}
+import { FakeSocket } from './fake-socket.js';
 
 const URL = 'ws://127.0.0.1/dev';
 const push = { type: 'Entity Updated', entityId: 'order-1', message: 1, eventId: 'e1', time: 't' };
@@ -117,7 +72,7 @@ describe('connecting', () => {
     await signedOut.close({ within: 0 });
     const client = await startOpen(t);
     FakeSocket.last.end(1001, 'Going away');
-    assert.equal(client.state.cause.message, 'the connection ended with 1001: Going away');
+    assert.equal(client.state.cause.message, 'the connection was closed with code 1001: Going away');
   });
 
   for (const token of ['', 'no token', 'träume', 'line\nbreak', 'a,b', 'a=', 'herald.v1', 5, { token: 5 }]) {
@@ -126,7 +81,7 @@ describe('connecting', () => {
       await turn();
       assert.equal(client.state.name, 'stopped');
       assert.equal(client.state.reason.kind, 'invalid');
-      assert.match(client.state.reason.reason, /^the token is no text, is empty, or holds a space/);
+      assert.match(client.state.reason.reason, /^the token must be a string of the characters that a WebSocket subprotocol allows/);
       assert.deepEqual(FakeSocket.all, []);
     });
   }
@@ -358,6 +313,25 @@ describe('errors', () => {
       await assert.rejects(sent, { name: 'HeraldError', ...error });
     });
   }
+
+  test('of a request that was not answered have a message', async (t) => {
+    const client = await startOpen(t, { outboxLimit: 0, inFlightLimit: 1 });
+    const message = /^[a-z ,]+$/;
+    const lost = client.send({ message: 1 });
+    await assert.rejects(client.send({ message: 2 }), { kind: 'outboxFull', message });
+    await assert.rejects(client.send({ message: 'x'.repeat(33_000) }), { kind: 'tooLarge', message });
+    FakeSocket.last.end();
+    await assert.rejects(lost, { kind: 'outcomeUnknown', message });
+    await client.close({ within: 0 });
+    await assert.rejects(client.send({ message: 3 }), { kind: 'stopped', message });
+  });
+
+  test('of a message that expired have a message', async (t) => {
+    const client = start(t);
+    const sent = client.send({ message: 1 }, { timeToLive: 1000 });
+    t.mock.timers.tick(1000);
+    await assert.rejects(sent, { kind: 'expired', message: /^[a-z ]+$/ });
+  });
 });
 
 describe('subscribers', () => {

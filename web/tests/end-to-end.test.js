@@ -104,7 +104,7 @@ describe('a client', { timeout: 600_000 }, () => {
     await client.send({ message: 'connected' });
     proxy.silence();
     const lost = client.send({ message: 'lost' });
-    const repeated = client.send({ message: 'repeated' }, { safe: true });
+    const repeated = client.send({ message: 'repeated' }, { safeToRepeat: true });
     proxy.cut();
     await assert.rejects(lost, { kind: 'outcomeUnknown' });
     assert.equal((await repeated).message, 'repeated');

@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ClientMachine } from '../herald-client.js';
+import { Machine } from '../client/machine.js';
 
 const MESSAGES = 200_000;
 
 /** A machine in the middle of a renewal: socket 1 is in use, socket 2 is open, and a message is under way on 2. */
 function duringRenewal() {
-  const machine = new ClientMachine({ renewAfter: 1000, replyTimeout: 1e9, unansweredAfter: 1e9, repeatWindow: 1e6 });
+  const rules = { renewAfter: 1000, replyTimeout: 1e9, unansweredAfter: 1e9, repeatWindow: 1e6 };
+  const machine = new Machine(rules, () => 0);
   machine.handle(0, { kind: 'connect' });
   machine.handle(0, { kind: 'opened', socket: 1 });
   machine.handle(1000, { kind: 'time' });

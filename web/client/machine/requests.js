@@ -1,0 +1,199 @@
+/**
+ * Requests: from the outbox to a socket, and from a reply to the application.
+ *
+ * @module requests
+ */
+
+import { isRetryable, isThrottled, isUnknownConnection } from '../error.js';
+import { authenticateLater, breakOff, renew, stop } from './connecting.js';
+import { eventIdsOf, read } from './frame.js';
+import { heard, pingUnlessAnswered } from './keep-alive.js';
+import { pushed } from './pushes.js';
+import { bytesOf, withId } from './signals.js';
+import { settleEntities, subscribeAnswered, subscribeFailed, unsubscribeAnswered } from './subscribing.js';
+
+/** @import { Failure } from '../../herald-client.js' */
+/** @import { Machine } from '../machine.js' */
+/** @import { Link, Request } from './link.js' */
+/** @import { Outgoing } from './outbox.js' */
+/** @import { Frame, Input } from './signals.js' */
+
+/** @param {Machine} machine @param {Extract<Input, { kind: 'send' }>} input */
+export function send(machine, { request, frame, safeToRepeat = false, timeToLive = machine.rules.timeToLive }) {
+  if (machine.refusesRequests) return machine.reject(request, { kind: 'stopped' });
+  // The id is not known yet, but no later one is shorter.
+  const body = JSON.stringify(frame);
+  const bytes = bytesOf(withId(body, machine.requests + 1));
+  if (bytes > machine.rules.messageLimit) return machine.reject(request, { kind: 'tooLarge' });
+  machine.outbox.put({ request, body, safeToRepeat, expiresAt: machine.now + timeToLive });
+  sendWhatThereIsRoomFor(machine);
+  keepOutboxWithinLimit(machine);
+}
+
+/** Refuses a message if there is one too many, which can only be one that was not sent at once. @param {Machine} machine */
+function keepOutboxWithinLimit(machine) {
+  const { outbox, rules } = machine;
+  if (outbox.length <= rules.outboxLimit) return;
+  const refused = rules.outboxFull === 'dropOldest' ? outbox.takeFirst() : outbox.takeLast();
+  machine.reject(refused.request, { kind: 'outboxFull' });
+}
+
+/** Sends subscriptions first, then the outbox, as many as may be in flight. @param {Machine} machine */
+export function sendWhatThereIsRoomFor(machine) {
+  for (const link of machine.linksInUse) {
+    const hasRoom = () => link.inFlight.size < machine.rules.inFlightLimit;
+    while (link.toSettle.size > 0 && hasRoom()) settleEntities(machine, link);
+    if (link !== machine.current || machine.outboxRests) continue;
+    while (machine.outbox.length > 0 && hasRoom()) {
+      const message = machine.outbox.takeFirst();
+      sendRequest(machine, link, { action: 'sendMessage', message }, message.body);
+    }
+  }
+}
+
+/** @param {Machine} machine @param {Link} link @param {Request} request @param {string} body */
+export function sendRequest(machine, link, request, body) {
+  const id = ++machine.requests;
+  link.inFlight.set(id, request);
+  machine.timers.set(`reply ${id}`, machine.now + machine.rules.replyTimeout, () => giveUpUnanswered(machine, link, id));
+  pingUnlessAnswered(machine, link);
+  machine.perform({ kind: 'send', socket: link.socket, text: withId(body, id) });
+}
+
+/** @param {Machine} machine @param {Link} link @param {string} text */
+export function received(machine, link, text) {
+  const { awaitsPong } = link;
+  heard(machine, link);
+  const meaning = read(text);
+  switch (meaning.kind) {
+    case 'reply':
+      return answered(machine, link, meaning.id, meaning.reply);
+    case 'failure':
+      return failed(machine, link, meaning.id ?? (awaitsPong ? undefined : theOnlyRequest(link)), meaning.error);
+    case 'push':
+      return pushed(machine, link, meaning.push);
+    case 'disconnect':
+      if (meaning.reconnect) return breakOff(machine, link);
+      return stop(machine, { kind: 'disconnected', code: meaning.code, reason: meaning.reason });
+  }
+}
+
+/** Returns the id of the only request in flight, which an error without an `id` is about. @param {Link} link */
+function theOnlyRequest({ inFlight }) {
+  const [id] = inFlight.keys();
+  return inFlight.size === 1 ? id : undefined;
+}
+
+/** @param {Machine} machine @param {Link} link @param {number} id @param {Frame} reply */
+function answered(machine, link, id, reply) {
+  for (const eventId of eventIdsOf(reply)) machine.repeats.isNew(eventId);
+  const request = takeRequest(machine, link, id);
+  switch (request?.action) {
+    case 'subscribe':
+      return subscribeAnswered(machine, link, request.entities, reply);
+    case 'unsubscribe':
+      return unsubscribeAnswered(machine, link, request.entity);
+    case 'authenticate':
+      return link.authentication.reset();
+    case 'sendMessage':
+      machine.throttling.reset();
+      return machine.perform({ kind: 'resolve', request: request.message.request, reply });
+  }
+}
+
+/**
+ * Handles the failure of a request, or of one that the frame does not name.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ * @param {number | undefined} id
+ * @param {Failure} error
+ */
+function failed(machine, link, id, error) {
+  if (error.kind === 'server') for (const eventId of error.eventIds ?? []) machine.repeats.isNew(eventId);
+  const request = takeRequest(machine, link, id);
+  if (isUnknownConnection(error)) lostByTheServer(machine, link, request);
+  else if (request) requestFailed(machine, link, request, error);
+}
+
+/**
+ * Reconnects, because the server's table does not know the connection any more. So the request was not carried out.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ * @param {Request | undefined} request
+ */
+function lostByTheServer(machine, link, request) {
+  if (request?.action === 'sendMessage') machine.outbox.put(request.message);
+  breakOff(machine, link);
+}
+
+/** @param {Machine} machine @param {Link} link @param {Request} request @param {Failure} error */
+function requestFailed(machine, link, request, error) {
+  switch (request.action) {
+    case 'subscribe':
+      return subscribeFailed(machine, link, request.entities, error);
+    case 'unsubscribe':
+      return unsubscribeAnswered(machine, link, request.entity);
+    case 'authenticate':
+      if (isRetryable(error)) return authenticateLater(machine, link);
+      if (link === machine.current) renew(machine);
+      return;
+    case 'sendMessage':
+      if (isThrottled(error)) return sendAgainLater(machine, request.message);
+      return machine.reject(request.message.request, error);
+  }
+}
+
+/** Puts a message back that was throttled, so not carried out, and lets the outbox rest. @param {Machine} machine @param {Outgoing} message */
+function sendAgainLater(machine, message) {
+  machine.outbox.put(message);
+  if (machine.outboxRests) return;
+  machine.outboxRests = true;
+  machine.timers.set('outbox', machine.now + machine.throttling.next(machine.rules, machine.random()), () => {
+    machine.outboxRests = false;
+  });
+}
+
+/** Gives up a request that has waited too long for its reply, on a link that goes on. @param {Machine} machine @param {Link} link @param {number} id */
+function giveUpUnanswered(machine, link, id) {
+  const request = takeRequest(machine, link, id);
+  if (request?.action === 'sendMessage') outcomeUnknown(machine, request.message);
+  else if (request) requestFailed(machine, link, request, { kind: 'outcomeUnknown' });
+}
+
+/**
+ * Gives up all requests of links that have ended. Subscriptions and the token are sent anew on the next one.
+ *
+ * @param {Machine} machine
+ * @param {Link[]} links
+ */
+export function giveUpRequests(machine, links) {
+  for (const { message } of takeMessages(machine, links)) outcomeUnknown(machine, message);
+}
+
+/**
+ * Removes all requests of links. Returns the messages among them, in the order in which they were sent.
+ *
+ * @param {Machine} machine
+ * @param {Link[]} links
+ */
+export function takeMessages(machine, links) {
+  const all = links.flatMap((link) => Array.from(link.inFlight.keys(), (id) => ({ id, request: takeRequest(machine, link, id) })));
+  all.sort((one, other) => one.id - other.id);
+  return all.flatMap(({ request }) => (request?.action === 'sendMessage' ? [request] : []));
+}
+
+/** Sends a message again if that is safe, and rejects it if not. @param {Machine} machine @param {Outgoing} message */
+function outcomeUnknown(machine, message) {
+  if (message.safeToRepeat) machine.outbox.put(message);
+  else machine.reject(message.request, { kind: 'outcomeUnknown' });
+}
+
+/** @param {Machine} machine @param {Link} link @param {number | undefined} id */
+function takeRequest({ timers }, { inFlight }, id) {
+  if (id === undefined) return undefined;
+  const request = inFlight.get(id);
+  if (inFlight.delete(id)) timers.cancel(`reply ${id}`);
+  return request;
+}

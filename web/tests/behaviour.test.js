@@ -1,4 +1,4 @@
-// Runs the cases that every client runs, client/tests/behaviour/*.json; its README.md says how they are to be read.
+// The cases that every client runs, client/tests/behaviour/*.json. Their README.md describes the format.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { Machine } from '../client/machine.js';
 const folder = new URL('../../client/tests/behaviour/', import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
 
-test('there are cases', () => assert.notEqual(files.length, 0));
+test('cases are found', () => assert.notEqual(files.length, 0));
 
 for (const file of files) {
   const { about, cases } = JSON.parse(readFileSync(new URL(file, folder), 'utf8'));
@@ -26,11 +26,11 @@ function run({ jitter = 0.5, ...options } = {}, steps) {
     const input = inputOf(step);
     random = changed ?? random;
     if (input.kind === 'time' && effects.length > 0) {
-      assert.ok(machine.wakeAt <= at, `${where}: it wanted to be woken at ${machine.wakeAt}`);
+      assert.ok(machine.wakeAt <= at, `${where}: wakeAt is ${machine.wakeAt}`);
     }
-    assert.deepEqual(machine.handle(at, input).map(written), effects, where);
+    assert.deepEqual(machine.handle(at, input).map(inCaseFormat), effects, where);
     const { wakeAt = Infinity } = machine;
-    assert.ok(wakeAt > at, `${where}: it wants to be woken at ${wakeAt}`);
+    assert.ok(wakeAt > at, `${where}: wakeAt is ${wakeAt}`);
   });
 }
 
@@ -43,8 +43,8 @@ function inputOf(step) {
   return { kind, frame, ...rest };
 }
 
-/** An effect as the cases write it. */
-function written({ kind, text, ...rest }) {
+/** Returns an effect in the format of the cases. */
+function inCaseFormat({ kind, text, ...rest }) {
   if (kind === 'state') return rest;
   const effect = text === undefined ? rest : { ...rest, frame: JSON.parse(text) };
   return JSON.parse(JSON.stringify({ [kind]: effect }));

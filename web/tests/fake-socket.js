@@ -1,5 +1,3 @@
-// A WebSocket without a server.
-
 /** A WebSocket whose other end is the test. */
 export class FakeSocket extends EventTarget {
   static all = [];

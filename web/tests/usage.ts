@@ -1,4 +1,4 @@
-// The client as an application in TypeScript uses it; that it compiles is the test of herald-client.d.ts.
+// The client as an application in TypeScript uses it. It is compiled, never run.
 
 import { connect, HeraldError, type Push, type State } from 'herald-client';
 

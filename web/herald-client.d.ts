@@ -101,8 +101,8 @@ export class HeraldError extends Error {
   readonly code: string | undefined;
 
   /**
-   * With the code `partly_sent`, in the order of `messages`: the `eventId` of each, or `null` if it was not sent and may
-   * be sent again.
+   * With the code `partly_sent`, in the order of `messages`: the `eventId` of each, or `null` if it was not sent and
+   * may be sent again.
    */
   readonly eventIds: (string | null)[] | undefined;
 
@@ -148,9 +148,10 @@ export type State =
  * The reason the client stopped.
  *
  * - `closed`: the application closed it.
- * - `refused`: the server refused several authorisations in a row. `status` is the last HTTP status, where it can be seen.
+ * - `refused`: the server refused several authorisations in a row. `status` is the last HTTP status, or `null` if the
+ *   environment hides it.
  * - `invalid`: no attempt can succeed. `reason` names the fault of the token or the address.
- * - `disconnected`: the server said goodbye and not to come back.
+ * - `disconnected`: the server disconnected the client for good, with its `code` and `reason`.
  */
 export type StopReason =
   | { kind: 'closed' }
@@ -215,7 +216,7 @@ export interface Echo {
 export interface Options {
   /** Is asked for a token at every attempt to connect, and before a token ends. No token by default. */
   token?: TokenCallback;
-  /** Whether the client listens to the events of the page: online, offline, visible again. True by default. */
+  /** False to ignore the events of the page: online, offline, visible again. True by default. */
   hints?: boolean;
   /** The class that opens sockets; `globalThis.WebSocket` by default. Node.js 20 needs that of the package `ws`. */
   webSocket?: WebSocketConstructor;
@@ -237,8 +238,8 @@ export interface Options {
    */
   offlineRetry?: number;
   /**
-   * The time after which a request without a reply makes the client send a ping, if nothing else arrived either; 10 s by
-   * default.
+   * The time after which a request without a reply makes the client send a ping, if nothing else arrived either;
+   * 10 s by default.
    */
   unansweredAfter?: number;
   /** The silence after which the client sends a ping; 4 minutes by default. */
@@ -251,7 +252,7 @@ export interface Options {
   inFlightLimit?: number;
   /** The most messages in the outbox; 1000 by default. */
   outboxLimit?: number;
-  /** Whether the newest or the oldest message fails when the outbox is full; `refuseNewest` by default. */
+  /** The message that fails when the outbox is full: the newest, which is the default, or the oldest. */
   outboxFull?: 'refuseNewest' | 'dropOldest';
   /** The longest time of a message in the outbox; 5 minutes by default. */
   timeToLive?: number;

@@ -32,7 +32,11 @@ export function isRetryable(error) {
   return error.kind === 'server' ? error.retryable : error.kind !== 'tooLarge' && error.kind !== 'stopped';
 }
 
-/** Returns true if the server or the gateway was sent too much at once, so that the request was not carried out. @param {Failure} error */
+/**
+ * Returns true if the server or the gateway was sent too much at once, so that the request was not carried out.
+ *
+ * @param {Failure} error
+ */
 export function isThrottled(error) {
   return (error.kind === 'server' || error.kind === 'gateway') && error.code === 'throttled';
 }

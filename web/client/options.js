@@ -20,7 +20,7 @@ export function settingsOf(address, options = {}) {
   const url = new URL(address);
   if (!/^wss?:$/.test(url.protocol)) throw new TypeError(`the address must start with wss:// or ws://, got ${address}`);
   if (!webSocket) {
-    throw new TypeError('this environment has no WebSocket: pass one as the option webSocket, such as that of the package ws');
+    throw new TypeError('this environment has no WebSocket: pass that of the package ws as the option webSocket');
   }
   return { url, webSocket, token, hints, rules: { ...IN_BROWSERS, ...definedOf(rules), token: token !== undefined } };
 }

@@ -27,7 +27,11 @@ export function readToken(answer) {
   return { token, expiresIn: left > 0 ? left : undefined };
 }
 
-/** Returns true if a token can be offered as a subprotocol: a token of RFC 9110, section 5.6.2. @param {unknown} token */
+/**
+ * Returns true if a token can be offered as a subprotocol: a token of RFC 9110, section 5.6.2.
+ *
+ * @param {unknown} token
+ */
 export function isSubprotocol(token) {
   return typeof token === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(token) && token !== SUBPROTOCOL;
 }

@@ -132,7 +132,9 @@ export class ClientCard {
 
   /** Sends a frame past the client, so that the page can show what the server refuses. @param {string} text */
   #sendFrame(text) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return this.#showResult('Not sent: a frame needs an open connection.');
+    if (this.#socket?.readyState !== WebSocket.OPEN) {
+      return this.#showResult('Not sent: a frame needs an open connection.');
+    }
     this.#socket.send(text);
     this.#showResult('Sent as is.');
   }

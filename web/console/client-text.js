@@ -40,7 +40,7 @@ function stopText(reason) {
     case 'closed':
       return { tone: 'quiet', text: 'Closed' };
     case 'refused':
-      return { tone: 'bad', text: 'Stopped: the server refused the connection repeatedly, so the client does not retry.' };
+      return { tone: 'bad', text: 'Stopped: the server refused the connection repeatedly. There is no retry.' };
     case 'invalid':
       return { tone: 'bad', text: `Stopped: no connection is possible (${reason.reason})` };
     case 'disconnected': {

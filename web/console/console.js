@@ -55,7 +55,7 @@ follow({
   lost() {
     showLink('bad', 'Disconnected');
     banner.hidden = false;
-    setText(banner, `herald-local does not respond at ${location.host}. Start it again; this page reconnects by itself.`);
+    setText(banner, `herald-local does not respond at ${location.host}. Start it again; this page will reconnect.`);
   },
 });
 

@@ -76,7 +76,12 @@ function errorsOf(fields) {
   return errors;
 }
 
-/** Returns the detail. It keeps JSON as text, so that numbers keep their digits. @param {Fields} fields @returns {string} */
+/**
+ * Returns the detail. It keeps JSON as text, so that numbers keep their digits.
+ *
+ * @param {Fields} fields
+ * @returns {string}
+ */
 function detailOf(fields) {
   const { kind, reason, callback, key } = fields;
   const parts = [];

@@ -10,7 +10,11 @@
 
 /** @typedef {Base & { kind: 'connected', connectionId: string, userId: string | null, sourceIp: string }} Connected */
 
-/** A WebSocket upgrade, or a request of a foreign page, that was refused. @typedef {Base & { kind: 'refused', status: number, sourceIp: string }} Refused */
+/**
+ * A WebSocket upgrade, or a request of a foreign page, that was refused.
+ *
+ * @typedef {Base & { kind: 'refused', status: number, sourceIp: string }} Refused
+ */
 
 /**
  * @typedef {Base & { kind: 'disconnected', connectionId: string, code: number, reason: string | null }} Disconnected

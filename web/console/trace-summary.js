@@ -21,7 +21,12 @@ import { count } from './format.js';
 
 /** Steps that are shown as one: consecutive posts are a group. @typedef {{ startedAt: number, steps: Step[] }} Group */
 
-/** Returns the title of an event, which is its id if the beginning of its trace is unknown. @param {Trace} trace @returns {Title} */
+/**
+ * Returns the title of an event, which is its id if the beginning of its trace is unknown.
+ *
+ * @param {Trace} trace
+ * @returns {Title}
+ */
 export function titleOf({ eventId, steps }) {
   for (const { record } of steps) {
     if (record.kind === 'event') {
@@ -63,7 +68,11 @@ export function outcomeOf(trace, isForDeadLetters) {
   return outcomeOfPosts(trace);
 }
 
-/** Returns the time from the beginning of the first step to the end of the last, in milliseconds. @param {Trace} trace */
+/**
+ * Returns the time from the beginning of the first step to the end of the last, in milliseconds.
+ *
+ * @param {Trace} trace
+ */
 export function durationOf({ steps }) {
   const ends = steps.map(({ record }) => record.at);
   return ends.length === 0 ? 0 : Math.max(...ends) - steps[0].startedAt;
@@ -90,7 +99,12 @@ export function answerOf({ status }) {
   return { tone: 'bad', text: 'failed' };
 }
 
-/** Returns the beginning of a sentence that ends with the queue. @param {Queued} queued @param {boolean} isForDeadLetters */
+/**
+ * Returns the beginning of a sentence that ends with the queue.
+ *
+ * @param {Queued} queued
+ * @param {boolean} isForDeadLetters
+ */
 export function causeOf({ cause, delay }, isForDeadLetters) {
   if (cause === 'replayed') return 'Replayed to';
   if (cause === 'redriven') return 'Received too many times, moved to';

@@ -1,8 +1,8 @@
 /**
  * The traces of events, from their source to the connections that they reached, joined from activity records.
  *
- * Records of one event share its `eventId`, and are reported when a step has ended. A trace has its steps in the order in
- * which they began.
+ * Records of one event share its `eventId`, and are reported when a step has ended. A trace has its steps in the order
+ * in which they began.
  *
  * @module traces
  */

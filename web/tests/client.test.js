@@ -81,7 +81,7 @@ describe('a new client', () => {
       await turn();
       assert.equal(client.state.name, 'stopped');
       assert.equal(client.state.reason.kind, 'invalid');
-      assert.match(client.state.reason.reason, /^the token must be a string of the characters that a WebSocket subprotocol allows/);
+      assert.match(client.state.reason.reason, /^the token must be a string of the characters that a WebSocket/);
       assert.deepEqual(FakeSocket.all, []);
     });
   }
@@ -379,7 +379,7 @@ describe('subscribers', () => {
 });
 
 describe('the clock', () => {
-  for (const [condition, [gain, steadyGain]] of Object.entries({ 'stands still': [3_600_000, 0], 'goes on': [3_600_000, 3_600_000] })) {
+  for (const [condition, steadyGain] of Object.entries({ 'stands still': 0, 'goes on': 3_600_000 })) {
     test(`shows a sleep in which the steady clock ${condition}, and the client pings at once`, async (t) => {
       t.mock.timers.enable({ apis: ['setTimeout'] });
       let [date, steady] = [1_000_000_000_000, 0];
@@ -395,7 +395,7 @@ describe('the clock', () => {
       FakeSocket.last.open();
       const [socket] = FakeSocket.all;
       awake(5000);
-      date += gain;
+      date += 3_600_000;
       steady += steadyGain;
       assert.deepEqual(socket.sent, []);
       awake(5000);

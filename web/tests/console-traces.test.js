@@ -36,7 +36,7 @@ describe('outcome of an event', () => {
     ['queued', [put(0), queued(1)], 'in flight'],
     ['posted before the invocation ends', [put(0), queued(1), post(4, 200)], 'in flight'],
     ['delivered', delivered, 'delivered to 1'],
-    ['delivered, with one connection gone', [put(0), queued(1), post(4, 200), post(4, 410), ran(5, 3)], 'delivered to 1, 1 gone'],
+    ['delivered, one gone', [put(0), queued(1), post(4, 200), post(4, 410), ran(5, 3)], 'delivered to 1, 1 gone'],
     ['posted to a gone connection only', [put(0), queued(1), post(4, 410), ran(5, 3)], '1 gone'],
     ['posted to no connection', [put(0), queued(1), ran(5, 3)], 'no recipients'],
     ['requeued by the notifier', [put(0), queued(1), post(4, 500), queued(4.5), ran(5, 3)], 'retry pending'],

@@ -55,14 +55,15 @@ test('indenting JSON changes only its space', () => {
 });
 
 describe('valid form becomes an entry', () => {
+  const userType = 'Send User Push Notification';
   const fields = { entity: 'order-1', user: 'alice', format: 'json', message: '{"n":1.50}', source: 's' };
   const rest = { reason: '', callback: '', key: '' };
   const cases = [
     ['entity', {}, 'Entity Updated', '{"entityId":"order-1","message":{"n":1.50}}'],
     ['entity', { format: 'text' }, 'Entity Updated', String.raw`{"entityId":"order-1","message":"{\"n\":1.50}"}`],
     ['entity', { key: 'k' }, 'Entity Updated', '{"entityId":"order-1","message":{"n":1.50},"idempotencyKey":"k"}'],
-    ['user', {}, 'Send User Push Notification', '{"userId":"alice","message":{"n":1.50}}'],
-    ['user', { callback: '[1]' }, 'Send User Push Notification', '{"userId":"alice","message":{"n":1.50},"callback":[1]}'],
+    ['user', {}, userType, '{"userId":"alice","message":{"n":1.50}}'],
+    ['user', { callback: '[1]' }, userType, '{"userId":"alice","message":{"n":1.50},"callback":[1]}'],
     ['broadcast', { message: ' null ' }, 'Broadcast', '{"message":null}'],
     ['disconnect', {}, 'Disconnect User', '{"userId":"alice"}'],
     ['disconnect', { reason: 'r', message: '{' }, 'Disconnect User', '{"userId":"alice","reason":"r"}'],
@@ -109,7 +110,8 @@ test('state text tells the next attempt, or the reason the client stopped', () =
   const disconnected = { kind: 'disconnected', code: 'user_disconnected', reason: 'password changed' };
   assert.match(text({ name: 'stopped', reason: disconnected }), /user_disconnected: password changed/);
   assert.match(text({ name: 'stopped', reason: { kind: 'refused', status: null } }), /refused/);
-  assert.match(text({ name: 'stopped', reason: { kind: 'invalid', reason: 'no text' } }), /no connection is possible \(no text\)/);
+  const invalid = { kind: 'invalid', reason: 'no text' };
+  assert.match(text({ name: 'stopped', reason: invalid }), /no connection is possible \(no text\)/);
 });
 
 test('frame preview has type, entity and content', () => {

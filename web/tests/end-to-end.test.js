@@ -98,7 +98,7 @@ describe('a client', { timeout: 600_000 }, () => {
     await pushes.count(1);
   });
 
-  test('rejects a message in flight as outcomeUnknown when the connection breaks, or sends it again if that is safe', async (t) => {
+  test('rejects a message in flight when the connection breaks, or sends it again if that is safe', async (t) => {
     const proxy = await stack.proxy(t);
     const client = stack.connect(t, {}, proxy.webSocket);
     await client.send({ message: 'connected' });

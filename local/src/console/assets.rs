@@ -18,7 +18,7 @@ static CONSOLE: &[(&str, &str)] = files![
     "calls.js"
     "client-card.js"
     "client-forms.js"
-    "client-words.js"
+    "client-text.js"
     "clients-view.js"
     "connections-view.js"
     "console.css"
@@ -40,9 +40,9 @@ static CONSOLE: &[(&str, &str)] = files![
     "refresher.js"
     "stack-view.js"
     "step-node.js"
+    "trace-summary.js"
+    "traces.js"
     "watched-socket.js"
-    "way-summary.js"
-    "ways.js"
 ];
 
 /// The client for browsers, which the page uses.

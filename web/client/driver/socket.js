@@ -38,8 +38,8 @@ export function listen(socket, { opened, received, ended }) {
 }
 
 /**
- * Finds out whether a handshake was refused, or the server not reached. Only `ws` tells the status. Elsewhere, a server
- * that answers over HTTP is taken to have refused.
+ * Tells a refused handshake from a server that was not reached. Only `ws` reports the status. Elsewhere, a server that
+ * answers over HTTP counts as having refused.
  *
  * @param {URL} url
  * @param {string} reason the message of the error.
@@ -51,7 +51,7 @@ export async function handshakeFailure(url, reason) {
   return (await isReachable(url)) ? { kind: 'refused', status: null } : { kind: 'failed' };
 }
 
-/** Returns whether the server of a WebSocket answers over HTTP. The answer itself cannot be seen. @param {URL} url */
+/** Returns true if the server of a WebSocket answers over HTTP. The page cannot see the answer itself. @param {URL} url */
 async function isReachable({ protocol, host, pathname }) {
   const scheme = protocol === 'wss:' ? 'https:' : 'http:';
   try {

@@ -66,7 +66,13 @@ export function opened(machine, link) {
   if (link === machine.current) use(machine, link);
 }
 
-/** Handles a handshake that the server refused. @param {Machine} machine @param {Link} link @param {number | null} status */
+/**
+ * Handles a handshake that the server refused.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ * @param {number | null} status
+ */
 export function refused(machine, link, status) {
   if (countsAsRefusal(machine, status)) machine.refusals += 1;
   if (machine.refusals < machine.rules.refusalLimit) return ended(machine, link);
@@ -75,8 +81,8 @@ export function refused(machine, link, status) {
 }
 
 /**
- * Returns whether a refusal is about the token. Without a status it may have been 429 or 5xx, which are transient: such
- * refusals count only if they are apart.
+ * Returns true if a refusal is about the token. Without a status it may have been 429 or 5xx, which are transient, so
+ * such refusals count only if they are far enough apart.
  *
  * @param {Machine} machine
  * @param {number | null} status
@@ -104,7 +110,7 @@ export function breakOff(machine, link) {
 export function ended(machine, link) {
   const { current, next } = machine;
   remove(machine, link);
-  if (link === next) attemptToRenewFailed(machine);
+  if (link === next) renewalFailed(machine);
   if (link === current) lostCurrent(machine);
 }
 
@@ -117,7 +123,7 @@ function lostCurrent(machine) {
 }
 
 /** @param {Machine} machine */
-function attemptToRenewFailed(machine) {
+function renewalFailed(machine) {
   const delay = nextDelay(machine);
   if (!machine.current) return;
   machine.current.renewAt = machine.now + delay;
@@ -146,7 +152,11 @@ function nextDelay(machine) {
   return machine.backOff.next(machine.rules, machine.random());
 }
 
-/** Returns the delay while the network is said to be down, which a wrong hint must not make endless. @param {Machine} machine */
+/**
+ * Returns the delay while the network is reported down, which a wrong hint must not make endless.
+ *
+ * @param {Machine} machine
+ */
 function offlineDelay({ rules, random }) {
   return Math.round(rules.offlineRetry * (1 - 0.5 * random()));
 }
@@ -175,8 +185,8 @@ function stopTimers(machine, link) {
 }
 
 /**
- * Hands over to the successor once every subscription is established on it. The old link stays for late replies and
- * pushes.
+ * Makes the successor the current link once every subscription is established on it. The old link stays for late replies
+ * and pushes.
  *
  * @param {Machine} machine
  */
@@ -244,7 +254,11 @@ export function networkDown(machine) {
   reconnectLater(machine);
 }
 
-/** Ends the delay before the next attempt, or finds out whether the connection is still there. @param {Machine} machine */
+/**
+ * Ends the delay before the next attempt, or pings an open connection.
+ *
+ * @param {Machine} machine
+ */
 export function foreground(machine) {
   if (machine.hasStopped) return;
   if (!machine.current) retry(machine);

@@ -94,12 +94,21 @@ function parse(text) {
   }
 }
 
-/** Returns the number of a request. `undefined` if the `id` is not written as this client writes it. @param {Frame} frame */
+/**
+ * Returns the number of a request. `undefined` if the `id` is not written as this client writes it.
+ *
+ * @param {Frame} frame
+ */
 function requestNumber({ id }) {
   return String(Number(id)) === id ? Number(id) : undefined;
 }
 
-/** Returns the error of API Gateway, whose own frames have no `type`. @param {Frame} frame @returns {Failure | undefined} */
+/**
+ * Returns the error of API Gateway, whose own frames have no `type`.
+ *
+ * @param {Frame} frame
+ * @returns {Failure | undefined}
+ */
 function gatewayError(frame) {
   const message = textOf(frame.message);
   const isOfTheGateway = (textOf(frame.connectionId) ?? textOf(frame.requestId)) !== undefined;

@@ -21,7 +21,9 @@ import { BackOff } from './back-off.js';
  * The state of an entity on a link. API Gateway handles the frames of one connection concurrently, so at most one
  * request about an entity is in flight.
  *
- * @typedef {{ state: 'subscribing' | 'subscribed' | 'unsubscribing' | 'waitingToRetry' | 'retrying', backOff: BackOff }} Asked
+ * @typedef {object} Asked
+ * @property {'subscribing' | 'subscribed' | 'unsubscribing' | 'waitingToRetry' | 'retrying'} state
+ * @property {BackOff} backOff
  */
 
 export class Link {

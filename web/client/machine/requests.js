@@ -30,7 +30,11 @@ export function send(machine, { request, frame, safeToRepeat = false, timeToLive
   keepOutboxWithinLimit(machine);
 }
 
-/** Refuses a message if there is one too many, which can only be one that was not sent at once. @param {Machine} machine */
+/**
+ * Refuses a message if there is one too many, which can only be one that was not sent at once.
+ *
+ * @param {Machine} machine
+ */
 function keepOutboxWithinLimit(machine) {
   const { outbox, rules } = machine;
   if (outbox.length <= rules.outboxLimit) return;
@@ -55,7 +59,8 @@ export function sendWhatThereIsRoomFor(machine) {
 export function sendRequest(machine, link, request, body) {
   const id = ++machine.requests;
   link.inFlight.set(id, request);
-  machine.timers.set(`reply ${id}`, machine.now + machine.rules.replyTimeout, () => giveUpUnanswered(machine, link, id));
+  const giveUpAt = machine.now + machine.rules.replyTimeout;
+  machine.timers.set(`reply ${id}`, giveUpAt, () => giveUpUnanswered(machine, link, id));
   pingUnlessAnswered(machine, link);
   machine.perform({ kind: 'send', socket: link.socket, text: withId(body, id) });
 }
@@ -145,7 +150,12 @@ function requestFailed(machine, link, request, error) {
   }
 }
 
-/** Puts a message back that was throttled, so not carried out, and lets the outbox rest. @param {Machine} machine @param {Outgoing} message */
+/**
+ * Puts a message back that was throttled, so not carried out, and lets the outbox rest.
+ *
+ * @param {Machine} machine
+ * @param {Outgoing} message
+ */
 function sendAgainLater(machine, message) {
   machine.outbox.put(message);
   if (machine.outboxRests) return;
@@ -155,7 +165,13 @@ function sendAgainLater(machine, message) {
   });
 }
 
-/** Gives up a request that has waited too long for its reply, on a link that goes on. @param {Machine} machine @param {Link} link @param {number} id */
+/**
+ * Gives up a request that has waited too long for its reply, on a link that goes on.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ * @param {number} id
+ */
 function giveUpUnanswered(machine, link, id) {
   const request = takeRequest(machine, link, id);
   if (request?.action === 'sendMessage') outcomeUnknown(machine, request.message);
@@ -179,9 +195,10 @@ export function giveUpRequests(machine, links) {
  * @param {Link[]} links
  */
 export function takeMessages(machine, links) {
-  const all = links.flatMap((link) => Array.from(link.inFlight.keys(), (id) => ({ id, request: takeRequest(machine, link, id) })));
+  const all = links.flatMap((link) => Array.from(link.inFlight.keys(), (id) => ({ link, id })));
   all.sort((one, other) => one.id - other.id);
-  return all.flatMap(({ request }) => (request?.action === 'sendMessage' ? [request] : []));
+  const requests = all.map(({ link, id }) => takeRequest(machine, link, id));
+  return requests.filter((request) => request?.action === 'sendMessage');
 }
 
 /** Sends a message again if that is safe, and rejects it if not. @param {Machine} machine @param {Outgoing} message */

@@ -47,7 +47,11 @@
  *   | { kind: 'ended', entity: string, error: Failure }} Effect
  */
 
-/** The handlers of a push, beside those of its type. @typedef {'entity' | 'notifications' | 'broadcasts' | 'other'} Route */
+/**
+ * The handlers of a push, beside those of its type.
+ *
+ * @typedef {'entity' | 'notifications' | 'broadcasts' | 'other'} Route
+ */
 
 /** Returns a request with its `id`. @param {string} body the JSON of an object that is not empty. @param {number} id */
 export function withId(body, id) {

@@ -36,7 +36,12 @@ export function unsubscribe(machine, entity) {
   settleAgain(machine, entity);
 }
 
-/** Makes every link compare what is wanted of an entity with what was asked. @param {Machine} machine @param {string} entity */
+/**
+ * Makes every link compare what is wanted of an entity with what was asked.
+ *
+ * @param {Machine} machine
+ * @param {string} entity
+ */
 function settleAgain(machine, entity) {
   for (const link of machine.linksInUse) link.toSettle.add(entity);
 }
@@ -188,7 +193,14 @@ function retrySubscriptions(machine, link) {
   scheduleRetries(machine, link);
 }
 
-/** Ends a subscription for all its subscribers. @param {Machine} machine @param {Link} link @param {string} entity @param {Failure} error */
+/**
+ * Ends a subscription for all its subscribers.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ * @param {string} entity
+ * @param {Failure} error
+ */
 function subscriptionFailed(machine, link, entity, error) {
   // Without a refusal by the server itself, the subscription may have been stored.
   note(machine, link, entity, error.kind === 'server' ? undefined : 'subscribed');

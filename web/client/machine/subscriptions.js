@@ -5,8 +5,8 @@
  */
 
 /**
- * The subscribers of one entity. `waiting` are the requests that an acknowledgement resolves; `established` is true once
- * the server has acknowledged the entity on any connection.
+ * The subscribers of one entity. `waiting` are the requests that an acknowledgement resolves. `established` is true
+ * once the server has acknowledged the entity on any connection.
  *
  * @typedef {{ subscribers: number, waiting: number[], established: boolean }} Wanted
  */

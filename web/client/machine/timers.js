@@ -8,7 +8,13 @@ export class Timers {
   /** @type {Map<string, { at: number, run: () => void }>} */
   #timers = new Map();
 
-  /** Sets a timer, in place of another of the same name. @param {string} name @param {number} at @param {() => void} run */
+  /**
+   * Sets a timer, in place of another of the same name.
+   *
+   * @param {string} name
+   * @param {number} at
+   * @param {() => void} run
+   */
   set(name, at, run) {
     this.#timers.set(name, { at, run });
   }
@@ -32,7 +38,11 @@ export class Timers {
     return this.#earliest()?.[1].at;
   }
 
-  /** Removes the earliest timer that is due and returns its callback. `undefined` if none is due. @param {number} now */
+  /**
+   * Removes the earliest timer that is due and returns its callback. `undefined` if none is due.
+   *
+   * @param {number} now
+   */
   takeDue(now) {
     const [name, timer] = this.#earliest() ?? [];
     if (name === undefined || timer === undefined || timer.at > now) return undefined;

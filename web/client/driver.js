@@ -1,5 +1,5 @@
 /**
- * The part that runs the machine: it tells it the time and its inputs, and performs its effects. It decides nothing.
+ * The driver of the machine: it gives it the time and its inputs, and performs its effects. It decides nothing.
  *
  * @module driver
  */
@@ -17,7 +17,7 @@ import { isSubprotocol, readToken, SUBPROTOCOL, UNUSABLE_TOKEN } from './token.j
 /** @import { Effect, Input, Subscriber } from './machine/signals.js' */
 
 /**
- * The needs of a driver.
+ * The settings of a driver.
  *
  * @typedef {object} Settings
  * @property {URL} url
@@ -93,22 +93,22 @@ export class Driver {
     return { request, reply };
   }
 
-  /** Tells the machine of the subscribers of this turn, if there are any. */
+  /** Gives the machine the subscribers of this turn. */
   #flushSubscribers() {
     if (this.#subscribers.length === 0) return;
     this.handle({ kind: 'subscribe', subscribers: this.#subscribers.splice(0) });
   }
 
   /**
-   * Tells the machine of an input, and performs what follows. The effects of an input from a handler come after those
+   * Gives the machine an input, and performs the effects. A handler may call this: its effects come after those
    * that are being performed.
    *
    * @param {Input} input
    */
   handle(input) {
     this.#flushSubscribers();
-    if (this.#sleep.hasSlept()) this.#tell({ kind: 'foreground' });
-    this.#tell(input);
+    if (this.#sleep.hasSlept()) this.#give({ kind: 'foreground' });
+    this.#give(input);
     if (this.#isPerforming) return;
     this.#isPerforming = true;
     try {
@@ -120,11 +120,11 @@ export class Driver {
   }
 
   /** @param {Input} input */
-  #tell(input) {
+  #give(input) {
     for (const effect of this.#machine.handle(this.#clock.now(), input)) this.#effects.push(effect);
   }
 
-  /** Sets the timer for the machine's next wish, or earlier, so that a sleep of the computer is noticed. */
+  /** Sets the timer for the next wake-up, which is never late enough to miss a sleep of the computer. */
   #wakeInTime() {
     clearTimeout(this.#wake);
     const { wakeAt } = this.#machine;
@@ -188,7 +188,7 @@ export class Driver {
       this.#sockets.set(socket, webSocket);
       this.#listen(socket, webSocket);
     } catch (error) {
-      // It throws for its arguments only; what is transient is an event.
+      // It throws for invalid arguments only. Transient failures are events.
       const reason = error instanceof Error ? error.message : String(error);
       this.handle({ kind: 'invalid', socket, reason });
     }

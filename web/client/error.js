@@ -7,7 +7,7 @@
 /** @import { Failure } from '../herald-client.js' */
 
 const MESSAGES = {
-  outcomeUnknown: 'the reply did not come, so it is unknown whether the request was carried out',
+  outcomeUnknown: 'no reply arrived, and the request may have been carried out or not',
   expired: 'the message expired before it could be sent',
   outboxFull: 'the outbox is full',
   tooLarge: 'the message is too large',
@@ -33,7 +33,7 @@ export function isRetryable(error) {
 }
 
 /**
- * Returns true if the server or the gateway was sent too much at once, so that the request was not carried out.
+ * Returns true if the request exceeded a rate limit, and was not carried out.
  *
  * @param {Failure} error
  */

@@ -9,10 +9,10 @@
 
 import { BackOff } from './machine/back-off.js';
 import * as connecting from './machine/connecting.js';
-import { deliverHeld } from './machine/pushes.js';
+import { deliverReleased } from './machine/pushes.js';
 import { Outbox } from './machine/outbox.js';
 import { Repeats } from './machine/repeats.js';
-import { received, send, sendWhatThereIsRoomFor } from './machine/requests.js';
+import { received, send, sendPending } from './machine/requests.js';
 import { DEFAULTS } from './machine/rules.js';
 import { subscribe, unsubscribe } from './machine/subscribing.js';
 import { Subscriptions } from './machine/subscriptions.js';
@@ -20,7 +20,7 @@ import { Timers } from './machine/timers.js';
 
 /** @import { Failure, State } from '../herald-client.js' */
 /** @import { Link } from './machine/link.js' */
-/** @import { Held } from './machine/pushes.js' */
+/** @import { HeldMessage } from './machine/pushes.js' */
 /** @import { Rules } from './machine/rules.js' */
 /** @import { Effect, Input } from './machine/signals.js' */
 
@@ -38,31 +38,31 @@ export class Machine {
   sockets = 0;
   /** The number of the last request. */
   requests = 0;
-  /** The link that requests go to, or the attempt at one. @type {Link | undefined} */
+  /** The link that requests are sent on, or the attempt to open one. @type {Link | undefined} */
   current;
-  /** The link that is to replace the current one. @type {Link | undefined} */
+  /** The link that will become the current one. @type {Link | undefined} */
   next;
-  /** The links that were replaced, kept for what is late. @type {Link[]} */
+  /** Former current links, kept for late replies and pushes. @type {Link[]} */
   lingering = [];
   backOff = new BackOff();
-  /** The attempts since a connection was open, or since the start, without the very first. */
+  /** The number of attempts since a connection was open, or since the start. Omits the very first one. */
   retries = 0;
   refusals = 0;
   /** The time of the last refusal without a status that counted. */
   lastGuess = -Infinity;
   subscriptions = new Subscriptions();
   outbox = new Outbox(this.timers, ({ request }) => this.reject(request, { kind: 'expired' }));
-  /** True while nothing is sent because the server was sent too much. */
-  outboxRests = false;
+  /** True while messages wait because the server throttled one. */
+  outboxIsPaused = false;
   throttling = new BackOff();
   repeats;
-  /** Messages that may be the client's own, by their socket. @type {Map<number, Held[]>} */
+  /** The messages held back, by the socket that they arrived on. @type {Map<number, HeldMessage[]>} */
   held = new Map();
   /** @type {Effect[]} */
   #effects = [];
 
   /**
-   * @param {Partial<Rules>} rules where they differ from the defaults.
+   * @param {Partial<Rules>} rules the rules that differ from the defaults.
    * @param {() => number} random returns at least 0 and less than 1.
    */
   constructor(rules, random) {
@@ -77,7 +77,7 @@ export class Machine {
   }
 
   /**
-   * Handles what is due, and then the input.
+   * Fires the timers that are due, and then handles the input.
    *
    * @param {number} now milliseconds from any start; never less than before.
    * @param {Input} input
@@ -85,15 +85,15 @@ export class Machine {
    */
   handle(now, input) {
     this.now = now;
-    this.#runDue();
-    this.#accept(input);
+    this.#fireDue();
+    this.#apply(input);
     this.#settle();
     // A delay may be 0.
-    this.#runDue();
+    this.#fireDue();
     return this.#effects.splice(0);
   }
 
-  #runDue() {
+  #fireDue() {
     for (let run = this.timers.takeDue(this.now); run; run = this.timers.takeDue(this.now)) {
       run();
       this.#settle();
@@ -101,10 +101,10 @@ export class Machine {
   }
 
   /** @param {Input} input */
-  #accept(input) {
+  #apply(input) {
     if ('socket' in input) {
       const link = this.links.find(({ socket }) => socket === input.socket);
-      return link && this.#acceptFrom(link, input);
+      return link && this.#applyTo(link, input);
     }
     switch (input.kind) {
       case 'connect':
@@ -129,7 +129,7 @@ export class Machine {
   }
 
   /** @param {Link} link @param {Extract<Input, { socket: number }>} input */
-  #acceptFrom(link, input) {
+  #applyTo(link, input) {
     switch (input.kind) {
       case 'token':
         return connecting.tokenSupplied(this, link, input.token, input.expiresIn);
@@ -141,7 +141,7 @@ export class Machine {
         return connecting.refused(this, link, input.status);
       case 'failed':
       case 'closed':
-        return connecting.ended(this, link);
+        return connecting.socketEnded(this, link);
       case 'invalid':
         return connecting.invalid(this, link, input.reason);
       case 'received':
@@ -149,14 +149,14 @@ export class Machine {
     }
   }
 
-  /** Does what follows from the last input or timer. */
+  /** Performs what follows from the last input or timer. */
   #settle() {
     if (this.hasStopped) return;
-    sendWhatThereIsRoomFor(this);
+    sendPending(this);
     connecting.handOverIfEstablished(this);
-    connecting.closeWhatLingered(this);
+    connecting.closeLingering(this);
     connecting.announceOpenIfEstablished(this);
-    deliverHeld(this);
+    deliverReleased(this);
     connecting.stopIfClosed(this);
   }
 
@@ -164,7 +164,7 @@ export class Machine {
     return this.state === 'stopped';
   }
 
-  /** True if the application's requests are refused. */
+  /** True if the client accepts no new requests. */
   get refusesRequests() {
     return this.isClosing || this.hasStopped;
   }

@@ -10,8 +10,8 @@
 export const SUBPROTOCOL = 'herald.v1';
 
 export const UNUSABLE_TOKEN =
-  'the token must be a string of the characters that a WebSocket subprotocol allows, such as a JWT; ' +
-  'it is empty, not a string, or holds a space or another character';
+  'no WebSocket subprotocol can carry the token: it must be a non-empty string of ASCII letters, digits ' +
+  "and !#$%&'*+.^_`|~-, such as a JWT";
 
 /**
  * Reads the answer of the token callback.

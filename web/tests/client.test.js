@@ -81,7 +81,7 @@ describe('a new client', () => {
       await turn();
       assert.equal(client.state.name, 'stopped');
       assert.equal(client.state.reason.kind, 'invalid');
-      assert.match(client.state.reason.reason, /^the token must be a string of the characters that a WebSocket/);
+      assert.match(client.state.reason.reason, /^no WebSocket subprotocol can carry the token/);
       assert.deepEqual(FakeSocket.all, []);
     });
   }

@@ -51,7 +51,11 @@ export async function handshakeFailure(url, reason) {
   return (await isReachable(url)) ? { kind: 'refused', status: null } : { kind: 'failed' };
 }
 
-/** Returns true if the server of a WebSocket answers over HTTP. The page cannot see the answer itself. @param {URL} url */
+/**
+ * Returns true if the server of a WebSocket answers over HTTP. The page cannot see the answer itself.
+ *
+ * @param {URL} url
+ */
 async function isReachable({ protocol, host, pathname }) {
   const scheme = protocol === 'wss:' ? 'https:' : 'http:';
   try {

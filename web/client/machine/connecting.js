@@ -7,7 +7,7 @@
 import { ping, pingAfterSilence, stopPings } from './keep-alive.js';
 import { Link } from './link.js';
 import { deliverAllHeld } from './pushes.js';
-import { giveUpRequests, sendRequest, sendWhatThereIsRoomFor, takeMessages } from './requests.js';
+import { endRequests, sendRequest, sendPending, takeMessages } from './requests.js';
 
 /** @import { StopReason } from '../../herald-client.js' */
 /** @import { Machine } from '../machine.js' */
@@ -24,7 +24,7 @@ function startAttempt(machine) {
   const { socket } = link;
   if (machine.current) machine.next = link;
   else machine.current = link;
-  machine.timers.set(`attempt ${socket}`, machine.now + machine.rules.connectTimeout, () => breakOff(machine, link));
+  machine.timers.set(`attempt ${socket}`, machine.now + machine.rules.connectTimeout, () => disconnect(machine, link));
   if (machine.rules.token) machine.perform({ kind: 'askToken', socket });
   else machine.perform({ kind: 'openSocket', socket, token: null });
 }
@@ -49,16 +49,16 @@ export function tokenSupplied(machine, link, token, expiresIn) {
 /** @param {Machine} machine @param {Link} link */
 export function tokenFailed(machine, link) {
   if (link.isOpen) authenticateLater(machine, link);
-  else ended(machine, link);
+  else socketEnded(machine, link);
 }
 
 /** @param {Machine} machine @param {Link} link */
 export function opened(machine, link) {
   const { socket } = link;
   link.isOpen = true;
-  link.heardAt = machine.now;
+  link.receivedAt = machine.now;
   link.renewAt = machine.now + Math.round(machine.rules.renewAfter * (1 - 0.1 * machine.random()));
-  link.toSettle = new Set(machine.subscriptions.entities);
+  link.toCheck = new Set(machine.subscriptions.inOrder);
   machine.refusals = 0;
   machine.networkIsDown = false;
   machine.timers.cancel(`attempt ${socket}`);
@@ -67,7 +67,7 @@ export function opened(machine, link) {
 }
 
 /**
- * Handles a handshake that the server refused.
+ * Counts a refused handshake, and stops at the limit.
  *
  * @param {Machine} machine
  * @param {Link} link
@@ -75,7 +75,7 @@ export function opened(machine, link) {
  */
 export function refused(machine, link, status) {
   if (countsAsRefusal(machine, status)) machine.refusals += 1;
-  if (machine.refusals < machine.rules.refusalLimit) return ended(machine, link);
+  if (machine.refusals < machine.rules.refusalLimit) return socketEnded(machine, link);
   remove(machine, link);
   stop(machine, { kind: 'refused', status });
 }
@@ -100,14 +100,14 @@ export function invalid(machine, link, reason) {
   stop(machine, { kind: 'invalid', reason });
 }
 
-/** Closes a socket, and goes on as if it had broken. @param {Machine} machine @param {Link} link */
-export function breakOff(machine, link) {
+/** Closes a socket, and treats it as broken. @param {Machine} machine @param {Link} link */
+export function disconnect(machine, link) {
   machine.perform({ kind: 'closeSocket', socket: link.socket });
-  ended(machine, link);
+  socketEnded(machine, link);
 }
 
-/** Handles the end of a socket, or an attempt that failed. @param {Machine} machine @param {Link} link */
-export function ended(machine, link) {
+/** Removes a link that broke, or that never opened. @param {Machine} machine @param {Link} link */
+export function socketEnded(machine, link) {
   const { current, next } = machine;
   remove(machine, link);
   if (link === next) renewalFailed(machine);
@@ -136,7 +136,7 @@ function remove(machine, link) {
   if (link === machine.next) machine.next = undefined;
   machine.lingering = machine.lingering.filter((other) => other !== link);
   stopTimers(machine, link);
-  giveUpRequests(machine, [link]);
+  endRequests(machine, [link]);
 }
 
 /** @param {Machine} machine */
@@ -161,7 +161,7 @@ function offlineDelay({ rules, random }) {
   return Math.round(rules.offlineRetry * (1 - 0.5 * random()));
 }
 
-/** Sends requests to a link from now on. @param {Machine} machine @param {Link} link */
+/** Makes a link the current one. @param {Machine} machine @param {Link} link */
 function use(machine, link) {
   machine.current = link;
   if (link === machine.next) machine.next = undefined;
@@ -185,8 +185,8 @@ function stopTimers(machine, link) {
 }
 
 /**
- * Makes the successor the current link once every subscription is established on it. The old link stays for late replies
- * and pushes.
+ * Makes the successor the current link once every subscription is established on it. The old link stays for late
+ * replies and pushes.
  *
  * @param {Machine} machine
  */
@@ -196,15 +196,15 @@ export function handOverIfEstablished(machine) {
   use(machine, next);
   if (current) {
     stopUsing(machine, current);
-    current.toSettle.clear();
+    current.toCheck.clear();
     machine.lingering.push(current);
     machine.timers.set(`linger ${current.socket}`, machine.now + machine.rules.lingerFor, () => {});
   }
-  sendWhatThereIsRoomFor(machine);
+  sendPending(machine);
 }
 
 /** @param {Machine} machine */
-export function closeWhatLingered(machine) {
+export function closeLingering(machine) {
   for (const link of machine.lingering) {
     if (machine.timers.has(`linger ${link.socket}`) || link.inFlight.size > 0) continue;
     machine.perform({ kind: 'closeSocket', socket: link.socket });
@@ -219,7 +219,7 @@ export function announceOpenIfEstablished(machine) {
   machine.announce({ name: 'open' });
 }
 
-/** Starts to replace the current link, unless its successor is on its way. @param {Machine} machine */
+/** Starts the next link, unless an attempt is in progress. @param {Machine} machine */
 export function renew(machine) {
   if (!machine.isClosing && !machine.next) startAttempt(machine);
 }
@@ -250,7 +250,7 @@ export function networkDown(machine) {
   if (machine.networkIsDown || machine.hasStopped) return;
   machine.networkIsDown = true;
   machine.timers.cancel('retry');
-  giveUpRequests(machine, closeAllSockets(machine));
+  endRequests(machine, closeAllSockets(machine));
   reconnectLater(machine);
 }
 
@@ -284,7 +284,7 @@ export function stop(machine, reason) {
     machine.reject(message.request, { kind: 'outcomeUnknown' });
   }
   while (machine.outbox.length > 0) machine.reject(machine.outbox.takeFirst().request, { kind: 'stopped' });
-  for (const entity of machine.subscriptions.entities) {
+  for (const entity of machine.subscriptions.inOrder) {
     for (const request of machine.subscriptions.remove(entity)) machine.reject(request, { kind: 'stopped' });
   }
   machine.timers.clear();

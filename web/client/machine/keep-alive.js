@@ -4,15 +4,15 @@
  * @module keep-alive
  */
 
-import { breakOff } from './connecting.js';
+import { disconnect } from './connecting.js';
 
 /** @import { Machine } from '../machine.js' */
 /** @import { Link } from './link.js' */
 
 /** @param {Machine} machine @param {Link} link */
 export function pingAfterSilence(machine, link) {
-  const { socket, heardAt } = link;
-  machine.timers.set(`ping ${socket}`, heardAt + machine.rules.pingAfter, () => ping(machine, link));
+  const { socket, receivedAt } = link;
+  machine.timers.set(`ping ${socket}`, receivedAt + machine.rules.pingAfter, () => ping(machine, link));
 }
 
 /** Sends a ping if nothing arrives for long after a request. @param {Machine} machine @param {Link} link */
@@ -28,13 +28,13 @@ export function ping(machine, link) {
   if (link.awaitsPong) return;
   link.awaitsPong = true;
   cancel(machine, link, ['ping', 'unanswered']);
-  machine.timers.set(`pong ${socket}`, machine.now + machine.rules.pongTimeout, () => breakOff(machine, link));
+  machine.timers.set(`pong ${socket}`, machine.now + machine.rules.pongTimeout, () => disconnect(machine, link));
   machine.perform({ kind: 'send', socket, text: '{"action":"ping"}' });
 }
 
 /** Notes that something arrived. @param {Machine} machine @param {Link} link */
-export function heard(machine, link) {
-  link.heardAt = machine.now;
+export function noteReceived(machine, link) {
+  link.receivedAt = machine.now;
   link.awaitsPong = false;
   cancel(machine, link, ['pong', 'unanswered']);
   if (link === machine.current) pingAfterSilence(machine, link);

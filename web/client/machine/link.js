@@ -6,14 +6,14 @@
 
 import { BackOff } from './back-off.js';
 
-/** @import { Outgoing } from './outbox.js' */
+/** @import { QueuedMessage } from './outbox.js' */
 
 /**
  * A request without a reply.
  *
  * @typedef {{ action: 'subscribe', entities: string[] }
  *   | { action: 'unsubscribe', entity: string }
- *   | { action: 'sendMessage', message: Outgoing }
+ *   | { action: 'sendMessage', message: QueuedMessage }
  *   | { action: 'authenticate' }} Request
  */
 
@@ -21,14 +21,14 @@ import { BackOff } from './back-off.js';
  * The state of an entity on a link. API Gateway handles the frames of one connection concurrently, so at most one
  * request about an entity is in flight.
  *
- * @typedef {object} Asked
+ * @typedef {object} EntityState
  * @property {'subscribing' | 'subscribed' | 'unsubscribing' | 'waitingToRetry' | 'retrying'} state
  * @property {BackOff} backOff
  */
 
 export class Link {
   isOpen = false;
-  heardAt = 0;
+  receivedAt = 0;
   awaitsPong = false;
   /** The time at which another link is to replace this one. */
   renewAt = 0;
@@ -37,13 +37,13 @@ export class Link {
   authentication = new BackOff();
   /** Requests without a reply, by their `id`. @type {Map<number, Request>} */
   inFlight = new Map();
-  /** The entities that the server was asked about on this link. @type {Map<string, Asked>} */
-  asked = new Map();
-  /** Entities whose state is to be compared with what is wanted. @type {Set<string>} */
-  toSettle = new Set();
-  /** Entities to ask for again, and when. @type {Map<string, number>} */
+  /** The states of entities on this link. @type {Map<string, EntityState>} */
+  entities = new Map();
+  /** Entities whose state may not be the wanted one. @type {Set<string>} */
+  toCheck = new Set();
+  /** Entities to subscribe to again, with the times. @type {Map<string, number>} */
   retries = new Map();
-  /** True once the server has demanded a `subscribe` for each entity. */
+  /** True once the server has rejected a `subscribe` to several entities. */
   oneByOne = false;
 
   /** @param {number} socket */
@@ -53,8 +53,8 @@ export class Link {
 
   /** True if every wanted entity is subscribed to on it. */
   get isEstablished() {
-    const areSubscribed = () => Array.from(this.asked.values()).every(({ state }) => state === 'subscribed');
-    return this.isOpen && this.toSettle.size === 0 && areSubscribed();
+    const areSubscribed = () => Array.from(this.entities.values()).every(({ state }) => state === 'subscribed');
+    return this.isOpen && this.toCheck.size === 0 && areSubscribed();
   }
 
   /** The id of the first of the application's messages in flight on it. `Infinity` if there is none. */
@@ -65,6 +65,6 @@ export class Link {
 
   /** @param {string} entity */
   backOffOf(entity) {
-    return this.asked.get(entity)?.backOff ?? new BackOff();
+    return this.entities.get(entity)?.backOff ?? new BackOff();
   }
 }

@@ -7,20 +7,20 @@
 /** @import { Timers } from './timers.js' */
 
 /**
- * A message of the application. `body` is its JSON, without an id.
+ * A message of the application, in the outbox or in flight. `body` is its JSON, without an id.
  *
- * @typedef {{ request: number, body: string, safeToRepeat: boolean, expiresAt: number }} Outgoing
+ * @typedef {{ request: number, body: string, safeToRepeat: boolean, expiresAt: number }} QueuedMessage
  */
 
 export class Outbox {
   #timers;
   #expired;
-  /** By the numbers of their requests, which grow. @type {Outgoing[]} */
+  /** In the order of their requests. @type {QueuedMessage[]} */
   #waiting = [];
 
   /**
    * @param {Timers} timers
-   * @param {(message: Outgoing) => void} expired called with a message that has left the outbox, too old to be sent.
+   * @param {(message: QueuedMessage) => void} expired is called with a message that expired.
    */
   constructor(timers, expired) {
     this.#timers = timers;
@@ -31,7 +31,7 @@ export class Outbox {
     return this.#waiting.length;
   }
 
-  /** Adds a message in its place, which for a new message is the last. @param {Outgoing} message */
+  /** Inserts a message in its place. A new one is the last. @param {QueuedMessage} message */
   put(message) {
     const before = this.#waiting.findLastIndex(({ request }) => request < message.request);
     this.#waiting.splice(before + 1, 0, message);

@@ -1,5 +1,5 @@
 /**
- * Delivery of what arrives unasked: where it goes, and what is dropped.
+ * Delivery of pushes, without repeats and without the client's own messages.
  *
  * @module pushes
  */
@@ -11,10 +11,10 @@ import { routeOf } from './frame.js';
 /** @import { Frame } from './signals.js' */
 
 /**
- * A client's message that may be the application's own, until the replies to what was in flight on other sockets when
- * it came. `after` is the last request that was sent before it.
+ * A message that may be the application's own, until the replies to the messages that were in flight on other sockets
+ * when it arrived. `after` is the last request that was sent before it.
  *
- * @typedef {{ frame: Frame, after: number }} Held
+ * @typedef {{ frame: Frame, after: number }} HeldMessage
  */
 
 /** @param {Machine} machine @param {Link} link @param {Frame} frame */
@@ -27,12 +27,12 @@ export function pushed(machine, { socket }, frame) {
 }
 
 /**
- * Delivers the held messages that wait for no reply any more. The first of each socket decides: what came later waits
- * for the same replies and more.
+ * Delivers the held messages whose replies have arrived. It checks the first of each socket only: later ones wait for
+ * the same replies and more.
  *
  * @param {Machine} machine
  */
-export function deliverHeld(machine) {
+export function deliverReleased(machine) {
   for (const socket of heldSockets(machine)) {
     const held = machine.held.get(socket) ?? [];
     const oldest = oldestSendElsewhere(machine, socket);
@@ -56,8 +56,8 @@ function heldSockets({ held }) {
 }
 
 /**
- * Returns the first message in flight on other sockets than this one. To the server, the two sockets of a renewal are
- * two clients, so what is sent on one comes back on the other, perhaps before its acknowledgement.
+ * Returns the oldest message in flight on other sockets than this one. To the server, the two sockets of a renewal are
+ * two clients, so it delivers a message that was sent on one to the other, perhaps before the acknowledgement.
  *
  * @param {Machine} machine
  * @param {number} socket
@@ -70,5 +70,5 @@ function oldestSendElsewhere({ links }, socket) {
 function deliver(machine, frame) {
   const to = routeOf(frame);
   if (to === 'entity' && !machine.subscriptions.wants(frame.entityId)) return;
-  if (machine.repeats.isNew(frame.eventId)) machine.perform({ kind: 'deliver', to, frame });
+  if (machine.repeats.insert(frame.eventId)) machine.perform({ kind: 'deliver', to, frame });
 }

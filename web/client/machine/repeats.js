@@ -1,5 +1,5 @@
 /**
- * The events that were seen, over a bounded window.
+ * The ids of recent events.
  *
  * @module repeats
  */
@@ -9,18 +9,18 @@ export class Repeats {
   /** @type {Set<string>} */
   #seen = new Set();
 
-  /** @param {number} window how many ids are remembered. */
+  /** @param {number} window the most ids. */
   constructor(window) {
     this.#window = window;
   }
 
   /**
-   * Remembers an id, and forgets the oldest beyond the window.
+   * Inserts an id, and removes the oldest beyond the window.
    *
    * @param {unknown} id
-   * @returns {boolean} false if the id was known. A value that is not a string is never known.
+   * @returns {boolean} false if the id was present. A value that is not a string is never present.
    */
-  isNew(id) {
+  insert(id) {
     if (typeof id !== 'string') return true;
     if (this.#seen.has(id)) return false;
     this.#seen.add(id);

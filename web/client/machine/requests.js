@@ -5,17 +5,17 @@
  */
 
 import { isRetryable, isThrottled, isUnknownConnection } from '../error.js';
-import { authenticateLater, breakOff, renew, stop } from './connecting.js';
+import { authenticateLater, disconnect, renew, stop } from './connecting.js';
 import { eventIdsOf, read } from './frame.js';
-import { heard, pingUnlessAnswered } from './keep-alive.js';
+import { noteReceived, pingUnlessAnswered } from './keep-alive.js';
 import { pushed } from './pushes.js';
 import { bytesOf, withId } from './signals.js';
-import { settleEntities, subscribeAnswered, subscribeFailed, unsubscribeAnswered } from './subscribing.js';
+import { sendEntityRequest, subscribeAnswered, subscribeFailed, unsubscribeAnswered } from './subscribing.js';
 
 /** @import { Failure } from '../../herald-client.js' */
 /** @import { Machine } from '../machine.js' */
 /** @import { Link, Request } from './link.js' */
-/** @import { Outgoing } from './outbox.js' */
+/** @import { QueuedMessage } from './outbox.js' */
 /** @import { Frame, Input } from './signals.js' */
 
 /** @param {Machine} machine @param {Extract<Input, { kind: 'send' }>} input */
@@ -26,28 +26,29 @@ export function send(machine, { request, frame, safeToRepeat = false, timeToLive
   const bytes = bytesOf(withId(body, machine.requests + 1));
   if (bytes > machine.rules.messageLimit) return machine.reject(request, { kind: 'tooLarge' });
   machine.outbox.put({ request, body, safeToRepeat, expiresAt: machine.now + timeToLive });
-  sendWhatThereIsRoomFor(machine);
-  keepOutboxWithinLimit(machine);
+  sendPending(machine);
+  enforceOutboxLimit(machine);
 }
 
 /**
- * Refuses a message if there is one too many, which can only be one that was not sent at once.
+ * Refuses a message if the outbox is over its limit. It runs after sending, since a message that is sent at once needs
+ * no place.
  *
  * @param {Machine} machine
  */
-function keepOutboxWithinLimit(machine) {
+function enforceOutboxLimit(machine) {
   const { outbox, rules } = machine;
   if (outbox.length <= rules.outboxLimit) return;
   const refused = rules.outboxFull === 'dropOldest' ? outbox.takeFirst() : outbox.takeLast();
   machine.reject(refused.request, { kind: 'outboxFull' });
 }
 
-/** Sends subscriptions first, then the outbox, as many as may be in flight. @param {Machine} machine */
-export function sendWhatThereIsRoomFor(machine) {
+/** Sends subscriptions, and then the outbox, up to the limit of requests in flight. @param {Machine} machine */
+export function sendPending(machine) {
   for (const link of machine.linksInUse) {
     const hasRoom = () => link.inFlight.size < machine.rules.inFlightLimit;
-    while (link.toSettle.size > 0 && hasRoom()) settleEntities(machine, link);
-    if (link !== machine.current || machine.outboxRests) continue;
+    while (link.toCheck.size > 0 && hasRoom()) sendEntityRequest(machine, link);
+    if (link !== machine.current || machine.outboxIsPaused) continue;
     while (machine.outbox.length > 0 && hasRoom()) {
       const message = machine.outbox.takeFirst();
       sendRequest(machine, link, { action: 'sendMessage', message }, message.body);
@@ -59,8 +60,8 @@ export function sendWhatThereIsRoomFor(machine) {
 export function sendRequest(machine, link, request, body) {
   const id = ++machine.requests;
   link.inFlight.set(id, request);
-  const giveUpAt = machine.now + machine.rules.replyTimeout;
-  machine.timers.set(`reply ${id}`, giveUpAt, () => giveUpUnanswered(machine, link, id));
+  const timesOutAt = machine.now + machine.rules.replyTimeout;
+  machine.timers.set(`reply ${id}`, timesOutAt, () => timeOutRequest(machine, link, id));
   pingUnlessAnswered(machine, link);
   machine.perform({ kind: 'send', socket: link.socket, text: withId(body, id) });
 }
@@ -68,30 +69,30 @@ export function sendRequest(machine, link, request, body) {
 /** @param {Machine} machine @param {Link} link @param {string} text */
 export function received(machine, link, text) {
   const { awaitsPong } = link;
-  heard(machine, link);
+  noteReceived(machine, link);
   const meaning = read(text);
   switch (meaning.kind) {
     case 'reply':
       return answered(machine, link, meaning.id, meaning.reply);
     case 'failure':
-      return failed(machine, link, meaning.id ?? (awaitsPong ? undefined : theOnlyRequest(link)), meaning.error);
+      return failed(machine, link, meaning.id ?? (awaitsPong ? undefined : onlyRequest(link)), meaning.error);
     case 'push':
       return pushed(machine, link, meaning.push);
     case 'disconnect':
-      if (meaning.reconnect) return breakOff(machine, link);
+      if (meaning.reconnect) return disconnect(machine, link);
       return stop(machine, { kind: 'disconnected', code: meaning.code, reason: meaning.reason });
   }
 }
 
-/** Returns the id of the only request in flight, which an error without an `id` is about. @param {Link} link */
-function theOnlyRequest({ inFlight }) {
+/** Returns the only request in flight, to which an error without an `id` belongs. @param {Link} link */
+function onlyRequest({ inFlight }) {
   const [id] = inFlight.keys();
   return inFlight.size === 1 ? id : undefined;
 }
 
 /** @param {Machine} machine @param {Link} link @param {number} id @param {Frame} reply */
 function answered(machine, link, id, reply) {
-  for (const eventId of eventIdsOf(reply)) machine.repeats.isNew(eventId);
+  for (const eventId of eventIdsOf(reply)) machine.repeats.insert(eventId);
   const request = takeRequest(machine, link, id);
   switch (request?.action) {
     case 'subscribe':
@@ -107,7 +108,7 @@ function answered(machine, link, id, reply) {
 }
 
 /**
- * Handles the failure of a request, or of one that the frame does not name.
+ * Handles the error of a request, or of one that the frame does not name.
  *
  * @param {Machine} machine
  * @param {Link} link
@@ -115,22 +116,22 @@ function answered(machine, link, id, reply) {
  * @param {Failure} error
  */
 function failed(machine, link, id, error) {
-  if (error.kind === 'server') for (const eventId of error.eventIds ?? []) machine.repeats.isNew(eventId);
+  if (error.kind === 'server') for (const eventId of error.eventIds ?? []) machine.repeats.insert(eventId);
   const request = takeRequest(machine, link, id);
-  if (isUnknownConnection(error)) lostByTheServer(machine, link, request);
+  if (isUnknownConnection(error)) connectionUnknown(machine, link, request);
   else if (request) requestFailed(machine, link, request, error);
 }
 
 /**
- * Reconnects, because the server's table does not know the connection any more. So the request was not carried out.
+ * Replaces a connection that the server does not know any more. The server did not carry out the request.
  *
  * @param {Machine} machine
  * @param {Link} link
  * @param {Request | undefined} request
  */
-function lostByTheServer(machine, link, request) {
+function connectionUnknown(machine, link, request) {
   if (request?.action === 'sendMessage') machine.outbox.put(request.message);
-  breakOff(machine, link);
+  disconnect(machine, link);
 }
 
 /** @param {Machine} machine @param {Link} link @param {Request} request @param {Failure} error */
@@ -145,47 +146,47 @@ function requestFailed(machine, link, request, error) {
       if (link === machine.current) renew(machine);
       return;
     case 'sendMessage':
-      if (isThrottled(error)) return sendAgainLater(machine, request.message);
+      if (isThrottled(error)) return requeueThrottled(machine, request.message);
       return machine.reject(request.message.request, error);
   }
 }
 
 /**
- * Puts a message back that was throttled, so not carried out, and lets the outbox rest.
+ * Requeues a message that the server throttled and so did not carry out, and pauses the outbox.
  *
  * @param {Machine} machine
- * @param {Outgoing} message
+ * @param {QueuedMessage} message
  */
-function sendAgainLater(machine, message) {
+function requeueThrottled(machine, message) {
   machine.outbox.put(message);
-  if (machine.outboxRests) return;
-  machine.outboxRests = true;
+  if (machine.outboxIsPaused) return;
+  machine.outboxIsPaused = true;
   machine.timers.set('outbox', machine.now + machine.throttling.next(machine.rules, machine.random()), () => {
-    machine.outboxRests = false;
+    machine.outboxIsPaused = false;
   });
 }
 
 /**
- * Gives up a request that has waited too long for its reply, on a link that goes on.
+ * Ends a request whose reply timed out, on a link that stays open.
  *
  * @param {Machine} machine
  * @param {Link} link
  * @param {number} id
  */
-function giveUpUnanswered(machine, link, id) {
+function timeOutRequest(machine, link, id) {
   const request = takeRequest(machine, link, id);
-  if (request?.action === 'sendMessage') outcomeUnknown(machine, request.message);
+  if (request?.action === 'sendMessage') requeueOrReject(machine, request.message);
   else if (request) requestFailed(machine, link, request, { kind: 'outcomeUnknown' });
 }
 
 /**
- * Gives up all requests of links that have ended. Subscriptions and the token are sent anew on the next one.
+ * Ends the requests of links that ended. The next link subscribes and authenticates anew.
  *
  * @param {Machine} machine
  * @param {Link[]} links
  */
-export function giveUpRequests(machine, links) {
-  for (const { message } of takeMessages(machine, links)) outcomeUnknown(machine, message);
+export function endRequests(machine, links) {
+  for (const { message } of takeMessages(machine, links)) requeueOrReject(machine, message);
 }
 
 /**
@@ -201,8 +202,13 @@ export function takeMessages(machine, links) {
   return requests.filter((request) => request?.action === 'sendMessage');
 }
 
-/** Sends a message again if that is safe, and rejects it if not. @param {Machine} machine @param {Outgoing} message */
-function outcomeUnknown(machine, message) {
+/**
+ * Requeues a message whose outcome is unknown if that is safe, and rejects it otherwise.
+ *
+ * @param {Machine} machine
+ * @param {QueuedMessage} message
+ */
+function requeueOrReject(machine, message) {
   if (message.safeToRepeat) machine.outbox.put(message);
   else machine.reject(message.request, { kind: 'outcomeUnknown' });
 }

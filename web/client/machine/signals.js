@@ -13,8 +13,7 @@
 /** @typedef {'networkUp' | 'networkDown' | 'foreground'} Hint */
 
 /**
- * An event for the machine. The machine numbers the sockets, its caller the requests. Only `token` after
- * `askToken`, and the inputs that follow `openSocket`, name a socket.
+ * An event for the machine. The machine numbers the sockets, its caller the requests.
  *
  * @typedef {{ kind: 'connect' }
  *   | { kind: 'token', socket: number, token: string | null, expiresIn?: number }

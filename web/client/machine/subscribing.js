@@ -5,14 +5,14 @@
  */
 
 import { isBadRequest, isRetryable, isThrottled, isUnknownConnection } from '../error.js';
-import { breakOff } from './connecting.js';
+import { disconnect } from './connecting.js';
 import { resultsOf } from './frame.js';
 import { sendRequest } from './requests.js';
 import { bytesOf } from './signals.js';
 
 /** @import { Failure } from '../../herald-client.js' */
 /** @import { Machine } from '../machine.js' */
-/** @import { Asked, Link } from './link.js' */
+/** @import { EntityState, Link } from './link.js' */
 /** @import { Frame } from './signals.js' */
 
 /** The most entities of one `subscribe`, and the most bytes of a frame: the server's limits. */
@@ -26,24 +26,24 @@ const FRAME_WITHOUT_ENTITIES = 64;
 export function subscribe(machine, entity, request) {
   if (machine.refusesRequests) return machine.reject(request, { kind: 'stopped' });
   machine.subscriptions.add(entity, request);
-  if (machine.current?.asked.get(entity)?.state === 'subscribed') resolveSubscribers(machine, entity);
-  settleAgain(machine, entity);
+  if (machine.current?.entities.get(entity)?.state === 'subscribed') resolveSubscribers(machine, entity);
+  recheck(machine, entity);
 }
 
 /** @param {Machine} machine @param {string} entity */
 export function unsubscribe(machine, entity) {
   machine.subscriptions.release(entity);
-  settleAgain(machine, entity);
+  recheck(machine, entity);
 }
 
 /**
- * Makes every link compare what is wanted of an entity with what was asked.
+ * Marks an entity whose state may not be the wanted one, on every link.
  *
  * @param {Machine} machine
  * @param {string} entity
  */
-function settleAgain(machine, entity) {
-  for (const link of machine.linksInUse) link.toSettle.add(entity);
+function recheck(machine, entity) {
+  for (const link of machine.linksInUse) link.toCheck.add(entity);
 }
 
 /**
@@ -52,16 +52,16 @@ function settleAgain(machine, entity) {
  * @param {Machine} machine
  * @param {Link} link
  */
-export function settleEntities(machine, link) {
+export function sendEntityRequest(machine, link) {
   const batch = new Batch(link.oneByOne);
-  for (const entity of link.toSettle) {
-    const need = needOf(machine, link, entity);
-    const isNext = need === 'unsubscribe' ? batch.isEmpty : batch.hasRoomFor(entity);
-    if (need && !isNext) break;
-    link.toSettle.delete(entity);
-    if (need === 'unsubscribe') return leave(machine, link, entity);
-    if (!need) continue;
-    link.asked.set(entity, { state: 'subscribing', backOff: link.backOffOf(entity) });
+  for (const entity of link.toCheck) {
+    const change = changeOf(machine, link, entity);
+    const isNext = change === 'unsubscribe' ? batch.isEmpty : batch.hasRoomFor(entity);
+    if (change && !isNext) break;
+    link.toCheck.delete(entity);
+    if (change === 'unsubscribe') return sendUnsubscribe(machine, link, entity);
+    if (!change) continue;
+    link.entities.set(entity, { state: 'subscribing', backOff: link.backOffOf(entity) });
     batch.add(entity);
   }
   const { entities, body } = batch;
@@ -69,24 +69,24 @@ export function settleEntities(machine, link) {
 }
 
 /**
- * Returns the request that an entity needs. `undefined` if it needs none, or one about it is in flight.
+ * Returns the request that an entity needs. `undefined` if it needs none, or if one about it is in flight.
  *
  * @param {Machine} machine
  * @param {Link} link
  * @param {string} entity
  * @returns {'subscribe' | 'unsubscribe' | undefined}
  */
-function needOf({ subscriptions }, { asked }, entity) {
-  const state = asked.get(entity)?.state;
+function changeOf({ subscriptions }, link, entity) {
+  const state = link.entities.get(entity)?.state;
   if (subscriptions.wants(entity)) return state === undefined || state === 'retrying' ? 'subscribe' : undefined;
   return state === undefined || state === 'subscribing' || state === 'unsubscribing' ? undefined : 'unsubscribe';
 }
 
 /** @param {Machine} machine @param {Link} link @param {string} entity */
-function leave(machine, link, entity) {
+function sendUnsubscribe(machine, link, entity) {
   link.retries.delete(entity);
   scheduleRetries(machine, link);
-  link.asked.set(entity, { state: 'unsubscribing', backOff: link.backOffOf(entity) });
+  link.entities.set(entity, { state: 'unsubscribing', backOff: link.backOffOf(entity) });
   sendRequest(machine, link, { action: 'unsubscribe', entity }, requestAbout('unsubscribe', entity));
 }
 
@@ -98,7 +98,7 @@ function leave(machine, link, entity) {
  */
 export function subscribeAnswered(machine, link, entities, reply) {
   const errors = entities.length === 1 ? [undefined] : resultsOf(reply, entities);
-  if (errors.some((error) => error && isUnknownConnection(error))) return breakOff(machine, link);
+  if (errors.some((error) => error && isUnknownConnection(error))) return disconnect(machine, link);
   entitiesAnswered(machine, link, entities, errors);
 }
 
@@ -109,23 +109,23 @@ export function subscribeAnswered(machine, link, entities, reply) {
  * @param {Failure} error
  */
 export function subscribeFailed(machine, link, entities, error) {
-  if (entities.length > 1 && isBadRequest(error)) return askOneByOne(machine, link, entities);
+  if (entities.length > 1 && isBadRequest(error)) return subscribeOneByOne(machine, link, entities);
   entitiesAnswered(machine, link, entities, entities.map(() => error));
 }
 
 /**
- * Asks for each entity alone. The server does not know a `subscribe` to several, or one of the entities is not valid;
- * the replies tell which.
+ * Subscribes to each entity alone, because the server does not support a `subscribe` to several, or because one of the
+ * entities is invalid.
  *
  * @param {Machine} machine
  * @param {Link} link
  * @param {string[]} entities
  */
-function askOneByOne(machine, link, entities) {
+function subscribeOneByOne(machine, link, entities) {
   if (!machine.linksInUse.includes(link)) return;
   link.oneByOne = true;
-  for (const entity of entities) link.asked.set(entity, { state: 'retrying', backOff: link.backOffOf(entity) });
-  link.toSettle = new Set([...entities, ...link.toSettle]);
+  for (const entity of entities) link.entities.set(entity, { state: 'retrying', backOff: link.backOffOf(entity) });
+  link.toCheck = new Set([...entities, ...link.toCheck]);
 }
 
 /**
@@ -135,7 +135,7 @@ function askOneByOne(machine, link, entities) {
  * @param {(Failure | undefined)[]} errors one for each entity.
  */
 function entitiesAnswered(machine, link, entities, errors) {
-  // One for all, so that entities that failed together are asked for together.
+  // The same for all, so that entities that failed together are retried together.
   const jitter = machine.random();
   entities.forEach((entity, index) => entityAnswered(machine, link, entity, errors[index], jitter));
 }
@@ -149,17 +149,17 @@ function entitiesAnswered(machine, link, entities, errors) {
  */
 function entityAnswered(machine, link, entity, error, jitter) {
   if (!error) {
-    note(machine, link, entity, 'subscribed');
+    updateState(machine, link, entity, 'subscribed');
     return resolveSubscribers(machine, entity);
   }
-  // The successor of a link that is not in use has every subscription.
+  // A link that is not in use has a successor with every subscription.
   if (!machine.linksInUse.includes(link)) return;
-  if (isWorthARetry(machine, entity, error)) return retryLater(machine, link, entity, jitter);
+  if (shouldRetry(machine, entity, error)) return retryLater(machine, link, entity, jitter);
   subscriptionFailed(machine, link, entity, error);
 }
 
 /** @param {Machine} machine @param {string} entity @param {Failure} error */
-function isWorthARetry({ subscriptions }, entity, error) {
+function shouldRetry({ subscriptions }, entity, error) {
   const mayRetry = isThrottled(error) || (subscriptions.isEstablished(entity) && isRetryable(error));
   return subscriptions.wants(entity) && mayRetry;
 }
@@ -171,7 +171,7 @@ function resolveSubscribers(machine, entity) {
 
 /** @param {Machine} machine @param {Link} link @param {string} entity @param {number} jitter */
 function retryLater(machine, link, entity, jitter) {
-  const { backOff } = note(machine, link, entity, 'waitingToRetry');
+  const { backOff } = updateState(machine, link, entity, 'waitingToRetry');
   link.retries.set(entity, machine.now + backOff.next(machine.rules, jitter));
   scheduleRetries(machine, link);
 }
@@ -188,7 +188,7 @@ function retrySubscriptions(machine, link) {
   for (const [entity, at] of link.retries) {
     if (at > machine.now) continue;
     link.retries.delete(entity);
-    note(machine, link, entity, 'retrying');
+    updateState(machine, link, entity, 'retrying');
   }
   scheduleRetries(machine, link);
 }
@@ -203,33 +203,33 @@ function retrySubscriptions(machine, link) {
  */
 function subscriptionFailed(machine, link, entity, error) {
   // Without a refusal by the server itself, the subscription may have been stored.
-  note(machine, link, entity, error.kind === 'server' ? undefined : 'subscribed');
+  updateState(machine, link, entity, error.kind === 'server' ? undefined : 'subscribed');
   const wasEstablished = machine.subscriptions.isEstablished(entity);
   for (const request of machine.subscriptions.remove(entity)) machine.reject(request, error);
   if (wasEstablished) machine.perform({ kind: 'ended', entity, error });
-  settleAgain(machine, entity);
+  recheck(machine, entity);
 }
 
 /** @param {Machine} machine @param {Link} link @param {string} entity */
 export function unsubscribeAnswered(machine, link, entity) {
-  note(machine, link, entity, undefined);
+  updateState(machine, link, entity, undefined);
 }
 
 /**
- * Notes the state of an entity on a link, and has it compared with what is wanted.
+ * Sets the state of an entity on a link, or removes it, and marks the entity.
  *
  * @param {Machine} machine
  * @param {Link} link
  * @param {string} entity
- * @param {Asked['state'] | undefined} state
- * @returns {Asked}
+ * @param {EntityState['state'] | undefined} state
+ * @returns {EntityState}
  */
-function note(machine, link, entity, state) {
-  const asked = { state: state ?? 'retrying', backOff: link.backOffOf(entity) };
-  if (state) link.asked.set(entity, asked);
-  else link.asked.delete(entity);
-  if (machine.linksInUse.includes(link)) link.toSettle.add(entity);
-  return asked;
+function updateState(machine, link, entity, state) {
+  const entry = { state: state ?? 'retrying', backOff: link.backOffOf(entity) };
+  if (state) link.entities.set(entity, entry);
+  else link.entities.delete(entity);
+  if (machine.linksInUse.includes(link)) link.toCheck.add(entity);
+  return entry;
 }
 
 /** The entities of one `subscribe`. */

@@ -1,5 +1,5 @@
 /**
- * The entities that the application is subscribed to, on whatever connection.
+ * The entities that the application is subscribed to.
  *
  * @module subscriptions
  */
@@ -57,7 +57,7 @@ export class Subscriptions {
   }
 
   /** The entities, in the order in which they were first subscribed to. */
-  get entities() {
+  get inOrder() {
     return Array.from(this.#wanted.keys());
   }
 }

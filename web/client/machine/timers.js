@@ -1,5 +1,5 @@
 /**
- * Callbacks by the time at which they are due. They run when the machine is told the time.
+ * Callbacks that are due at a time. The machine fires them.
  *
  * @module timers
  */

@@ -49,7 +49,7 @@ export function commandOf(entry, endpoint) {
 }
 
 /** Returns an error text, or `undefined` if a text is valid JSON. @param {string} text @returns {string | undefined} */
-export function jsonError(text) {
+function jsonError(text) {
   try {
     JSON.parse(text);
     return undefined;

@@ -51,11 +51,6 @@ export class Traces {
     this.#traces.clear();
   }
 
-  /** @param {string} eventId @returns {Trace | undefined} */
-  find(eventId) {
-    return this.#traces.get(eventId);
-  }
-
   /** The traces by the time of their first record. @returns {Trace[]} */
   get newestFirst() {
     return Array.from(this.#traces.values()).reverse();

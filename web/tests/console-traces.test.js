@@ -22,10 +22,11 @@ const ran = (at, milliseconds, outcome = 'ok') => {
 };
 const post = (at, status) => record('post', at, { eventIds: ['e'], connectionId: 'c', milliseconds: 1, status });
 
-function traceOf(records, eventId = 'e') {
+function traceOf(records) {
   const traces = new Traces(10);
   for (const each of records) traces.add(each);
-  return traces.find(eventId);
+  const [trace] = traces.newestFirst;
+  return trace;
 }
 
 describe('outcome of an event', () => {

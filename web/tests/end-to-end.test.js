@@ -144,18 +144,6 @@ describe('a client', { timeout: 600_000 }, () => {
     await assert.rejects(client.send({ message: 'late' }), { kind: 'stopped' });
   });
 
-  test('stops after three refused authorisations, with a token each', async (t) => {
-    const proxy = await stack.proxy(t);
-    proxy.refuseWith(401);
-    let tokens = 0;
-    const client = stack.connect(t, { token: async () => `token-${++tokens}` }, proxy.webSocket);
-    const states = collector();
-    client.onState(states);
-    await states.until(() => client.state.name === 'stopped');
-    assert.deepEqual(client.state, { name: 'stopped', reason: { kind: 'refused', status: 401 } });
-    assert.equal(tokens, 3);
-  });
-
   test('counts a failed handshake without a status as a refusal if the server responds', async (t) => {
     const proxy = await stack.proxy(t);
     proxy.refuseWith(403);

@@ -7,7 +7,7 @@
 import { element } from './dom.js';
 import { bytes, count, duration, indented } from './format.js';
 import { logNode, outcomeBadge } from './invocation-node.js';
-import { answerOf, causeOf } from './trace-summary.js';
+import { causeOf, outcomeOfPost } from './trace-summary.js';
 
 /** @import { ClientRequest, Invocation, Post, PutEvent, Queued } from './records.js' */
 /** @import { Group } from './trace-summary.js' */
@@ -80,7 +80,7 @@ function invocationNodes(invocation) {
 /** @param {Post[]} posts */
 function postNodes(posts) {
   const rows = posts.slice(0, POSTS).map((post) => {
-    const { tone, text } = answerOf(post);
+    const { tone, text } = outcomeOfPost(post);
     return element(
       'tr',
       {},
@@ -90,7 +90,7 @@ function postNodes(posts) {
       element('td', { class: 'mono number wide' }, bytes(post.bytes)),
     );
   });
-  const heads = [head('Connection'), head('Answer'), head('Took', 'number'), head('Size', 'number wide')];
+  const heads = [head('Connection'), head('Status'), head('Took', 'number'), head('Size', 'number wide')];
   const table = element(
     'div',
     { class: 'posts' },

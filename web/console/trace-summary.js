@@ -65,7 +65,7 @@ export function outcomeOf(trace, isForDeadLetters) {
   if (lastRun.record.kind === 'invocation' && lastRun.record.outcome !== 'ok') {
     return { tone: 'bad', text: 'function failed' };
   }
-  return outcomeOfPosts(trace);
+  return deliveryOutcome(trace);
 }
 
 /**
@@ -92,7 +92,7 @@ export function groupsOf({ steps }) {
 }
 
 /** @param {Post} post @returns {Outcome} */
-export function answerOf({ status }) {
+export function outcomeOfPost({ status }) {
   if (status === 200) return { tone: 'ok', text: 'delivered' };
   if (status === 410) return { tone: 'quiet', text: 'gone' };
   if (status === 429) return { tone: 'warn', text: 'throttled' };
@@ -113,7 +113,7 @@ export function causeOf({ cause, delay }, isForDeadLetters) {
 }
 
 /** @param {Trace} trace @returns {Outcome} */
-function outcomeOfPosts({ delivered, gone, failed }) {
+function deliveryOutcome({ delivered, gone, failed }) {
   const parts = [];
   if (delivered > 0) parts.push(`delivered to ${delivered.toLocaleString('en')}`);
   if (gone > 0) parts.push(`${gone.toLocaleString('en')} gone`);

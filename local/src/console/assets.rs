@@ -1,5 +1,5 @@
-//! The files of the console's page. They are compiled into the program, so that it is one file and serves
-//! the page that belongs to it.
+//! The files of the console's page. They are compiled into the program, so that it always serves the page
+//! that belongs to it.
 
 /// The page itself.
 pub(super) const PAGE: &str = include_str!("../../../web/console/index.html");
@@ -76,14 +76,14 @@ static CLIENT: &[(&str, &str)] = files![
     "herald-client.js"
 ];
 
-/// Returns the content type and the text of a file. `None` if the page has no file of this name.
+/// Returns the content type and text of a file; `None` if the page has no file of this name.
 pub(super) fn file(name: &str) -> Option<(&'static str, &'static str)> {
     let mut files = CONSOLE.iter().chain(CLIENT);
     let (name, text) = files.find(|(given, _)| *given == name)?;
     Some((content_type(name), text))
 }
 
-/// Returns the content type of a file by the end of its name.
+/// Returns the content type for the extension of a name.
 fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",

@@ -20,5 +20,6 @@ test('screenshot for the README', async (t) => {
   await row.locator('summary').first().click();
   await console.page.evaluate(() => scrollTo(0, 0));
   await alice.region.evaluate((region) => (region.closest('#try').scrollTop = region.offsetTop));
+  await console.page.mouse.move(0, 0);
   await console.page.screenshot({ path: PICTURE });
 });

@@ -1,5 +1,5 @@
 /**
- * A client of Herald: one connection for a whole application.
+ * The public API. herald-client.d.ts documents it.
  *
  * @module client
  */

@@ -104,7 +104,7 @@ pub(crate) fn routes<S>(console: Arc<Console>) -> Router<S> {
             post(queues::replay),
         )
         .route("/activity", get(activity::stream))
-        .route("/{file}", get(file))
+        .route("/{*file}", get(file))
         .fallback(async || not_found("the console has no such address"))
         .method_not_allowed_fallback(async || {
             respond(

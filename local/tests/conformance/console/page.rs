@@ -43,7 +43,7 @@ async fn every_file_that_the_page_names_is_served() {
     let quoted = page.split('"').skip(1).step_by(2);
     let named: Vec<_> = quoted.filter(|text| text.starts_with("console/")).collect();
     assert!(named.len() >= 2, "{named:?}");
-    let more = ["console/herald-client.js"];
+    let more = ["console/herald-client.js", "console/client/machine/link.js"];
     for name in named.into_iter().chain(more) {
         let file = stack.get(&format!("/{name}")).await;
         assert_eq!(file.status, StatusCode::OK, "{name}");

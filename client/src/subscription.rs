@@ -1,4 +1,4 @@
-//! Reading what arrives.
+//! The receiving ends of pushes.
 
 use std::{
     future::poll_fn,
@@ -16,10 +16,11 @@ use crate::{
     mailbox::Reader,
 };
 
-/// Pushes of one kind: [`Client::notifications`](crate::Client::notifications),
+/// A receiver of pushes: [`Client::notifications`](crate::Client::notifications),
 /// [`Client::broadcasts`](crate::Client::broadcasts), [`Client::pushes_of_type`](crate::Client::pushes_of_type).
 ///
-/// It is also a [`Stream`], which ends after the first [`SubscriptionError::Ended`]:
+/// Read it with [`recv`](Pushes::recv), or as a [`Stream`](futures_util::Stream), which ends after its first
+/// [`SubscriptionError::Ended`]:
 ///
 /// ```no_run
 /// use futures_util::StreamExt;
@@ -34,14 +35,15 @@ use crate::{
 pub struct Pushes {
     reader: Reader,
     has_ended: bool,
-    // Keeps the connection.
+    // Keeps the connection open.
     commands: mpsc::UnboundedSender<Command>,
 }
 
-/// A subscription to an entity; dropping it unsubscribes.
+/// A subscription to an entity. Dropping it unsubscribes.
 ///
-/// Several subscriptions to one entity share one on the server, which ends with the last of them. It is
-/// also a [`Stream`], which ends after the first [`SubscriptionError::Ended`].
+/// Several subscriptions to one entity share one on the server, which ends with the last of them. Read it
+/// with [`recv`](Subscription::recv), or as a [`Stream`](futures_util::Stream), which ends after its first
+/// [`SubscriptionError::Ended`].
 ///
 /// ```no_run
 /// use herald_client::{EntityId, SubscriptionError};
@@ -51,7 +53,7 @@ pub struct Pushes {
 /// loop {
 ///     match order.recv().await {
 ///         Ok(push) => println!("{:?}", push.message::<serde_json::Value>()?),
-///         Err(SubscriptionError::Lagged(count)) => println!("too slow for {count}"),
+///         Err(SubscriptionError::Lagged(count)) => println!("too slow: lost {count} pushes"),
 ///         Err(ended) => return Err(ended.into()),
 ///     }
 /// }
@@ -72,8 +74,12 @@ impl Pushes {
         }
     }
 
-    /// The next push. Errs when some were missed because this reader is slow, and for good when the
-    /// client has stopped.
+    /// Waits for the next push.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SubscriptionError::Lagged`] if this reader was too slow and pushes were dropped; the next
+    /// call goes on. Returns [`SubscriptionError::Ended`] for ever once the client has stopped.
     pub async fn recv(&mut self) -> Result<Push, SubscriptionError> {
         poll_fn(|context| self.reader.poll(context)).await
     }
@@ -101,13 +107,18 @@ impl Subscription {
         }
     }
 
-    /// The entity.
+    /// Returns the entity.
     pub fn entity(&self) -> &EntityId {
         &self.entity
     }
 
-    /// The next push. Errs when some were missed because this reader is slow, and for good when the
-    /// server ended the subscription or the client has stopped.
+    /// Waits for the next push.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SubscriptionError::Lagged`] if this reader was too slow and pushes were dropped; the next
+    /// call goes on. Returns [`SubscriptionError::Ended`] for ever once the server has ended the subscription
+    /// or the client has stopped.
     pub async fn recv(&mut self) -> Result<Push, SubscriptionError> {
         self.pushes.recv().await
     }

@@ -5,6 +5,7 @@
 
 mod authentication;
 mod everyday;
+mod examples;
 mod faults;
 mod first_attempt;
 mod harness;

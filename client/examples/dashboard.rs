@@ -30,8 +30,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(print_states(client.clone()));
 
     // Subscriptions that are made together share one request.
-    let orders = ORDERS.map(|id| subscribe(&client, id));
-    let mut pushes = select_all(try_join_all(orders).await?);
+    let orders: Vec<_> = ORDERS
+        .into_iter()
+        .map(EntityId::new)
+        .collect::<Result<_, _>>()?;
+    let subscriptions = orders.into_iter().map(|order| client.subscribe(order));
+    let mut pushes = select_all(try_join_all(subscriptions).await?);
     println!("watching {}", ORDERS.join(", "));
     while let Some(push) = pushes.next().await {
         match push {
@@ -41,13 +45,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
-}
-
-async fn subscribe(
-    client: &Client,
-    id: &str,
-) -> Result<herald_client::Subscription, Box<dyn Error>> {
-    Ok(client.subscribe(EntityId::new(id)?).await?)
 }
 
 fn print(push: &Push) {

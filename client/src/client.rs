@@ -58,6 +58,10 @@ impl Client {
     /// Returns [`ConnectError::InvalidAddress`] if `address` is not a WebSocket address,
     /// [`ConnectError::Attempt`] if the attempt failed, and [`ConnectError::Stopped`] if no attempt can
     /// succeed.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
     pub async fn connect(address: &str, options: Options) -> Result<Self, ConnectError> {
         let (result, first_attempt) = oneshot::channel();
         let client = Self::run(address, options, Some(result))?;

@@ -40,6 +40,7 @@ pub type Batch = Envelope<Contents>;
 
 /// A [`Message`] or a [`Batch`]: contents with their audience and their options.
 #[derive(Clone, Debug)]
+#[must_use = "a message does nothing until it is sent"]
 pub struct Envelope<C> {
     audience: Audience,
     contents: C,

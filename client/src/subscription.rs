@@ -1,6 +1,7 @@
 //! The receiving ends of pushes.
 
 use std::{
+    fmt,
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -59,6 +60,7 @@ pub struct Pushes {
 /// }
 /// # }
 /// ```
+#[must_use = "dropping a subscription unsubscribes"]
 pub struct Subscription {
     entity: EntityId,
     subscriber: SubscriberId,
@@ -129,6 +131,21 @@ impl Stream for Subscription {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Pin::new(&mut self.pushes).poll_next(context)
+    }
+}
+
+impl fmt::Debug for Pushes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Pushes").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Subscription")
+            .field("entity", &self.entity)
+            .finish_non_exhaustive()
     }
 }
 

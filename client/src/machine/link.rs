@@ -105,7 +105,7 @@ pub(super) enum EntityState {
     /// Refused with a transient error, and in its back-off.
     WaitingToRetry,
     /// Due for another attempt after its back-off.
-    Retrying(BackOff),
+    RetryDue(BackOff),
 }
 
 impl Link {

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::Push;
 
-/// A client's message that may be the application's own. It is held until the requests that were in flight on
-/// other sockets when it arrived have their replies, which tell.
+/// A client's message that may be the application's own. It is held until the replies to the requests that were
+/// in flight on other sockets when it arrived show if it is.
 #[derive(Debug)]
 pub(super) struct HeldMessage {
     push: Push,

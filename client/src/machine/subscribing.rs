@@ -77,13 +77,13 @@ impl Machine {
         let state = link.entities.get(&entity).copied();
         let change = match (self.subscriptions.wants(&entity), state) {
             (true, None) => Change::Subscribe(BackOff::default()),
-            (true, Some(EntityState::Retrying(back_off))) => Change::Subscribe(back_off),
+            (true, Some(EntityState::RetryDue(back_off))) => Change::Subscribe(back_off),
             (
                 false,
                 Some(
                     EntityState::Subscribed
                     | EntityState::WaitingToRetry
-                    | EntityState::Retrying(_),
+                    | EntityState::RetryDue(_),
                 ),
             ) => Change::Unsubscribe,
             _ => Change::Nothing,
@@ -163,7 +163,7 @@ impl Machine {
         link.one_by_one = true;
         for (entity, back_off) in entities.into_iter().rev() {
             link.entities
-                .insert(entity.clone(), EntityState::Retrying(back_off));
+                .insert(entity.clone(), EntityState::RetryDue(back_off));
             link.to_check.push_front(entity);
         }
     }
@@ -210,7 +210,7 @@ impl Machine {
             ..
         } = link;
         for due in retries.extract_if(.., |retry| retry.at <= now) {
-            entities.insert(due.entity.clone(), EntityState::Retrying(due.back_off));
+            entities.insert(due.entity.clone(), EntityState::RetryDue(due.back_off));
             to_check.push_back(due.entity);
         }
     }

@@ -172,7 +172,7 @@ impl Client {
         Ok(subscription)
     }
 
-    /// Returns the pushes to the user that the token names, on whatever connection.
+    /// Returns the notifications to the user of the token.
     pub fn notifications(&self) -> Pushes {
         self.pushes(Feed::Notifications)
     }

@@ -20,7 +20,7 @@ use crate::{
 /// A receiver of pushes: [`Client::notifications`](crate::Client::notifications),
 /// [`Client::broadcasts`](crate::Client::broadcasts), [`Client::pushes_of_type`](crate::Client::pushes_of_type).
 ///
-/// Read it with [`recv`](Pushes::recv), or as a [`Stream`](futures_util::Stream), which ends after its first
+/// Read it with [`recv`](Pushes::recv), or as a [`Stream`], which ends after its first
 /// [`SubscriptionError::Ended`]:
 ///
 /// ```no_run
@@ -43,7 +43,7 @@ pub struct Pushes {
 /// A subscription to an entity. Dropping it unsubscribes.
 ///
 /// Several subscriptions to one entity share one on the server, which ends with the last of them. Read it
-/// with [`recv`](Subscription::recv), or as a [`Stream`](futures_util::Stream), which ends after its first
+/// with [`recv`](Subscription::recv), or as a [`Stream`], which ends after its first
 /// [`SubscriptionError::Ended`].
 ///
 /// ```no_run

@@ -37,7 +37,10 @@ impl Example {
     async fn write_line(&mut self, line: &str) {
         let input = self.input.as_mut().expect("not closed");
         let line = format!("{line}\n");
-        input.write_all(line.as_bytes()).await.expect("it reads");
+        input
+            .write_all(line.as_bytes())
+            .await
+            .expect("an open pipe");
     }
 
     async fn next_line(&mut self) -> String {

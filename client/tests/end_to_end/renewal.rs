@@ -153,7 +153,7 @@ impl Subject {
                 .expect("a push");
             *received.entry(push.message().expect("a text")).or_default() += 1;
         }
-        // Repeats, and own messages, would be here by now.
+        // Repeats and own messages would have arrived by now.
         while let Some(push) = futures_util::FutureExt::now_or_never(self.subscription.recv()) {
             *received
                 .entry(push.expect("a push").message().expect("a text"))

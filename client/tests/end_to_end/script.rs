@@ -115,7 +115,7 @@ async fn dropped_subscription_unsubscribes_even_before_its_acknowledgement() {
         assert!(polled.is_pending());
     }
     let request = served.frame().await.expect("a request");
-    // The subscriber may be gone before the client has asked.
+    // The client may learn of the dropped subscriber before it sends the request.
     if request["action"] == "subscribe" {
         let ack = json!({"type": "ack", "action": "subscribe", "entityId": "order-2", "id": request["id"]});
         served.send(ack).await;

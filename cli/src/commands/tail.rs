@@ -8,6 +8,7 @@ use futures_util::{
     stream::{BoxStream, SelectAll},
 };
 use herald_client::{Client, ConnectionState, EntityId, Push, SubscriptionError};
+use herald_shared::in_full::in_full;
 use tokio::time::sleep;
 
 use super::with_client;
@@ -163,10 +164,7 @@ fn tell_state(client: &Client) -> Result<(), Failure> {
         ConnectionState::Stopped(reason) => return Err(stopped(&reason)),
         ConnectionState::Reconnecting { delay, .. } => {
             let why = client.last_failure();
-            let why = why.map_or_else(
-                || "the connection is lost".to_owned(),
-                |why| why.to_string(),
-            );
+            let why = why.map_or_else(|| "the connection is lost".to_owned(), |why| in_full(&why));
             let delay = delay.unwrap_or_default().as_secs_f64();
             note(format_args!("{why}; trying again in {delay:.1} s"));
         }

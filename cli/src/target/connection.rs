@@ -4,8 +4,9 @@ use std::{env, fmt};
 
 use clap::Args;
 use herald_client::{
-    AttemptError, Client, ConnectionState, ErrorCode, Options, RequestError, StopReason,
+    AttemptError, Client, ConnectError, ErrorCode, Options, RequestError, StopReason,
 };
+use herald_shared::in_full::in_full;
 
 use super::{Target, TokenSource};
 use crate::failure::Failure;
@@ -72,21 +73,12 @@ impl Target {
     /// The same with options of the caller's own.
     pub(crate) async fn connect_with(&self, options: Options) -> Result<Client, Failure> {
         let address = self.web_socket()?;
-        let client = Client::start(address, options).map_err(Failure::usage)?;
-        let mut states = client.states();
-        // Errs only if the client has stopped, and then it says so.
-        let _ = states
-            .wait_for(|state| *state != ConnectionState::Connecting)
-            .await;
-        let state = client.state();
-        match (state, client.last_failure()) {
-            (ConnectionState::Open, _) => Ok(client),
-            (ConnectionState::Stopped(reason), _) => Err(stopped(&reason)),
-            (_, Some(error)) => Err(not_connected(address, &error)),
-            (_, None) => Err(Failure::unavailable(format!(
-                "{address} did not answer in time"
-            ))),
-        }
+        let connected = Client::connect(address, options).await;
+        connected.map_err(|error| match error {
+            ConnectError::Attempt(error) => not_connected(address, &error),
+            ConnectError::Stopped(reason) => stopped(&reason),
+            error => Failure::usage(in_full(&error)),
+        })
     }
 }
 
@@ -115,11 +107,13 @@ pub(crate) fn not_connected(address: &str, error: &AttemptError) -> Failure {
         AttemptError::Refused { .. } => {
             Failure::unavailable(format!("{address} cannot be connected to: {error}"))
         }
-        AttemptError::NotReached(reason) => Failure::unavailable(format!(
-            "nobody answers at {address}: {reason}; start the local stack with \
-             `cargo run -p herald-local`, or correct --web-socket, --endpoint or --stack"
+        AttemptError::TimedOut => Failure::unavailable(format!("{address} did not answer in time")),
+        AttemptError::Unreachable(cause) => Failure::unavailable(format!(
+            "nobody answers at {address}: {}; start the local stack with \
+             `cargo run -p herald-local`, or correct --web-socket, --endpoint or --stack",
+            in_full(&**cause)
         )),
-        error => anyhow::Error::msg(error.to_string()).into(),
+        error => anyhow::Error::msg(in_full(error)).into(),
     }
 }
 
@@ -135,7 +129,7 @@ pub(crate) fn stopped(reason: &StopReason) -> Failure {
 
 /// What it means that the server did not do `what`.
 pub(crate) fn not_done(what: impl fmt::Display, error: &RequestError) -> Failure {
-    let message = format!("{what}: {error}");
+    let message = format!("{what}: {}", in_full(error));
     let is_refused = matches!(error, RequestError::Server(error)
         if matches!(error.code(), Some(ErrorCode::Forbidden | ErrorCode::Unauthorized)));
     match error {

@@ -27,7 +27,7 @@ async fn wrong_use_is_told_before_anything_is_done() {
         ),
         (
             &["--web-socket", "http://a", "tail", "a"],
-            "is no WebSocket address",
+            "is not a WebSocket address",
         ),
         (&["--table", "a", "tail", "a"], "give --web-socket"),
         (

@@ -7,6 +7,7 @@ use std::{
 
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use herald_client::Client;
+use herald_shared::in_full::in_full;
 use serde_json::json;
 use tokio::{
     sync::{Semaphore, mpsc::UnboundedSender},
@@ -155,7 +156,7 @@ impl Publishing {
         let sent = sender
             .send(herald_client::Message::to_entity(entity, message))
             .await;
-        self.tell(outcome(event, sent.err().map(|error| error.to_string())));
+        self.tell(outcome(event, sent.err().map(|error| in_full(&error))));
     }
 
     fn tell(&self, happening: Happening) {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, future::join_all, stream};
 use hdrhistogram::Histogram;
 use herald_client::{Client, Options, Subscription};
+use herald_shared::in_full::in_full;
 use tokio::time::{sleep_until, timeout};
 
 use super::{
@@ -118,7 +119,8 @@ impl Door<'_> {
     /// Makes one connection with its subscriptions. Its client tries again by itself.
     async fn participant(&self, number: usize) -> Result<Participant, Failure> {
         let address = self.target.web_socket()?;
-        let client = Client::start(address, self.options(number)).map_err(Failure::usage)?;
+        let client = Client::start(address, self.options(number))
+            .map_err(|error| Failure::usage(in_full(&error)))?;
         let opened = timeout(CONNECT_WITHIN, self.subscribe(number, client.clone())).await;
         opened.unwrap_or_else(|_| {
             Err(match client.last_failure() {

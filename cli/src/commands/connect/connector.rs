@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use herald_client::{AttemptError, rustls::crypto::aws_lc_rs};
+use herald_client::{AttemptError, Cause, rustls::crypto::aws_lc_rs};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -75,29 +75,24 @@ impl Connector {
     /// A socket, with a new token.
     pub(super) async fn open(&self) -> Result<Socket, AttemptError> {
         let opened = timeout(ATTEMPT_WITHIN, self.attempt()).await;
-        opened.unwrap_or_else(|_| {
-            let seconds = ATTEMPT_WITHIN.as_secs();
-            Err(AttemptError::NotReached(format!(
-                "no answer within {seconds} s"
-            )))
-        })
+        opened.unwrap_or(Err(AttemptError::TimedOut))
     }
 
     async fn attempt(&self) -> Result<Socket, AttemptError> {
-        let no_token = |error: String| AttemptError::NoToken(error);
+        let no_token = |error: anyhow::Error| AttemptError::TokenCallback(Cause::new(error));
         let token = self.token().await;
-        let token = token.map_err(|error| no_token(format!("{:#}", error.into_error())))?;
+        let token = token.map_err(|error| no_token(error.into_error()))?;
         let request = self.address.as_str().into_client_request();
-        let mut request = request.map_err(|error| not_reached(&error))?;
+        let mut request = request.map_err(not_reached)?;
         if let Some(token) = token {
             let value = HeaderValue::from_str(&format!("Bearer {token}"));
             let mut value =
-                value.map_err(|_| no_token("it cannot stand in a header".to_owned()))?;
+                value.map_err(|_| no_token(anyhow::Error::msg("no header can carry the token")))?;
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         let connected = connect_async(request).await;
-        let (socket, _) = connected.map_err(|error| not_reached(&error))?;
+        let (socket, _) = connected.map_err(not_reached)?;
         Ok(Socket(socket))
     }
 }
@@ -139,12 +134,14 @@ impl Socket {
     }
 }
 
-fn not_reached(error: &Error) -> AttemptError {
+fn not_reached(error: Error) -> AttemptError {
     match error {
         Error::Http(response) => AttemptError::Refused {
             status: response.status().as_u16(),
         },
-        error => AttemptError::NotReached(error.to_string()),
+        // The text of an `Error::Io` repeats that of its source.
+        Error::Io(error) => AttemptError::Unreachable(Cause::new(error)),
+        error => AttemptError::Unreachable(Cause::new(error)),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use herald_client::AttemptError;
-use herald_shared::backoff;
+use herald_shared::{backoff, in_full::in_full};
 use tokio::time::sleep;
 
 use super::{Input, Session, Socket, Typed, input};
@@ -36,7 +36,7 @@ impl Session {
             if refusals == REFUSAL_LIMIT {
                 return Err(not_connected(self.connector.address(), &error));
             }
-            why = error.to_string();
+            why = in_full(&error);
         }
     }
 

@@ -4,7 +4,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    bench, completions, connect, connections, cost, dead_letters, publish, send, tail, token,
+    bench, completions, connections, cost, dead_letters, publish, send, tail, token,
 };
 
 /// Talks to Herald: watches what is pushed, sends, publishes, and looks after a stack.
@@ -39,7 +39,6 @@ Environment:
 /// What `herald` can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Connect(connect::Arguments),
     Tail(tail::Arguments),
     Send(send::Arguments),
     Publish(publish::Arguments),

@@ -2,7 +2,6 @@
 
 pub(crate) mod bench;
 pub(crate) mod completions;
-pub(crate) mod connect;
 pub(crate) mod connections;
 pub(crate) mod cost;
 pub(crate) mod dead_letters;
@@ -30,7 +29,6 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// Does what was asked for.
 pub(crate) async fn run(command: Command, globals: &Globals) -> Result<(), Failure> {
     match command {
-        Command::Connect(arguments) => connect::run(&arguments, globals).await,
         Command::Tail(arguments) => tail::run(&arguments, globals).await,
         Command::Send(arguments) => send::run(&arguments, globals).await,
         Command::Publish(arguments) => publish::run(&arguments, globals).await,

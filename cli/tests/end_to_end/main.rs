@@ -3,7 +3,6 @@
 
 mod bench;
 mod connections;
-mod conversations;
 mod cost;
 mod counting_proxy;
 mod dead_letters;
@@ -12,6 +11,5 @@ mod harness;
 mod messages;
 mod pushes;
 mod stacks;
-mod terminal;
 mod tokens;
 mod wrong_use;

@@ -91,7 +91,6 @@ async fn where_nobody_listens_it_is_said_what_to_do() {
         &["--endpoint", &endpoint, "token", "--user", "a"],
         &["--web-socket", &web_socket, "tail", "a"],
         &["--web-socket", &web_socket, "send", "--broadcast", "a"],
-        &["--web-socket", &web_socket, "connect"],
     ] {
         let ended = herald(arguments).run("").await;
         assert_eq!(ended.code, Some(4), "{arguments:?}: {}", ended.stderr);
@@ -106,11 +105,21 @@ async fn where_nobody_listens_it_is_said_what_to_do() {
 }
 
 #[tokio::test]
-async fn there_are_no_colours_in_a_pipe() {
-    let ended = herald(&["--endpoint", "https://a", "tail", "a"])
-        .run("")
-        .await;
-    assert!(ended.stderr.starts_with("herald: "), "{}", ended.stderr);
+async fn errors_are_coloured_only_when_colours_are_wanted() {
+    for (variables, is_coloured) in [
+        (&[][..], false),
+        (&["CLICOLOR_FORCE"], true),
+        (&["CLICOLOR_FORCE", "NO_COLOR"], false),
+    ] {
+        let mut herald = herald(&["--endpoint", "https://a", "tail", "a"]);
+        for name in variables {
+            herald = herald.variable(name, "1");
+        }
+        let ended = herald.run("").await;
+        let red = "\u{1b}[31m";
+        assert_eq!(ended.stderr.contains(red), is_coloured, "{variables:?}");
+        assert!(ended.stderr.contains("herald:"), "{}", ended.stderr);
+    }
 }
 
 #[tokio::test]

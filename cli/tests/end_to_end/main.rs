@@ -1,4 +1,4 @@
-//! The command line tool, end to end: the real binary, against the local stack with the real functions.
+//! End-to-end tests of the command line tool: the real binary against the local stack with the real functions.
 #![allow(missing_docs, unreachable_pub)]
 
 mod bench;
@@ -12,4 +12,4 @@ mod messages;
 mod pushes;
 mod stacks;
 mod tokens;
-mod wrong_use;
+mod wrong_usage;

@@ -73,14 +73,6 @@ async fn wrong_usage_is_reported_before_any_work() {
 }
 
 #[tokio::test]
-async fn contradicting_environment_variables_are_wrong_usage() {
-    let both = herald(&["tail", "a"])
-        .variable("HERALD_ENDPOINT", "http://127.0.0.1:1")
-        .variable("HERALD_STACK", "herald");
-    assert_eq!(both.run("").await.code, Some(2));
-}
-
-#[tokio::test]
 async fn unreachable_target_error_says_what_to_do() {
     let address = closed_address().await;
     let endpoint = format!("http://{address}");

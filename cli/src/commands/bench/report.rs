@@ -111,7 +111,7 @@ impl Report {
             "connections  {open} of {asked_for} open, {failed} failed, {broken} broken later; {seconds:.1} s, \
              {per_second:.0} a second\n"
         );
-        text += &row("  setup time", times);
+        text += &row("  setup", times);
         let Events {
             published,
             refused,

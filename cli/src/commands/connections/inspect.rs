@@ -86,7 +86,10 @@ pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Fa
     let stored = table.inspect(connection).await.map_err(read_failure)?;
     let open = ask_gateway(&management, connection).await?;
     if stored.is_none() && open.is_none() {
-        return Err(anyhow::anyhow!("connection {connection} does not exist").into());
+        return Err(anyhow::anyhow!(
+            "connection {connection} does not exist; `herald connections list` prints the ids"
+        )
+        .into());
     }
     let details = ConnectionDetails {
         connection_id: connection.to_string(),

@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     broadcast: bool,
 
     /// Exit after this many pushes
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
     /// Exit after this many seconds; with --count, that is a failure

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use herald_shared::ids::{ConnectionId, UserId};
 use serde_json::json;
 
@@ -22,18 +22,17 @@ use crate::{
 /// reason and is closed. Herald's clients reconnect only with --reconnect. The command prints the event id and does not
 /// wait for the connections to close.
 #[derive(Args, Debug)]
-#[command(after_long_help = "\
+#[command(
+    group = ArgGroup::new("subject").required(true).args(["connection", "user_id"]),
+    after_long_help = "\
 Examples:
   herald connections kick PcQeDRO4gIEm4LQ=
   herald connections kick --user alice --reason 'your password was changed'
-  herald connections kick --user alice --reconnect")]
+  herald connections kick --user alice --reconnect"
+)]
 pub(super) struct Arguments {
     /// Id of the connection
-    #[arg(
-        value_name = "ID",
-        required_unless_present = "user_id",
-        conflicts_with = "user_id"
-    )]
+    #[arg(value_name = "ID")]
     connection: Option<ConnectionId>,
 
     /// Close all connections of this user

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::{ids::EntityId, in_full::in_full};
+use herald_shared::{error_chain::error_chain, ids::EntityId};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -311,7 +311,7 @@ impl Driver {
                     expires_in,
                 },
                 Err(error) => {
-                    tracing::warn!(error = in_full(&*error), "the token callback failed");
+                    tracing::warn!(error = error_chain(&*error), "the token callback failed");
                     failure.set(AttemptError::TokenCallback(Cause::new(error)));
                     Input::TokenFailed { socket }
                 }

@@ -260,7 +260,7 @@ impl fmt::Display for Cause {
 mod tests {
     use std::io;
 
-    use herald_shared::in_full::in_full;
+    use herald_shared::error_chain::error_chain;
 
     use super::*;
 
@@ -270,7 +270,7 @@ mod tests {
         let attempt = AttemptError::TokenCallback(Cause::new(denied));
         let connect = ConnectError::Attempt(attempt.clone());
         assert_eq!(
-            in_full(&connect),
+            error_chain(&connect),
             "the first attempt to connect failed: the token callback failed: denied"
         );
         let source = attempt.source().expect("a source");
@@ -283,7 +283,7 @@ mod tests {
         let gateway = RequestError::Gateway(GatewayError::new("Forbidden".to_owned()));
         let ended = SubscriptionError::Ended(gateway);
         assert_eq!(
-            in_full(&ended),
+            error_chain(&ended),
             "the subscription ended: refused by the gateway: Forbidden"
         );
     }

@@ -96,7 +96,7 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await row.locator('summary').first().click();
     await row.getByRole('link', { name: 'NotifierFunction' }).click();
     const invocation = page.locator('#functions-list > li', { has: page.locator('details[open]') });
-    await invocation.getByText('a batch was delivered').waitFor();
+    await invocation.getByText('delivered a batch').waitFor();
     await invocation.getByRole('link', { name: eventId }).click();
     await page.waitForURL(`**/#events/${eventId}`);
     await page.locator('#events-list details:focus-within[open]').getByText(`eventId ${eventId}`).waitFor();
@@ -107,13 +107,13 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await console.event(eventId, 'dead letter');
     await page.getByRole('link', { name: 'Queues 1 dead letter' }).click();
     const queue = page.getByRole('region', { name: 'NotificationDeadLetterQueue' });
-    const first = await openDeadLetter(queue, 'the record is no push: bad detail of "Entity Updated"');
+    const first = await openDeadLetter(queue, 'the record is not a push: the detail of "Entity Updated" is invalid');
     await queue.getByRole('button', { name: `Replay message ${first}` }).click();
     await page.getByText(`Message ${first} was replayed.`).waitFor();
 
     // It is still invalid, and comes back as another message.
     await queue.getByRole('definition').getByText(first).waitFor({ state: 'detached' });
-    const second = await openDeadLetter(queue, 'the record is no push');
+    const second = await openDeadLetter(queue, 'the record is not a push');
     const remove = queue.getByRole('button', { name: /^Delete/ });
     await remove.click();
     await queue.getByRole('button', { name: /^Really delete/ }).click();
@@ -211,7 +211,7 @@ test('the console', { timeout: 900_000 }, async (t) => {
   await t.test('has contents in every view', async () => {
     await console.event(await console.putAbout('x'.repeat(300), 1), 'dead letter');
     await page.getByRole('link', { name: 'Queues 1 dead letter' }).click();
-    await openDeadLetter(page.getByRole('region', { name: 'NotificationDeadLetterQueue' }), 'the record is no push');
+    await openDeadLetter(page.getByRole('region', { name: 'NotificationDeadLetterQueue' }), 'the record is not a push');
     await console.connect('bob');
     await console.view('Events');
     const open = page.locator('#events-list > li > details[open] > summary');

@@ -153,7 +153,7 @@ async fn message_without_a_push_can_be_shown_and_returns_after_replay() {
     for letter in letters {
         assert_eq!(letter["queue"], "notifications");
         assert!(
-            text(&letter, "reason").starts_with("the record is no push"),
+            text(&letter, "reason").starts_with("the record is not a push"),
             "{letter}"
         );
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
-use herald_shared::in_full::in_full;
+use herald_shared::error_chain::error_chain;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use tokio::{
     sync::mpsc::{Sender, UnboundedReceiver},
@@ -66,7 +66,7 @@ pub(super) async fn run(
         Ok(stream) => stream,
         Err(error) => {
             let error = attempt_error(error);
-            tracing::debug!(error = in_full(&error), "the attempt failed");
+            tracing::debug!(error = error_chain(&error), "the attempt failed");
             let input = match error {
                 AttemptError::Refused { status } => Input::Refused {
                     socket,

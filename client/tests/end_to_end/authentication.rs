@@ -6,7 +6,7 @@ use herald_client::{
     Client, ConnectionState, ErrorCode, Message, Options, RequestError, StopReason,
 };
 use herald_local::{Authentication, gateway::Limits};
-use herald_shared::in_full::in_full;
+use herald_shared::error_chain::error_chain;
 use serde_json::json;
 use tokio::{net::TcpListener, time::sleep};
 
@@ -117,7 +117,7 @@ async fn connect_fails_with_the_error_of_the_first_attempt() {
         ),
     ] {
         let connected = in_time("the attempt failed", Client::connect(address, options)).await;
-        let error = in_full(&connected.expect_err("no connection"));
+        let error = error_chain(&connected.expect_err("no connection"));
         let expected = format!("the first attempt to connect failed: {expected}");
         assert!(error.starts_with(&expected), "{error}");
     }

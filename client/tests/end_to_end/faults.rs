@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use herald_client::{Client, ConnectionState, Message, Options, RequestError, Subscription};
-use herald_shared::in_full::in_full;
+use herald_shared::error_chain::error_chain;
 use serde_json::json;
 use tokio::{
     task::JoinHandle,
@@ -301,7 +301,7 @@ async fn assert_outcomes(sent: &[Sent], observer: &mut Subscription) {
         match &message.outcome {
             Ok(event_ids) => assert_eq!(event_ids.len(), 1),
             Err(RequestError::OutcomeUnknown) => assert!(!message.safe, "{}", message.text),
-            Err(other) => panic!("{}: {}", message.text, in_full(other)),
+            Err(other) => panic!("{}: {}", message.text, error_chain(other)),
         }
     }
     let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();

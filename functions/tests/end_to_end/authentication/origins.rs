@@ -1,4 +1,4 @@
-//! Pages of other origins than those that are allowed do not connect.
+//! The refusal of pages with an origin that is not allowed.
 
 use super::upgrade::Upgrade;
 use crate::harness::TestStack;
@@ -8,7 +8,7 @@ use crate::harness::TestStack;
     feature = "deployed",
     ignore = "needs a stack with parameters of its own"
 )]
-async fn a_page_of_another_origin_is_refused() {
+async fn page_of_another_origin_is_refused() {
     let stack = TestStack::start_with_parameters(&[
         ("Authentication", "open"),
         (

@@ -39,7 +39,7 @@ async fn start() -> TestStack {
     feature = "deployed",
     ignore = "needs a stack with parameters of its own"
 )]
-async fn only_a_token_signed_with_the_secret_is_good() {
+async fn only_a_token_signed_with_the_secret_is_accepted() {
     let stack = start().await;
     put_secret(&stack, SECRET).await;
     let rsa = Rsa::new();
@@ -49,7 +49,7 @@ async fn only_a_token_signed_with_the_secret_is_good() {
             hmac_with(SECRET.as_bytes(), message)
         })
     };
-    let for_somebody = {
+    let with_audience = {
         let mut claims = claims();
         claims["aud"] = json!("somebody");
         let header = json!({"alg": "HS256"});
@@ -72,7 +72,7 @@ async fn only_a_token_signed_with_the_secret_is_good() {
             token(&json!({"alg": "RS256"}), &claims(), |m| rsa.sign(m)),
             401,
         ),
-        (for_somebody, 401),
+        (with_audience, 401),
         (hs256(SECRET), 101),
     ] {
         assert_eq!(status(&stack, &token).await, expected, "{token}");
@@ -85,7 +85,7 @@ async fn only_a_token_signed_with_the_secret_is_good() {
     feature = "deployed",
     ignore = "needs a stack with parameters of its own"
 )]
-async fn a_secret_that_was_rotated_is_fetched_again() {
+async fn rotated_secret_is_fetched_again() {
     let stack = start().await;
     put_secret(&stack, SECRET).await;
     assert_eq!(status(&stack, &hs256(SECRET)).await, 101);
@@ -100,12 +100,12 @@ async fn a_secret_that_was_rotated_is_fetched_again() {
     feature = "deployed",
     ignore = "needs a stack with parameters of its own"
 )]
-async fn a_secret_that_can_be_guessed_lets_nobody_in() {
+async fn short_secret_refuses_every_client() {
     let stack = start().await;
     put_secret(&stack, "secret").await;
     assert_eq!(status(&stack, &hs256("secret")).await, 500);
     put_secret(&stack, SECRET).await;
-    until("a client is let in", async || {
+    until("a client is admitted", async || {
         status(&stack, &hs256(SECRET)).await == 101
     })
     .await;

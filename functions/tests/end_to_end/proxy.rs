@@ -1,4 +1,4 @@
-//! A way to a service that can be blocked: what a client sends is read then and never answered.
+//! A proxy before a service that can be blocked: it then reads requests and never answers.
 
 use std::sync::{
     Arc, OnceLock,
@@ -14,8 +14,8 @@ use tokio::{
 };
 
 /// A proxy before a service.
-pub struct Way {
-    /// Its own address, for clients.
+pub struct Proxy {
+    /// The address for clients.
     pub endpoint: String,
     state: Arc<State>,
 }
@@ -26,13 +26,13 @@ struct State {
     blocked: AtomicBool,
 }
 
-impl Way {
-    /// A way that leads nowhere yet.
-    pub async fn open() -> Self {
+impl Proxy {
+    /// Starts a proxy without a service yet.
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::<State>::default();
-        let way = Self {
+        let proxy = Self {
             endpoint,
             state: state.clone(),
         };
@@ -41,23 +41,23 @@ impl Way {
                 tokio::spawn(carry(client, state.clone()));
             }
         });
-        way
+        proxy
     }
 
-    /// Leads clients to the service at an endpoint.
-    pub fn lead_to(&self, endpoint: &str) {
+    /// Sets the service that requests are forwarded to.
+    pub fn forward_to(&self, endpoint: &str) {
         let address = endpoint.strip_prefix("http://").unwrap().to_owned();
         self.state.service.set(address).unwrap();
     }
 
-    /// Blocks the way for every connection, those that are open included, or no longer.
+    /// Blocks or unblocks every connection, including open ones.
     pub fn block(&self, blocked: bool) {
         self.state.blocked.store(blocked, SeqCst);
     }
 }
 
 async fn carry(client: TcpStream, state: Arc<State>) {
-    let service = state.service.get().expect("a service to lead to");
+    let service = state.service.get().expect("a service");
     let service = TcpStream::connect(service).await.unwrap();
     let (from_client, mut to_client) = client.into_split();
     let (mut from_service, to_service) = service.into_split();

@@ -1,9 +1,9 @@
-//! An error with everything that caused it, in one line.
+//! An error and its causes in one line of text.
 
 use std::{error::Error, fmt::Write};
 
-/// The texts of `error` and of its causes, from the outermost inwards, separated by colons.
-pub fn in_full(error: &dyn Error) -> String {
+/// Returns the texts of `error` and its causes, from the outermost inwards, separated by colons.
+pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

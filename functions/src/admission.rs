@@ -76,7 +76,7 @@ enum LocalDecision {
     Prepaid(Option<TokenExpiry>),
     /// The messages are refused, as the last ones were.
     Refused,
-    /// So many messages are not prepaid, so the store decides.
+    /// This many messages are not prepaid, so the store decides.
     AskStore(NonZeroU32),
 }
 
@@ -101,7 +101,7 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         self.admit_several(message, NonZeroU32::MIN).await
     }
 
-    /// Admits a frame that contains so many requests. It is charged as as many messages, but never for
+    /// Admits a frame that contains several requests. Each is charged as a message, but all together never
     /// more than a burst: a client that reconnects must be able to subscribe to everything with one
     /// frame.
     ///
@@ -117,7 +117,7 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
             .await
     }
 
-    /// Admits a frame with so many messages of a connection whose token has not ended: all of them or
+    /// Admits a frame with this many messages of a connection whose token has not ended: all of them or
     /// none.
     ///
     /// # Errors

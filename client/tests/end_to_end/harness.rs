@@ -1,4 +1,4 @@
-//! A stack of its own for every test, and what waits for it.
+//! A local stack for each test, and helpers that wait.
 
 use std::{net::SocketAddr, path::Path, sync::LazyLock, time::Duration};
 
@@ -17,10 +17,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Longer than anything here takes; it only ends a test that would wait for ever.
+/// The time after which a test that waits has failed. It is longer than any test takes.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// A stack uses the whole machine: one at a time.
+/// The turn of a test: one stack at a time, since each uses the whole machine.
 static ONE_AT_A_TIME: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(1));
 
 /// A running stack.
@@ -31,23 +31,23 @@ pub struct TestStack {
 }
 
 impl TestStack {
-    /// The stack of the repository's own template, open to everybody.
+    /// Starts the stack of the repository's template, without authentication.
     pub async fn start() -> Self {
         Self::start_with(Authentication::Open, Limits::default()).await
     }
 
-    /// The same, which wants to know who its clients are, or with a gateway that has other limits.
+    /// Starts the stack with this authentication and these limits of the gateway.
     pub async fn start_with(authentication: Authentication, limits: Limits) -> Self {
         let turn = ONE_AT_A_TIME.acquire().await.expect("never closed");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         Self::run(turn, listener, authentication, limits).await
     }
 
-    /// Ends the stack, and starts another at the same address, with nothing in its table.
+    /// Stops the stack, and starts another at the same address with an empty table.
     pub async fn restart(self) -> Self {
         let address = self.address();
         self.running.shutdown().await;
-        // The old listener closes a moment later.
+        // The old listener may close a moment later.
         let listener = in_time("the port is free", async {
             loop {
                 match TcpListener::bind(address).await {
@@ -77,7 +77,7 @@ impl TestStack {
             .expect("the repository");
         let template = repository.join("template.yaml");
         let config = Config {
-            // Tests are not about the limits of a connection.
+            // High enough that no test reaches it.
             parameters: [("MessagesPerSecond", "10000")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
@@ -101,24 +101,25 @@ impl TestStack {
         }
     }
 
-    /// Where clients connect.
+    /// Returns the address for clients.
     pub fn web_socket(&self) -> &str {
         &self.running.addresses().web_socket
     }
 
-    /// The one port that serves everything.
+    /// Returns the address of the stack's only port.
     pub fn address(&self) -> SocketAddr {
         let endpoint = &self.running.addresses().endpoint;
         let address = endpoint.strip_prefix("http://").expect("an address");
         address.parse().expect("an address")
     }
 
-    /// A connected client.
+    /// Returns a connected client.
     pub async fn client(&self) -> Client {
         connect(self.web_socket(), Options::new()).await
     }
 
-    /// Tokens of a user, one minted for each time it is asked for, with the claim `herald`, for so many seconds.
+    /// Returns options whose callback mints a token of a user at every call, with these permissions and this
+    /// lifetime in seconds.
     pub fn tokens(&self, user: &str, permissions: Value, seconds: i64) -> Options {
         let server = self.address();
         let request =
@@ -126,7 +127,7 @@ impl TestStack {
         Options::new().token(move || mint(server, request.clone()))
     }
 
-    /// The sockets that the gateway holds.
+    /// Returns the number of connections that the gateway holds.
     pub fn open_connections(&self) -> usize {
         self.running.gateway().open_connections().len()
     }
@@ -152,7 +153,7 @@ impl TestStack {
             .set_entries(Some(entries))
             .send()
             .await;
-        assert_eq!(put.expect("events are taken").failed_entry_count(), 0);
+        assert_eq!(put.expect("an answer").failed_entry_count(), 0);
     }
 
     /// Puts an event about an entity on the bus.
@@ -165,7 +166,7 @@ impl TestStack {
         .await;
     }
 
-    /// Ends the stack, and with it every process it started.
+    /// Stops the stack and every process that it started.
     pub async fn stop(self) {
         self.running.shutdown().await;
     }
@@ -188,7 +189,7 @@ async fn mint(server: SocketAddr, request: String) -> std::io::Result<String> {
     Ok(minted["token"].as_str().expect("a token").to_owned())
 }
 
-/// Connects, in time.
+/// Connects a client.
 pub async fn connect(address: &str, options: Options) -> Client {
     in_time("connected", Client::connect(address, options))
         .await
@@ -199,28 +200,32 @@ pub fn entity(id: impl Into<String>) -> EntityId {
     EntityId::new(id).expect("an id")
 }
 
-/// Waits until the client has stopped; returns the state it ended in.
+/// Waits until the client has stopped, and returns its last state.
 pub async fn stopped(client: &Client) -> ConnectionState {
     let mut states = client.states();
     let stopped = states.wait_for(|state| matches!(state, ConnectionState::Stopped(_)));
     in_time("the client stopped", stopped)
         .await
-        .expect("its last words")
+        .expect("its last state")
         .clone()
 }
 
-/// Waits for something that must come.
-pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+/// Waits for a future that must complete.
+///
+/// # Panics
+///
+/// Panics if it takes too long, with `expected` in the message.
+pub async fn in_time<T>(expected: &str, future: impl Future<Output = T>) -> T {
     let waited = timeout(PATIENCE, future).await;
-    waited.unwrap_or_else(|_| panic!("waited in vain until {what}"))
+    waited.unwrap_or_else(|_| panic!("timed out before {expected}"))
 }
 
 /// Waits until a condition holds.
-pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub async fn until(expected: &str, mut condition: impl FnMut() -> bool) {
     let polled = async {
         while !condition() {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    in_time(what, polled).await;
+    in_time(expected, polled).await;
 }

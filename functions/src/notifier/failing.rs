@@ -233,7 +233,7 @@ async fn before(
     answer.unwrap_or_else(|elapsed| Err(EnqueueError::Failed(elapsed.into())))
 }
 
-/// Returns the time for which a record is hidden after so many receives; `random` is between 0 and 1.
+/// Returns the time for which a record is hidden after this many receives; `random` is between 0 and 1.
 /// The time is in whole seconds, as SQS counts them, and never zero: an immediate retry rarely helps.
 fn pause_after(receives: u32, random: f64) -> Duration {
     let longest = bound(PAUSE, LONGEST_PAUSE, receives.saturating_sub(1));

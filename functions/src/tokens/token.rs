@@ -15,7 +15,7 @@ impl<'a> Token<'a> {
     ///
     /// # Errors
     ///
-    /// Returns [`InvalidToken`] if `text` is empty, over [`LIMIT`] or not ASCII.
+    /// Returns [`InvalidToken`] if `text` is empty, too long or not ASCII.
     pub fn new(text: &'a str) -> Result<Self, InvalidToken> {
         if text.is_empty() {
             return Err(InvalidToken::Missing);

@@ -56,7 +56,7 @@ fn entity() -> EntityId {
     EntityId::new("order-1").expect("an id")
 }
 
-/// Returns a store in which so many connections are subscribed, none of them young.
+/// Returns a store in which this many connections are subscribed, none of them young.
 async fn subscribers(count: usize, page_size: usize) -> MemoryStore {
     subscribers_since(SystemTime::UNIX_EPOCH, count, page_size).await
 }

@@ -2,7 +2,7 @@
 //!
 //! Each test is a small world of functions that work on one connection at the same time. A scheduler owns
 //! every await between them and the rows: it decides which request is applied next, loses answers, applies
-//! writes late, and stops functions between any two requests. It goes through every order there is, and
+//! writes late, and stops functions between any two requests. It goes through every possible order, and
 //! after each step the promises of [`promises`] must hold.
 //!
 //! The code under test is the store itself ([`Connections`](herald_shared::store::Connections)). Here its

@@ -106,7 +106,7 @@ impl Tokens<'_> {
         token_of_text(&header, claims, |message| self.keys.rsa.sign(message))
     }
 
-    /// Returns a valid token of about so many bytes.
+    /// Returns a valid token of about this many bytes.
     fn of_length(&self, length: usize) -> String {
         let filler = "x".repeat((length - self.valid().len()) * 3 / 4 - 20);
         self.with(json!({"filler": filler}))

@@ -1,4 +1,4 @@
-//! A stack whose one function has few rights, called with that function's credentials.
+//! A stack with one function of few permissions, called with that function's credentials.
 
 use std::{collections::HashMap, fmt::Debug, fs, os::unix::fs::symlink};
 
@@ -18,7 +18,8 @@ use tokio::net::TcpListener;
 
 use crate::programs::example;
 
-/// Two tables, two queues and a function that may use one of each, the other table by its index.
+/// A template with two tables, two queues and a function that may use one of each, and the index of
+/// the other table.
 pub const TEMPLATE: &str = "
 Resources:
   Api:
@@ -65,11 +66,11 @@ Resources:
   Bus: { Type: AWS::Events::EventBus, Properties: { Name: orders } }
 ";
 
-/// Who the function is.
+/// The function's identity.
 pub const USER: &str =
     "arn:aws:sts::123456789012:assumed-role/herald-local-CallerRole/herald-local-Caller";
 
-/// Status, code and message of a refusal because nothing allows the call.
+/// Returns status, code and message of a refusal of a call that no policy allows.
 pub fn refused(status: u16, action: &str, service: &str, resource: &str) -> (u16, String, String) {
     let message = format!(
         "User: {USER} is not authorized to perform: {action} on resource: \
@@ -88,7 +89,7 @@ pub fn refusal<E: ProvideErrorMetadata + Debug>(error: &SdkError<E>) -> (u16, St
     )
 }
 
-/// A stack of [`TEMPLATE`], and what leads an SDK to it with the credentials of its function.
+/// A stack of [`TEMPLATE`], and an SDK configuration with the credentials of its function.
 pub struct TestStack {
     pub running: RunningStack,
     pub of_function: SdkConfig,
@@ -144,12 +145,12 @@ fn config_of(running: &RunningStack, credentials: Credentials) -> SdkConfig {
         .build()
 }
 
-/// What the function finds in its environment.
+/// Returns the credentials in the function's environment.
 async fn credentials_of_function(running: &RunningStack) -> Credentials {
     let host = running.functions().unwrap();
     let event = json!({"do": "variables"}).to_string();
     let Invocation::Returned(variables) = host.invoke("Caller", event.into()).await else {
-        panic!("the function should have returned its variables");
+        panic!("the function did not return its variables");
     };
     let variables: Vec<(String, String)> = serde_json::from_slice(&variables).unwrap();
     let variables: HashMap<_, _> = variables.into_iter().collect();

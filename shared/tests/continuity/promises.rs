@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     client::{Client, Event},
-    run::{Run, State, audience},
+    run::{Run, audience},
 };
 
 /// Checks what has to hold after every step, and returns the promise that is broken.
@@ -25,9 +25,9 @@ fn disordered(client: &Client) -> Option<String> {
 /// Checks what has to hold once every function has ended. Clients ask once more if the world says so.
 pub(crate) async fn broken_at_the_end<L: LogRows>(run: &Run<'_, L>) -> Option<String> {
     let offsets = offsets_of_events(run).await;
-    for (event, state) in run.notifiers.iter().enumerate() {
+    for event in 0..run.world.events {
         let taken = offsets.get(&event).map_or(&[][..], Vec::as_slice);
-        if *state == State::Done && taken.is_empty() {
+        if run.is_done(event) && taken.is_empty() {
             return Some(format!("event {event} was delivered and is not in the log"));
         }
         if taken.len() > 1 && !run.world.one_slot {
@@ -77,6 +77,6 @@ async fn offsets_of_events<L: LogRows>(run: &Run<'_, L>) -> BTreeMap<Event, Vec<
             offsets.entry(frame.event).or_default().push(row.offset);
         }
     }
-    offsets.retain(|event, _| *event < run.notifiers.len());
+    offsets.retain(|event, _| *event < run.world.events);
     offsets
 }

@@ -85,6 +85,8 @@ pub(crate) struct Run<'a, L> {
     listeners: &'a MemoryRows,
     pub(crate) log: &'a Log<L>,
     pub(crate) scheduler: Scheduler,
+    /// The events of each notifier.
+    batches: Vec<Vec<Event>>,
     pub(crate) notifiers: Vec<State>,
     /// The times that SQS may still bring each event.
     pub(crate) receives: Vec<usize>,
@@ -196,14 +198,20 @@ impl<'a, L: LogRows> Run<'a, L> {
                 Published::Stale => unreachable!("a log of messages drops none"),
             }
         }
-        let actors = world.events + world.subscribers;
+        let events = 0..world.events;
+        let batches: Vec<Vec<Event>> = match world.batch {
+            true => vec![events.collect()],
+            false => events.map(|event| vec![event]).collect(),
+        };
+        let actors = batches.len() + world.subscribers;
         let mut run = Self {
             world: world.clone(),
             listeners,
             log,
             scheduler: Scheduler::default(),
-            notifiers: vec![State::Running; world.events],
-            receives: vec![RECEIVES; world.events],
+            notifiers: vec![State::Running; batches.len()],
+            receives: vec![RECEIVES; batches.len()],
+            batches,
             clients: vec![Client::at(position); world.subscribers],
             replies: vec![None; world.subscribers],
             running: (0..actors).map(|_| None).collect(),
@@ -216,12 +224,12 @@ impl<'a, L: LogRows> Run<'a, L> {
                 syncs: world.syncs,
             },
         };
-        for event in 0..world.events {
-            run.receive(event).await;
+        for notifier in 0..run.notifiers.len() {
+            run.receive(notifier).await;
         }
         for client in 0..world.subscribers {
             let subscriber = Box::pin(run.subscriber(client));
-            run.start(world.events + client, subscriber).await;
+            run.start(run.notifiers.len() + client, subscriber).await;
         }
         run
     }
@@ -370,7 +378,7 @@ impl<'a, L: LogRows> Run<'a, L> {
 
     fn name(&self, actor: Actor) -> String {
         match actor.checked_sub(self.notifiers.len()) {
-            None => format!("notifier of event {actor}"),
+            None => format!("notifier of {:?}", self.batches[actor]),
             Some(client) => format!("client {client}"),
         }
     }
@@ -385,11 +393,17 @@ impl<'a, L: LogRows> Run<'a, L> {
             || desk.seen.contains_key(&(actor - 1))
     }
 
-    /// Gives an event to its notifier.
-    async fn receive(&mut self, event: Event) {
-        self.receives[event] -= 1;
-        let notifier = Box::pin(self.notifier(event));
-        self.start(event, notifier).await;
+    /// Gives a notifier its events.
+    async fn receive(&mut self, notifier: Actor) {
+        self.receives[notifier] -= 1;
+        let function = Box::pin(self.notifier(notifier));
+        self.start(notifier, function).await;
+    }
+
+    /// Returns whether an event was delivered.
+    pub(crate) fn is_done(&self, event: Event) -> bool {
+        let mut notifiers = self.batches.iter().zip(&self.notifiers);
+        notifiers.any(|(batch, state)| batch.contains(&event) && *state == State::Done)
     }
 
     async fn start(&mut self, actor: Actor, function: Running<'a>) {
@@ -472,24 +486,27 @@ impl<'a, L: LogRows> Run<'a, L> {
         })
     }
 
-    /// Publishes an event: reads the audience and posts to each subscriber in it.
-    fn notifier(&self, event: Event) -> impl Future<Output = Ended> + use<'a, L> {
-        let (log, store) = (self.log_of(event), self.store_of(event));
+    /// Publishes events: reads the audience and posts to each subscriber in it.
+    fn notifier(&self, actor: Actor) -> impl Future<Output = Ended> + use<'a, L> {
+        let (log, store) = (self.log_of(actor), self.store_of(actor));
         let (scheduler, flight) = (self.scheduler.clone(), self.flight.clone());
-        let id = event_id(event, &self.world);
+        let ids = self.batches[actor].iter();
+        let ids: Vec<_> = ids
+            .map(|&event| (event_id(event, &self.world), frame(event)))
+            .collect();
         async move {
-            let frame = frame(event);
-            let messages = [Message {
-                event_id: &id,
-                frame: &frame,
+            let messages = ids.iter().map(|(event_id, frame)| Message {
+                event_id,
+                frame,
                 version: None,
-            }];
+            });
+            let messages: Vec<_> = messages.collect();
             let audience = audience();
             let published = publish(&log, &audience, POLICY, &messages, now(), async |stored| {
                 let page = store.read_audience(&audience, &Range::WHOLE).await;
                 for recipient in page.expect("rows that answer").recipients {
                     let waiting = Waiting {
-                        actor: event,
+                        actor,
                         name: POST,
                         may_be_late: false,
                         may_lose_answer: true,
@@ -500,11 +517,12 @@ impl<'a, L: LogRows> Run<'a, L> {
                         let client = client_of(&recipient.connection);
                         flight.borrow_mut().insert((client, message));
                     }
-                    scheduler.answered(event, &permit);
+                    scheduler.answered(actor, &permit);
                 }
             });
-            let published = published.await.expect("rows that answer");
-            assert!(matches!(published[..], [Ok(Published::Delivered(()))]));
+            for published in published.await.expect("rows that answer") {
+                assert!(matches!(published, Ok(Published::Delivered(()))));
+            }
             Ended::Notified
         }
     }

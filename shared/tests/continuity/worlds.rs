@@ -9,6 +9,8 @@ pub(crate) struct World {
     pub(crate) recovers: bool,
     /// Whether the log has a message already.
     pub(crate) begun: bool,
+    /// Whether one notifier has all events in one batch.
+    pub(crate) batch: bool,
     /// Whether all events fall into one slot, so that the head forgets all but the last.
     pub(crate) one_slot: bool,
     /// The most notifiers that stop between two requests; SQS brings their event again.
@@ -36,20 +38,29 @@ pub(crate) fn world() -> World {
     }
 }
 
-/// Returns a world that is too large to go through every order.
-pub(crate) fn large() -> World {
-    World {
-        events: 3,
-        subscribers: 2,
-        crashes: 3,
-        lost_posts: 2,
-        lost_answers: 2,
-        syncs: 4,
-        ..world()
-    }
-    .recovers()
-    .dead_letters()
-    .idle_sync()
+/// Returns worlds that are too large to go through every order.
+pub(crate) fn large() -> Vec<World> {
+    let world = || {
+        World {
+            events: 3,
+            subscribers: 2,
+            crashes: 3,
+            lost_posts: 2,
+            lost_answers: 2,
+            syncs: 4,
+            ..world()
+        }
+        .dead_letters()
+        .idle_sync()
+    };
+    vec![
+        world(),
+        world().recovers(),
+        world().recovers().begun(),
+        world().recovers().one_slot(),
+        world().recovers().batch(),
+        world().begun().batch(),
+    ]
 }
 
 impl World {
@@ -63,6 +74,13 @@ impl World {
     pub(crate) fn begun(self) -> Self {
         Self {
             begun: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn batch(self) -> Self {
+        Self {
+            batch: true,
             ..self
         }
     }

@@ -25,6 +25,9 @@ fn disordered(client: &Client) -> Option<String> {
 /// Checks what has to hold once every function has ended. Clients ask once more if the world says so.
 pub(crate) async fn broken_at_the_end<L: LogRows>(run: &Run<'_, L>) -> Option<String> {
     let offsets = offsets_of_events(run).await;
+    if run.world.last {
+        return without_the_last(run).await;
+    }
     for event in 0..run.world.events {
         let taken = offsets.get(&event).map_or(&[][..], Vec::as_slice);
         if run.is_done(event) && taken.is_empty() {
@@ -52,6 +55,32 @@ pub(crate) async fn broken_at_the_end<L: LogRows>(run: &Run<'_, L>) -> Option<St
             return Some(format!(
                 "lost without a word: {missed:?} (event, offsets) of client {client}, at {:?}",
                 settled.position
+            ));
+        }
+    }
+    None
+}
+
+/// Returns the complaint about a client that does not end with the last message, or of a message without
+/// offset.
+async fn without_the_last<L: LogRows>(run: &Run<'_, L>) -> Option<String> {
+    let end = run.log.position(&audience()).await;
+    let end = end.expect("rows that answer");
+    for client in 0..run.clients.len() {
+        let settled = run.settle(client).await;
+        let has_last = settled
+            .delivered
+            .last()
+            .is_some_and(|(offset, _)| *offset == end.offset);
+        if disordered(&settled).is_some() || settled.told_lost || settled.position != end {
+            return Some(format!(
+                "client {client} ends as {settled:?}, the log at {end:?}"
+            ));
+        }
+        if !has_last && settled.from < Some(end.offset) {
+            return Some(format!(
+                "client {client} got {:?}, not {end:?}",
+                settled.delivered
             ));
         }
     }

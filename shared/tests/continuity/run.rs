@@ -84,6 +84,8 @@ pub(crate) struct Run<'a, L> {
     pub(crate) world: World,
     listeners: &'a MemoryRows,
     pub(crate) log: &'a Log<L>,
+    history: History,
+    policy: LogPolicy,
     pub(crate) scheduler: Scheduler,
     /// The events of each notifier.
     batches: Vec<Vec<Event>>,
@@ -107,12 +109,6 @@ pub(crate) struct Budgets {
     lost_answers: usize,
     syncs: usize,
 }
-
-/// The policy of the log, which is the default one.
-pub(crate) const POLICY: LogPolicy = LogPolicy::Messages {
-    messages: 100,
-    seconds: 600,
-};
 
 const POST: &str = "post";
 
@@ -180,6 +176,11 @@ impl<'a, L: LogRows> Run<'a, L> {
         }
         // Every order makes the same epoch, so that equal states are equal.
         fastrand::seed(7);
+        let history = match world.last {
+            true => History::from_json(r#"{"**":{"last":true}}"#).expect("policies"),
+            false => History::default(),
+        };
+        let policy = history.policy(&audience()).expect("a log");
         let mut position = Position::START;
         if world.begun {
             let frame = frame(BEFORE);
@@ -189,7 +190,7 @@ impl<'a, L: LogRows> Run<'a, L> {
                 version: None,
             }];
             let audience = audience();
-            let stored = publish(log, &audience, POLICY, &messages, now(), async |stored| {
+            let stored = publish(log, &audience, policy, &messages, now(), async |stored| {
                 stored.position
             });
             let mut stored = stored.await.expect("rows that answer");
@@ -208,6 +209,8 @@ impl<'a, L: LogRows> Run<'a, L> {
             world: world.clone(),
             listeners,
             log,
+            history,
+            policy,
             scheduler: Scheduler::default(),
             notifiers: vec![State::Running; batches.len()],
             receives: vec![RECEIVES; batches.len()],
@@ -347,7 +350,15 @@ impl<'a, L: LogRows> Run<'a, L> {
                 return settled;
             }
             let before = settled.clone();
-            settled.reply(sync(self.log, settled.position.clone(), Moment::Late).await);
+            settled.reply(
+                sync(
+                    self.log,
+                    self.policy,
+                    settled.position.clone(),
+                    Moment::Late,
+                )
+                .await,
+            );
             if settled == before {
                 return settled;
             }
@@ -490,6 +501,7 @@ impl<'a, L: LogRows> Run<'a, L> {
     fn notifier(&self, actor: Actor) -> impl Future<Output = Ended> + use<'a, L> {
         let (log, store) = (self.log_of(actor), self.store_of(actor));
         let (scheduler, flight) = (self.scheduler.clone(), self.flight.clone());
+        let policy = self.policy;
         let ids = self.batches[actor].iter();
         let ids: Vec<_> = ids
             .map(|&event| (event_id(event, &self.world), frame(event)))
@@ -502,7 +514,7 @@ impl<'a, L: LogRows> Run<'a, L> {
             });
             let messages: Vec<_> = messages.collect();
             let audience = audience();
-            let published = publish(&log, &audience, POLICY, &messages, now(), async |stored| {
+            let published = publish(&log, &audience, policy, &messages, now(), async |stored| {
                 let page = store.read_audience(&audience, &Range::WHOLE).await;
                 for recipient in page.expect("rows that answer").recipients {
                     let waiting = Waiting {
@@ -530,6 +542,7 @@ impl<'a, L: LogRows> Run<'a, L> {
     fn subscriber(&self, client: usize) -> impl Future<Output = Ended> + use<'a, L> {
         let actor = self.notifiers.len() + client;
         let (log, store) = (self.log_of(actor), self.store_of(actor));
+        let history = self.history.clone();
         let start = match self.world.recovers {
             true => Start::Recover(self.clients[client].position.clone(), Reach::Log),
             false => Start::Live,
@@ -542,7 +555,7 @@ impl<'a, L: LogRows> Run<'a, L> {
                 token_expires_at: None,
                 entities: &entities,
             };
-            let (history, starts) = (History::default(), [start]);
+            let starts = [start];
             let result = subscribe(&store, &log, &history, subscription, 10, &starts, now());
             let result = result.await.expect("rows that answer").remove(0);
             assert_eq!(result.subscribed, Subscribed::Stored);
@@ -553,8 +566,8 @@ impl<'a, L: LogRows> Run<'a, L> {
 
     fn sync(&self, client: usize, moment: Moment) -> impl Future<Output = Ended> + use<'a, L> {
         let log = self.log_of(self.notifiers.len() + client);
-        let position = self.clients[client].position.clone();
-        async move { Ended::Replied(sync(&log, position, moment).await) }
+        let (policy, position) = (self.policy, self.clients[client].position.clone());
+        async move { Ended::Replied(sync(&log, policy, position, moment).await) }
     }
 }
 
@@ -565,7 +578,12 @@ fn client_of(connection: &ConnectionId) -> usize {
         .expect("a client")
 }
 
-async fn sync<R: LogRows>(log: &Log<R>, position: Position, moment: Moment) -> Reply {
+async fn sync<R: LogRows>(
+    log: &Log<R>,
+    policy: LogPolicy,
+    position: Position,
+    moment: Moment,
+) -> Reply {
     let delay = match moment {
         Moment::Soon => Duration::from_secs(1),
         Moment::Late => Duration::from_secs(11),
@@ -573,7 +591,7 @@ async fn sync<R: LogRows>(log: &Log<R>, position: Position, moment: Moment) -> R
     let (audience, mut budget) = (audience(), Budget::REPLY);
     let synced = log.sync(
         &audience,
-        POLICY,
+        policy,
         &position,
         Reach::Log,
         &mut budget,

@@ -9,6 +9,8 @@ pub(crate) struct World {
     pub(crate) recovers: bool,
     /// Whether the log has a message already.
     pub(crate) begun: bool,
+    /// Whether the log has only the last message.
+    pub(crate) last: bool,
     /// Whether one notifier has all events in one batch.
     pub(crate) batch: bool,
     /// Whether all events fall into one slot, so that the head forgets all but the last.
@@ -60,6 +62,7 @@ pub(crate) fn large() -> Vec<World> {
         world().recovers().one_slot(),
         world().recovers().batch(),
         world().begun().batch(),
+        world().recovers().last(),
     ]
 }
 
@@ -76,6 +79,10 @@ impl World {
             begun: true,
             ..self
         }
+    }
+
+    pub(crate) fn last(self) -> Self {
+        Self { last: true, ..self }
     }
 
     pub(crate) fn batch(self) -> Self {
@@ -152,6 +159,10 @@ macro_rules! for_each_world {
             recovering_subscriber_with_a_dead_letter:
                 world().recovers().crashes(1).dead_letters().syncs_at_once(1).idle_sync();
             recovering_subscriber_with_lost_answers: world().recovers().lost_answers(1);
+            last_message_with_a_crash:
+                world().last().recovers().crashes(1).syncs_at_once(1);
+            last_message_with_a_lost_post:
+                world().last().recovers().lost_posts(1).syncs(1).idle_sync();
             head_that_forgets_events:
                 world().recovers().one_slot().crashes(1).dead_letters().syncs_at_once(1).idle_sync();
         }

@@ -1,10 +1,6 @@
-//! The log on DynamoDB's engine: the contract of `shared/tests/continuity`, random orders of its worlds, and
-//! what each step costs.
+//! The log on DynamoDB's engine: the contract of `shared/tests/continuity`, and random orders of its worlds.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, SystemTime},
-};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -13,14 +9,7 @@ use aws_sdk_dynamodb::{
         ScalarAttributeType,
     },
 };
-use herald_local::dynamodb::Consumption;
-use herald_shared::{
-    audience::Audience,
-    ids::EntityId,
-    log::{Budget, LogPolicy, LogTable, Message, Position, Reach, Recovery, Synced, publish},
-    store::memory::MemoryRows,
-};
-use serde_json::value::RawValue;
+use herald_shared::{log::LogTable, store::memory::MemoryRows};
 
 use crate::harness::TestStack;
 
@@ -45,7 +34,7 @@ use continuity::{
     worlds,
 };
 
-const TABLE: &str = "History";
+pub(crate) const TABLE: &str = "History";
 
 /// The number of orders that are tried.
 const WALKS: u64 = 150;
@@ -92,125 +81,8 @@ async fn random_orders_keep_the_promises_of_the_log_over_the_engine() {
     stack.stop().await;
 }
 
-#[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "asks the local table what it reckons")]
-async fn log_consumes_the_units_of_its_cost_table() {
-    let stack = TestStack::start().await;
-    let log = LogTable::new(table(&stack).await, TABLE);
-    let consumed = || units(stack.running().dynamodb().consumption());
-    let messages = LogPolicy::Messages {
-        messages: 100,
-        seconds: 600,
-    };
-    let audience = entity(&format!("order:{:036}", 1));
-    consumed();
-
-    // A frame of 700 bytes, as its row is a kilobyte then. Forty events use every slot of the head.
-    for number in 1..=40 {
-        send(&log, &audience, messages, &[number], 700).await;
-        assert_eq!(consumed(), (0.0, 2.0), "event {number}");
-    }
-    send(&log, &audience, messages, &[41, 42, 43], 700).await;
-    assert_eq!(consumed(), (0.0, 4.0), "three events at once");
-    send(&log, &audience, messages, &[44], 2_500).await;
-    assert_eq!(consumed(), (0.0, 4.0), "an event of 2.5 KB");
-    let last = entity("price:1");
-    for number in 1..=12 {
-        send(&log, &last, LogPolicy::Last, &[number], 600).await;
-        assert_eq!(consumed(), (0.0, 1.0), "event {number} in mode `last`");
-    }
-
-    assert_eq!(
-        log.position(&entity("order:2")).await.unwrap(),
-        Position::START
-    );
-    assert_eq!(
-        consumed(),
-        (1.0, 0.0),
-        "a subscribe to a log without messages"
-    );
-    let Position { epoch, offset } = log.position(&audience).await.unwrap();
-    assert_eq!((offset, consumed()), (44, (1.0, 0.0)), "a subscribe");
-    let since = |offset| Position {
-        epoch: epoch.clone(),
-        offset,
-    };
-    for (offset, missed, reads) in [(44, 0, 1.0), (43, 1, 2.0), (40, 4, 3.0), (3, 41, 13.0)] {
-        let mut budget = Budget::REPLY;
-        let recovery = log.recover(
-            &audience,
-            messages,
-            &since(offset),
-            Reach::Log,
-            &mut budget,
-            now(),
-        );
-        let Recovery::Recovered(excerpt) = recovery.await.unwrap() else {
-            panic!("nothing is lost");
-        };
-        assert_eq!(excerpt.messages.len(), missed);
-        assert_eq!(consumed(), (reads, 0.0), "a recovery of {missed} messages");
-    }
-    for (offset, is_current, reads) in [(44, true, 0.5), (43, false, 2.5)] {
-        let mut budget = Budget::REPLY;
-        let synced = log.sync(
-            &audience,
-            messages,
-            &since(offset),
-            Reach::Log,
-            &mut budget,
-            now(),
-        );
-        let synced = synced.await.unwrap();
-        assert_eq!(matches!(synced, Synced::Current), is_current);
-        assert_eq!(consumed(), (reads, 0.0), "a sync at {offset}");
-    }
-    stack.stop().await;
-}
-
-/// The read and the write units.
-fn units(consumption: Consumption) -> (f64, f64) {
-    (consumption.read_units, consumption.write_units)
-}
-
-fn entity(id: &str) -> Audience {
-    Audience::Entity(EntityId::new(id).unwrap())
-}
-
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(4_000_000_000)
-}
-
-/// Publishes events with frames of so many bytes, all at once.
-async fn send(
-    log: &LogTable,
-    audience: &Audience,
-    policy: LogPolicy,
-    events: &[u32],
-    length: usize,
-) {
-    let text = "x".repeat(length - 13);
-    let frame = RawValue::from_string(format!(r#"{{"message":"{text}"}}"#)).unwrap();
-    let ids: Vec<_> = events
-        .iter()
-        .map(|number| format!("6a7e8feb-b491-4cf7-a9f1-{number:012}"))
-        .collect();
-    let messages: Vec<_> = ids
-        .iter()
-        .map(|event_id| Message {
-            event_id,
-            frame: &frame,
-            version: None,
-        })
-        .collect();
-    let published = publish(log, audience, policy, &messages, now(), async |_| ());
-    for published in published.await.unwrap() {
-        published.unwrap();
-    }
-}
-
 /// Makes the history table, with the keys that the template gives it.
-async fn table(stack: &TestStack) -> Client {
+pub(crate) async fn table(stack: &TestStack) -> Client {
     let client = Client::new(stack.aws());
     let mut create = client
         .create_table()

@@ -6,8 +6,8 @@ use herald_shared::{
     audience::Audience,
     ids::{ConnectionId, EntityId},
     log::{
-        Answer, Budget, Excerpt, History, Log, LogPolicy, LogRows, Message, Position, Reach,
-        Recovery, Start, Subscriber,
+        Answer, Excerpt, History, Log, LogRows, Message, Position, Reach, Recovery, Start,
+        Subscriber,
         failing::{FailingLogRows, Failure},
         memory::MemoryLog,
         publish, subscribe,
@@ -163,12 +163,4 @@ async fn log_that_fails_leaves_the_other_answers() {
     for subscriber in subscribers {
         assert_eq!(subscriber.subscribed, Subscribed::Stored);
     }
-}
-
-#[test]
-fn reply_budget_fits_into_a_frame() {
-    assert!(Budget::REPLY.bytes < herald_shared::protocol::MESSAGE_LIMIT);
-    let policy = History::default().policy(&audience("room:1"));
-    assert!(matches!(policy, Some(LogPolicy::Messages { messages, .. })
-        if messages <= Budget::REPLY.messages as u64));
 }

@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 use crate::harness::{Client, TestStack};
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn subscriber_recovers_exactly_the_messages_since_its_position() {
     let stack = TestStack::start_with_history().await;
     let mut first = stack.client().await;
@@ -47,6 +51,10 @@ async fn subscriber_recovers_exactly_the_messages_since_its_position() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn unknown_position_is_lost_without_messages() {
     let stack = TestStack::start_with_history().await;
     let mut client = stack.client().await;
@@ -74,6 +82,10 @@ async fn unknown_position_is_lost_without_messages() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn one_frame_recovers_rewinds_and_subscribes() {
     let stack = TestStack::start_with_history().await;
     let mut client = stack.client().await;
@@ -100,6 +112,10 @@ async fn one_frame_recovers_rewinds_and_subscribes() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn acknowledgement_of_a_message_has_the_position_that_others_see() {
     let stack = TestStack::start_with_history().await;
     let (mut sender, mut receiver) = (stack.client().await, stack.client().await);
@@ -127,6 +143,10 @@ async fn acknowledgement_of_a_message_has_the_position_that_others_see() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn repeated_event_keeps_its_offset() {
     let stack = TestStack::start_with_history().await;
     let mut client = stack.client().await;
@@ -146,6 +166,10 @@ async fn repeated_event_keeps_its_offset() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn history_reads_any_part_of_a_log() {
     let stack = TestStack::start_with_history().await;
     let mut client = stack.client().await;
@@ -179,6 +203,10 @@ async fn history_reads_any_part_of_a_log() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn sync_answers_only_for_logs_in_which_the_client_is_behind() {
     let stack = TestStack::start_with_history().await;
     let mut client = stack.client().await;
@@ -301,6 +329,10 @@ async fn log_of_the_last_message_drops_older_versions() {
 }
 
 #[tokio::test]
+#[cfg_attr(
+    feature = "deployed",
+    ignore = "needs a stack with parameters of its own"
+)]
 async fn frame_too_large_for_a_log_is_refused_to_its_sender() {
     let stack = TestStack::start_with_history().await;
     let mut client = stack.client().await;

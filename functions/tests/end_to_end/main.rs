@@ -22,6 +22,7 @@ mod least_privilege;
 mod limits;
 mod load;
 mod log_contract;
+mod log_units;
 mod metrics;
 mod opening;
 mod partly_sent;

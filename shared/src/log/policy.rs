@@ -19,7 +19,9 @@ pub enum LogPolicy {
         /// The seconds that a message is kept.
         seconds: u64,
     },
-    /// The last message only: the present state of something. It is kept as long as the head.
+    /// The last message only: the present state of something. It is kept as long as the head. The last is the
+    /// one that was published last, which after a redelivery may be an older one: a producer prevents that
+    /// with versions.
     Last,
 }
 

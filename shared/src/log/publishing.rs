@@ -70,9 +70,8 @@ where
     let published = messages.iter().zip(numbers).enumerate();
     let published = published.map(|(index, (message, number))| async move {
         let stored = log.store(audience, seconds, *message, number, now).await?;
-        Ok(Published::Delivered(
-            deliver(Stored::of(index, stored)).await,
-        ))
+        let delivered = deliver(Stored::of(index, stored)).await;
+        Ok(Published::Delivered(delivered))
     });
     Ok(join_all(published).await)
 }

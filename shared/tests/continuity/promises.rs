@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     client::{Client, Event},
-    run::{Run, State, audience},
+    run::{Run, audience},
 };
 
 /// Checks what has to hold after every step, and returns the promise that is broken.
@@ -25,9 +25,12 @@ fn disordered(client: &Client) -> Option<String> {
 /// Checks what has to hold once every function has ended. Clients ask once more if the world says so.
 pub(crate) async fn broken_at_the_end<L: LogRows>(run: &Run<'_, L>) -> Option<String> {
     let offsets = offsets_of_events(run).await;
-    for (event, state) in run.notifiers.iter().enumerate() {
+    if run.world.last {
+        return without_the_last(run).await;
+    }
+    for event in 0..run.world.events {
         let taken = offsets.get(&event).map_or(&[][..], Vec::as_slice);
-        if *state == State::Done && taken.is_empty() {
+        if run.is_done(event) && taken.is_empty() {
             return Some(format!("event {event} was delivered and is not in the log"));
         }
         if taken.len() > 1 && !run.world.one_slot {
@@ -58,6 +61,32 @@ pub(crate) async fn broken_at_the_end<L: LogRows>(run: &Run<'_, L>) -> Option<St
     None
 }
 
+/// Returns the complaint about a client that does not end with the last message, or of a message without
+/// offset.
+async fn without_the_last<L: LogRows>(run: &Run<'_, L>) -> Option<String> {
+    let end = run.log.position(&audience()).await;
+    let end = end.expect("rows that answer");
+    for client in 0..run.clients.len() {
+        let settled = run.settle(client).await;
+        let has_last = settled
+            .delivered
+            .last()
+            .is_some_and(|(offset, _)| *offset == end.offset);
+        if disordered(&settled).is_some() || settled.told_lost || settled.position != end {
+            return Some(format!(
+                "client {client} ends as {settled:?}, the log at {end:?}"
+            ));
+        }
+        if !has_last && settled.from < Some(end.offset) {
+            return Some(format!(
+                "client {client} got {:?}, not {end:?}",
+                settled.delivered
+            ));
+        }
+    }
+    None
+}
+
 /// Returns the offsets of each event of the world in the log.
 async fn offsets_of_events<L: LogRows>(run: &Run<'_, L>) -> BTreeMap<Event, Vec<u64>> {
     #[derive(Deserialize)]
@@ -77,6 +106,6 @@ async fn offsets_of_events<L: LogRows>(run: &Run<'_, L>) -> BTreeMap<Event, Vec<
             offsets.entry(frame.event).or_default().push(row.offset);
         }
     }
-    offsets.retain(|event, _| *event < run.notifiers.len());
+    offsets.retain(|event, _| *event < run.world.events);
     offsets
 }

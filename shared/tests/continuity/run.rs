@@ -84,7 +84,11 @@ pub(crate) struct Run<'a, L> {
     pub(crate) world: World,
     listeners: &'a MemoryRows,
     pub(crate) log: &'a Log<L>,
+    history: History,
+    policy: LogPolicy,
     pub(crate) scheduler: Scheduler,
+    /// The events of each notifier.
+    batches: Vec<Vec<Event>>,
     pub(crate) notifiers: Vec<State>,
     /// The times that SQS may still bring each event.
     pub(crate) receives: Vec<usize>,
@@ -105,12 +109,6 @@ pub(crate) struct Budgets {
     lost_answers: usize,
     syncs: usize,
 }
-
-/// The policy of the log, which is the default one.
-pub(crate) const POLICY: LogPolicy = LogPolicy::Messages {
-    messages: 100,
-    seconds: 600,
-};
 
 const POST: &str = "post";
 
@@ -178,6 +176,11 @@ impl<'a, L: LogRows> Run<'a, L> {
         }
         // Every order makes the same epoch, so that equal states are equal.
         fastrand::seed(7);
+        let history = match world.last {
+            true => History::from_json(r#"{"**":{"last":true}}"#).expect("policies"),
+            false => History::default(),
+        };
+        let policy = history.policy(&audience()).expect("a log");
         let mut position = Position::START;
         if world.begun {
             let frame = frame(BEFORE);
@@ -187,7 +190,7 @@ impl<'a, L: LogRows> Run<'a, L> {
                 version: None,
             }];
             let audience = audience();
-            let stored = publish(log, &audience, POLICY, &messages, now(), async |stored| {
+            let stored = publish(log, &audience, policy, &messages, now(), async |stored| {
                 stored.position
             });
             let mut stored = stored.await.expect("rows that answer");
@@ -196,14 +199,22 @@ impl<'a, L: LogRows> Run<'a, L> {
                 Published::Stale => unreachable!("a log of messages drops none"),
             }
         }
-        let actors = world.events + world.subscribers;
+        let events = 0..world.events;
+        let batches: Vec<Vec<Event>> = match world.batch {
+            true => vec![events.collect()],
+            false => events.map(|event| vec![event]).collect(),
+        };
+        let actors = batches.len() + world.subscribers;
         let mut run = Self {
             world: world.clone(),
             listeners,
             log,
+            history,
+            policy,
             scheduler: Scheduler::default(),
-            notifiers: vec![State::Running; world.events],
-            receives: vec![RECEIVES; world.events],
+            notifiers: vec![State::Running; batches.len()],
+            receives: vec![RECEIVES; batches.len()],
+            batches,
             clients: vec![Client::at(position); world.subscribers],
             replies: vec![None; world.subscribers],
             running: (0..actors).map(|_| None).collect(),
@@ -216,12 +227,12 @@ impl<'a, L: LogRows> Run<'a, L> {
                 syncs: world.syncs,
             },
         };
-        for event in 0..world.events {
-            run.receive(event).await;
+        for notifier in 0..run.notifiers.len() {
+            run.receive(notifier).await;
         }
         for client in 0..world.subscribers {
             let subscriber = Box::pin(run.subscriber(client));
-            run.start(world.events + client, subscriber).await;
+            run.start(run.notifiers.len() + client, subscriber).await;
         }
         run
     }
@@ -339,7 +350,15 @@ impl<'a, L: LogRows> Run<'a, L> {
                 return settled;
             }
             let before = settled.clone();
-            settled.reply(sync(self.log, settled.position.clone(), Moment::Late).await);
+            settled.reply(
+                sync(
+                    self.log,
+                    self.policy,
+                    settled.position.clone(),
+                    Moment::Late,
+                )
+                .await,
+            );
             if settled == before {
                 return settled;
             }
@@ -370,7 +389,7 @@ impl<'a, L: LogRows> Run<'a, L> {
 
     fn name(&self, actor: Actor) -> String {
         match actor.checked_sub(self.notifiers.len()) {
-            None => format!("notifier of event {actor}"),
+            None => format!("notifier of {:?}", self.batches[actor]),
             Some(client) => format!("client {client}"),
         }
     }
@@ -385,11 +404,17 @@ impl<'a, L: LogRows> Run<'a, L> {
             || state.seen.contains_key(&(actor - 1))
     }
 
-    /// Gives an event to its notifier.
-    async fn receive(&mut self, event: Event) {
-        self.receives[event] -= 1;
-        let notifier = Box::pin(self.notifier(event));
-        self.start(event, notifier).await;
+    /// Gives a notifier its events.
+    async fn receive(&mut self, notifier: Actor) {
+        self.receives[notifier] -= 1;
+        let function = Box::pin(self.notifier(notifier));
+        self.start(notifier, function).await;
+    }
+
+    /// Returns whether an event was delivered.
+    pub(crate) fn is_done(&self, event: Event) -> bool {
+        let mut notifiers = self.batches.iter().zip(&self.notifiers);
+        notifiers.any(|(batch, state)| batch.contains(&event) && *state == State::Done)
     }
 
     async fn start(&mut self, actor: Actor, function: Running<'a>) {
@@ -472,24 +497,28 @@ impl<'a, L: LogRows> Run<'a, L> {
         })
     }
 
-    /// Publishes an event: reads the audience and posts to each subscriber in it.
-    fn notifier(&self, event: Event) -> impl Future<Output = Ended> + use<'a, L> {
-        let (log, store) = (self.log_of(event), self.store_of(event));
+    /// Publishes events: reads the audience and posts to each subscriber in it.
+    fn notifier(&self, actor: Actor) -> impl Future<Output = Ended> + use<'a, L> {
+        let (log, store) = (self.log_of(actor), self.store_of(actor));
         let (scheduler, flight) = (self.scheduler.clone(), self.flight.clone());
-        let id = event_id(event, &self.world);
+        let policy = self.policy;
+        let ids = self.batches[actor].iter();
+        let ids: Vec<_> = ids
+            .map(|&event| (event_id(event, &self.world), frame(event)))
+            .collect();
         async move {
-            let frame = frame(event);
-            let messages = [Message {
-                event_id: &id,
-                frame: &frame,
+            let messages = ids.iter().map(|(event_id, frame)| Message {
+                event_id,
+                frame,
                 version: None,
-            }];
+            });
+            let messages: Vec<_> = messages.collect();
             let audience = audience();
-            let published = publish(&log, &audience, POLICY, &messages, now(), async |stored| {
+            let published = publish(&log, &audience, policy, &messages, now(), async |stored| {
                 let page = store.read_audience(&audience, &Range::WHOLE).await;
                 for recipient in page.expect("rows that answer").recipients {
                     let waiting = PendingRequest {
-                        actor: event,
+                        actor,
                         name: POST,
                         may_be_late: false,
                         may_lose_answer: true,
@@ -500,11 +529,12 @@ impl<'a, L: LogRows> Run<'a, L> {
                         let client = client_of(&recipient.connection);
                         flight.borrow_mut().insert((client, message));
                     }
-                    scheduler.answered(event, &permit);
+                    scheduler.answered(actor, &permit);
                 }
             });
-            let published = published.await.expect("rows that answer");
-            assert!(matches!(published[..], [Ok(Published::Delivered(()))]));
+            for published in published.await.expect("rows that answer") {
+                assert!(matches!(published, Ok(Published::Delivered(()))));
+            }
             Ended::Notified
         }
     }
@@ -512,6 +542,7 @@ impl<'a, L: LogRows> Run<'a, L> {
     fn subscriber(&self, client: usize) -> impl Future<Output = Ended> + use<'a, L> {
         let actor = self.notifiers.len() + client;
         let (log, store) = (self.log_of(actor), self.store_of(actor));
+        let history = self.history.clone();
         let start = match self.world.recovers {
             true => Start::Recover(self.clients[client].position.clone(), Reach::Log),
             false => Start::Live,
@@ -524,7 +555,7 @@ impl<'a, L: LogRows> Run<'a, L> {
                 token_expires_at: None,
                 entities: &entities,
             };
-            let (history, starts) = (History::default(), [start]);
+            let starts = [start];
             let result = subscribe(&store, &log, &history, subscription, 10, &starts, now());
             let result = result.await.expect("rows that answer").remove(0);
             assert_eq!(result.subscribed, Subscribed::Stored);
@@ -535,8 +566,8 @@ impl<'a, L: LogRows> Run<'a, L> {
 
     fn sync(&self, client: usize, moment: Moment) -> impl Future<Output = Ended> + use<'a, L> {
         let log = self.log_of(self.notifiers.len() + client);
-        let position = self.clients[client].position.clone();
-        async move { Ended::Replied(sync(&log, position, moment).await) }
+        let (policy, position) = (self.policy, self.clients[client].position.clone());
+        async move { Ended::Replied(sync(&log, policy, position, moment).await) }
     }
 }
 
@@ -547,7 +578,12 @@ fn client_of(connection: &ConnectionId) -> usize {
         .expect("a client")
 }
 
-async fn sync<R: LogRows>(log: &Log<R>, position: Position, moment: Moment) -> Reply {
+async fn sync<R: LogRows>(
+    log: &Log<R>,
+    policy: LogPolicy,
+    position: Position,
+    moment: Moment,
+) -> Reply {
     let delay = match moment {
         Moment::Soon => Duration::from_secs(1),
         Moment::Late => Duration::from_secs(11),
@@ -555,7 +591,7 @@ async fn sync<R: LogRows>(log: &Log<R>, position: Position, moment: Moment) -> R
     let (audience, mut budget) = (audience(), Budget::REPLY);
     let synced = log.sync(
         &audience,
-        POLICY,
+        policy,
         &position,
         Reach::Log,
         &mut budget,

@@ -9,6 +9,10 @@ pub(crate) struct World {
     pub(crate) recovers: bool,
     /// Whether the log has a message already.
     pub(crate) begun: bool,
+    /// Whether the log has only the last message.
+    pub(crate) last: bool,
+    /// Whether one notifier has all events in one batch.
+    pub(crate) batch: bool,
     /// Whether all events fall into one slot, so that the head forgets all but the last.
     pub(crate) one_slot: bool,
     /// The most notifiers that stop between two requests; SQS brings their event again.
@@ -36,20 +40,30 @@ pub(crate) fn world() -> World {
     }
 }
 
-/// Returns a world that is too large to go through every order.
-pub(crate) fn large() -> World {
-    World {
-        events: 3,
-        subscribers: 2,
-        crashes: 3,
-        lost_posts: 2,
-        lost_answers: 2,
-        syncs: 4,
-        ..world()
-    }
-    .recovers()
-    .dead_letters()
-    .idle_sync()
+/// Returns worlds that are too large to go through every order.
+pub(crate) fn large() -> Vec<World> {
+    let world = || {
+        World {
+            events: 3,
+            subscribers: 2,
+            crashes: 3,
+            lost_posts: 2,
+            lost_answers: 2,
+            syncs: 4,
+            ..world()
+        }
+        .dead_letters()
+        .idle_sync()
+    };
+    vec![
+        world(),
+        world().recovers(),
+        world().recovers().begun(),
+        world().recovers().one_slot(),
+        world().recovers().batch(),
+        world().begun().batch(),
+        world().recovers().last(),
+    ]
 }
 
 impl World {
@@ -63,6 +77,17 @@ impl World {
     pub(crate) fn begun(self) -> Self {
         Self {
             begun: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn last(self) -> Self {
+        Self { last: true, ..self }
+    }
+
+    pub(crate) fn batch(self) -> Self {
+        Self {
+            batch: true,
             ..self
         }
     }
@@ -134,6 +159,10 @@ macro_rules! for_each_world {
             recovering_subscriber_with_a_dead_letter:
                 world().recovers().crashes(1).dead_letters().syncs_at_once(1).idle_sync();
             recovering_subscriber_with_lost_answers: world().recovers().lost_answers(1);
+            last_message_with_a_crash:
+                world().last().recovers().crashes(1).syncs_at_once(1);
+            last_message_with_a_lost_post:
+                world().last().recovers().lost_posts(1).syncs(1).idle_sync();
             head_that_forgets_events:
                 world().recovers().one_slot().crashes(1).dead_letters().syncs_at_once(1).idle_sync();
         }

@@ -2,7 +2,7 @@
 
 use herald_shared::log::{
     Claim, ClaimedEvent, Consistency, Content, Epoch, EventTag, Head, LastValue, LogRow, LogRows,
-    Put, Retention, Taken,
+    Put, Retention, SLOTS, Taken,
 };
 
 use super::fixture::{SECONDS, entity, frame, since_epoch};
@@ -107,6 +107,9 @@ pub async fn offsets_are_taken_on_their_conditions<R: LogRows>(rows: &R) {
     let head = made(claim(&many, Retention::Last, &new_epoch, None).await);
     assert_eq!(head.remembered(many[24].tag).unwrap().offset, head.top);
     assert_eq!(head.frame.unwrap().get(), frame.get());
+    let others: Vec<_> = (25..SLOTS).map(|number| event(number, 77)).collect();
+    let head = made(claim(&others, Retention::Last, &new_epoch, None).await);
+    assert_eq!(head.slots.len(), usize::from(SLOTS));
 }
 
 pub async fn rows_are_written_once_and_read_in_pages<R: LogRows>(rows: &R) {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use herald_local::dynamodb::Consumption;
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, TestStack, repository, until};
@@ -37,8 +38,8 @@ async fn ask(client: &mut Client, request: Value) {
     assert_eq!(reply["type"], "ack", "{reply}");
 }
 
+#[local_only("needs the local table's consumption")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local table's consumption")]
 async fn connection_consumes_the_documented_capacity() {
     let stack = TestStack::start_with_users().await;
     let consumed = || stack.running().dynamodb().consumption();
@@ -91,8 +92,8 @@ async fn connection_consumes_the_documented_capacity() {
     stack.stop().await;
 }
 
+#[local_only("needs the local table's consumption")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local table's consumption")]
 async fn event_and_message_consume_the_documented_capacity() {
     let stack = TestStack::start().await;
     let consumed = || stack.running().dynamodb().consumption();

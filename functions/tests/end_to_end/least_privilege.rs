@@ -10,6 +10,7 @@ use herald_local::{
     sqs::{self, Content, MessageState},
     template::{Settings, Stack},
 };
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::{
@@ -23,8 +24,8 @@ const AUTHENTICATION: Authentication = Authentication::Secret;
 /// The number of stacks that run at once.
 const AT_ONCE: usize = 4;
 
+#[local_only("revokes permissions of functions")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "revokes permissions of functions")]
 async fn every_granted_permission_is_needed() {
     let granted = granted();
     assert!(granted.len() > 15, "only {granted:?}");
@@ -37,8 +38,8 @@ async fn every_granted_permission_is_needed() {
     assert!(unused.is_empty(), "not needed: {unused:#?}");
 }
 
+#[local_only("revokes permissions of functions")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "revokes permissions of functions")]
 async fn granted_permissions_suffice() {
     let stack = start_without(vec![]).await.unwrap();
     scenario(&stack).await;

@@ -198,7 +198,7 @@ pub enum LogError {
     #[error("the history table is throttled")]
     Throttled(#[source] Box<dyn Error + Send + Sync>),
     /// Other writers changed the log during every try.
-    #[error("the log changed while it was to {step}, {TRIES} times in a row")]
+    #[error("failed to {step}: other writers changed the log during {TRIES} tries")]
     Contended {
         /// The task, e.g. `take an offset`.
         step: &'static str,

@@ -52,6 +52,7 @@ pub use appending::Message;
 #[cfg(feature = "aws")]
 pub use dynamodb::{DynamoDbLogRows, LogTable};
 pub use event_tag::{EventTag, SLOTS};
+pub use frame::POSITION_BYTES;
 pub use policy::{History, LogPolicy};
 pub use publishing::{Published, Stored, publish};
 pub use reading::{Budget, Excerpt, Reach, Recovery, Selection, Synced};

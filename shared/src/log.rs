@@ -54,6 +54,7 @@ pub use appending::Message;
 #[cfg(feature = "aws")]
 pub use dynamodb::{DynamoDbLogRows, LogTable};
 pub use event_tag::{EventTag, SLOTS};
+pub use frame::POSITION_BYTES;
 pub use policy::{History, LogPolicy};
 pub use publishing::{Published, Stored, publish};
 pub use reading::{Budget, Excerpt, Reach, Recovery, Selection, Synced};
@@ -204,7 +205,7 @@ pub enum LogError {
     #[error("the history table is throttled")]
     Throttled(#[source] Box<dyn Error + Send + Sync>),
     /// Other writers changed the log during every try.
-    #[error("the log changed while it was to {step}, {TRIES} times in a row")]
+    #[error("failed to {step}: other writers changed the log during {TRIES} tries")]
     Contended {
         /// The task, e.g. `take an offset`.
         step: &'static str,

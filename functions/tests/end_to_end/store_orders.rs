@@ -16,7 +16,7 @@ mod promises;
 #[path = "../../../shared/tests/orders/run.rs"]
 mod run;
 #[path = "../../../shared/tests/orders/scheduler.rs"]
-mod scheduler;
+pub(crate) mod scheduler;
 #[path = "../../../shared/tests/orders/worlds.rs"]
 mod worlds;
 

@@ -8,8 +8,8 @@ use std::{
 use serde_json::value::RawValue;
 
 use super::{
-    Claim, ClaimedEvent, Content, Epoch, EventTag, Head, LastValue, Log, LogError, LogRow, LogRows,
-    Put, Retention, TRIES, Taken, frame, in_milliseconds,
+    CLOCK_MARGIN, Claim, ClaimedEvent, Content, Epoch, EventTag, Head, LastValue, Log, LogError,
+    LogRow, LogRows, Put, Retention, TRIES, Taken, frame, in_milliseconds,
 };
 use crate::audience::Audience;
 
@@ -36,6 +36,19 @@ pub(super) struct Number {
     pub(super) offset: u64,
     /// When it was taken.
     at: Duration,
+}
+
+impl Number {
+    /// Returns whether the event may still use its offset. Once the row of the offset may have been removed, it
+    /// may not: a reader may have filled it, and clients have passed it.
+    fn is_usable(&self, retention: Retention, now: Duration) -> bool {
+        match retention {
+            Retention::Seconds(seconds) => {
+                now + CLOCK_MARGIN < self.at + Duration::from_secs(seconds)
+            }
+            Retention::Last => true,
+        }
+    }
 }
 
 /// The result of numbering a message in mode `last`.
@@ -92,8 +105,8 @@ impl<R: LogRows> Log<R> {
                     frame: frame.clone(),
                 },
             };
-            let put = self.rows.put(audience, &number.epoch, &row, seconds);
-            match put.await? {
+            let (epoch, kept_until) = (&number.epoch, row.expires_at(seconds));
+            match self.rows.put(audience, epoch, &row, kept_until).await? {
                 Put::Stored => return Ok((number, frame)),
                 // By an earlier attempt.
                 Put::Occupied(LogRow {
@@ -125,6 +138,8 @@ impl<R: LogRows> Log<R> {
         events: &[ClaimedEvent],
         now: SystemTime,
     ) -> Result<Vec<Number>, LogError> {
+        let mut events = events.to_vec();
+        let now = in_milliseconds(now);
         let mut numbers: Vec<Option<Number>> = vec![None; events.len()];
         for _ in 0..TRIES {
             let open: Vec<usize> = (0..events.len())
@@ -138,7 +153,7 @@ impl<R: LogRows> Log<R> {
                 events: &claimed,
                 retention,
                 new_epoch: &Epoch::random(),
-                now: in_milliseconds(now),
+                now,
                 last: None,
             };
             match self.take(audience, claim).await? {
@@ -154,7 +169,13 @@ impl<R: LogRows> Log<R> {
                 }
                 Some(Taken::Refused(head)) => {
                     for index in open {
-                        numbers[index] = known(&head, events[index]);
+                        match known(&head, events[index]) {
+                            Some(number) if number.is_usable(retention, now) => {
+                                numbers[index] = Some(number);
+                            }
+                            Some(number) => events[index].lost = Some(number.offset),
+                            None => {}
+                        }
                     }
                 }
                 None => {}

@@ -3,7 +3,7 @@
 mod claiming;
 mod item;
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -89,14 +89,14 @@ impl LogRows for DynamoDbLogRows {
         audience: &Audience,
         epoch: &Epoch,
         row: &LogRow,
-        seconds: u64,
+        kept_until: Duration,
     ) -> Result<Put, LogError> {
         let step = "store a message";
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item::from_row(audience, epoch, row, seconds)))
+            .set_item(Some(item::from_row(audience, epoch, row, kept_until)))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()

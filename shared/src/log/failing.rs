@@ -3,6 +3,7 @@
 use std::{
     ops::RangeInclusive,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use super::{Claim, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage, Taken};
@@ -111,9 +112,9 @@ impl<R: LogRows> LogRows for FailingLogRows<'_, R> {
         audience: &Audience,
         epoch: &Epoch,
         row: &LogRow,
-        seconds: u64,
+        kept_until: Duration,
     ) -> Result<Put, LogError> {
-        self.send(self.rows.put(audience, epoch, row, seconds))
+        self.send(self.rows.put(audience, epoch, row, kept_until))
             .await
     }
 

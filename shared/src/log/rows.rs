@@ -251,13 +251,13 @@ pub trait LogRows: Send + Sync {
         consistency: Consistency,
     ) -> impl Future<Output = Result<Option<Head>, LogError>> + Send;
 
-    /// Stores a row, unless its offset has one. `seconds` is the retention of the log.
+    /// Stores a row, unless its offset has one. The table may remove it once `kept_until` has passed.
     fn put(
         &self,
         audience: &Audience,
         epoch: &Epoch,
         row: &LogRow,
-        seconds: u64,
+        kept_until: Duration,
     ) -> impl Future<Output = Result<Put, LogError>> + Send;
 
     /// Reads the first rows of a range of offsets, at most `limit`, consistently. Rows that expired may be

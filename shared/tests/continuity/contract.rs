@@ -6,7 +6,7 @@ use herald_shared::log::{Log, LogRows};
 mod bounds;
 mod conditions;
 mod failures;
-mod fixture;
+pub(crate) mod fixture;
 mod holes;
 mod last;
 mod numbering;

@@ -1,6 +1,6 @@
 //! Rows of a log whose every request waits for a permit.
 
-use std::{fmt::Debug, future::Future, ops::RangeInclusive};
+use std::{fmt::Debug, future::Future, ops::RangeInclusive, time::Duration};
 
 use herald_shared::{
     audience::Audience,
@@ -82,10 +82,10 @@ impl<R: LogRows> LogRows for ScheduledLog<'_, R> {
         audience: &Audience,
         epoch: &Epoch,
         row: &LogRow,
-        seconds: u64,
+        kept_until: Duration,
     ) -> Result<Put, LogError> {
         self.send("put a row", true, || {
-            self.rows.put(audience, epoch, row, seconds)
+            self.rows.put(audience, epoch, row, kept_until)
         })
         .await
     }

@@ -114,14 +114,14 @@ impl<'a, R: LogRows> Scan<'a, R> {
             at: taken_after,
             content: Content::Gone,
         };
-        let rows = self.rows;
+        // It stays in the way of its event for as long as that may still use the offset.
+        let kept_until = self.request.now + Duration::from_secs(self.seconds);
         let (audience, epoch) = (self.request.audience, &self.head.epoch);
-        Ok(Hole::Closed(
-            match rows.put(audience, epoch, &row, self.seconds).await? {
-                Put::Stored => row,
-                Put::Occupied(row) => row,
-            },
-        ))
+        let put = self.rows.put(audience, epoch, &row, kept_until);
+        Ok(Hole::Closed(match put.await? {
+            Put::Stored => row,
+            Put::Occupied(row) => row,
+        }))
     }
 
     /// Returns a moment before which the missing offset was not taken, and which is recent enough that its

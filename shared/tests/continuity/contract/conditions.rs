@@ -123,7 +123,11 @@ pub async fn rows_are_written_once_and_read_in_pages<R: LogRows>(rows: &R) {
             frame: frame(id),
         },
     };
-    let put = async |row: &LogRow| rows.put(&audience, &epoch, row, SECONDS).await.unwrap();
+    let put = async |row: &LogRow| {
+        rows.put(&audience, &epoch, row, row.expires_at(SECONDS))
+            .await
+            .unwrap()
+    };
     for offset in [1, 2, 4, 1_000] {
         let row = message(offset, "a");
         assert!(matches!(put(&row).await, Put::Stored));

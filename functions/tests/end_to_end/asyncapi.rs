@@ -148,7 +148,7 @@ fn write(frame: &Value) -> String {
     let (event_id, time) = (text("eventId"), text("time"));
     let message = || message.as_deref().unwrap();
     match frame["type"].as_str().unwrap() {
-        "ack" => ServerFrame::Ack(Ack {
+        "ack" => ServerFrame::from(Ack {
             action: [
                 "subscribe",
                 "unsubscribe",

@@ -181,12 +181,26 @@ impl<R: LogRows> Log<R> {
         self.since(request, head, since, budget).await
     }
 
-    /// Compares a position with the log, and recovers from it if it is behind. It fills the holes that a
-    /// reader may fill.
+    /// Returns whether a client at this position has every message, at the price of half a read unit.
     ///
-    /// The head is first read eventually consistent, for half a read unit: most clients that ask are current,
-    /// and a message that this misses is found by the next `sync`. Anything but a current position is read
-    /// again, consistently.
+    /// The head is read eventually consistent: most clients that ask are current, and a message that this read
+    /// misses is found by the next one.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LogError`] if the head could not be read.
+    pub async fn is_current(
+        &self,
+        audience: &Audience,
+        since: &Position,
+    ) -> Result<bool, LogError> {
+        let head = self.rows.head(audience, Consistency::Eventual).await?;
+        Ok(head.as_ref().map_or(Position::START, Head::end) == *since)
+    }
+
+    /// Compares a position with the log as [`is_current`](Self::is_current) does, and recovers from it if it is
+    /// behind. It fills the holes that a reader may fill. Anything but a current position is read again,
+    /// consistently.
     ///
     /// # Errors
     ///
@@ -200,8 +214,7 @@ impl<R: LogRows> Log<R> {
         budget: &mut Budget,
         now: SystemTime,
     ) -> Result<Synced, LogError> {
-        let head = self.rows.head(audience, Consistency::Eventual).await?;
-        if head.map_or(Position::START, |head| head.end()) == *since {
+        if self.is_current(audience, since).await? {
             return Ok(Synced::Current);
         }
         let request = Request {

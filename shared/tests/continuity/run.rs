@@ -112,7 +112,7 @@ pub(crate) struct Budgets {
 
 const POST: &str = "post";
 
-/// The requests that no other function takes notice of, and that take notice of none: those to the
+/// The requests that no other function notices, and that notice none: those to the
 /// connection's own row. An eventually consistent read of a head may be as old as it likes, so that of the
 /// moment stands for all.
 const UNNOTICED: [&str; 3] = ["add to the set", "read the connection", LAGGING_READ];
@@ -288,7 +288,7 @@ impl<'a, L: LogRows> Run<'a, L> {
         Vec::new()
     }
 
-    /// Takes one step, until every function waits for a permit again.
+    /// Makes one step, until every function waits for a permit again.
     pub(crate) async fn step(&mut self, choice: Choice) {
         fastrand::seed(7);
         let first_client = self.notifiers.len();
@@ -438,7 +438,7 @@ impl<'a, L: LogRows> Run<'a, L> {
     }
 
     /// Polls a function until it ends, or all its requests wait for permits. Returns the request that it
-    /// waits for, if it is one that no other function takes notice of.
+    /// waits for, if it is one that no other function notices.
     async fn poll(&mut self, actor: Actor) -> Option<Ticket> {
         let running = self.running[actor].as_mut()?;
         let scheduler = &self.scheduler;

@@ -4,7 +4,7 @@ use std::{fmt::Debug, future::Future, ops::RangeInclusive, time::Duration};
 
 use herald_shared::{
     audience::Audience,
-    log::{Claim, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage, Taken},
+    log::{Claim, Claimed, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage},
 };
 
 use super::scheduler::{Actor, Permit, Scheduler, Waiting};
@@ -47,8 +47,8 @@ impl<R: LogRows> ScheduledLog<'_, R> {
 }
 
 impl<R: LogRows> LogRows for ScheduledLog<'_, R> {
-    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Taken, LogError> {
-        self.send("take an offset", true, || self.rows.claim(audience, claim))
+    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Claimed, LogError> {
+        self.send("claim an offset", true, || self.rows.claim(audience, claim))
             .await
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct ScheduledLog<'a, R> {
     pub(crate) rows: &'a R,
     pub(crate) scheduler: Scheduler,
     pub(crate) actor: Actor,
+    /// The head as an eventually consistent read may find it: as it was when the run began.
+    pub(crate) old_head: Option<Head>,
 }
 
 impl<R: LogRows> ScheduledLog<'_, R> {
@@ -69,12 +71,22 @@ impl<R: LogRows> LogRows for ScheduledLog<'_, R> {
         audience: &Audience,
         consistency: Consistency,
     ) -> Result<Option<Head>, LogError> {
-        let name = match consistency {
-            Consistency::Strong => "read the head",
-            Consistency::Eventual => LAGGING_READ,
+        if consistency == Consistency::Strong {
+            let read = || self.rows.head(audience, consistency);
+            return self.send("read the head", false, read).await;
+        }
+        let waiting = Waiting {
+            actor: self.actor,
+            name: LAGGING_READ,
+            may_be_late: true,
+            may_lose_answer: false,
         };
-        self.send(name, false, || self.rows.head(audience, consistency))
-            .await
+        let answer = match self.scheduler.permitted(waiting).await {
+            Permit::ApplyLate => Ok(self.old_head.clone()),
+            Permit::Apply | Permit::LoseAnswer => self.rows.head(audience, consistency).await,
+        };
+        self.scheduler.answered(self.actor, &answer);
+        answer
     }
 
     async fn put(

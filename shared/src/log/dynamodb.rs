@@ -12,7 +12,9 @@ use aws_sdk_dynamodb::{
     types::ReturnValuesOnConditionCheckFailure,
 };
 
-use super::{Claim, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage, Taken};
+use super::{
+    Claim, Claimed, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage,
+};
 use crate::{audience::Audience, aws_error::is_throttling};
 use item::Key;
 
@@ -37,7 +39,7 @@ pub struct DynamoDbLogRows {
 }
 
 impl LogRows for DynamoDbLogRows {
-    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Taken, LogError> {
+    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Claimed, LogError> {
         self.claim_on_head(audience, claim).await
     }
 

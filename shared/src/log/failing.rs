@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Claim, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage, Taken};
+use super::{Claim, Claimed, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage};
 use crate::audience::Audience;
 
 /// Rows of which a chosen request fails.
@@ -85,7 +85,7 @@ impl<'a, R> FailingLogRows<'a, R> {
 }
 
 impl<R: LogRows> LogRows for FailingLogRows<'_, R> {
-    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Taken, LogError> {
+    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Claimed, LogError> {
         self.send(self.rows.claim(audience, claim)).await
     }
 

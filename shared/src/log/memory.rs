@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Claim, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage, Taken};
+use super::{
+    Claim, Claimed, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage,
+};
 use crate::audience::Audience;
 
 /// The logs in memory.
@@ -66,15 +68,15 @@ fn is_admitted(head: &Head, claim: &Claim<'_>) -> bool {
 }
 
 impl LogRows for MemoryLogRows {
-    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Taken, LogError> {
+    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Claimed, LogError> {
         let mut tables = self.tables();
         let head = tables.heads.entry(audience.clone());
         let head = head.or_insert_with(|| Head::empty(&claim));
         if !is_admitted(head, &claim) {
-            return Ok(Taken::Refused(head.clone()));
+            return Ok(Claimed::Refused(head.clone()));
         }
-        head.take(&claim);
-        Ok(Taken::Made(head.clone()))
+        head.apply(&claim);
+        Ok(Claimed::Made(head.clone()))
     }
 
     async fn replace_head(

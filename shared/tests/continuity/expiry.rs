@@ -8,7 +8,7 @@ use herald_shared::{
     log::{Budget, Position, Reach, Recovery, Synced, memory::MemoryLog},
 };
 
-use super::contract::fixture::{POLICY, at, entity, publish_one, since_epoch, take_only, texts};
+use super::contract::fixture::{POLICY, at, claim_only, entity, publish_one, since_epoch, texts};
 
 /// The seconds by which a clock may be ahead or behind.
 const SKEW: u64 = 25;
@@ -20,7 +20,7 @@ struct Story {
     second: u64,
     /// Every message that was ever stored, by its offset.
     stored: BTreeMap<u64, String>,
-    /// The events that took an offset and were not stored.
+    /// The events that claimed an offset and were not stored.
     pending: Vec<String>,
     events: usize,
     /// Positions that clients were told.
@@ -60,7 +60,7 @@ impl Story {
             }
             3 => {
                 let id = self.new_event();
-                take_only(&self.log, &self.audience, &id, clock).await;
+                claim_only(&self.log, &self.audience, &id, clock).await;
                 self.pending.push(id);
             }
             4 if !self.pending.is_empty() => {

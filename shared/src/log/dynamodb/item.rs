@@ -29,7 +29,7 @@ use crate::{
 /// The attributes of one item.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-// On every row: when its offset was taken, and when it may go, the attribute of the time to live.
+// On every row: when its offset was claimed, and when it may go, the attribute of the time to live.
 pub(super) const AT: &str = "at";
 pub(super) const EXPIRES_AT: &str = "expiresAt";
 
@@ -225,7 +225,7 @@ pub(super) fn offset(item: &Item) -> Option<u64> {
     item.get("sk")?.as_s().ok()?.parse().ok()
 }
 
-/// Returns a slot's event: its tag, and when it took its offset.
+/// Returns a slot's event: its tag, and when it claimed its offset.
 pub(super) fn remembered(bits: [u8; 6], at: Duration) -> AttributeValue {
     let at = u32::try_from(at.as_secs()).unwrap_or(u32::MAX);
     binary([&bits[..], &at.to_be_bytes()].concat())

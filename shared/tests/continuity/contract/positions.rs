@@ -5,8 +5,8 @@ use std::time::Duration;
 use herald_shared::log::{Budget, Epoch, Log, LogRows, Position, Reach, Recovery, Synced};
 
 use super::fixture::{
-    POLICY, at, entity, head, position, publish_at, publish_one, recover, recovered, said, sync,
-    sync_behind,
+    POLICY, answered, at, entity, head, position, publish_at, publish_one, recover, recovered,
+    sync, sync_behind,
 };
 
 pub async fn subscribe_to_a_log_without_messages_writes_nothing<R: LogRows>(log: &Log<R>) {
@@ -105,7 +105,7 @@ pub async fn recovery_reaches_as_far_as_is_allowed<R: LogRows>(log: &Log<R>) {
         let position = position(log, &audience, since).await;
         let mut budget = Budget::REPLY;
         let recovery = log.recover(&audience, POLICY, &position, reach, &mut budget, at(second));
-        let answer = said(recovery.await.unwrap());
+        let answer = answered(recovery.await.unwrap());
         assert_eq!(answer, expected, "since {since} at {second}");
     }
 }

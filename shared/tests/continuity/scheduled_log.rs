@@ -75,7 +75,7 @@ impl<R: LogRows> LogRows for ScheduledLog<'_, R> {
             let read = || self.rows.head(audience, consistency);
             return self.send("read the head", false, read).await;
         }
-        let waiting = Waiting {
+        let waiting = PendingRequest {
             actor: self.actor,
             name: LAGGING_READ,
             may_be_late: true,

@@ -50,7 +50,7 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// The limits of a WebSocket connection.
     pub limits: Limits,
-    /// Whether function processes are stopped between invocations, as on Lambda.
+    /// Stops function processes between invocations, as Lambda does.
     pub freeze: bool,
     /// The injected faults.
     pub faults: Faults,
@@ -79,7 +79,7 @@ impl Config {
 pub enum Functions {
     /// Cargo builds them, and they run as child processes.
     Build {
-        /// Whether to use the release profile.
+        /// Builds with the release profile.
         release: bool,
     },
     /// Their binaries are in this folder, and they run as child processes.

@@ -27,7 +27,7 @@ pub struct Push {
     pub except: Option<ConnectionId>,
     /// The frame's JSON text.
     pub frame: Box<RawValue>,
-    /// Whether the connections are closed once they have the frame.
+    /// Closes the connections once they have received the frame.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub then_disconnect: bool,
 }

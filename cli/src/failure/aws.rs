@@ -28,7 +28,7 @@ where
     }
 }
 
-/// Whether an error code means that the credentials are invalid or lack a permission.
+/// Returns true if an error code means that the credentials are invalid or lack a permission.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html>
 fn is_refusal(code: &str) -> bool {

@@ -57,7 +57,7 @@ pub(crate) enum RecordKind {
         reply: Option<Excerpt>,
         /// The event ids in the reply.
         event_ids: Vec<String>,
-        /// Whether the body or the reply was cut.
+        /// True if the body or the reply was cut.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cut: bool,
     },

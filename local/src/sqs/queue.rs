@@ -35,7 +35,7 @@ pub struct Faults {
     /// The share of received messages that stay visible and are received again: 0, never, to 1,
     /// always.
     pub duplicates: f64,
-    /// Whether messages are received in random order.
+    /// Delivers messages in random order.
     pub shuffle: bool,
     /// The share of sends that fail: 0, never, to 1, always.
     pub failing_sends: f64,

@@ -14,7 +14,7 @@ pub(super) struct Account {
     plan: Plan,
     /// The number of open subscribers of each entity.
     audiences: Vec<u32>,
-    /// Whether each connection is open.
+    /// True for each connection that is open.
     open: Vec<bool>,
     events: Vec<Event>,
     /// The events that arrived, for each subscription of each connection.
@@ -140,7 +140,7 @@ impl Account {
         self.totals
     }
 
-    /// Whether all replies and all expected deliveries have arrived.
+    /// Returns true if all replies and all expected deliveries have arrived.
     pub(super) fn is_complete(&self) -> bool {
         let replied = self.totals.published + self.totals.refused;
         replied == self.events.len() as u64 && self.totals.lost() == 0

@@ -52,7 +52,7 @@ pub(super) struct Price {
     /// The date of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) date: Option<String>,
-    /// Whether a dated source states the price.
+    /// True if a dated source states the price.
     pub(super) verified: bool,
 }
 

@@ -41,7 +41,7 @@ pub struct Config {
     pub parameters: BTreeMap<String, String>,
     /// The authentication of clients; the template's parameters override it.
     pub authentication: Authentication,
-    /// The way in which the functions run.
+    /// The host of the functions.
     pub functions: Functions,
     /// Variables of every function process. They override the template's and those of
     /// `herald-local`.
@@ -74,7 +74,7 @@ impl Config {
     }
 }
 
-/// The way in which the functions run.
+/// The host of the functions.
 #[derive(Clone, Debug)]
 pub enum Functions {
     /// Cargo builds them, and they run as child processes.

@@ -239,7 +239,7 @@ impl Queue {
     }
 
     /// Deletes the message received with this handle. An outdated handle deletes nothing and is not
-    /// an error, as the API reference says of `DeleteMessage`.
+    /// an error, according to the API reference of `DeleteMessage`.
     pub(super) fn delete(&mut self, now: SystemTime, handle: &str) -> Result<(), HandleError> {
         self.settle(now);
         match self.find(handle) {
@@ -376,7 +376,7 @@ impl Queue {
         }
     }
 
-    /// Takes the next message to receive: the oldest one, or a random one with the fault `shuffle`.
+    /// Removes and returns the next message to receive: the oldest one, or a random one with the fault `shuffle`.
     fn next_visible(&mut self) -> Option<Sequence> {
         if !self.faults.shuffle {
             return self.visible.pop_first();

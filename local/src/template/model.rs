@@ -110,7 +110,7 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// The time limit of one invocation.
     pub timeout: Duration,
-    /// Megabytes of memory; told to the function, but not enforced.
+    /// Megabytes of memory: passed to the function, but not enforced.
     pub memory_mb: u32,
 }
 

@@ -141,7 +141,7 @@ fn names(arguments: &Arguments) -> String {
     names.join(", ")
 }
 
-/// Resolves after so many seconds. `None` never resolves.
+/// Resolves after this many seconds, or never for `None`.
 async fn timed_out(after: Option<u64>) {
     match after {
         Some(seconds) => sleep(Duration::from_secs(seconds)).await,

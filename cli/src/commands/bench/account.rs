@@ -65,7 +65,7 @@ enum EventState {
 }
 
 impl Account {
-    /// Makes the account of a run. `open` says which connections of the plan are open, with all their subscriptions.
+    /// Makes the account of a run. `open` is true for each connection of the plan that is open, with all its subscriptions.
     pub(super) fn new(plan: Plan, open: Vec<bool>) -> Self {
         let mut audiences = vec![0; plan.entities];
         for connection in (0..plan.connections).filter(|connection| open[*connection]) {

@@ -21,8 +21,8 @@ export class HeraldClient {
   get state(): State;
 
   /**
-   * Calls `handler` at every change of `state`. `open` after `reconnecting` is the moment to read anew what may have
-   * changed in the meantime.
+   * Calls `handler` at every change of `state`. Reload your data at `open` after
+   * `reconnecting`: pushes in between are lost.
    *
    * @returns a function that removes the handler.
    */
@@ -275,7 +275,7 @@ export interface Options {
 export type TokenCallback = () => TokenAnswer | Promise<TokenAnswer>;
 
 /**
- * The text of a token, or a token with its end in seconds since 1970, where its own `exp` does not tell. `null` or
+ * The text of a token, or a token with its end in seconds since 1970, for tokens without a readable `exp`. `null` or
  * `undefined` to connect without a token.
  */
 export type TokenAnswer = string | { token: string; expiresAt?: number } | null | undefined;

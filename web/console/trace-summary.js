@@ -14,7 +14,7 @@ import { count } from './format.js';
 /** The outcome of an event or a post. @typedef {{ tone: Tone, text: string }} Outcome */
 
 /**
- * The kind of an event, its audience and its content. Empty where the records do not tell.
+ * The kind of an event, its audience and its content. Empty if the records do not contain them.
  *
  * @typedef {{ kind: string, audience: string, content: string }} Title
  */

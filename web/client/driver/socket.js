@@ -1,5 +1,5 @@
 /**
- * One WebSocket, and the reason its handshake failed.
+ * One WebSocket, and the reason for a failed handshake.
  *
  * @module socket
  */

@@ -1,5 +1,5 @@
 //! A push: one frame, ready to send, and its recipients. An EventBridge event and a client's
-//! `sendMessage` both become a push, and what could not be delivered goes back to the queue as a push.
+//! `sendMessage` both become a push, and delivery requeues undelivered parts as pushes.
 
 mod event;
 

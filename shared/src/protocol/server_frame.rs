@@ -18,7 +18,7 @@ use crate::ids::EntityId;
 pub enum ServerFrame<'a> {
     /// The request succeeded: the row is stored, or the message is on the queue.
     Ack(Ack),
-    /// A client's message. If it named no target, it goes back to its sender with the request id;
+    /// A client's message. If it named no target, its sender gets it back with the request id;
     /// otherwise it is a push to an audience with the event's id and time.
     Message {
         /// The message as it was sent.

@@ -71,7 +71,7 @@ async fn identify(
 fn renewal(caller: &Caller, identity: &Identity) -> Result<TokenExpiry, Refusal> {
     let other = |difference| {
         let message =
-            format!("the token has {difference} than this connection: connect again with it");
+            format!("the token has {difference} than this connection: open a new connection with it");
         Refusal::new(ErrorCode::Forbidden, message)
     };
     if caller.user != identity.user {

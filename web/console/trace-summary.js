@@ -108,7 +108,7 @@ export function outcomeOfPost({ status }) {
 export function causeOf({ cause, delay }, isForDeadLetters) {
   if (cause === 'replayed') return 'Replayed to';
   if (cause === 'redriven') return 'Received too many times, moved to';
-  if (isForDeadLetters) return 'Given up, moved to';
+  if (isForDeadLetters) return 'Delivery failed, moved to';
   return delay > 0 ? `Queued with a delay of ${count(delay, 'second')} on` : 'Queued on';
 }
 

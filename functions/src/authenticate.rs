@@ -70,8 +70,9 @@ async fn identify(
 /// Returns `forbidden` if the token has another user or other permissions than the connection.
 fn renewal(caller: &Caller, identity: &Identity) -> Result<TokenExpiry, Refusal> {
     let other = |difference| {
-        let message =
-            format!("the token has {difference} than this connection: open a new connection with it");
+        let message = format!(
+            "the token has {difference} than this connection: open a new connection with it"
+        );
         Refusal::new(ErrorCode::Forbidden, message)
     };
     if caller.user != identity.user {

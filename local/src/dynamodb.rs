@@ -210,7 +210,7 @@ impl DynamoDb {
         let clock = self
             .clock
             .as_ref()
-            .context("rows can expire on purpose only in memory: remove --data")?;
+            .context("a test can expire rows only in memory: remove --data")?;
         clock.ahead.store(within.as_secs(), Relaxed);
         let removed = self.database.sweep_ttl();
         if let Some(replica) = &self.replica {

@@ -1,5 +1,5 @@
 //! A push: one frame, ready to send, and its recipients. An EventBridge event and a client's
-//! `sendMessage` both become a push, and what could not be delivered goes back to the queue as a push.
+//! `sendMessage` both become a push, and delivery requeues undelivered parts as pushes.
 
 mod event;
 
@@ -27,7 +27,7 @@ pub struct Push {
     pub except: Option<ConnectionId>,
     /// The frame's JSON text.
     pub frame: Box<RawValue>,
-    /// Whether the connections are closed once they have the frame.
+    /// Closes the connections once they have received the frame.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub then_disconnect: bool,
 }

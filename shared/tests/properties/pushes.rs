@@ -82,8 +82,8 @@ fn sqs_accepts(character: char) -> bool {
 
 fn push() -> impl Strategy<Value = Push> {
     let texts = (any::<String>(), any::<String>());
-    let whom = (recipients(), option::of(connection()));
-    (texts, whom, json::value(), any::<bool>()).prop_map(
+    let audience = (recipients(), option::of(connection()));
+    (texts, audience, json::value(), any::<bool>()).prop_map(
         |((event_id, time), (recipients, except), frame, then_disconnect)| Push {
             event_id,
             time,

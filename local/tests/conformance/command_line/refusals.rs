@@ -72,7 +72,7 @@ async fn all_problems_of_a_template_are_listed() {
     );
     for expected in [
         "Parameters.AccessLog: must be one of true, false, got `maybe`",
-        "Resources.WebSocketApi.Properties.StageName: there is no resource or parameter called Stag",
+        "Resources.WebSocketApi.Properties.StageName: Stag is neither a resource nor a parameter of the template",
         "Resources.WebSocketApi.Properties.Colour: is not supported by the local stack: remove it, or \
          make it conditional with !If",
     ] {

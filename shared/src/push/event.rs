@@ -211,7 +211,10 @@ mod tests {
     fn empty_event_id_is_refused() {
         for (detail_type, field) in [
             ("Entity Updated", r#""entityId":"order-1","message":1"#),
-            ("Send User Push Notification", r#""userId":"ann","message":1"#),
+            (
+                "Send User Push Notification",
+                r#""userId":"ann","message":1"#,
+            ),
             ("Broadcast", r#""message":1"#),
             ("Disconnect User", r#""userId":"ann""#),
         ] {

@@ -172,8 +172,14 @@ async fn functions_that_do_not_build_are_refused_after_the_errors_of_cargo() {
     assert_eq!(ended.status.code(), Some(1));
     let (before, error) = ended.errors.split_once("herald-local: ").unwrap();
     assert!(before.contains("building the functions in "), "{before}");
-    assert!(before.contains("cannot find function `missing`"), "{before}");
-    assert!(error.ends_with(" do not build; correct the errors of cargo above\n"), "{error}");
+    assert!(
+        before.contains("cannot find function `missing`"),
+        "{before}"
+    );
+    assert!(
+        error.ends_with(" do not build; correct the errors of cargo above\n"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

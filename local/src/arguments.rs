@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Keep the tables in this file [default: in memory]
+    /// Keep the tables in this file, which one herald-local uses at a time [default: in memory]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
 

@@ -88,6 +88,9 @@ pub enum InvalidPush {
         #[source]
         source: serde_json::Error,
     },
+    /// The event's id is empty: clients would take all pushes with such an id for one.
+    #[error("the event id is empty: give idempotencyKey a value or leave it out")]
+    EmptyEventId,
     /// The event's id is too long to travel beside the event's recipients.
     #[error("the event id is {length} bytes long, the limit is {EVENT_ID_LIMIT}")]
     LongEventId {

@@ -8,7 +8,7 @@
  * Starts a client, which connects at once and stays connected until it is closed or stops.
  *
  * @param url the address of the WebSocket, `wss://…/stage`.
- * @throws {TypeError} if the address is not one of a WebSocket, or the environment has no WebSocket.
+ * @throws {TypeError} if the address is not a WebSocket address, or the environment has no WebSocket.
  */
 export function connect(url: string, options?: Options): HeraldClient;
 
@@ -21,8 +21,8 @@ export class HeraldClient {
   get state(): State;
 
   /**
-   * Calls `handler` at every change of `state`. `open` after `reconnecting` is the moment to read anew what may have
-   * changed in the meantime.
+   * Calls `handler` at every change of `state`. Reload your data at `open` after `reconnecting`: pushes in between are
+   * lost.
    *
    * @returns a function that removes the handler.
    */
@@ -73,7 +73,7 @@ export class HeraldClient {
   send(message: Outgoing, options?: SendOptions): Promise<Echo>;
 
   /**
-   * Closes the client: it sends what waits, waits for the replies, and stops.
+   * Closes the client: it sends pending messages, waits for the replies, and stops.
    *
    * @param options `within` bounds that, in milliseconds; 5000 by default.
    * @returns a promise that resolves once the client has stopped.
@@ -83,7 +83,7 @@ export class HeraldClient {
 
 /** A subscription that the server has acknowledged. */
 export interface Subscription {
-  /** The entity that it is for. */
+  /** The entity of the subscription. */
   readonly entityId: string;
 
   /** Ends the subscription. Its handler is not called any more. */
@@ -150,7 +150,7 @@ export type State =
  * - `closed`: the application closed it.
  * - `refused`: the server refused several authorisations in a row. `status` is the last HTTP status, or `null` if the
  *   environment hides it.
- * - `invalid`: no attempt can succeed. `reason` names the fault of the token or the address.
+ * - `invalid`: no attempt can succeed. `reason` names the problem with the token or the address.
  * - `disconnected`: the server disconnected the client for good, with its `code` and `reason`.
  */
 export type StopReason =
@@ -214,7 +214,7 @@ export interface Echo {
 
 /** The options of a client, all with defaults. Times are in milliseconds. */
 export interface Options {
-  /** Is asked for a token at every attempt to connect, and before a token ends. No token by default. */
+  /** Supplies a token for every attempt to connect, and before a token ends. No token by default. */
   token?: TokenCallback;
   /** False to ignore the events of the page: online, offline, visible again. True by default. */
   hints?: boolean;
@@ -226,15 +226,15 @@ export interface Options {
   backoffBase?: number;
   /** The bound of the longest delay; 30 s by default. */
   backoffCap?: number;
-  /** The time after which an open connection counts as stable, so that delays start small again; 30 s by default. */
+  /** The time after which an open connection counts as stable, so that the back-off starts over; 30 s by default. */
   stableAfter?: number;
   /** The number of refused authorisations in a row after which the client stops; 3 by default. */
   refusalLimit?: number;
   /** The time between two refusals of unknown status that count as two; 10 s by default. */
   refusalSpacing?: number;
   /**
-   * The longest time for which the client believes the page that it is offline, less a random share of a half; 60 s by
-   * default.
+   * The longest time for which the client trusts an `offline` event of the page, less a random share of a half; 60 s
+   * by default.
    */
   offlineRetry?: number;
   /**
@@ -275,7 +275,7 @@ export interface Options {
 export type TokenCallback = () => TokenAnswer | Promise<TokenAnswer>;
 
 /**
- * The text of a token, or a token with its end in seconds since 1970, where its own `exp` does not tell. `null` or
+ * The text of a token, or a token with its end in seconds since 1970, for tokens without a readable `exp`. `null` or
  * `undefined` to connect without a token.
  */
 export type TokenAnswer = string | { token: string; expiresAt?: number } | null | undefined;

@@ -71,9 +71,9 @@ impl Client {
         }
     }
 
-    /// Returns a client at once, which connects, and tries again until it is connected. Meanwhile
-    /// subscriptions and messages wait for the connection, and [`Client::last_failure`] has the error of the
-    /// last attempt.
+    /// Returns a client at once; it connects in the background, and retries until it is connected.
+    /// Meanwhile subscriptions and messages wait for the connection, and [`Client::last_failure`] has the
+    /// error of the last attempt.
     ///
     /// ```no_run
     /// use herald_client::{Client, ConnectError, ConnectionState, Options};
@@ -136,7 +136,7 @@ impl Client {
     }
 
     /// Subscribes to an entity; returns once the server has acknowledged the subscription. The client
-    /// establishes it again on every later connection, until it is dropped.
+    /// establishes it again on every later connection, until the subscription is dropped.
     ///
     /// ```no_run
     /// use herald_client::{EntityId, ErrorCode, RequestError};
@@ -160,7 +160,7 @@ impl Client {
         let (mailbox, reader) = mailbox(self.buffer);
         let (result, acknowledged) = oneshot::channel();
         let pushes = Pushes::new(reader, self.commands.clone());
-        // Made before it is established, so that a caller that stops waiting unsubscribes.
+        // Made before the acknowledgement, so that dropping this future unsubscribes.
         let subscription = Subscription::new(entity.clone(), subscriber, pushes);
         self.command(Command::Subscribe(Subscribe {
             subscriber,
@@ -205,7 +205,7 @@ impl Client {
 
     /// Sends a [`Message`](crate::Message) or a [`Batch`](crate::Batch). It enters the outbox at once, in the
     /// order of the calls, and is sent as soon as there is a connection. Await the reply for the outcome, or
-    /// drop it: the message is sent all the same.
+    /// drop it: the message is sent in both cases.
     ///
     /// ```no_run
     /// use herald_client::{EntityId, Message, RequestError};
@@ -309,8 +309,7 @@ impl Client {
         while states.changed().await.is_ok() {}
     }
 
-    /// Gives the driver a command. A driver that has stopped drops it, and with it the sender of its
-    /// result.
+    /// Sends the driver a command. A stopped driver drops the command with the sender of its result.
     fn command(&self, command: Command) {
         let _ = self.commands.send(command);
     }

@@ -120,7 +120,7 @@ pub(crate) async fn run(
     drop(received);
     drop(commands);
     driver.commands.clear();
-    // Dropped mailboxes tell their readers that the client has stopped.
+    // Dropping the mailboxes informs their readers that the client has stopped.
     driver.readers = Readers::default();
     driver.sockets.clear();
     let closed = async { while driver.tasks.join_next().await.is_some() {} };
@@ -133,7 +133,7 @@ struct Driver {
     options: Options,
     reports: Reports,
     inputs: mpsc::Sender<Input>,
-    /// Commands that the machine has not been told yet.
+    /// Commands that the machine has not handled yet.
     commands: VecDeque<Command>,
     sockets: HashMap<SocketId, Socket>,
     /// The tasks that serve the sockets.

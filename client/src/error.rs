@@ -14,10 +14,10 @@ use crate::StopReason;
 #[non_exhaustive]
 pub enum RequestError {
     /// Herald refused the request.
-    #[error("refused by the server")]
+    #[error("the server refused the request")]
     Server(#[source] ServerError),
     /// API Gateway answered in Herald's place.
-    #[error("refused by the gateway")]
+    #[error("the gateway answered with an error")]
     Gateway(#[source] GatewayError),
     /// The connection broke, or the reply timed out: the server may have carried out the request or not.
     #[error("no reply arrived, and the request may have been carried out or not")]
@@ -26,10 +26,10 @@ pub enum RequestError {
     #[error("the message expired before it could be sent")]
     Expired,
     /// The outbox was full, and the message was not sent.
-    #[error("the outbox is full")]
+    #[error("the outbox is full, and the message was not sent")]
     OutboxFull,
     /// The message is larger than the gateway accepts, and was not sent.
-    #[error("the message is too large")]
+    #[error("the message is too large for the gateway")]
     TooLarge,
     /// The message has no JSON form, and was not sent.
     #[error("the message cannot be serialised as JSON")]
@@ -189,7 +189,7 @@ pub enum AttemptError {
     #[error("the server could not be reached")]
     Unreachable(#[source] Cause),
     /// The attempt took longer than [`Options::connect_timeout`](crate::Options::connect_timeout).
-    #[error("the attempt timed out")]
+    #[error("the attempt to connect timed out")]
     TimedOut,
 }
 
@@ -284,7 +284,7 @@ mod tests {
         let ended = SubscriptionError::Ended(gateway);
         assert_eq!(
             error_chain(&ended),
-            "the subscription ended: refused by the gateway: Forbidden"
+            "the subscription ended: the gateway answered with an error: Forbidden"
         );
     }
 }

@@ -18,7 +18,7 @@
 //!
 //! A [`Client`] is a handle, cheap to clone; all clones share the connection. The client reconnects by
 //! itself, with a new token each time, establishes its [`Subscription`]s again, sends the messages in its
-//! outbox, and renews the connection before the gateway would end it. `docs/clients.md` of the repository has
+//! outbox, and renews the connection before the gateway ends it. `docs/clients.md` of the repository has
 //! every rule and every number; [`Options`] changes the numbers. The folder `examples` has a chat, a
 //! dashboard and a publisher.
 //!

@@ -1,4 +1,4 @@
-//! The rules of `docs/clients.md` as a state machine: it takes inputs with their time, and returns effects.
+//! The rules of `docs/clients.md` as a state machine: it receives inputs with their time, and returns effects.
 //! It owns no socket, no clock and no random source, and the machines of both clients run the same cases.
 
 mod back_off;

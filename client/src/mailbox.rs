@@ -11,8 +11,7 @@ use futures_util::task::AtomicWaker;
 
 use crate::{Push, RequestError, SubscriptionError};
 
-/// The sending end. Dropping it tells the reader that the client has stopped, so the reader does not wait for
-/// ever.
+/// The sending end. Dropping it ends the wait of the reader: the client has stopped.
 pub(crate) struct Mailbox(Arc<Shared>);
 
 /// The receiving end. Each mailbox has one.

@@ -1,4 +1,4 @@
-//! The life of a connection, as the application sees it.
+//! The states of a connection that the application sees.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -36,7 +36,7 @@ pub enum StopReason {
     },
     /// No attempt can succeed, because no header can carry the token.
     Invalid {
-        /// The fault of the token.
+        /// The problem with the token.
         reason: String,
     },
     /// The client's task panicked, which is a bug of the client, or its tokio runtime was shut down.

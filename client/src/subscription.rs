@@ -81,7 +81,7 @@ impl Pushes {
     /// # Errors
     ///
     /// Returns [`SubscriptionError::Lagged`] if this reader was too slow and pushes were dropped; the next
-    /// call goes on. Returns [`SubscriptionError::Ended`] for ever once the client has stopped.
+    /// call continues after them. Returns [`SubscriptionError::Ended`] for ever once the client has stopped.
     pub async fn recv(&mut self) -> Result<Push, SubscriptionError> {
         poll_fn(|context| self.reader.poll(context)).await
     }
@@ -119,7 +119,7 @@ impl Subscription {
     /// # Errors
     ///
     /// Returns [`SubscriptionError::Lagged`] if this reader was too slow and pushes were dropped; the next
-    /// call goes on. Returns [`SubscriptionError::Ended`] for ever once the server has ended the subscription
+    /// call continues after them. Returns [`SubscriptionError::Ended`] for ever once the server has ended the subscription
     /// or the client has stopped.
     pub async fn recv(&mut self) -> Result<Push, SubscriptionError> {
         self.pushes.recv().await

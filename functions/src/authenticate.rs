@@ -1,7 +1,7 @@
 //! `authenticate`: the renewal of a connection's token.
 //!
-//! The connection keeps its user and its permissions: every function gets those with the connection's
-//! events as they were when it was opened, and cannot revoke them.
+//! The connection keeps its user and its permissions: the gateway repeats those of its `$connect` with
+//! every event, and no function can change them.
 
 use std::time::SystemTime;
 
@@ -20,11 +20,11 @@ use crate::{
     tokens::{Identity, Rejection, Token, Verifier},
 };
 
-/// Acknowledges with the new token's end once every row of the connection has it.
+/// Stores the new token's end on every row of the connection, and acknowledges with it.
 ///
 /// # Errors
 ///
-/// Returns `bad_request` if the frame is invalid or connections have no tokens here, `unauthorized` or
+/// Returns `bad_request` if the frame is invalid or the stack uses no tokens, `unauthorized` or
 /// `forbidden` if the token is not accepted, and the errors of [`Admission::admit_with_any_token`] and
 /// of the store.
 pub async fn handle<'a>(
@@ -70,8 +70,9 @@ async fn identify(
 /// Returns `forbidden` if the token has another user or other permissions than the connection.
 fn renewal(caller: &Caller, identity: &Identity) -> Result<TokenExpiry, Refusal> {
     let other = |difference| {
-        let message =
-            format!("the token has {difference} than this connection: connect again with it");
+        let message = format!(
+            "the token has {difference} than this connection: open a new connection with it"
+        );
         Refusal::new(ErrorCode::Forbidden, message)
     };
     if caller.user != identity.user {
@@ -87,7 +88,7 @@ fn renewal(caller: &Caller, identity: &Identity) -> Result<TokenExpiry, Refusal>
 fn nothing_to_renew() -> Refusal {
     Refusal::new(
         ErrorCode::BadRequest,
-        "connections have no tokens here, so there is none to renew",
+        "this stack uses no tokens: connections stay open without renewal",
     )
 }
 
@@ -116,7 +117,7 @@ fn refusal(rejection: Rejection) -> Refusal {
             );
             Refusal::new(
                 ErrorCode::Internal,
-                "tokens cannot be checked at the moment: send the frame again in a moment",
+                "Herald cannot check tokens at the moment: send the frame again in a moment",
             )
         }
     }

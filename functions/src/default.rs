@@ -1,4 +1,4 @@
-//! `$default`: answers `ping`, and every frame without a route of its own.
+//! `$default`: the reply to `ping`, and the refusal of frames without a route of their own.
 
 use herald_shared::protocol::{Refusal, Request, ServerFrame};
 

@@ -2,7 +2,7 @@
 //!
 //! A token is a JWT (RFC 7519) signed by an OpenID Connect issuer or with a shared secret.
 //! `jsonwebtoken` does signatures and encodings; the rules on claims are ours (`claims`), because they
-//! take the time as an argument and because Cognito's access tokens name their audience in a claim of
+//! receive the time as an argument and because Cognito's access tokens name their audience in a claim of
 //! their own. The authorizer finds the token in a client's request.
 
 mod cached;

@@ -17,8 +17,8 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 3030)]
     pub(crate) port: u16,
 
-    /// The address to listen on. On any but a loopback address, everyone in the network may do
-    /// everything, for example mint tokens
+    /// The address to listen on. Any address but a loopback one gives the whole network all rights,
+    /// such as minting tokens
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) host: IpAddr,
 
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Keep the tables in this file [default: in memory]
+    /// Keep the tables in this file, which one herald-local uses at a time [default: in memory]
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
 
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
 
-    /// A value for a parameter of the template; may be given more than once
+    /// A value for a parameter of the template; may be repeated
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
 
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     #[arg(long = "auth", value_enum, value_name = "MODE", default_value_t)]
     authentication: Authentication,
 
-    /// The level to log on standard error: error, warn, info, debug, trace, or a filter like
+    /// The log level on standard error: error, warn, info, debug, trace, or a filter such as
     /// herald_local=debug,warn
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(crate) log: String,
@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FOLDER", conflicts_with = "functions")]
     binaries: Option<PathBuf>,
 
-    /// Invoke functions that another program runs, by Lambda's Invoke API at this address, e.g.
+    /// Invoke functions that another program runs, through Lambda's Invoke API at this address, e.g.
     /// http://127.0.0.1:9000 for `cargo lambda watch`
     #[arg(long, value_name = "URL")]
     functions: Option<String>,
@@ -66,8 +66,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     freeze: bool,
 
-    /// Inject a fault, e.g. gone=0.1 or post-delay=20ms; may be given more than once. An unknown name
-    /// lists them all
+    /// Inject a fault, e.g. gone=0.1 or post-delay=20ms; may be repeated. An unknown name prints the
+    /// list of faults
     #[arg(long = "fault", value_name = "NAME=VALUE")]
     faults: Vec<String>,
 }

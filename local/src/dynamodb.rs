@@ -4,6 +4,7 @@
 //! requests reach it through the front door only.
 
 mod consumption;
+mod data_lock;
 mod engine;
 mod hold;
 mod operations;
@@ -36,6 +37,7 @@ use uuid::Uuid;
 use crate::template::Table;
 pub use consumption::Consumption;
 use consumption::Meter;
+use data_lock::DataLock;
 use engine::Engine;
 pub use hold::HeldRequest;
 use hold::NextHold;
@@ -57,6 +59,8 @@ pub struct DynamoDb {
     replica: Option<Replica>,
     meter: Meter,
     next_hold: NextHold,
+    /// The last field: the lock outlasts the use of the file.
+    _data_lock: Option<DataLock>,
 }
 
 impl DynamoDb {
@@ -67,7 +71,7 @@ impl DynamoDb {
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be opened, a table cannot be created, or both `data` and
+    /// Returns an error if the file cannot be opened or another stack uses it, a table cannot be created, or both `data` and
     /// `stale_reads` are given: the replica would lack the rows of the file.
     pub async fn start(
         data: Option<&Path>,
@@ -75,6 +79,7 @@ impl DynamoDb {
         stale_reads: Option<Duration>,
     ) -> anyhow::Result<Self> {
         let (database, clock) = open(data)?;
+        let data_lock = data.map(DataLock::acquire).transpose()?;
         create_all(&database, tables)?;
         let replica = match stale_reads {
             None => None,
@@ -95,6 +100,7 @@ impl DynamoDb {
             replica,
             meter: Meter::default(),
             next_hold: NextHold::default(),
+            _data_lock: data_lock,
         })
     }
 
@@ -210,7 +216,7 @@ impl DynamoDb {
         let clock = self
             .clock
             .as_ref()
-            .context("rows can expire on purpose only in memory: remove --data")?;
+            .context("a test can expire rows only in memory: remove --data")?;
         clock.ahead.store(within.as_secs(), Relaxed);
         let removed = self.database.sweep_ttl();
         if let Some(replica) = &self.replica {

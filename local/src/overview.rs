@@ -31,14 +31,18 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
         text,
         "\nNot run here: {}\n\
          \n{}\n\
-         \nMake a push happen, in the console or by hand. Subscribe in one terminal; put an event in another, \
-         from the folder of the repository:\n\n\
+         \nFirst steps: open the console, or use two terminals in the folder of the repository. One prints \
+         pushes, the other puts an event:\n\n  \
+         cargo run -p herald-cli -- tail order-1 --endpoint {endpoint}{}\n  \
+         cargo run -p herald-cli -- publish --entity order-1 '{{\"state\":\"shipped\"}}' --endpoint {endpoint}\n\
+         \nThe same with wscat and the AWS CLI:\n\n\
          {}  \
          npx wscat -c {web_socket}{} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w -1\n\n  \
          export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  \
          aws events put-events --entries file://events/entity-updated.json\n",
         not_run(stack),
         authentication(addresses),
+        token_option(addresses),
         minting(addresses),
         if needs_token(addresses) {
             TOKEN_HEADER
@@ -53,6 +57,14 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
 /// The arguments with which wscat sends a token.
 const TOKEN_HEADER: &str = r#" -H "Authorization: Bearer $TOKEN""#;
 
+/// Returns the flag with which `herald` sends a token, unless it mints one or needs none.
+fn token_option(addresses: &Addresses) -> &'static str {
+    match addresses.tokens {
+        None if needs_token(addresses) => r#" --token "$TOKEN""#,
+        _ => "",
+    }
+}
+
 fn needs_token(addresses: &Addresses) -> bool {
     addresses.authentication != Authentication::Open
 }
@@ -62,8 +74,8 @@ fn authentication(addresses: &Addresses) -> String {
     let mode = addresses.authentication;
     match (mode, &addresses.tokens) {
         (Authentication::Open, _) => {
-            "Clients need no token and have no user id: --auth open. To try it as it is deployed, use \
-             --auth jwks or --auth secret."
+            "Clients need no token and have no user id: --auth open. To require tokens, as a deployed \
+             stack does, use --auth jwks or --auth secret."
                 .to_owned()
         }
         (_, Some(tokens)) => format!(

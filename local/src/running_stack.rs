@@ -41,7 +41,7 @@ pub struct Config {
     pub parameters: BTreeMap<String, String>,
     /// The authentication of clients; the template's parameters override it.
     pub authentication: Authentication,
-    /// The way in which the functions run.
+    /// The host of the functions.
     pub functions: Functions,
     /// Variables of every function process. They override the template's and those of
     /// `herald-local`.
@@ -50,7 +50,7 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// The limits of a WebSocket connection.
     pub limits: Limits,
-    /// Whether function processes are stopped between invocations, as on Lambda.
+    /// Stops function processes between invocations, as Lambda does.
     pub freeze: bool,
     /// The injected faults.
     pub faults: Faults,
@@ -74,12 +74,12 @@ impl Config {
     }
 }
 
-/// The way in which the functions run.
+/// The host of the functions.
 #[derive(Clone, Debug)]
 pub enum Functions {
     /// Cargo builds them, and they run as child processes.
     Build {
-        /// Whether to use the release profile.
+        /// Builds with the release profile.
         release: bool,
     },
     /// Their binaries are in this folder, and they run as child processes.

@@ -1,7 +1,7 @@
 //! Secrets Manager: the template's secrets, and the operations of the API that read and change one. Each
 //! start generates new texts.
 //!
-//! The text of a secret is never logged, nor part of an error.
+//! No log line and no error contains the text of a secret.
 //!
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/Welcome.html>
 
@@ -26,7 +26,7 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Creates the secrets of a template, and generates their texts where the template says so.
+    /// Creates the secrets of a template, and generates their texts where the template demands it.
     pub fn new(secrets: &[template::Secret]) -> Self {
         let now = Utc::now();
         let secrets = secrets.iter().map(|secret| Secret::new(secret, now));

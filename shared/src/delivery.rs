@@ -4,13 +4,13 @@
 //! Plain code over narrow traits, which knows neither Lambda, DynamoDB nor HTTP. Its clock is tokio's,
 //! which tests pause.
 //!
-//! - **Large audiences.** The part beyond the page goes back to the queue as ranges of the audience
-//!   before the first post, so that several notifiers work at once.
+//! - **Large audiences.** Delivery requeues the part beyond the page as ranges of the audience before
+//!   the first post, so that several notifiers work at once.
 //! - **Retries** are decided here alone. A connection that answered 429 or 5xx, or did not answer, is
-//!   retried after a back-off, independently of the others. Recipients that are left when the tries or
-//!   the time are used up go back to the queue by name, and after the last attempt to the dead-letter
-//!   queue. If no post is answered, the remaining posts are not made, and their recipients go back at
-//!   once.
+//!   retried after a back-off, independently of the others. When the tries or the time are used
+//!   up, delivery requeues the remaining recipients by name, and after the last attempt sends them to the
+//!   dead-letter queue. If the gateway answers no post, delivery makes no further posts and requeues their
+//!   recipients at once.
 //! - **Gone** is not a failure: the connection is forgotten after the posts. A young connection is not
 //!   forgotten: its rows are stored before the gateway has finished the handshake, and until then posts
 //!   to it answer 410, so it is retried until it is old enough for a 410 to be final.

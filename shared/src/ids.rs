@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The reason a text is not an id. The message is fit for the user who sent the text.
+/// The reason a text is not an id. A client that sent the text may see the message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
     /// The text is empty.
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_id_names_what_is_wrong() {
+    fn invalid_id_is_refused_with_the_reason() {
         for (bad, message) in [
             (String::new(), "must not be empty"),
             ("é".repeat(129), "is 258 bytes long, the limit is 256"),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn deserialising_goes_through_the_same_check() {
+    fn invalid_id_does_not_deserialise() {
         assert!(serde_json::from_str::<EntityId>(r#""order-1""#).is_ok());
         assert!(serde_json::from_str::<EntityId>(r#""""#).is_err());
         assert!(serde_json::from_str::<EntityId>("7").is_err());

@@ -1,5 +1,5 @@
 //! A push: one frame, ready to send, and its recipients. An EventBridge event and a client's
-//! `sendMessage` both become a push, and what could not be delivered goes back to the queue as a push.
+//! `sendMessage` both become a push, and delivery requeues undelivered parts as pushes.
 
 mod event;
 
@@ -35,7 +35,7 @@ pub struct Push {
     /// The producer's version of the state that the message has, for a log that keeps the last message only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-    /// Whether the connections are closed once they have the frame.
+    /// Closes the connections once they have received the frame.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub then_disconnect: bool,
 }
@@ -96,6 +96,9 @@ pub enum InvalidPush {
         #[source]
         source: serde_json::Error,
     },
+    /// The event's id is empty: clients would take all pushes with such an id for one.
+    #[error("the event id is empty: give idempotencyKey a value or leave it out")]
+    EmptyEventId,
     /// The event's id is too long to travel beside the event's recipients.
     #[error("the event id is {length} bytes long, the limit is {EVENT_ID_LIMIT}")]
     LongEventId {

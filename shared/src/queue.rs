@@ -1,4 +1,4 @@
-//! The notification queue and its dead-letter queue, as the functions use them.
+//! The traits of the notification queue and its dead-letter queue.
 
 use std::{error::Error, future::Future, time::Duration};
 
@@ -16,8 +16,7 @@ pub use sqs::{DeadLetterQueue, NotificationQueue, NotifierQueues};
 
 /// A writer to the notification queue.
 pub trait Enqueue: Sync {
-    /// Returns once every push is stored on the queue, hidden for `delay`: whole seconds, at most 15
-    /// minutes.
+    /// Stores every push on the queue, hidden for `delay`: whole seconds, at most 15 minutes.
     ///
     /// # Errors
     ///
@@ -65,9 +64,8 @@ pub struct Enqueued {
 
 /// A writer to the dead-letter queue.
 pub trait DeadLetter: Sync {
-    /// Returns once the message with this body is stored, with the reason as an attribute. If both
-    /// together are too large, the reason is cut; if the body alone is too large, its beginning is
-    /// stored.
+    /// Stores a message with this body, and the reason as an attribute. Cuts the reason if both
+    /// together are too large, and the body if it alone is too large.
     ///
     /// # Errors
     ///
@@ -85,7 +83,7 @@ pub trait DeadLetter: Sync {
 pub struct NotEnqueued {
     /// The indices of the refused pushes.
     pub refused: Vec<usize>,
-    /// The reason one of them was refused.
+    /// The reason for one of the refusals.
     #[source]
     pub source: EnqueueError,
 }

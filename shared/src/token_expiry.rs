@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// The end of a token as its claim `exp` has it: in whole seconds since 1970.
+/// The value of a token's claim `exp`: whole seconds since the Unix epoch.
 ///
 /// Source: RFC 7519, section 4.1.4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 pub struct TokenExpiry(u64);
 
 impl TokenExpiry {
-    /// The tolerated difference between clocks: a token is accepted for that much longer.
+    /// The tolerated clock skew: a token is accepted for this long after its end.
     pub const LEEWAY: Duration = Duration::from_secs(30);
 
-    /// Returns the moment this many seconds after the Unix epoch.
+    /// Returns the end that is this many seconds after the Unix epoch.
     pub const fn from_epoch_seconds(seconds: u64) -> Self {
         Self(seconds)
     }
@@ -25,13 +25,13 @@ impl TokenExpiry {
         self.0
     }
 
-    /// Returns whether a token that ends then is no longer accepted.
+    /// Returns true if a token with this end is no longer accepted at `now`.
     pub fn has_passed(self, now: SystemTime) -> bool {
         since_epoch(now) >= Duration::from_secs(self.0).saturating_add(Self::LEEWAY)
     }
 }
 
-/// Returns the time since the Unix epoch. Zero for times before it.
+/// Returns the time since the Unix epoch, or zero for an earlier time.
 pub fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }

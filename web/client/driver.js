@@ -1,5 +1,5 @@
 /**
- * The driver of the machine: it gives it the time and its inputs, and performs its effects. It decides nothing.
+ * The driver: it passes the time and the inputs to the machine, and performs its effects. It decides nothing.
  *
  * @module driver
  */
@@ -43,7 +43,7 @@ export class Driver {
   #effects = [];
   #isPerforming = false;
   #requests = 0;
-  /** The subscribers of this turn, which are asked for together. @type {Subscriber[]} */
+  /** The subscribers of this turn of the event loop, which become one input. @type {Subscriber[]} */
   #subscribers = [];
   /** @type {Map<number, { resolve: (reply: any) => void, reject: (error: HeraldError) => void }>} */
   #waiting = new Map();
@@ -124,7 +124,7 @@ export class Driver {
     for (const effect of this.#machine.handle(this.#clock.now(), input)) this.#effects.push(effect);
   }
 
-  /** Sets the timer for the next wake-up, which is never late enough to miss a sleep of the computer. */
+  /** Sets the timer for the next wake-up, at most `LOOK_EVERY` from now, to notice a sleep of the computer. */
   #wakeInTime() {
     clearTimeout(this.#wake);
     const { wakeAt } = this.#machine;
@@ -188,7 +188,7 @@ export class Driver {
       this.#sockets.set(socket, webSocket);
       this.#listen(socket, webSocket);
     } catch (error) {
-      // It throws for invalid arguments only. Transient failures are events.
+      // The constructor throws only for invalid arguments. Transient failures are events.
       const reason = error instanceof Error ? error.message : String(error);
       this.handle({ kind: 'invalid', socket, reason });
     }

@@ -9,8 +9,8 @@
 const MESSAGES = {
   outcomeUnknown: 'no reply arrived, and the request may have been carried out or not',
   expired: 'the message expired before it could be sent',
-  outboxFull: 'the outbox is full',
-  tooLarge: 'the message is too large',
+  outboxFull: 'the outbox is full, and the message was not sent',
+  tooLarge: 'the message is too large for the gateway',
   stopped: 'the client has stopped',
 };
 

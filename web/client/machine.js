@@ -1,5 +1,5 @@
 /**
- * The rules of docs/clients.md as a state machine. It takes inputs with their time and returns what to do; it owns no
+ * The rules of docs/clients.md as a state machine. It receives inputs with their time and returns effects; it owns no
  * socket and no clock.
  *
  * The files in `machine/` have the names of the Rust client's, and both machines run the same cases.

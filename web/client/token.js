@@ -1,5 +1,5 @@
 /**
- * Tokens: their end, and the form in which they can travel.
+ * Tokens: their end, and the characters that a subprotocol can carry.
  *
  * @module token
  */
@@ -18,7 +18,7 @@ export const UNUSABLE_TOKEN =
  *
  * @param {TokenAnswer} answer
  * @returns {{ token: string | null, expiresIn: number | undefined }} `expiresIn` is in milliseconds. `undefined` if the
- *   end is unknown, or past: then this clock is wrong, and the server will say when the token has ended.
+ *   end is unknown or past: a past end means that this clock is wrong, and the server reports the end of the token.
  */
 export function readToken(answer) {
   const { token = null, expiresAt } = typeof answer === 'object' ? (answer ?? {}) : { token: answer };

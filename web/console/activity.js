@@ -12,7 +12,7 @@
 
 /**
  * @typedef {object} Listener
- * @property {() => void} opened is called when the feed begins anew.
+ * @property {() => void} opened is called when the feed begins again.
  * @property {(record: ActivityRecord) => void} recorded
  * @property {(count: number) => void} lagged is called with the number of records that this page was too slow for.
  * @property {() => void} lost is called when herald-local does not respond; a retry follows.

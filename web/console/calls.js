@@ -1,5 +1,5 @@
 /**
- * The requests of the page to herald-local, which are AWS's own operations where there are such.
+ * The requests of the page to herald-local, which are AWS's own operations where AWS has them.
  *
  * Every function rejects with an `Error` whose message the page shows.
  *

@@ -130,7 +130,7 @@ export class ClientCard {
     this.#addWaiting(-1);
   }
 
-  /** Sends a frame past the client, so that the page can show what the server refuses. @param {string} text */
+  /** Sends a frame directly on the socket, so that the page can show the refusals of the server. @param {string} text */
   #sendFrame(text) {
     if (this.#socket?.readyState !== WebSocket.OPEN) {
       return this.#showResult('Not sent: a frame needs an open connection.');

@@ -45,7 +45,7 @@ export function stepNode(group, since, isForDeadLetters) {
 
 /** @param {PutEvent} event */
 function putNodes({ bus, source, rules, detail, cut }) {
-  const matched = rules.length === 0 ? 'No rule matched, so it is not delivered.' : `Matched ${rules.join(', ')}.`;
+  const matched = rules.length === 0 ? 'No rule matched, so the event is not delivered.' : `Matched ${rules.join(', ')}.`;
   const summary = element('p', {}, 'Put on bus ', strong(bus), ' by source ', strong(source), `. ${matched}`);
   return [summary, cut ? note('The detail is too long to show.') : jsonNode(JSON.stringify(detail))];
 }

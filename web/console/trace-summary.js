@@ -14,7 +14,7 @@ import { count } from './format.js';
 /** The outcome of an event or a post. @typedef {{ tone: Tone, text: string }} Outcome */
 
 /**
- * The kind of an event, its audience and its content. Empty where the records do not tell.
+ * The kind of an event, its audience and its content. Empty if the records do not contain them.
  *
  * @typedef {{ kind: string, audience: string, content: string }} Title
  */
@@ -108,7 +108,7 @@ export function outcomeOfPost({ status }) {
 export function causeOf({ cause, delay }, isForDeadLetters) {
   if (cause === 'replayed') return 'Replayed to';
   if (cause === 'redriven') return 'Received too many times, moved to';
-  if (isForDeadLetters) return 'Given up, moved to';
+  if (isForDeadLetters) return 'Delivery failed, moved to';
   return delay > 0 ? `Queued with a delay of ${count(delay, 'second')} on` : 'Queued on';
 }
 

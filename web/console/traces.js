@@ -15,7 +15,7 @@
 
 /**
  * The trace of one event. It keeps the first `STEPS` steps, and `leftOut` counts the others. `delivered`, `gone` and
- * `failed` count all posts. `changes` grows with every record, so that a view can tell whether it has shown all.
+ * `failed` count all posts. `changes` grows with every record, so that a view knows whether it shows the newest.
  *
  * @typedef {object} Trace
  * @property {string} eventId

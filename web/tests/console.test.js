@@ -101,7 +101,7 @@ test('command of an entry is quoted for a shell', () => {
   assert.ok(command.endsWith(`--entries '${JSON.stringify([entry])}'`), command);
 });
 
-test('state text tells the next attempt, or the reason the client stopped', () => {
+test('state text has the next attempt, or the reason the client stopped', () => {
   const text = (state) => stateText(state).text;
   assert.equal(text({ name: 'reconnecting', attempt: 2, delay: 1240 }), 'Reconnecting: attempt 2 in 1.24 s');
   assert.equal(text({ name: 'reconnecting', attempt: 1, delay: null }), 'Reconnecting: waiting for the network');

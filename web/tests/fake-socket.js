@@ -1,4 +1,4 @@
-/** A WebSocket whose other end is the test. */
+/** A WebSocket with a test in the role of the server. */
 export class FakeSocket extends EventTarget {
   static all = [];
   static get last() {

@@ -1,4 +1,4 @@
-// Floods of pushes: so many that work that grew with their square would not end.
+// Floods of pushes, too large for an algorithm of quadratic time.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -34,8 +34,8 @@ use run::RunConfig;
 /// Measure delivery with many connections and a steady rate of events
 ///
 /// Each connection subscribes to its share of the entities. When all connections are open, herald publishes events about the
-/// entities in turn and counts every push. At the end it waits for missing pushes as long as --drain says. When all pushes
-/// have arrived, it waits one second for repeats.
+/// entities in turn and counts every push. At the end it waits for missing pushes, at most for --drain. Once all pushes have
+/// arrived, it waits one second for repeats.
 ///
 /// Latency is the time from just before the call of PutEvents (or sendMessage) to the arrival of the push in this process, by
 /// one clock. It includes the call, the bus, the queue, the notifier, the gateway, the network and this process, which
@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     subscriptions: u32,
 
-    /// Events published a second
+    /// Events published per second
     #[arg(long, short = 'r', value_name = "N", default_value_t = 10.0, value_parser = rate)]
     rate: f64,
 
@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
     #[arg(long, short = 'd', value_name = "DURATION", default_value = "10s", value_parser = duration)]
     duration: Duration,
 
-    /// Bytes of JSON of a message
+    /// Size of each message, in bytes of JSON
     #[arg(long, value_name = "BYTES", default_value_t = 100,
           value_parser = clap::value_parser!(u32).range(0..=100_000))]
     message_bytes: u32,
@@ -79,7 +79,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     by_clients: bool,
 
-    /// Connections opened a second
+    /// Connections opened per second
     #[arg(long, value_name = "N", default_value_t = 200.0, value_parser = rate)]
     connect_rate: f64,
 
@@ -107,9 +107,9 @@ Exit codes: 5 if deliveries were lost, events refused or connections failed; 1 i
 
 Examples:
   herald bench
-  5,000 connections to 2 of 1,000 entities each, so 10 to each entity, and 50 events a second for a minute
+  5,000 connections to 2 of 1,000 entities each, so 10 to each entity, and 50 events per second for a minute
     herald bench -c 5000 -e 1000 -s 2 -r 50 -d 1m
-  One event a second to all connections
+  One event per second to all connections
     herald bench -c 5000 -e 1 -r 1 -d 30s
   The effect of a fault
     cargo run -p herald-local -- --fault failing=0.2
@@ -217,7 +217,7 @@ impl Arguments {
     }
 }
 
-/// Parses a rate a second, which may be a fraction.
+/// Parses a rate per second, which may be a fraction.
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok();
     rate.filter(|rate| (0.001..=100_000.0).contains(rate))

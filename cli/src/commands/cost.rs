@@ -1,4 +1,4 @@
-//! `herald cost`: an estimate of a month's AWS bill. It is arithmetic alone and makes no requests.
+//! `herald cost`: an estimate of a month's AWS bill. It only computes and makes no requests.
 
 mod bill;
 #[cfg(test)]
@@ -79,7 +79,7 @@ pub(crate) struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  10,000 connections with 100 pushes a day each, from events to rooms of 100
+  10,000 connections with 100 pushes per day each, from events to rooms of 100
     herald cost --connections 10000 --audience 100
   The same without pings
     herald cost --connections 10000 --audience 100 --no-pings
@@ -133,7 +133,7 @@ impl Arguments {
     }
 }
 
-/// Parses an amount a day, which may be a fraction.
+/// Parses an amount per day, which may be a fraction.
 fn amount(text: &str) -> Result<f64, String> {
     let amount = text.parse().ok();
     amount

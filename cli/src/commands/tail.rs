@@ -23,7 +23,7 @@ const BROADCASTS: &str = "broadcasts";
 
 /// Print pushes, one line of JSON each
 ///
-/// When the connection breaks, herald reconnects. Pushes that it misses meanwhile are lost.
+/// Herald reconnects after the connection breaks. Pushes in the meantime are lost.
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("audience").required(true).multiple(true).args(["entities", "user", "broadcast"]),
@@ -141,7 +141,7 @@ fn names(arguments: &Arguments) -> String {
     names.join(", ")
 }
 
-/// Resolves after so many seconds. `None` never resolves.
+/// Resolves after this many seconds, or never for `None`.
 async fn timed_out(after: Option<u64>) {
     match after {
         Some(seconds) => sleep(Duration::from_secs(seconds)).await,

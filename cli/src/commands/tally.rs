@@ -1,4 +1,4 @@
-//! The results of many similar operations: how many succeeded and how many failed.
+//! The counts of many similar operations that succeeded and failed.
 
 use super::counted;
 use crate::failure::Failure;

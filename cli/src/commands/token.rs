@@ -29,7 +29,7 @@ use claims::Claims;
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
-  herald token --user alice --permission 'order:*=subscribe,publish'
+  herald token --user alice --permission 'order-*=subscribe,publish'
   herald token --user alice --permission '**=subscribe,publish,broadcast' --expires-in 60
   herald token --user alice --stack herald
   herald token --user alice --secret-file secret.txt --audience app

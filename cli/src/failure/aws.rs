@@ -5,8 +5,8 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 use super::Failure;
 
 /// Makes a failure from an SDK error: [`Failure::Refused`] if the credentials are invalid or lack a permission,
-/// [`Failure::Unavailable`] if the service could not be reached, and [`Failure::Failed`] otherwise. `context` says what
-/// could not be done.
+/// [`Failure::Unavailable`] if the service could not be reached, and [`Failure::Failed`] otherwise. `context` names
+/// the failed step.
 pub(crate) fn aws_failure<E, R>(context: impl std::fmt::Display, error: SdkError<E, R>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -28,7 +28,7 @@ where
     }
 }
 
-/// Whether an error code means that the credentials are invalid or lack a permission.
+/// Returns true if an error code means that the credentials are invalid or lack a permission.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.html>
 fn is_refusal(code: &str) -> bool {

@@ -41,7 +41,7 @@ pub(crate) fn stop_failure(reason: &StopReason) -> Failure {
     }
 }
 
-/// Makes a failure from a failed request. `context` says what could not be done.
+/// Makes a failure from a failed request. `context` names the failed step.
 pub(crate) fn request_failure(context: impl fmt::Display, error: &RequestError) -> Failure {
     let message = format!("{context}: {}", error_chain(error));
     let is_refused = matches!(error, RequestError::Server(error)

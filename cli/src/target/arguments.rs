@@ -1,4 +1,4 @@
-//! The flags that say which Herald a command talks to.
+//! The flags that select the Herald of a command.
 
 use clap::Args;
 

@@ -1,4 +1,4 @@
-//! The flags that say with which token a command connects.
+//! The flags that select the token of a connection.
 
 use std::env;
 
@@ -22,7 +22,7 @@ pub(crate) struct Identity {
     #[arg(long, value_name = "TOKEN", conflicts_with = "token_command")]
     token: Option<String>,
 
-    /// Connect with the token that this shell command prints; it runs for every attempt to connect
+    /// Connect with the token that this shell command prints; the command runs for every attempt to connect
     #[arg(long, value_name = "COMMAND")]
     token_command: Option<String>,
 }

@@ -46,7 +46,7 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// Returns the fault of the token if no header can carry it.
+    /// Returns the problem with the token if no header can carry it.
     pub(super) fn request(&self, token: Option<&str>) -> Result<Request, &'static str> {
         let uri = self.0.uri().clone();
         let mut request = uri.into_client_request().map_err(|_| UNUSABLE_ADDRESS)?;

@@ -1,5 +1,5 @@
-//! Panics of the application's code and of the client's own, as errors: a client that panicked must not seem
-//! to be connecting for ever.
+//! Conversion of panics, in callbacks and in the client itself, to errors: a client that panicked must not
+//! appear to be connecting for ever.
 
 use std::{any::Any, future::Future, panic::AssertUnwindSafe};
 

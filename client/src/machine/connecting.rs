@@ -16,7 +16,7 @@ impl Machine {
         self.start_attempt(now);
     }
 
-    /// Makes another attempt after one that failed, or after a connection that broke.
+    /// Starts another attempt after a failed one, or after the connection broke.
     pub(super) fn retry(&mut self, now: Moment) {
         self.reconnect_at = None;
         self.retries += 1;
@@ -179,8 +179,8 @@ impl Machine {
         self.announce(ConnectionState::Reconnecting { attempt, delay });
     }
 
-    /// Returns the delay while the network is down by the application's hint, which may be wrong and is not
-    /// trusted for ever.
+    /// Returns the delay before a retry while the application's hint says that the network is down. The hint
+    /// may be wrong, so the delay is finite.
     fn offline_delay(&mut self) -> Duration {
         share(self.rules.offline_retry, 1.0 - 0.5 * self.jitter())
     }

@@ -68,7 +68,7 @@ impl Frame {
     }
 }
 
-/// Reads the number of a request. `None` if the client would have written it in another way.
+/// Reads the number of a request. `None` if the client writes it differently.
 fn request_number(id: &str) -> Option<u64> {
     let number: u64 = id.parse().ok()?;
     (number.to_string() == id).then_some(number)

@@ -1,5 +1,5 @@
 //! Random walks: the machine against a server and an application that act at random. Invariants hold at every
-//! step, and once the server behaves, the state is the one that the application wants.
+//! step, and once the server works again, the machine reaches the state that the application wants.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},

@@ -282,7 +282,7 @@ impl Machine {
         }
     }
 
-    /// Ends the requests of a socket that ended. The next socket subscribes and authenticates anew.
+    /// Ends the requests of a socket that ended. The next socket subscribes and authenticates again.
     pub(super) fn end_requests(&mut self, in_flight: BTreeMap<u64, InFlight>) {
         for (_, request) in in_flight {
             if let RequestKind::Send(message) = request.kind {

@@ -45,7 +45,7 @@ impl fmt::Debug for RequestBody {
 /// An event that the machine handles.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// The application starts the client. It is the first input, and comes once.
+    /// The application starts the client. It is the first input and does not repeat.
     Connect,
     /// The token callback supplied a token.
     Token {

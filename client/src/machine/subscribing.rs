@@ -215,7 +215,7 @@ impl Machine {
         }
     }
 
-    /// Ends the subscription to an entity, and tells its subscribers.
+    /// Ends the subscription to an entity, and informs its subscribers.
     fn subscription_failed(&mut self, socket: SocketId, entity: &EntityId, error: RequestError) {
         // After any error but a refusal by Herald, the server may have stored the subscription.
         let stored = !matches!(error, RequestError::Server(_));

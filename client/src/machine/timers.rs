@@ -6,7 +6,7 @@ use super::{
     signals::{Effect, Moment, SocketId},
 };
 
-/// An event that only time brings about.
+/// An event that is due at a time.
 #[derive(Clone, Copy, Debug)]
 enum Timer {
     CloseDeadline,

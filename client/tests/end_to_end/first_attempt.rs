@@ -1,4 +1,4 @@
-//! The first attempt to connect: `connect` fails with its error, and `start` goes on.
+//! The first attempt to connect: `connect` fails with its error, and `start` retries.
 
 use std::{error::Error, io, time::Duration};
 

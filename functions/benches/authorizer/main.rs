@@ -8,9 +8,9 @@
 //! - *warm check*: the time of each later event;
 //! - *processor time*: that of a warm check, including the Lambda runtime's work for an event; the row
 //!   `open` is that work alone;
-//! - *memory*: the resident memory after those.
+//! - *memory*: the resident memory after all checks.
 //!
-//! The figures compare on one machine only, and only while nothing else runs on it.
+//! Compare only figures of the same machine, with nothing else running on it.
 
 mod function;
 mod issuer;

@@ -1,5 +1,5 @@
 //! The metric `KeysUnavailable`: the number of clients that were refused because the issuer's keys or
-//! the secret could not be loaded. While it counts, clients with valid tokens cannot connect.
+//! the secret could not be loaded. While it is above zero, clients with valid tokens cannot connect.
 //!
 //! Each refusal is one line of JSON, which CloudWatch extracts from the log. There is no line otherwise,
 //! so an alarm on it treats missing data as good.

@@ -1,4 +1,4 @@
-//! Failed records: delivered again soon, or sent to the dead-letter queue with the reason.
+//! Retries failed records soon, or sends them to the dead-letter queue with the reason.
 
 use std::{error::Error, future::Future, sync::Arc, time::Duration};
 

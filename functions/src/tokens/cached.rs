@@ -1,8 +1,8 @@
 //! A value that is fetched from another service and kept: an issuer's keys, or the secret.
 //!
-//! It is fetched when it is first needed and when it is an hour old. A token that does not match it may
-//! mean that there is a newer value, so then it is fetched again, but not for every such token, because
-//! any client can send them. If it cannot be fetched, the old value is used for up to a day.
+//! It is fetched when it is first needed and when it is an hour old. A token that does not match may be
+//! a sign of a newer value, so it causes another fetch; their number is limited, because any client can
+//! send such tokens. While the fetch fails, the old value is used for up to a day.
 
 use std::{
     error::Error,

@@ -1,4 +1,4 @@
-//! The decision whether a token is accepted. No other module makes it.
+//! The check of a token. No other module accepts one.
 
 use std::{
     sync::Arc,
@@ -88,8 +88,8 @@ async fn signed_by_issuer(
     let now = Instant::now();
     let mut keys = issuer.value(now).await.map_err(unavailable)?;
     if keys.candidates(header).next().is_none() && ISSUERS_ALGORITHMS.contains(&header.alg) {
-        // The issuer may have made a new key. A caller that waited for another caller's fetch gets it,
-        // too.
+        // The issuer may have made a new key. A caller that waited for another caller's fetch gets that
+        // key as well.
         keys = newer(issuer, keys, now).await?;
     }
     Ok(check_signature(token, header, &keys)?)

@@ -77,8 +77,8 @@ async fn event_of_another_detail_type_reaches_no_connection() {
     stack.stop().await;
 }
 
-/// The gateway does not know a connection whose rows are still stored. It answers the push with 410,
-/// which is not a failure, and the rows are removed.
+/// The table has the rows of a connection that the gateway does not know. The gateway answers the push
+/// with 410, which is not a failure, and the notifier removes the rows.
 #[tokio::test]
 async fn gone_connection_is_forgotten_at_the_next_push() {
     let stack = TestStack::start().await;

@@ -83,7 +83,7 @@ async fn disconnected_user_is_closed_at_once() {
         assert_eq!(client.frame().await, last_frame);
         client.closed().await;
     }
-    until("only the other's rows are left", || async {
+    until("only the other user's rows are left", || async {
         stack.rows().await.len() == 4
     })
     .await;

@@ -187,7 +187,7 @@ async fn renewal(stack: &TestStack) {
     assert_eq!(client.ask(authenticate).await["type"], "ack");
 }
 
-/// The undelivered push goes back to the queue.
+/// The notifier requeues the undelivered push.
 async fn push_that_fails_at_first(stack: &TestStack) {
     let mut client = stack.client_of("ann").await;
     client.subscribe("order-3").await;

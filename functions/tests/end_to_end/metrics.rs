@@ -1,5 +1,5 @@
 //! The notifier's output. The notifier runs by itself beside a stack, so that the test reads its output
-//! like Lambda.
+//! as Lambda does.
 
 use std::{process::Stdio, sync::Arc};
 

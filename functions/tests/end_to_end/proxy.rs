@@ -1,4 +1,4 @@
-//! A proxy before a service that can be blocked: it then reads requests and never answers.
+//! A proxy in front of a service. While it is blocked, it reads requests and does not answer.
 
 use std::sync::{
     Arc, OnceLock,

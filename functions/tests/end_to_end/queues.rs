@@ -1,4 +1,4 @@
-//! The notification queue and its dead-letter queue through calls of SQS, like an operator's.
+//! The notification queue and its dead-letter queue inspected with calls of SQS, as an operator does.
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{

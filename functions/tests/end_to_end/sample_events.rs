@@ -1,4 +1,4 @@
-//! The files in `events/`, which the README suggests to try.
+//! The sample events in `events/`, invoked and put.
 
 use std::fs;
 

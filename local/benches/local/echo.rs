@@ -1,4 +1,4 @@
-//! Messages that are echoed: the rate, and the latency of each.
+//! The rate and the latency of echoed messages.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// Connects the clients and warms up: some round trips make all processes and buffers exist.
+    /// Connects the clients and warms up: some round trips start all processes and allocate all buffers.
     async fn connect(
         name: &'static str,
         server: &'a Server,

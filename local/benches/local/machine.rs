@@ -5,7 +5,7 @@ use std::{fs, process::Command, thread::available_parallelism};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
-/// File descriptors for everything but the clients' connections.
+/// The file descriptors for files other than the clients' connections.
 const OTHER_FILES: u64 = 200;
 
 /// The machine, compiler and profile of the figures.

@@ -1,4 +1,5 @@
-//! The kinds of records. Their JSON is a wire format, whose member `kind` names the kind.
+//! The records of what happens in the stack. Their JSON is a wire format; its field `kind` names the
+//! kind of record.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -57,7 +58,7 @@ pub(crate) enum RecordKind {
         reply: Option<Excerpt>,
         /// The event ids in the reply.
         event_ids: Vec<String>,
-        /// Whether the body or the reply was cut.
+        /// True if the body or the reply was cut.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cut: bool,
     },
@@ -88,7 +89,7 @@ pub(crate) enum RecordKind {
     },
     /// An invocation ended.
     Invocation {
-        /// `None` if the function did not run, or its host did not tell.
+        /// `None` if the function did not run, or its host did not report the id.
         request_id: Option<String>,
         /// The function's logical id.
         function: String,

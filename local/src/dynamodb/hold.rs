@@ -1,4 +1,4 @@
-//! Requests that wait for a test, so that it chooses the order of events.
+//! Requests that a test holds back, to choose the order of events.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ struct Hold {
     released: oneshot::Receiver<()>,
 }
 
-/// A request that waits until this is dropped.
+/// A request that is held back until this value is dropped.
 #[derive(Debug)]
 pub struct HeldRequest {
     arrived: oneshot::Receiver<()>,

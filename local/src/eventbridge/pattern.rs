@@ -62,7 +62,7 @@ impl Pattern {
             return Err(PatternError {
                 path: String::new(),
                 reason: format!(
-                    "the pattern has {length} characters, {MAX_LENGTH} are allowed; move conditions to another rule"
+                    "the pattern has {length} characters, at most {MAX_LENGTH} are allowed; move conditions to another rule"
                 ),
             });
         }

@@ -118,7 +118,7 @@ fn parse(answer: &[u8]) -> Result<Answer, StatusCode> {
 fn read(answer: &[u8]) -> Result<Answer, String> {
     if answer.len() > RESULT_LIMIT {
         return Err(format!(
-            "the answer has {} bytes, {RESULT_LIMIT} are allowed",
+            "the answer has {} bytes, at most {RESULT_LIMIT} are allowed",
             answer.len()
         ));
     }

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::{
 
 use super::event::CloseStatus;
 
-/// The way in which a connection ends.
+/// The end of a connection.
 pub(super) enum ConnectionEnd {
     /// The client is gone or no longer reads.
     Gone(CloseStatus),

@@ -9,7 +9,7 @@ pub(crate) struct Call {
     pub(crate) resource: String,
 }
 
-/// The resource of an action that is about none, or about one that the request does not tell: only a
+/// The resource of an action without a resource, or with one that the request does not name: only a
 /// statement about every resource allows it.
 pub(super) const ANY: &str = "*";
 

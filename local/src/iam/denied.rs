@@ -17,7 +17,7 @@ pub struct Denied {
     pub action: String,
     /// The ARN of the resource.
     pub resource: String,
-    /// Whether a statement denies the call; otherwise no statement allows it.
+    /// True if a statement denies the call, false if none allows it.
     pub explicitly: bool,
 }
 

@@ -23,8 +23,9 @@ impl Revoked {
         } = self;
         let mut roles = roles.iter_mut();
         let role = roles.find(|role| role.function == *function);
-        let role = role
-            .with_context(|| format!("there is no function {function} to revoke {action} from"))?;
+        let role = role.with_context(|| {
+            format!("cannot revoke {action} from {function}: the template has no such function")
+        })?;
         let before = role.policies.clone();
         role.policies = before
             .iter()
@@ -32,7 +33,7 @@ impl Revoked {
             .collect();
         if role.policies == before {
             bail!(
-                "{action} cannot be revoked from {function}: no statement of its policies grants it in these words"
+                "cannot revoke {action} from {function}: no statement of its policies has exactly this action and resource"
             );
         }
         Ok(())

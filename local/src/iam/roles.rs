@@ -228,19 +228,19 @@ mod tests {
                 "Nope",
                 "dynamodb:Query",
                 None,
-                "there is no function Nope to revoke dynamodb:Query from",
+                "cannot revoke dynamodb:Query from Nope: the template has no such function",
             ),
             (
                 "DefaultFunction",
                 "dynamodb:Query",
                 None,
-                "dynamodb:Query cannot be revoked from DefaultFunction: no statement of its policies grants it in these words",
+                "cannot revoke dynamodb:Query from DefaultFunction: no statement of its policies has exactly this action and resource",
             ),
             (
                 "DisconnectFunction",
                 "dynamodb:Query",
                 Some("arn:aws:dynamodb:::table/other".to_owned()),
-                "dynamodb:Query cannot be revoked from DisconnectFunction: no statement of its policies grants it in these words",
+                "cannot revoke dynamodb:Query from DisconnectFunction: no statement of its policies has exactly this action and resource",
             ),
         ] {
             let revoked = revoked(function, action, resource);

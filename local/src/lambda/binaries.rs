@@ -70,8 +70,20 @@ pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<Functio
 }
 
 async fn build_package(package: &Path, release: bool) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    tracing::info!(
+        "building the functions in {}; the first build takes minutes",
+        package.display()
+    );
     let cargo = cargo();
-    let output = Command::new(&cargo)
+    let failed_to_run = || {
+        format!(
+            "failed to run {} in {}; install Rust or correct the template's CodeUri",
+            cargo.display(),
+            package.display()
+        )
+    };
+    // Not `Command::output`: tokio's would capture the standard error that cargo should inherit.
+    let process = Command::new(&cargo)
         .args([
             "build",
             "--bins",
@@ -80,17 +92,15 @@ async fn build_package(package: &Path, release: bool) -> anyhow::Result<BTreeMap
         .args(release.then_some("--release"))
         .current_dir(package)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .kill_on_drop(true)
-        .output()
+        .spawn()
+        .with_context(failed_to_run)?;
+    let output = process
+        .wait_with_output()
         .await
-        .with_context(|| {
-            format!(
-                "failed to run {} in {}; install Rust or correct the template's CodeUri",
-                cargo.display(),
-                package.display()
-            )
-        })?;
+        .with_context(failed_to_run)?;
     if !output.status.success() {
         bail!(
             "the functions in {} do not build; correct the errors of cargo above",

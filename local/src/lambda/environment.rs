@@ -73,7 +73,7 @@ struct Controls {
 struct Delivery {
     request_id: String,
     payload: Bytes,
-    /// Whether the environment was started for this event.
+    /// True if the environment was started for this event.
     cold: bool,
     sent_at: Instant,
     span: Span,

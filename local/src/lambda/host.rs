@@ -42,8 +42,8 @@ pub struct HostSettings {
     /// Variables of one function by its logical id: the credentials of its role. They override the
     /// template's.
     pub credentials: BTreeMap<String, BTreeMap<String, String>>,
-    /// Whether processes are stopped between an answer and the next event, as on Lambda. This
-    /// reveals work that a function started and did not await.
+    /// Stops processes between an answer and the next event, as Lambda does. This reveals work
+    /// that a function started and did not await.
     pub freeze: bool,
     /// The time limit from the start of a process to its first `next`.
     pub init_limit: Duration,

@@ -1,5 +1,5 @@
 //! The output of a function: forwarded to the log line by line; the last lines are kept until a
-//! record takes them.
+//! record holds them.
 //!
 //! A function prints before it calls its Runtime API, so its lines are in the pipe, perhaps unread,
 //! when the call arrives. So [`Output::take_lines`] reads the pipe to its end first and does not
@@ -46,7 +46,7 @@ pub(super) struct Output {
 struct OutputBuffer {
     function: String,
     pipes: Vec<Pipe>,
-    /// The lines that no record has taken yet.
+    /// The lines that are in no record yet.
     lines: Mutex<VecDeque<Excerpt>>,
 }
 
@@ -76,7 +76,7 @@ impl Output {
         Ok(Self { printed, readers })
     }
 
-    /// Takes the last lines printed so far, oldest first.
+    /// Removes and returns the last lines printed so far, oldest first.
     pub(super) fn take_lines(&self) -> Vec<Excerpt> {
         for pipe in &self.printed.pipes {
             self.printed.read(pipe);

@@ -22,8 +22,8 @@ impl<E: Clone + PartialEq> Pool<E> {
         }
     }
 
-    /// Takes an idle environment, which is busy from now on. It is the last used one, so the others
-    /// reach their idle limit.
+    /// Removes and returns the idle environment that was used last, so that the others reach their
+    /// idle limit.
     pub(super) fn take(&mut self) -> Option<E> {
         self.idle.pop()
     }

@@ -1,5 +1,5 @@
-//! One function process: its start in a clean environment and in the guarded group, stop and
-//! resume, and its end with Lambda's sentence about the exit.
+//! One function process: started with a clean environment in the guarded process group, frozen
+//! and thawed between events, and ended with Lambda's error text for the exit.
 
 use std::{
     collections::BTreeMap,
@@ -79,8 +79,8 @@ impl Process {
         self.kill_and_wait().await
     }
 
-    /// Kills the process if it still runs. Returns the sentence of Lambda's `Runtime.ExitError`
-    /// about its exit. All of its output is available afterwards.
+    /// Kills the process if it still runs. Returns the text of Lambda's `Runtime.ExitError` for its
+    /// exit. All of its output is available afterwards.
     pub(super) async fn end(&mut self) -> String {
         let ended = self.kill_and_wait().await;
         self.output.finish().await;
@@ -90,7 +90,7 @@ impl Process {
         }
     }
 
-    /// Takes the last lines that the process has printed so far, oldest first.
+    /// Removes and returns the last lines that the process has printed so far, oldest first.
     pub(super) fn take_lines(&self) -> Vec<Excerpt> {
         self.output.take_lines()
     }
@@ -115,7 +115,7 @@ impl Process {
         self.child.wait().await
     }
 
-    /// Sends a signal. Does nothing after the end of the process.
+    /// Sends a signal. Returns false if the process has ended or the signal failed.
     fn signal(&self, signal: Signal) -> bool {
         let id = self.id().and_then(|id| i32::try_from(id).ok());
         let Some(pid) = id.and_then(Pid::from_raw) else {

@@ -1,4 +1,4 @@
-//! The generation of passwords, as by Secrets Manager.
+//! Generates passwords by the rules of Secrets Manager.
 
 use rand::seq::{IndexedRandom, SliceRandom};
 

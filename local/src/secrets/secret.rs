@@ -32,7 +32,7 @@ pub(super) struct Version {
 }
 
 impl Secret {
-    /// Creates a secret of a template, and generates its text if the template says so.
+    /// Creates a secret of a template, and generates its text if the template demands it.
     pub(super) fn new(described: &template::Secret, now: DateTime<Utc>) -> Self {
         let text = match &described.text {
             SecretText::Empty => None,

@@ -25,7 +25,7 @@ impl Clock {
         }
     }
 
-    /// Returns the time, which never goes back.
+    /// Returns the time, which never decreases.
     pub fn now(&self) -> SystemTime {
         self.started_at + self.started.elapsed() + *self.skipped.borrow()
     }

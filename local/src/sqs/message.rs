@@ -59,7 +59,7 @@ pub enum SendError {
     )]
     ForbiddenCharacter(char),
     /// Body and attributes together are too large.
-    #[error("the message has {size} bytes, {limit} are allowed")]
+    #[error("the message has {size} bytes, at most {limit} are allowed")]
     TooLarge {
         /// The size of the message, in bytes.
         size: usize,
@@ -70,10 +70,10 @@ pub enum SendError {
     #[error("message attribute {0:?} is invalid: {1}")]
     InvalidAttribute(String, &'static str),
     /// More than ten attributes.
-    #[error("the message has {0} attributes, {MAXIMUM_ATTRIBUTES} are allowed")]
+    #[error("the message has {0} attributes, at most {MAXIMUM_ATTRIBUTES} are allowed")]
     TooManyAttributes(usize),
     /// A delay beyond fifteen minutes.
-    #[error("the delay is {0:?}, 15 minutes are allowed")]
+    #[error("the delay is {0:?}, at most 15 minutes are allowed")]
     DelayTooLong(Duration),
 }
 

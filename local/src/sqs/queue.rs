@@ -35,7 +35,7 @@ pub struct Faults {
     /// The share of received messages that stay visible and are received again: 0, never, to 1,
     /// always.
     pub duplicates: f64,
-    /// Whether messages are received in random order.
+    /// Delivers messages in random order.
     pub shuffle: bool,
     /// The share of sends that fail: 0, never, to 1, always.
     pub failing_sends: f64,
@@ -239,7 +239,7 @@ impl Queue {
     }
 
     /// Deletes the message received with this handle. An outdated handle deletes nothing and is not
-    /// an error, as the API reference says of `DeleteMessage`.
+    /// an error, according to the API reference of `DeleteMessage`.
     pub(super) fn delete(&mut self, now: SystemTime, handle: &str) -> Result<(), HandleError> {
         self.settle(now);
         match self.find(handle) {
@@ -376,7 +376,7 @@ impl Queue {
         }
     }
 
-    /// Takes the next message to receive: the oldest one, or a random one with the fault `shuffle`.
+    /// Removes and returns the next message to receive: the oldest one, or a random one with the fault `shuffle`.
     fn next_visible(&mut self) -> Option<Sequence> {
         if !self.faults.shuffle {
             return self.visible.pop_first();

@@ -21,7 +21,8 @@ pub(super) fn holds(scope: &Scope<'_>, node: &Node, path: &str) -> Result<bool, 
     match function.name {
         "Condition" => {
             let condition = function.argument.scalar_text();
-            let condition = condition.ok_or_else(|| place.problem("Condition takes a name"))?;
+            let condition = condition
+                .ok_or_else(|| place.problem("Condition needs the name of a condition"))?;
             scope.condition(&condition, place)
         }
         "Fn::Equals" => equals(scope, function.arguments(2, 2)?, path),
@@ -63,9 +64,9 @@ impl<'a> ConditionFunction<'a> {
             _ => {
                 let name = self.name;
                 let problem = if least == most {
-                    format!("{name} takes a list of {least}")
+                    format!("{name} needs a list of {least}")
                 } else {
-                    format!("{name} takes a list of {least} to {most}")
+                    format!("{name} needs a list of {least} to {most}")
                 };
                 Err(self.place.problem(problem))
             }

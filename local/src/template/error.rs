@@ -70,7 +70,7 @@ impl Display for Problem {
     }
 }
 
-/// The problems found so far. Readers report a problem and go on, so that one start names them all.
+/// The problems found so far. Readers report a problem and continue, so that one start lists them all.
 #[derive(Debug, Default)]
 pub(super) struct Problems(RefCell<Vec<Problem>>);
 

@@ -99,7 +99,7 @@ impl<'a> Call<'a> {
         let path = parts.join(".");
         let (logical_id, attribute) = path.split_once('.').ok_or_else(|| {
             self.problem(format!(
-                "GetAtt takes a resource and its attribute, as in Queue.Arn, got `{path}`"
+                "GetAtt needs a resource and its attribute, as in Queue.Arn, got `{path}`"
             ))
         })?;
         self.attribute_of(logical_id, attribute)
@@ -177,7 +177,7 @@ impl<'a> Call<'a> {
         let selected = items.into_iter().nth(index);
         selected.map(Item::into_node).ok_or_else(|| {
             self.problem(format!(
-                "Select has no number {index} in a list of {length}: numbers begin with 0"
+                "the index {index} of Select is outside its list of {length}: the first index is 0"
             ))
         })
     }
@@ -200,7 +200,7 @@ impl<'a> Call<'a> {
             let key = key?;
             found = found
                 .entry(&key)
-                .ok_or_else(|| self.problem(format!("Mappings have no such entry {key}")))?;
+                .ok_or_else(|| self.problem(format!("Mappings has no entry {key}")))?;
         }
         Ok(found.clone())
     }
@@ -211,7 +211,7 @@ impl<'a> Call<'a> {
             Kind::List(nodes) => nodes.as_slice().try_into().ok(),
             _ => None,
         };
-        nodes.ok_or_else(|| self.problem(format!("{} takes a list of {N}", self.name)))
+        nodes.ok_or_else(|| self.problem(format!("{} needs a list of {N}", self.name)))
     }
 
     fn argument(&self) -> Result<Item<'a>, Problem> {

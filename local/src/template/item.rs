@@ -2,7 +2,7 @@
 //! its value is read, so values that are never read may be unknown here. Every problem has its path.
 //!
 //! Methods that return a [`Result`] serve expressions, which one problem makes useless. Methods that
-//! return an [`Option`] or a list report problems and go on.
+//! return an [`Option`] or a list report problems and continue.
 
 use std::{str::FromStr, time::Duration};
 

@@ -70,8 +70,8 @@ pub struct Route {
     pub function: String,
     /// The time that the gateway waits for the function: 50 ms to 29 s.
     pub integration_timeout: Duration,
-    /// Whether the function's body is sent to the client: the route has a response selection expression
-    /// and the route response `$default`.
+    /// True if the function's body is sent to the client: the route has a response selection
+    /// expression and the route response `$default`.
     pub two_way: bool,
 }
 
@@ -110,7 +110,7 @@ pub struct Function {
     pub environment: BTreeMap<String, String>,
     /// The time limit of one invocation.
     pub timeout: Duration,
-    /// Megabytes of memory; told to the function, but not enforced.
+    /// Megabytes of memory: passed to the function, but not enforced.
     pub memory_mb: u32,
 }
 
@@ -130,7 +130,7 @@ pub struct Role {
 /// One statement of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
-    /// Whether it allows or denies its calls.
+    /// The effect on its calls: allow or deny.
     pub effect: Effect,
     /// The actions it is about, with wildcards; IAM compares them without regard to case.
     pub actions: Vec<String>,
@@ -207,7 +207,7 @@ pub struct EventSourceMapping {
     pub window: Duration,
     /// The invocations that may run at once.
     pub maximum_concurrency: Option<usize>,
-    /// Whether the function reports which records failed.
+    /// True if the function reports which records failed.
     pub report_batch_item_failures: bool,
 }
 
@@ -233,7 +233,7 @@ pub struct Rule {
     pub bus: String,
     /// The event pattern, as JSON.
     pub pattern: Value,
-    /// Whether `State` is `ENABLED`.
+    /// True if `State` is `ENABLED`.
     pub enabled: bool,
     /// The targets of matching events.
     pub targets: Vec<Target>,

@@ -11,7 +11,7 @@ use std::{
 
 use serde::Deserialize;
 
-/// The binary targets of packages by their folders, each looked up once: cargo takes a while.
+/// The binary targets of packages by their folders, each looked up once, because cargo is slow.
 #[derive(Default)]
 pub(super) struct Packages(RefCell<BTreeMap<PathBuf, BinaryTargets>>);
 
@@ -29,7 +29,7 @@ impl Packages {
     }
 }
 
-/// Returns the cargo to run: the one that runs this program, if one does.
+/// Returns the cargo to run: the one that started this program, or else the one in `PATH`.
 pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
@@ -51,7 +51,7 @@ pub(super) fn binary_of<'a>(logical_id: &str, targets: &'a [String]) -> Option<&
     }
 }
 
-/// The part of `cargo metadata` that tells binary targets.
+/// The part of `cargo metadata` that lists binary targets.
 /// <https://doc.rust-lang.org/cargo/commands/cargo-metadata.html>
 #[derive(Deserialize)]
 struct Metadata {

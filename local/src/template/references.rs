@@ -27,7 +27,7 @@ pub(super) fn report_unknown(scope: &Scope<'_>, node: &Node, path: &str) -> bool
     let mut references = collect(node);
     references.retain(|reference| !is_known(scope, &reference.name));
     for Reference { name, position } in &references {
-        let reason = format!("there is no resource or parameter called {name}");
+        let reason = format!("{name} is neither a resource nor a parameter of the template");
         scope.problems.report(Problem::new(*position, path, reason));
     }
     !references.is_empty()

@@ -1,7 +1,7 @@
 //! The template's `Rules`: the conditions that its parameters must meet before anything is created.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html>
 //!
-//! Rules see parameters only. Of their own functions, none is supported here: `Fn::Contains` and
+//! Rules can refer only to parameters. Of their own functions, none is supported here: `Fn::Contains` and
 //! `Fn::EachMember…` are rare, and `Fn::RefAll` and `Fn::ValueOf…` read VPCs and keys of an account.
 
 use super::{
@@ -90,13 +90,13 @@ fn text(scope: &Scope<'_>, node: &Node, path: &str) -> Result<String, Problem> {
             let parameter = scope.parameter(&name);
             let parameter = parameter.ok_or_else(|| {
                 problem(format!(
-                    "there is no parameter {name}: Rules see parameters only"
+                    "{name} is not a parameter: Rules can refer only to parameters"
                 ))
             })??;
             Ok(parameters::text(&parameter))
         }
         _ => Err(problem(
-            "Rules compare only literals and !Ref of a parameter".to_owned(),
+            "Rules can compare only literals and !Ref of a parameter".to_owned(),
         )),
     }
 }

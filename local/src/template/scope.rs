@@ -81,8 +81,9 @@ impl<'t> Scope<'t> {
     /// Returns whether the condition `name` holds.
     pub(super) fn condition(&self, name: &str, place: Place<'_>) -> Result<bool, Problem> {
         let condition = self.document.conditions.entry(name);
-        let condition =
-            condition.ok_or_else(|| place.problem(format!("there is no condition {name}")))?;
+        let condition = condition.ok_or_else(|| {
+            place.problem(format!("the condition {name} is not defined in Conditions"))
+        })?;
         let path = format!("Conditions.{name}");
         self.guarded(&path, place, || conditions::holds(self, condition, &path))
     }
@@ -109,7 +110,7 @@ impl<'t> Scope<'t> {
             let generated = identity::of_generated(self, logical_id).map(Rc::new);
             return generated.ok_or_else(|| {
                 place.problem(format!(
-                    "there is no resource or parameter called {logical_id}"
+                    "{logical_id} is neither a resource nor a parameter of the template"
                 ))
             });
         };
@@ -215,7 +216,7 @@ impl<'t> Scope<'t> {
         look_up: impl FnOnce() -> Result<T, Problem>,
     ) -> Result<T, Problem> {
         if self.looking_up.borrow().iter().any(|entry| entry == path) {
-            return Err(place.problem(format!("{path} is defined by itself")));
+            return Err(place.problem(format!("{path} refers to itself")));
         }
         self.looking_up.borrow_mut().push(path.to_owned());
         let found = look_up();

@@ -19,8 +19,8 @@ pub struct Settings {
     pub account_id: String,
     /// `AWS::StackName`, with which the names of all resources begin.
     pub stack_name: String,
-    /// Whether another program runs the functions, behind Lambda's Invoke API: their code, runtimes and
-    /// binaries then do not matter here.
+    /// True if another program runs the functions, behind Lambda's Invoke API. The reader then ignores
+    /// their code, runtimes and binaries.
     pub remote_functions: bool,
 }
 

@@ -92,7 +92,7 @@ fn has_cors(headers: &HeaderMap) -> bool {
     names.any(|name| name.as_str().starts_with("access-control-"))
 }
 
-/// See docs/local-vs-aws.md: "Web pages are kept out".
+/// See docs/local-vs-aws.md: "Web pages are refused".
 #[tokio::test]
 async fn every_endpoint_refuses_pages_of_other_origins_and_foreign_hosts() {
     let stack = TestStack::start(Authentication::Secret, &[]).await;

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// The number of posts that failed since the gateway last answered one. Once it reaches `limit`, in all
-/// pushes of a delivery together, the remaining posts are not worth their time-outs: their recipients
-/// are requeued untried.
+/// pushes of a delivery together, delivery requeues the remaining recipients without a post, because
+/// each post would cost a time-out.
 #[derive(Debug)]
 pub(super) struct Circuit {
     limit: usize,
@@ -29,7 +29,7 @@ impl Circuit {
         }
     }
 
-    /// Returns whether further posts are not worth making.
+    /// Returns true if delivery should make no further posts.
     pub(super) fn is_open(&self) -> bool {
         self.failures.load(Relaxed) >= self.limit
     }

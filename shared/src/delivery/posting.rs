@@ -84,7 +84,7 @@ impl Failure {
         }
     }
 
-    /// Returns whether the gateway answered with something about the connection or the frame.
+    /// Returns whether the gateway's answer concerns the connection or the frame.
     fn is_answer(&self) -> bool {
         match self {
             Self::Post(PostError::Gone | PostError::Throttled | PostError::TooLarge) => true,

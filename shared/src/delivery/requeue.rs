@@ -1,4 +1,4 @@
-//! Undelivered parts of a push, back on the queue or on the dead-letter queue.
+//! Requeues the undelivered parts of a push, or sends them to the dead-letter queue.
 
 use std::time::{Duration, SystemTime};
 

@@ -23,7 +23,7 @@ pub struct Posts {
     pub tries: usize,
     /// The accepted frames.
     pub taken: Vec<String>,
-    /// Whether it was disconnected.
+    /// True once the connection was closed.
     pub disconnected: bool,
 }
 

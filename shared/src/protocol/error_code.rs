@@ -22,7 +22,7 @@ pub enum ErrorCode {
     /// A limit on the number of subscriptions, entities or messages is reached.
     TooMany,
     /// Some of the messages of one `sendMessage` were sent and some were not: the error's `eventIds`
-    /// tell which. The client sends the others again in a new frame.
+    /// show which. The client sends the others again in a new frame.
     PartlySent,
     /// The request came too soon after others: the same request may succeed later.
     Throttled,

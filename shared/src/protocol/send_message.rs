@@ -17,7 +17,7 @@ pub struct Outgoing<'a> {
 /// A checked `sendMessage`.
 #[derive(Debug)]
 pub enum SendMessage<'a> {
-    /// A message without a target, which goes back to its sender.
+    /// A message without a target: its sender gets it back.
     Echo(Outgoing<'a>),
     /// One message for an audience.
     One(Audience, Outgoing<'a>),

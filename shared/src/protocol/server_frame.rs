@@ -18,7 +18,7 @@ use crate::{ids::EntityId, log::Position};
 pub enum ServerFrame<'a> {
     /// The request succeeded: the row is stored, or the message is on the queue.
     Ack(Box<Ack>),
-    /// A client's message. If it named no target, it goes back to its sender with the request id;
+    /// A client's message. If it named no target, its sender gets it back with the request id;
     /// otherwise it is a push to an audience with the event's id and time.
     Message {
         /// The message as it was sent.
@@ -57,7 +57,7 @@ pub enum ServerFrame<'a> {
         code: ErrorCode,
         /// The reason and what to do, for people.
         message: String,
-        /// Whether the same frame may succeed later.
+        /// True if the same frame may succeed later.
         retryable: bool,
         /// With the code `partly_sent`: the ids of the pushes that were sent, in the order of
         /// `messages`, with `None` for each message that was not sent.
@@ -105,7 +105,7 @@ pub enum ServerFrame<'a> {
         code: DisconnectCode,
         /// The reason, for people.
         reason: &'a str,
-        /// Whether the client should connect again.
+        /// True if the client should connect again.
         reconnect: bool,
     },
 }

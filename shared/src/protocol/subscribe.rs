@@ -135,7 +135,7 @@ pub struct EntityError {
     pub code: ErrorCode,
     /// The mistake and how to correct it.
     pub message: String,
-    /// Whether the same request may succeed later.
+    /// True if the same request may succeed later.
     pub retryable: bool,
 }
 

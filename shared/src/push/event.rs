@@ -145,6 +145,7 @@ fn disconnect_user(event: &Event<'_>) -> Result<Push, InvalidPush> {
 fn event_id(event: &Event<'_>, key: Option<String>) -> Result<String, InvalidPush> {
     let id = key.unwrap_or_else(|| event.id.clone());
     match id.len() {
+        0 => Err(InvalidPush::EmptyEventId),
         length if length > EVENT_ID_LIMIT => Err(InvalidPush::LongEventId { length }),
         _ => Ok(id),
     }
@@ -205,6 +206,27 @@ mod tests {
             assert_eq!(
                 error.to_string(),
                 "the event id is 1025 bytes long, the limit is 1024"
+            );
+        }
+    }
+
+    /// Clients would drop every later push with the same empty id as a repeat.
+    #[test]
+    fn empty_event_id_is_refused() {
+        for (detail_type, field) in [
+            ("Entity Updated", r#""entityId":"order-1","message":1"#),
+            (
+                "Send User Push Notification",
+                r#""userId":"ann","message":1"#,
+            ),
+            ("Broadcast", r#""message":1"#),
+            ("Disconnect User", r#""userId":"ann""#),
+        ] {
+            let detail = format!(r#"{{{field},"idempotencyKey":""}}"#);
+            let error = read(&event(detail_type, &detail)).expect_err("an empty id");
+            assert_eq!(
+                error.to_string(),
+                "the event id is empty: give idempotencyKey a value or leave it out"
             );
         }
     }

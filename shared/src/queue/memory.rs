@@ -101,7 +101,7 @@ impl DeadLetter for MemoryQueues {
 }
 
 fn failed() -> EnqueueError {
-    EnqueueError::Failed("the queue was told to fail".into())
+    EnqueueError::Failed("a fault of the test".into())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

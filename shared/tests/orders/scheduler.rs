@@ -1,4 +1,4 @@
-//! Rows with requests that each wait for a permit.
+//! Rows whose requests each wait for a permit of the test.
 
 use std::{
     collections::{BTreeMap, hash_map::DefaultHasher},
@@ -46,7 +46,7 @@ pub(crate) struct PendingRequest {
     pub(crate) name: &'static str,
     /// True for a single write of a listener row.
     pub(crate) may_be_late: bool,
-    /// True for a conditional change of the set, whose answer is worth losing.
+    /// True for a conditional change of the set: its retry meets a changed condition.
     pub(crate) may_lose_answer: bool,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct SchedulerState {
     pub(crate) changes: Vec<Actor>,
 }
 
-/// A state that several handles share.
+/// A handle on the shared state of a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scheduler(Arc<Mutex<SchedulerState>>);
 
@@ -139,7 +139,7 @@ pub(crate) struct Scheduled<'a, R> {
 }
 
 impl<R: Rows> Scheduled<'_, R> {
-    /// Sends a request like the SDK: again, if its answer is lost.
+    /// Sends a request, and sends it again if its answer is lost, as the SDK does.
     async fn send<T: Debug, F: Future<Output = Result<T, StoreError>>>(
         &self,
         pending: PendingRequest,

@@ -18,7 +18,7 @@ pub(crate) struct World {
     pub(crate) crashes: usize,
     /// The maximum number of lost answers, after which the request is sent again.
     pub(crate) lost_answers: usize,
-    /// Whether the first try of the connect's write arrives late, after the second.
+    /// True if the first try of the connect's write arrives late, after the second.
     pub(crate) late_connect: bool,
     /// The maximum number of writes of a listener row that time out, are sent again, and are applied
     /// late.

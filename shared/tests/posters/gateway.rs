@@ -1,4 +1,4 @@
-//! A gateway on loopback with answers that a test chooses. It keeps the last request.
+//! A gateway on loopback with scripted answers. It keeps the last request.
 
 use std::{
     io,

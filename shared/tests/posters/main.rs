@@ -1,4 +1,4 @@
-//! The calls to the management API, against a gateway whose answers the test chooses.
+//! Tests of the calls to the management API, against a gateway with scripted answers.
 
 mod gateway;
 mod signature;
@@ -176,7 +176,7 @@ async fn any_id_and_any_character_arrives() {
     }
 }
 
-/// A custom domain maps a path, or none, to the stage, and the stage is not in the path.
+/// A custom domain maps a base path, which may be empty, to the stage. The stage is not in the path.
 #[tokio::test]
 async fn custom_domain_with_or_without_path_is_called() {
     let gateway = Gateway::start().await;

@@ -83,9 +83,9 @@ fn sqs_accepts(character: char) -> bool {
 
 fn push() -> impl Strategy<Value = Push> {
     let texts = (any::<String>(), any::<String>());
-    let whom = (recipients(), option::of(connection()));
+    let audience = (recipients(), option::of(connection()));
     let log = (option::of(position()), option::of(any::<u64>()));
-    (texts, whom, json::value(), log, any::<bool>()).prop_map(
+    (texts, audience, json::value(), log, any::<bool>()).prop_map(
         |((event_id, time), (recipients, except), frame, (position, version), then_disconnect)| {
             Push {
                 event_id,

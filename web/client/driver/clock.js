@@ -1,5 +1,5 @@
 /**
- * The time that the machine is told, and the notice that the computer slept.
+ * The clock of the machine, and the detection of a sleep of the computer.
  *
  * @module clock
  */
@@ -14,8 +14,8 @@ const GAIN = 10_000;
 const LATE = 65_000;
 
 /**
- * Milliseconds since the clock was made. They go on while the computer sleeps, which not every browser's
- * `performance.now()` does, and when the wall clock is set back, which `Date.now()` does not.
+ * A clock of milliseconds that advances while the computer sleeps, unlike `performance.now()` in some browsers, and
+ * when the wall clock is set back, unlike `Date.now()`.
  */
 export class Clock {
   #elapsed = 0;
@@ -29,8 +29,8 @@ export class Clock {
 }
 
 /**
- * The notice that the computer slept. Then the wall clock gains on the steady one, or, where that goes on as well,
- * timers are later than any page is made to wait for them.
+ * The detection of a sleep of the computer. After a sleep, the wall clock has gained on the steady one; where the
+ * steady clock advances as well, a timer is later than a browser ever delays it.
  */
 export class SleepWatch {
   #looks = new Looks();

@@ -1,5 +1,5 @@
 /**
- * One WebSocket, and the reason its handshake failed.
+ * One WebSocket, and the reason for a failed handshake.
  *
  * @module socket
  */
@@ -29,7 +29,7 @@ export function listen(socket, { opened, received, ended }) {
     if (typeof data === 'string') received(data);
   });
   socket.addEventListener('error', ({ message }) => {
-    // A `close` should follow, but the WebSocket of Node.js 22 has none if the handshake failed.
+    // A `close` should follow, but the WebSocket of Node.js 22 sends none after a failed handshake.
     if (!isOpen) ended(message || 'the handshake failed', false);
   });
   socket.addEventListener('close', ({ code, reason }) => {

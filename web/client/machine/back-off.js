@@ -1,6 +1,6 @@
 /**
  * Delays that grow, with full jitter: a random share of an exponential bound, so that clients that failed together do
- * not come back together.
+ * not retry together.
  *
  * @module back-off
  */

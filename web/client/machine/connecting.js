@@ -1,5 +1,5 @@
 /**
- * Attempts, breaks, renewal and the end: the life of the connection.
+ * The life of the connection: attempts, breaks, renewal and the end.
  *
  * @module connecting
  */

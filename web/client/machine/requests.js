@@ -180,7 +180,7 @@ function timeOutRequest(machine, link, id) {
 }
 
 /**
- * Ends the requests of links that ended. The next link subscribes and authenticates anew.
+ * Ends the requests of links that ended. The next link subscribes and authenticates again.
  *
  * @param {Machine} machine
  * @param {Link[]} links

@@ -33,5 +33,5 @@ export const DEFAULTS = {
   renewTokenBefore: 60_000,
 };
 
-/** The defaults where frames cannot be chosen and the status of a refusal is not seen. */
+/** The defaults in browsers, which send a message as one frame and hide the status of a refusal. */
 export const IN_BROWSERS = { messageLimit: 32 * 1024, refusalSpacing: 10_000 };

@@ -14,7 +14,7 @@ pub(super) struct Account {
     plan: Plan,
     /// The number of open subscribers of each entity.
     audiences: Vec<u32>,
-    /// Whether each connection is open.
+    /// True for each connection that is open.
     open: Vec<bool>,
     events: Vec<Event>,
     /// The events that arrived, for each subscription of each connection.
@@ -65,7 +65,7 @@ enum EventState {
 }
 
 impl Account {
-    /// Makes the account of a run. `open` says which connections of the plan are open, with all their subscriptions.
+    /// Makes the account of a run. `open` is true for each connection of the plan that is open, with all its subscriptions.
     pub(super) fn new(plan: Plan, open: Vec<bool>) -> Self {
         let mut audiences = vec![0; plan.entities];
         for connection in (0..plan.connections).filter(|connection| open[*connection]) {
@@ -140,7 +140,7 @@ impl Account {
         self.totals
     }
 
-    /// Whether all replies and all expected deliveries have arrived.
+    /// Returns true if all replies and all expected deliveries have arrived.
     pub(super) fn is_complete(&self) -> bool {
         let replied = self.totals.published + self.totals.refused;
         replied == self.events.len() as u64 && self.totals.lost() == 0

@@ -11,7 +11,7 @@ pub(super) struct Plan {
     pub(super) entities: usize,
     /// The number of entities that each connection subscribes to, at least 1.
     pub(super) subscriptions: usize,
-    /// The events published a second, greater than 0.
+    /// The events published per second, greater than 0.
     pub(super) rate: f64,
     /// The time for which events are published.
     pub(super) duration: Duration,

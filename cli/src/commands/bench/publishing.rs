@@ -1,4 +1,4 @@
-//! Publishing events at a rate, on the bus or as messages of the connections.
+//! Publishes events at a rate, on the bus or as messages of the connections.
 
 use std::{
     sync::Arc,

@@ -1,4 +1,4 @@
-//! Opening the connections, with a limit a second and a limit at once.
+//! Opens the connections, with a limit per second and a limit at once.
 
 use std::time::{Duration, Instant};
 

@@ -25,7 +25,7 @@ pub(super) struct Report {
     pub(super) latency: Times,
     /// The times from an event's first arrival to its last, one value for each event with several deliveries.
     pub(super) spread: Times,
-    /// Whether Ctrl-C ended the run early.
+    /// True if Ctrl-C ended the run early.
     pub(super) interrupted: bool,
     #[serde(skip)]
     chart: String,

@@ -193,7 +193,7 @@ impl Run {
         }
     }
 
-    /// Whether everything has arrived, and no repeat arrived for a while.
+    /// Returns true if everything has arrived, and no push for [`REPEAT_TIMEOUT`].
     fn is_over(&self, now: Instant) -> bool {
         self.account.is_complete() && now > self.last_arrival + REPEAT_TIMEOUT
     }

@@ -40,11 +40,11 @@ pub(super) struct Arguments {
 #[serde(rename_all = "camelCase")]
 struct ConnectionDetails {
     connection_id: String,
-    /// Whether the gateway has the connection open.
+    /// True if the connection is open at the gateway.
     open: bool,
     #[serde(flatten)]
     gateway: Gateway,
-    /// Whether the connection is in the table.
+    /// True if the connection is in the table.
     stored: bool,
     #[serde(flatten)]
     table: Table,
@@ -125,7 +125,7 @@ async fn ask_gateway(
     }
 }
 
-/// Whether the gateway has no such connection: it responds 410, or 400 if the id is malformed.
+/// Returns true if the gateway has no such connection: it responds 410, or 400 if the id is malformed.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>
 pub(super) fn is_gone<E>(error: &aws_sdk_apigatewaymanagement::error::SdkError<E>) -> bool {

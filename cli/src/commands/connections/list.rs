@@ -22,7 +22,7 @@ const CONCURRENCY: usize = 20;
 
 /// List connections: all of them, or those of a user or an entity
 ///
-/// Prints one connection a line: its id, and with --long also its user, the time at which it connected, its IP address and
+/// Prints one connection per line: its id, and with --long also its user, the time at which it connected, its IP address and
 /// the number of its subscriptions. The list is read from the table and may contain closed connections: if AWS does not
 /// report the end of a connection, its rows stay until the next push to it fails, or for two hours.
 #[derive(Args, Debug)]

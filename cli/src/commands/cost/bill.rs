@@ -43,7 +43,7 @@ pub(super) struct Line {
     /// The unit of the quantity.
     pub(super) unit: String,
     pub(super) usd: Usd,
-    /// Whether all prices in the line are verified.
+    /// True if all prices in the line are verified.
     pub(super) verified: bool,
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Price {
     pub(super) usd: f64,
     #[serde(default = "one")]
     pub(super) per: f64,
-    /// The units a month above which the price applies. Units below have another price, or none.
+    /// The units per month above which the price applies. Units below have another price, or none.
     #[serde(default)]
     pub(super) from: f64,
     /// The web site of the price.
@@ -52,7 +52,7 @@ pub(super) struct Price {
     /// The date of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) date: Option<String>,
-    /// Whether a dated source states the price.
+    /// True if a dated source states the price.
     pub(super) verified: bool,
 }
 

@@ -7,7 +7,7 @@ pub(super) const DAYS: f64 = 30.0;
 
 const MINUTES: f64 = DAYS * 24.0 * 60.0;
 
-/// The connects a month of a connection that is always open: the gateway closes it after two hours.
+/// The connects per month of a connection that is always open: the gateway closes it after two hours.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 const CONNECTS: f64 = MINUTES / 120.0;
@@ -91,7 +91,7 @@ pub(super) struct Usage {
 pub(super) enum Events {
     /// Events a day.
     ADay(f64),
-    /// The events that cause this many pushes a day to each connection.
+    /// The events that cause this many pushes per day to each connection.
     PushesADay(f64),
 }
 

@@ -15,8 +15,9 @@ use crate::{
 
 /// List the messages of the dead-letter queues
 ///
-/// Prints one message a line: its id, its queue, its age, its receive count, its audience and the reason. The reason says
-/// after how many attempts the notifier gave up. A message without a reason made the notifier itself fail five times.
+/// Prints one message per line: its id, its queue, its age, its receive count, its audience and the reason. The reason has
+/// the number of attempts and the last error. SQS moved a message without a reason, after eight receives: the notifier was
+/// killed or did not answer each time.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:

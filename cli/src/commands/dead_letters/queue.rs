@@ -88,7 +88,7 @@ impl Queue {
         let mut seen = HashSet::new();
         loop {
             let received = self.receive().await?;
-            // Messages come back when their visibility timeout ends: all others have been seen by then.
+            // Seen messages return when their visibility timeout ends. By then, all others were received.
             if received.iter().all(|letter| seen.contains(&letter.id)) {
                 return Ok(());
             }
@@ -128,7 +128,7 @@ impl Queue {
                 .map_err(|error| {
                     aws_failure(
                         format!(
-                            "cannot make messages visible again before {VISIBILITY_TIMEOUT} s pass"
+                            "cannot make messages visible again at once: they reappear after {VISIBILITY_TIMEOUT} s"
                         ),
                         error,
                     )

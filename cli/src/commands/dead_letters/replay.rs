@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "QUEUE")]
     from: Option<QueueName>,
 
-    /// Messages of `notifications` that are moved a second; a low rate leaves capacity for new pushes
+    /// Messages of `notifications` that are moved per second; a low rate leaves capacity for new pushes
     #[arg(long, value_name = "N", default_value_t = 10, conflicts_with = "ids",
           value_parser = clap::value_parser!(i32).range(1..=500))]
     rate: i32,
@@ -182,7 +182,7 @@ async fn latest_move(
         .await
         .map_err(|error| aws_failure("cannot look up the progress of the move", error))?;
     let latest = listed.results.unwrap_or_default().into_iter().next();
-    Ok(latest.ok_or_else(|| anyhow!("SQS responded without the move"))?)
+    Ok(latest.ok_or_else(|| anyhow!("SQS does not list the move of the messages"))?)
 }
 
 /// Sends every message again, one by one. Returns the number of messages.

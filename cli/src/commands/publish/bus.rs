@@ -90,7 +90,7 @@ impl Bus {
     }
 }
 
-/// Whether an event failed for a transient reason.
+/// Returns true if an event failed for a transient reason.
 ///
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>
 fn is_retryable(result: &PutEventsResultEntry) -> bool {

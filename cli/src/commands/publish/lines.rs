@@ -1,4 +1,4 @@
-//! One event for each line, in batches.
+//! Publishes one event for each line of input, in batches.
 
 use std::{path::Path, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     output::{json, line},
 };
 
-/// The longest time that a line waits for its batch to fill: lines of a slow pipe are published as they come.
+/// The longest time that a line waits for its batch to fill.
 const BATCH_DELAY: Duration = Duration::from_millis(50);
 
 /// Publishes an event for each line of a file, or of standard input. Prints the result of each line as soon as it is known.

@@ -139,7 +139,7 @@ async fn authenticate_without_authentication_is_refused() {
     assert_eq!(answer["code"], "bad_request");
     assert_eq!(
         answer["message"],
-        "connections have no tokens here, so there is none to renew"
+        "this stack uses no tokens: connections stay open without renewal"
     );
     stack.stop().await;
 }

@@ -1,4 +1,4 @@
-//! The authorizer's log about tokens: the reason of a refusal, and nothing that could be used.
+//! The authorizer's log about tokens: the reason for a refusal, and nothing that an attacker could use.
 
 use std::{
     io,

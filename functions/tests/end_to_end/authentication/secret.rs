@@ -49,7 +49,7 @@ async fn only_a_token_signed_with_the_secret_is_accepted() {
     };
     let with_audience = {
         let mut claims = claims();
-        claims["aud"] = json!("somebody");
+        claims["aud"] = json!("another-api");
         let header = json!({"alg": "HS256"});
         token(&header, &claims, |message| {
             hmac_with(SECRET.as_bytes(), message)

@@ -221,7 +221,7 @@ fn invalid_claims(tokens: &Tokens<'_>) -> Vec<Row> {
             ("issuer with a slash", with(json!({"iss": slash}))),
             ("no issuer", with(json!({"iss": "absent"}))),
             ("issuers", with(json!({"iss": [tokens.issuer]}))),
-            ("wrong audience", with(json!({"aud": "somebody-else"}))),
+            ("wrong audience", with(json!({"aud": "another-api"}))),
             ("wrong audiences", with(json!({"aud": ["a", "b"]}))),
             ("no audience", with(json!({"aud": "absent"}))),
             (

@@ -1,4 +1,4 @@
-//! Properties of all patterns and events: nothing panics, errors are words, and a pattern matches
+//! Properties of all patterns and events: nothing panics, every error has a readable text, and a pattern matches
 //! the same events as a second, plain matcher, which tries every combination and has no shortcut.
 
 use proptest::{

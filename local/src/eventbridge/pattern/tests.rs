@@ -1,4 +1,4 @@
-//! Tests of the pattern language by two tables: `matches.txt` and `invalid.txt`, one case a line.
+//! Tests of the pattern language by two tables: `matches.txt` and `invalid.txt`, one case per line.
 
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ fn pattern_longer_than_2048_characters_is_refused() {
     of_length(2048).expect("2,048 characters");
     assert_eq!(
         of_length(2049).expect_err("one more").to_string(),
-        "the pattern has 2049 characters, 2048 are allowed; move conditions to another rule"
+        "the pattern has 2049 characters, at most 2048 are allowed; move conditions to another rule"
     );
 }
 

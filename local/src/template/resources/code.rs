@@ -130,7 +130,7 @@ fn derived_binary(
             "the package of {logical_id} in {folder} has no binary: add one, or correct CodeUri"
         )),
         None => problem(format!(
-            "{logical_id} does not tell which binary of the package in {folder} it runs: {NAME_IT} \
+            "{logical_id} does not name its binary, and the package in {folder} has several: {NAME_IT} \
              with one of the names {}",
             targets.join(", ")
         )),

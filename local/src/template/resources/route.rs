@@ -28,7 +28,7 @@ pub(in crate::template) fn logical_id(api: &str, key: &str) -> String {
     format!("{api}{}{}Route", first.to_uppercase(), rest.to_lowercase())
 }
 
-/// Reads one route. `two_way` holds only what the route itself says: it also needs a route response.
+/// Reads one route. `two_way` reflects only the route itself: a reply also needs a route response.
 pub(super) fn read(scope: &Scope<'_>, key: String, item: &Item<'_>) -> Option<Route> {
     item.read(|item| check_key(&key, item))?;
     let mut fields = item.read(Item::fields)?;
@@ -71,7 +71,7 @@ fn check_expression(item: &Item<'_>) -> Result<(), Problem> {
     match item.text()?.as_str() {
         "$default" => Ok(()),
         other => Err(item.problem(format!(
-            "must be $default, the only one that API Gateway supports, got `{other}`"
+            "must be $default, the only value that API Gateway supports, got `{other}`"
         ))),
     }
 }

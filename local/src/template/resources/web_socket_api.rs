@@ -120,7 +120,7 @@ fn identity_source(item: &Item<'_>) -> Result<String, Problem> {
         return Ok(source);
     }
     Err(item.problem(format!(
-        "must be one of {} and a name, got `{source}`",
+        "must be one of {} with a name after it, got `{source}`",
         IDENTITY_SOURCES.join(", ")
     )))
 }

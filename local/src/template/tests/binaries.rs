@@ -74,7 +74,7 @@ fn undecidable_binary_is_refused_with_the_binaries_there_are() {
         (
             many.path(),
             format!(
-                "Echo does not tell which binary of the package in {} it runs: {remedy} with one of \
+                "Echo does not name its binary, and the package in {} has several: {remedy} with one of \
                  the names connect, subscribe",
                 many.path().display()
             ),

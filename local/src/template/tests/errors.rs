@@ -8,10 +8,13 @@ use super::{read, read_with, settings, template};
 #[test]
 fn wrong_reference_is_refused_with_path_and_remedy() {
     for (value, expected) in [
-        ("!Ref Nope", "there is no resource or parameter called Nope"),
+        (
+            "!Ref Nope",
+            "Nope is neither a resource nor a parameter of the template",
+        ),
         (
             "!Sub '${Nope.Arn}'",
-            "there is no resource or parameter called Nope",
+            "Nope is neither a resource nor a parameter of the template",
         ),
         (
             "!Ref Role",
@@ -28,7 +31,7 @@ fn wrong_reference_is_refused_with_path_and_remedy() {
         ),
         (
             "!GetAtt Queue",
-            "GetAtt takes a resource and its attribute, as in Queue.Arn, got `Queue`",
+            "GetAtt needs a resource and its attribute, as in Queue.Arn, got `Queue`",
         ),
         (
             "!ImportValue x",
@@ -42,20 +45,23 @@ fn wrong_reference_is_refused_with_path_and_remedy() {
             "!Ref AWS::StackId",
             "AWS::StackId is not supported by the local stack: use a parameter in its place",
         ),
-        ("!If [Nope, a, b]", "there is no condition Nope"),
-        ("!If [Loop, a, b]", "Conditions.Loop is defined by itself"),
+        (
+            "!If [Nope, a, b]",
+            "the condition Nope is not defined in Conditions",
+        ),
+        ("!If [Loop, a, b]", "Conditions.Loop refers to itself"),
         (
             "!Equals [a, b]",
             "Fn::Equals is for Conditions only: define a condition there, and use it with !If",
         ),
-        ("!Join [a]", "Fn::Join takes a list of 2"),
+        ("!Join [a]", "Fn::Join needs a list of 2"),
         (
             "!Select [2, [a, b]]",
-            "Select has no number 2 in a list of 2: numbers begin with 0",
+            "the index 2 of Select is outside its list of 2: the first index is 0",
         ),
         (
             "!FindInMap [Sizes, big, memory]",
-            "Mappings have no such entry big",
+            "Mappings has no entry big",
         ),
         ("[a]", "must be text"),
     ] {
@@ -108,12 +114,12 @@ fn wrong_resource_is_refused_with_path_and_remedy() {
         (
             "{ Type: AWS::SQS::Queue, Properties: { QueueName: !Ref X } }",
             "Properties.QueueName",
-            "Resources.X is defined by itself",
+            "Resources.X refers to itself",
         ),
         (
             "{ Type: AWS::SQS::Queue, Properties: { Tags: [!Ref Nope] } }",
             "Properties",
-            "there is no resource or parameter called Nope",
+            "Nope is neither a resource nor a parameter of the template",
         ),
         (
             "{ Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: a, maxReceiveCount: 1 } } }",
@@ -176,7 +182,7 @@ fn wrong_api_is_refused_with_path_and_remedy() {
             "Auth: { AuthType: CUSTOM, AuthArn: !GetAtt Connect.Arn, IdentitySource: [$request.header.X] }",
             "Auth.IdentitySource[0]",
             "must be one of route.request.header., route.request.querystring., stageVariables., context. \
-             and a name, got `$request.header.X`",
+             with a name after it, got `$request.header.X`",
         ),
         (
             "Auth: { AuthType: CUSTOM, AuthArn: !GetAtt Connect.Arn, IdentitySource: [] }",

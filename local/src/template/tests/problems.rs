@@ -68,7 +68,7 @@ template.yaml has 18 problems:
   template.yaml:2:10: Parameters.Stage: has no value: give it one with --parameter Stage=…
   template.yaml:3:12: Parameters.Seconds: must be a number, got `soon`
   template.yaml:15:75: Resources.Api.Properties.Routes.$connect.IntegrationTimeout: must be 50 to 29000 milliseconds, got 1
-  template.yaml:16:30: Resources.Api.Properties.Routes.send.FunctionArn: there is no resource or parameter called Send
+  template.yaml:16:30: Resources.Api.Properties.Routes.send.FunctionArn: Send is neither a resource nor a parameter of the template
   template.yaml:22:16: Resources.Connect.Properties.Runtime: `nodejs22.x` is not run here: use provided.al2023, the runtime of Rust functions, or run the functions elsewhere with --functions
   template.yaml:23:16: Resources.Connect.Properties.Timeout: must be a number in range, got `soon`
   template.yaml:24:15: Resources.Connect.Properties.Colour: is not supported by the local stack: remove it, or make it conditional with !If
@@ -76,7 +76,7 @@ template.yaml has 18 problems:
   template.yaml:27:32: Resources.Connect.Properties.Policies[1].Statement.Effect: must be Allow or Deny, got `Permit`
   template.yaml:27:48: Resources.Connect.Properties.Policies[1].Statement.Action: must be an action with its service, as in dynamodb:Query, got `Query`
   template.yaml:30:63: Resources.Queue.Properties.FifoQueue: is not supported by the local stack: remove it, or make it conditional with !If
-  template.yaml:30:76: Resources.Queue.Properties: there is no resource or parameter called Nope
+  template.yaml:30:76: Resources.Queue.Properties: Nope is neither a resource nor a parameter of the template
   template.yaml:35:13: Resources.Typeless: has no Type: add one, e.g. AWS::SQS::Queue
   template.yaml:38:17: Resources.Table.Properties: AttributeDefinitions is missing
   template.yaml:38:17: Resources.Table.Properties: KeySchema is missing

@@ -94,15 +94,15 @@ fn wrong_rule_is_refused_with_remedy() {
         ),
         (
             "{ Assertions: [{ Assert: !Equals [!Ref Api, a] }] }",
-            "there is no parameter Api: Rules see parameters only",
+            "Api is not a parameter: Rules can refer only to parameters",
         ),
         (
             "{ Assertions: [{ Assert: !Equals [!Sub '${Mode}', a] }] }",
-            "Rules compare only literals and !Ref of a parameter",
+            "Rules can compare only literals and !Ref of a parameter",
         ),
         (
             "{ Assertions: [{ Assert: !Equals [a] }] }",
-            "Fn::Equals takes a list of 2",
+            "Fn::Equals needs a list of 2",
         ),
         (
             "{ Assertions: [{ Assert: !Equals [a, a] }], Assert: a }",

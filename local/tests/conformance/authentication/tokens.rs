@@ -228,8 +228,8 @@ async fn parameters_override_the_requested_authentication() {
     let nothing = [("Authentication", "")];
     let refused = TestStack::try_start(Authentication::Open, &nothing).await;
     let sentence = refused.err().unwrap().to_string();
-    let expected = ": Rules.AuthenticationIsChosen.Assertions[0]: choose how clients prove who they \
-                    are: Authentication is open, secret or jwks";
+    let expected = ": Rules.AuthenticationIsChosen.Assertions[0]: choose how clients authenticate: \
+                    set Authentication to open, secret or jwks";
     assert!(sentence.ends_with(expected), "{sentence}");
 }
 

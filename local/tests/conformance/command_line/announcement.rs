@@ -54,6 +54,11 @@ async fn text_has_addresses_resources_that_are_not_run_and_first_steps() {
         "\nClients need no token and have no user id: --auth open. ".to_owned(),
         format!("http://{address}/123456789012/herald-local-NotificationQueue\n"),
         "Not run here: AWS::SQS::QueuePolicy (NotificationQueuePolicy, ".to_owned(),
+        format!(
+            "\n  cargo run -p herald-cli -- tail order-1 --endpoint http://{address}\n  \
+             cargo run -p herald-cli -- publish --entity order-1 '{{\"state\":\"shipped\"}}' --endpoint \
+             http://{address}\n"
+        ),
         format!("\n  npx wscat -c ws://{address}/dev -x '{{\"action\":\"subscribe\","),
         format!("\n  export AWS_ENDPOINT_URL=http://{address} AWS_DEFAULT_REGION=us-east-1 "),
         "\n  aws events put-events --entries file://events/entity-updated.json\n".to_owned(),

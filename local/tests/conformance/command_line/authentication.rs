@@ -73,6 +73,7 @@ async fn text_has_the_authentication_and_the_command_to_connect() {
         let (address, _) = address.split_once("/dev\n").unwrap();
         let connect = format!("\n  npx wscat -c ws://{address}/dev{header} -x '");
         assert!(text.contains(&connect), "{connect} is not in {text}");
+        assert!(!text.contains("--token"), "{text}");
         let curl = format!("\n  TOKEN=$(curl -s http://{address}/auth/token -d ");
         assert_eq!(text.contains(&curl), mode != "open", "{text}");
         run.end_with(Signal::TERM).await;

@@ -74,7 +74,8 @@ impl Run {
         ];
         command.args(arguments);
         for (name, value) in defaults {
-            let is_replaced = name == "--binaries" && arguments.contains(&"--functions");
+            let is_replaced = name == "--binaries"
+                && (arguments.contains(&"--functions") || arguments.contains(&"--release"));
             if !is_replaced && !arguments.contains(&name) {
                 command.arg(name).arg(value);
             }

@@ -2,9 +2,10 @@
 
 use std::{fs, net::TcpListener, path::PathBuf};
 
+use rustix::process::Signal;
 use tempfile::{NamedTempFile, TempDir};
 
-use super::harness::{EndedRun, Run};
+use super::harness::{EndedRun, Run, Stack};
 use crate::programs::{function_names, template};
 
 #[tokio::test]
@@ -72,7 +73,7 @@ async fn all_problems_of_a_template_are_listed() {
     );
     for expected in [
         "Parameters.AccessLog: must be one of true, false, got `maybe`",
-        "Resources.WebSocketApi.Properties.StageName: there is no resource or parameter called Stag",
+        "Resources.WebSocketApi.Properties.StageName: Stag is neither a resource nor a parameter of the template",
         "Resources.WebSocketApi.Properties.Colour: is not supported by the local stack: remove it, or \
          make it conditional with !If",
     ] {
@@ -157,6 +158,45 @@ async fn unusable_address_of_functions_is_refused() {
             )
         );
     }
+}
+
+#[tokio::test]
+async fn functions_that_do_not_build_are_refused_after_the_errors_of_cargo() {
+    let template = EditedTemplate::new("", "");
+    let package = template.folder.path().join("functions");
+    let manifest = "[package]\nname = \"test_errors_of_cargo\"\nedition = \"2024\"\n[workspace]\n";
+    fs::create_dir_all(package.join("src")).unwrap();
+    fs::write(package.join("Cargo.toml"), manifest).unwrap();
+    fs::write(package.join("src/main.rs"), "fn main() { missing() }").unwrap();
+    let ended = refused(&["--template", &template.path(), "--release"]).await;
+    assert_eq!(ended.status.code(), Some(1));
+    let (before, error) = ended.errors.split_once("herald-local: ").unwrap();
+    assert!(before.contains("building the functions in "), "{before}");
+    assert!(
+        before.contains("cannot find function `missing`"),
+        "{before}"
+    );
+    assert!(
+        error.ends_with(" do not build; correct the errors of cargo above\n"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn data_file_of_another_run_is_refused_until_that_run_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("herald.db");
+    let data = data.to_str().unwrap();
+    let first = Stack::start(&["--data", data]).await;
+    let error = refusal(&["--data", data]).await;
+    assert_eq!(
+        error,
+        format!(
+            "the data file {data} is in use: end the other herald-local that uses it, or name another file\n"
+        )
+    );
+    first.run.end_with(Signal::KILL).await;
+    Stack::start(&["--data", data]).await;
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn authorizer_answer_determines_the_status_of_the_upgrade() {
     }
 }
 
-/// See docs/local-vs-aws.md: "An authorizer that takes too long".
+/// See docs/local-vs-aws.md: "The time limit of an authorizer".
 #[tokio::test]
 async fn authorizer_time_out_is_500_without_connect() {
     let gateway = TestGateway::builder()

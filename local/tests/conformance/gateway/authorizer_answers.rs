@@ -41,7 +41,7 @@ fn with(object: &str, member: &str, value: Option<&Value>) -> String {
     answer.to_string()
 }
 
-/// See docs/local-vs-aws.md: "An authorizer that answers badly".
+/// See docs/local-vs-aws.md: "Malformed answers of an authorizer".
 #[tokio::test]
 async fn answer_without_required_member_is_500() {
     for (object, member, expected) in [
@@ -65,7 +65,7 @@ async fn answer_without_required_member_is_500() {
     }
 }
 
-/// See docs/local-vs-aws.md: "An authorizer that answers badly".
+/// See docs/local-vs-aws.md: "Malformed answers of an authorizer".
 #[tokio::test]
 async fn each_member_value_determines_the_status() {
     for (object, member, value, expected) in [
@@ -168,7 +168,7 @@ async fn each_member_value_determines_the_status() {
     }
 }
 
-/// See docs/local-vs-aws.md: "An authorizer that answers badly".
+/// See docs/local-vs-aws.md: "Malformed answers of an authorizer".
 #[tokio::test]
 async fn answer_that_is_not_an_object_is_500() {
     let mut members = vec![json!("user-42"), answer()["policyDocument"].clone()];

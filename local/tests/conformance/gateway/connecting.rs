@@ -140,7 +140,7 @@ async fn offered_compression_is_declined() {
     assert!(!response.headers().contains_key("sec-websocket-extensions"));
 }
 
-/// See docs/local-vs-aws.md: "The moment from which posts arrive".
+/// See docs/local-vs-aws.md: "Posts during the upgrade".
 #[tokio::test]
 async fn post_before_the_end_of_the_upgrade_is_410() {
     let gate = Arc::new(Semaphore::new(0));

@@ -17,7 +17,7 @@ fn close_status(event: &Value) -> Value {
     json!([context["disconnectStatusCode"], context["disconnectReason"]])
 }
 
-/// See docs/local-vs-aws.md: "What a closing client is told of".
+/// See docs/local-vs-aws.md: "The status of a closing client".
 #[tokio::test]
 async fn disconnect_gets_the_code_and_reason_of_the_client() {
     let (disconnected, mut disconnects) = reporting();
@@ -66,7 +66,7 @@ async fn disconnect_of_a_lost_client_gets_1006() {
     assert!(gateway.gateway.open_connections().is_empty());
 }
 
-/// See docs/local-vs-aws.md: "What a deleted client sees".
+/// See docs/local-vs-aws.md: "The close code after a `DELETE`".
 #[tokio::test]
 async fn delete_closes_the_connection_with_1000() {
     let (disconnected, mut disconnects) = reporting();

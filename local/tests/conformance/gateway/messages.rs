@@ -21,7 +21,7 @@ async fn request(socket: &mut Socket, text: &str) -> String {
     next_text(socket).await
 }
 
-/// See docs/local-vs-aws.md: "Naming `$connect` as the action".
+/// See docs/local-vs-aws.md: "`$connect` as the action".
 #[tokio::test]
 async fn action_selects_the_route() {
     let mut builder = TestGateway::builder();

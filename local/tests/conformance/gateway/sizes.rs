@@ -55,7 +55,7 @@ async fn binary_message_closes_with_1003() {
     assert_eq!(event["requestContext"]["disconnectStatusCode"], 1003);
 }
 
-/// See docs/local-vs-aws.md: "KB, and whether limits are inclusive".
+/// See docs/local-vs-aws.md: "The exact limits of sizes".
 #[tokio::test]
 async fn frame_larger_than_32_kb_closes_with_1009() {
     let gateway = echo().await;
@@ -66,7 +66,7 @@ async fn frame_larger_than_32_kb_closes_with_1009() {
     assert_eq!(closed(&mut socket).await.0, 1009);
 }
 
-/// See docs/local-vs-aws.md: "KB, and whether limits are inclusive".
+/// See docs/local-vs-aws.md: "The exact limits of sizes".
 #[tokio::test]
 async fn message_larger_than_128_kb_closes_with_1009() {
     let gateway = echo().await;

@@ -1,4 +1,4 @@
-//! Queues that refuse undelivered parts.
+//! Delivery with queues that refuse undelivered parts.
 
 use super::*;
 
@@ -51,7 +51,7 @@ async fn parts_refused_by_the_queue_are_dead_letters_before_the_deadline() {
     };
     assert_eq!(
         reason,
-        "failed to requeue: failed to write to the queue: the queue was told to fail"
+        "failed to requeue: failed to write to the queue: a fault of the test"
     );
     let read = Push::from_queue_body(body).expect("a push");
     assert_eq!(read.recipients, named(vec![recipient(0)], 1));

@@ -81,7 +81,7 @@ async fn retry_after_renewal_delivers_and_keeps_the_connection() {
     }
 }
 
-/// The push and not the last frame goes back to the queue, because the connection may renew meanwhile.
+/// Delivery requeues the push and not the last frame, because the connection may renew its token meanwhile.
 #[tokio::test(start_paused = true)]
 async fn renewal_between_two_attempts_at_a_last_frame_gets_the_push() {
     let store = subscribers(1, 100).await;

@@ -1,4 +1,4 @@
-//! The rows of the table and their keys. No other module spells them.
+//! The rows of the table and their keys. No other module builds or parses them.
 //!
 //! | row | pk | sk | attributes |
 //! | --- | --- | --- | --- |

@@ -1,10 +1,10 @@
-"""Checks every function that `sam build` made against what it is deployed as, and prints its size.
+"""Checks that every function that `sam build` made can run where it is deployed, and prints its size.
 
 usage: artefacts.py BUILD ENVIRONMENT
 
-BUILD is the folder that `sam build --config-env ENVIRONMENT` filled. A function that is missing, is for
-another machine than `sam deploy --config-env ENVIRONMENT` would have, or needs a newer glibc than its
-runtime has, is an error.
+BUILD is the folder that `sam build --config-env ENVIRONMENT` filled. A function is an error if it is
+missing, if `sam deploy --config-env ENVIRONMENT` would deploy it for another machine, or if it needs a
+newer glibc than its runtime has.
 """
 
 import sys
@@ -33,10 +33,10 @@ def main(build, environment):
         bootstrap = (build / name / "bootstrap").read_bytes()
         elf = Elf(bootstrap)
         if elf.machine != MACHINES[machine]:
-            sys.exit(f"{name} is not built for {machine}")
+            sys.exit(f"{name} must be built for {machine}, but its ELF machine is {elf.machine}")
         glibc = max(elf.glibc_versions(), default=(0,))
         if glibc > newest:
-            sys.exit(f"{name} needs glibc {dotted(glibc)}, and its runtime has {dotted(newest)}")
+            sys.exit(f"{name} needs glibc {dotted(glibc)}, but its runtime has {dotted(newest)}")
         print(f"{machine:>7} {len(bootstrap):>12,} bytes, glibc {dotted(glibc)}  {name}")
 
 

@@ -1,4 +1,4 @@
-"""The parts of an ELF file that say where it can run: its machine, and the glibc it needs.
+"""The machine and the glibc that an ELF file needs.
 
 64 bits, little-endian. https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html and, for the versions of
 symbols, https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic/symversion.html
@@ -15,7 +15,7 @@ class Elf:
 
     def __init__(self, data):
         if not data.startswith(b"\x7fELF\x02\x01"):
-            raise ValueError("not an ELF file of 64 bits, little-endian")
+            raise ValueError("the file must be a 64-bit little-endian ELF file")
         self.data = data
         (self.machine,) = self.at("<H", 18)
         (table,) = self.at("<Q", 40)
@@ -27,19 +27,19 @@ class Elf:
         ]
 
     def glibc_versions(self):
-        """Returns the versions of glibc whose symbols it needs, as pairs of numbers."""
+        """Returns the versions of glibc that the file needs symbols of, as pairs of numbers."""
         names = (re.fullmatch(r"GLIBC_(\d+)\.(\d+)(\.\d+)?", name) for name in self.needed_versions())
         return {(int(name[1]), int(name[2])) for name in names if name}
 
     def needed_versions(self):
-        """Yields the names of all versions of symbols that it needs of shared libraries."""
+        """Yields the names of all symbol versions that the file needs from shared libraries."""
         for kind, offset, linked in self.sections:
             if kind == SHT_GNU_VERNEED:
                 strings = self.sections[linked][1]
                 yield from (self.text(strings + name) for name in self.version_names(offset))
 
     def version_names(self, library):
-        """Yields where the names stand in the strings: a list of libraries, each with a list of versions."""
+        """Yields the offsets of the names in the string table, for each version of each library."""
         while True:
             version, following = library + self.at("<I", library + 8)[0], self.at("<I", library + 12)[0]
             for _ in range(self.at("<H", library + 2)[0]):

@@ -2,8 +2,8 @@
 
 usage: environments.py TEMPLATE
 
-The commands are run as from a shell, up to where they would begin to build or to deploy: configuration,
-parameter files and command line are SAM's to read. Nothing is built or sent anywhere.
+Each command runs as from a shell, up to the point where it would begin to build or deploy, so that SAM itself reads
+configuration, parameter files and command line. Nothing is built or sent anywhere.
 """
 
 import importlib
@@ -17,13 +17,13 @@ from click.testing import CliRunner
 from samcli.cli.main import cli
 from samcli.yamlhelper import yaml_parse
 
-# Each environment with its stack, and the parameters that are not left to the template.
+# Each environment with its stack, and the parameters that differ from the template's defaults.
 ENVIRONMENTS = {
     "default": ("herald", {}),
     "x86_64": ("herald", {"Architecture": "x86_64"}),
     "prod": ("herald-prod", {"StageName": "prod", "LogRetentionInDays": "90"}),
 }
-# The template makes roles, and has a nested stack beside its transform.
+# The template creates roles, and has a nested stack beside its transform.
 CAPABILITIES = {"CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"}
 PERMISSIONS = '{"news:*":["subscribe"]}'
 
@@ -31,7 +31,7 @@ PERMISSIONS = '{"news:*":["subscribe"]}'
 def main(template):
     parameters = parameters_of(template)
     for environment, (stack, expected) in ENVIRONMENTS.items():
-        build, deploy = told("build", environment), told("deploy", environment)
+        build, deploy = arguments_of("build", environment), arguments_of("deploy", environment)
         check(build["parameter_overrides"], expected, f"sam build --config-env {environment}")
         check(deploy["parameter_overrides"], expected, f"sam deploy --config-env {environment}")
         check(deploy["stack_name"], stack, f"the stack of {environment}")
@@ -43,16 +43,16 @@ def main(template):
 
 def architecture(template, environment):
     """Returns the instruction set that the functions are deployed for in an environment."""
-    given = told("deploy", environment)["parameter_overrides"]
+    given = arguments_of("deploy", environment)["parameter_overrides"]
     return given.get("Architecture", parameters_of(template)["Architecture"]["Default"])
 
 
 def check_the_command_line():
-    """Checks what docs/operating.md and parameters/ say of values on the command line."""
-    overrides = lambda *values: told("deploy", "prod", "--parameter-overrides", *values)["parameter_overrides"]
+    """Checks the statements of docs/operating.md and parameters/ about values on the command line."""
+    overrides = lambda *values: arguments_of("deploy", "prod", "--parameter-overrides", *values)["parameter_overrides"]
     added = overrides("file://parameters/prod.yaml", "Authentication=open")
     check(added, ENVIRONMENTS["prod"][1] | {"Authentication": "open"}, "a file and a parameter")
-    check(overrides("Authentication=open"), {"Authentication": "open"}, "a parameter in place of the file")
+    check(overrides("Authentication=open"), {"Authentication": "open"}, "a parameter that replaces the file")
     mangled = overrides(f"DefaultPermissions={PERMISSIONS}")
     check(mangled, {"DefaultPermissions": "{"}, "JSON as NAME=VALUE")
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".yaml") as file:
@@ -61,8 +61,8 @@ def check_the_command_line():
     check(whole, {"DefaultPermissions": PERMISSIONS}, "JSON in a file")
 
 
-def told(command, environment, *arguments):
-    """Returns the arguments that SAM runs its `command` with, by name."""
+def arguments_of(command, environment, *arguments):
+    """Returns the arguments that SAM passes to the implementation of `command`, by name."""
     module = importlib.import_module(f"samcli.commands.{command}.command")
     signature = inspect.signature(module.do_cli)
     with patch.object(module, "do_cli") as do_cli:
@@ -79,7 +79,7 @@ def parameters_of(template):
 
 def check(actual, expected, subject):
     if actual != expected:
-        sys.exit(f"{subject}: {actual}, and not {expected}")
+        sys.exit(f"{subject} must be {expected}, but is {actual}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Prints the CloudFormation template that SAM makes of template.yaml.
+"""Prints the CloudFormation template that SAM expands template.yaml to.
 
-cfn-lint reads a SAM template as SAM would have it, and so misses a name that is wrong only in what
-SAM makes of it. Nothing is sent anywhere.
+cfn-lint does not expand a SAM template, and so misses a name that is wrong only in the expansion.
+Nothing is sent anywhere.
 """
 
 import json
@@ -12,7 +12,7 @@ from samtranslator.translator.transform import transform
 
 
 class NoManagedPolicies:
-    """Stands in for the account's list of managed policies, which no function here uses."""
+    """A replacement for the account's list of managed policies, which no function here uses."""
 
     def load(self):
         return {}
@@ -21,7 +21,7 @@ class NoManagedPolicies:
 def main(path):
     with open(path, encoding="utf-8") as file:
         template = yaml_parse(file.read())
-    # `sam package` replaces the folder of a function's code, and the file of a nested stack, by its place in S3.
+    # `sam package` replaces the folder of a function's code, and the file of a nested stack, with an address in S3.
     for name, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = f"s3://herald/{name}.zip"

@@ -1,4 +1,4 @@
-# install VENV REQUIREMENTS [OPTION…]: into a virtual environment, unless that is what it has. Sourced.
+# install VENV REQUIREMENTS [OPTION…]: installs into a virtual environment, unless it has exactly these. To be sourced.
 install() {
   local environment=$1 requirements=$2
   shift 2

@@ -1,4 +1,4 @@
-"""Runs what docs/other-clients.md tells people to run, and sees a push arrive."""
+"""Runs the programs of docs/other-clients.md, and checks that a push arrives."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def main():
         stack = json.loads(herald.stdout.readline())
         for name, client in (("Python", python), ("wscat", wscat)):
             with client(stack["webSocket"]) as output:
-                sees_a_push(name, output, stack["endpoint"])
+                expect_push(name, output, stack["endpoint"])
         for command in commands("wscat")[1:]:
             with wscat(stack["webSocket"], command) as output:
                 output.wait_for("Connected")
@@ -40,12 +40,12 @@ def main():
         herald.wait()
 
 
-def sees_a_push(name, output, endpoint):
+def expect_push(name, output, endpoint):
     output.wait_for('"type":"ack"', '"type": "ack"')
     message = f"hello {name}"
     put("order-1", message, endpoint)
     output.wait_for(message)
-    print(f"{name}: subscribed, and got what was put")
+    print(f"{name}: subscribed, and got the push")
 
 
 def python(address):
@@ -85,7 +85,7 @@ def put(entity, message, endpoint):
 
 
 class Output:
-    """A running program, on a terminal of its own, since wscat ends without one; and what it has printed."""
+    """A running program with its output, on a terminal of its own, because wscat ends without one."""
 
     def __init__(self, command):
         self.text = ""
@@ -100,7 +100,7 @@ class Output:
             while data := os.read(self.terminal, 65536):
                 self.add(data.decode(errors="replace"))
         except OSError:
-            pass  # So Linux says that the program has ended.
+            pass  # On Linux, the end of the program is this error.
 
     def add(self, text):
         with self.changed:
@@ -110,9 +110,9 @@ class Output:
     def wait_for(self, *texts):
         end = time.monotonic() + DEADLINE
         with self.changed:
-            came = self.changed.wait_for(lambda: any(text in self.text for text in texts), end - time.monotonic())
-        if not came:
-            raise SystemExit(f"{texts[0]} did not come:\n{self.text}")
+            arrived = self.changed.wait_for(lambda: any(text in self.text for text in texts), end - time.monotonic())
+        if not arrived:
+            raise SystemExit(f"{texts[0]} did not arrive:\n{self.text}")
 
     def __enter__(self):
         return self

@@ -1,10 +1,10 @@
-// Validates an AsyncAPI document: node validate.js FILE. Nothing is sent anywhere. That examples fit their schemas is not
-// checked here but by the end-to-end tests.
+// Validates an AsyncAPI document: node validate.js FILE. Nothing is sent anywhere. The end-to-end tests check the examples
+// against their schemas.
 
 import { readFile } from "node:fs/promises";
 import { Parser } from "@asyncapi/parser";
 
-// Advice, not rules: a newer version of the format to move to, and tags, contact and ids nobody here looks for.
+// Advice that we ignore: a newer version of the format, and tags, contact and ids.
 const ADVICE = ["asyncapi-latest-version", "asyncapi-info-contact", "asyncapi-id", "asyncapi-tags", "asyncapi3-tags"];
 
 const [file] = process.argv.slice(2);

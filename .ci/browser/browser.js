@@ -1,4 +1,4 @@
-// A headless Chromium, and the console page in it as a person uses it: by what stands on buttons and beside fields.
+// A headless Chromium, and the console page in it as a person uses it: by the labels of buttons and fields.
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
@@ -9,10 +9,10 @@ import { chromium } from 'playwright-core';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** How long anything may take on a busy machine. */
+/** The longest wait for anything on a busy machine, in milliseconds. */
 const PATIENCE = 60_000;
 
-/** Starts a browser, which ends after the test. */
+/** Starts a browser that ends after the test. */
 export async function startBrowser(test) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 'chromium' });
   test.after(() => browser.close());
@@ -20,8 +20,8 @@ export async function startBrowser(test) {
 }
 
 /**
- * Opens the console at this address, in a browser profile of its own unless one is given. With `clock` the page's time
- * can be moved.
+ * Opens the console at an address, in its own browser profile unless a `context` is given. With `clock` a test can move
+ * the time of the page.
  */
 export async function openConsole(browser, address, { view = '', clock = false, context, ...options } = {}) {
   const profile = context ?? (await browser.newContext({ reducedMotion: 'reduce', ...options }));
@@ -33,9 +33,9 @@ export async function openConsole(browser, address, { view = '', clock = false, 
 }
 
 export class ConsolePage {
-  /** What its code threw. */
+  /** The uncaught exceptions of the page. */
   exceptions = [];
-  /** What the browser complained about, too: whatever its developer would see. */
+  /** The exceptions and the browser's own errors and warnings. */
   errors = [];
 
   constructor(page) {
@@ -63,7 +63,7 @@ export class ConsolePage {
     await this.page.getByRole('navigation').getByRole('link', { name }).click();
   }
 
-  /** Connects a client; resolves once it is open. */
+  /** Connects a client. Resolves once it is open. */
   async connect(user) {
     const client = await this.startClient(user);
     await client.is('Open');
@@ -80,7 +80,7 @@ export class ConsolePage {
     return this.page.getByRole('form', { name: 'Put an event' });
   }
 
-  /** Puts an event about an entity; resolves to its id. */
+  /** Puts an event about an entity. Resolves to its id. */
   async putAbout(entity, message) {
     await this.putForm.getByRole('textbox', { name: 'Entity' }).fill(entity);
     await this.putForm.getByRole('textbox', { name: 'Message' }).fill(JSON.stringify(message));
@@ -94,13 +94,13 @@ export class ConsolePage {
     return this.put();
   }
 
-  /** Puts what stands in the form. */
+  /** Puts the event of the form. */
   async put() {
     await this.putForm.getByRole('button', { name: 'Put event' }).click();
     return this.eventPut();
   }
 
-  /** The id of the event that was put: of another than the one before. */
+  /** Resolves to the id of the event that was put, once it differs from the one before. */
   async eventPut() {
     const link = this.putForm.getByRole('status').getByRole('link');
     await link.and(this.page.locator(`:not([href="${this.lastPut ?? ''}"])`)).waitFor();
@@ -108,7 +108,7 @@ export class ConsolePage {
     return link.textContent();
   }
 
-  /** The row of an event, once it says what became of it. */
+  /** Resolves to the row of an event, once it has this outcome. */
   async event(id, outcome) {
     const row = this.page.locator('#events-list > li').filter({ hasText: id });
     await row.locator('summary').first().getByText(outcome, { exact: true }).waitFor({ state: 'attached' });
@@ -121,7 +121,7 @@ export class ConsolePage {
     assert.ok(content <= window, `the page is ${content} px wide, its window ${window}`);
   }
 
-  /** Fails if axe finds what keeps people from using it. */
+  /** Fails if axe finds a serious barrier. */
   async assertAccessible() {
     await this.page.evaluate(axe);
     const { violations } = await this.page.evaluate(() => globalThis.axe.run());
@@ -141,7 +141,7 @@ class Client {
     this.region = region;
   }
 
-  /** Resolves once its state is this. */
+  /** Resolves once one of its statuses has this text. */
   is(state) {
     return this.region.getByRole('status').getByText(state).waitFor();
   }
@@ -152,28 +152,28 @@ class Client {
     await this.region.getByText(`Subscribed to ${entity}.`).waitFor();
   }
 
-  /** Sends a message to an entity, and does not wait for the reply. */
+  /** Sends a message to an entity, without waiting for the reply. */
   async send(entity, message) {
     await this.region.getByLabel('Entity').last().fill(entity);
     await this.region.getByLabel('Message').fill(message);
     await this.region.getByRole('button', { name: 'Send' }).click();
   }
 
-  /** Sends a frame as it is, past the client. */
+  /** Sends a raw frame, past the client. */
   async sendFrame(text) {
-    await this.region.getByRole('combobox').selectOption({ label: 'a frame, as it is' });
+    await this.region.getByRole('combobox').selectOption({ label: 'a raw frame' });
     await this.region.getByLabel('Message').fill(text);
     await this.region.getByRole('button', { name: 'Send' }).click();
   }
 
-  /** Resolves to the frames received so far with this text, once there are any. */
+  /** Resolves to the received frames with this text, once there are any. */
   async received(text) {
     const frames = this.region.locator('.frames li').filter({ hasText: 'received' }).filter({ hasText: text });
     await frames.first().waitFor();
     return frames.allTextContents();
   }
 
-  /** Everything it was sent, newest first. */
+  /** Resolves to all received frames, newest first. */
   frames() {
     return this.region.locator('.frames li').filter({ hasText: 'received' }).allTextContents();
   }

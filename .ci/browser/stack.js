@@ -1,8 +1,8 @@
-// A `herald-local` of a test's own, which can be killed and started again in the same place.
+// A herald-local of a test, which can be killed and started again at the same address.
 
 import { startHeraldLocal } from '../../web/tests/herald-local.js';
 
-/** Starts it on any port; it ends after the test. */
+/** Starts herald-local on any port. It ends after the test. */
 export async function startStack(test, ...flags) {
   const stack = new Stack(flags);
   test.after(() => stack.kill());
@@ -10,7 +10,7 @@ export async function startStack(test, ...flags) {
   return stack;
 }
 
-/** The engine behind DynamoDB wants a signature, and looks no closer. */
+/** A placeholder: the engine behind DynamoDB demands a signature and does not check it. */
 const SIGNATURE = {
   'X-Amz-Date': '20000101T000000Z',
   Authorization: 'AWS4-HMAC-SHA256 Credential=test/20000101/test/test/aws4_request, SignedHeaders=host, Signature=0',
@@ -24,7 +24,7 @@ class Stack {
     this.#flags = flags;
   }
 
-  /** Starts it, where it was if it has been there. */
+  /** Starts it, at the same address as before. */
   async start() {
     const port = this.endpoint && new URL(this.endpoint).port;
     const { addresses, end } = await startHeraldLocal(this.#flags, port);
@@ -32,12 +32,12 @@ class Stack {
     Object.assign(this, addresses);
   }
 
-  /** Ends it, as a crash does. */
+  /** Kills it, as a crash does. */
   async kill() {
     await this.#end?.('SIGKILL');
   }
 
-  /** Has SQS or another service do something. */
+  /** Calls an operation of SQS or another service. */
   async call(target, body) {
     const answer = await fetch(this.endpoint, {
       method: 'POST',
@@ -48,7 +48,7 @@ class Stack {
     return answer.json();
   }
 
-  /** Returns how many connections are subscribed to an entity, as the table has it. */
+  /** Returns the number of connections that are subscribed to an entity, from the table. */
   async listeners(entity) {
     const { Count } = await this.call('DynamoDB_20120810.Query', {
       TableName: this.tables.Table,
@@ -58,9 +58,9 @@ class Stack {
     return Count;
   }
 
-  /** Leaves what a connection leaves behind that ended an hour ago without a `$disconnect`. */
-  async leaveBehind(entity) {
-    // Rows are kept for two hours and ten minutes, and connections younger than 30 s are not found gone.
+  /** Writes the row that a connection leaves behind which ended an hour ago without a `$disconnect`. */
+  async leaveStaleListener(entity) {
+    // Rows expire after two hours and ten minutes, and a connection younger than 30 s is not taken for gone.
     const expiresAt = Math.floor(Date.now() / 1000) + 70 * 60;
     await this.call('DynamoDB_20120810.PutItem', {
       TableName: this.tables.Table,

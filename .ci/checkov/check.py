@@ -1,6 +1,6 @@
-"""Runs checkov over templates of CloudFormation: check.py TEMPLATE….
+"""Runs checkov over CloudFormation templates: check.py TEMPLATE….
 
-Fails on a check that fails and is not in waivers.yaml, and on a waiver that nothing needs.
+Fails if a failing check is not in waivers.yaml, and if a waiver is not needed.
 """
 
 import json
@@ -25,7 +25,7 @@ def main(*templates):
     for check in unwaived:
         print(f"{check['resource']}: {check['check_id']}: {check['check_name']}")
     for check_id in sorted(unneeded):
-        print(f"waivers.yaml: nothing fails {check_id} any more")
+        print(f"waivers.yaml: remove {check_id}, which no resource fails any more")
     summary = report["summary"]
     print(f"{summary['passed']} passed, {summary['failed']} failed, {summary['failed'] - len(unwaived)} of them waived")
     return 1 if unwaived or unneeded or not summary["passed"] else 0

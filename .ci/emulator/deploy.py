@@ -1,11 +1,11 @@
-"""Runs a command against Herald as ministack has it, an emulator of AWS that others made.
+"""Runs a command against Herald on ministack, a third-party emulator of AWS.
 
 usage: deploy.py TEMPLATE BUILD COMMAND…
 
-TEMPLATE is what expand_template.py printed, BUILD the folder that `sam build` made for x86_64. The
+TEMPLATE is the output of expand_template.py, BUILD the folder that `sam build` made for x86_64. The
 command finds the deployment in its environment: HERALD_TARGET and the variables beside it
-(functions/tests/end_to_end/target.rs), AWS_ENDPOINT_URL and credentials that are nobody's. The exit
-status is the command's.
+(functions/tests/end_to_end/target.rs), AWS_ENDPOINT_URL and placeholder credentials. The exit status
+is the command's.
 """
 
 import contextlib
@@ -25,11 +25,11 @@ from pathlib import Path
 import boto3
 
 STACK = "herald"
-# ministack knows no such resources, and of a nested stack only a template that it can fetch; alarms and
-# a dashboard say nothing here. It answers with what a function returns whether its route has a response
-# or not, so the suite on `local` is what misses one.
+# ministack does not know these resources, and supports a nested stack only with a template that it can
+# fetch; alarms and a dashboard have no effect here. It returns a function's answer with or without a
+# route response, so only the suite on `local` notices a missing one.
 UNKNOWN = {"AWS::ApiGatewayV2::Deployment", "AWS::ApiGatewayV2::RouteResponse", "AWS::CloudFormation::Stack"}
-# The suite has clients without tokens, and some that are faster than users are.
+# The suite has clients without tokens, and some that send faster than users do.
 PARAMETERS = {"Architecture": "x86_64", "Authentication": "open", "MessagesPerSecond": "10000"}
 SERVICES = "apigateway,cloudformation,cloudwatch,dynamodb,events,iam,lambda,logs,s3,secretsmanager,sqs,sts"
 
@@ -43,13 +43,13 @@ def main(template, build, *command):
         outputs["WebSocketUri"] = reachable(outputs["WebSocketUri"], environment["AWS_ENDPOINT_URL"])
         environment = os.environ | {f"HERALD_{screaming(name)}": value for name, value in outputs.items()}
         environment["HERALD_TARGET"] = "emulator"
-        environment.setdefault("HERALD_PATIENCE_SECONDS", "30")  # Tests take turns here, and what is excused waits.
+        environment.setdefault("HERALD_PATIENCE_SECONDS", "30")  # Tests take turns here, and excused ones time out.
         return subprocess.run(command, env=environment, check=False).returncode
 
 
 @contextlib.contextmanager
 def emulator(folder):
-    """Starts ministack, with its files in a folder, and ends it; gives what leads an SDK to it."""
+    """Starts ministack, with its files in a folder, and ends it; yields the environment for an SDK."""
     port = free_port()
     environment = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
@@ -59,7 +59,7 @@ def emulator(folder):
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     settings = {
-        "AUTH": "true",  # It checks signatures, and what a function does against its role.
+        "AUTH": "true",  # Checks signatures, and the calls of a function against its role.
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "MINISTACK_HOST": "127.0.0.1",
@@ -97,37 +97,37 @@ def wait_for(process, url, log):
 
 
 def adapted(template, endpoint):
-    """The template with ministack's addresses, and without what it rejects."""
+    """Returns the template with ministack's addresses, and without the parts that it rejects."""
     resources = {name: resource for name, resource in template["Resources"].items() if resource["Type"] not in UNKNOWN}
     for resource in resources.values():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Lambda::EventSourceMapping" and "ScalingConfig" in properties:
-            # ministack makes a string of a parameter that is a number, and fails to compare it.
+            # ministack turns a numeric parameter into a string, and then fails to compare it.
             parameter = template["Parameters"][properties["ScalingConfig"]["MaximumConcurrency"]["Ref"]]
             properties["ScalingConfig"]["MaximumConcurrency"] = parameter["Default"]
         if resource["Type"] == "AWS::ApiGatewayV2::Authorizer":
-            # Without an identity source, AWS asks the authorizer every time, and ministack refuses everybody.
+            # Without an identity source, AWS asks the authorizer every time, and ministack refuses every client.
             properties.setdefault("IdentitySource", ["route.request.header.Host"])
         for statement in statements(properties):
-            # IAM has no such action: on AWS, the right to send one message is the right to send several.
+            # IAM has no action sqs:SendMessageBatch: on AWS, the right to send one message covers several.
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             if "sqs:SendMessage" in actions:
                 statement["Action"] = [*actions, "sqs:SendMessageBatch"]
         variables = properties.get("Environment", {}).get("Variables", {})
         for name, value in variables.items():
-            # ministack hands a number of a mapping on as it is, and cannot start the function with it.
+            # ministack passes a number of a mapping on as a number, and cannot start the function with it.
             if isinstance(value, dict) and "Fn::FindInMap" in value:
                 mapping, key, member = value["Fn::FindInMap"]
                 variables[name] = str(template["Mappings"][mapping][key][member])
         if "CONNECTIONS_ENDPOINT" in variables:
-            # The SDK's variable for one service wins over that for all, which ministack sets.
+            # The SDK's variable for one service overrides the one for all, which ministack sets.
             address = f"{endpoint}/_aws/execute-api/${{WebSocketApi}}/${{StageName}}"
             variables["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] = {"Fn::Sub": address}
     return template | {"Resources": resources}
 
 
 def statements(value):
-    """All policy statements somewhere in a value, be it under a condition."""
+    """Yields all policy statements in a value, also under conditions."""
     if isinstance(value, dict):
         if "Effect" in value and "Action" in value:
             yield value
@@ -139,13 +139,13 @@ def statements(value):
 
 
 def reachable(web_socket_uri, endpoint):
-    """The address of a WebSocket API at ministack, of its address on AWS."""
+    """Returns the address of a WebSocket API on ministack for its address on AWS."""
     api, stage = re.fullmatch(r"wss://([^.]+)\.[^/]+/(.+)", web_socket_uri).groups()
     return f"{endpoint.replace('http', 'ws', 1)}/_aws/execute-api/{api}/{stage}"
 
 
 def upload(template, build):
-    """Puts the zip of every function where the template says that it is."""
+    """Uploads the zip of every function to its address in the template."""
     s3 = boto3.client("s3")
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
@@ -185,7 +185,7 @@ def deploy(template):
 
 
 def screaming(name):
-    """WEB_SOCKET_URI of WebSocketUri."""
+    """Returns WEB_SOCKET_URI for WebSocketUri."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
 
 

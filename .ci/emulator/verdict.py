@@ -1,9 +1,9 @@
-"""Reads what `cargo test` prints of the suite, and judges it by the emulator's known defects.
+"""Judges the output of the suite under `cargo test` by the emulator's known defects.
 
 usage: verdict.py DEFECTS < OUTPUT
 
 A test may fail if DEFECTS excuses it. A failure without an excuse is an error, and so is an excuse
-whose test passes, is ignored or is not there: then the excuse has to go.
+whose test passes, is ignored or does not exist: remove such an excuse.
 """
 
 import re
@@ -28,12 +28,12 @@ def main(defects):
     wrong = [f"{name} failed, and no defect of the emulator excuses it" for name in failed if name not in excuses]
     wrong += [f"{name} did not fail: remove its excuse" for name in sorted(excuses.keys() - set(failed))]
     if not (complete and passed):
-        wrong.append("the suite did not run to its end")
+        wrong.append("the suite did not finish")
 
-    print("\nSkipped, for they need the local stack:")
+    print("\nSkipped, because they need the local stack:")
     for name in skipped:
         print(f"  {name}: {results[name][1]}")
-    print("\nExcused, for the emulator differs from AWS:")
+    print("\nExcused, because the emulator differs from AWS:")
     for name in failed:
         print(f"  {name}: {excuses.get(name, 'NO EXCUSE')}")
     print(f"\n{len(passed)} passed, {len(failed)} excused, {len(skipped)} skipped.")

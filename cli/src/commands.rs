@@ -1,43 +1,56 @@
-//! The commands, one file each: what a command takes is its `Arguments`, what it does its `run`.
+//! The commands, one file each. The `Arguments` of a file are the command's flags, and `run` does its work.
 
-pub(crate) mod bench;
-pub(crate) mod completions;
-pub(crate) mod connect;
-pub(crate) mod connections;
-pub(crate) mod cost;
-pub(crate) mod dead_letters;
+mod bench;
+mod completions;
+mod connections;
+mod cost;
+mod dead_letters;
 mod duration;
 mod message;
-mod outcome;
-pub(crate) mod publish;
-pub(crate) mod send;
-pub(crate) mod tail;
-pub(crate) mod token;
+mod publish;
+mod send;
+mod tail;
+mod tally;
+mod token;
 
 use std::time::Duration;
 
+use clap::Subcommand;
 use herald_client::Client;
 
 use crate::{
-    arguments::{Command, Globals},
     failure::Failure,
-    target::{Identity, Target},
+    target::{Identity, Target, TargetArguments},
 };
 
-/// How long the server may take to hear that we go.
-const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// The longest time that closing a connection may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Does what was asked for.
-pub(crate) async fn run(command: Command, globals: &Globals) -> Result<(), Failure> {
+/// A command with its flags.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Tail(tail::Arguments),
+    Send(send::Arguments),
+    Publish(publish::Arguments),
+    Token(token::Arguments),
+    Connections(connections::Arguments),
+    #[command(name = "dlq")]
+    DeadLetters(dead_letters::Arguments),
+    Bench(bench::Arguments),
+    Cost(cost::Arguments),
+    Completions(completions::Arguments),
+}
+
+/// Runs a command.
+pub(crate) async fn run(command: Command, target: &TargetArguments) -> Result<(), Failure> {
     match command {
-        Command::Connect(arguments) => connect::run(&arguments, globals).await,
-        Command::Tail(arguments) => tail::run(&arguments, globals).await,
-        Command::Send(arguments) => send::run(&arguments, globals).await,
-        Command::Publish(arguments) => publish::run(&arguments, globals).await,
-        Command::Token(arguments) => token::run(&arguments, globals).await,
-        Command::Connections(arguments) => connections::run(&arguments, globals).await,
-        Command::DeadLetters(arguments) => dead_letters::run(&arguments, globals).await,
-        Command::Bench(arguments) => bench::run(&arguments, globals).await,
+        Command::Tail(arguments) => tail::run(&arguments, target).await,
+        Command::Send(arguments) => send::run(&arguments, target).await,
+        Command::Publish(arguments) => publish::run(&arguments, target).await,
+        Command::Token(arguments) => token::run(&arguments, target).await,
+        Command::Connections(arguments) => connections::run(&arguments, target).await,
+        Command::DeadLetters(arguments) => dead_letters::run(&arguments, target).await,
+        Command::Bench(arguments) => bench::run(&arguments, target).await,
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
@@ -50,17 +63,37 @@ async fn with_client(
     work: impl AsyncFnOnce(&Client) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let client = until_interrupted(target.connect(identity)).await?;
-    let ended = until_interrupted(work(&client)).await;
-    client.close(CLOSE_WITHIN).await;
-    ended
+    let result = until_interrupted(work(&client)).await;
+    client.close(CLOSE_TIMEOUT).await;
+    result
 }
 
-/// Does something that Ctrl-C ends where it stands.
+/// Works until the work is done, or until Ctrl-C cancels it.
 async fn until_interrupted<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     tokio::select! {
-        ended = work => ended,
+        result = work => result,
         _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted),
+    }
+}
+
+/// Counts things in words: `1 subscription`, `2 subscriptions`.
+fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn noun_is_plural_except_for_one() {
+        for (count, words) in [(0, "0 messages"), (1, "1 message"), (2, "2 messages")] {
+            assert_eq!(counted(count, "message"), words);
+        }
     }
 }

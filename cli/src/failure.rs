@@ -1,53 +1,59 @@
-//! How a command ends that is not done, and the exit code that says so. `docs/cli.md` has them all.
+//! The failure of a command, with its exit code. `docs/cli.md` lists the codes.
+
+mod aws;
+mod client;
 
 use std::{fmt, process::ExitCode};
 
-/// Why a command was not done.
+pub(crate) use aws::aws_failure;
+pub(crate) use client::{attempt_failure, request_failure, stop_failure};
+
+use crate::output;
+
+/// The failure of a command.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// It failed.
+    /// Any failure that is none of the others.
     Failed(anyhow::Error),
-    /// What was asked for makes no sense together; what clap finds out by itself ends with the same
-    /// code.
+    /// The arguments or the environment are wrong. Errors that clap finds have the same exit code.
     Usage(anyhow::Error),
-    /// The server does not let the caller in, or do this.
+    /// The server refuses the credentials, or the operation.
     Refused(anyhow::Error),
-    /// Nobody could be reached, or nothing came in time.
+    /// The server could not be reached, or something did not arrive in time.
     Unavailable(anyhow::Error),
-    /// Some of it was done, and some was not.
+    /// Some items succeeded and some failed.
     Partial(anyhow::Error),
-    /// Ctrl-C.
+    /// The user pressed Ctrl-C.
     Interrupted,
-    /// Whoever read standard output has gone, as `head` does: there is nothing left to do, and nobody
-    /// to tell.
-    NobodyReads,
+    /// The reader of standard output has closed it, as `head` does: there is nothing left to do.
+    OutputClosed,
 }
 
 impl Failure {
-    /// A [`Failure::Usage`] in one sentence.
+    /// Makes a [`Failure::Usage`] from one sentence.
     pub(crate) fn usage(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
         Self::Usage(anyhow::Error::msg(message))
     }
 
-    /// A [`Failure::Refused`] in one sentence.
+    /// Makes a [`Failure::Refused`] from one sentence.
     pub(crate) fn refused(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
         Self::Refused(anyhow::Error::msg(message))
     }
 
-    /// A [`Failure::Unavailable`] in one sentence.
+    /// Makes a [`Failure::Unavailable`] from one sentence.
     pub(crate) fn unavailable(
         message: impl fmt::Display + fmt::Debug + Send + Sync + 'static,
     ) -> Self {
         Self::Unavailable(anyhow::Error::msg(message))
     }
 
-    /// A [`Failure::Partial`] in one sentence.
+    /// Makes a [`Failure::Partial`] from one sentence.
     pub(crate) fn partial(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
         Self::Partial(anyhow::Error::msg(message))
     }
 
-    /// The same kind of failure in other words.
-    pub(crate) fn saying(
+    /// Replaces the message and keeps the kind.
+    pub(crate) fn with_message(
         self,
         message: impl fmt::Display + fmt::Debug + Send + Sync + 'static,
     ) -> Self {
@@ -58,11 +64,11 @@ impl Failure {
             Self::Refused(_) => Self::Refused(error),
             Self::Unavailable(_) => Self::Unavailable(error),
             Self::Partial(_) => Self::Partial(error),
-            Self::Interrupted | Self::NobodyReads => self,
+            Self::Interrupted | Self::OutputClosed => self,
         }
     }
 
-    /// What went wrong, for whoever has no use for its kind.
+    /// Returns the error without its kind.
     pub(crate) fn into_error(self) -> anyhow::Error {
         match self {
             Self::Failed(error)
@@ -71,26 +77,26 @@ impl Failure {
             | Self::Unavailable(error)
             | Self::Partial(error) => error,
             Self::Interrupted => anyhow::Error::msg("interrupted"),
-            Self::NobodyReads => anyhow::Error::msg("nobody reads standard output"),
+            Self::OutputClosed => anyhow::Error::msg("standard output is closed"),
         }
     }
 
-    /// Tells the person at the terminal, on standard error.
-    pub(crate) fn tell(&self) {
+    /// Prints the error on standard error.
+    pub(crate) fn print(&self) {
         match self {
             Self::Failed(error)
             | Self::Usage(error)
             | Self::Refused(error)
             | Self::Unavailable(error)
-            | Self::Partial(error) => crate::output::error(format_args!("{error:#}")),
-            Self::Interrupted | Self::NobodyReads => {}
+            | Self::Partial(error) => output::error(format_args!("{error:#}")),
+            Self::Interrupted | Self::OutputClosed => {}
         }
     }
 
-    /// The process's exit code.
+    /// Returns the process's exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::NobodyReads => 0,
+            Self::OutputClosed => 0,
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
             Self::Refused(_) => 3,

@@ -1,4 +1,4 @@
-//! `herald`: everything a person does with Herald from a terminal.
+//! `herald`, the command line tool of Herald.
 
 mod arguments;
 mod commands;
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.tell();
+            failure.print();
             failure.exit_code()
         }
     }
@@ -26,8 +26,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new()?;
-    let ended = runtime.block_on(commands::run(arguments.command, &arguments.globals));
-    // Standard input may still be read, and that cannot be stopped.
+    let result = runtime.block_on(commands::run(arguments.command, &arguments.target));
+    // A blocking read of standard input cannot be cancelled, so the runtime must not wait for it.
     runtime.shutdown_background();
-    ended
+    result
 }

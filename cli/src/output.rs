@@ -1,7 +1,6 @@
-//! What is said, and where: results on standard output, everything for a person on standard error.
+//! Output: results on standard output, and notes and errors on standard error.
 //!
-//! Colours are only for terminals that want them: `anstream` takes them out for everything else, and
-//! with `NO_COLOR`.
+//! `anstream` removes colours where the output is no terminal, and with `NO_COLOR`.
 
 use std::{
     fmt,
@@ -32,50 +31,50 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(serde_json::to_string(value)?)
 }
 
-/// Writes the result as it is.
+/// Writes a result of any number of lines.
 pub(crate) fn write(result: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     written(stdout.write_all(result).and_then(|()| stdout.flush()))
 }
 
-/// Says something to the person at the terminal.
+/// Writes a note for the user, on standard error.
 pub(crate) fn note(note: impl fmt::Display) {
-    // If nobody reads standard error, there is nobody to tell.
+    // An error that cannot be written cannot be reported, either.
     let _ = writeln!(anstream::stderr().lock(), "{note}");
 }
 
-/// Says what went wrong.
+/// Writes an error, on standard error.
 pub(crate) fn error(error: impl fmt::Display) {
     note(format_args!("{ERROR}herald:{ERROR:#} {error}"));
 }
 
-/// Resolves when whoever read standard output has gone, as `head` does when it has enough. Without it
-/// a command that has nothing to write for hours would not notice.
-pub(crate) async fn reader_gone() {
-    let (tell, told) = oneshot::channel();
+/// Resolves when the reader of standard output has closed it, as `head` does when it has enough. A command that
+/// writes nothing for hours would not notice otherwise.
+pub(crate) async fn output_closed() {
+    let (closed, is_closed) = oneshot::channel();
     thread::spawn(move || {
         let stdout = io::stdout();
-        // Asks for nothing: that the other end was closed is told unasked.
+        // No flags are needed: `poll` always reports that the other end was closed.
         let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
         while poll(&mut watched, None) == Err(Errno::INTR) {}
         if watched[0]
             .revents()
             .intersects(PollFlags::ERR | PollFlags::HUP)
         {
-            // Fails only if nobody waits any more.
-            let _ = tell.send(());
+            // Fails only if the command has ended.
+            let _ = closed.send(());
         }
     });
-    if told.await.is_err() {
+    if is_closed.await.is_err() {
         pending().await
     }
 }
 
 fn written(written: io::Result<()>) -> Result<(), Failure> {
     written.map_err(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Failure::NobodyReads,
+        ErrorKind::BrokenPipe => Failure::OutputClosed,
         _ => anyhow::Error::new(error)
-            .context("standard output cannot be written to")
+            .context("cannot write to standard output")
             .into(),
     })
 }

@@ -1,13 +1,12 @@
-//! What an idle client costs: `cargo bench -p herald-client`, with `-- --json` as one JSON object.
+//! The cost of an idle client: `cargo bench -p herald-client`, with `-- --json` as one JSON object.
 //!
-//! The server is a process of its own, so this process holds clients and nothing else. It answers every
-//! text as a `ping`. The figures, on Linux only:
+//! The server is a process of its own, so this process holds clients only. It answers every text with a
+//! `pong`. The figures, on Linux only:
 //!
-//! - **bytes**: what the resident memory of this process grows by per client that is open and silent, TLS
-//!   not included;
-//! - **ping**: the processor time per client for one `ping` and its `pong`, the only thing that an idle
-//!   client does. Pings are a second apart here;
-//! - **share**: what that is of a processor when they are four minutes apart, as they are by default.
+//! - **bytes**: the growth of this process's resident memory per client that is open and silent, without TLS;
+//! - **ping**: the processor time per client for one `ping` and its `pong`, the only work of an idle client.
+//!   The pings of the benchmark are a second apart;
+//! - **share**: the share of a processor for pings that are four minutes apart, the default.
 #![allow(missing_docs)]
 
 use std::{env, fs, io, process::Stdio, time::Duration};
@@ -23,13 +22,13 @@ use tokio::{
 };
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
-/// How many clients there are. Two files of each process are needed for each.
+/// The number of clients. Each needs two file descriptors of each process.
 const CLIENTS: usize = 1000;
 
-/// How long pings are counted.
+/// The time for which pings are measured.
 const PINGING: Duration = Duration::from_secs(10);
 
-/// How far apart pings are by default.
+/// The default time between pings.
 const PING_AFTER: Duration = Duration::from_secs(4 * 60);
 
 const SERVE: &str = "serve";
@@ -49,9 +48,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if arguments.first().is_some_and(|argument| argument == SERVE) {
         return Ok(serve().await?);
     }
-    // `cargo bench` says so; `cargo test --all-targets` runs this too, and is not to take that long.
+    // `cargo bench` passes `--bench`; `cargo test --all-targets` runs this too, and should not take so long.
     if !arguments.iter().any(|argument| argument == "--bench") {
-        eprintln!("nothing is measured: run `cargo bench -p herald-client`");
+        eprintln!("not measuring: run `cargo bench -p herald-client`");
         return Ok(());
     }
     let report = measure().await?;
@@ -71,7 +70,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn measure() -> Result<Report, Box<dyn std::error::Error>> {
     let (mut server, address) = start_server().await?;
-    // What the first one brings with it is no matter of each.
+    // The first client pays the costs that all share.
     let first = connect(&address, Options::new(), 1).await?;
     let before = resident()?;
     let silent = connect(&address, Options::new(), CLIENTS).await?;
@@ -110,7 +109,7 @@ async fn connect(
 }
 
 async fn start_server() -> Result<(Child, String), Box<dyn std::error::Error>> {
-    // It ends when its standard input does: it never outlives this process.
+    // The server ends when its standard input does, so it never outlives this process.
     let mut server = Command::new(env::current_exe()?)
         .arg(SERVE)
         .stdin(Stdio::piped())
@@ -140,7 +139,7 @@ async fn serve() -> io::Result<()> {
     }
 }
 
-/// Answers everything as a `ping`.
+/// Answers every text with a `pong`.
 async fn answer(socket: TcpStream) {
     let Ok(mut socket) = accept_async(socket).await else {
         return;
@@ -157,14 +156,14 @@ async fn answer(socket: TcpStream) {
     }
 }
 
-/// The bytes of this process that are resident.
+/// Returns the resident memory of this process, in bytes.
 fn resident() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     Ok(first_number(line.unwrap_or_default())? * 1024)
 }
 
-/// The processor time that this process has used: its only thread's.
+/// Returns the processor time of this process's only thread.
 fn processor_time() -> io::Result<Duration> {
     first_number(&fs::read_to_string("/proc/self/schedstat")?).map(Duration::from_nanos)
 }
@@ -174,5 +173,5 @@ fn first_number(text: &str) -> io::Result<u64> {
         .split_whitespace()
         .next()
         .and_then(|number| number.parse().ok());
-    number.ok_or_else(|| io::Error::other("the kernel tells no number"))
+    number.ok_or_else(|| io::Error::other("/proc has no number where one is expected"))
 }

@@ -1,4 +1,4 @@
-//! The handle of an application on its connection.
+//! The application's handle on its connection.
 
 use std::{
     fmt,
@@ -15,15 +15,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     AttemptError, ConnectError, ConnectionState, Options, Outgoing, Pushes, Reply, RequestError,
-    Subscription,
-    driver::{self, Address, Command, Kind, LastFailure, Subscribe, SubscriberId},
+    StopReason, Subscription,
+    driver::{self, Address, Command, Feed, FirstAttempt, LastFailure, Subscribe, SubscriberId},
     mailbox::mailbox,
 };
 
 /// A handle on one connection. Clones share it.
 ///
 /// The connection lasts until [`Client::close`], or until every handle, every [`Subscription`] and every
-/// [`Pushes`] is dropped; what was not sent by then is lost.
+/// [`Pushes`] is dropped; messages that are still in the outbox then are lost.
 #[derive(Clone)]
 pub struct Client {
     commands: mpsc::UnboundedSender<Command>,
@@ -35,47 +35,85 @@ pub struct Client {
 
 impl Client {
     /// Connects to the address of a Herald stack, its output `WebSocketUri`, and returns once the
-    /// connection is open. It is tried again and again; errs if the address is none, or if the server
-    /// refuses the authorisation for good.
+    /// connection is open. Later it reconnects by itself.
+    ///
+    /// The first attempt is the only one: an application that should wait for its server uses
+    /// [`Client::start`].
     ///
     /// ```no_run
-    /// use herald_client::{Client, ConnectError, Options};
+    /// use herald_client::{AttemptError, Client, ConnectError, Options};
     ///
     /// # async fn example() -> Result<(), ConnectError> {
-    /// let client = Client::connect("ws://127.0.0.1:3030/dev", Options::new()).await?;
+    /// let client = match Client::connect("ws://127.0.0.1:3030/dev", Options::new()).await {
+    ///     Err(ConnectError::Attempt(AttemptError::Refused { status: 401 })) => panic!("sign in again"),
+    ///     connected => connected?,
+    /// };
     /// let another_handle = client.clone();
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConnectError::InvalidAddress`] if `address` is not a WebSocket address,
+    /// [`ConnectError::Attempt`] if the attempt failed, and [`ConnectError::Stopped`] if no attempt can
+    /// succeed.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
     pub async fn connect(address: &str, options: Options) -> Result<Self, ConnectError> {
-        let client = Self::start(address, options)?;
-        let mut states = client.states();
-        let settled = states
-            .wait_for(|state| matches!(state, ConnectionState::Open | ConnectionState::Stopped(_)))
-            .await
-            .map(|state| state.clone());
-        match settled {
-            Ok(ConnectionState::Stopped(reason)) => Err(ConnectError::Stopped(reason)),
-            _ => Ok(client),
+        let (result, first_attempt) = oneshot::channel();
+        let client = Self::run(address, options, Some(result))?;
+        match first_attempt.await {
+            Ok(result) => result.map(|()| client),
+            Err(_) => Err(ConnectError::Stopped(client.stop_reason().await)),
         }
     }
 
-    /// The same, but returns at once: what is sent and subscribed to waits for the connection. Errs if
-    /// the address is none.
+    /// Returns a client at once, which connects, and tries again until it is connected. Meanwhile
+    /// subscriptions and messages wait for the connection, and [`Client::last_failure`] has the error of the
+    /// last attempt.
+    ///
+    /// ```no_run
+    /// use herald_client::{Client, ConnectError, ConnectionState, Options};
+    ///
+    /// # async fn example() -> Result<(), ConnectError> {
+    /// let client = Client::start("ws://127.0.0.1:3030/dev", Options::new())?;
+    /// let mut states = client.states();
+    /// let open = states.wait_for(|state| *state == ConnectionState::Open).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConnectError::InvalidAddress`] if `address` is not a WebSocket address.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
     pub fn start(address: &str, options: Options) -> Result<Self, ConnectError> {
+        Self::run(address, options, None)
+    }
+
+    fn run(
+        address: &str,
+        options: Options,
+        first_attempt: Option<FirstAttempt>,
+    ) -> Result<Self, ConnectError> {
         let address = Address::parse(address)?;
         let (commands, received) = mpsc::unbounded_channel();
-        let (announce, state) = watch::channel(ConnectionState::Connecting);
+        let (states, state) = watch::channel(ConnectionState::Connecting);
         let buffer = options.buffer;
         let failure = LastFailure::default();
-        let run = driver::run(
-            address,
-            options,
-            received,
-            announce.clone(),
-            failure.clone(),
-        );
-        tokio::spawn(driver::supervise(run, announce));
+        let reports = driver::Reports {
+            states: states.clone(),
+            failure: failure.clone(),
+            first_attempt,
+        };
+        let run = driver::run(address, options, received, reports);
+        tokio::spawn(driver::supervise(run, states));
         Ok(Self {
             commands,
             state,
@@ -85,8 +123,20 @@ impl Client {
         })
     }
 
-    /// Subscribes to an entity; returns once the server has acknowledged it. The client keeps it
-    /// established on every later connection, until it is dropped. Errs with the server's refusal.
+    /// Waits until the client has stopped, and returns the reason.
+    async fn stop_reason(&self) -> StopReason {
+        let mut states = self.state.clone();
+        let stopped = states.wait_for(|state| matches!(state, ConnectionState::Stopped(_)));
+        match stopped.await.as_deref() {
+            Ok(ConnectionState::Stopped(reason)) => reason.clone(),
+            _ => StopReason::Failed {
+                reason: "its task ended".to_owned(),
+            },
+        }
+    }
+
+    /// Subscribes to an entity; returns once the server has acknowledged the subscription. The client
+    /// establishes it again on every later connection, until it is dropped.
     ///
     /// ```no_run
     /// use herald_client::{EntityId, ErrorCode, RequestError};
@@ -100,12 +150,17 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RequestError::Server`] if the server refuses the subscription, and any other
+    /// [`RequestError`] if it did not answer.
     pub async fn subscribe(&self, entity: EntityId) -> Result<Subscription, RequestError> {
         let subscriber = SubscriberId(self.subscribers.fetch_add(1, Ordering::Relaxed));
         let (mailbox, reader) = mailbox(self.buffer);
         let (result, acknowledged) = oneshot::channel();
         let pushes = Pushes::new(reader, self.commands.clone());
-        // Made before it is established: whoever stops waiting unsubscribes.
+        // Made before it is established, so that a caller that stops waiting unsubscribes.
         let subscription = Subscription::new(entity.clone(), subscriber, pushes);
         self.command(Command::Subscribe(Subscribe {
             subscriber,
@@ -117,18 +172,18 @@ impl Client {
         Ok(subscription)
     }
 
-    /// What is pushed to the user that the token names, whatever the connection.
+    /// Returns the notifications to the user of the token.
     pub fn notifications(&self) -> Pushes {
-        self.pushes(Kind::Notifications)
+        self.pushes(Feed::Notifications)
     }
 
-    /// What is pushed to everyone: broadcasts from EventBridge, and clients' messages to everyone.
+    /// Returns the pushes to everyone: broadcasts from EventBridge, and clients' messages to everyone.
     pub fn broadcasts(&self) -> Pushes {
-        self.pushes(Kind::Broadcasts)
+        self.pushes(Feed::Broadcasts)
     }
 
-    /// Every push whose `type` is `kind`, beside the other routes: those of entities that are subscribed
-    /// to, and types that this version of the client does not know.
+    /// Returns every push whose `type` is `kind`. Other readers get these pushes too. It includes those of
+    /// subscribed entities, and types that this version of the client does not know.
     ///
     /// ```no_run
     /// # async fn example(client: herald_client::Client) -> Result<(), herald_client::SubscriptionError> {
@@ -139,18 +194,18 @@ impl Client {
     /// # }
     /// ```
     pub fn pushes_of_type(&self, kind: impl Into<String>) -> Pushes {
-        self.pushes(Kind::Type(kind.into()))
+        self.pushes(Feed::Type(kind.into()))
     }
 
-    fn pushes(&self, kind: Kind) -> Pushes {
+    fn pushes(&self, feed: Feed) -> Pushes {
         let (mailbox, reader) = mailbox(self.buffer);
-        self.command(Command::Read { kind, mailbox });
+        self.command(Command::Read { feed, mailbox });
         Pushes::new(reader, self.commands.clone())
     }
 
-    /// Sends a [`Message`](crate::Message) or a [`Batch`](crate::Batch). It takes its place in the outbox at
-    /// once, in the order of the calls, and goes out as soon as there is a connection. Await the reply to
-    /// learn what became of it, or drop it: the message is sent all the same.
+    /// Sends a [`Message`](crate::Message) or a [`Batch`](crate::Batch). It enters the outbox at once, in the
+    /// order of the calls, and is sent as soon as there is a connection. Await the reply for the outcome, or
+    /// drop it: the message is sent all the same.
     ///
     /// ```no_run
     /// use herald_client::{EntityId, Message, RequestError};
@@ -170,18 +225,30 @@ impl Client {
     /// ```
     pub fn send(&self, message: impl Into<Outgoing>) -> PendingReply {
         let (result, reply) = oneshot::channel();
-        let message = message.into();
-        self.command(Command::Send { message, result });
+        let Outgoing {
+            body,
+            safe_to_repeat,
+            time_to_live,
+        } = message.into();
+        match body {
+            Ok(body) => self.command(Command::Send {
+                body,
+                safe_to_repeat,
+                time_to_live,
+                result,
+            }),
+            // Fails only if the receiver is dropped, and it is returned below.
+            Err(cause) => drop(result.send(Err(RequestError::Serialize(cause)))),
+        }
         PendingReply { reply }
     }
 
-    /// How the connection stands.
+    /// Returns the state of the connection.
     pub fn state(&self) -> ConnectionState {
         self.state.borrow().clone()
     }
 
-    /// How the connection stands from now on, change by change. A reader that is slow sees the latest state
-    /// and not those between.
+    /// Returns the changes of the state from now on. A slow reader sees the latest state only.
     ///
     /// ```no_run
     /// use herald_client::ConnectionState;
@@ -204,25 +271,25 @@ impl Client {
         states
     }
 
-    /// Why the last of the attempts that failed did, if one did: what to say while the state is
-    /// [`ConnectionState::Reconnecting`].
+    /// Returns the error of the last attempt that failed, for display while the state is
+    /// [`ConnectionState::Reconnecting`]. `None` if no attempt failed.
     pub fn last_failure(&self) -> Option<AttemptError> {
         self.failure.last()
     }
 
-    /// A hint that there is a network: reconnects at once, or finds out whether the connection is there.
+    /// Hints that the network is up: the client reconnects at once, or checks its connection.
     pub fn network_up(&self) {
         self.command(Command::NetworkUp);
     }
 
-    /// A hint that there is none: closes the connection, and tries again after [`Client::network_up`] or
-    /// [`Client::foreground`], or after a minute at most.
+    /// Hints that the network is down: the client closes its connection, and tries again after
+    /// [`Client::network_up`] or [`Client::foreground`], or after a minute at most.
     pub fn network_down(&self) {
         self.command(Command::NetworkDown);
     }
 
-    /// A hint that somebody looks at the application: reconnects at once, or finds out whether the
-    /// connection is there.
+    /// Hints that the application came to the foreground: the client reconnects at once, or checks its
+    /// connection.
     pub fn foreground(&self) {
         self.command(Command::Foreground);
     }
@@ -238,12 +305,12 @@ impl Client {
     pub async fn close(&self, deadline: Duration) {
         self.command(Command::Close { within: deadline });
         let mut states = self.states();
-        // Its last words come before its sockets are closed; its end comes after.
+        // The driver announces its last state before it closes its sockets, and ends after that.
         while states.changed().await.is_ok() {}
     }
 
-    /// Tells the connection to do something. If it has stopped, whoever waits for a result learns that
-    /// because the command is dropped.
+    /// Gives the driver a command. A driver that has stopped drops it, and with it the sender of its
+    /// result.
     fn command(&self, command: Command) {
         let _ = self.commands.send(command);
     }
@@ -258,7 +325,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The reply to a message: resolves when it is there, or when there can be none.
+/// The reply to a message: a future that resolves when the reply arrives, or can no longer arrive.
 #[derive(Debug)]
 pub struct PendingReply {
     reply: oneshot::Receiver<Result<Reply, RequestError>>,

@@ -1,11 +1,12 @@
-//! What runs the state machine: one task that gives it the time, its inputs and random numbers, and
-//! does what it says. It decides nothing itself.
+//! The driver of the state machine: one task that gives the machine the time, its inputs and random
+//! numbers, and performs its effects. It decides nothing itself.
 
 mod address;
 mod clock;
 mod failure;
 mod panics;
 mod readers;
+mod reports;
 mod socket;
 
 use std::{
@@ -13,9 +14,9 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::{ids::EntityId, in_full::in_full};
+use herald_shared::{error_chain::error_chain, ids::EntityId};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
@@ -23,36 +24,39 @@ use tokio::{
 pub(crate) use address::Address;
 pub(crate) use failure::LastFailure;
 pub(crate) use panics::supervise;
-pub(crate) use readers::{Kind, SubscriberId};
+pub(crate) use readers::{Feed, SubscriberId};
+pub(crate) use reports::{FirstAttempt, Reports};
 
 use crate::{
-    AttemptError, ConnectionState, Options, Outgoing, Reply, RequestError,
-    machine::{Effect, Input, Machine, RequestNumber, SocketId},
+    AttemptError, Cause, Options, Reply, RequestError, Token,
+    machine::{Effect, Input, Machine, Moment, RequestBody, RequestNumber, SocketId},
     mailbox::Mailbox,
 };
-use clock::{Clock, LOOK_EVERY};
+use clock::{CHECK_INTERVAL, Clock};
 use panics::caught;
 use readers::Readers;
-use socket::CLOSE_WITHIN;
+use socket::CLOSE_TIMEOUT;
 
-/// How many inputs of sockets wait for the machine before the sockets stop reading.
-const INPUTS_WAITING: usize = 32;
+/// The number of inputs that wait for the machine before the sockets stop reading.
+const INPUT_QUEUE: usize = 32;
 
-/// The most commands that are taken at once: what an application asks for together goes out together.
+/// The most commands that are received at once: subscriptions made together go out together.
 const COMMANDS_AT_ONCE: usize = 256;
 
-/// What the application wants.
+/// A command of the application.
 pub(crate) enum Command {
     Subscribe(Subscribe),
     Unsubscribe {
         subscriber: SubscriberId,
     },
     Read {
-        kind: Kind,
+        feed: Feed,
         mailbox: Mailbox,
     },
     Send {
-        message: Outgoing,
+        body: RequestBody,
+        safe_to_repeat: bool,
+        time_to_live: Option<Duration>,
         result: oneshot::Sender<Result<Reply, RequestError>>,
     },
     NetworkUp,
@@ -76,35 +80,19 @@ pub(crate) async fn run(
     address: Address,
     options: Options,
     mut commands: mpsc::UnboundedReceiver<Command>,
-    states: watch::Sender<ConnectionState>,
-    failure: LastFailure,
+    reports: Reports,
 ) {
-    let (inputs, mut received) = mpsc::channel(INPUTS_WAITING);
+    let (inputs, mut received) = mpsc::channel(INPUT_QUEUE);
     let mut machine = Machine::new(options.rules.clone(), fastrand::f64);
-    let mut driver = Driver {
-        address,
-        options,
-        states,
-        failure,
-        inputs,
-        commands: VecDeque::new(),
-        sockets: HashMap::new(),
-        tasks: JoinSet::new(),
-        token_tasks: JoinSet::new(),
-        requests: 0,
-        waiting: HashMap::new(),
-        readers: Readers::default(),
-    };
+    let mut driver = Driver::new(address, options, reports, inputs);
     let mut clock = Clock::new();
-    let mut looks = interval(LOOK_EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut taken = Vec::new();
+    let mut checks = interval(CHECK_INTERVAL);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut batch = Vec::new();
     let mut input = Some(Input::Connect);
     while !machine.has_stopped() {
         if let Some(input) = input.take() {
-            for effect in machine.handle(clock.now(), input) {
-                driver.perform(effect);
-            }
+            driver.handle(&mut machine, clock.now(), input);
             continue;
         }
         if let Some(command) = driver.commands.pop_front() {
@@ -113,66 +101,123 @@ pub(crate) async fn run(
         }
         let wake = machine.wake().map(|at| clock.instant_of(at));
         input = tokio::select! {
-            count = commands.recv_many(&mut taken, COMMANDS_AT_ONCE) => {
-                driver.commands.extend(taken.drain(..));
-                // Nobody has a handle any more.
+            count = commands.recv_many(&mut batch, COMMANDS_AT_ONCE) => {
+                driver.commands.extend(batch.drain(..));
+                // The last handle was dropped.
                 (count == 0).then_some(Input::Close { within: Duration::ZERO })
             }
-            // The driver holds a sender itself: there is always another.
+            // Never `None`: the driver holds a sender itself.
             Some(input) = received.recv() => Some(input),
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => Some(Input::Time),
             // The connection may have been lost during a sleep.
-            _ = looks.tick() => clock.has_jumped().then_some(Input::Foreground),
-            // Reaps what has ended.
+            _ = checks.tick() => clock.has_jumped().then_some(Input::Foreground),
+            // Reaps the tasks that ended.
             Some(_) = driver.tasks.join_next() => None,
             Some(_) = driver.token_tasks.join_next() => None,
         };
     }
-    // Sockets that close have nobody to report to, and commands nobody to obey them.
+    // No input and no command is handled from here on.
     drop(received);
     drop(commands);
     driver.commands.clear();
-    // Whatever reads learns that it has ended.
+    // Dropped mailboxes tell their readers that the client has stopped.
     driver.readers = Readers::default();
     driver.sockets.clear();
     let closed = async { while driver.tasks.join_next().await.is_some() {} };
-    // Those that are stuck are dropped.
-    let _ = timeout(CLOSE_WITHIN, closed).await;
+    // Drops the sockets that do not close in time.
+    let _ = timeout(CLOSE_TIMEOUT, closed).await;
 }
 
 struct Driver {
     address: Address,
     options: Options,
-    states: watch::Sender<ConnectionState>,
-    failure: LastFailure,
+    reports: Reports,
     inputs: mpsc::Sender<Input>,
     /// Commands that the machine has not been told yet.
     commands: VecDeque<Command>,
-    /// What goes out on each socket; dropping it closes the socket.
-    sockets: HashMap<SocketId, mpsc::UnboundedSender<String>>,
-    /// What serves the sockets.
+    sockets: HashMap<SocketId, Socket>,
+    /// The tasks that serve the sockets.
     tasks: JoinSet<()>,
-    /// What waits for the token callback. Ends with the client.
+    /// The tasks that wait for the token callback. They end with the client.
     token_tasks: JoinSet<()>,
     requests: u64,
-    waiting: HashMap<RequestNumber, Waiting>,
+    pending: HashMap<RequestNumber, PendingResult>,
     readers: Readers,
 }
 
-/// Who waits for a request.
-enum Waiting {
+/// A socket that is open, or in its handshake.
+struct Socket {
+    /// The texts to send. Dropping the sender closes the socket.
+    outgoing: mpsc::UnboundedSender<String>,
+    is_open: bool,
+}
+
+/// The recipient of a request's result.
+enum PendingResult {
     Reply(oneshot::Sender<Result<Reply, RequestError>>),
     Subscription(SubscriberId, oneshot::Sender<Result<(), RequestError>>),
 }
 
-impl Waiting {
+impl PendingResult {
     fn is_of(&self, subscriber: SubscriberId) -> bool {
-        matches!(self, Self::Subscription(waiting, _) if *waiting == subscriber)
+        matches!(self, Self::Subscription(pending, _) if *pending == subscriber)
     }
 }
 
 impl Driver {
-    /// What a command means to the machine, if it does.
+    fn new(
+        address: Address,
+        options: Options,
+        reports: Reports,
+        inputs: mpsc::Sender<Input>,
+    ) -> Self {
+        Self {
+            address,
+            options,
+            reports,
+            inputs,
+            commands: VecDeque::new(),
+            sockets: HashMap::new(),
+            tasks: JoinSet::new(),
+            token_tasks: JoinSet::new(),
+            requests: 0,
+            pending: HashMap::new(),
+            readers: Readers::default(),
+        }
+    }
+
+    /// Hands an input to the machine, and performs its effects.
+    fn handle(&mut self, machine: &mut Machine, now: Moment, input: Input) {
+        if let Input::Opened { socket } = &input
+            && let Some(socket) = self.sockets.get_mut(socket)
+        {
+            socket.is_open = true;
+        }
+        let is_timer = matches!(input, Input::Time);
+        let effects = machine.handle(now, input);
+        let may_time_out = is_timer && !machine.has_stopped();
+        for effect in effects {
+            if may_time_out {
+                self.note_timeout(&effect);
+            }
+            self.perform(effect);
+        }
+    }
+
+    /// Remembers that an attempt timed out, if that is why a socket is closed: a timer closes a socket that
+    /// is not open for no other reason.
+    fn note_timeout(&self, effect: &Effect) {
+        if let Effect::CloseSocket { socket } = effect
+            && !self
+                .sockets
+                .get(socket)
+                .is_some_and(|socket| socket.is_open)
+        {
+            self.reports.failure.set(AttemptError::TimedOut);
+        }
+    }
+
+    /// Returns the machine's input for a command. `None` if the command does not concern the machine.
     fn input_of(&mut self, command: Command) -> Option<Input> {
         match command {
             Command::Subscribe(subscribe) => {
@@ -186,18 +231,23 @@ impl Driver {
             }
             Command::Unsubscribe { subscriber } => {
                 let entity = self.readers.unsubscribe(subscriber)?;
-                self.waiting.retain(|_, waiting| !waiting.is_of(subscriber));
+                self.pending.retain(|_, pending| !pending.is_of(subscriber));
                 Some(Input::Unsubscribe { entity })
             }
-            Command::Read { kind, mailbox } => {
-                self.readers.add(kind, mailbox);
+            Command::Read { feed, mailbox } => {
+                self.readers.add(feed, mailbox);
                 None
             }
-            Command::Send { message, result } => Some(Input::Send {
-                request: self.wait(Waiting::Reply(result)),
-                body: message.body,
-                safe_to_repeat: message.safe_to_repeat,
-                time_to_live: message.time_to_live,
+            Command::Send {
+                body,
+                safe_to_repeat,
+                time_to_live,
+                result,
+            } => Some(Input::Send {
+                request: self.add_pending(PendingResult::Reply(result)),
+                body,
+                safe_to_repeat,
+                time_to_live,
             }),
             Command::NetworkUp => Some(Input::NetworkUp),
             Command::NetworkDown => Some(Input::NetworkDown),
@@ -214,29 +264,26 @@ impl Driver {
             result,
         } = subscribe;
         self.readers.subscribe(subscriber, entity.clone(), mailbox);
-        let request = self.wait(Waiting::Subscription(subscriber, result));
+        let request = self.add_pending(PendingResult::Subscription(subscriber, result));
         (request, entity)
     }
 
-    fn wait(&mut self, waiting: Waiting) -> RequestNumber {
+    fn add_pending(&mut self, pending: PendingResult) -> RequestNumber {
         self.requests += 1;
         let request = RequestNumber(self.requests);
-        self.waiting.insert(request, waiting);
+        self.pending.insert(request, pending);
         request
     }
 
     fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::State(state) => {
-                tracing::debug!(?state, "the state of the connection changed");
-                self.states.send_replace(state);
-            }
+            Effect::State(state) => self.reports.announce(state),
             Effect::AskToken { socket } => self.ask_token(socket),
             Effect::OpenSocket { socket, token } => self.open(socket, token),
             Effect::Send { socket, text } => {
-                if let Some(outgoing) = self.sockets.get(&socket) {
-                    // Fails only if the socket has ended, of which the machine is about to hear.
-                    let _ = outgoing.send(text);
+                if let Some(socket) = self.sockets.get(&socket) {
+                    // Fails only if the socket has ended, and its `Closed` is in the queue of inputs.
+                    let _ = socket.outgoing.send(text);
                 }
             }
             Effect::CloseSocket { socket } => {
@@ -254,21 +301,18 @@ impl Driver {
             return;
         };
         let (callback, inputs) = (callback.clone(), self.inputs.clone());
-        let failure = self.failure.clone();
+        let failure = self.reports.failure.clone();
         self.token_tasks.spawn(async move {
-            let answer = async { callback().await.map_err(|error| in_full(&*error)) };
-            let answer = caught(answer)
-                .await
-                .unwrap_or_else(|panic| Err(format!("the token callback panicked: {panic}")));
-            let input = match answer {
-                Ok(token) => Input::Token {
+            let token = caught(async { callback().await }).await;
+            let input = match token.unwrap_or_else(|panic| Err(panic.into())) {
+                Ok(Token { text, expires_in }) => Input::Token {
                     socket,
-                    token: token.text,
-                    expires_in: token.expires_in,
+                    token: text,
+                    expires_in,
                 },
                 Err(error) => {
-                    tracing::warn!(error, "there is no token");
-                    failure.set(AttemptError::NoToken(error));
+                    tracing::warn!(error = error_chain(&*error), "the token callback failed");
+                    failure.set(AttemptError::TokenCallback(Cause::new(error)));
                     Input::TokenFailed { socket }
                 }
             };
@@ -278,45 +322,50 @@ impl Driver {
 
     fn open(&mut self, socket: SocketId, token: Option<String>) {
         let (outgoing, to_send) = mpsc::unbounded_channel();
-        self.sockets.retain(|_, outgoing| !outgoing.is_closed());
-        self.sockets.insert(socket, outgoing);
+        self.sockets
+            .retain(|_, socket| !socket.outgoing.is_closed());
+        let is_open = false;
+        self.sockets.insert(socket, Socket { outgoing, is_open });
         let tls = self.options.tls.clone();
         let request = self.address.request(token.as_deref());
-        let (inputs, failure) = (self.inputs.clone(), self.failure.clone());
+        let (inputs, failure) = (self.inputs.clone(), self.reports.failure.clone());
         self.tasks.spawn(async move {
-            let ended = match request {
+            let input = match request {
                 Err(reason) => Input::Invalid {
                     socket,
                     reason: reason.to_owned(),
                 },
                 Ok(request) => {
-                    let run = socket::run(socket, request, tls, to_send, inputs.clone(), failure);
-                    // TLS runs code of the application's, such as the verifier of a certificate.
+                    let last_failure = failure.clone();
+                    let run =
+                        socket::run(socket, request, tls, to_send, inputs.clone(), last_failure);
+                    // TLS runs code of the application, such as the verifier of a certificate.
                     let Err(panic) = caught(run).await else {
                         return;
                     };
                     tracing::error!(panic, "a socket panicked");
+                    failure.set(AttemptError::Unreachable(Cause::new(panic)));
                     Input::Closed { socket }
                 }
             };
             // Fails only if the client has stopped.
-            let _ = inputs.send(ended).await;
+            let _ = inputs.send(input).await;
         });
     }
 
-    /// Whoever waited may have gone, which is their affair.
+    /// Hands over the result of a request. The recipient may have been dropped.
     fn resolve(&mut self, request: RequestNumber, reply: Option<Reply>) {
-        match (self.waiting.remove(&request), reply) {
-            (Some(Waiting::Reply(result)), Some(reply)) => drop(result.send(Ok(reply))),
-            (Some(Waiting::Subscription(_, result)), _) => drop(result.send(Ok(()))),
+        match (self.pending.remove(&request), reply) {
+            (Some(PendingResult::Reply(result)), Some(reply)) => drop(result.send(Ok(reply))),
+            (Some(PendingResult::Subscription(_, result)), _) => drop(result.send(Ok(()))),
             _ => {}
         }
     }
 
     fn reject(&mut self, request: RequestNumber, error: RequestError) {
-        match self.waiting.remove(&request) {
-            Some(Waiting::Reply(result)) => drop(result.send(Err(error))),
-            Some(Waiting::Subscription(subscriber, result)) => {
+        match self.pending.remove(&request) {
+            Some(PendingResult::Reply(result)) => drop(result.send(Err(error))),
+            Some(PendingResult::Subscription(subscriber, result)) => {
                 self.readers.unsubscribe(subscriber);
                 drop(result.send(Err(error)));
             }

@@ -1,39 +1,48 @@
-//! What can go wrong, as types.
+//! The errors of the client.
+//!
+//! Each has a short message of its own and its cause as [`source`](std::error::Error::source), so a caller
+//! that prints the chain reads nothing twice.
+
+use std::{error::Error, fmt, ops::Deref, sync::Arc};
 
 use herald_shared::protocol::ErrorCode;
 
 use crate::StopReason;
 
-/// Why a request failed.
+/// The failure of a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// Herald refused it.
-    #[error("refused by the server: {0}")]
-    Server(ServerError),
+    /// Herald refused the request.
+    #[error("refused by the server")]
+    Server(#[source] ServerError),
     /// API Gateway answered in Herald's place.
-    #[error("refused by the gateway: {0}")]
-    Gateway(GatewayError),
-    /// The connection broke, or time passed, before the reply: nobody knows whether it was carried out.
-    #[error("the reply did not come: nobody knows whether the request was carried out")]
+    #[error("refused by the gateway")]
+    Gateway(#[source] GatewayError),
+    /// The connection broke, or the reply timed out: the server may have carried out the request or not.
+    #[error("no reply arrived, and the request may have been carried out or not")]
     OutcomeUnknown,
-    /// It waited in the outbox for longer than its time to live, and was not sent.
+    /// The message outlived its time to live in the outbox, and was not sent.
     #[error("the message expired before it could be sent")]
     Expired,
-    /// The outbox was full, and it was not sent.
+    /// The outbox was full, and the message was not sent.
     #[error("the outbox is full")]
     OutboxFull,
-    /// It is larger than the gateway takes, and was not sent.
+    /// The message is larger than the gateway accepts, and was not sent.
     #[error("the message is too large")]
     TooLarge,
-    /// The client was closed, or stopped, and it was not sent.
+    /// The message has no JSON form, and was not sent.
+    #[error("the message cannot be serialised as JSON")]
+    Serialize(#[source] Cause),
+    /// The client had stopped, and the request was not sent. [`Client::state`](crate::Client::state) has the
+    /// reason.
     #[error("the client has stopped")]
     Stopped,
 }
 
 impl RequestError {
-    /// Whether the same request, made again later, may succeed. Whether it was carried out the first
-    /// time is another question: see [`RequestError::OutcomeUnknown`].
+    /// Returns true if the same request may succeed later. It may also have been carried out the first
+    /// time: see [`RequestError::OutcomeUnknown`].
     ///
     /// ```
     /// use herald_client::RequestError;
@@ -45,7 +54,7 @@ impl RequestError {
         match self {
             Self::Server(error) => error.retryable,
             Self::Gateway(_) | Self::OutcomeUnknown | Self::Expired | Self::OutboxFull => true,
-            Self::TooLarge | Self::Stopped => false,
+            Self::TooLarge | Self::Serialize(_) | Self::Stopped => false,
         }
     }
 
@@ -63,7 +72,7 @@ impl RequestError {
         }
     }
 
-    /// Whether it was too much at once, and was not carried out.
+    /// Returns true if the request exceeded a rate limit, and was not carried out.
     pub(crate) fn is_throttled(&self) -> bool {
         match self {
             Self::Server(error) => error.code() == Some(ErrorCode::Throttled),
@@ -78,19 +87,19 @@ impl RequestError {
 #[error("{message}")]
 #[non_exhaustive]
 pub struct ServerError {
-    /// The code as it was sent; see [`ServerError::code`].
+    /// The code as the server sent it; see [`ServerError::code`].
     pub code_text: String,
-    /// What was wrong and what to do.
+    /// The server's description of the fault and its remedy.
     pub message: String,
-    /// Whether the same request may succeed later.
+    /// True if the same request may succeed later.
     pub retryable: bool,
-    /// Which messages of a [`Batch`](crate::Batch) were sent, if only some were (`partly_sent`): for each of
-    /// them the id of its push, or none if it was not sent and may be sent again. Empty for other errors.
+    /// The messages of a [`Batch`](crate::Batch) that were sent, if only some were (`partly_sent`): for each
+    /// message the id of its push, or `None` if it was not sent and may be sent again. Empty for other errors.
     pub event_ids: Vec<Option<String>>,
 }
 
 impl ServerError {
-    /// The code; none if this version of the client does not know it.
+    /// Returns the code. `None` if this version of the client does not know it.
     pub fn code(&self) -> Option<ErrorCode> {
         serde_json::from_value(self.code_text.as_str().into()).ok()
     }
@@ -101,13 +110,13 @@ impl ServerError {
 #[error("{message}")]
 #[non_exhaustive]
 pub struct GatewayError {
-    /// What it means.
+    /// The meaning of the message.
     pub kind: GatewayErrorKind,
-    /// The gateway's words.
+    /// The gateway's message.
     pub message: String,
 }
 
-/// What an error frame of API Gateway's own means.
+/// The meaning of an error frame of API Gateway's own.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,15 +124,15 @@ pub struct GatewayError {
 pub enum GatewayErrorKind {
     /// The function failed, or could not be invoked.
     Internal,
-    /// The function took too long.
+    /// The function exceeded its time limit.
     Timeout,
-    /// Too much at once.
+    /// The request exceeded a rate limit.
     Throttled,
-    /// There is no such route.
+    /// The route does not exist.
     Forbidden,
     /// The frame does not have the form that the route demands.
     BadRequest,
-    /// Words that this version of the client does not know.
+    /// A message that this version of the client does not know.
     Other,
 }
 
@@ -141,49 +150,141 @@ impl GatewayError {
     }
 }
 
-/// Why there is no connection.
+/// The failure of [`Client::connect`](crate::Client::connect) or [`Client::start`](crate::Client::start).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The address is no WebSocket address.
-    #[error("{address:?} is no WebSocket address: {reason}")]
+    /// The address is not a WebSocket address.
+    #[error("{address:?} is not a WebSocket address")]
+    #[non_exhaustive]
     InvalidAddress {
         /// The address.
         address: String,
-        /// What is wrong with it.
-        reason: String,
+        /// The fault of the address.
+        #[source]
+        cause: Cause,
     },
-    /// The client stopped before it was open.
-    #[error("{0}")]
-    Stopped(StopReason),
+    /// The first attempt to connect failed.
+    #[error("the first attempt to connect failed")]
+    Attempt(#[source] AttemptError),
+    /// The client stopped before its connection was open.
+    #[error("the client stopped before it was connected")]
+    Stopped(#[source] StopReason),
 }
 
-/// Why an attempt to connect failed. The client tries again, and this is for whoever wants to know.
+/// The failure of one attempt to connect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttemptError {
     /// The token callback failed or panicked.
-    #[error("there is no token: {0}")]
-    NoToken(String),
+    #[error("the token callback failed")]
+    TokenCallback(#[source] Cause),
     /// The server refused the handshake.
-    #[error("the server refused the handshake with {status}")]
+    #[error("the server refused the handshake with status {status}")]
     Refused {
-        /// The HTTP status: 401 and 403 are about the token, others may pass.
+        /// The HTTP status. 401 and 403 concern the token; other statuses may be transient.
         status: u16,
     },
-    /// The server could not be reached, or speaks no WebSocket.
-    #[error("the server could not be reached: {0}")]
-    NotReached(String),
+    /// The server could not be reached, or is not a WebSocket server.
+    #[error("the server could not be reached")]
+    Unreachable(#[source] Cause),
+    /// The attempt took longer than [`Options::connect_timeout`](crate::Options::connect_timeout).
+    #[error("the attempt timed out")]
+    TimedOut,
 }
 
-/// What a reader gets in place of a push.
+/// The event that a reader gets in place of a push.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscriptionError {
-    /// The reader was too slow, and so many pushes were dropped, the oldest. It may go on.
-    #[error("{0} pushes were dropped because nobody read them in time")]
+    /// The reader was too slow, and this number of pushes was dropped, the oldest first. Later pushes follow.
+    #[error("the reader was too slow: {0} pushes were dropped")]
     Lagged(u64),
-    /// Nothing comes any more: the server ended the subscription, or the client has stopped.
-    #[error("the subscription ended: {0}")]
-    Ended(RequestError),
+    /// No further push arrives: the server ended the subscription, or the client has stopped.
+    #[error("the subscription ended")]
+    Ended(#[source] RequestError),
+}
+
+/// The error beneath an error of the client: that of the token callback, of the socket or of a serialiser.
+///
+/// Clones share it, and are equal to each other and to nothing else.
+///
+/// ```
+/// use herald_client::{AttemptError, Cause};
+///
+/// let error = AttemptError::TokenCallback(Cause::new("the session has expired"));
+/// if let AttemptError::TokenCallback(cause) = &error {
+///     assert_eq!(cause.to_string(), "the session has expired");
+///     assert!(cause.downcast_ref::<std::io::Error>().is_none());
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Cause(Arc<dyn Error + Send + Sync>);
+
+impl Cause {
+    /// Wraps an error.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(error.into().into())
+    }
+}
+
+impl Deref for Cause {
+    type Target = dyn Error + Send + Sync;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Cause {}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, formatter)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use herald_shared::error_chain::error_chain;
+
+    use super::*;
+
+    #[test]
+    fn chain_of_sources_repeats_nothing_and_ends_with_the_original_error() {
+        let denied = io::Error::new(io::ErrorKind::PermissionDenied, "denied");
+        let attempt = AttemptError::TokenCallback(Cause::new(denied));
+        let connect = ConnectError::Attempt(attempt.clone());
+        assert_eq!(
+            error_chain(&connect),
+            "the first attempt to connect failed: the token callback failed: denied"
+        );
+        let source = attempt.source().expect("a source");
+        let original = source.downcast_ref::<io::Error>().expect("an I/O error");
+        assert_eq!(original.kind(), io::ErrorKind::PermissionDenied);
+    }
+
+    #[test]
+    fn request_error_names_its_source_once() {
+        let gateway = RequestError::Gateway(GatewayError::new("Forbidden".to_owned()));
+        let ended = SubscriptionError::Ended(gateway);
+        assert_eq!(
+            error_chain(&ended),
+            "the subscription ended: refused by the gateway: Forbidden"
+        );
+    }
 }

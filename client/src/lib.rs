@@ -16,12 +16,13 @@
 //! # }
 //! ```
 //!
-//! A [`Client`] is a handle, cheap to clone; all clones share the connection. It reconnects by itself,
-//! with a new token each time, establishes its [`Subscription`]s again, sends what waited in the outbox,
-//! and renews the connection before the gateway would end it. Every rule and every number is in
-//! `docs/clients.md` of the repository; [`Options`] changes the numbers.
+//! A [`Client`] is a handle, cheap to clone; all clones share the connection. The client reconnects by
+//! itself, with a new token each time, establishes its [`Subscription`]s again, sends the messages in its
+//! outbox, and renews the connection before the gateway would end it. `docs/clients.md` of the repository has
+//! every rule and every number; [`Options`] changes the numbers. The folder `examples` has a chat, a
+//! dashboard and a publisher.
 //!
-//! It needs a tokio runtime, and knows nothing of AWS but the gateway's own error frames.
+//! The client needs a tokio runtime, and knows nothing of AWS but the gateway's own error frames.
 
 mod client;
 mod driver;
@@ -38,14 +39,14 @@ mod token;
 
 pub use client::{Client, PendingReply};
 pub use error::{
-    AttemptError, ConnectError, GatewayError, GatewayErrorKind, RequestError, ServerError,
+    AttemptError, Cause, ConnectError, GatewayError, GatewayErrorKind, RequestError, ServerError,
     SubscriptionError,
 };
 pub use herald_shared::{
     ids::{EntityId, InvalidId},
     protocol::ErrorCode,
 };
-pub use message::{Batch, BatchIsFull, Message, Outgoing};
+pub use message::{Batch, BatchIsFull, Content, Contents, Envelope, Message, Outgoing};
 pub use options::{Options, WhenFull};
 pub use push::Push;
 pub use reply::Reply;

@@ -1,6 +1,5 @@
-//! The rules of `docs/clients.md` as a state machine: it is told what happens and when, and returns
-//! what to do. It owns no socket, no clock and no random source, and both clients' machines run the
-//! same cases.
+//! The rules of `docs/clients.md` as a state machine: it takes inputs with their time, and returns effects.
+//! It owns no socket, no clock and no random source, and the machines of both clients run the same cases.
 
 mod back_off;
 mod connecting;
@@ -29,13 +28,13 @@ use std::{
 };
 
 pub(crate) use rules::Rules;
-pub(crate) use signals::{Body, Effect, Input, Moment, RequestNumber, Route, SocketId};
+pub(crate) use signals::{Effect, Input, Moment, RequestBody, RequestNumber, Route, SocketId};
 
 use crate::ConnectionState;
 use back_off::BackOff;
-use link::{Link, Role, What};
+use link::{Link, RequestKind, Role};
 use outbox::Outbox;
-use pushes::Held;
+use pushes::HeldMessage;
 use repeats::Repeats;
 use subscriptions::Subscriptions;
 
@@ -45,32 +44,31 @@ pub(crate) struct Machine {
     /// Random numbers, at least 0 and less than 1.
     random: Box<dyn FnMut() -> f64 + Send>,
     state: ConnectionState,
-    /// All sockets, in the order of their numbers.
+    /// All sockets, in ascending order of their numbers.
     links: Vec<Link>,
     sockets: u64,
     requests: u64,
     reconnect_at: Option<Moment>,
     back_off: BackOff,
-    /// How many attempts there were since the connection was open, or since the start, but for the
-    /// very first.
+    /// The number of attempts since the connection was open, or since the start. Omits the very first one.
     retries: u32,
     refusals: u32,
     network_is_down: bool,
     subscriptions: Subscriptions,
     outbox: Outbox,
-    /// Until when the outbox rests because the server was sent too much; none: it does not.
-    outbox_rests_until: Option<Moment>,
+    /// The end of the outbox's pause after the server throttled a message. `None` if it is not paused.
+    outbox_paused_until: Option<Moment>,
     throttling: BackOff,
     repeats: Repeats,
-    /// By the socket they came on.
-    held: BTreeMap<SocketId, VecDeque<Held>>,
-    /// Until when the client may close cleanly; none: it does not close.
+    /// The messages held back, by the socket that they arrived on.
+    held: BTreeMap<SocketId, VecDeque<HeldMessage>>,
+    /// The deadline of a clean close. `None` if the client is not closing.
     closing: Option<Moment>,
     effects: Vec<Effect>,
 }
 
 impl Machine {
-    /// A machine that waits for [`Input::Connect`].
+    /// Makes a machine that waits for [`Input::Connect`].
     pub(crate) fn new(rules: Rules, random: impl FnMut() -> f64 + Send + 'static) -> Self {
         Self {
             repeats: Repeats::new(rules.repeat_window),
@@ -87,7 +85,7 @@ impl Machine {
             network_is_down: false,
             subscriptions: Subscriptions::default(),
             outbox: Outbox::default(),
-            outbox_rests_until: None,
+            outbox_paused_until: None,
             throttling: BackOff::default(),
             held: BTreeMap::new(),
             closing: None,
@@ -95,22 +93,22 @@ impl Machine {
         }
     }
 
-    /// Handles whatever is due at `now`, and then the input. Returns what to do, in order.
+    /// Fires the timers that are due at `now`, and then handles the input. Returns the effects in order.
     pub(crate) fn handle(&mut self, now: Moment, input: Input) -> Vec<Effect> {
-        self.fire_what_is_due(now);
-        self.take(now, input);
+        self.fire_due_timers(now);
+        self.apply(now, input);
         self.settle(now);
-        // A delay may be nothing at all.
-        self.fire_what_is_due(now);
+        // The input may have set a delay of zero.
+        self.fire_due_timers(now);
         mem::take(&mut self.effects)
     }
 
-    /// Whether it is all over.
+    /// Returns true once the client has stopped.
     pub(crate) fn has_stopped(&self) -> bool {
         matches!(self.state, ConnectionState::Stopped(_))
     }
 
-    fn take(&mut self, now: Moment, input: Input) {
+    fn apply(&mut self, now: Moment, input: Input) {
         match input {
             Input::Connect => self.connect(now),
             Input::Token {
@@ -121,7 +119,7 @@ impl Machine {
             Input::TokenFailed { socket } => self.token_failed(now, socket),
             Input::Opened { socket } => self.opened(now, socket),
             Input::Refused { socket, status } => self.refused(now, socket, status),
-            Input::Failed { socket } | Input::Closed { socket } => self.ended(now, socket),
+            Input::Failed { socket } | Input::Closed { socket } => self.socket_ended(now, socket),
             Input::Invalid { socket, reason } => self.invalid(socket, reason),
             Input::Received { socket, text } => self.received(now, socket, text),
             Input::Subscribe { subscribers } => {
@@ -144,16 +142,16 @@ impl Machine {
         }
     }
 
-    /// Does what follows from whatever has just happened.
+    /// Performs the consequences of an input or a timer.
     fn settle(&mut self, now: Moment) {
         if self.has_stopped() {
             return;
         }
-        self.send_what_there_is_room_for(now);
+        self.send_pending(now);
         self.hand_over_if_established(now);
-        self.close_what_lingered(now);
+        self.close_lingering(now);
         self.announce_open_if_established();
-        self.deliver_what_was_held();
+        self.deliver_released();
         self.stop_if_closed(now);
     }
 
@@ -165,13 +163,13 @@ impl Machine {
         self.links.iter_mut().find(|link| link.role == role)
     }
 
-    /// Messages of the application's that have not been answered.
+    /// Returns true if a message of the application waits in the outbox or for its reply.
     fn has_unanswered_messages(&self) -> bool {
-        let under_way = |link: &Link| {
-            let mut requests = link.under_way.values();
-            requests.any(|request| matches!(request.what, What::Send(_)))
+        let in_flight = |link: &Link| {
+            let mut requests = link.in_flight.values();
+            requests.any(|request| matches!(request.kind, RequestKind::Send(_)))
         };
-        !self.outbox.is_empty() || self.links.iter().any(under_way)
+        !self.outbox.is_empty() || self.links.iter().any(in_flight)
     }
 
     fn jitter(&mut self) -> f64 {

@@ -1,5 +1,5 @@
-//! From the connection to one reader: a bounded queue that drops the oldest and counts what it
-//! dropped, because a reader that is slow must hold up nobody else.
+//! The queue of pushes from the connection to one reader. It is bounded, drops the oldest and counts what it
+//! dropped, because a slow reader must not delay the others.
 
 use std::{
     collections::VecDeque,
@@ -11,11 +11,11 @@ use futures_util::task::AtomicWaker;
 
 use crate::{Push, RequestError, SubscriptionError};
 
-/// The end that pushes go into. Dropped, it says that the client has stopped: a reader must not wait for
-/// what cannot come.
+/// The sending end. Dropping it tells the reader that the client has stopped, so the reader does not wait for
+/// ever.
 pub(crate) struct Mailbox(Arc<Shared>);
 
-/// The end that pushes come out of. There is one for each mailbox.
+/// The receiving end. Each mailbox has one.
 pub(crate) struct Reader(Arc<Shared>);
 
 struct Shared {
@@ -27,12 +27,12 @@ struct Shared {
 #[derive(Default)]
 struct Content {
     pushes: VecDeque<Push>,
-    missed: u64,
+    dropped: u64,
     ended: Option<RequestError>,
     abandoned: bool,
 }
 
-/// A mailbox for `limit` pushes.
+/// Makes a mailbox for `limit` pushes.
 pub(crate) fn mailbox(limit: usize) -> (Mailbox, Reader) {
     let shared = Arc::new(Shared {
         limit,
@@ -43,25 +43,25 @@ pub(crate) fn mailbox(limit: usize) -> (Mailbox, Reader) {
 }
 
 impl Mailbox {
-    /// Puts a push in; the oldest gives way if there is no room.
+    /// Adds a push. Drops the oldest if the mailbox is full.
     pub(crate) fn put(&self, push: Push) {
         let mut content = self.0.content();
         if content.pushes.len() == self.0.limit {
             content.pushes.pop_front();
-            content.missed += 1;
+            content.dropped += 1;
         }
         content.pushes.push_back(push);
         drop(content);
         self.0.waker.wake();
     }
 
-    /// Says that nothing comes any more, and why. What was put in before is still read.
+    /// Ends the mailbox with an error. The reader gets it after the pushes that it has not read yet.
     pub(crate) fn end(&self, error: RequestError) {
         self.0.content().ended.get_or_insert(error);
         self.0.waker.wake();
     }
 
-    /// Whether nobody will read.
+    /// Returns true if the reader was dropped.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.0.content().abandoned
     }
@@ -74,14 +74,14 @@ impl Drop for Mailbox {
 }
 
 impl Reader {
-    /// The next push, or what happened in its place. `Ended` comes again and again.
+    /// Returns the next push, or the error in its place. `Ended` is returned by every later call, too.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Result<Push, SubscriptionError>> {
-        // Registered first: what is put in after the look wakes.
+        // Registered before the content is read, so that a push that is added after that wakes the reader.
         self.0.waker.register(context.waker());
         let mut content = self.0.content();
-        if content.missed > 0 {
-            let missed = std::mem::take(&mut content.missed);
-            return Poll::Ready(Err(SubscriptionError::Lagged(missed)));
+        if content.dropped > 0 {
+            let dropped = std::mem::take(&mut content.dropped);
+            return Poll::Ready(Err(SubscriptionError::Lagged(dropped)));
         }
         match (content.pushes.pop_front(), &content.ended) {
             (Some(push), _) => Poll::Ready(Ok(push)),
@@ -99,7 +99,7 @@ impl Drop for Reader {
 
 impl Shared {
     fn content(&self) -> MutexGuard<'_, Content> {
-        // Nothing panics while it holds the lock.
+        // No code panics while it holds the lock.
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_reader_misses_the_oldest_and_is_told_how_many() {
+    fn slow_reader_loses_the_oldest_pushes_and_gets_their_number() {
         let waker = noop_waker();
         let context = Context::from_waker(&waker);
         let (mailbox, reader) = mailbox(2);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn mailbox_that_is_dropped_ends_after_what_it_holds() {
+    fn dropped_mailbox_ends_after_its_last_push() {
         let waker = noop_waker();
         let context = Context::from_waker(&waker);
         let (mailbox, reader) = mailbox(2);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_knows_when_nobody_reads() {
+    fn mailbox_without_reader_is_abandoned() {
         let (mailbox, reader) = mailbox(1);
         assert!(!mailbox.is_abandoned());
         drop(reader);

@@ -1,34 +1,34 @@
-//! What an application sends.
+//! The messages that an application sends.
 
 use std::time::Duration;
 
 use herald_shared::{ids::EntityId, protocol::BATCH_LIMIT};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
-use crate::machine::Body;
+use crate::{Cause, machine::RequestBody};
 
-/// One message: to the other subscribers of an entity, to everyone else, or back to its sender.
+/// One message: to the other subscribers of an entity, to every other connection, or back to its sender.
 ///
 /// ```
 /// use std::time::Duration;
 /// use herald_client::{EntityId, Message};
-/// use serde_json::json;
+///
+/// #[derive(serde::Serialize)]
+/// struct ChatLine {
+///     text: String,
+/// }
 ///
 /// let room = EntityId::new("room-1")?;
-/// let message = Message::to_entity(room, json!({"text": "Hello"}))
+/// let line = ChatLine { text: "Hello".to_owned() };
+/// let message = Message::to_entity(room, line)
 ///     .from_name("Aseem")
 ///     .time_to_live(Duration::from_secs(10));
 /// # Ok::<(), herald_client::InvalidId>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct Message {
-    target: Target,
-    said: Said,
-    handling: Handling,
-}
+pub type Message = Envelope<Content>;
 
-/// Several messages to one audience in one frame, each delivered as its own: one at least, and 25 at most.
+/// Several messages to one audience in one frame, 25 at most. Each is delivered as a push of its own.
 ///
 /// ```
 /// use herald_client::Batch;
@@ -36,185 +36,191 @@ pub struct Message {
 /// let batch = Batch::to_everyone("one").and("two")?.and_from("three", "Aseem")?;
 /// # Ok::<(), herald_client::BatchIsFull>(())
 /// ```
+pub type Batch = Envelope<Contents>;
+
+/// A [`Message`] or a [`Batch`]: contents with their audience and their options.
 #[derive(Clone, Debug)]
-pub struct Batch {
-    target: Target,
-    said: Vec<Said>,
-    handling: Handling,
+#[must_use = "a message does nothing until it is sent"]
+pub struct Envelope<C> {
+    audience: Audience,
+    contents: C,
+    safe_to_repeat: bool,
+    time_to_live: Option<Duration>,
 }
 
-/// The batch has all the messages that a frame may carry: 25.
+/// The content of a [`Message`]: any JSON value, and a name.
+#[derive(Clone, Debug)]
+pub struct Content {
+    message: Result<Box<RawValue>, Cause>,
+    name: Option<String>,
+}
+
+/// The contents of a [`Batch`].
+#[derive(Clone, Debug)]
+pub struct Contents(Vec<Content>);
+
+/// The error of a [`Batch`] that already has the 25 messages that a frame may carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a batch holds {BATCH_LIMIT} messages at most: send it, and begin another")]
+#[error("a batch holds at most {BATCH_LIMIT} messages: send it, and start another")]
+#[non_exhaustive]
 pub struct BatchIsFull;
 
-/// A [`Message`] or a [`Batch`], ready to be sent.
+/// A [`Message`] or a [`Batch`] as JSON, ready to be sent.
 #[derive(Debug)]
 pub struct Outgoing {
-    pub(crate) body: Body,
+    pub(crate) body: Result<RequestBody, Cause>,
     pub(crate) safe_to_repeat: bool,
     pub(crate) time_to_live: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
-enum Target {
+enum Audience {
     Entity(EntityId),
     Everyone,
     Sender,
 }
 
-#[derive(Clone, Debug, Serialize)]
-struct Said {
-    message: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+impl<C: From<Content>> Envelope<C> {
+    /// Makes a message, or the first message of a batch, to the other subscribers of an entity. The sender
+    /// need not be a subscriber.
+    ///
+    /// A `message` that cannot be serialised as JSON fails when it is sent, as
+    /// [`RequestError::Serialize`](crate::RequestError::Serialize).
+    pub fn to_entity(entity: EntityId, message: impl Serialize) -> Self {
+        Self::new(Audience::Entity(entity), message)
+    }
+
+    /// Makes a message, or the first message of a batch, to every other connection.
+    pub fn to_everyone(message: impl Serialize) -> Self {
+        Self::new(Audience::Everyone, message)
+    }
+
+    fn new(audience: Audience, message: impl Serialize) -> Self {
+        Self {
+            audience,
+            contents: Content::new(message, None).into(),
+            safe_to_repeat: false,
+            time_to_live: None,
+        }
+    }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Handling {
-    safe_to_repeat: bool,
-    time_to_live: Option<Duration>,
+impl<C> Envelope<C> {
+    /// Sets the time that it may wait in the outbox.
+    pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
+        self.time_to_live = Some(time_to_live);
+        self
+    }
+
+    /// Allows the client to send it again when the outcome is unknown: receiving it twice does no harm.
+    pub fn safe_to_repeat(mut self) -> Self {
+        self.safe_to_repeat = true;
+        self
+    }
 }
 
 impl Message {
-    /// A message to the other subscribers of an entity. The sender need not be one.
-    pub fn to_entity(entity: EntityId, message: impl Into<Value>) -> Self {
-        Self::new(Target::Entity(entity), message)
+    /// Makes a message that comes back, as the [`Reply`](crate::Reply).
+    pub fn echo(message: impl Serialize) -> Self {
+        Self::new(Audience::Sender, message)
     }
 
-    /// A message to every other connection.
-    pub fn to_everyone(message: impl Into<Value>) -> Self {
-        Self::new(Target::Everyone, message)
-    }
-
-    /// A message that comes back, as the [`Reply`](crate::Reply).
-    pub fn echo(message: impl Into<Value>) -> Self {
-        Self::new(Target::Sender, message)
-    }
-
-    fn new(target: Target, message: impl Into<Value>) -> Self {
-        Self {
-            target,
-            said: Said {
-                message: message.into(),
-                name: None,
-            },
-            handling: Handling::default(),
-        }
-    }
-
-    /// Says whom it is from. Nobody checks that.
+    /// Sets the sender's name, which the server does not check.
     pub fn from_name(mut self, name: impl Into<String>) -> Self {
-        self.said.name = Some(name.into());
-        self
-    }
-
-    /// How long it may wait in the outbox.
-    pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
-        self.handling.time_to_live = Some(time_to_live);
-        self
-    }
-
-    /// Says that it may be sent again when nobody knows what became of it: whoever gets it twice
-    /// takes no harm.
-    pub fn safe_to_repeat(mut self) -> Self {
-        self.handling.safe_to_repeat = true;
+        self.contents.name = Some(name.into());
         self
     }
 }
 
 impl Batch {
-    /// A batch to the other subscribers of an entity.
-    pub fn to_entity(entity: EntityId, first: impl Into<Value>) -> Self {
-        Self::new(Target::Entity(entity), first)
+    /// Adds a message.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`BatchIsFull`] if the batch has 25 messages.
+    pub fn and(self, message: impl Serialize) -> Result<Self, BatchIsFull> {
+        self.add(Content::new(message, None))
     }
 
-    /// A batch to every other connection.
-    pub fn to_everyone(first: impl Into<Value>) -> Self {
-        Self::new(Target::Everyone, first)
-    }
-
-    fn new(target: Target, first: impl Into<Value>) -> Self {
-        Self {
-            target,
-            said: vec![Said {
-                message: first.into(),
-                name: None,
-            }],
-            handling: Handling::default(),
-        }
-    }
-
-    /// Adds a message; errs if there is no room for it.
-    pub fn and(self, message: impl Into<Value>) -> Result<Self, BatchIsFull> {
-        self.add(message.into(), None)
-    }
-
-    /// Adds a message that says whom it is from; errs if there is no room for it.
+    /// Adds a message with a sender's name, which the server does not check.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`BatchIsFull`] if the batch has 25 messages.
     pub fn and_from(
         self,
-        message: impl Into<Value>,
+        message: impl Serialize,
         name: impl Into<String>,
     ) -> Result<Self, BatchIsFull> {
-        self.add(message.into(), Some(name.into()))
+        self.add(Content::new(message, Some(name.into())))
     }
 
-    fn add(mut self, message: Value, name: Option<String>) -> Result<Self, BatchIsFull> {
-        if self.said.len() == BATCH_LIMIT {
+    fn add(mut self, content: Content) -> Result<Self, BatchIsFull> {
+        let Contents(contents) = &mut self.contents;
+        if contents.len() == BATCH_LIMIT {
             return Err(BatchIsFull);
         }
-        self.said.push(Said { message, name });
+        contents.push(content);
         Ok(self)
     }
+}
 
-    /// How long it may wait in the outbox.
-    pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
-        self.handling.time_to_live = Some(time_to_live);
-        self
+impl Content {
+    fn new(message: impl Serialize, name: Option<String>) -> Self {
+        Self {
+            message: to_raw_value(&message).map_err(Cause::new),
+            name,
+        }
     }
 
-    /// Says that it may be sent again when nobody knows what became of it.
-    pub fn safe_to_repeat(mut self) -> Self {
-        self.handling.safe_to_repeat = true;
-        self
+    fn fields(&self) -> Result<ContentFields<'_>, Cause> {
+        Ok(ContentFields {
+            message: self.message.as_deref().map_err(Cause::clone)?,
+            name: self.name.as_deref(),
+        })
+    }
+}
+
+impl From<Content> for Contents {
+    fn from(first: Content) -> Self {
+        Self(vec![first])
     }
 }
 
 impl From<Message> for Outgoing {
     fn from(message: Message) -> Self {
-        let Message {
-            target,
-            said,
-            handling,
-        } = message;
-        Self::new(&target, Content::One(said), handling)
+        let content = message.contents.fields().map(FrameContent::One);
+        Self::new(content, &message)
     }
 }
 
 impl From<Batch> for Outgoing {
     fn from(batch: Batch) -> Self {
-        let messages = batch.said;
-        Self::new(&batch.target, Content::Several { messages }, batch.handling)
+        let Contents(contents) = &batch.contents;
+        let messages: Result<_, _> = contents.iter().map(Content::fields).collect();
+        let content = messages.map(|messages| FrameContent::Several { messages });
+        Self::new(content, &batch)
     }
 }
 
 impl Outgoing {
-    fn new(target: &Target, content: Content, handling: Handling) -> Self {
-        let frame = Frame {
-            action: "sendMessage",
-            entity_id: match target {
-                Target::Entity(entity) => Some(entity),
-                _ => None,
-            },
-            broadcast: matches!(target, Target::Everyone),
-            content,
-        };
-        // Strings and JSON values: there is nothing serde_json can refuse.
-        let text = serde_json::to_string(&frame).expect("a message is always JSON");
+    fn new<C>(content: Result<FrameContent<'_>, Cause>, envelope: &Envelope<C>) -> Self {
+        let text = content.and_then(|content| {
+            let frame = Frame {
+                action: "sendMessage",
+                entity_id: match &envelope.audience {
+                    Audience::Entity(entity) => Some(entity),
+                    _ => None,
+                },
+                broadcast: matches!(envelope.audience, Audience::Everyone),
+                content,
+            };
+            serde_json::to_string(&frame).map_err(Cause::new)
+        });
         Self {
-            body: Body::new(text),
-            safe_to_repeat: handling.safe_to_repeat,
-            time_to_live: handling.time_to_live,
+            body: text.map(RequestBody::new),
+            safe_to_repeat: envelope.safe_to_repeat,
+            time_to_live: envelope.time_to_live,
         }
     }
 }
@@ -228,27 +234,37 @@ struct Frame<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     broadcast: bool,
     #[serde(flatten)]
-    content: Content,
+    content: FrameContent<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Content {
-    One(Said),
-    Several { messages: Vec<Said> },
+enum FrameContent<'a> {
+    One(ContentFields<'a>),
+    Several { messages: Vec<ContentFields<'a>> },
+}
+
+#[derive(Serialize)]
+struct ContentFields<'a> {
+    message: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use herald_shared::protocol::{Request, SendMessage};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
     fn frame(outgoing: impl Into<Outgoing>) -> (Value, String) {
-        let text = outgoing.into().body.with_id(7);
+        let body = outgoing.into().body.expect("JSON");
+        let text = body.with_id(7);
         let request = Request::parse(&text).expect("an object");
-        let parsed = match SendMessage::parse(&request).expect("what the server takes") {
+        let parsed = match SendMessage::parse(&request).expect("a valid request") {
             SendMessage::Echo(_) => "echo".to_owned(),
             SendMessage::One(audience, _) => format!("{audience:?}"),
             SendMessage::Several(audience, messages) => format!("{audience:?} {}", messages.len()),
@@ -256,10 +272,13 @@ mod tests {
         (serde_json::from_str(&text).expect("JSON"), parsed)
     }
 
+    fn room() -> EntityId {
+        EntityId::new("room-1").expect("an id")
+    }
+
     #[test]
-    fn messages_are_what_the_server_takes() {
-        let room = EntityId::new("room-1").expect("an id");
-        let (text, parsed) = frame(Message::to_entity(room.clone(), "Hello").from_name("Aseem"));
+    fn server_accepts_messages_and_batches() {
+        let (text, parsed) = frame(Message::to_entity(room(), "Hello").from_name("Aseem"));
         assert_eq!(
             text,
             json!({"action": "sendMessage", "entityId": "room-1", "message": "Hello", "name": "Aseem", "id": "7"})
@@ -267,15 +286,41 @@ mod tests {
         assert_eq!(parsed, r#"Entity(EntityId("room-1"))"#);
         assert_eq!(frame(Message::to_everyone(json!(null))).1, "Everyone");
         assert_eq!(frame(Message::echo(1)).1, "echo");
-        let batch = Batch::to_entity(room, 1).and(2).expect("room");
-        assert_eq!(frame(batch).1, r#"Entity(EntityId("room-1")) 2"#);
+        let batch = Batch::to_entity(room(), 1).and(2).expect("space");
+        let (text, parsed) = frame(batch.and_from(3, "Aseem").expect("space"));
+        assert_eq!(
+            text["messages"],
+            json!([{"message": 1}, {"message": 2}, {"message": 3, "name": "Aseem"}])
+        );
+        assert_eq!(parsed, r#"Entity(EntityId("room-1")) 3"#);
     }
 
     #[test]
-    fn a_batch_holds_what_a_frame_may_carry() {
+    fn message_is_any_serialisable_type() {
+        #[derive(Serialize)]
+        struct ChatLine {
+            text: &'static str,
+        }
+        let (text, _) = frame(Message::to_everyone(ChatLine { text: "Hello" }));
+        assert_eq!(text["message"], json!({"text": "Hello"}));
+    }
+
+    #[test]
+    fn message_without_a_json_form_has_an_error_in_place_of_a_body() {
+        let keys_are_no_texts = BTreeMap::from([((1, 2), 3)]);
+        let message = Message::to_everyone(&keys_are_no_texts);
+        let batch = Batch::to_everyone(1).and(&keys_are_no_texts);
+        for outgoing in [Outgoing::from(message), batch.expect("space").into()] {
+            let cause = outgoing.body.expect_err("no JSON form");
+            assert!(cause.is::<serde_json::Error>(), "{cause}");
+        }
+    }
+
+    #[test]
+    fn batch_holds_as_many_messages_as_a_frame() {
         let mut batch = Batch::to_everyone(1);
         for number in 1..BATCH_LIMIT {
-            batch = batch.and(number).expect("room");
+            batch = batch.and(number).expect("space");
         }
         assert_eq!(frame(batch.clone()).1, "Everyone 25");
         assert!(batch.and("one more").is_err());

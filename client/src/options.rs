@@ -1,4 +1,4 @@
-//! How a client behaves, where the application may choose.
+//! The options of a client.
 
 use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -8,8 +8,7 @@ pub(crate) type TokenFuture =
     Pin<Box<dyn Future<Output = Result<Token, Box<dyn Error + Send + Sync>>> + Send>>;
 pub(crate) type TokenCallback = Arc<dyn Fn() -> TokenFuture + Send + Sync>;
 
-/// Everything about a client that has a default. `docs/clients.md` of the repository says what each
-/// number bounds.
+/// The settings of a client, each with a default. `docs/clients.md` of the repository explains each number.
 ///
 /// ```
 /// use std::time::Duration;
@@ -30,14 +29,14 @@ pub struct Options {
     pub(crate) buffer: usize,
 }
 
-/// What happens when the outbox is full.
+/// The policy of a full outbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// The new message is refused.
+    /// Refuses the new message.
     #[default]
     RefuseNewest,
-    /// The oldest message gives way, and fails.
+    /// Drops the oldest message, which fails.
     DropOldest,
 }
 
@@ -53,62 +52,63 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The defaults, without a token.
+    /// Returns the defaults, without a token.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks `callback` for a token at every attempt to connect, and before a token ends. It travels in the
-    /// header `Authorization: Bearer …`.
+    /// Sets the token callback, which the client asks at every attempt to connect, and before a token
+    /// expires. The token is sent in the header `Authorization: Bearer …`.
     ///
     /// ```
     /// use herald_client::Options;
     ///
     /// let options = Options::new().token(|| async { std::env::var("HERALD_TOKEN") });
     /// ```
-    pub fn token<Callback, Answer, Text, Failure>(mut self, callback: Callback) -> Self
+    pub fn token<F, Fut, T, E>(mut self, callback: F) -> Self
     where
-        Callback: Fn() -> Answer + Send + Sync + 'static,
-        Answer: Future<Output = Result<Text, Failure>> + Send + 'static,
-        Text: Into<Token>,
-        Failure: Into<Box<dyn Error + Send + Sync>>,
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        T: Into<Token>,
+        E: Into<Box<dyn Error + Send + Sync>>,
     {
         self.rules.token = true;
         self.token = Some(Arc::new(move || {
-            let answer = callback();
-            Box::pin(async move { answer.await.map(Into::into).map_err(Into::into) })
+            let token = callback();
+            Box::pin(async move { token.await.map(Into::into).map_err(Into::into) })
         }));
         self
     }
 
-    /// Trusts what `config` trusts, in place of the operating system's certificates.
+    /// Sets the TLS configuration. By default the client trusts the operating system's certificates.
     pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
         self.tls = Some(config);
         self
     }
 
-    /// How many pushes wait for a reader that is slow; 1000 by default. Beyond them the oldest are
-    /// dropped, and the reader is told how many.
+    /// Sets the number of pushes that wait for a slow reader; 1000 by default. Beyond it the oldest are
+    /// dropped, and the reader gets [`SubscriptionError::Lagged`](crate::SubscriptionError::Lagged).
     pub fn buffer(mut self, pushes: usize) -> Self {
         self.buffer = pushes.max(1);
         self
     }
 
-    /// How many messages the outbox holds, and what happens when it is full; 1000 by default, and the
-    /// newest is refused.
+    /// Sets the number of messages that the outbox holds, and the policy of a full outbox; 1000 by default,
+    /// and the newest message is refused.
     pub fn outbox(mut self, limit: usize, when_full: WhenFull) -> Self {
         self.rules.outbox_limit = limit;
         self.rules.outbox_full = when_full;
         self
     }
 
-    /// How long a message waits in the outbox that does not say so itself; 5 minutes by default.
+    /// Sets the time that a message waits in the outbox, unless it has a time to live of its own; 5 minutes by
+    /// default.
     pub fn time_to_live(mut self, time_to_live: Duration) -> Self {
         self.rules.time_to_live = time_to_live;
         self
     }
 
-    /// The bound of the first delay between attempts, and of the longest; 1 s and 30 s by default. A
+    /// Sets the bounds of the first and of the longest delay between attempts; 1 s and 30 s by default. A
     /// delay is a random share of its bound.
     pub fn back_off(mut self, base: Duration, cap: Duration) -> Self {
         self.rules.backoff_base = base;
@@ -116,68 +116,68 @@ impl Options {
         self
     }
 
-    /// How long a connection is open before it counts as stable, and the delays start small again; 30 s
+    /// Sets the time after which an open connection counts as stable, and the delays start small again; 30 s
     /// by default.
     pub fn stable_after(mut self, time: Duration) -> Self {
         self.rules.stable_after = time;
         self
     }
 
-    /// How long an attempt may take, token and handshake together; 45 s by default.
+    /// Sets the time-out of an attempt, token and handshake together; 45 s by default.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.rules.connect_timeout = time;
         self
     }
 
-    /// After how much silence a ping is sent, and within which time something must come; 4 minutes and
-    /// 10 s by default. API Gateway closes a connection after 10 minutes of silence.
+    /// Sets the silence after which a ping is sent, and the time-out of its answer; 4 minutes and 10 s by
+    /// default. API Gateway closes a connection after 10 minutes of silence.
     pub fn keep_alive(mut self, ping_after: Duration, pong_timeout: Duration) -> Self {
         self.rules.ping_after = ping_after;
         self.rules.pong_timeout = pong_timeout;
         self
     }
 
-    /// Sets after how long a request without a reply makes the client ask whether the connection is there,
+    /// Sets the time after which a request without a reply makes the client check its connection with a ping,
     /// if nothing else arrived either; 10 s by default.
     pub fn unanswered_after(mut self, time: Duration) -> Self {
         self.rules.unanswered_after = time;
         self
     }
 
-    /// Bounds how long a client believes that there is no network, after [`Client::network_down`](crate::Client::network_down);
-    /// 60 s by default, less a random share of a half.
+    /// Sets the longest time that a client waits for the network after
+    /// [`Client::network_down`](crate::Client::network_down); 60 s by default, less a random share of a half.
     pub fn offline_retry(mut self, time: Duration) -> Self {
         self.rules.offline_retry = time;
         self
     }
 
-    /// How long a request waits for its reply; 30 s by default.
+    /// Sets the time-out of a reply; 30 s by default.
     pub fn reply_timeout(mut self, time: Duration) -> Self {
         self.rules.reply_timeout = time;
         self
     }
 
-    /// How many requests may be under way at once; 32 by default.
+    /// Sets the number of requests that may be in flight at once; 32 by default.
     pub fn in_flight_limit(mut self, requests: usize) -> Self {
         self.rules.in_flight_limit = requests.max(1);
         self
     }
 
-    /// At which age a connection is renewed, less a random share of a tenth, and how long the old one
-    /// lingers after that; 110 minutes and 10 s by default. API Gateway ends a connection after 2 hours.
+    /// Sets the age at which a connection is renewed, less a random share of a tenth, and the time that the
+    /// old one lingers after that; 110 minutes and 10 s by default. API Gateway ends a connection after 2 hours.
     pub fn renewal(mut self, renew_after: Duration, linger_for: Duration) -> Self {
         self.rules.renew_after = renew_after;
         self.rules.linger_for = linger_for;
         self
     }
 
-    /// How long before its end a token is renewed; 60 s by default.
+    /// Sets the time before its expiry at which a token is renewed; 60 s by default.
     pub fn renew_token_before(mut self, time: Duration) -> Self {
         self.rules.renew_token_before = time;
         self
     }
 
-    /// How many event ids are remembered, so that repeats are dropped; 1000 by default.
+    /// Sets the number of event ids that are remembered to drop repeats; 1000 by default.
     pub fn repeat_window(mut self, ids: usize) -> Self {
         self.rules.repeat_window = ids;
         self

@@ -1,4 +1,4 @@
-//! What arrives without having been asked for.
+//! A push from the server.
 
 use std::{fmt, sync::Arc};
 
@@ -50,27 +50,31 @@ impl Push {
         }))
     }
 
-    /// The frame's `type`: `Entity Updated`, `User Push Notification`, `Broadcast`, `message`.
+    /// Returns the frame's `type`: `Entity Updated`, `User Push Notification`, `Broadcast`, `message`.
     pub fn kind(&self) -> &str {
         &self.0.kind
     }
 
-    /// The entity it is about.
+    /// Returns the entity that the push is about. `None` for notifications and broadcasts.
     pub fn entity_id(&self) -> Option<&EntityId> {
         self.0.entity_id.as_ref()
     }
 
-    /// The event's id, the same in every repeat.
+    /// Returns the event's id, which is the same in every repeat.
     pub fn event_id(&self) -> Option<&str> {
         self.0.event_id.as_deref()
     }
 
-    /// The event's time, RFC 3339.
+    /// Returns the event's time, in the format of RFC 3339.
     pub fn time(&self) -> Option<&str> {
         self.0.time.as_deref()
     }
 
-    /// The message as a type of your own. Errs if there is none, or if it is of another form.
+    /// Returns the message as a type of your own.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the push has no message, or if it is not a `T`.
     pub fn message<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         #[derive(Deserialize)]
         struct Frame<T> {
@@ -79,8 +83,11 @@ impl Push {
         serde_json::from_str::<Frame<T>>(&self.0.text).map(|frame| frame.message)
     }
 
-    /// What the sender of a notification would have you do with it, as a type of your own. Errs if
-    /// there is none, or if it is of another form.
+    /// Returns a notification's `callback`, the sender's instruction to the application, as a type of your own.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the push has no callback, or if it is not a `T`.
     pub fn callback<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         #[derive(Deserialize)]
         struct Frame<T> {
@@ -89,7 +96,7 @@ impl Push {
         serde_json::from_str::<Frame<T>>(&self.0.text).map(|frame| frame.callback)
     }
 
-    /// Whom a client's message says it is from: the sender's own claim.
+    /// Returns the sender's name of a client's message, which the server does not check.
     pub fn name(&self) -> Option<String> {
         #[derive(Deserialize)]
         struct Frame {
@@ -100,14 +107,14 @@ impl Push {
             .map(|frame| frame.name)
     }
 
-    /// The whole frame as it was sent, a JSON object.
+    /// Returns the whole frame as the server sent it, a JSON object.
     pub fn json(&self) -> &str {
         &self.0.text
     }
 }
 
 impl fmt::Debug for Push {
-    /// Not the message: a log must not hold it.
+    /// Omits the message: a log must not hold it.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Push")

@@ -1,17 +1,17 @@
-//! What the server answers to a message.
+//! The server's reply to a message.
 
 use std::fmt;
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-/// The reply to a message: its acknowledgement, or the echo of a message without a target.
+/// The reply to a message: its acknowledgement, or the echo of a message without an audience.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     text: String,
 }
 
-/// The ids of an acknowledgement, of whatever kind they are.
+/// The ids of an acknowledgement, of any JSON type.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Acknowledged {
@@ -24,7 +24,7 @@ impl Reply {
         Self { text }
     }
 
-    /// The ids of the pushes that it led to, in the order of the messages; none for an echo.
+    /// Returns the event ids of the messages, in their order. Empty for an echo.
     pub fn event_ids(&self) -> Vec<String> {
         let acknowledged: Acknowledged = serde_json::from_str(&self.text).unwrap_or_default();
         let several = acknowledged.event_ids.as_array().cloned();
@@ -35,7 +35,11 @@ impl Reply {
             .collect()
     }
 
-    /// The echoed message as a type of your own. Errs if it is an acknowledgement, or of another form.
+    /// Returns the echoed message as a type of your own.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the reply is an acknowledgement, or if its message is not a `T`.
     pub fn echo<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         #[derive(Deserialize)]
         struct Echo<T> {
@@ -44,14 +48,14 @@ impl Reply {
         serde_json::from_str::<Echo<T>>(&self.text).map(|echo| echo.message)
     }
 
-    /// The whole frame as it was sent, a JSON object.
+    /// Returns the whole frame as the server sent it, a JSON object.
     pub fn json(&self) -> &str {
         &self.text
     }
 }
 
 impl fmt::Debug for Reply {
-    /// Not the text: an echo holds what was said.
+    /// Omits the text: a log must not hold messages.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Reply")

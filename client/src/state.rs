@@ -1,82 +1,77 @@
 //! The life of a connection, as the application sees it.
 
-use std::{fmt, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
-/// How the connection stands.
+/// The state of the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectionState {
-    /// It is being made for the first time.
+    /// The client makes its first attempt to connect.
     Connecting,
-    /// It is open, and every subscription is established: whatever is pushed from now on arrives.
+    /// The connection is open, and every subscription is established: every push from now on arrives.
     Open,
-    /// It is lost, or could not be made.
+    /// The connection broke, or an attempt failed.
+    #[non_exhaustive]
     Reconnecting {
-        /// Which attempt comes next: 1 is the first since it was open, or since the start.
+        /// The number of the next attempt: 1 for the first since the connection was open, or since the start.
         attempt: u32,
-        /// After which delay; none: after [`Client::network_up`](crate::Client::network_up), or after a
-        /// minute at most.
+        /// The delay before that attempt. `None` after [`Client::network_down`](crate::Client::network_down):
+        /// the client waits for [`Client::network_up`](crate::Client::network_up), and for a minute at most.
         delay: Option<Duration>,
     },
-    /// It ended, and the client with it.
+    /// The connection ended, and the client with it.
     Stopped(StopReason),
 }
 
-/// Why a client stopped.
+/// The reason a client stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// The application closed it.
+    /// The application closed the client.
     Closed,
-    /// Three authorisations in a row were refused.
+    /// The server refused three authorisations in a row.
     Refused {
         /// The last HTTP status.
         status: Option<u16>,
     },
     /// No attempt can succeed, because no header can carry the token.
     Invalid {
-        /// The fault of the token, and what a header takes.
+        /// The fault of the token.
         reason: String,
     },
-    /// The client itself failed, which is a fault of its own.
+    /// The client's task panicked, which is a bug of the client, or its tokio runtime was shut down.
     Failed {
-        /// The words of the panic.
+        /// The message of the panic, or that of the runtime.
         reason: String,
     },
-    /// The server said goodbye and not to come back.
+    /// The server disconnected the client and told it not to reconnect.
     Disconnected {
         /// The server's code, e.g. `user_disconnected`.
         code: Option<String>,
-        /// The server's words.
+        /// The server's description.
         reason: Option<String>,
     },
 }
+
+impl Error for StopReason {}
 
 impl fmt::Display for StopReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => formatter.write_str("the client was closed"),
-            Self::Refused {
-                status: Some(status),
-            } => {
-                write!(
-                    formatter,
-                    "the authorisation was refused again and again, at last with {status}"
-                )
+            Self::Refused { status } => {
+                formatter.write_str("the server refused the authorisation three times in a row")?;
+                status.map_or(Ok(()), |status| {
+                    write!(formatter, ", the last time with status {status}")
+                })
             }
-            Self::Refused { status: None } => {
-                formatter.write_str("the authorisation was refused again and again")
-            }
-            Self::Invalid { reason } => write!(formatter, "cannot connect: {reason}"),
-            Self::Failed { reason } => write!(formatter, "the client panicked: {reason}"),
-            Self::Disconnected {
-                reason: Some(reason),
-                ..
-            } => {
-                write!(formatter, "disconnected by the server: {reason}")
-            }
-            Self::Disconnected { reason: None, .. } => {
-                formatter.write_str("disconnected by the server")
+            Self::Invalid { reason } => formatter.write_str(reason),
+            Self::Failed { reason } => write!(formatter, "the client failed: {reason}"),
+            Self::Disconnected { reason, .. } => {
+                formatter.write_str("disconnected by the server")?;
+                reason
+                    .as_ref()
+                    .map_or(Ok(()), |reason| write!(formatter, ": {reason}"))
             }
         }
     }

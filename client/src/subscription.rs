@@ -1,6 +1,7 @@
-//! Reading what arrives.
+//! The receiving ends of pushes.
 
 use std::{
+    fmt,
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -16,10 +17,11 @@ use crate::{
     mailbox::Reader,
 };
 
-/// Pushes of one kind: [`Client::notifications`](crate::Client::notifications),
+/// A receiver of pushes: [`Client::notifications`](crate::Client::notifications),
 /// [`Client::broadcasts`](crate::Client::broadcasts), [`Client::pushes_of_type`](crate::Client::pushes_of_type).
 ///
-/// It is also a [`Stream`], which ends after the first [`SubscriptionError::Ended`]:
+/// Read it with [`recv`](Pushes::recv), or as a [`Stream`], which ends after its first
+/// [`SubscriptionError::Ended`]:
 ///
 /// ```no_run
 /// use futures_util::StreamExt;
@@ -34,14 +36,15 @@ use crate::{
 pub struct Pushes {
     reader: Reader,
     has_ended: bool,
-    // Keeps the connection.
+    // Keeps the connection open.
     commands: mpsc::UnboundedSender<Command>,
 }
 
-/// A subscription to an entity; dropping it unsubscribes.
+/// A subscription to an entity. Dropping it unsubscribes.
 ///
-/// Several subscriptions to one entity share one on the server, which ends with the last of them. It is
-/// also a [`Stream`], which ends after the first [`SubscriptionError::Ended`].
+/// Several subscriptions to one entity share one on the server, which ends with the last of them. Read it
+/// with [`recv`](Subscription::recv), or as a [`Stream`], which ends after its first
+/// [`SubscriptionError::Ended`].
 ///
 /// ```no_run
 /// use herald_client::{EntityId, SubscriptionError};
@@ -51,12 +54,13 @@ pub struct Pushes {
 /// loop {
 ///     match order.recv().await {
 ///         Ok(push) => println!("{:?}", push.message::<serde_json::Value>()?),
-///         Err(SubscriptionError::Lagged(count)) => println!("too slow for {count}"),
+///         Err(SubscriptionError::Lagged(count)) => println!("too slow: lost {count} pushes"),
 ///         Err(ended) => return Err(ended.into()),
 ///     }
 /// }
 /// # }
 /// ```
+#[must_use = "dropping a subscription unsubscribes"]
 pub struct Subscription {
     entity: EntityId,
     subscriber: SubscriberId,
@@ -72,8 +76,12 @@ impl Pushes {
         }
     }
 
-    /// The next push. Errs when some were missed because this reader is slow, and for good when the
-    /// client has stopped.
+    /// Waits for the next push.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SubscriptionError::Lagged`] if this reader was too slow and pushes were dropped; the next
+    /// call goes on. Returns [`SubscriptionError::Ended`] for ever once the client has stopped.
     pub async fn recv(&mut self) -> Result<Push, SubscriptionError> {
         poll_fn(|context| self.reader.poll(context)).await
     }
@@ -101,13 +109,18 @@ impl Subscription {
         }
     }
 
-    /// The entity.
+    /// Returns the entity.
     pub fn entity(&self) -> &EntityId {
         &self.entity
     }
 
-    /// The next push. Errs when some were missed because this reader is slow, and for good when the
-    /// server ended the subscription or the client has stopped.
+    /// Waits for the next push.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SubscriptionError::Lagged`] if this reader was too slow and pushes were dropped; the next
+    /// call goes on. Returns [`SubscriptionError::Ended`] for ever once the server has ended the subscription
+    /// or the client has stopped.
     pub async fn recv(&mut self) -> Result<Push, SubscriptionError> {
         self.pushes.recv().await
     }
@@ -118,6 +131,21 @@ impl Stream for Subscription {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Pin::new(&mut self.pushes).poll_next(context)
+    }
+}
+
+impl fmt::Debug for Pushes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Pushes").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Subscription")
+            .field("entity", &self.entity)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The token that says who the application is.
+//! The token that identifies the application.
 
 use std::{
     fmt,
@@ -8,16 +8,17 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
-/// A token, and how long it lasts if that is known.
+/// A token, and its remaining lifetime if that is known.
 ///
-/// A JSON Web Token says so itself. For any other, say it, or the client finds out from the server:
+/// The client reads the lifetime of a JSON Web Token from its claim `exp`. State that of an opaque token, or the
+/// client learns of its end when the server closes the connection:
 ///
 /// ```
 /// use std::time::Duration;
 /// use herald_client::Token;
 ///
-/// let read_from_the_token_itself = Token::from("eyJ…");
-/// let said = Token::lasting("opaque", Duration::from_secs(3600));
+/// let from_its_claims = Token::from("eyJ…");
+/// let stated = Token::lasting("opaque", Duration::from_secs(3600));
 /// ```
 #[derive(Clone)]
 pub struct Token {
@@ -26,7 +27,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// A token that lasts for `expires_in` from now.
+    /// Makes a token that expires in `expires_in` from now.
     pub fn lasting(text: impl Into<String>, expires_in: Duration) -> Self {
         Self {
             text: text.into(),
@@ -38,7 +39,7 @@ impl Token {
 impl From<String> for Token {
     fn from(text: String) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        // Past its end by our clock, but not by its maker's: it is the clock that is wrong.
+        // A new token that has expired by this clock shows that the clock is wrong: its end is unknown.
         let left =
             |(end, now): (Duration, Duration)| end.checked_sub(now).filter(|left| !left.is_zero());
         let expires_in = expires_at(&text).zip(now.ok()).and_then(left);
@@ -53,7 +54,7 @@ impl From<&str> for Token {
 }
 
 impl fmt::Debug for Token {
-    /// Not the token.
+    /// Omits the token: a log must not hold it.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Token")
@@ -62,7 +63,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The claim `exp` of a JSON Web Token, since the epoch. Nothing is verified: that is the server's part.
+/// Reads the claim `exp` of a JSON Web Token, as time since the epoch. Verifies nothing: the server does.
 fn expires_at(token: &str) -> Option<Duration> {
     #[derive(Deserialize)]
     struct Claims {
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_json_web_token_is_read() {
+    fn expiry_is_read_from_json_web_tokens_only() {
         for (text, end) in [
             (token(r#"{"exp":1764000000}"#), Some(1_764_000_000)),
             (
@@ -102,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_not_printed() {
+    fn debug_output_omits_the_token() {
         assert!(!format!("{:?}", Token::from("secret")).contains("secret"));
     }
 
     #[test]
-    fn a_token_that_seems_to_have_ended_has_no_known_end() {
-        let in_a_while = format!(r#"{{"exp":{}}}"#, 1e12);
-        assert!(Token::from(token(&in_a_while)).expires_in.is_some());
+    fn token_that_seems_to_have_expired_has_no_known_expiry() {
+        let later = format!(r#"{{"exp":{}}}"#, 1e12);
+        assert!(Token::from(token(&later)).expires_in.is_some());
         assert_eq!(Token::from(token(r#"{"exp":1}"#)).expires_in, None);
     }
 }

@@ -1,12 +1,12 @@
-//! The admission of a connection's messages: how fast it sends, and whether its token is still good.
+//! The admission of a connection's messages: the rate of the connection and the end of its token.
 //!
-//! Messages count, not frames: a frame with several in `messages` is charged for each. The
-//! count is on the connection's row, where every process of every function charges it, but not for each
-//! message: a process that meets a connection again and again charges it for several messages ahead and
-//! gives them out by itself. So over its life a connection never sends more than its rate and one burst,
-//! while a message costs a fraction of a write. What a process charged ahead and did not give out is
-//! lost to the connection. The first charge is for one frame, because a client that says much at once
-//! meets as many processes, and loses nothing by it then.
+//! The unit is messages, not frames: a frame with several in `messages` is charged for each. The count
+//! is on a row of the table, which every process of every function charges, but not for each message: a
+//! process that sees a connection repeatedly charges it for several messages ahead and admits them
+//! without the store. Over its life, a connection therefore never sends more than its rate and one
+//! burst, while a message costs a fraction of a write. Messages that a process charged ahead and did not
+//! admit are lost to the connection. The first charge is for one frame, because a client that sends a
+//! burst reaches as many processes, and then loses nothing.
 //!
 //! A refusal is remembered, so that a flood costs no writes either.
 
@@ -26,21 +26,22 @@ use herald_shared::{
 
 use crate::{
     message::Message,
-    reply::{not_known, store_failed},
+    reply::{store_failure, unknown_connection},
 };
 
-/// A process charges for at most the messages of a second divided by this.
+/// A process charges for at most the messages of one second divided by this.
 const PARTS: u32 = 4;
 
-/// After a pause, and when it is new, a connection may send the messages of so many seconds at once. By
-/// default these are as many as it may have subscriptions: a client that comes back has all of them to
-/// make again.
+/// The length of a burst: a new connection, or one after a pause, may send the messages of this many
+/// seconds at once. By default these are as many as its subscriptions, because a client that reconnects
+/// makes all of them again.
 const BURST_SECONDS: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
 
-/// How many connections a process remembers. Forgetting one costs a write when it sends again.
+/// The number of connections that a process remembers. A forgotten connection costs a write when it
+/// sends again.
 const REMEMBERED: usize = 10_000;
 
-/// Admits the messages of connections.
+/// The rate limiter of connections' messages.
 #[derive(Debug)]
 pub struct Admission<'a, S> {
     store: &'a S,
@@ -48,14 +49,14 @@ pub struct Admission<'a, S> {
     connections: Mutex<HashMap<ConnectionId, Known>>,
 }
 
-/// What this process knows of a connection.
+/// The state of a connection in this process.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
-    /// The messages it is charged for and has not sent yet.
-    left: u32,
-    /// The messages of the last charge ahead; 0 if there was none since it was refused.
+    /// The messages that are charged and not yet sent.
+    prepaid: u32,
+    /// The messages of the last charge ahead. 0 if there was none since the last refusal.
     charged: u32,
-    /// When its token ends, if it has one.
+    /// The end of its token. `None` if it has no token.
     expiry: Option<TokenExpiry>,
     /// The last refusal.
     refused: Option<Refused>,
@@ -64,23 +65,23 @@ struct Known {
 /// A charge that the store refused.
 #[derive(Clone, Copy, Debug)]
 struct Refused {
-    /// The messages that were missing. As many or more are not admitted before `until`.
+    /// The messages that were not prepaid. Until `until`, as many or more are refused.
     missing: u32,
     until: SystemTime,
 }
 
-/// The answer of this process alone to messages that a connection wants to send.
-enum Recalled {
-    /// They are paid for. The connection's token ends then, if it has one.
-    Paid(Option<TokenExpiry>),
-    /// They are refused, as a moment ago.
+/// The decision of this process without the store.
+enum LocalDecision {
+    /// The messages are prepaid. The value is the end of the connection's token, if it has one.
+    Prepaid(Option<TokenExpiry>),
+    /// The messages are refused, as the last ones were.
     Refused,
-    /// So many are not paid for: the store has to be asked.
-    Missing(NonZeroU32),
+    /// This many messages are not prepaid, so the store decides.
+    AskStore(NonZeroU32),
 }
 
 impl<'a, S: ConnectionStore> Admission<'a, S> {
-    /// Admits `per_second` messages a second in the long run.
+    /// Returns a limiter that admits `per_second` messages per second in the long run.
     pub fn new(store: &'a S, per_second: NonZeroU32) -> Self {
         let burst = per_second.saturating_mul(BURST_SECONDS);
         Self {
@@ -90,12 +91,7 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         }
     }
 
-    /// The store it charges connections in.
-    pub fn store(&self) -> &'a S {
-        self.store
-    }
-
-    /// Admits one message of a connection whose token is good.
+    /// Admits one message of a connection whose token has not ended.
     ///
     /// # Errors
     ///
@@ -105,27 +101,29 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         self.admit_several(message, NonZeroU32::MIN).await
     }
 
-    /// Admits a frame that asks for so many things, and charges it as as many messages, but for no more
-    /// than a burst: a client that comes back has to get all its subscriptions with one frame.
+    /// Admits a frame that contains several requests. Each is charged as a message, but all together never
+    /// more than a burst: a client that reconnects must be able to subscribe to everything with one
+    /// frame.
     ///
     /// # Errors
     ///
-    /// Returns what [`admit`](Self::admit) does.
+    /// Returns the same errors as [`admit`](Self::admit).
     pub async fn admit_up_to_burst(
         &self,
         message: &Message,
-        things: NonZeroU32,
+        requests: NonZeroU32,
     ) -> Result<(), Refusal> {
-        self.admit_several(message, things.min(self.rate.burst))
+        self.admit_several(message, requests.min(self.rate.burst))
             .await
     }
 
-    /// Admits a frame with so many messages of a connection whose token is good: all of them or none.
+    /// Admits a frame with this many messages of a connection whose token has not ended: all of them or
+    /// none.
     ///
     /// # Errors
     ///
-    /// Returns what [`admit`](Self::admit) does, and `too_many` if they are more than a connection may
-    /// ever send at once.
+    /// Returns the same errors as [`admit`](Self::admit), and `too_many` if the messages exceed the
+    /// burst.
     pub async fn admit_several(
         &self,
         message: &Message,
@@ -138,13 +136,13 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         if expiry.is_some_and(|expiry| expiry.has_passed(message.received_at)) {
             return Err(Refusal::new(
                 ErrorCode::Unauthorized,
-                "the token has ended: send authenticate with a new one, or connect again",
+                "the connection's token has ended: send authenticate with a new token, or connect again",
             ));
         }
         Ok(())
     }
 
-    /// Admits one message whether or not the token is good.
+    /// Admits one message, even if the token has ended.
     ///
     /// # Errors
     ///
@@ -153,43 +151,43 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         self.charge(message, NonZeroU32::MIN).await.map(drop)
     }
 
-    /// Returns when the token of the connection ends, if it has one.
+    /// Charges the connection and returns the end of its token. `None` if it has no token.
     async fn charge(
         &self,
         message: &Message,
         messages: NonZeroU32,
     ) -> Result<Option<TokenExpiry>, Refusal> {
-        match self.recall(message, messages) {
-            Recalled::Paid(expiry) => Ok(expiry),
-            Recalled::Refused => Err(self.too_fast()),
-            Recalled::Missing(missing) => self.charge_ahead(message, missing).await,
+        match self.decide_locally(message, messages) {
+            LocalDecision::Prepaid(expiry) => Ok(expiry),
+            LocalDecision::Refused => Err(self.too_fast()),
+            LocalDecision::AskStore(missing) => self.charge_ahead(message, missing).await,
         }
     }
 
-    /// Takes messages from what the connection is charged for. If that is not enough, takes all of it and
-    /// tells how many are missing.
-    fn recall(&self, message: &Message, messages: NonZeroU32) -> Recalled {
+    /// Uses the connection's prepaid messages. If they do not suffice, uses them all and returns the
+    /// number that is missing.
+    fn decide_locally(&self, message: &Message, messages: NonZeroU32) -> LocalDecision {
         let now = message.received_at;
         let mut connections = self.connections();
         let Some(known) = connections.get_mut(&message.connection) else {
-            return Recalled::Missing(messages);
+            return LocalDecision::AskStore(messages);
         };
         if known.expiry.is_some_and(|expiry| expiry.has_passed(now)) {
-            // The token may have been renewed since, which the store knows.
-            known.left = 0;
+            // The token may have been renewed since, so the store decides.
+            known.prepaid = 0;
         }
-        let Some(missing) = NonZeroU32::new(messages.get().saturating_sub(known.left)) else {
-            known.left -= messages.get();
-            return Recalled::Paid(known.expiry);
+        let Some(missing) = NonZeroU32::new(messages.get().saturating_sub(known.prepaid)) else {
+            known.prepaid -= messages.get();
+            return LocalDecision::Prepaid(known.expiry);
         };
         let refused = known
             .refused
             .is_some_and(|refused| missing.get() >= refused.missing && now < refused.until);
         if refused {
-            return Recalled::Refused;
+            return LocalDecision::Refused;
         }
-        known.left = 0;
-        Recalled::Missing(missing)
+        known.prepaid = 0;
+        LocalDecision::AskStore(missing)
     }
 
     async fn charge_ahead(
@@ -203,14 +201,14 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
             .store
             .admit(&message.connection, charge, self.rate, now)
             .await
-            .map_err(|error| store_failed(&error))?;
+            .map_err(|error| store_failure(&error))?;
         match admitted {
             Admitted::Admitted {
                 token_expires_at: expiry,
             } => {
                 let known = Known {
-                    left: charge.get() - missing.get(),
-                    charged: charge.get().min(self.most_ahead().get()),
+                    prepaid: charge.get() - missing.get(),
+                    charged: charge.get().min(self.max_ahead().get()),
                     expiry,
                     refused: None,
                 };
@@ -229,19 +227,19 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
                 self.remember(message, known);
                 Err(self.too_fast())
             }
-            Admitted::ConnectionGone => Err(not_known()),
+            Admitted::ConnectionGone => Err(unknown_connection()),
         }
     }
 
-    /// Twice as many messages as the last time, and one if there was none.
+    /// Returns twice as many messages as the last time. One if there was no last time.
     fn next_charge(&self, message: &Message) -> NonZeroU32 {
         let known = self.connections().get(&message.connection).copied();
         let doubled = known.unwrap_or_default().charged.saturating_mul(2);
         let doubled = NonZeroU32::new(doubled).unwrap_or(NonZeroU32::MIN);
-        doubled.min(self.most_ahead())
+        doubled.min(self.max_ahead())
     }
 
-    fn most_ahead(&self) -> NonZeroU32 {
+    fn max_ahead(&self) -> NonZeroU32 {
         NonZeroU32::new(self.rate.per_second.get() / PARTS).unwrap_or(NonZeroU32::MIN)
     }
 
@@ -264,7 +262,7 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         Refusal::new(
             ErrorCode::TooMany,
             format!(
-                "the frame has {messages} messages, and a connection may send {burst} at once: send fewer in a frame"
+                "the frame has {messages} messages, the limit is {burst} at once: send the others in another frame"
             ),
         )
     }
@@ -274,7 +272,7 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
         Refusal::new(
             ErrorCode::Throttled,
             format!(
-                "this connection sends more than {per_second} messages a second: send it again in a moment"
+                "the connection sends more than {per_second} messages per second: send the frame again in a moment"
             ),
         )
     }
@@ -324,22 +322,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_sends_no_more_than_its_rate_and_a_burst_through_any_number_of_processes()
-    {
+    async fn connection_over_many_processes_sends_at_most_its_rate_and_a_burst() {
         for processes in [1, 3, 7] {
             let store = connected(None).await;
             let processes: Vec<_> = (0..processes)
                 .map(|_| Admission::new(&store, RATE))
                 .collect();
             let mut admitted = 0;
-            // A hundred a second for ten seconds.
+            // A hundred per second for ten seconds.
             for number in 0..1_000 {
                 let process = &processes[number as usize % processes.len()];
                 admitted += u32::from(refusal(process, number * 10).await.is_none());
             }
             let most = 10 * RATE.get() + BURST_SECONDS.get() * RATE.get();
             let stranded = processes.len() as u32 * RATE.get() / PARTS;
-            // A refusal is remembered for a moment, in which the connection earns some messages more.
+            // A refusal is remembered for a moment, in which the connection would earn further messages.
             let least = most - stranded - RATE.get();
             assert!((least..=most).contains(&admitted), "{admitted}");
         }
@@ -352,7 +349,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frame_is_charged_for_each_of_its_messages() {
+    async fn frame_is_charged_for_each_of_its_messages() {
         let store = connected(None).await;
         let admission = Admission::new(&store, RATE);
         // The burst is 100 messages.
@@ -368,7 +365,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_frame_with_more_messages_than_a_burst_is_refused_in_words() {
+    async fn frame_over_the_burst_is_refused_with_message() {
         let store = connected(None).await;
         let admission = Admission::new(&store, NonZeroU32::MIN);
         assert!(admits(&admission, 0, 5).await);
@@ -376,15 +373,15 @@ mod tests {
         let refused = admission.admit_several(&message(60_000), six).await;
         let expected = Refusal::new(
             ErrorCode::TooMany,
-            "the frame has 6 messages, and a connection may send 5 at once: send fewer in a frame",
+            "the frame has 6 messages, the limit is 5 at once: send the others in another frame",
         );
         assert_eq!(refused, Err(expected));
-        // It was charged for nothing.
+        // The refused frame was not charged.
         assert!(admits(&admission, 60_000, 5).await);
     }
 
     #[tokio::test]
-    async fn a_refused_frame_is_not_charged_again_until_it_may_pass() {
+    async fn refused_frame_is_not_charged_until_it_can_be_admitted() {
         let store = connected(None).await;
         let admission = Admission::new(&store, RATE);
         for _ in 0..4 {
@@ -399,7 +396,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_more_messages_are_admitted_than_the_rate_and_a_burst(
+        fn admitted_messages_never_exceed_rate_and_burst(
             per_second in 1_u32..50,
             processes in 1_usize..4,
             frames in prop::collection::vec((0_u64..400, 1_u32..=25, 0_usize..4), 1..200),
@@ -426,7 +423,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_burst_is_not_lost_to_the_many_processes_it_meets() {
+    async fn burst_over_many_processes_is_admitted_whole() {
         let store = connected(None).await;
         let burst = RATE.get() * BURST_SECONDS.get();
         for _ in 0..burst {
@@ -438,7 +435,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_under_its_rate_is_never_refused() {
+    async fn connection_under_its_rate_is_never_refused() {
         let store = connected(None).await;
         let admission = Admission::new(&store, RATE);
         for number in 0..1_000 {
@@ -447,7 +444,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_that_ended_is_refused_until_it_is_renewed() {
+    async fn ended_token_is_refused_until_renewed() {
         let expiry = TokenExpiry::from_epoch_seconds(100);
         let store = connected(Some(expiry)).await;
         let admission = Admission::new(&store, RATE);
@@ -465,7 +462,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_was_forgotten_is_told_to_connect_again() {
+    async fn forgotten_connection_is_refused_as_unknown() {
         let store = MemoryStore::new(10);
         let admission = Admission::new(&store, RATE);
         assert_eq!(

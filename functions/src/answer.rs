@@ -1,14 +1,14 @@
-//! The answer of a route's function, in the form of API Gateway's proxy integration.
+//! The answer of a route's function, in the format of API Gateway's proxy integration.
 //!
-//! A type of Herald's own: that of `aws_lambda_events` writes header names in lower case, and AWS
-//! documents the answer to `$connect` with the header spelled `Sec-WebSocket-Protocol` and no other way.
+//! The type is Herald's own, because the one in `aws_lambda_events` writes header names in lower case,
+//! and AWS documents the answer to `$connect` only with the spelling `Sec-WebSocket-Protocol`.
 //!
 //! Sources: <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html>
 //! and <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format>
 
 use serde::Serialize;
 
-/// The result of a function, as the gateway reads it.
+/// The result of a function for the gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteAnswer {
@@ -26,7 +26,7 @@ struct Headers {
 }
 
 impl RouteAnswer {
-    /// An answer that is its HTTP status alone.
+    /// Returns an answer with this HTTP status and nothing else.
     pub fn status(status_code: u16) -> Self {
         Self {
             status_code,
@@ -35,7 +35,7 @@ impl RouteAnswer {
         }
     }
 
-    /// The same answer with a text for the client.
+    /// Returns the same answer with a text for the client.
     pub fn with_body(self, body: String) -> Self {
         Self {
             body: Some(body),
@@ -43,7 +43,7 @@ impl RouteAnswer {
         }
     }
 
-    /// The same answer with the subprotocol that the connection is to have.
+    /// Returns the same answer with the subprotocol of the connection.
     pub fn with_subprotocol(self, subprotocol: &'static str) -> Self {
         Self {
             headers: Some(Headers { subprotocol }),
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_written_as_the_gateway_documents_them() {
+    fn answers_have_the_documented_format() {
         for (answer, json) in [
             (RouteAnswer::status(200), r#"{"statusCode":200}"#),
             (

@@ -1,12 +1,12 @@
-//! `authenticate`: a connection goes on with a newer token.
+//! `authenticate`: the renewal of a connection's token.
 //!
-//! It stays the same user's with the same permissions: those went with the connection's events to every
-//! function since it was opened, and nobody could take them back.
+//! The connection keeps its user and its permissions: every function gets those with the connection's
+//! events as they were when it was opened, and cannot revoke them.
 
 use std::time::SystemTime;
 
 use herald_shared::{
-    in_full::in_full,
+    error_chain::error_chain,
     protocol::{Ack, ErrorCode, Refusal, Request, ServerFrame},
     store::ConnectionStore,
     token_expiry::TokenExpiry,
@@ -16,14 +16,21 @@ use crate::{
     admission::Admission,
     caller::Caller,
     message::Message,
-    reply::{not_known, store_failed},
+    reply::{store_failure, unknown_connection},
     tokens::{Identity, Rejection, Token, Verifier},
 };
 
-/// Acknowledges once everything of the connection has the new token's end, and says when that is.
+/// Acknowledges with the new token's end once every row of the connection has it.
+///
+/// # Errors
+///
+/// Returns `bad_request` if the frame is invalid or connections have no tokens here, `unauthorized` or
+/// `forbidden` if the token is not accepted, and the errors of [`Admission::admit_with_any_token`] and
+/// of the store.
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
+    store: &impl ConnectionStore,
     admission: &Admission<'_, impl ConnectionStore>,
     verifier: &Verifier,
     now: SystemTime,
@@ -36,9 +43,9 @@ pub async fn handle<'a>(
     admission.admit_with_any_token(message).await?;
     let identity = identify(&token, verifier, now).await.map_err(refusal)?;
     let expires_at = renewal(&message.caller, &identity)?;
-    let renewed = admission.store().renew(&message.connection, expires_at);
-    if !renewed.await.map_err(|error| store_failed(&error))? {
-        return Err(not_known());
+    let renewed = store.renew(&message.connection, expires_at);
+    if !renewed.await.map_err(|error| store_failure(&error))? {
+        return Err(unknown_connection());
     }
     Ok(ServerFrame::Ack(Ack {
         action: "authenticate",
@@ -56,10 +63,15 @@ async fn identify(
     verifier.verify(Token::new(token)?, now).await
 }
 
-/// When the token ends, if it makes nobody else of the connection.
+/// Returns the end of the new token.
+///
+/// # Errors
+///
+/// Returns `forbidden` if the token has another user or other permissions than the connection.
 fn renewal(caller: &Caller, identity: &Identity) -> Result<TokenExpiry, Refusal> {
-    let other = |what| {
-        let message = format!("the token has {what} than this connection: connect again with it");
+    let other = |difference| {
+        let message =
+            format!("the token has {difference} than this connection: connect again with it");
         Refusal::new(ErrorCode::Forbidden, message)
     };
     if caller.user != identity.user {
@@ -71,37 +83,40 @@ fn renewal(caller: &Caller, identity: &Identity) -> Result<TokenExpiry, Refusal>
     identity.expires_at.ok_or_else(nothing_to_renew)
 }
 
-/// The refusal where there are no tokens.
+/// Returns the refusal of a stack without authentication.
 fn nothing_to_renew() -> Refusal {
     Refusal::new(
         ErrorCode::BadRequest,
-        "connections have no tokens here: there is nothing to renew",
+        "connections have no tokens here, so there is none to renew",
     )
 }
 
-/// What the client is told; the log has the reason.
+/// Returns the refusal for the client. The reason is only logged.
 fn refusal(rejection: Rejection) -> Refusal {
-    let reason = in_full(&rejection);
+    let reason = error_chain(&rejection);
     match rejection {
         Rejection::Unauthorized(_) => {
             tracing::warn!(reason, "a token was refused");
             Refusal::new(
                 ErrorCode::Unauthorized,
-                "the token is not accepted: get a new one",
+                "the token is not accepted: get a new token",
             )
         }
         Rejection::Forbidden(_) => {
             tracing::warn!(reason, "a token was refused");
             Refusal::new(
                 ErrorCode::Forbidden,
-                "the token's permissions cannot be understood: get another one",
+                "the token's permissions are invalid: get a new token",
             )
         }
         Rejection::Unavailable(_) => {
-            tracing::error!(reason, "no token can be checked");
+            tracing::error!(
+                reason,
+                "failed to load the keys, so no token can be checked"
+            );
             Refusal::new(
                 ErrorCode::Internal,
-                "tokens cannot be checked just now: send it again in a moment",
+                "tokens cannot be checked at the moment: send the frame again in a moment",
             )
         }
     }

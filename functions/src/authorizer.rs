@@ -1,9 +1,10 @@
-//! The authorizer on `$connect`: who may connect, as whom, and with which permissions.
+//! The authorizer on `$connect`: decides whether a client may connect, as which user and with which
+//! permissions.
 //!
-//! It runs once per connection, and what it says of the client goes with every later event: no other
-//! function looks anything up to decide what a client may do. A client that is refused learns the
-//! status alone: 401 for its token, 403 for its origin or its permissions, 500 if tokens cannot be
-//! checked just now. The log has the reason, and no token.
+//! It runs once per connection, and the gateway repeats its context with every later event, so no other
+//! function looks anything up to decide what a client may do. A refused client gets only a status: 401
+//! for its token, 403 for its origin or its permissions, 500 if tokens cannot be checked at the moment.
+//! The log has the reason, but never a token.
 
 mod answer;
 mod origins;
@@ -13,7 +14,7 @@ mod unavailable;
 
 use std::{error::Error, time::SystemTime};
 
-use herald_shared::in_full::in_full;
+use herald_shared::error_chain::error_chain;
 
 pub use answer::AuthorizerAnswer;
 pub use origins::{AllowedOrigins, InvalidOrigin, Origin};
@@ -22,17 +23,17 @@ pub use unavailable::KeysUnavailable;
 
 use crate::tokens::{Identity, Rejection, Verifier};
 
-/// The one message of a failed authorizer that the gateway answers 401; any other is a 500.
+/// The only message of a failed authorizer that the gateway answers with 401; any other becomes a 500.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html>
 const UNAUTHORIZED: &str = "Unauthorized";
 
-/// Answers whether a client may connect at `now`.
+/// Decides whether a client may connect at `now`.
 ///
 /// # Errors
 ///
-/// Returns `Unauthorized` if the client's token is not good. Returns another message, and counts it in
-/// `unavailable`, if the keys or the secret to check it with cannot be fetched.
+/// Returns `Unauthorized` if the client's token is not accepted. Returns another message, and counts it
+/// in `unavailable`, if the keys or the secret for the check cannot be loaded.
 pub async fn handle(
     request: AuthorizerRequest,
     origins: &AllowedOrigins,
@@ -47,7 +48,7 @@ pub async fn handle(
     {
         tracing::warn!(
             origin,
-            "a client was denied: its origin is not one of AllowedOrigins"
+            "denied a client: AllowedOrigins does not contain its origin"
         );
         return Ok(AuthorizerAnswer::deny(arn));
     }
@@ -59,7 +60,7 @@ pub async fn handle(
             }),
         ),
         Err(Rejection::Unauthorized(reason)) => {
-            tracing::warn!(reason = in_full(&reason), "a client was refused");
+            tracing::warn!(reason = error_chain(&reason), "refused a client's token");
             Err(UNAUTHORIZED.into())
         }
         Err(malformed @ Rejection::Forbidden(_)) => {
@@ -67,7 +68,10 @@ pub async fn handle(
             Ok(AuthorizerAnswer::deny(arn))
         }
         Err(failure @ Rejection::Unavailable(_)) => {
-            tracing::error!(reason = in_full(&failure), "no client can be let in");
+            tracing::error!(
+                reason = error_chain(&failure),
+                "failed to load the keys, so no client can connect"
+            );
             unavailable.count(now);
             Err("tokens cannot be checked".into())
         }
@@ -86,5 +90,5 @@ async fn identify(
 }
 
 fn denied(reason: &dyn Error) {
-    tracing::warn!(reason = in_full(reason), "a client was denied");
+    tracing::warn!(reason = error_chain(reason), "denied a client");
 }

@@ -1,7 +1,7 @@
-//! The AWS configuration of the functions, with a time limit on everything that waits for AWS.
+//! The AWS configuration of the functions, with a time limit on every call.
 //!
-//! By default the SDK for Rust limits only the time to connect: a service that accepts a request and
-//! never answers would hold a function until Lambda ends it. Here an attempt, a whole operation and the
+//! By default, the SDK for Rust limits only the time to connect: a service that accepts a request and
+//! never answers would hold a function until Lambda ends it. Here, an attempt, a whole operation and the
 //! loading of credentials each have a limit. An attempt is shorter than an operation, so that a pooled
 //! connection that died while Lambda had frozen the process costs one attempt and not the operation.
 //!
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aws_config::{
     BehaviorVersion, ConfigLoader, SdkConfig, default_provider::credentials,
-    identity::IdentityCache, timeout::TimeoutConfig,
+    identity::IdentityCache, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_credential_types::{
     Credentials,
@@ -22,14 +22,15 @@ use aws_credential_types::{
 };
 use tokio::time::timeout;
 
-/// The time-outs of calls to AWS.
+/// The time limits of calls to AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// The time to open a connection.
     connect: Duration,
-    /// The time of one attempt, from the request to its answer.
+    /// The time of one attempt, from the request to the answer.
     attempt: Duration,
-    /// The time of an operation: its attempts, of which the SDK makes three, and the pauses between them.
+    /// The time of an operation: its attempts, of which the SDK makes up to three, and the pauses
+    /// between them.
     operation: Duration,
     /// The time to load credentials.
     credentials: Duration,
@@ -52,6 +53,20 @@ pub async fn config() -> SdkConfig {
     LIMITS.loader().credentials_provider(provider).load().await
 }
 
+/// Returns a client of the management API at `endpoint` that does not retry.
+pub(crate) fn management_client(
+    config: &SdkConfig,
+    endpoint: &str,
+    timeouts: TimeoutConfig,
+) -> aws_sdk_apigatewaymanagement::Client {
+    let config = aws_sdk_apigatewaymanagement::config::Builder::from(config)
+        .endpoint_url(endpoint)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::disabled())
+        .build();
+    aws_sdk_apigatewaymanagement::Client::from_conf(config)
+}
+
 impl Limits {
     fn loader(self) -> ConfigLoader {
         let cache = IdentityCache::lazy().load_timeout(self.credentials);
@@ -69,8 +84,8 @@ impl Limits {
     }
 }
 
-/// Credentials that load in time or not at all. The cache of an SDK client has a limit of its own; the
-/// poster of the notifier asks the provider itself.
+/// Credentials with a time limit on loading. The cache of an SDK client has a limit of its own, but the
+/// notifier's poster calls the provider directly.
 #[derive(Debug)]
 struct Limited<P> {
     provider: P,

@@ -1,7 +1,7 @@
-//! Who a connection is and what it may do: what the authorizer found out when it was opened, which the
-//! gateway repeats with every event.
+//! The identity and the permissions of a connection, as the authorizer found them when it was opened.
+//! The gateway repeats them with every event.
 //!
-//! A token that was renewed since is not seen here; the connection's row knows.
+//! A token that was renewed since is not visible here, only on the connection's row.
 
 use std::collections::HashMap;
 
@@ -18,36 +18,40 @@ pub const USER_ID: &str = "userId";
 /// The context key of the end of the token, in epoch seconds. A connection without it has no token.
 pub const TOKEN_EXPIRES_AT: &str = "tokenExpiresAt";
 
-/// The context key of the permissions, as JSON text. A connection without it may do nothing.
+/// The context key of the permissions, as JSON text. A connection without it has no permissions.
 pub const PERMISSIONS: &str = "permissions";
 
 /// The connection's user, token and permissions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// The user; none: anonymous.
+    /// The user. `None` if the connection is anonymous.
     pub user: Option<UserId>,
-    /// When the token ends that the connection was opened with; none: it has no token.
+    /// The end of the token that the connection was opened with. `None` if it has no token.
     pub token_expires_at: Option<TokenExpiry>,
-    /// What the connection may do.
+    /// The connection's permissions.
     pub permissions: Permissions,
 }
 
-/// Why the authorizer's context cannot be worked with. It is not from Herald's authorizer then.
+/// The reason the authorizer's context is invalid. Such a context is not from Herald's authorizer.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidContext {
-    /// The user id is none.
-    #[error("the authorizer's userId")]
+    /// The user id is invalid.
+    #[error("the authorizer's userId is invalid")]
     UserId(#[source] InvalidId),
-    /// The end of the token is no number.
+    /// The end of the token is not a number.
     #[error("the authorizer's tokenExpiresAt is {0:?}: it must be epoch seconds")]
     TokenExpiresAt(String),
-    /// The permissions cannot be read.
-    #[error("the authorizer's permissions")]
+    /// The permissions are invalid.
+    #[error("the authorizer's permissions are invalid")]
     Permissions(#[source] InvalidPermissions),
 }
 
 impl Caller {
-    /// Reads the authorizer's context. API Gateway hands on numbers as text.
+    /// Reads the authorizer's context. API Gateway passes numbers on as text.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidContext`] if a value is invalid.
     pub fn from_context(context: &HashMap<String, Value>) -> Result<Self, InvalidContext> {
         let user = text(context, USER_ID).map(UserId::new).transpose();
         let permissions = text(context, PERMISSIONS)
@@ -68,7 +72,7 @@ impl Caller {
     }
 }
 
-/// A value of the context as text; none if it is absent.
+/// Returns a value of the context as text. `None` if it is absent.
 fn text(context: &HashMap<String, Value>, key: &str) -> Option<String> {
     match context.get(key)? {
         Value::Null => None,
@@ -89,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_may_have_become_text() {
+    fn expiry_is_read_from_number_or_text() {
         for expiry in [json!("1764000000"), json!(1_764_000_000)] {
             let caller = read(json!({
                 "principalId": "ann", "userId": "ann", "tokenExpiresAt": expiry,
@@ -105,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_authorizer_did_not_say_is_not_given() {
+    fn missing_context_is_anonymous_without_permissions() {
         assert_eq!(read(json!({})).expect("a caller"), Caller::default());
         assert_eq!(
             read(json!({"principalId": "ann"})).expect("a caller"),
@@ -114,17 +118,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_context_is_said() {
-        for (context, said) in [
-            (json!({"userId": ""}), "the authorizer's userId"),
+    fn invalid_context_is_refused_with_message() {
+        for (context, message) in [
+            (json!({"userId": ""}), "the authorizer's userId is invalid"),
             (
                 json!({"tokenExpiresAt": "soon"}),
                 r#"the authorizer's tokenExpiresAt is "soon": it must be epoch seconds"#,
             ),
-            (json!({"permissions": "[]"}), "the authorizer's permissions"),
+            (
+                json!({"permissions": "[]"}),
+                "the authorizer's permissions are invalid",
+            ),
         ] {
-            let error = read(context).expect_err(said);
-            assert_eq!(error.to_string(), said);
+            let error = read(context).expect_err(message);
+            assert_eq!(error.to_string(), message);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `$connect`: stores who is there.
+//! `$connect`: stores the new connection.
 
 use aws_lambda_events::{
     apigw::ApiGatewayWebsocketProxyRequest,
@@ -17,11 +17,12 @@ use crate::{
     message::{connection_id, from_epoch_millis},
 };
 
-/// Stores the connection and lets the upgrade go on, with the subprotocol if one of Herald's was
-/// asked for: the gateway picks none by itself, and a browser that asked for one and gets none fails.
+/// Stores the connection and accepts the upgrade. The answer has a subprotocol if the client requested
+/// one of Herald's: the gateway chooses none by itself, and a browser that requested one and gets none
+/// fails.
 ///
-/// A user at the limit is refused with 429. Connections that are opened at the same moment may pass
-/// together, as none of them is stored when the others are counted.
+/// A user at the limit is refused with 429. Connections that are opened at the same moment may exceed
+/// the limit together, because none of them is stored yet when the others are counted.
 ///
 /// # Errors
 ///
@@ -35,7 +36,7 @@ pub async fn handle<S: ConnectionStore + ReadAudience + Forget>(
     if let Some(user) = &connection.user
         && !limit.has_room(user, connection.connected_at).await?
     {
-        tracing::info!(%user, "a user has as many connections as they may");
+        tracing::info!(%user, "refused a connection: the user is at the limit of connections");
         return Ok(RouteAnswer::status(429));
     }
     store.connect(&connection).await?;
@@ -59,8 +60,8 @@ fn connection(event: &ApiGatewayWebsocketProxyRequest) -> Result<Connection, Err
     })
 }
 
-/// The first of Herald's subprotocols that the client offers. Clients offer a list, separated by
-/// commas or over several headers.
+/// Returns the first of Herald's subprotocols that the client offers. `None` if it offers none of them.
+/// Clients offer a list, separated by commas or over several headers.
 ///
 /// Source: RFC 6455, section 11.3.4.
 fn subprotocol(headers: &HeaderMap) -> Option<&'static str> {
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_known_subprotocol_is_chosen() {
+    fn first_known_subprotocol_is_chosen() {
         for (offered, chosen) in [
             (&["herald.v1"][..], Some("herald.v1")),
             (&["websocket, a.b.c"], Some("websocket")),

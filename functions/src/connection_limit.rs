@@ -1,8 +1,8 @@
 //! The limit on the connections of one user.
 //!
-//! The table may hold connections that are closed, because the gateway does not promise a `$disconnect`.
-//! They must not lock their user out: those whose lifetime is over do not count, and at the limit the
-//! gateway is asked whether the others are still open before a user is refused.
+//! The table may have connections that are closed, because the gateway does not promise a `$disconnect`.
+//! They must not lock their user out: expired connections do not count, and before a user at the limit
+//! is refused, the gateway is asked whether the others are still open.
 //!
 //! Sources: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-keys-connect-disconnect.html>
 //! ("`$disconnect` is a best-effort event") and
@@ -30,38 +30,39 @@ use herald_shared::{
 
 pub use gateway::Gateway;
 
-/// The most connections of a user that the gateway is asked about, the oldest first.
+/// The maximum number of connections of a user that the gateway is asked about, the oldest first.
 const ASKED: usize = 100;
 
-/// The most of these questions in flight at once.
+/// The maximum number of these requests in flight.
 const AT_ONCE: usize = 25;
 
-/// The time in which a process does not ask again about the connections of a user that was refused. A client that
-/// connects over and over would otherwise cost the API a hundred requests each time.
+/// The time for which a process does not ask again about the connections of a refused user. A client
+/// that connects over and over would otherwise cost the API a hundred requests each time.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// The most refused users that a process remembers.
+/// The maximum number of refused users that a process remembers.
 const REMEMBERED: usize = 10_000;
 
-/// Tells which connections are closed.
+/// A service that knows which connections are closed.
 pub trait FindClosed: Sync {
-    /// Returns whether the gateway says that it has no such connection. A connection that it says nothing
-    /// of counts as open.
+    /// Returns whether the gateway reports that the connection does not exist. A connection counts as
+    /// open if the gateway does not answer.
     fn is_closed(&self, connection: &ConnectionId) -> impl Future<Output = bool> + Send;
 }
 
-/// Decides whether a user may have one more connection.
+/// The limit on the number of connections of each user.
 #[derive(Debug)]
 pub struct ConnectionLimit<'a, S, G> {
     store: &'a S,
     gateway: &'a G,
     limit: NonZeroU32,
-    /// The users that were refused, and until when their connections are not asked about.
+    /// The refused users, each with the time until which the gateway is not asked about their
+    /// connections.
     full: Mutex<HashMap<UserId, SystemTime>>,
 }
 
 impl<'a, S: ReadAudience + Forget, G: FindClosed> ConnectionLimit<'a, S, G> {
-    /// Allows each user `limit` connections.
+    /// Returns a limit of `limit` connections for each user.
     pub fn new(store: &'a S, gateway: &'a G, limit: NonZeroU32) -> Self {
         Self {
             store,
@@ -71,12 +72,12 @@ impl<'a, S: ReadAudience + Forget, G: FindClosed> ConnectionLimit<'a, S, G> {
         }
     }
 
-    /// Returns whether a user may have one more connection at `now`, and forgets closed connections that
-    /// would have been in the way.
+    /// Returns whether a user may have one more connection at `now`. It forgets closed connections that
+    /// would otherwise exhaust the limit.
     ///
     /// # Errors
     ///
-    /// Returns an error if the user's connections cannot be read.
+    /// Returns [`StoreError`] if the user's connections cannot be read.
     pub async fn has_room(&self, user: &UserId, now: SystemTime) -> Result<bool, StoreError> {
         let audience = Audience::User(user.clone());
         let counted = self.counted(&audience, now).await?;
@@ -100,8 +101,8 @@ impl<'a, S: ReadAudience + Forget, G: FindClosed> ConnectionLimit<'a, S, G> {
         self.limit.get() as usize
     }
 
-    /// Reads the connections of an audience whose lifetime is not over: all of them, or so many that the
-    /// limit is reached even if all that are asked about are closed.
+    /// Reads the connections of an audience that have not expired: all of them, or enough to reach the
+    /// limit even if all that the gateway is asked about are closed.
     async fn counted(
         &self,
         audience: &Audience,
@@ -125,8 +126,8 @@ impl<'a, S: ReadAudience + Forget, G: FindClosed> ConnectionLimit<'a, S, G> {
         Ok(counted)
     }
 
-    /// Returns those of the oldest connections that are closed. A young connection may still be in its
-    /// handshake, when the gateway does not know it yet.
+    /// Returns the closed ones among the oldest connections. Young connections are left out, because the
+    /// gateway does not know a connection during its handshake.
     async fn closed(&self, mut counted: Vec<Recipient>, now: SystemTime) -> Vec<ConnectionId> {
         counted.retain(|recipient| !recipient.is_young(now));
         counted.sort_by_key(|recipient| recipient.connected_at);
@@ -141,13 +142,14 @@ impl<'a, S: ReadAudience + Forget, G: FindClosed> ConnectionLimit<'a, S, G> {
             .await
     }
 
-    /// Removes the rows of closed connections. What fails to be removed does not count all the same.
+    /// Removes the rows of closed connections. A closed connection does not count even if its rows could
+    /// not be removed.
     async fn forget(&self, closed: &[ConnectionId], audience: &Audience) {
         stream::iter(closed)
             .for_each_concurrent(AT_ONCE, |connection| async move {
                 if let Err(error) = self.store.prune(connection, audience).await {
                     let error = &error as &dyn Error;
-                    tracing::warn!(%connection, error, "a closed connection was not forgotten");
+                    tracing::warn!(%connection, error, "failed to forget a closed connection");
                 }
             })
             .await;

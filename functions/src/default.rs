@@ -1,10 +1,14 @@
-//! `$default`: answers `ping`, and everything that no route of its own answers.
+//! `$default`: answers `ping`, and every frame without a route of its own.
 
 use herald_shared::protocol::{Refusal, Request, ServerFrame};
 
 use crate::message::Message;
 
-/// Answers `ping` with a pong and refuses anything else as an unknown action.
+/// Answers `ping` with a pong.
+///
+/// # Errors
+///
+/// Returns `unknown_action` for any other action.
 pub async fn handle<'a>(
     _message: &'a Message,
     request: &'a Request<'a>,

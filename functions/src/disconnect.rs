@@ -1,5 +1,5 @@
-//! `$disconnect`: forgets who is gone. Best effort on the gateway's side, so that delivery prunes as
-//! well and rows carry a time to live.
+//! `$disconnect`: forgets the connection. The gateway calls it on a best-effort basis, so delivery
+//! prunes as well and rows have a time to live.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::store::Forget;
@@ -7,7 +7,7 @@ use lambda_runtime::Error;
 
 use crate::{answer::RouteAnswer, message::connection_id};
 
-/// Removes every row of the connection; doing so twice is the same as once.
+/// Removes every row of the connection. A repeat has no effect.
 ///
 /// # Errors
 ///

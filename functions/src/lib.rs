@@ -1,7 +1,7 @@
 //! Herald's Lambda functions: one module and one binary per function.
 //!
-//! A module holds what the function decides, as plain code over a store, a queue or a poster; its
-//! binary in `src/bin` only wires those to AWS.
+//! A module has the function's decisions, as plain code over a store, a queue or a poster; its binary in
+//! `src/bin` only connects those to AWS.
 
 pub mod admission;
 pub mod answer;

@@ -1,4 +1,4 @@
-//! What the gateway says of a connection and of a message on it, parsed once where it comes in.
+//! The gateway's data about a connection and a message on it, parsed once.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,36 +13,40 @@ use crate::caller::{Caller, InvalidContext};
 /// One message of a client.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// The connection it came on.
+    /// The connection.
     pub connection: ConnectionId,
-    /// When that connection was opened.
+    /// The time that connection was opened.
     pub connected_at: SystemTime,
-    /// When the gateway received the message.
+    /// The time the gateway received the message.
     pub received_at: SystemTime,
-    /// By when the message has to be answered.
+    /// The deadline for the answer.
     pub answer_by: Instant,
-    /// Who sent it.
+    /// The sender.
     pub caller: Caller,
     /// The frame's text.
     pub body: String,
 }
 
-/// Why an event cannot be worked with. It never came from the gateway then.
+/// The reason an event is invalid. Such an event is not from the gateway.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidEvent {
     /// There is no `requestContext.connectionId`.
     #[error("the event has no connectionId")]
     NoConnectionId,
-    /// The id is none.
-    #[error("the event's connectionId")]
+    /// The id is invalid.
+    #[error("the event's connectionId is invalid")]
     ConnectionId(#[source] InvalidId),
-    /// The authorizer's context is none of Herald's.
-    #[error("the event's authorizer")]
+    /// The authorizer's context is invalid.
+    #[error("the event's authorizer context is invalid")]
     Authorizer(#[source] InvalidContext),
 }
 
 impl Message {
-    /// Reads the gateway's event of a message that has to be answered by `answer_by`.
+    /// Reads the gateway's event of a message that must be answered before `answer_by`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidEvent`] if the event is not from the gateway.
     pub fn read(
         event: ApiGatewayWebsocketProxyRequest,
         answer_by: Instant,
@@ -59,7 +63,11 @@ impl Message {
     }
 }
 
-/// The connection an event is about.
+/// Returns the connection of an event.
+///
+/// # Errors
+///
+/// Returns [`InvalidEvent`] if the event is not from the gateway.
 pub fn connection_id(
     context: &ApiGatewayWebsocketProxyRequestContext,
 ) -> Result<ConnectionId, InvalidEvent> {
@@ -70,7 +78,7 @@ pub fn connection_id(
     ConnectionId::new(id).map_err(InvalidEvent::ConnectionId)
 }
 
-/// The time that the gateway writes as epoch milliseconds.
+/// Returns the time for the gateway's epoch milliseconds.
 pub fn from_epoch_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis.try_into().unwrap_or_default())
 }

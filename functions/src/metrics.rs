@@ -1,8 +1,8 @@
-//! The notifier's metrics: one line of JSON for each invocation, which CloudWatch reads out of the
-//! log. It costs no request, and nothing waits for it.
+//! The notifier's metrics: one line of JSON for each invocation, which CloudWatch extracts from the log.
+//! It costs no request and no waiting.
 //!
-//! A count of nothing is written as well. A line then holds every metric, an alarm sees that all is
-//! well again, and a metric costs by the hour in which it has any value, be it one or a thousand.
+//! Counts of zero are written as well. A line then has every metric, an alarm can return to OK, and a
+//! metric costs by the hour in which it has any value, be it one or a thousand.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
@@ -24,12 +24,12 @@ use crate::notifier::Batch;
 /// The namespace of all metrics.
 pub(crate) const NAMESPACE: &str = "Herald";
 
-/// The one dimension. Every further one would multiply what the metrics cost.
+/// The only dimension. Each further one would multiply the cost of the metrics.
 pub(crate) const DIMENSION: &str = "FunctionName";
 
 type Count = fn(&Report) -> usize;
 
-/// What is counted, by name.
+/// The counters by name.
 const COUNTS: [(&str, Count); 9] = [
     ("AudienceSize", |report| report.audience),
     ("Delivered", |report| report.delivered),
@@ -43,17 +43,21 @@ const COUNTS: [(&str, Count); 9] = [
 ];
 
 /// The time from an event to its last post, in milliseconds: one value for each record, so that
-/// CloudWatch can tell percentiles.
+/// CloudWatch can compute percentiles.
 const LAG: &str = "Lag";
 
-/// Writes the metrics of a function.
+/// The writer of a function's metrics.
 #[derive(Clone, Copy)]
 pub struct Metrics {
     collector: &'static Collector,
 }
 
 impl Metrics {
-    /// Starts measuring the function of this name. Errs when called again in the same process.
+    /// Starts to measure the function of this name.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it was called before in the same process.
     pub fn start(function_name: String) -> Result<Self, StartError> {
         let collector = Builder::new()
             .cloudwatch_namespace(NAMESPACE)
@@ -67,13 +71,12 @@ impl Metrics {
         Ok(Self { collector })
     }
 
-    /// Prints the line of one invocation. Clients have their pushes whether or not it can be printed,
-    /// so a failure is only logged.
+    /// Prints the line of one invocation. A failure is only logged, because it does not affect clients.
     pub fn print(self, batch: &Batch) {
-        // Locked, so that the line stays in one piece.
+        // Locked, so that no other output splits the line.
         if let Err(error) = self.write(batch, io::stdout().lock()) {
             let error = &error as &dyn Error;
-            tracing::warn!(error, "the metrics could not be printed");
+            tracing::warn!(error, "failed to print the metrics");
         }
     }
 

@@ -1,13 +1,14 @@
-//! The notifier: the only one that fans out. Each record of the queue is one push, or a part of one.
+//! The notifier: delivers the pushes on the queue. Each record is one push, or a part of one.
 
 mod failing;
 mod lag;
-mod leftovers;
+
 #[cfg(test)]
 mod properties;
 mod record;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,36 +18,36 @@ use herald_shared::{
     delivery::{Delivery, DeliveryError, Report},
     post::Post,
     push::Push,
-    queue::{DeadLetter, Enqueue, Return},
+    queue::{DeadLetter, Enqueue, Release},
     store::{Forget, ReadAudience, ReadToken},
 };
 use tokio::time::Instant;
 
 pub use failing::Failures;
 
-use failing::{RecordError, Undelivered};
+use failing::{RecordError, RecordFailure};
 use lag::lag;
 use record::Record;
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// How many records it had.
+    /// The number of records.
     pub records: usize,
-    /// The message ids of those that failed: SQS brings them again.
+    /// The message ids of the failed records, which SQS delivers again.
     pub failed: Vec<String>,
-    /// All that was delivered, as one. A record that went to the dead-letter queue whole counts there
-    /// as one connection: nobody knows how many it was for.
+    /// The sum of all deliveries. A whole record on the dead-letter queue counts as one connection,
+    /// because the size of its audience is unknown.
     pub report: Report,
-    /// From the event's time to the last post, for each record that was posted.
+    /// The time from the event to the last post, for each record that was posted.
     pub lags: Vec<Duration>,
 }
 
-/// Delivers the records of a batch side by side.
+/// Delivers the records of a batch concurrently.
 ///
 /// A record that can never be delivered goes to the dead-letter queue at once, with the reason, and
-/// counts as done. One that failed for a transient reason comes again in seconds, until it was received
-/// as often as the queue allows.
+/// counts as done. A record with a transient error is delivered again after seconds, until it has been
+/// received as often as the queue allows.
 pub async fn handle<S, P, Q>(
     event: SqsEvent,
     deadline: Instant,
@@ -56,7 +57,7 @@ pub async fn handle<S, P, Q>(
 where
     S: ReadAudience + ReadToken + Forget,
     P: Post,
-    Q: Enqueue + DeadLetter + Return,
+    Q: Enqueue + DeadLetter + Release,
 {
     stream::iter(event.records)
         .map(|record| handle_record(record.into(), deadline, delivery, failures))
@@ -69,7 +70,7 @@ where
 }
 
 impl Batch {
-    /// Logs it as one line.
+    /// Logs the batch in one line.
     pub fn log(&self) {
         let Report {
             audience,
@@ -96,11 +97,11 @@ impl Batch {
             dead_lettered,
             continuations,
             longest_lag_ms = self.lags.iter().max().map(milliseconds),
-            "a batch was delivered"
+            "delivered a batch"
         );
     }
 
-    /// The answer that names the records that failed.
+    /// Returns the answer that names the failed records.
     pub fn into_response(self) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         response.set_failures(self.failed);
@@ -115,8 +116,8 @@ impl Batch {
     }
 }
 
-/// The moment that Lambda gives as a wall-clock time. `cargo lambda watch` says for how long instead: what
-/// would be a moment of 1970's first day is no deadline that passed.
+/// Returns Lambda's deadline, which is a wall-clock time. `cargo lambda watch` gives a duration instead,
+/// so a time on the first day of 1970 is read as one.
 pub fn deadline(time: SystemTime) -> Instant {
     Instant::now() + time_left(time, SystemTime::now())
 }
@@ -129,12 +130,12 @@ fn time_left(deadline: SystemTime, now: SystemTime) -> Duration {
     deadline.duration_since(now).unwrap_or_default()
 }
 
-/// What became of a record.
+/// The result of a record.
 #[derive(Debug, Default)]
 struct Handled {
     report: Report,
     lags: Vec<Duration>,
-    /// The message id, if the record is to come again.
+    /// The message id, if SQS must deliver the record again.
     failed: Option<String>,
 }
 
@@ -147,61 +148,61 @@ async fn handle_record<S, P, Q>(
 where
     S: ReadAudience + ReadToken + Forget,
     P: Post,
-    Q: Enqueue + DeadLetter + Return,
+    Q: Enqueue + DeadLetter + Release,
 {
     let mut handled = Handled::default();
-    let left = failures.left_of(&record);
-    if let Err(undelivered) = deliver(&record, left, deadline, delivery, &mut handled).await {
+    let unfinished = failures.unfinished(&record);
+    if let Err(failure) = deliver(&record, unfinished, deadline, delivery, &mut handled).await {
         failures
-            .settle(record, undelivered, deadline, &mut handled)
+            .settle(record, failure, deadline, &mut handled)
             .await;
     }
     handled
 }
 
-/// Delivers what this process knows to be left of a record, or else all of it.
+/// Delivers the unfinished parts of a record if this process knows them, or else the whole record.
 async fn deliver<S, P, Q>(
     record: &Record,
-    left: Option<Vec<Push>>,
+    unfinished: Option<Vec<Push>>,
     deadline: Instant,
     delivery: &Delivery<'_, S, P, Q>,
     handled: &mut Handled,
-) -> Result<(), Undelivered>
+) -> Result<(), RecordFailure>
 where
     S: ReadAudience + ReadToken + Forget,
     P: Post,
     Q: Enqueue + DeadLetter,
 {
-    let whole = left.is_none();
-    let pushes = match left {
-        Some(left) => left,
+    let whole = unfinished.is_none();
+    let pushes = match unfinished {
+        Some(unfinished) => unfinished,
         None => vec![Push::from_queue_body(&record.body).map_err(RecordError::from)?],
     };
-    let mut undelivered: Option<Undelivered> = None;
+    let mut failure: Option<RecordFailure> = None;
     for push in pushes {
-        let (error, left) = match delivery.deliver(&push, deadline).await {
+        let (error, unfinished) = match delivery.deliver(&push, deadline).await {
             Ok(report) => {
                 handled.add(&push, report);
                 continue;
             }
-            Err(DeliveryError::PutBack {
-                left,
+            Err(DeliveryError::NotRequeued {
+                pushes,
                 report,
                 source,
             }) => {
                 handled.add(&push, *report);
-                (RecordError::PutBack(source), Some(left))
+                (RecordError::NotRequeued(source), Some(pushes))
             }
             Err(error) => (error.into(), (!whole).then(|| vec![push])),
         };
-        undelivered = Some(Undelivered::of(error, left).after(undelivered));
+        failure = Some(RecordFailure::new(error, unfinished).after(failure));
     }
-    undelivered.map_or(Ok(()), Err)
+    failure.map_or(Ok(()), Err)
 }
 
 impl Handled {
     fn add(&mut self, push: &Push, report: Report) {
-        tracing::debug!(event_id = push.event_id, ?report, "a push was delivered");
+        tracing::debug!(event_id = push.event_id, ?report, "delivered a push");
         let lag = report.last_post_at.and_then(|at| lag(&push.time, at));
         self.lags.extend(lag);
         self.report += report;

@@ -1,7 +1,7 @@
-//! The one place where the reply to a client's message is decided: the frame a handler answers with,
-//! or the error frame for what it refused.
+//! The reply to a client's message: the frame of its handler, or the error frame of a refusal. No other
+//! module decides it.
 //!
-//! The reply travels back as the route response: the body of what the function returns.
+//! The reply travels back as the route response: the body of the function's result.
 
 use std::error::Error;
 
@@ -16,13 +16,13 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{answer::RouteAnswer, message::Message};
 
-/// Answers one message event, of at most `limit` bytes, with `handle`. A handler that has not ended by
-/// `answer_by` is given up, and its client gets an error frame of Herald's rather than the gateway's.
+/// Answers one message event of at most `limit` bytes with `handle`. A handler that has not ended before
+/// `answer_by` is cancelled, and the client gets Herald's error frame instead of the gateway's.
 ///
 /// # Errors
 ///
-/// Returns an error only for an event that did not come from the gateway; everything a client can cause
-/// becomes a frame.
+/// Returns an error only for an event that is not from the gateway. Every failure that a client can
+/// cause becomes a frame.
 pub async fn answer<H>(
     event: ApiGatewayWebsocketProxyRequest,
     limit: usize,
@@ -52,43 +52,44 @@ where
     })
 }
 
-/// The refusal of a message, or of a push, of so many bytes.
+/// Returns the refusal of a message, or of its push, because of its size.
 pub fn too_large(length: usize, limit: usize) -> Refusal {
     Refusal::new(
         ErrorCode::TooLarge,
-        format!("the message is {length} bytes, the most is {limit}: send less"),
+        format!("the message is {length} bytes long, the limit is {limit}: send a shorter message"),
     )
 }
 
-/// The refusal of a connection that was forgotten.
-pub fn not_known() -> Refusal {
+/// Returns the refusal of a connection that was forgotten.
+pub fn unknown_connection() -> Refusal {
     Refusal::new(
         ErrorCode::UnknownConnection,
-        "this connection is not known any more: connect again",
+        "the connection is no longer stored: connect again",
     )
 }
 
-/// The refusal of what the connection's permissions do not allow, e.g. `subscribe to order-1`.
-pub fn forbidden(what: &str) -> Refusal {
+/// Returns the refusal of an action that the connection's permissions do not allow, e.g. `subscribe to
+/// order-1`.
+pub fn forbidden(action: &str) -> Refusal {
     Refusal::new(
         ErrorCode::Forbidden,
-        format!("you may not {what}: no permission of your token allows it"),
+        format!("you may not {action}: no permission of your token allows it"),
     )
 }
 
-/// What a client is told when the store failed; the log has the cause.
-pub fn store_failed(error: &StoreError) -> Refusal {
+/// Logs the store's failure and returns the refusal for the client.
+pub fn store_failure(error: &StoreError) -> Refusal {
     failed(error, matches!(error, StoreError::Throttled(_)))
 }
 
-/// What a client is told when the queue failed; the log has the cause.
-pub fn enqueue_failed(error: &EnqueueError) -> Refusal {
+/// Logs the queue's failure and returns the refusal for the client.
+pub fn enqueue_failure(error: &EnqueueError) -> Refusal {
     failed(error, matches!(error, EnqueueError::Throttled(_)))
 }
 
-/// The refusal of what was not done in time.
+/// Logs that the time ran out and returns the refusal for the client.
 fn too_slow() -> Refusal {
-    tracing::error!("a request was not done in time");
+    tracing::error!("a request timed out");
     failure()
 }
 
@@ -97,7 +98,7 @@ fn failed(error: &(dyn Error + 'static), throttled: bool) -> Refusal {
     if throttled {
         Refusal::new(
             ErrorCode::Throttled,
-            "too many requests at once: send it again in a moment",
+            "too many requests at once: send the frame again in a moment",
         )
     } else {
         failure()
@@ -107,18 +108,13 @@ fn failed(error: &(dyn Error + 'static), throttled: bool) -> Refusal {
 fn failure() -> Refusal {
     Refusal::new(
         ErrorCode::Internal,
-        "Herald failed to do this: send it again in a moment",
+        "Herald failed to process the frame: send it again in a moment",
     )
 }
 
 fn refused(refusal: Refusal, action: Option<String>, id: Option<RequestId>) -> RouteAnswer {
     let code = refusal.code;
-    tracing::info!(
-        ?code,
-        action,
-        reason = refusal.message,
-        "a message was refused"
-    );
+    tracing::info!(?code, action, reason = refusal.message, "refused a message");
     let frame = ServerFrame::Error {
         action,
         id,
@@ -147,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_handler_that_does_not_end_in_time_is_answered_for() {
+    async fn handler_that_times_out_is_answered_with_internal() {
         let event = include_str!("../../events/sendMessage.json");
         let event = serde_json::from_str(event).expect("an event");
         let answer_by = Instant::now() + Duration::from_secs(9);
@@ -162,7 +158,7 @@ mod tests {
             frame,
             json!({
                 "type": "error", "action": "sendMessage", "id": "9", "code": "internal",
-                "message": "Herald failed to do this: send it again in a moment",
+                "message": "Herald failed to process the frame: send it again in a moment",
                 "retryable": true,
             })
         );

@@ -1,4 +1,5 @@
-//! `sendMessage`: back to the sender, or onto the queue for an entity's subscribers or everyone.
+//! `sendMessage`: returns a message to its sender, or enqueues it for an entity's subscribers or
+//! everyone.
 
 use std::{
     num::NonZeroU32,
@@ -21,13 +22,19 @@ use herald_shared::{
 use crate::{
     admission::Admission,
     message::Message,
-    reply::{enqueue_failed, forbidden, too_large},
+    reply::{enqueue_failure, forbidden, too_large},
 };
 
-/// The time between the last attempt to reach the queue and the time by which the client is answered.
+/// The time between the last attempt to enqueue and the deadline of the answer.
 const RESERVE: Duration = Duration::from_millis(500);
 
-/// Echoes a message without a target; acknowledges one with a target once it is on the queue.
+/// Echoes a message without a target. Acknowledges a message with a target once it is on the queue.
+///
+/// # Errors
+///
+/// Returns `bad_request` or `too_many` if the frame is invalid, `forbidden` if a permission is missing,
+/// `partly_sent` if only some messages were enqueued, and the errors of [`Admission::admit_several`] and
+/// of the queue.
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
@@ -51,7 +58,7 @@ pub async fn handle<'a>(
     }
 }
 
-/// Returns how many messages a frame has.
+/// Returns the number of messages in a frame.
 fn count(sent: &SendMessage<'_>) -> NonZeroU32 {
     let count = match sent {
         SendMessage::Echo(_) | SendMessage::One(..) => 1,
@@ -61,7 +68,7 @@ fn count(sent: &SendMessage<'_>) -> NonZeroU32 {
     NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
 }
 
-/// An echo goes to nobody else, so it needs no permission.
+/// An echo goes only to its sender, so it needs no permission.
 fn check_permission(message: &Message, sent: &SendMessage<'_>) -> Result<(), Refusal> {
     let permissions = &message.caller.permissions;
     let (SendMessage::One(audience, _) | SendMessage::Several(audience, _)) = sent else {
@@ -107,11 +114,11 @@ fn ack(
     })
 }
 
-/// Puts each message on the queue as its own push and returns their event ids.
+/// Enqueues each message as its own push and returns their event ids.
 ///
 /// # Errors
 ///
-/// Returns `partly_sent` if the queue stored some of them alone, and else why it stored none.
+/// Returns `partly_sent` if the queue stored only some of them, and otherwise the reason it stored none.
 async fn enqueue(
     message: &Message,
     audience: &Audience,
@@ -132,7 +139,7 @@ async fn enqueue(
     match enqueued.failure {
         None => Ok(event_ids.collect()),
         Some(failure) => {
-            let refusal = enqueue_failed(&failure);
+            let refusal = enqueue_failure(&failure);
             Err(match enqueued.stored.contains(&true) {
                 true => partly_sent(&enqueued.stored, event_ids),
                 false => refusal,
@@ -141,8 +148,8 @@ async fn enqueue(
     }
 }
 
-/// The refusal of a frame of which some messages are on their way. The same frame must not be sent again:
-/// these messages would arrive twice, with ids of their own.
+/// Returns the refusal of a frame of which some messages are enqueued. The client must not send the same
+/// frame again: these messages would arrive twice, with different ids.
 fn partly_sent(stored: &[bool], event_ids: impl Iterator<Item = String>) -> Refusal {
     let event_ids = stored.iter().zip(event_ids);
     let event_ids: Vec<_> = event_ids
@@ -155,7 +162,7 @@ fn partly_sent(stored: &[bool], event_ids: impl Iterator<Item = String>) -> Refu
         ..Refusal::new(
             ErrorCode::PartlySent,
             format!(
-                "{missing} of {} messages {were} not sent: send those again whose entry in eventIds is null",
+                "{missing} of {} messages {were} not sent: send only those again whose entry in eventIds is null",
                 stored.len()
             ),
         )

@@ -1,4 +1,4 @@
-//! `subscribe`: from now on, the connection gets what concerns an entity, or several.
+//! `subscribe`: subscribes the connection to one entity or several.
 
 use std::{collections::BTreeMap, num::NonZeroU32};
 
@@ -11,13 +11,19 @@ use herald_shared::{
 use crate::{
     admission::Admission,
     message::Message,
-    reply::{forbidden, not_known, store_failed},
+    reply::{forbidden, store_failure, unknown_connection},
 };
 
-/// Acknowledges once the subscriptions are stored; a connection may have `limit` of them.
+/// Acknowledges once the subscriptions are stored. A connection may have `limit` of them.
+///
+/// # Errors
+///
+/// Returns `bad_request` or `too_many` if the frame is invalid, `forbidden` if a permission is missing,
+/// and the errors of [`Admission::admit_up_to_burst`] and of the store.
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
+    store: &impl ConnectionStore,
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
 ) -> Result<ServerFrame<'a>, Refusal> {
@@ -31,21 +37,22 @@ pub async fn handle<'a>(
         Subscribe::One(entity) => {
             may_subscribe(message, &entity)?;
             let entities = std::slice::from_ref(&entity);
-            let results = store(message, entities, admission, limit).await?;
+            let results = subscribe(message, entities, store, admission, limit).await?;
             results.into_iter().collect::<Result<(), _>>()?;
             ack.entity_id = Some(entity);
         }
         Subscribe::Several(entities) => {
-            ack.entities = Some(several(message, entities, admission, limit).await?);
+            ack.entities = Some(several(message, entities, store, admission, limit).await?);
         }
     }
     Ok(ServerFrame::Ack(ack))
 }
 
-/// Subscribes to what may be subscribed to, and returns the result of each.
+/// Subscribes to every permitted entity and returns the result for each.
 async fn several(
     message: &Message,
     entities: BTreeMap<String, Result<EntityId, Refusal>>,
+    store: &impl ConnectionStore,
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
 ) -> Result<BTreeMap<String, EntityResult>, Refusal> {
@@ -60,7 +67,7 @@ async fn several(
             }
         }
     }
-    let stored = store(message, &allowed, admission, limit).await?;
+    let stored = subscribe(message, &allowed, store, admission, limit).await?;
     let names = allowed.into_iter().map(String::from);
     results.extend(names.zip(stored.into_iter().map(EntityResult::from)));
     Ok(results)
@@ -73,11 +80,15 @@ fn may_subscribe(message: &Message, entity: &EntityId) -> Result<(), Refusal> {
     }
 }
 
-/// Stores the subscriptions of a connection that is admitted. Refuses the whole request if the table
-/// does not know the connection.
-async fn store(
+/// Admits and stores the subscriptions of a connection.
+///
+/// # Errors
+///
+/// Refuses the whole request if the connection is not stored.
+async fn subscribe(
     message: &Message,
     entities: &[EntityId],
+    store: &impl ConnectionStore,
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
 ) -> Result<Vec<Result<(), Refusal>>, Refusal> {
@@ -94,41 +105,40 @@ async fn store(
         token_expires_at: message.caller.token_expires_at,
         entities,
     };
-    let stored = admission
-        .store()
+    let stored = store
         .subscribe(subscription, limit)
         .await
-        .map_err(|error| store_failed(&error))?;
+        .map_err(|error| store_failure(&error))?;
     if stored.contains(&Subscribed::ConnectionGone) {
-        return Err(not_known());
+        return Err(unknown_connection());
     }
     Ok(stored
         .into_iter()
-        .map(|subscribed| outcome(subscribed, limit))
+        .map(|subscribed| result(subscribed, limit))
         .collect())
 }
 
-fn outcome(subscribed: Subscribed, limit: u32) -> Result<(), Refusal> {
+fn result(subscribed: Subscribed, limit: u32) -> Result<(), Refusal> {
     match subscribed {
         Subscribed::Stored => Ok(()),
         Subscribed::LimitReached => Err(Refusal::new(
             ErrorCode::TooMany,
             format!(
-                "this connection has {limit} subscriptions, the most it may have: unsubscribe from one \
-                 first"
+                "the connection has {limit} subscriptions, which is the limit: unsubscribe from an \
+                     entity first"
             ),
         )),
         Subscribed::BytesReached => Err(Refusal::new(
             ErrorCode::TooMany,
             format!(
-                "the ids of this connection's entities would have more than {ENTITY_BYTES} bytes: use \
-                 shorter ids, or unsubscribe from one first"
+                "the ids of the connection's entities would be longer than {ENTITY_BYTES} bytes in \
+                     total: use shorter ids, or unsubscribe from an entity first"
             ),
         )),
         Subscribed::Ended => Err(Refusal::new(
             ErrorCode::Throttled,
-            "an unsubscribe from this entity came between: send the subscribe again",
+            "an unsubscribe from this entity ran at the same time: send the subscribe again",
         )),
-        Subscribed::ConnectionGone => Err(not_known()),
+        Subscribed::ConnectionGone => Err(unknown_connection()),
     }
 }

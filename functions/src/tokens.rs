@@ -1,9 +1,9 @@
-//! Tokens: whether one is good, whose it is, what it allows and when it ends.
+//! The check of tokens and the identity that they prove.
 //!
-//! A token is a JWT (RFC 7519) that an OpenID Connect issuer or the holder of a shared secret signed.
-//! Signatures and encodings are `jsonwebtoken`'s; the rules on claims are ours (`claims`), because
-//! they are told the time and because Cognito's access tokens name their audience in a claim of their
-//! own. Where a client puts its token is the authorizer's to know.
+//! A token is a JWT (RFC 7519) signed by an OpenID Connect issuer or with a shared secret.
+//! `jsonwebtoken` does signatures and encodings; the rules on claims are ours (`claims`), because they
+//! take the time as an argument and because Cognito's access tokens name their audience in a claim of
+//! their own. The authorizer finds the token in a client's request.
 
 mod cached;
 mod claims;
@@ -20,5 +20,5 @@ mod verifier;
 pub use claims::Identity;
 pub use rejection::{InvalidToken, Rejection};
 pub use settings::{InvalidSetting, Settings};
-pub use token::{LIMIT as TOKEN_LIMIT, Token};
+pub use token::Token;
 pub use verifier::Verifier;

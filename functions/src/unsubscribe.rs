@@ -1,26 +1,31 @@
-//! `unsubscribe`: the connection gets no more of what concerns an entity.
+//! `unsubscribe`: ends the connection's subscription to an entity.
 
 use herald_shared::{
     protocol::{Ack, Refusal, Request, ServerFrame},
     store::ConnectionStore,
 };
 
-use crate::{admission::Admission, message::Message, reply::store_failed};
+use crate::{admission::Admission, message::Message, reply::store_failure};
 
-/// Acknowledges once the subscription is removed, or if there was none.
+/// Acknowledges once the subscription is removed, or if it did not exist.
+///
+/// # Errors
+///
+/// Returns `bad_request` if the frame is invalid, and the errors of [`Admission::admit_with_any_token`]
+/// and of the store.
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
+    store: &impl ConnectionStore,
     admission: &Admission<'_, impl ConnectionStore>,
 ) -> Result<ServerFrame<'a>, Refusal> {
     let id = request.id()?;
     let entity = request.entity_id()?;
     admission.admit_with_any_token(message).await?;
-    admission
-        .store()
+    store
         .unsubscribe(&message.connection, &entity)
         .await
-        .map_err(|error| store_failed(&error))?;
+        .map_err(|error| store_failure(&error))?;
     Ok(ServerFrame::Ack(Ack {
         action: "unsubscribe",
         entity_id: Some(entity),

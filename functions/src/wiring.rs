@@ -1,15 +1,15 @@
-//! What the binaries share: the environment, the AWS clients and the Lambda runtime.
+//! The parts that the binaries share: the environment, the AWS clients and the Lambda runtime.
 //!
-//! Everything is read once, at the start of the process; a missing or bad setting ends it with a
-//! sentence that names the variable.
+//! Every setting is read once, at the start of the process. A missing or invalid one ends the process
+//! with a message that names the variable.
 
 use std::{env, num::NonZeroU32, str::FromStr, time::Duration};
 
-use aws_config::SdkConfig;
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::{
     delivery::Settings,
-    in_full::in_full,
+    error_chain::error_chain,
     post::ManagementApi,
     protocol::{Refusal, Request, ServerFrame},
     queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
@@ -29,7 +29,7 @@ use crate::{
     tokens::{self, Verifier},
 };
 
-/// Starts logging as Lambda's `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say.
+/// Starts logging according to Lambda's `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT`.
 pub fn start_logging() {
     lambda_runtime::tracing::init_default_subscriber();
 }
@@ -40,16 +40,20 @@ pub async fn start() -> SdkConfig {
     aws::config().await
 }
 
-/// The time between the answer to an invocation and the end that Lambda sets it.
+/// The time between the answer to an invocation and Lambda's time limit.
 const RESERVE: Duration = Duration::from_secs(1);
 
-/// The time by which an invocation has to be answered, so that its client is told before Lambda ends it.
+/// Returns the deadline of an answer, so that the client gets one before Lambda ends the invocation.
 fn answer_by(context: &Context) -> Instant {
     let deadline = notifier::deadline(context.deadline());
     deadline.checked_sub(RESERVE).unwrap_or(deadline)
 }
 
 /// Serves the events of `$connect` or `$disconnect` with `handle`.
+///
+/// # Errors
+///
+/// Returns an error if the Lambda runtime fails.
 pub async fn serve_route<H>(handle: H) -> Result<(), Error>
 where
     H: AsyncFn(ApiGatewayWebsocketProxyRequest) -> Result<RouteAnswer, Error>,
@@ -65,6 +69,10 @@ where
 }
 
 /// Serves the events of a message route, each of at most `limit` bytes, with `handle`.
+///
+/// # Errors
+///
+/// Returns an error if the Lambda runtime fails.
 pub async fn serve_messages<H>(limit: usize, handle: H) -> Result<(), Error>
 where
     H: for<'a> AsyncFn(&'a Message, &'a Request<'a>) -> Result<ServerFrame<'a>, Refusal>,
@@ -72,7 +80,7 @@ where
     let handle = &handle;
     lambda_runtime::run(service_fn(
         move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
-            // Boxed: nested in place, the futures of the SDK calls are deeper than rustc lays out.
+            // Boxed, because rustc refuses the layout of the unboxed futures of nested SDK calls.
             let answer_by = answer_by(&event.context);
             Box::pin(reply::answer(event.payload, limit, answer_by, handle))
         },
@@ -80,25 +88,41 @@ where
     .await
 }
 
-/// The connection store on the table `TABLE_NAME`.
+/// Returns the connection store in the table `TABLE_NAME`.
+///
+/// # Errors
+///
+/// Returns an error if the variable is not set.
 pub fn connection_table(config: &SdkConfig) -> Result<ConnectionTable, Error> {
     let client = aws_sdk_dynamodb::Client::new(config);
     Ok(ConnectionTable::new(client, required("TABLE_NAME")?))
 }
 
-/// Admits messages as fast as `MESSAGES_PER_SECOND` says.
+/// Returns a rate limiter of `MESSAGES_PER_SECOND`.
+///
+/// # Errors
+///
+/// Returns an error if the variable is missing or not a number.
 pub fn admission(store: &ConnectionTable) -> Result<Admission<'_, ConnectionTable>, Error> {
     Ok(Admission::new(store, number("MESSAGES_PER_SECOND")?))
 }
 
-/// The notification queue at `NOTIFICATION_QUEUE_URL`.
+/// Returns the notification queue at `NOTIFICATION_QUEUE_URL`.
+///
+/// # Errors
+///
+/// Returns an error if the variable is not set.
 pub fn notification_queue(config: &SdkConfig) -> Result<NotificationQueue, Error> {
     let client = aws_sdk_sqs::Client::new(config);
     let url = required("NOTIFICATION_QUEUE_URL")?;
     Ok(NotificationQueue::new(client, url))
 }
 
-/// The notification queue, and its dead-letter queue at `NOTIFICATION_DEAD_LETTER_QUEUE_URL`.
+/// Returns the notification queue, and its dead-letter queue at `NOTIFICATION_DEAD_LETTER_QUEUE_URL`.
+///
+/// # Errors
+///
+/// Returns an error if a variable is not set.
 pub fn notifier_queues(config: &SdkConfig) -> Result<NotifierQueues, Error> {
     let client = aws_sdk_sqs::Client::new(config);
     let url = required("NOTIFICATION_DEAD_LETTER_QUEUE_URL")?;
@@ -108,7 +132,11 @@ pub fn notifier_queues(config: &SdkConfig) -> Result<NotifierQueues, Error> {
     })
 }
 
-/// Limits the connections of a user to `CONNECTIONS_PER_USER`.
+/// Returns the limit of `CONNECTIONS_PER_USER` on the connections of a user.
+///
+/// # Errors
+///
+/// Returns an error if the variable is missing or not a number.
 pub fn connection_limit<'a>(
     store: &'a ConnectionTable,
     gateway: &'a Gateway,
@@ -117,13 +145,17 @@ pub fn connection_limit<'a>(
     Ok(ConnectionLimit::new(store, gateway, limit))
 }
 
-/// The gateway, which knows which connections are open.
+/// Returns the gateway, which knows the open connections.
+///
+/// # Errors
+///
+/// Returns an error if the endpoint of the management API is not set.
 pub fn gateway(config: &SdkConfig) -> Result<Gateway, Error> {
     Ok(Gateway::new(config, &connections_endpoint()?))
 }
 
-/// The endpoint of the management API: `CONNECTIONS_ENDPOINT`, unless the SDK's own variables name an
-/// endpoint. The same function has to run on a laptop.
+/// Returns the endpoint of the management API: `CONNECTIONS_ENDPOINT`, unless the SDK's own variables
+/// name an endpoint. The same function has to run on a laptop.
 ///
 /// Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
 fn connections_endpoint() -> Result<String, Error> {
@@ -136,52 +168,75 @@ fn connections_endpoint() -> Result<String, Error> {
     overridden.map_or_else(|| required("CONNECTIONS_ENDPOINT"), Ok)
 }
 
-/// The management API, as the notifier posts to it.
+/// Returns the management API of the notifier. Delivery limits the time of its calls.
+///
+/// # Errors
+///
+/// Returns an error if the endpoint, the Region or the credentials are missing, or the endpoint is
+/// invalid.
 pub fn management_api(config: &SdkConfig) -> Result<ManagementApi, Error> {
     let endpoint = connections_endpoint()?;
     let region = config.region().cloned();
-    let region = region.ok_or("there is no AWS Region: set AWS_REGION")?;
-    let credentials = config
-        .credentials_provider()
-        .ok_or("there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")?;
-    Ok(ManagementApi::new(&endpoint, region, credentials)?)
+    let region = region.ok_or("the AWS Region is not configured: set AWS_REGION")?;
+    let credentials = config.credentials_provider().ok_or(
+        "AWS credentials are not configured: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    )?;
+    let client = aws::management_client(config, &endpoint, TimeoutConfig::disabled());
+    Ok(ManagementApi::new(&endpoint, region, credentials, client)?)
 }
 
-/// The bounds of the notifier's deliveries: `DELIVERY_ATTEMPTS` of them for a connection.
+/// Returns the settings of the notifier's deliveries, with `DELIVERY_ATTEMPTS` attempts.
+///
+/// # Errors
+///
+/// Returns an error if the variable is missing or not a number.
 pub fn delivery_settings() -> Result<Settings, Error> {
     let mut settings = Settings::default();
     settings.attempts = number("DELIVERY_ATTEMPTS")?;
     Ok(settings)
 }
 
-/// What tokens are checked with, as `AUTHENTICATION` and the variables beside it say.
+/// Returns the verifier of tokens that `AUTHENTICATION` and its related variables configure.
+///
+/// # Errors
+///
+/// Returns an error if a variable is missing or invalid.
 pub fn verifier(config: &SdkConfig) -> Result<Verifier, Error> {
-    let settings = tokens::Settings::read(|name| env::var(name).ok()).map_err(whole)?;
+    let settings = tokens::Settings::read(|name| env::var(name).ok()).map_err(with_causes)?;
     Verifier::new(settings, || aws_sdk_secretsmanager::Client::new(config))
 }
 
-/// The metric of this function that says that tokens cannot be checked.
+/// Returns this function's metric of failures to check tokens.
 pub fn keys_unavailable() -> KeysUnavailable {
     KeysUnavailable::new(Config::from_env().function_name)
 }
 
-/// The origins in `ALLOWED_ORIGINS`.
+/// Returns the origins in `ALLOWED_ORIGINS`.
+///
+/// # Errors
+///
+/// Returns an error if the variable is not set or contains something else than origins.
 pub fn allowed_origins() -> Result<AllowedOrigins, Error> {
     Ok(AllowedOrigins::parse(&required("ALLOWED_ORIGINS")?)
-        .map_err(|error| format!("ALLOWED_ORIGINS cannot be used: {error}"))?)
+        .map_err(|error| format!("ALLOWED_ORIGINS is invalid: {error}"))?)
 }
 
-/// The number in the variable `name`.
+/// Returns the number in the variable `name`.
+///
+/// # Errors
+///
+/// Returns an error if the variable is missing or not a number.
 pub fn number<T: FromStr>(name: &str) -> Result<T, Error> {
     let text = required(name)?;
     text.parse().map_err(|_| {
-        format!("the environment variable {name} is {text:?}: set a whole number").into()
+        format!("the environment variable {name} must be a whole number, got {text:?}").into()
     })
 }
 
-/// A failed start is reported with its outermost text alone.
-fn whole(error: impl std::error::Error) -> Error {
-    in_full(&error).into()
+/// Returns an error with the texts of its causes, because Lambda reports only the outermost text of a
+/// failed start.
+fn with_causes(error: impl std::error::Error) -> Error {
+    error_chain(&error).into()
 }
 
 fn required(name: &str) -> Result<String, Error> {

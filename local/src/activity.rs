@@ -1,8 +1,8 @@
-//! What happens in the stack, for whoever looks: the services tell [`Activity`], which keeps the last
-//! records and hands them to its watchers.
+//! A record of everything that happens in the stack: the services report to [`Activity`], which keeps
+//! the last records for its watchers.
 //!
-//! Records are kept whether or not somebody watches, so that who comes late sees what led here. They are
-//! made into text only for a watcher.
+//! Records are kept even without a watcher, so that a later one sees what happened before. They are
+//! serialized only for a watcher.
 
 pub(crate) mod event_ids;
 mod excerpt;
@@ -19,18 +19,18 @@ use chrono::Utc;
 use tokio::sync::watch;
 
 pub(crate) use excerpt::Excerpt;
-pub(crate) use record::{Cause, Happening, Outcome, Record, kept_detail, milliseconds};
+pub(crate) use record::{Cause, InvocationStatus, Record, RecordKind, kept_detail, milliseconds};
 pub(crate) use ring::Batch;
 
 use crate::template::Queue;
 use ring::Ring;
 
-/// What happens in a stack. Clones are of the same stack.
+/// The records of a stack. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Activity(Arc<Kept>);
+pub struct Activity(Arc<Shared>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Shared {
     ring: Mutex<Ring>,
     /// Wakes the watchers.
     news: watch::Sender<()>,
@@ -38,44 +38,44 @@ struct Kept {
     queues: HashMap<String, String>,
 }
 
-/// Somebody who reads the records in their order, each once.
+/// A reader that receives each record once, in order.
 pub(crate) struct Watcher {
     activity: Activity,
-    /// The number of the last record that was read.
+    /// The number of the last record that it read.
     seen: u64,
     news: watch::Receiver<()>,
 }
 
 impl Activity {
-    /// Nothing has happened yet to a stack with these queues.
+    /// Returns an empty record of a stack with these queues.
     pub fn new(queues: &[Queue]) -> Self {
         let queues = queues.iter();
-        Self(Arc::new(Kept {
+        Self(Arc::new(Shared {
             queues: queues
                 .map(|queue| (queue.arn.clone(), queue.logical_id.clone()))
                 .collect(),
-            ..Kept::default()
+            ..Shared::default()
         }))
     }
 
-    /// Keeps a record of what has just happened.
-    pub(crate) fn record(&self, happening: Happening) {
-        self.record_at(now(), happening);
+    /// Adds a record at the current time.
+    pub(crate) fn record(&self, kind: RecordKind) {
+        self.record_at(now(), kind);
     }
 
-    /// Keeps a record of what happened at this time, in epoch milliseconds.
-    pub(crate) fn record_at(&self, at: f64, happening: Happening) {
-        self.ring().push(at, happening);
+    /// Adds a record at a time in epoch milliseconds.
+    pub(crate) fn record_at(&self, at: f64, kind: RecordKind) {
+        self.ring().push(at, kind);
         self.0.news.send_replace(());
     }
 
-    /// The logical id of the queue with this ARN, or the ARN if the stack has none.
+    /// Returns the logical id of the queue with this ARN, or the ARN if the stack has no such queue.
     pub(crate) fn queue_name(&self, arn: &str) -> String {
         let name = self.0.queues.get(arn);
         name.map_or(arn, String::as_str).to_owned()
     }
 
-    /// Reads from the record after this one on, or else from the oldest that is kept.
+    /// Returns a watcher that begins after the record `after`, or with the oldest.
     pub(crate) fn watch(&self, after: Option<u64>) -> Watcher {
         let news = self.0.news.subscribe();
         let seen = after.unwrap_or_else(|| self.ring().first() - 1);
@@ -91,23 +91,23 @@ impl Activity {
     }
 }
 
-/// In epoch milliseconds, to the microsecond.
+/// Returns the time in epoch milliseconds, with microseconds.
 pub(crate) fn now() -> f64 {
     Utc::now().timestamp_micros() as f64 / 1000.0
 }
 
 impl Watcher {
-    /// The records that are next, at least one, as soon as there are any.
+    /// Waits for the next records and returns them, at least one.
     pub(crate) async fn next(&mut self) -> Batch {
         loop {
-            // Marked as seen before looking, so that a record made right after the look is not missed.
+            // Marked as seen before reading, so that a record added right after is not missed.
             self.news.borrow_and_update();
             let batch = self.activity.ring().after(self.seen);
             if let Some(last) = batch.records.last() {
                 self.seen = last.number;
                 return batch;
             }
-            // Its sender is in `activity`.
+            // `activity` holds the sender, so this cannot fail.
             let _ = self.news.changed().await;
         }
     }

@@ -1,4 +1,4 @@
-//! Where everything of a running stack is.
+//! The addresses and names of a running stack.
 
 use std::{
     collections::BTreeMap,
@@ -13,30 +13,29 @@ use crate::{Authentication, issuer::Issuer, template::Stack};
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Addresses {
-    /// Where clients connect: `ws://127.0.0.1:3030/dev`.
+    /// The WebSocket address for clients: `ws://127.0.0.1:3030/dev`.
     pub web_socket: String,
     /// The AWS endpoint of DynamoDB, SQS, EventBridge and Secrets Manager, for `AWS_ENDPOINT_URL`.
     pub endpoint: String,
-    /// How clients prove who they are.
+    /// The authentication that clients need.
     pub authentication: Authentication,
-    /// Where test tokens are minted, if the stack takes any.
+    /// The address that mints test tokens, if the stack accepts any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<String>,
-    /// Where a person with a browser looks.
+    /// The address of the console, for a browser.
     pub console: String,
     /// The tables' names by logical id.
     pub tables: BTreeMap<String, String>,
     /// The queues' URLs by logical id.
     pub queues: BTreeMap<String, String>,
-    /// The names of the event buses that rules listen to, by logical id, or by themselves if the
-    /// template does not make them.
+    /// The names of the event buses by logical id, or by name if the template does not create them.
     pub buses: BTreeMap<String, String>,
     #[serde(skip)]
     management: String,
 }
 
 impl Addresses {
-    /// The addresses of a stack that listens on `listening`, with its issuer.
+    /// Returns the addresses of a stack that listens on `listening`, with its issuer.
     pub(crate) fn new(stack: &Stack, issuer: &Issuer, listening: SocketAddr) -> Self {
         let authority = reachable(listening);
         let endpoint = format!("http://{authority}");
@@ -64,7 +63,7 @@ impl Addresses {
         }
     }
 
-    /// What leads the AWS SDK in a function here.
+    /// Returns the variables that direct the AWS SDK of a function to this stack.
     pub(crate) fn endpoints(&self) -> BTreeMap<String, String> {
         [
             ("AWS_ENDPOINT_URL", self.endpoint.as_str()),
@@ -75,7 +74,7 @@ impl Addresses {
     }
 }
 
-/// The HTTP endpoint that a listener's address is reached at on this machine.
+/// Returns the address at which this machine reaches a listener.
 pub(crate) fn reachable(listening: SocketAddr) -> SocketAddr {
     let mut address = listening;
     if address.ip().is_unspecified() {

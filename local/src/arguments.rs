@@ -13,16 +13,16 @@ use herald_local::{Authentication, Config, Functions, faults::Faults, gateway::L
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
-    /// The port that serves everything; 0: any that is free
+    /// The port of all services; 0 chooses a free one
     #[arg(long, default_value_t = 3030)]
     pub(crate) port: u16,
 
-    /// The address to listen on; anything but loopback lets others in, to do
-    /// everything: a token is minted for whoever asks
+    /// The address to listen on. On any but a loopback address, everyone in the network may do
+    /// everything, for example mint tokens
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) host: IpAddr,
 
-    /// Print one line of JSON with all addresses on standard output, and nothing else there
+    /// Print all addresses on standard output, as one line of JSON
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -38,12 +38,12 @@ pub(crate) struct Arguments {
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
 
-    /// How clients prove who they are: the template's parameters Authentication, TokenIssuer and
-    /// TokenAudience, where --parameter does not give them
+    /// The authentication of clients: sets the template's parameters Authentication, TokenIssuer and
+    /// TokenAudience, unless --parameter sets them
     #[arg(long = "auth", value_enum, value_name = "MODE", default_value_t)]
     authentication: Authentication,
 
-    /// What to log on standard error: error, warn, info, debug, or a filter like
+    /// The level to log on standard error: error, warn, info, debug, trace, or a filter like
     /// herald_local=debug,warn
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub(crate) log: String,
@@ -56,24 +56,24 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FOLDER", conflicts_with = "functions")]
     binaries: Option<PathBuf>,
 
-    /// Invoke the functions at this address, which has Lambda's Invoke API, instead of running them:
-    /// for `cargo lambda watch` http://127.0.0.1:9000
+    /// Invoke functions that another program runs, by Lambda's Invoke API at this address, e.g.
+    /// http://127.0.0.1:9000 for `cargo lambda watch`
     #[arg(long, value_name = "URL")]
     functions: Option<String>,
 
-    /// Stop function processes between invocations, as Lambda does: shows work that was started and
-    /// not awaited
+    /// Stop function processes between invocations, as Lambda does, to reveal work that a function
+    /// starts and does not await
     #[arg(long)]
     freeze: bool,
 
-    /// Let something go wrong, to see what becomes of it; may be given more than once: gone=0.1,
-    /// post-delay=20ms and others, which a wrong one lists
+    /// Inject a fault, e.g. gone=0.1 or post-delay=20ms; may be given more than once. An unknown name
+    /// lists them all
     #[arg(long = "fault", value_name = "NAME=VALUE")]
     faults: Vec<String>,
 }
 
 impl Arguments {
-    /// What the stack is started with. Errs with what is wrong with a fault.
+    /// Returns the configuration of the stack, or an error for an unusable fault.
     pub(crate) fn config(self) -> anyhow::Result<Config> {
         let mut faults = Faults::default();
         for fault in &self.faults {
@@ -114,7 +114,7 @@ mod tests {
     use super::Arguments;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_is_consistent() {
         Arguments::command().debug_assert();
     }
 }

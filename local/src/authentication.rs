@@ -1,37 +1,36 @@
-//! How clients of a stack prove who they are: the template's parameter `Authentication`, and what goes
-//! with it on this machine.
+//! The authentication of clients: the template's parameter `Authentication`, and the parameters that
+//! belong to it on this machine.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-/// The template's parameter that chooses.
+/// The template's parameter that selects the authentication.
 pub(crate) const AUTHENTICATION: &str = "Authentication";
 /// The template's parameter with the address of the issuer.
 pub(crate) const TOKEN_ISSUER: &str = "TokenIssuer";
 /// The template's parameter with the audiences that are accepted.
 pub(crate) const TOKEN_AUDIENCE: &str = "TokenAudience";
 
-/// The audience of tokens that are minted here, unless the template is given another.
+/// The audience of tokens that are minted here, unless a parameter sets another.
 const AUDIENCE: &str = "herald-local";
 
-/// How clients prove who they are.
+/// The authentication of clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Authentication {
-    /// They do not
+    /// Clients need no token
     #[default]
     Open,
-    /// By a token signed with a secret that the stack knows
+    /// Clients need a token signed with a secret of the stack
     Secret,
-    /// By a token signed with a key that its issuer publishes
+    /// Clients need a token signed with a key that its issuer publishes
     Jwks,
 }
 
 impl Authentication {
-    /// What the template's parameters are, unless they are given: for tokens of the issuer at `issuer`,
-    /// if they need one.
+    /// Returns defaults for the template's parameters, with the issuer at `issuer` if tokens need one.
     pub fn parameters(self, issuer: &str) -> BTreeMap<String, String> {
         let audience = (TOKEN_AUDIENCE, AUDIENCE);
         let given = match self {
@@ -49,7 +48,7 @@ impl Authentication {
 }
 
 impl fmt::Display for Authentication {
-    /// As the parameter and the flag spell it.
+    /// Writes the value of the parameter and of the flag.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Open => "open",

@@ -1,7 +1,7 @@
-//! The console: a page that shows in a browser what happens in the stack, and the requests that it
-//! makes. What AWS has an operation for, the page asks the services themselves.
+//! The console: a page for a browser that shows the stack at work, and the requests that it makes. Where
+//! AWS has an operation, the page calls the service itself.
 //!
-//! It holds nothing of its own: connections, messages and records are those of the services.
+//! The console has no state of its own: connections, messages and records are those of the services.
 
 mod activity;
 mod assets;
@@ -33,11 +33,11 @@ use crate::{
 };
 use queues::DeadLetters;
 
-/// Where everything of the console is but the page itself.
+/// The path of the console's requests and files; the page itself is at `/`.
 pub(crate) const ROOT: &str = "/console";
 
-/// What the page may load and be part of: the answers of this server, and no other page. It shows what
-/// clients send.
+/// The page's content security policy: it loads from this server only and no other page may embed it,
+/// because it shows what clients send.
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws:; img-src 'self' data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -49,12 +49,12 @@ pub(crate) struct Console {
     gateway: Arc<Gateway>,
     queues: Arc<Queues>,
     activity: Activity,
-    /// Tells this run of the stack from others.
+    /// Distinguishes this run of the stack from others.
     run: i64,
 }
 
 impl Console {
-    /// The console of a stack with these services.
+    /// Returns the console of a stack with these services.
     pub(crate) fn new(
         stack: &Stack,
         addresses: &Addresses,
@@ -73,7 +73,7 @@ impl Console {
         }
     }
 
-    /// What whoever opens the address finds: a browser the page, a terminal the overview.
+    /// Returns the page to a browser, and the overview to a terminal.
     pub(crate) fn welcome(&self, headers: &HeaderMap) -> Response<Body> {
         if !accepts_html(headers) {
             return ([(header::VARY, "accept")], self.overview.clone()).into_response();
@@ -88,7 +88,7 @@ impl Console {
     }
 }
 
-/// What the page asks for, under [`ROOT`].
+/// Returns the routes of the page's requests and files, under [`ROOT`].
 pub(crate) fn routes<S>(console: Arc<Console>) -> Router<S> {
     Router::new()
         .route("/stack.json", get(stack_document))
@@ -104,10 +104,13 @@ pub(crate) fn routes<S>(console: Arc<Console>) -> Router<S> {
             post(queues::replay),
         )
         .route("/activity", get(activity::stream))
-        .route("/{file}", get(file))
-        .fallback(async || not_found("there is no such address of the console"))
+        .route("/{*file}", get(file))
+        .fallback(async || not_found("the console has no such address"))
         .method_not_allowed_fallback(async || {
-            respond(StatusCode::METHOD_NOT_ALLOWED, "takes another method")
+            respond(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this address of the console does not support the method",
+            )
         })
         .with_state(console)
 }
@@ -118,7 +121,7 @@ async fn stack_document(State(console): State<Arc<Console>>) -> Response<Body> {
 
 async fn file(Path(name): Path<String>) -> Response<Body> {
     let Some((content_type, text)) = assets::file(&name) else {
-        return not_found("the page has no such file");
+        return not_found("the console has no such file");
     };
     let headers = [
         (header::CONTENT_TYPE, content_type),

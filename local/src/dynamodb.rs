@@ -1,7 +1,7 @@
-//! DynamoDB: the embedded engine, with the template's tables.
+//! DynamoDB: an embedded engine with the template's tables.
 //!
 //! The engine works synchronously, under one lock, so it has a thread of its own. It has no port:
-//! requests reach it through the front door alone.
+//! requests reach it through the front door only.
 
 mod consumption;
 mod engine;
@@ -37,14 +37,14 @@ use crate::template::Table;
 pub use consumption::Consumption;
 use consumption::Meter;
 use engine::Engine;
-pub use hold::Held;
-use hold::Holding;
+pub use hold::HeldRequest;
+use hold::NextHold;
 use replica::Replica;
 
 /// The largest request: a batch of 16 MB.
 const REQUEST_LIMIT: usize = 16 * 1024 * 1024;
 
-/// The error for an operation that DynamoDB, or the engine, does not have.
+/// The error for an operation that the engine does not support.
 const UNKNOWN_OPERATION: &str =
     r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
 
@@ -52,24 +52,23 @@ const UNKNOWN_OPERATION: &str =
 pub struct DynamoDb {
     engine: Engine,
     database: Database,
-    /// The engine's clock; it has none of ours when it works on a file.
+    /// The engine's clock; `None` for tables in a file, where it uses its own.
     clock: Option<Arc<RowClock>>,
     replica: Option<Replica>,
     meter: Meter,
-    holding: Holding,
+    next_hold: NextHold,
 }
 
 impl DynamoDb {
-    /// Starts the engine in memory, or on the file `data`, with `tables`. Tables that the file has
-    /// already keep their rows.
+    /// Starts the engine in memory, or on the file `data`, with `tables`. Tables that the file already
+    /// has keep their rows.
     ///
-    /// With `stale_reads`, a read that does not ask for consistency does not see what is younger than
-    /// that.
+    /// With `stale_reads`, a read that does not ask for consistency misses writes younger than that.
     ///
     /// # Errors
     ///
-    /// Returns an error if the file cannot be opened, a table cannot be created, or reads are to be
-    /// stale over a file, whose rows no replica has.
+    /// Returns an error if the file cannot be opened, a table cannot be created, or both `data` and
+    /// `stale_reads` are given: the replica would lack the rows of the file.
     pub async fn start(
         data: Option<&Path>,
         tables: &[Table],
@@ -80,10 +79,10 @@ impl DynamoDb {
         let replica = match stale_reads {
             None => None,
             Some(_) if data.is_some() => {
-                anyhow::bail!("stale-reads needs tables in memory: leave out --data")
+                anyhow::bail!("the fault stale-reads needs tables in memory: remove --data")
             }
             Some(lag) => {
-                // Rows expire on it as they do on the tables, by the same clock.
+                // Rows expire there by the same clock.
                 let database = Database::memory_with_clock(clock.clone().unwrap_or_default())?;
                 create_all(&database, tables)?;
                 Some(Replica::start(database, lag)?)
@@ -95,7 +94,7 @@ impl DynamoDb {
             clock,
             replica,
             meter: Meter::default(),
-            holding: Holding::default(),
+            next_hold: NextHold::default(),
         })
     }
 
@@ -108,7 +107,7 @@ impl DynamoDb {
         body: Bytes,
     ) -> anyhow::Result<Response<Body>> {
         if of_function {
-            self.holding.pass(operation).await;
+            self.next_hold.pass(operation).await;
         }
         let metered = of_function && self.meter.is_running();
         if !metered && self.replica.is_none() {
@@ -125,7 +124,7 @@ impl DynamoDb {
         Ok(answer)
     }
 
-    /// Answers a request by the tables, or by the replica that lags.
+    /// Answers a request from the tables, or from the lagging replica.
     async fn answer(
         &self,
         operation: &str,
@@ -162,7 +161,7 @@ impl DynamoDb {
         let body = to_bytes(body, usize::MAX).await?;
         let mut answer = serde_json::from_slice(&body).unwrap_or_default();
         self.meter.count(operation, asked, &mut answer);
-        // They are of the answer as the engine gave it.
+        // They belong to the engine's answer, which may have changed.
         for name in [header::CONTENT_LENGTH.as_str(), "x-amz-crc32"] {
             head.headers.remove(name);
         }
@@ -170,14 +169,14 @@ impl DynamoDb {
     }
 
     /// Returns the capacity that functions consumed since the last call. The first call starts the
-    /// counting.
+    /// count.
     pub fn consumption(&self) -> Consumption {
         self.meter.take()
     }
 
     /// Holds back the next request of a function for this operation, e.g. `PutItem`.
-    pub fn hold(&self, operation: &str) -> Held {
-        self.holding.hold(operation)
+    pub fn hold(&self, operation: &str) -> HeldRequest {
+        self.next_hold.hold(operation)
     }
 
     /// Answers a request, as DynamoDB's endpoint does.
@@ -202,13 +201,16 @@ impl DynamoDb {
         })
     }
 
-    /// Removes the rows whose time has come or comes within this span, as if it had passed; returns
-    /// how many. Errs when the tables are in a file, whose clock cannot be moved.
+    /// Removes the rows that expire within this span, as if it had passed, and returns their number.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the tables are in a file, whose clock cannot be moved.
     pub fn expire(&self, within: Duration) -> anyhow::Result<usize> {
         let clock = self
             .clock
             .as_ref()
-            .context("rows can only be made to expire when the tables are in memory")?;
+            .context("rows can expire on purpose only in memory: remove --data")?;
         clock.ahead.store(within.as_secs(), Relaxed);
         let removed = self.database.sweep_ttl();
         if let Some(replica) = &self.replica {
@@ -260,8 +262,8 @@ fn open(data: Option<&Path>) -> anyhow::Result<(Database, Option<Arc<RowClock>>)
         .and_then(|path| Ok(Database::new(path)?))
         .with_context(|| {
             format!(
-                "the data file {} cannot be opened: name one that was made here, or a new one in a \
-                 folder that exists",
+                "the data file {} cannot be opened: name a file that herald-local created, or a new one \
+                 in an existing folder",
                 path.display()
             )
         })?;
@@ -292,7 +294,7 @@ fn create(database: &Database, table: &Table) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the error for a request without credentials, or with half of them.
+/// Returns the error for a request with missing or incomplete credentials.
 fn unauthenticated(head: &Parts) -> Option<String> {
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
     auth_material::validate(AuthMaterial {

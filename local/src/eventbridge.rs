@@ -1,8 +1,8 @@
-//! EventBridge: takes events, matches them against the rules of the template, and sends them to the
-//! SQS queues the rules name.
+//! EventBridge: accepts events, matches them against the template's rules, and sends them to the
+//! SQS queues of the matching rules.
 //!
-//! Left out: everything that changes buses and rules (they come from the template), archives, pipes,
-//! schedules, other kinds of targets, input transformers, and retries.
+//! Left out: changes of buses and rules (they come from the template), archives, pipes, schedules,
+//! other kinds of targets, input transformers, and retries.
 
 mod delivery;
 mod event;
@@ -18,11 +18,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-pub use self::delivery::{Deliver, Undeliverable};
+pub use self::delivery::{Deliver, DeliveryError};
 use self::{
     event::Event,
     pattern::{Pattern, PatternError},
-    put_events::{Arrival, Entry, EntryError, PutEvents},
+    put_events::{Entry, EntryError, EventContext, PutEvents},
 };
 use crate::{
     activity::Activity,
@@ -30,10 +30,10 @@ use crate::{
     template::{Rule, Stack},
 };
 
-/// The bus of requests that name none.
+/// The bus of requests without a bus.
 const DEFAULT_BUS: &str = "default";
 
-/// Tells the time.
+/// The source of the current time.
 pub type Clock = fn() -> DateTime<Utc>;
 
 /// The buses and rules of a stack.
@@ -51,16 +51,18 @@ pub struct EventBridge {
 /// A rule that cannot be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
-    /// The rule's event pattern is none.
+    /// The rule's event pattern is invalid.
     #[error("rule {rule} has an invalid event pattern")]
     Pattern {
         /// The rule's logical id.
         rule: String,
-        /// What is wrong with the pattern and where.
+        /// The pattern's error, with its place in the pattern.
         source: PatternError,
     },
     /// The rule listens to a bus that the stack does not have.
-    #[error("rule {rule} is for event bus {bus}, which is not in the template")]
+    #[error(
+        "rule {rule} listens to event bus {bus}, which the template does not have; add the bus or correct the rule's EventBusName"
+    )]
     UnknownBus {
         /// The rule's logical id.
         rule: String,
@@ -75,8 +77,12 @@ struct CompiledRule {
 }
 
 impl EventBridge {
-    /// Sets up the buses and rules of `stack`. `clock` tells the time of events that bring none;
-    /// `activity` is told of every event.
+    /// Sets up the buses and rules of `stack`. `clock` gives the time of events without a time;
+    /// `activity` records every event.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`RuleError`] if a rule's pattern is invalid or its bus is missing.
     pub fn new(
         stack: &Stack,
         queues: Arc<dyn Deliver>,
@@ -101,6 +107,10 @@ impl EventBridge {
     }
 
     /// Answers one operation of the API `AWSEvents`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error for the caller if the operation is unknown or refuses its input.
     pub fn call(&self, operation: &str, request: Value) -> Answer {
         match operation {
             "PutEvents" => self.put_events(&aws_json::parse(request)?),
@@ -113,7 +123,7 @@ impl EventBridge {
             other => Err(ServiceError::bad_request(
                 "UnknownOperationException",
                 format!(
-                    "{other} is not supported here; supported are PutEvents, ListEventBuses, DescribeEventBus, ListRules, DescribeRule, ListTargetsByRule and TestEventPattern; buses and rules are changed in the template"
+                    "herald-local does not support {other}; it supports PutEvents, ListEventBuses, DescribeEventBus, ListRules, DescribeRule, ListTargetsByRule and TestEventPattern; change buses and rules in the template"
                 ),
             )),
         }
@@ -137,31 +147,39 @@ impl EventBridge {
         Ok(json!({ "FailedEntryCount": failed, "Entries": entries }))
     }
 
-    /// Puts one event on its bus and returns the event's id.
+    /// Puts one event on its bus and returns the event's id. An event that a target would lose
+    /// because of its size is refused and sent nowhere.
     fn put(&self, entry: &Entry) -> Result<String, EntryError> {
-        let event = entry.event(Arrival {
+        let event = entry.event(EventContext {
             account: &self.account_id,
             region: &self.region,
             now: (self.clock)(),
         })?;
-        self.publish(&event, bus_name(entry.event_bus_name()));
+        let bus = bus_name(entry.event_bus_name());
+        let rules: Vec<_> = self.rules_for(&event, bus).collect();
+        for rule in &rules {
+            delivery::check(&event, rule, &*self.queues).map_err(|reason| {
+                let message = format!("The event is not valid. Reason: {reason}.");
+                EntryError::new("InvalidArgument", message)
+            })?;
+        }
+        self.publish(&event, bus, &rules);
         Ok(event.id)
     }
 
-    /// Sends `event` to the targets of every rule of `bus` that takes it.
-    fn publish(&self, event: &Event, bus: &str) {
+    /// Sends `event` to the targets of `rules`, the matching rules of `bus`.
+    fn publish(&self, event: &Event, bus: &str, rules: &[&Rule]) {
         if !self.has_bus(bus) {
-            // AWS accepts such events without a word.
+            // AWS accepts such events and drops them without an error.
             tracing::warn!(
                 event_id = event.id,
                 bus,
                 known_buses = self.buses.join(", "),
-                "an event went nowhere: it is for an event bus that does not exist"
+                "event dropped: its event bus does not exist"
             );
         }
-        let rules: Vec<_> = self.rules_for(event, bus).collect();
-        // Before the deliveries, which are told of as well.
-        self.activity.record(event.happening(bus, &rules));
+        // Before the deliveries, which are recorded as well.
+        self.activity.record(event.happening(bus, rules));
         for rule in rules {
             delivery::deliver(event, rule, &*self.queues);
         }
@@ -197,7 +215,7 @@ fn compile(rule: &Rule, buses: &[String]) -> Result<CompiledRule, RuleError> {
     })
 }
 
-/// The name of the bus a request means, which gives a name, an ARN or nothing.
+/// Returns the name of a request's bus; a request gives a name, an ARN or nothing.
 fn bus_name(name_or_arn: Option<&str>) -> &str {
     let name_or_arn = name_or_arn.unwrap_or(DEFAULT_BUS);
     match name_or_arn.split_once(":event-bus/") {

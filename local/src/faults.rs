@@ -1,5 +1,5 @@
-//! What goes wrong on purpose, all of it: for people by the flag `--fault`, for tests by the handles
-//! of a [`RunningStack`](crate::RunningStack).
+//! Injected faults of all services: the flag `--fault` sets them for people, the handles of a
+//! [`RunningStack`](crate::RunningStack) for tests.
 
 mod killing;
 mod parse;
@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use crate::{gateway, iam::Revoked, sqs};
 
-pub(crate) use killing::KillSome;
+pub(crate) use killing::KillingInvoker;
 
-/// What goes wrong on purpose. Shares are between 0, never, and 1, always.
+/// Injected faults. Shares are between 0, never, and 1, always.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// With posts and `$disconnect`.
+    /// Faults of posts and `$disconnect`.
     pub gateway: gateway::Faults,
-    /// With the queues.
+    /// Faults of the queues.
     pub queues: sqs::Faults,
-    /// The share of invocations of the functions behind queues that are killed while they run.
+    /// The share of invocations from queues whose function is killed while it runs.
     pub killed: f64,
-    /// The age at which a row is seen by reads of DynamoDB that do not ask for consistency.
+    /// The age at which eventually consistent reads of DynamoDB see a write.
     pub stale_reads: Option<Duration>,
-    /// How often all rows of the tables expire at once.
+    /// The interval at which all rows of the tables expire at once.
     pub expire_rows_every: Option<Duration>,
-    /// What functions may not do, though the template grants it.
+    /// Permissions that the template grants and functions lose.
     pub revoked: Vec<Revoked>,
 }

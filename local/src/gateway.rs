@@ -1,14 +1,13 @@
 //! API Gateway's WebSocket API and its `@connections` management API.
 //!
-//! The rules (which route, which limit, which timer, which frame) are pure code; sockets and HTTP
-//! stand in `handshake`, `socket` and `management`. Where AWS is not proven to behave as this
-//! does, `docs/local-vs-aws.md` says so.
+//! The rules (route, limit, timer, frame) are pure code; sockets and HTTP are in `handshake`,
+//! `socket` and `management`. `docs/local-vs-aws.md` lists the behaviour that is not proven of AWS.
 
 mod authorizer;
+mod connection_end;
 mod connections;
 mod context;
 mod dispatch;
-mod ending;
 mod event;
 mod faults;
 mod frames;
@@ -39,31 +38,32 @@ pub(crate) use handshake::is_upgrade;
 pub use http::respond;
 
 use crate::{activity::Activity, lambda::Invoke, template::WebSocketApi};
+use connection_end::ServerClose;
 use connections::Connections;
-use ending::Ending;
-use faults::Troubles;
+use faults::FaultInjector;
 use route_selection::RouteSelection;
 use throttle::TokenBucket;
 
-/// What bounds a connection. The defaults are API Gateway's own, which cannot be raised there.
+/// The limits of a connection. The defaults are API Gateway's own, which AWS does not raise.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long a connection may stay silent in both directions.
+    /// The longest time without a message in either direction.
     pub idle: Duration,
-    /// How long a connection may last.
+    /// The longest life of a connection.
     pub lifetime: Duration,
-    /// How long the authorizer may take. AWS documents no limit for WebSocket APIs; it is taken to be
-    /// the longest that API Gateway waits for any function.
+    /// The authorizer's time limit. AWS documents none for WebSocket APIs; this is the longest time
+    /// that API Gateway waits for any function.
     pub authorizer: Duration,
-    /// The longest address of an upgrade, in bytes, from `wss` to the end of the query.
+    /// The longest URL of an upgrade, in bytes, from `wss` to the end of the query.
     pub url: usize,
     /// The largest frame, in bytes.
     pub frame: usize,
     /// The largest message, in bytes.
     pub message: usize,
-    /// How many bytes may wait for a client that does not read; a post beyond them is answered 429.
+    /// The bytes that may be pending for a client that does not read; a post beyond them is
+    /// answered 429.
     pub send_buffer: usize,
 }
 
@@ -81,7 +81,7 @@ impl Default for Limits {
     }
 }
 
-/// A WebSocket API with its stage, ready to take requests.
+/// A running WebSocket API with its stage.
 pub struct Gateway {
     api: WebSocketApi,
     region: String,
@@ -90,16 +90,19 @@ pub struct Gateway {
     route_selection: RouteSelection,
     connections: Connections,
     stage_throttle: Mutex<Option<TokenBucket>>,
-    troubles: Mutex<Troubles>,
+    faults: Mutex<FaultInjector>,
     openings_held: watch::Sender<bool>,
     invoke: Arc<dyn Invoke>,
     activity: Activity,
 }
 
 impl Gateway {
-    /// The API of a template, whose functions `invoke` runs; it tells `activity` what happens.
+    /// Makes the gateway of a template's API. `invoke` runs its functions; `activity` records its
+    /// requests.
     ///
-    /// Errs when the route selection expression is none.
+    /// # Errors
+    ///
+    /// Returns an error if the route selection expression is invalid.
     pub fn new(
         api: WebSocketApi,
         region: &str,
@@ -111,7 +114,7 @@ impl Gateway {
         Ok(Arc::new(Self {
             route_selection: RouteSelection::parse(&api.route_selection_expression)?,
             stage_throttle: Mutex::new(api.throttle.map(TokenBucket::new)),
-            troubles: Mutex::default(),
+            faults: Mutex::default(),
             openings_held: watch::Sender::default(),
             api,
             region: region.to_owned(),
@@ -132,39 +135,39 @@ impl Gateway {
         }
     }
 
-    /// The stage's name, the first path segment of every address.
+    /// Returns the stage's name, the first path segment of every URL.
     pub fn stage(&self) -> &str {
         &self.api.stage
     }
 
-    /// The open connections.
+    /// Returns the open connections.
     pub fn open_connections(&self) -> Vec<ConnectionSummary> {
         self.connections.open()
     }
 
-    /// Closes a connection as `DELETE` does. Returns whether there was one with this id.
+    /// Closes a connection as `DELETE` does. Returns whether it was open.
     pub fn close(&self, connection_id: &str) -> bool {
         let connection = self.connections.remove(connection_id);
         if let Some(connection) = &connection {
-            connection.end(Ending::Deleted);
+            connection.close(ServerClose::Deleted);
         }
         connection.is_some()
     }
 
-    /// From now on, these faults happen and no others.
+    /// Replaces the injected faults.
     pub fn set_faults(&self, faults: Faults) {
         self.openings_held.send_replace(faults.hold_openings);
-        lock(&self.troubles).set(faults);
+        lock(&self.faults).set(faults);
     }
 
-    /// Closes every connection with 1001, as a gateway that goes away.
+    /// Closes every connection with 1001, "Going away".
     pub fn close_all(&self) {
         self.connections.close_all();
     }
 
     /// Waits while upgrades are held.
-    async fn until_openings_go_on(&self) {
-        // The sender is the gateway's own: it does not go before this returns.
+    async fn wait_while_openings_are_held(&self) {
+        // The gateway owns the sender, so it outlives this call.
         let _ = self.openings_held.subscribe().wait_for(|held| !held).await;
     }
 
@@ -172,13 +175,13 @@ impl Gateway {
         self.api.routes.iter().find(|route| route.key == key)
     }
 
-    /// Whether the stage takes one request more just now.
+    /// Counts a request against the stage's throttle. Returns whether the stage admits it.
     fn admits(&self) -> bool {
         TokenBucket::admits(&mut lock(&self.stage_throttle))
     }
 }
 
-/// Locks what no panic can leave half done.
+/// Locks a mutex and ignores poisoning: no panic can leave the data inconsistent.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

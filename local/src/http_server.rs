@@ -1,8 +1,8 @@
-//! The HTTP server of the one port: it bounds how long a client may take to send a request, and
-//! nothing else, so that WebSockets and long polls last.
+//! The HTTP server of the stack's port. It bounds the time that a client takes to send a request
+//! and nothing else, so WebSockets and long polls may last.
 
-mod accepting;
 mod body;
+mod listener;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -22,23 +22,23 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-pub(crate) use accepting::Accepting;
 use body::{Deadline, TimedBody};
+pub(crate) use listener::RetryingListener;
 
 /// The time limits of a client that sends a request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// From the connection, or the answer to the request before, to the end of the head.
+pub(crate) struct Timeouts {
+    /// From the connection, or the answer to the previous request, to the end of the head.
     head: Duration,
     /// From the head to the end of the body.
     body: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            // Longer than the 90 s for which the AWS SDKs for Rust keep a connection for their next
-            // request: they must not meet one that is just being closed.
+            // The AWS SDKs for Rust keep an idle connection for 90 s. A shorter time would close
+            // connections that an SDK is about to reuse.
             head: Duration::from_secs(100),
             body: Duration::from_secs(30),
         }
@@ -46,14 +46,14 @@ impl Default for Patience {
 }
 
 /// Serves a port until the returned future is dropped.
-pub(crate) async fn serve(listener: TcpListener, router: Router, patience: Patience) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, timeouts: Timeouts) {
     let router = router.layer(middleware::from_fn(move |request, next| {
-        bound_body(patience.body, request, next)
+        bound_body(timeouts.body, request, next)
     }));
-    let mut listener = Accepting::new(listener);
+    let mut listener = RetryingListener::new(listener);
     loop {
         let (stream, client) = listener.accept().await;
-        tokio::spawn(serve_client(stream, client, router.clone(), patience.head));
+        tokio::spawn(serve_client(stream, client, router.clone(), timeouts.head));
     }
 }
 
@@ -65,13 +65,13 @@ async fn serve_client(stream: TcpStream, client: SocketAddr, router: Router, hea
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades();
     if let Err(error) = connection.await {
-        tracing::debug!(%error, %client, "a connection has ended");
+        tracing::debug!(%error, %client, "HTTP connection ended");
     }
 }
 
-/// Answers 408 to a request whose body does not come in time.
-async fn bound_body(patience: Duration, request: Request, next: Next) -> Response {
-    let deadline = Deadline::new(patience);
+/// Answers 408 to a request whose body does not arrive in time.
+async fn bound_body(timeout: Duration, request: Request, next: Next) -> Response {
+    let deadline = Deadline::new(timeout);
     let request = request.map(|body| Body::new(TimedBody::new(body, deadline.clone())));
     let response = next.run(request).await;
     if !deadline.has_passed() {

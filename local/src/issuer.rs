@@ -1,9 +1,9 @@
-//! The issuer of test tokens, so that a stack can be tried the way it is deployed: with clients that
-//! have to prove who they are.
+//! The issuer of test tokens, so that a stack can be tried as it is deployed: with clients that need a
+//! token.
 //!
-//! It has no users and asks nobody for a password: a caller that the guard of the port lets in is given a token for
-//! any user. What a token may say, and what it opens, is for the authorizer to decide; this mints what
-//! it is asked for, expired tokens and strange permissions included.
+//! It has neither users nor passwords: every caller that the guard of the port admits gets a token for
+//! any user. The authorizer decides what a token allows; the issuer mints whatever is requested, even
+//! expired tokens and invalid permissions.
 
 mod http;
 mod key;
@@ -25,52 +25,51 @@ use crate::{
 };
 use key::PublishedKey;
 
-/// The output of the template that names the secret tokens are signed with.
+/// The template's output with the ARN of the secret that signs tokens.
 const TOKEN_SECRET_ARN: &str = "TokenSecretArn";
 
-/// How long a token lives that is not asked to live longer or shorter, in seconds.
-const AN_HOUR: i64 = 3600;
+/// The default lifetime of a token, in seconds.
+const DEFAULT_LIFETIME: i64 = 3600;
 
 /// The issuer of a running stack.
 pub struct Issuer {
-    /// Its address, which is the `iss` of its tokens.
+    /// Its address, the `iss` of its tokens.
     address: String,
     authentication: Authentication,
     audience: Option<String>,
     signing: Signing,
 }
 
-/// What tokens are signed with.
+/// The means to sign tokens.
 enum Signing {
-    /// The stack takes no tokens.
+    /// The stack accepts no tokens.
     Nothing,
     Secret {
         arn: String,
         secrets: Arc<Secrets>,
     },
     Key(PublishedKey),
-    /// The stack takes tokens of this issuer, and none of ours.
+    /// The stack accepts tokens of this issuer only.
     Elsewhere(String),
 }
 
-/// What a token is to say.
+/// The content of a token to mint.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenRequest {
-    /// Whose it is.
+    /// The user, claim `sub`.
     pub user_id: String,
-    /// The claim `herald`; none: the token goes without.
+    /// The claim `herald`, if the token shall have it.
     pub permissions: Option<Value>,
-    /// In how many seconds it expires, an hour if it does not say; it has expired already if that is
-    /// negative.
+    /// The seconds until it expires, by default an hour; a negative number for an expired token.
     pub expires_in: Option<i64>,
-    /// The epoch second before which it does not hold.
+    /// The epoch second before which it is not valid.
     pub not_before: Option<i64>,
-    /// The claim `aud`; none: one that the stack accepts.
+    /// The claim `aud`, by default one that the stack accepts.
     pub audience: Option<String>,
 }
 
-/// A token, and when it ends.
+/// A token and its expiry.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Token {
@@ -95,22 +94,23 @@ struct Claims<'a> {
 }
 
 impl Issuer {
-    /// The address of the issuer behind an endpoint.
+    /// Returns the address of the issuer at an endpoint.
     pub(crate) fn address(endpoint: &str) -> String {
         format!("{endpoint}{}", http::ROOT)
     }
 
-    /// The issuer for a stack that was asked for this authentication; the stack's parameters have the
-    /// last word.
+    /// Returns the issuer of a stack. The stack's parameters override the requested authentication.
     ///
-    /// Errs when they make no sense, or the secret that tokens are to be signed with is not known.
+    /// # Errors
+    /// Returns an error if the parameters contradict each other, or the secret that signs tokens is
+    /// unknown.
     pub(crate) fn new(
         address: String,
-        asked_for: Authentication,
+        requested: Authentication,
         stack: &Stack,
         secrets: Arc<Secrets>,
     ) -> anyhow::Result<Self> {
-        let authentication = chosen(asked_for, stack)?;
+        let authentication = chosen(requested, stack)?;
         let audience = stack.parameters.get(TOKEN_AUDIENCE);
         let audience = audience.and_then(|list| list.split(',').map(str::trim).next());
         let signing = match authentication {
@@ -132,12 +132,12 @@ impl Issuer {
         })
     }
 
-    /// How clients of the stack prove who they are.
+    /// Returns the authentication that clients of the stack need.
     pub fn authentication(&self) -> Authentication {
         self.authentication
     }
 
-    /// Where tokens are minted; none if the stack takes none of ours.
+    /// Returns the address that mints tokens; `None` if the stack accepts none of this issuer.
     pub fn token_address(&self) -> Option<String> {
         match self.signing {
             Signing::Secret { .. } | Signing::Key(_) => Some(http::token_address(&self.address)),
@@ -145,16 +145,19 @@ impl Issuer {
         }
     }
 
-    /// A token that says what is asked for, issued at `now`.
+    /// Mints a token, issued at `now`.
     ///
-    /// Errs, in one sentence, if the stack takes no tokens of ours or the request makes no sense.
+    /// # Errors
+    /// Returns an error if the stack accepts no tokens of this issuer, or the request is invalid.
     pub fn mint(&self, request: &TokenRequest, now: DateTime<Utc>) -> anyhow::Result<Token> {
         let (header, key) = self.signing_key()?;
         let issued_at = now.timestamp();
-        let expires_at = issued_at.checked_add(request.expires_in.unwrap_or(AN_HOUR));
-        let expires_at = expires_at.context("expiresIn is no number of seconds that time has")?;
+        let expires_at = issued_at.checked_add(request.expires_in.unwrap_or(DEFAULT_LIFETIME));
+        let expires_at = expires_at.context(
+            "expiresIn is out of range: give the seconds until the token expires, e.g. 3600",
+        )?;
         if request.user_id.is_empty() {
-            bail!("userId is empty: say whose the token is to be");
+            bail!("userId is empty: name the user of the token");
         }
         let claims = Claims {
             iss: &self.address,
@@ -174,14 +177,16 @@ impl Issuer {
     fn signing_key(&self) -> anyhow::Result<(Header, EncodingKey)> {
         match &self.signing {
             Signing::Nothing => bail!(
-                "this stack takes no tokens: start herald-local with --auth jwks or --auth secret"
+                "this stack accepts no tokens: start herald-local with --auth jwks or --auth secret"
             ),
             Signing::Elsewhere(issuer) => bail!(
-                "this stack takes tokens of {issuer}: ask there, or leave the parameter \
-                 {TOKEN_ISSUER} out"
+                "this stack accepts tokens of {issuer}: get one there, or remove the parameter \
+                 {TOKEN_ISSUER}"
             ),
             Signing::Secret { arn, secrets } => {
-                let secret = secrets.current(arn).context("the secret has no value")?;
+                let secret = secrets.current(arn).context(
+                    "the secret that signs tokens has no value: put one with PutSecretValue",
+                )?;
                 let key = EncodingKey::from_secret(secret.as_bytes());
                 Ok((Header::new(Algorithm::HS256), key))
             }
@@ -190,17 +195,17 @@ impl Issuer {
     }
 }
 
-fn chosen(asked_for: Authentication, stack: &Stack) -> anyhow::Result<Authentication> {
+fn chosen(requested: Authentication, stack: &Stack) -> anyhow::Result<Authentication> {
     match stack.parameters.get(AUTHENTICATION) {
         Some(parameter) => parameter.parse().map_err(|_| {
             anyhow::anyhow!(
-                "the parameter {AUTHENTICATION} must be open, secret or jwks, is `{parameter}`"
+                "the parameter {AUTHENTICATION} must be open, secret or jwks, got `{parameter}`"
             )
         }),
-        None if asked_for == Authentication::Open => Ok(asked_for),
+        None if requested == Authentication::Open => Ok(requested),
         None => bail!(
-            "--auth {asked_for} needs a template with the parameter {AUTHENTICATION}, and this one \
-             has none"
+            "--auth {requested} needs a template with the parameter {AUTHENTICATION}: add it, or use \
+             --auth open"
         ),
     }
 }
@@ -209,14 +214,13 @@ fn token_secret(stack: &Stack, secrets: &Secrets) -> anyhow::Result<String> {
     let arn = stack.outputs.get(TOKEN_SECRET_ARN);
     let arn = arn.with_context(|| {
         format!(
-            "the authentication `secret` needs a template with the output {TOKEN_SECRET_ARN}, and \
-             this one has none"
+            "the authentication `secret` needs a template with the output {TOKEN_SECRET_ARN}: add it"
         )
     })?;
     if secrets.current(arn).is_none() {
         bail!(
-            "the output {TOKEN_SECRET_ARN} is {arn}, which is no secret of this template with a \
-             value: leave out the parameter that says so"
+            "the output {TOKEN_SECRET_ARN} must be a secret of this template that has a value, got \
+             {arn}: remove the parameter that sets it"
         );
     }
     Ok(arn.clone())

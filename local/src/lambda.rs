@@ -1,18 +1,19 @@
-//! Lambda: whoever wants a function run asks through [`Invoke`] and is told how the invocation ended.
+//! Lambda: the invocation of functions through [`Invoke`].
 //!
 //! [`Host`] runs the real function binaries as processes, one invocation per process at a time;
-//! [`Remote`] asks somebody else's Lambda Invoke API, e.g. `cargo lambda watch`. Neither retries:
-//! that is the caller's business (a queue), or nobody's (the gateway).
+//! [`Remote`] calls another Lambda Invoke API, e.g. `cargo lambda watch`. Neither retries: a caller
+//! does so (a queue) or nothing does (the gateway).
 //!
-//! Both log one line per invocation inside the span the caller is in, so a gateway that wants its
-//! route on that line enters a span with that field. Event and answer are never logged. Both make a
-//! record of each invocation that has ended; the host's has what the function printed.
+//! Both log one line per invocation inside the caller's span, so the gateway enters a span with its
+//! route to have the route on that line. Event and answer are never logged. Both record each
+//! completed invocation; the host's record holds the function's output.
 //!
-//! Left out: memory and CPU limits, response streaming, extensions, SnapStart, versions and aliases.
+//! Left out: memory and CPU limits, response streaming, extensions, SnapStart, versions and
+//! aliases.
 
 mod alarm;
 pub mod binaries;
-mod ended;
+mod completed_invocation;
 mod environment;
 mod failure;
 mod guard;
@@ -31,45 +32,44 @@ pub use remote::Remote;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-/// Runs functions by their logical id in the template.
+/// An invoker of functions by their logical id in the template.
 pub trait Invoke: Send + Sync + 'static {
-    /// Invokes `function` synchronously with the JSON event `payload`; never retries. May wait for a
-    /// process to become free: a caller that waits no longer drops the future, and with it the event,
-    /// unless the function works on it already.
+    /// Invokes `function` synchronously with the JSON event `payload`, without retries. It may wait
+    /// for a free process. Dropping the future drops the event, unless the function works on it
+    /// already.
     fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Invocation>;
 }
 
-/// How one synchronous invocation ended.
+/// The result of one synchronous invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invocation {
     /// The function returned this JSON text.
     Returned(Bytes),
-    /// The function returned an error, panicked, exited or ran into its time limit.
+    /// The function returned an error, panicked, exited or exceeded its time limit.
     Failed(FunctionError),
-    /// The function was not run at all: no such function, no process to be had. Holds the reason.
+    /// The function did not run: it is unknown, or no process was available. Holds the reason.
     Refused(String),
 }
 
-/// What Lambda reports of a function that failed: the body of the Runtime API's `/error`.
+/// Lambda's report of a failed function: the body of the Runtime API's `/error`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionError {
     /// The class of the error, e.g. `Runtime.ExitError`.
     pub error_type: String,
-    /// The text of the error; the authorizer's `Unauthorized` is told by it.
+    /// The text of the error. The text `Unauthorized` is an authorizer's refusal.
     pub error_message: String,
 }
 
-/// The largest event and the largest answer of a synchronous invocation, in bytes: Lambda's quota
-/// of 6 MB as its own error messages state it.
+/// The largest event and the largest answer of a synchronous invocation, in bytes: the quota of 6
+/// MB as Lambda's own error messages state it.
 const MAXIMUM_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 + 100;
 
-/// How many environments a function may have at once, unless a [`Host`] is told otherwise: each is a
-/// process of this machine.
+/// A [`Host`]'s default limit of environments per function; each is a process of this machine.
 pub const MAXIMUM_ENVIRONMENTS: usize = 16;
 
 impl Invocation {
-    /// One word for the log: `returned`, `refused`, or the class of the function's error.
+    /// Returns one word for the log: `returned`, `refused`, or the class of the function's error.
     fn outcome(&self) -> &str {
         match self {
             Self::Returned(_) => "returned",
@@ -78,7 +78,7 @@ impl Invocation {
         }
     }
 
-    /// Why the function did not return, for the log.
+    /// Returns the reason of a failure, for the log.
     fn reason(&self) -> Option<&str> {
         match self {
             Self::Returned(_) => None,
@@ -89,7 +89,7 @@ impl Invocation {
 }
 
 impl FunctionError {
-    /// An error of the given class.
+    /// Makes an error of the given class.
     fn new(error_type: &str, error_message: impl Into<String>) -> Self {
         Self {
             error_type: error_type.to_owned(),
@@ -97,8 +97,8 @@ impl FunctionError {
         }
     }
 
-    /// Reads the body of an `/error` call. Runtimes are free in what they post, so whatever is
-    /// missing is filled in: the class from `fallback_type`, the message from the whole text.
+    /// Reads the body of an `/error` call. Runtimes may post anything, so missing members have
+    /// defaults: `fallback_type` for the class, the whole text for the message.
     fn from_body(body: &[u8], fallback_type: &str) -> Self {
         #[derive(Default, serde::Deserialize)]
         #[serde(rename_all = "camelCase", default)]
@@ -123,7 +123,7 @@ mod tests {
     use super::FunctionError;
 
     #[test]
-    fn an_error_body_is_read_leniently() {
+    fn incomplete_error_body_is_filled_with_defaults() {
         let check = |body: &str, error_type: &str, error_message: &str| {
             assert_eq!(
                 FunctionError::from_body(body.as_bytes(), "Unhandled"),

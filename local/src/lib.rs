@@ -1,7 +1,7 @@
 //! The whole Herald stack on one machine: reads `template.yaml`, the file that is deployed, and runs
-//! what it describes.
+//! the resources it describes.
 //!
-//! [`RunningStack::start`] is all there is to it; the other modules are the services it is made of.
+//! Start a stack with [`RunningStack::start`]; the other modules are the services that it consists of.
 
 pub mod activity;
 pub mod addresses;
@@ -9,9 +9,9 @@ mod authentication;
 pub mod aws_json;
 mod console;
 pub mod dynamodb;
+mod endpoint;
 pub mod eventbridge;
 pub mod faults;
-mod front_door;
 pub mod gateway;
 mod http_server;
 pub mod iam;

@@ -1,4 +1,4 @@
-//! `herald-local`: the whole stack behind one port.
+//! The program `herald-local`: the whole stack behind one port.
 
 mod arguments;
 
@@ -56,7 +56,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What asks a process to end: Ctrl-C, and SIGTERM.
+/// The signals that end the program: Ctrl-C and SIGTERM.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -81,8 +81,8 @@ impl Signals {
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!(
-            "{address} cannot be listened on: choose another port with --port, 0 for any that is \
-             free, or another address of this machine with --host"
+            "cannot listen on {address}: choose another port with --port (0 for a free one), or another \
+             address of this machine with --host"
         )
     })
 }
@@ -108,7 +108,8 @@ fn start_logging(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Errs on a word that is no level, too: as the name of a module it would silence everything else.
+/// Returns the filter. A word that is not a level is an error: as the name of a module it would silence
+/// all other modules.
 fn log_filter(filter: &str) -> anyhow::Result<EnvFilter> {
     let is_word = |part: &&str| !part.contains(['=', '[']);
     let mut words = filter.split(',').filter(is_word);
@@ -118,8 +119,8 @@ fn log_filter(filter: &str) -> anyhow::Result<EnvFilter> {
         .filter(|_| has_levels_only)
         .with_context(|| {
             format!(
-                "--log {filter} is no log level: give error, warn, info, debug or trace, or a filter \
-                 like herald_local=debug,warn"
+                "--log must be error, warn, info, debug or trace, or a filter like \
+                 herald_local=debug,warn, got `{filter}`"
             )
         })
 }

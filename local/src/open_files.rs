@@ -1,4 +1,5 @@
-//! The limit of open files: every connection is one, and every function process has some.
+//! The limit of open files. Every connection is an open file, and every function process needs
+//! some.
 
 use std::io;
 
@@ -7,7 +8,7 @@ use rustix::{
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
-/// Raises the limit of this process, and of the functions it starts, as far as it may.
+/// Raises the limit of this process and of the functions it starts to the allowed maximum.
 pub fn raise() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -15,21 +16,21 @@ pub fn raise() {
         ..limit
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::debug!(%error, ?limit, "the limit of open files stays as it is");
+        tracing::debug!(%error, ?limit, "failed to raise the limit of open files");
     }
 }
 
-/// Returns the error with what to do, if it is that too many files are open.
+/// Adds a remedy to an error about too many open files. Other errors stay unchanged.
 pub(crate) fn explained(error: io::Error) -> io::Error {
     let explanation = match Errno::from_io_error(&error) {
         Some(Errno::MFILE) => format!(
-            "this process has as many open files as it may have, {}, and every connection of a client or \
-             a function is one: allow more with `ulimit -n` before herald-local starts (`ulimit -Hn` \
-             says how many the shell may allow), or have fewer clients",
+            "herald-local reached its limit of open files, {}; every connection of a client or a \
+             function is one; raise the limit with `ulimit -n` before herald-local starts (`ulimit -Hn` \
+             shows the maximum), or use fewer clients",
             allowed()
         ),
         Some(Errno::NFILE) => {
-            "this machine has as many open files as it may have (on Linux: `sysctl fs.file-max`)"
+            "this machine reached its limit of open files; raise it (on Linux: `sysctl fs.file-max`)"
                 .to_owned()
         }
         _ => return error,
@@ -39,7 +40,7 @@ pub(crate) fn explained(error: io::Error) -> io::Error {
 
 fn allowed() -> String {
     let limit = getrlimit(Resource::Nofile).current;
-    limit.map_or_else(|| "without limit".to_owned(), |limit| limit.to_string())
+    limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string())
 }
 
 #[cfg(test)]
@@ -47,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_error_about_open_files_says_how_to_allow_more() {
+    fn only_error_about_open_files_has_a_remedy() {
         let text = explained(Errno::MFILE.into()).to_string();
         assert!(text.contains("`ulimit -n`"), "{text}");
         let other = explained(Errno::NOMEM.into());

@@ -1,10 +1,10 @@
-//! What a person reads at the start, and at the address in a terminal.
+//! The text that the program prints at start, and serves to a terminal.
 
 use std::{collections::BTreeMap, fmt::Write};
 
 use crate::{Authentication, addresses::Addresses, template::Stack};
 
-/// The stack in words: its addresses, what of the template is not run, and what to try first.
+/// Returns the text: the addresses of the stack, the resources that are not run, and first steps.
 pub fn text(stack: &Stack, addresses: &Addresses) -> String {
     let Addresses {
         web_socket,
@@ -50,34 +50,34 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
     text
 }
 
-/// What wscat sends a token with.
+/// The arguments with which wscat sends a token.
 const TOKEN_HEADER: &str = r#" -H "Authorization: Bearer $TOKEN""#;
 
 fn needs_token(addresses: &Addresses) -> bool {
     addresses.authentication != Authentication::Open
 }
 
-/// Who is let in.
+/// Returns the sentence about authentication.
 fn authentication(addresses: &Addresses) -> String {
     let mode = addresses.authentication;
     match (mode, &addresses.tokens) {
         (Authentication::Open, _) => {
-            "Whoever reaches this address is let in, as nobody in particular: \
-             --auth open. Try it the way it is deployed with --auth jwks or --auth secret."
+            "Clients need no token and have no user id: --auth open. To try it as it is deployed, use \
+             --auth jwks or --auth secret."
                 .to_owned()
         }
         (_, Some(tokens)) => format!(
-            "Clients need a token: --auth {mode}. Whoever reaches {tokens} is given one, for any user \
-             and with any permissions: this is for testing."
+            "Clients need a token: --auth {mode}. For tests, {tokens} mints one for any user with any \
+             permissions."
         ),
         (_, None) => {
-            "Clients need a token of the issuer that TokenIssuer names. Put one into TOKEN."
+            "Clients need a token of the issuer that the parameter TokenIssuer names. Put one into TOKEN."
                 .to_owned()
         }
     }
 }
 
-/// The line that has a token minted, if any is minted here.
+/// Returns the command that mints a token, if the stack mints any.
 fn minting(addresses: &Addresses) -> String {
     let Some(tokens) = &addresses.tokens else {
         return String::new();
@@ -89,8 +89,8 @@ fn minting(addresses: &Addresses) -> String {
     )
 }
 
-/// What functions have to be started with that somebody else runs, as lines to paste. Every function
-/// gets what any of them reads.
+/// Returns the environment for functions that another program runs, as lines to paste: the union of all
+/// functions' variables.
 pub fn environment(stack: &Stack, addresses: &Addresses) -> String {
     let of_template = stack
         .functions
@@ -102,7 +102,7 @@ pub fn environment(stack: &Stack, addresses: &Addresses) -> String {
     variables.extend(addresses.endpoints());
     for (name, value) in [
         ("AWS_REGION", stack.region.as_str()),
-        // No function's: what these functions may call is not checked.
+        // Not those of a function: calls of these functions are not checked against their policies.
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),
     ] {
@@ -113,12 +113,12 @@ pub fn environment(stack: &Stack, addresses: &Addresses) -> String {
         .map(|(name, value)| format!("  export {name}={}\n", quoted(value)))
         .collect();
     format!(
-        "The functions are run by somebody else. Start them with\n\n{}\n",
+        "Another program runs the functions. Start it with\n\n{}\n",
         lines.concat()
     )
 }
 
-/// A value as a shell reads it, in quotes if it has to be.
+/// Returns a value for a shell, quoted if necessary.
 fn quoted(value: &str) -> String {
     let is_plain = |one: char| one.is_ascii_alphanumeric() || "_-./:,@%+=".contains(one);
     if value.chars().all(is_plain) {
@@ -136,7 +136,7 @@ fn alias(logical_id: &str, name: &str) -> String {
     }
 }
 
-/// The resources without a meaning on this machine, grouped by their type.
+/// Returns the resources that are not run, grouped by type.
 fn not_run(stack: &Stack) -> String {
     let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
     for resource in &stack.not_run {
@@ -150,7 +150,7 @@ fn not_run(stack: &Stack) -> String {
         .map(|(kind, names)| format!("{kind} ({})", names.join(", ")))
         .collect();
     if kinds.is_empty() {
-        "nothing is left out".to_owned()
+        "nothing".to_owned()
     } else {
         kinds.join(", ")
     }
@@ -161,7 +161,7 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn values_are_quoted_where_a_shell_would_read_more_into_them() {
+    fn value_with_special_characters_is_quoted_for_a_shell() {
         for (value, expected) in [
             ("http://127.0.0.1:3030/dev", "http://127.0.0.1:3030/dev"),
             ("", ""),

@@ -1,7 +1,7 @@
-//! The query protocol of AWS, which STS and older SDKs for SQS speak: the operation is the parameter
-//! `Action` of a form or of the address, and an error is XML.
+//! Refusals of AWS's query protocol, which STS and older SDKs for SQS use: the operation is the
+//! parameter `Action` of a form or of the URL, and an error is XML.
 //!
-//! No service is run by it here, so every request gets an error, in the form that its SDK reads:
+//! No service here supports it, so every request gets an error that its SDK can read:
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-xml.html>
 
 use std::borrow::Cow;
@@ -18,7 +18,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// The version of SQS's API.
 const SQS: &str = "2012-11-05";
 
-/// Returns whether a request is, or may be, of the query protocol. Its path is `/`, or that of a queue.
+/// Returns whether a request uses or may use the query protocol. Its path is `/` or that of a
+/// queue.
 pub(crate) fn speaks(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let is_form = || {
         let content_type = headers.get(header::CONTENT_TYPE);
@@ -29,28 +30,29 @@ pub(crate) fn speaks(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     is_service(uri.path()) && (has_action() || *method == Method::POST && is_form())
 }
 
-/// Returns the error for a request with these parameters, as the query or as the body.
+/// Returns the error for a request with parameters in its query or its body.
 pub(crate) fn refuse(query: &str, body: &str) -> Response<Body> {
     let named = |name| parameter(body, name).or_else(|| parameter(query, name));
     let (code, message) = match (named("Action"), named("Version").as_deref()) {
         (None, _) => (
             "MissingAction",
-            "The request has neither the parameter Action nor the header X-Amz-Target.".to_owned(),
+            "The request has neither the header X-Amz-Target nor the parameter Action; use an AWS SDK."
+                .to_owned(),
         ),
         (Some(action), Some(SQS)) => (
             "UnsupportedOperation",
             format!(
-                "{action} came by the query protocol, and SQS is run here with the AWS JSON \
-                 protocol only: the header X-Amz-Target is missing. Use a release of the SDK from \
-                 November 2023 or later."
+                "{action} uses the query protocol, and herald-local supports SQS with the AWS JSON \
+                 protocol only (header X-Amz-Target); use a release of the SDK from November 2023 or \
+                 later."
             ),
         ),
         (Some(action), _) => (
             "UnsupportedOperation",
             format!(
-                "{action} is of a service that is not run here: DynamoDB, SQS, EventBridge, \
-                 Secrets Manager and API Gateway are, and they need the header X-Amz-Target or a \
-                 path of the API."
+                "herald-local does not run the service of {action}; it runs DynamoDB, SQS, \
+                 EventBridge, Secrets Manager and API Gateway, whose requests have the header \
+                 X-Amz-Target or a path of the API."
             ),
         ),
     };
@@ -67,7 +69,7 @@ pub(crate) fn refuse(query: &str, body: &str) -> Response<Body> {
     (StatusCode::BAD_REQUEST, headers, xml).into_response()
 }
 
-/// Returns whether a path is that of a service, `/`, or of a queue: `/123456789012/orders`.
+/// Returns whether a path is that of a service, `/`, or of a queue, e.g. `/123456789012/orders`.
 fn is_service(path: &str) -> bool {
     let mut segments = path.split('/').skip(1);
     let account = segments.next().unwrap_or_default();
@@ -79,7 +81,7 @@ fn parameter<'a>(form: &'a str, name: &str) -> Option<Cow<'a, str>> {
     parameters.find_map(|(key, value)| (key == name).then_some(value))
 }
 
-/// Escapes what XML has a meaning for, and replaces control characters, which it cannot hold.
+/// Escapes XML's special characters, and replaces control characters, which XML cannot hold.
 fn escaped(text: &str) -> String {
     text.chars()
         .map(|character| match character {

@@ -1,4 +1,4 @@
-//! A stack that runs: everything of a template, started together and ended together.
+//! A running stack: all resources of a template, started and ended together.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,9 +20,9 @@ use crate::{
     addresses::{Addresses, reachable},
     console::Console,
     dynamodb::DynamoDb,
+    endpoint::{self, Services},
     eventbridge::EventBridge,
-    faults::{Faults, KillSome},
-    front_door::{self, FrontDoor},
+    faults::{Faults, KillingInvoker},
     gateway::{Gateway, Limits},
     iam::{Denied, Roles},
     issuer::{Issuer, Token, TokenRequest},
@@ -32,32 +32,33 @@ use crate::{
     template::{Settings, Stack},
 };
 
-/// What to run, and how.
+/// The configuration of a stack.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The template's file.
     pub template: PathBuf,
-    /// Values for the template's parameters; the others take their defaults.
+    /// Values of the template's parameters; the others have their defaults.
     pub parameters: BTreeMap<String, String>,
-    /// How clients prove who they are, where the parameters do not say otherwise.
+    /// The authentication of clients; the template's parameters override it.
     pub authentication: Authentication,
-    /// Who runs the functions.
+    /// The way in which the functions run.
     pub functions: Functions,
-    /// Variables for every function process, over those of the template and our own.
+    /// Variables of every function process. They override the template's and those of
+    /// `herald-local`.
     pub environment: BTreeMap<String, String>,
-    /// The file that keeps the tables; none: they are in memory.
+    /// The file of the tables; `None` keeps them in memory.
     pub data: Option<PathBuf>,
-    /// What bounds a WebSocket connection.
+    /// The limits of a WebSocket connection.
     pub limits: Limits,
-    /// Whether function processes are stopped between invocations, as Lambda does.
+    /// Whether function processes are stopped between invocations, as on Lambda.
     pub freeze: bool,
-    /// What goes wrong on purpose.
+    /// The injected faults.
     pub faults: Faults,
 }
 
 impl Config {
-    /// A template and who runs its functions; everything else as a person gets it who asks for nothing:
-    /// nothing goes wrong, everybody is let in, and the tables are in memory.
+    /// Makes a configuration with the defaults of the command line: no faults, no authentication,
+    /// and tables in memory.
     pub fn new(template: impl Into<PathBuf>, functions: Functions) -> Self {
         Self {
             template: template.into(),
@@ -73,17 +74,17 @@ impl Config {
     }
 }
 
-/// Who runs the functions.
+/// The way in which the functions run.
 #[derive(Clone, Debug)]
 pub enum Functions {
-    /// Cargo builds them, and they run as processes of ours.
+    /// Cargo builds them, and they run as child processes.
     Build {
-        /// Whether with the release profile.
+        /// Whether to use the release profile.
         release: bool,
     },
-    /// They are in this folder, built before, and run as processes of ours.
+    /// Their binaries are in this folder, and they run as child processes.
     Prebuilt(PathBuf),
-    /// Somebody with Lambda's Invoke API runs them, e.g. `cargo lambda watch`.
+    /// Another server with Lambda's Invoke API runs them, e.g. `cargo lambda watch`.
     Remote(String),
 }
 
@@ -91,23 +92,28 @@ pub enum Functions {
 pub struct RunningStack {
     stack: Stack,
     addresses: Addresses,
-    door: Arc<FrontDoor>,
+    services: Arc<Services>,
     host: Option<Arc<Host>>,
     shutdown: watch::Sender<bool>,
-    /// What runs beside the requests: the mappings, and rows that are made to expire.
+    /// The background tasks: the mappings, and the fault that expires rows.
     tasks: JoinSet<()>,
     server: JoinHandle<()>,
 }
 
 impl RunningStack {
-    /// Starts everything that the template describes behind `listener`, and returns once it takes
-    /// requests. Errs, in one sentence, when the template or a function is unusable.
+    /// Starts all resources of the template behind `listener`, and returns when they accept
+    /// requests.
+    ///
+    /// # Errors
+    ///
+    /// Returns one sentence if the template is invalid or a function does not start.
     pub async fn start(listener: TcpListener, config: Config) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let issuer = Issuer::address(&format!("http://{}", reachable(address)));
         let settings = Settings {
             parameters: config.parameters.clone(),
             defaults: config.authentication.parameters(&issuer),
+            remote_functions: matches!(config.functions, Functions::Remote(_)),
             ..Settings::new(format!("http://{address}"))
         };
         let stack = Stack::read(&config.template, &settings)?;
@@ -145,7 +151,7 @@ impl RunningStack {
             queues.clone(),
             activity.clone(),
         );
-        let door = Arc::new(FrontDoor {
+        let services = Arc::new(Services {
             gateway,
             dynamodb,
             queues: queues.clone(),
@@ -156,10 +162,10 @@ impl RunningStack {
             console: Arc::new(console),
             activity,
         });
-        door.gateway.set_faults(config.faults.gateway.clone());
-        door.queues.set_faults(config.faults.queues);
-        // Before the functions: one may ask for a secret or a key while it starts.
-        let server = tokio::spawn(front_door::serve(listener, door.clone()));
+        services.gateway.set_faults(config.faults.gateway.clone());
+        services.queues.set_faults(config.faults.queues);
+        // Before the functions: one may fetch a secret or a key during its start.
+        let server = tokio::spawn(endpoint::serve(listener, services.clone()));
         if let Some(host) = &host
             && let Err(error) = host.warm_up().await
         {
@@ -175,70 +181,73 @@ impl RunningStack {
             tasks.spawn(mapping.run(stopping.clone()));
         }
         if let Some(pause) = config.faults.expire_rows_every {
-            tasks.spawn(expire_rows(door.clone(), pause, stopping));
+            tasks.spawn(expire_rows(services.clone(), pause, stopping));
         }
         Ok(Self {
             server,
             stack,
             addresses,
-            door,
+            services,
             host,
             shutdown,
             tasks,
         })
     }
 
-    /// What the template describes.
+    /// Returns the stack of the template.
     pub fn stack(&self) -> &Stack {
         &self.stack
     }
 
-    /// Where everything is.
+    /// Returns the addresses of all services.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// The WebSocket API, to look at its connections or to throttle it.
+    /// Returns the WebSocket API, with handles on its connections and faults.
     pub fn gateway(&self) -> &Arc<Gateway> {
-        &self.door.gateway
+        &self.services.gateway
     }
 
-    /// The queues, to look into them or to move their time.
+    /// Returns the queues, with handles on their messages, faults and clock.
     pub fn queues(&self) -> &Arc<Queues> {
-        &self.door.queues
+        &self.services.queues
     }
 
-    /// The tables, to end rows whose time has come.
+    /// Returns the tables, with handles on the expiry of rows.
     pub fn dynamodb(&self) -> &DynamoDb {
-        &self.door.dynamodb
+        &self.services.dynamodb
     }
 
-    /// The issuer of test tokens.
+    /// Returns the issuer of test tokens.
     pub fn issuer(&self) -> &Issuer {
-        &self.door.issuer
+        &self.services.issuer
     }
 
-    /// A token for one of the stack's users that holds from now on.
+    /// Returns a token for one of the stack's users that is valid from now on.
     ///
-    /// Errs, in one sentence, if the stack takes no tokens of its own issuer.
+    /// # Errors
+    ///
+    /// Returns one sentence if the stack does not accept tokens of its own issuer.
     pub fn mint(&self, request: &TokenRequest) -> anyhow::Result<Token> {
         self.issuer().mint(request, Utc::now())
     }
 
-    /// The last call that was refused because the policies of the function that made it do not allow it.
+    /// Returns the last call that the policies of its function did not allow.
     pub fn refused(&self) -> watch::Receiver<Option<Denied>> {
-        self.door.roles.refused()
+        self.services.roles.refused()
     }
 
-    /// The function processes, to kill some; none if somebody else runs the functions.
+    /// Returns the host of the function processes. `None` if another server runs the functions.
     pub fn functions(&self) -> Option<&Arc<Host>> {
         self.host.as_ref()
     }
 
-    /// Closes every connection, lets running invocations of the queues end, and ends every process.
+    /// Closes every connection, waits for the queues' invocations in flight, and ends every
+    /// process.
     pub async fn shutdown(mut self) {
         self.shutdown.send_replace(true);
-        self.door.gateway.close_all();
+        self.services.gateway.close_all();
         while self.tasks.join_next().await.is_some() {}
         if let Some(host) = &self.host {
             host.shutdown().await;
@@ -247,7 +256,7 @@ impl RunningStack {
     }
 }
 
-/// Makes ready to run the functions.
+/// Returns the invoker of the functions, and their host if they are child processes.
 async fn start_functions(
     stack: &Stack,
     addresses: &Addresses,
@@ -276,7 +285,7 @@ async fn start_functions(
     };
     let host = Arc::new(Host::start(processes, settings)?);
     let invoke: Arc<dyn Invoke> = if config.faults.killed > 0.0 {
-        Arc::new(KillSome {
+        Arc::new(KillingInvoker {
             host: host.clone(),
             functions: functions_behind_queues(stack),
             share: config.faults.killed,
@@ -292,17 +301,22 @@ fn functions_behind_queues(stack: &Stack) -> BTreeSet<String> {
     mappings.map(|mapping| mapping.function.clone()).collect()
 }
 
-/// Ends the rows of all connections, again and again: none lives longer than two hours.
-async fn expire_rows(door: Arc<FrontDoor>, pause: Duration, mut stopping: watch::Receiver<bool>) {
-    const LONGER_THAN_ANY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Expires all rows of connections at an interval.
+async fn expire_rows(
+    services: Arc<Services>,
+    pause: Duration,
+    mut stopping: watch::Receiver<bool>,
+) {
+    // Longer than the life of any row.
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     loop {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = stopping.changed() => return,
         }
-        match door.dynamodb.expire(LONGER_THAN_ANY) {
-            Ok(rows) => tracing::warn!(rows, "rows expired on purpose"),
-            Err(error) => tracing::error!(%error, "no row expired"),
+        match services.dynamodb.expire(DAY) {
+            Ok(rows) => tracing::warn!(rows, "rows expired by an injected fault"),
+            Err(error) => tracing::error!(%error, "failed to expire rows"),
         }
     }
 }

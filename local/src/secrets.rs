@@ -1,7 +1,7 @@
-//! Secrets Manager: the template's secrets, and as much of the API as functions and people use to read
-//! and change one. A text that the template has generated is another at every start.
+//! Secrets Manager: the template's secrets, and the operations of the API that read and change one. Each
+//! start generates new texts.
 //!
-//! No text of a secret is logged, or part of an error.
+//! The text of a secret is never logged, nor part of an error.
 //!
 //! <https://docs.aws.amazon.com/secretsmanager/latest/apireference/Welcome.html>
 
@@ -26,7 +26,7 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// The secrets of a template, those without a text of their own with a new one.
+    /// Creates the secrets of a template, and generates their texts where the template says so.
     pub fn new(secrets: &[template::Secret]) -> Self {
         let now = Utc::now();
         let secrets = secrets.iter().map(|secret| Secret::new(secret, now));
@@ -35,7 +35,7 @@ impl Secrets {
         }
     }
 
-    /// The text that is current of the secret with this name or ARN, if there is one.
+    /// Returns the current text of the secret with this name or ARN, if it has one.
     pub fn current(&self, secret_id: &str) -> Option<String> {
         let secrets = self.lock();
         let secret = secrets.iter().find(|secret| secret.is_called(secret_id))?;
@@ -51,8 +51,8 @@ impl Secrets {
             _ => Err(ServiceError::bad_request(
                 "UnknownOperationException",
                 format!(
-                    "{operation} is not run locally: GetSecretValue, PutSecretValue and \
-                     DescribeSecret are"
+                    "{operation} is not supported locally: use GetSecretValue, PutSecretValue or \
+                     DescribeSecret"
                 ),
             )),
         }
@@ -84,7 +84,7 @@ impl Secrets {
         let text = request.secret_string.ok_or_else(|| {
             ServiceError::bad_request(
                 "InvalidParameterException",
-                "You must provide SecretString: SecretBinary is not kept locally.",
+                "You must provide SecretString: SecretBinary is not supported locally.",
             )
         })?;
         if request
@@ -93,7 +93,7 @@ impl Secrets {
         {
             return Err(ServiceError::bad_request(
                 "InvalidParameterException",
-                "VersionStages other than AWSCURRENT are not kept locally.",
+                "VersionStages other than AWSCURRENT are not supported locally.",
             ));
         }
         let mut secrets = self.lock();
@@ -159,15 +159,15 @@ fn find<'a>(secrets: &'a [Secret], id: &str) -> Result<&'a Secret, ServiceError>
     secret.ok_or_else(|| not_found("secret"))
 }
 
-/// In the words of AWS.
-fn not_found(what: &str) -> ServiceError {
+/// Returns AWS's error for a missing secret or version.
+fn not_found(missing: &str) -> ServiceError {
     ServiceError::bad_request(
         "ResourceNotFoundException",
-        format!("Secrets Manager can't find the specified {what}."),
+        format!("Secrets Manager can't find the specified {missing}."),
     )
 }
 
-/// How the JSON protocols write a time.
+/// Returns a time as the JSON protocols write it.
 fn epoch_seconds(time: DateTime<Utc>) -> f64 {
     time.timestamp_millis() as f64 / 1000.0
 }

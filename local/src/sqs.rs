@@ -1,11 +1,12 @@
 //! SQS standard queues, and the Lambda event source mapping that feeds functions from them.
 //!
-//! [`Queues`] holds the queues of a stack, [`call`] speaks the AWS JSON protocol over them and
-//! [`Mapping`] invokes a function with what arrives. Time comes from a [`Clock`] that can be moved.
+//! [`Queues`] holds the queues of a stack, [`call()`] answers the AWS JSON protocol and [`Mapping`]
+//! invokes a function with the messages of a queue. The time comes from a [`Clock`] that tests can
+//! advance.
 //!
 //! Left out: FIFO queues, fair queues, encryption, policies and tags, creating and changing queues
-//! (the template does that), the 120,000 messages limit on what is in flight, the pause of a minute
-//! that AWS asks for between two purges, and paging of lists (everything fits one page).
+//! (they come from the template), the limit of 120,000 messages in flight, the minute that AWS
+//! requires between two purges, and paging of lists (everything fits one page).
 
 mod batch;
 mod call;

@@ -1,10 +1,10 @@
 //! The template: from the text of `template.yaml` to the [`Stack`] that is run.
 //!
-//! In order: the text becomes a tree (`yaml`), the tree the sections of a template (`document`), names
-//! get their meaning (`scope`, `intrinsics`), the parameters are held against the template's own rules
-//! (`parameters`, `rules`), and each kind of resource is read by a file of its own
-//! (`resources`). Only what is run is evaluated. Whatever that needs and this reader does not know is
-//! an error, never a guess.
+//! In order: the text becomes a tree (`yaml`), the tree the sections of a template (`document`). Names
+//! get their meaning (`scope`, `identity`, `intrinsics`), parameters are checked against the template's
+//! own rules (`parameters`, `rules`), and each type of resource has a reader (`resources`). Only what is
+//! run is evaluated. A property that the stack needs and this reader does not support is an error, and
+//! all errors are listed at once (`error`).
 
 mod conditions;
 mod document;
@@ -15,6 +15,7 @@ mod intrinsics;
 mod item;
 mod model;
 mod outputs;
+mod package;
 mod parameters;
 mod references;
 mod resources;
@@ -27,9 +28,10 @@ mod substitution;
 mod tests;
 mod yaml;
 
-pub use error::TemplateError;
+pub use error::{Problem, TemplateError};
 pub use model::{
-    Authorizer, Bus, EventSourceMapping, Function, NotRun, PasswordRules, Queue, Redrive, Role,
-    Route, Rule, Secret, SecretText, Stack, Table, Target, Throttle, WebSocketApi,
+    Authorizer, Bus, Effect, EventSourceMapping, Function, NotRun, PasswordRules, Queue, Redrive,
+    Role, Route, Rule, Secret, SecretText, Stack, Statement, Table, Target, Throttle, WebSocketApi,
 };
+pub(crate) use package::cargo;
 pub use settings::Settings;

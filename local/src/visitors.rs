@@ -1,34 +1,35 @@
-//! The guard of the one port: it lets in programs on this machine and the pages that the stack itself
-//! serves, and refuses every other web page that a browser on this machine has open.
+//! The guard of the stack's port. It admits programs and the stack's own pages, and refuses every
+//! other web page that a browser on this machine has open.
 //!
-//! A browser sends `Host`, `Origin` and `Sec-Fetch-Site` as they are; a page cannot change them. No
-//! answer has CORS headers, so a page elsewhere cannot read one; the guard is for what a request
-//! changes, and for pages whose name was led to this machine (DNS rebinding).
+//! A browser sets `Host`, `Origin` and `Sec-Fetch-Site`; a page cannot change them. No answer has
+//! CORS headers, so pages of other origins cannot read one; the guard prevents requests with
+//! effects, and requests of pages whose name was resolved to this machine (DNS rebinding).
 //!
-//! Only the opening of a WebSocket passes: the template's authorizer has the list of origins for it.
+//! WebSocket upgrades are exempt: the template's authorizer has the list of origins for them.
 
 use std::net::IpAddr;
 
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, header, uri::Authority};
 
-/// <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>
+/// The relation of the page's site to this server:
+/// <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// The reason a request is refused, in a sentence for the caller.
+/// The refusal of a request, with a sentence for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
 }
 
-/// Checks where a request comes from.
+/// Checks the origin of a request.
 ///
 /// # Errors
 ///
-/// Returns a [`Refusal`] if the request has more than one `Host`, calls the server by a foreign
-/// name, or is of a page of another origin.
+/// Returns a [`Refusal`] if the request has more than one `Host`, names another host, or comes from
+/// a page of another origin.
 pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     let host = host(request)?;
     if opens_web_socket(request) {
@@ -36,7 +37,7 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
     if !is_own_name(&host) {
         return Err(Refusal::forbidden(format!(
-            "`{host}` is not a name of this server: call it by its IP address or as localhost"
+            "the Host must be localhost or an IP address, got `{host}`"
         )));
     }
     let origins = request.headers().get_all(header::ORIGIN);
@@ -48,8 +49,8 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     };
     if comes_from_another_site(request) || origins.iter().any(is_foreign) {
         return Err(Refusal::forbidden(
-            "pages of other origins may not ask for this: ask from a program, or have your own \
-             server ask",
+            "requests of web pages of other origins are refused; send the request from a program or \
+             from your own server",
         ));
     }
     Ok(())
@@ -64,8 +65,8 @@ impl Refusal {
     }
 }
 
-/// Returns the name that the request calls the server by. A second one is an error by RFC 9112,
-/// section 3.2, and a name in the request line stands for the one in the header.
+/// Returns the request's host. A second `Host` is an error by RFC 9112, section 3.2, and so is
+/// another host in the request line.
 fn host<B>(request: &Request<B>) -> Result<String, Refusal> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = hosts.next().map_or(&[][..], HeaderValue::as_bytes);
@@ -74,21 +75,21 @@ fn host<B>(request: &Request<B>) -> Result<String, Refusal> {
     if hosts.next().is_some() || in_line.is_some_and(|name| !name.eq_ignore_ascii_case(&host)) {
         return Err(Refusal {
             status: StatusCode::BAD_REQUEST,
-            message: "the request names more than one Host: send one".to_owned(),
+            message: "the request has more than one Host; send exactly one".to_owned(),
         });
     }
     Ok(host)
 }
 
-/// Returns whether a browser opens a WebSocket: no page can set `Upgrade` for any other request.
+/// Returns whether the request opens a WebSocket. No page can set `Upgrade` on any other request.
 fn opens_web_socket<B>(request: &Request<B>) -> bool {
     let upgrade = request.headers().get(header::UPGRADE);
     let is_web_socket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
     request.method() == Method::GET && upgrade.is_some_and(is_web_socket)
 }
 
-/// Returns whether a page of another site sends the request. A link that is followed is not the page's: its
-/// answer is shown, and the page does not get it.
+/// Returns whether a page of another site sends the request. A followed link does not count: the
+/// browser shows its answer, and the page cannot read it.
 fn comes_from_another_site<B>(request: &Request<B>) -> bool {
     let is = |name, value: &str| {
         let mut values = request.headers().get_all(name).iter();
@@ -101,9 +102,9 @@ fn comes_from_another_site<B>(request: &Request<B>) -> bool {
     sites.any(|site| site != "same-origin" && site != "none") && !is_followed_link
 }
 
-/// Returns whether a name can only mean this server. Another's name server could lead any other name here,
-/// and a page of that name would be of the same origin. An address cannot be led anywhere, and
-/// browsers ask no name server about `localhost`.
+/// Returns whether a host can only be this server. An attacker's name server could resolve any
+/// other name to this machine, and a page of that name would have the same origin. An IP address
+/// needs no name server, and browsers resolve `localhost` themselves.
 fn is_own_name(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
@@ -134,7 +135,7 @@ mod tests {
     const BAD_REQUEST: Option<StatusCode> = Some(StatusCode::BAD_REQUEST);
 
     #[test]
-    fn a_server_is_called_by_its_address_or_as_localhost() {
+    fn host_other_than_localhost_or_ip_address_is_refused() {
         for (host, expected) in [
             ("127.0.0.1:3030", None),
             ("192.168.0.7:3030", None),
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_elsewhere_is_refused() {
+    fn page_of_another_origin_is_refused() {
         for (header, value, expected) in [
             ("origin", "http://127.0.0.1:3030", None),
             ("origin", "http://127.0.0.1:8080", FORBIDDEN),
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn followed_link_is_let_in_and_posted_form_is_not() {
+    fn followed_link_is_allowed_and_posted_form_is_refused() {
         let headers = [
             ("host", "127.0.0.1:3030"),
             ("sec-fetch-site", "cross-site"),
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn opening_of_a_web_socket_is_left_to_the_authorizer() {
+    fn web_socket_upgrade_is_left_to_the_authorizer() {
         let headers = [
             ("host", "evil.example"),
             ("origin", "https://evil.example"),

@@ -1,4 +1,4 @@
-//! Whom a push is for, and how a large audience is taken apart.
+//! The audience of a push, and the ranges that a large audience is divided into.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use crate::{
     token_expiry::{TokenExpiry, since_epoch},
 };
 
-/// The connections a push is for.
+/// The recipients of a push.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Audience {
@@ -27,51 +27,52 @@ pub enum Audience {
 pub struct Recipient {
     /// The connection.
     pub connection: ConnectionId,
-    /// When it was opened, in whole seconds.
+    /// The time it was opened, in whole seconds.
     pub connected_at: SystemTime,
-    /// When its token ends. `None` if it has no token.
+    /// The end of its token. `None` if it has no token.
     pub token_expires_at: Option<TokenExpiry>,
 }
 
-/// The time that the rows of a connection are kept: API Gateway closes a connection after two hours; the
-/// margin is for clocks that differ and for a `$disconnect` that comes late.
+/// The time that the rows of a connection are kept. API Gateway closes a connection after two hours; the
+/// margin is for clocks that differ and for a late `$disconnect`.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub const LIFETIME: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
 
-/// A connection younger than this is never forgotten for a 410: its rows are stored before the gateway
+/// The age below which a connection is never forgotten for a 410: its rows are stored before the gateway
 /// has finished the handshake, and until then posts to it answer 410.
 pub const YOUNG: Duration = Duration::from_secs(30);
 
 impl Recipient {
-    /// Returns whether the connection may still be in its handshake: it is younger than [`YOUNG`].
+    /// Returns whether the connection may still be in its handshake: whether it is younger than
+    /// [`YOUNG`].
     pub fn is_young(&self, now: SystemTime) -> bool {
         self.age(now) < YOUNG
     }
 
-    /// Returns whether the connection's rows have outlived it, though the time to live has not removed
-    /// them yet.
+    /// Returns whether the connection is past its lifetime, though the time to live has not removed its
+    /// rows yet.
     pub fn has_expired(&self, now: SystemTime) -> bool {
         self.age(now) >= LIFETIME
     }
 
-    /// Returns the time since the connection was opened, and zero by a clock that is behind.
+    /// Returns the time since the connection was opened. Zero if this clock is behind.
     fn age(&self, now: SystemTime) -> Duration {
         now.duration_since(self.connected_at).unwrap_or_default()
     }
 
-    /// Whether the connection has a token that ended.
+    /// Returns whether the connection has a token and the token has ended.
     pub fn token_has_expired(&self, now: SystemTime) -> bool {
         self.token_expires_at
             .is_some_and(|expiry| expiry.has_passed(now))
     }
 }
 
-/// A recipient as it stands on the queue, where thousands may be in one message.
+/// A recipient in the format of the queue, where one message may have thousands.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum WrittenRecipient {
-    // When it was opened is in seconds since 1970; every such number is a time.
+    // The number is `connected_at` in seconds since 1970; every `u32` is a valid time.
     Anonymous(ConnectionId, u32),
     Until(ConnectionId, u32, TokenExpiry),
 }
@@ -101,31 +102,32 @@ impl From<Recipient> for WrittenRecipient {
     }
 }
 
-/// A part of an audience: the connections of some neighbouring slots, in the order of their slots.
+/// A part of an audience: the connections of consecutive slots, in the order of their slots.
 ///
-/// Every connection has one of 256 slots, by a hash of its id, so that an audience is spread evenly
-/// over them and disjoint ranges of it can be read at the same time.
+/// Every connection has one of 256 slots, by a hash of its id, so that an audience is spread evenly over
+/// them and disjoint ranges of it can be read at the same time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
     /// The first slot.
     pub first: u8,
     /// The last slot.
     pub last: u8,
-    /// The connection of the first slot after which the range starts; none: it has the whole slot.
+    /// The connection of the first slot after which the range starts. `None` if the range has the whole
+    /// slot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ConnectionId>,
 }
 
 impl Range {
-    /// All of an audience.
+    /// The range of a whole audience.
     pub const WHOLE: Self = Self {
         first: 0,
         last: u8::MAX,
         after: None,
     };
 
-    /// Returns this range as parts that each lie in one shard, in their order: none if its last slot is
-    /// below its first. A shard has the slots with the same first hex digit.
+    /// Returns the parts of this range that lie in one shard each, in their order. Empty if the last
+    /// slot is below the first. A shard has the slots with the same first hex digit.
     pub fn shards(&self) -> Vec<Self> {
         (shard(self.first)..=shard(self.last))
             .filter(|_| self.first <= self.last)
@@ -137,12 +139,12 @@ impl Range {
             .collect()
     }
 
-    /// What is left of this range once it was read up to and with `read_to`, as ranges that each
-    /// hold somewhat less than what was read.
+    /// Returns the rest of this range after it was read up to and including `read_to`, as ranges that
+    /// each have somewhat fewer connections than were read.
     pub fn rest(&self, read_to: &ConnectionId) -> Vec<Self> {
         let slot = slot(read_to);
         let read = usize::from(slot.saturating_sub(self.first)) + 1;
-        // Somewhat less, because slots are not exactly even and a range over a page costs one more.
+        // Somewhat fewer, because slots are not exactly even and a range over a page costs one more.
         let width = (read * 3 / 4).max(1);
         (slot..=self.last)
             .step_by(width)
@@ -157,14 +159,14 @@ impl Range {
     }
 }
 
-/// Returns the shard of a slot, 0 to 15. The rows by which everyone has its connections are spread over
-/// shards, so that no key of the table takes all the writes of connects.
+/// Returns the shard of a slot, 0 to 15. The listener rows of everyone are spread over shards, so that
+/// no single key of the table gets the writes of all connects.
 pub fn shard(slot: u8) -> u8 {
     slot >> 4
 }
 
-/// The slot of a connection: FNV-1a, folded to a byte. It must never change, for it is part of the
-/// keys that are stored.
+/// Returns the slot of a connection: FNV-1a, folded to a byte. The hash must never change, because it is
+/// part of stored keys.
 pub fn slot(connection: &ConnectionId) -> u8 {
     let hash = connection
         .as_str()
@@ -196,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_divided_into_shards_without_gap_or_overlap() {
+    fn shards_of_a_range_have_no_gap_or_overlap() {
         let after = Some(connection_id("PcQeDRO4gIEm4LQ="));
         for (first, last, parts) in [
             (0, 255, 16),
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_that_ends_before_it_starts_has_no_shards() {
+    fn range_that_ends_before_it_starts_has_no_shards() {
         for (first, last) in [(0x17, 0x12), (0x20, 0x1f)] {
             let after = None;
             assert_eq!(Range { first, last, after }.shards(), []);
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_of_a_range_is_cut_without_gap_or_overlap() {
+    fn rest_of_a_range_has_no_gap_or_overlap() {
         let read_to = connection_id("PcQeDRO4gIEm4LQ=");
         let read_slot = slot(&read_to);
         for (first, last) in [

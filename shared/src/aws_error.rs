@@ -1,8 +1,8 @@
-//! What the services' errors have in common.
+//! The error codes that the AWS services share.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-/// The codes by which the services say "not so fast".
+/// The codes for too many requests.
 const THROTTLING: [&str; 5] = [
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -11,7 +11,7 @@ const THROTTLING: [&str; 5] = [
     "TooManyRequestsException",
 ];
 
-/// Whether the service refused only because of too many requests.
+/// Returns whether the service refused only because of too many requests.
 pub(crate) fn is_throttling<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error
         .as_service_error()

@@ -1,12 +1,12 @@
-//! Exponential back-off, told how often something failed: no clock, no sleep, no random number.
+//! Exponential back-off as a function of the number of failures: no clock, no sleep, no random number.
 //!
-//! Whoever waits takes a random share of the bound ("full jitter"), for those who failed together are
-//! not to come back together.
+//! The caller waits for a random share of the bound ("full jitter"), so that calls that failed together
+//! are not repeated together.
 //! Source: <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 
 use std::time::Duration;
 
-/// The most that a delay may be: `base`, doubled `times` times, and never more than `cap`.
+/// Returns the maximum delay: `base`, doubled `times` times, and never more than `cap`.
 pub fn bound(base: Duration, cap: Duration, times: u32) -> Duration {
     base.saturating_mul(2_u32.saturating_pow(times)).min(cap)
 }

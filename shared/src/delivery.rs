@@ -1,22 +1,23 @@
-//! Delivery of a push: reads one page of its audience, posts to everybody in it, and puts back on
-//! the queue what it could not do.
+//! Delivery of a push: reads one page of its audience, posts to every recipient on it, and requeues what
+//! it could not deliver.
 //!
-//! Plain code over narrow traits; it knows neither Lambda, DynamoDB nor HTTP. Its clock is tokio's,
+//! Plain code over narrow traits, which knows neither Lambda, DynamoDB nor HTTP. Its clock is tokio's,
 //! which tests pause.
 //!
-//! - **A large audience.** What is beyond the page goes back to the queue as ranges of the audience
+//! - **Large audiences.** The part beyond the page goes back to the queue as ranges of the audience
 //!   before the first post, so that several notifiers work at once.
-//! - **Retry** is decided here alone. A connection that answered 429 or 5xx, or not at all, is tried
-//!   again after a pause, and nobody else is. What is left when the tries or the time are used up
-//!   goes back to the queue by name, and to the dead-letter queue after the last attempt. If no post is
-//!   answered, the others are not made, and their connections go back at once.
-//! - **Gone** is not a failure: the connection is forgotten, after the posts. A young connection is not:
-//!   its rows are stored before the gateway has finished the handshake, and until then posts to it
-//!   answer 410, so it is retried until it is old enough for a 410 to be final.
-//! - **A token that ended.** Its connection does not get the push but a last frame that says so, and is
-//!   closed and forgotten. It is found where it costs nothing: the audience's rows say when the token
-//!   ends, so a connection is closed when a push would have reached it, and until then it gets nothing.
-//!   The rows and the queue may be behind a renewal, so the connection's own row decides.
+//! - **Retries** are decided here alone. A connection that answered 429 or 5xx, or did not answer, is
+//!   retried after a back-off, independently of the others. Recipients that are left when the tries or
+//!   the time are used up go back to the queue by name, and after the last attempt to the dead-letter
+//!   queue. If no post is answered, the remaining posts are not made, and their recipients go back at
+//!   once.
+//! - **Gone** is not a failure: the connection is forgotten after the posts. A young connection is not
+//!   forgotten: its rows are stored before the gateway has finished the handshake, and until then posts
+//!   to it answer 410, so it is retried until it is old enough for a 410 to be final.
+//! - **Ended tokens.** A connection whose token has ended gets a last frame with the reason instead of
+//!   the push, and is closed and forgotten. Detection costs nothing: the audience's rows have the end of
+//!   the token, so a connection is closed when a push would have reached it, and until then it gets
+//!   nothing. The rows and the queue may be older than a renewal, so the connection's own row decides.
 
 mod attempt;
 mod backoff;
@@ -50,45 +51,46 @@ use circuit::Circuit;
 use requeue::{Refused, split};
 use schedule::Schedule;
 
-/// Delivers pushes that came together: they share the posts in flight, and what is learnt of the gateway.
+/// The delivery of pushes that arrived together: they share the limit of posts in flight and the
+/// circuit.
 #[derive(Debug)]
 pub struct Delivery<'a, S, P, Q> {
     store: &'a S,
     poster: &'a P,
     queue: &'a Q,
     settings: Settings,
-    /// Bounds the posts of all pushes that are delivered at the same time.
+    /// Limits the posts of all pushes together.
     in_flight: Semaphore,
     /// Stops the posts when the gateway answers none.
     circuit: Circuit,
 }
 
-/// What became of one push. All are counts of connections unless they say otherwise.
+/// The result of one push. All fields are numbers of connections unless they say otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Those that this part of the push was for.
+    /// Recipients of this part of the push.
     pub audience: usize,
-    /// Those that took it.
+    /// Connections that got it.
     pub delivered: usize,
-    /// Those that were gone and are forgotten.
+    /// Connections that were gone and are forgotten.
     pub gone: usize,
-    /// Those that were closed and are forgotten.
+    /// Connections that were closed and are forgotten.
     pub disconnected: usize,
     /// Posts that were answered 429.
     pub throttled: usize,
-    /// Posts that were made again within this attempt.
+    /// Posts that were retried within this attempt.
     pub retried: usize,
-    /// Those that go back to the queue by name.
+    /// Connections that were requeued by name.
     pub requeued: usize,
-    /// Those that went to the dead-letter queue.
+    /// Connections that went to the dead-letter queue.
     pub dead_lettered: usize,
-    /// Messages put on the queue for the ranges beyond the page.
+    /// Messages that were enqueued for the ranges beyond the page.
     pub continuations: usize,
-    /// When the last post was taken.
+    /// The time of the last successful post.
     pub last_post_at: Option<SystemTime>,
 }
 
-/// Both together: the sums, and the later last post.
+/// Adds the counts, and keeps the later last post.
 impl AddAssign for Report {
     fn add_assign(&mut self, other: Self) {
         self.audience += other.audience;
@@ -104,27 +106,28 @@ impl AddAssign for Report {
     }
 }
 
-/// The reason a push was not delivered. It is to be delivered again as a whole, unless it says otherwise.
+/// The reason a push was not delivered. The whole push must be delivered again, unless the variant says
+/// otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// The audience could not be read; nobody got the push.
+    /// The audience could not be read; no connection got the push.
     #[error("the audience could not be read")]
     Audience(#[from] StoreError),
-    /// None of the ranges beyond the page could be put on the queue; no post was made.
+    /// None of the ranges beyond the page could be enqueued; no post was made.
     #[error("the rest of the audience could not be put on the queue")]
     Continue(#[source] EnqueueError),
-    /// What is left could be put neither on the queue nor on the dead-letter queue. Only that is to be
-    /// delivered again: others may have got the push.
-    #[error("what is left of the push could be put on neither queue")]
-    PutBack {
-        /// The pushes that are left.
-        left: Vec<Push>,
-        /// The report of what was delivered.
+    /// Undelivered parts of the push could be put on neither queue. Only those must be delivered again:
+    /// other connections may have got the push.
+    #[error("the undelivered parts of the push could be put on neither queue")]
+    NotRequeued {
+        /// The undelivered parts.
+        pushes: Vec<Push>,
+        /// The report of the delivered part.
         report: Box<Report>,
-        /// The reason the queues did not take it.
+        /// The reason the queues refused the parts.
         source: EnqueueError,
     },
-    /// The gateway takes no frame of this size; nobody gets the push.
+    /// The gateway accepts no frame of this size; no connection gets the push.
     #[error("the frame of {length} bytes is too large for the gateway")]
     TooLarge {
         /// The frame's length in bytes.
@@ -138,38 +141,38 @@ where
     P: Post,
     Q: Enqueue + DeadLetter,
 {
-    /// Delivers from `store` through `poster`, and puts what is left on `queue`.
+    /// Returns a delivery from `store` through `poster`, which requeues to `queue`.
     pub fn new(store: &'a S, poster: &'a P, queue: &'a Q, settings: Settings) -> Self {
         Self {
             store,
             poster,
             queue,
             in_flight: Semaphore::new(settings.in_flight),
-            circuit: Circuit::new(settings.hopeless_after),
+            circuit: Circuit::new(settings.circuit_limit),
             settings,
         }
     }
 
-    /// Delivers a push, or its part that the message was for. Everything that could not be done by
-    /// `deadline` is back on a queue when this returns.
+    /// Delivers a push to the recipients of its message. Everything that was not done before `deadline`
+    /// is back on a queue when this returns.
     ///
     /// # Errors
     ///
-    /// Returns [`DeliveryError`] if something could not be done and is on no queue.
+    /// Returns [`DeliveryError`] if undelivered parts are on no queue.
     pub async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Report, DeliveryError> {
         let mut report = Report::default();
         let schedule = Schedule::before(deadline, &self.settings);
         let (attempt, recipients) = self.recipients(push, &schedule, &mut report).await?;
         report.audience = recipients.len();
-        let left = self
+        let undelivered = self
             .post_all(push, recipients, schedule.last_post, &mut report)
             .await?;
-        report.gone += left.gone.len();
-        report.disconnected += left.disconnected.len();
+        report.gone += undelivered.gone.len();
+        report.disconnected += undelivered.disconnected.len();
         let put_back = self
-            .put_back(push, &attempt, &left, &schedule, &mut report)
+            .put_back(push, &attempt, &undelivered, &schedule, &mut report)
             .await;
-        let ended = [left.gone, left.disconnected].concat();
+        let ended = [undelivered.gone, undelivered.disconnected].concat();
         self.forget(ended, push, &attempt, &schedule).await;
         match put_back {
             Ok(()) => Ok(report),
@@ -177,8 +180,8 @@ where
         }
     }
 
-    /// Returns the connections to post to now, and which attempt this is. Whatever of the audience is
-    /// beyond a page is on the queue when this returns.
+    /// Returns the connections to post to now, and the attempt. The part of the audience beyond a page
+    /// is on the queue when this returns.
     async fn recipients(
         &self,
         push: &Push,
@@ -210,8 +213,8 @@ where
         Ok((attempt, recipients))
     }
 
-    /// Puts the ranges beyond a page on the queue. If it takes only some of them, the page and the others
-    /// are what is left: the audience must not be read again as a whole.
+    /// Enqueues the ranges beyond a page. If the queue accepts only some of them, the page and the
+    /// refused ranges are undelivered parts: the audience must not be read again as a whole.
     async fn continue_after(
         &self,
         page: &Page,
@@ -238,7 +241,10 @@ where
         let requeued = self
             .requeue(continuations, Duration::ZERO, schedule.last_post)
             .await;
-        let refused = requeued.as_ref().err().map_or(0, |left| left.pushes.len());
+        let refused = requeued
+            .as_ref()
+            .err()
+            .map_or(0, |refused| refused.pushes.len());
         report.continuations = total - refused;
         match requeued {
             Ok(()) => Ok(()),
@@ -254,8 +260,8 @@ where
 
 impl Refused {
     fn after(self, report: Report) -> DeliveryError {
-        DeliveryError::PutBack {
-            left: self.pushes,
+        DeliveryError::NotRequeued {
+            pushes: self.pushes,
             report: Box::new(report),
             source: self.error,
         }

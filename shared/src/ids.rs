@@ -1,26 +1,26 @@
-//! The ids that name things: connections, users and entities. Each is checked once, where it comes
-//! in, and trusted from then on.
+//! The ids of connections, users and entities. Each is checked once, where it enters, and trusted from
+//! then on.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Why a text is not an id. The message is fit for the person who sent it.
+/// The reason a text is not an id. The message is fit for the user who sent the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidId {
     /// The text is empty.
     #[error("must not be empty")]
     Empty,
-    /// The text is too long. Both lengths are UTF-8 bytes.
-    #[error("is {length} bytes long, the most is {limit}")]
+    /// The text is too long.
+    #[error("is {length} bytes long, the limit is {limit}")]
     TooLong {
-        /// The text's length.
+        /// The text's length in UTF-8 bytes.
         length: usize,
-        /// The most an id of this kind may have.
+        /// The limit in UTF-8 bytes.
         limit: usize,
     },
     /// The text holds a control character (Unicode category Cc).
-    #[error("must not hold control characters")]
+    #[error("must not contain control characters")]
     ControlCharacter,
 }
 
@@ -48,17 +48,22 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// The most bytes of UTF-8 the id may have.
+            /// The maximum length in bytes of UTF-8.
             pub const LIMIT: usize = $limit;
 
-            /// Checks `text`: not empty, at most [`Self::LIMIT`] bytes, no control characters.
+            /// Returns the id if `text` is not empty, has at most [`Self::LIMIT`] bytes and contains no
+            /// control characters.
+            ///
+            /// # Errors
+            ///
+            /// Returns [`InvalidId`] otherwise.
             pub fn new(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
                 check(&text, Self::LIMIT)?;
                 Ok(Self(text))
             }
 
-            /// The id's text.
+            /// Returns the id's text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -95,7 +100,7 @@ macro_rules! id {
 }
 
 id! {
-    /// The id the gateway gave a connection, e.g. `PcQeDRO4gIEm4LQ=`.
+    /// The gateway's id of a connection, e.g. `PcQeDRO4gIEm4LQ=`.
     ConnectionId, 128
 }
 
@@ -114,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_any_short_text_without_control_characters() {
+    fn short_text_without_control_characters_is_an_id() {
         for good in [
             "order-1",
             " ",
@@ -133,16 +138,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_text_is_said() {
-        for (bad, said) in [
+    fn invalid_id_names_what_is_wrong() {
+        for (bad, message) in [
             (String::new(), "must not be empty"),
-            ("é".repeat(129), "is 258 bytes long, the most is 256"),
-            ("a\u{0}b".to_owned(), "must not hold control characters"),
-            ("line\n".to_owned(), "must not hold control characters"),
-            ("\u{85}".to_owned(), "must not hold control characters"),
+            ("é".repeat(129), "is 258 bytes long, the limit is 256"),
+            ("a\u{0}b".to_owned(), "must not contain control characters"),
+            ("line\n".to_owned(), "must not contain control characters"),
+            ("\u{85}".to_owned(), "must not contain control characters"),
         ] {
             let refused = EntityId::new(bad.clone()).map_err(|error| error.to_string());
-            assert_eq!(refused, Err(said.to_owned()), "{bad:?}");
+            assert_eq!(refused, Err(message.to_owned()), "{bad:?}");
         }
     }
 

@@ -1,14 +1,14 @@
-//! What every part of Herald agrees on: ids, the wire protocol, the push that travels over the queue,
-//! the connection store, the gateway poster and delivery.
+//! The parts of Herald that every crate shares: ids, the wire protocol, the push that travels over the
+//! queue, the connection store, the gateway poster and delivery.
 //!
-//! Nothing here knows a Lambda event. The AWS implementations stand behind the feature `aws`, so that
-//! a client can share ids and protocol without an AWS crate.
+//! Nothing here knows a Lambda event. The AWS implementations are behind the feature `aws`, so that a
+//! client can share ids and protocol without an AWS crate.
 
 pub mod audience;
 pub mod backoff;
 pub mod delivery;
+pub mod error_chain;
 pub mod ids;
-pub mod in_full;
 pub mod log;
 pub mod permissions;
 pub mod post;

@@ -1,7 +1,7 @@
-//! What a user may do: which entities they may subscribe to and publish to.
+//! A user's permissions: the entities that they may subscribe to and publish to.
 //!
-//! Permissions come from a token's claim `herald`, travel in the authorizer's context as JSON text, and
-//! are asked by the functions that need them. Nothing is looked up.
+//! Permissions come from a token's claim `herald`, travel as JSON text in the authorizer's context, and
+//! are checked by the functions that need them. Nothing is looked up.
 
 mod pattern;
 
@@ -13,21 +13,21 @@ pub use pattern::{EntityPattern, InvalidPattern};
 
 use crate::ids::EntityId;
 
-/// Something that may be done with the entities of a pattern.
+/// An action that may be permitted on the entities of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Permission {
-    /// Get what concerns the entity.
+    /// Receive the pushes about the entity.
     Subscribe,
     /// Send messages to the entity's subscribers.
     Publish,
-    /// Send messages to every connection. It is about no entity, so only `**` can have it.
+    /// Send messages to every connection. It concerns no entity, so only the pattern `**` can grant it.
     Broadcast,
 }
 
-/// Which permissions are given for which entities; what no pattern gives is forbidden.
+/// The permissions granted for entity patterns; everything else is forbidden.
 ///
-/// As JSON an object from entity pattern to a list of permissions:
+/// In JSON, an object from entity pattern to a list of permissions:
 /// `{"order:*":["subscribe"],"room:**":["subscribe","publish"]}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Grants", into = "Grants")]
@@ -37,23 +37,23 @@ pub struct Permissions {
 
 type Grants = BTreeMap<EntityPattern, BTreeSet<Permission>>;
 
-/// Why a text is no [`Permissions`].
+/// The reason a text is not valid [`Permissions`].
 #[derive(Debug, thiserror::Error)]
 #[error("permissions must be an object from entity pattern to a list of permissions")]
 pub struct InvalidPermissions(#[from] serde_json::Error);
 
-/// A pattern other than `**` gives the permission to broadcast.
+/// The reason permissions are invalid: a pattern other than `**` grants `broadcast`.
 #[derive(Debug, thiserror::Error)]
-#[error("broadcast is about no entity: give it under the pattern **, not under {0:?}")]
+#[error("broadcast concerns no entity: grant it under the pattern **, not under {0:?}")]
 pub struct MisplacedBroadcast(String);
 
 impl Permissions {
-    /// Nothing is allowed.
+    /// Returns permissions that allow nothing.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Everything is allowed, broadcasts included.
+    /// Returns permissions that allow everything, broadcasts included.
     pub fn everything() -> Self {
         let all = [
             Permission::Subscribe,
@@ -66,43 +66,47 @@ impl Permissions {
     }
 
     /// Reads the JSON object.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidPermissions`] if the text is not such an object.
     pub fn from_json(text: &str) -> Result<Self, InvalidPermissions> {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// The JSON object, the same text for the same permissions.
+    /// Returns the JSON object. Equal permissions have equal text.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("permissions are always JSON")
     }
 
-    /// Whether a connection may subscribe to the entity.
+    /// Returns whether a connection may subscribe to the entity.
     pub fn may_subscribe(&self, entity: &EntityId) -> bool {
-        self.gives(Permission::Subscribe, entity)
+        self.grants(Permission::Subscribe, entity)
     }
 
-    /// Whether a connection may send messages to the entity's subscribers.
+    /// Returns whether a connection may send messages to the entity's subscribers.
     pub fn may_publish(&self, entity: &EntityId) -> bool {
-        self.gives(Permission::Publish, entity)
+        self.grants(Permission::Publish, entity)
     }
 
-    /// Whether a connection may send messages to every other connection.
+    /// Returns whether a connection may send messages to every other connection.
     pub fn may_broadcast(&self) -> bool {
         self.grants
             .values()
             .any(|permissions| permissions.contains(&Permission::Broadcast))
     }
 
-    fn gives(&self, permission: Permission, entity: &EntityId) -> bool {
+    fn grants(&self, permission: Permission, entity: &EntityId) -> bool {
         self.grants
             .iter()
-            .any(|(pattern, given)| given.contains(&permission) && pattern.matches(entity))
+            .any(|(pattern, granted)| granted.contains(&permission) && pattern.matches(entity))
     }
 }
 
 impl TryFrom<Grants> for Permissions {
     type Error = MisplacedBroadcast;
 
-    /// A pattern that gives nothing is left out, so that equal permissions are equal values.
+    /// Drops patterns that grant nothing, so that equal permissions are equal values.
     fn try_from(mut grants: Grants) -> Result<Self, MisplacedBroadcast> {
         grants.retain(|_, permissions| !permissions.is_empty());
         let misplaced = grants.iter().find(|(pattern, permissions)| {
@@ -124,7 +128,7 @@ impl From<Permissions> for Grants {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::in_full::in_full;
+    use crate::error_chain::error_chain;
 
     fn permissions(json: &str) -> Permissions {
         Permissions::from_json(json).expect(json)
@@ -135,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_pattern_gives_is_allowed() {
+    fn only_granted_permissions_are_allowed() {
         let permissions = permissions(
             r#"{"order:*":["subscribe"],"order:7":["publish"],"room:**":["publish","subscribe"]}"#,
         );
@@ -154,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_and_none_are_what_they_say() {
+    fn everything_allows_all_and_none_allows_nothing() {
         let everything = Permissions::everything();
         let id = entity("a:b");
         assert!(everything.may_subscribe(&id) && everything.may_publish(&id));
@@ -165,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_permissions_are_the_same_text() {
+    fn equal_permissions_have_equal_text() {
         let one = permissions(r#"{"b":["publish","subscribe"],"a":["subscribe"],"c":[]}"#);
         let other = permissions(r#"{"a":["subscribe"],"b":["subscribe","publish","publish"]}"#);
         assert_eq!(one, other);
@@ -177,20 +181,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_permissions_is_said() {
-        for (json, said) in [
+    fn invalid_permissions_are_refused_with_message() {
+        for (json, message) in [
             ("[]", "invalid type: sequence"),
             (r#"{"a":"subscribe"}"#, "invalid type: string"),
             (r#"{"a":["read"]}"#, "unknown variant `read`"),
             (r#"{"":["publish"]}"#, "must not be empty"),
-            (r#"{"a**":["publish"]}"#, "** must stand alone"),
+            (
+                r#"{"a**":["publish"]}"#,
+                "** must be the whole last segment",
+            ),
             (
                 r#"{"room:**":["broadcast"]}"#,
-                r#"give it under the pattern **, not under "room:**""#,
+                r#"grant it under the pattern **, not under "room:**""#,
             ),
         ] {
-            let error = in_full(&Permissions::from_json(json).expect_err(json));
-            assert!(error.contains(said), "{json}: {error}");
+            let error = error_chain(&Permissions::from_json(json).expect_err(json));
+            assert!(error.contains(message), "{json}: {error}");
         }
     }
 }

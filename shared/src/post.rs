@@ -1,4 +1,4 @@
-//! Posting a frame to one connection, and closing one.
+//! Posting frames to a connection, and closing it.
 
 use std::{error::Error, future::Future};
 
@@ -8,59 +8,64 @@ use crate::ids::ConnectionId;
 mod answer;
 #[cfg(feature = "aws")]
 mod management_api;
+#[cfg(any(test, feature = "fakes"))]
 pub mod scripted;
-#[cfg(feature = "aws")]
-mod sdk_management_api;
 
 #[cfg(feature = "aws")]
 pub use management_api::{InvalidEndpoint, ManagementApi};
-#[cfg(feature = "aws")]
-pub use sdk_management_api::SdkManagementApi;
 
-/// Posts frames to connections, and closes them.
+/// A gateway that posts frames to connections and closes them.
 pub trait Post: Sync {
-    /// Returns once the gateway has taken the frame's text for the connection. That the client has
-    /// read it is more than anybody here can know.
+    /// Returns once the gateway has accepted the frame's text for the connection. Herald cannot know
+    /// whether the client has read it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PostError`] if the gateway did not accept the frame.
     fn post(
         &self,
         connection: &ConnectionId,
         frame: &str,
     ) -> impl Future<Output = Result<(), PostError>> + Send;
 
-    /// Returns once the gateway has closed the connection. The close carries no reason: a frame that is
-    /// posted before can.
+    /// Returns once the gateway has closed the connection. The close carries no reason, but a frame
+    /// posted before it can.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PostError`] if the gateway did not close the connection.
     fn disconnect(
         &self,
         connection: &ConnectionId,
     ) -> impl Future<Output = Result<(), PostError>> + Send;
 }
 
-/// Why a frame was not posted, or a connection not closed.
+/// The reason a frame was not posted, or a connection not closed.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
-    /// The connection is closed, or never was. Whatever is known of it can be forgotten.
+    /// The connection is closed, or never existed. Its rows can be removed.
     #[error("the connection is gone")]
     Gone,
-    /// The gateway takes no more just now, or the client reads too slowly. It may succeed later.
+    /// The gateway is throttled, or the client reads too slowly. The same post may succeed later.
     #[error("the gateway answered 429")]
     Throttled,
-    /// The gateway did not answer in time. It may have taken the frame all the same.
+    /// The gateway did not answer in time. It may have accepted the frame nevertheless.
     #[error("the gateway did not answer in time")]
     TimedOut,
-    /// The gateway failed, or could not be reached. It may succeed later.
-    #[error("the gateway could not take the frame")]
+    /// The gateway failed, or could not be reached. The same post may succeed later.
+    #[error("the gateway failed to accept the frame")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// The gateway does not let us post. It may succeed later: a role that was made or changed a moment
+    /// The gateway denies the post. It may succeed later: a role that was created or changed a moment
     /// ago is not known everywhere yet.
-    #[error("the gateway forbids to post: check the notifier's permissions and endpoint")]
+    #[error("the gateway denied the post: check the notifier's permissions and endpoint")]
     Forbidden(#[source] Box<dyn Error + Send + Sync>),
-    /// The frame is over the gateway's limit. Trying again does not help, nor does another connection.
+    /// The frame is over the gateway's limit. Neither a retry nor another connection helps.
     #[error("the frame is too large for the gateway")]
     TooLarge,
 }
 
 impl PostError {
-    /// Whether the same post may succeed later.
+    /// Returns whether the same post may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Throttled | Self::TimedOut | Self::Unavailable(_) | Self::Forbidden(_) => true,

@@ -15,26 +15,27 @@ pub use send_message::{Outgoing, SendMessage};
 pub use server_frame::{Ack, ServerFrame};
 pub use subscribe::{EntityError, EntityResult, Subscribe};
 
-/// The most bytes of one message in either direction, API Gateway's own limit.
+/// The maximum size of one message in either direction, in bytes: API Gateway's own limit.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub const MESSAGE_LIMIT: usize = 128 * 1024;
 
-/// The most bytes of a message that names no more than an entity: the longest id, each of its characters
+/// The maximum size of a message that names only an entity, in bytes: the longest id with each character
 /// escaped, and room for a request id.
 pub const ENTITY_REQUEST_LIMIT: usize = 4 * 1024;
 
-/// The most bytes of a `subscribe`, which may name a hundred entities: API Gateway's limit of a frame.
+/// The maximum size of a `subscribe`, which may name a hundred entities, in bytes: API Gateway's limit
+/// of a frame.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub const SUBSCRIBE_LIMIT: usize = 32 * 1024;
 
-/// The most bytes of an `authenticate`: the longest token, and room for a request id.
+/// The maximum size of an `authenticate`, in bytes: the longest token, and room for a request id.
 pub const AUTHENTICATE_LIMIT: usize = 10 * 1024;
 
-/// The most messages one `sendMessage` may carry in `messages`.
+/// The maximum number of messages in `messages` of one `sendMessage`.
 pub const BATCH_LIMIT: usize = 25;
 
-/// The WebSocket subprotocols a client may ask for. The first is Herald's own; the second is what
-/// clients send that carry a token beside it.
+/// The WebSocket subprotocols that a client may request. The first is Herald's own; clients that send a
+/// token as a subprotocol request the second beside it.
 pub const SUBPROTOCOLS: [&str; 2] = ["herald.v1", "websocket"];

@@ -1,6 +1,5 @@
-//! A push: one frame, ready to send, and whom it is for. Everything that is to reach clients becomes
-//! one, whether it came over EventBridge or from a client's `sendMessage`, and whatever is left of
-//! one goes back to the queue as one.
+//! A push: one frame, ready to send, and its recipients. An EventBridge event and a client's
+//! `sendMessage` both become a push, and what could not be delivered goes back to the queue as a push.
 
 mod event;
 
@@ -13,17 +12,17 @@ use crate::{
     protocol::{DisconnectCode, MESSAGE_LIMIT, Outgoing, ServerFrame},
 };
 
-/// One frame and whom it is for.
+/// One frame and its recipients.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Push {
-    /// The push's id, the same in every repeat, so that a client can drop one.
+    /// The push's id, the same in every duplicate, so that clients can drop duplicates.
     pub event_id: String,
     /// The event's time, RFC 3339.
     pub time: String,
-    /// Who is to get it.
+    /// The connections that get it.
     pub recipients: Recipients,
-    /// The one connection that is not to get it: the sender's own.
+    /// The connection that does not get it: the sender's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except: Option<ConnectionId>,
     /// The frame's JSON text.
@@ -33,11 +32,11 @@ pub struct Push {
     pub then_disconnect: bool,
 }
 
-/// Who is to get a push.
+/// The recipients of a push.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Recipients {
-    /// The connections of an audience that are in a range of it.
+    /// The connections in a range of an audience.
     Audience {
         /// The audience.
         audience: Audience,
@@ -52,14 +51,14 @@ pub enum Recipients {
         connections: Vec<Recipient>,
         /// The number of this attempt; reading the audience was the first.
         attempt: u32,
-        /// The number of times there was no time for them in this attempt.
-        #[serde(default, skip_serializing_if = "is_none")]
+        /// The number of times that the time ran out before they were tried in this attempt.
+        #[serde(default, skip_serializing_if = "is_zero")]
         rounds: u32,
     },
 }
 
 impl Recipients {
-    /// All of an audience.
+    /// Returns all of an audience.
     pub fn all(audience: Audience) -> Self {
         Self::Audience {
             audience,
@@ -68,29 +67,29 @@ impl Recipients {
     }
 }
 
-/// Why something is no push. The message says what was wrong with it.
+/// The reason a message on the queue is not a push.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidPush {
     /// The text is neither an EventBridge event nor a push of Herald's own.
-    #[error("neither an EventBridge event nor a push")]
+    #[error("the message is neither an EventBridge event nor a push")]
     Unreadable(#[source] serde_json::Error),
-    /// The detail-type is none of Herald's.
+    /// The detail-type is not one of Herald's.
     #[error(
         "unknown detail-type {0:?}: use Entity Updated, Send User Push Notification, Broadcast or \
          Disconnect User"
     )]
     UnknownDetailType(String),
-    /// The detail lacks a field or has one of the wrong kind.
-    #[error("bad detail of {detail_type:?}")]
+    /// A field of the detail is missing or invalid.
+    #[error("the detail of {detail_type:?} is invalid")]
     BadDetail {
         /// The event's detail-type.
         detail_type: &'static str,
-        /// What was wrong.
+        /// The field and the reason.
         #[source]
         source: serde_json::Error,
     },
-    /// The event's id is too long to travel beside the connections that an event is for.
-    #[error("the event id is {length} bytes, the most is {EVENT_ID_LIMIT}")]
+    /// The event's id is too long to travel beside the event's recipients.
+    #[error("the event id is {length} bytes long, the limit is {EVENT_ID_LIMIT}")]
     LongEventId {
         /// The id's length in bytes.
         length: usize,
@@ -100,19 +99,23 @@ pub enum InvalidPush {
     TooLarge(#[from] FrameTooLarge),
 }
 
-/// The most bytes of an event's id, which may be an `idempotencyKey`.
+/// The maximum length of an event's id, which may be an `idempotencyKey`, in bytes.
 pub const EVENT_ID_LIMIT: usize = 1024;
 
-/// A frame is over [`MESSAGE_LIMIT`], so that no connection could take it.
+/// The refusal of a frame over [`MESSAGE_LIMIT`], which no connection accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the frame is {length} bytes, the most is {MESSAGE_LIMIT}")]
+#[error("the frame is {length} bytes long, the limit is {MESSAGE_LIMIT}")]
 pub struct FrameTooLarge {
     /// The frame's length in bytes.
     pub length: usize,
 }
 
 impl Push {
-    /// The push of a client's message. `time` is RFC 3339.
+    /// Returns the push of a client's message. `time` is RFC 3339.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FrameTooLarge`] if the frame would be over the limit.
     pub fn message(
         outgoing: Outgoing<'_>,
         audience: Audience,
@@ -144,6 +147,10 @@ impl Push {
 
     /// Reads the body of a message on the notification queue: an EventBridge event, or a push that
     /// [`Self::to_queue_body`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidPush`] if it is neither.
     pub fn from_queue_body(body: &str) -> Result<Self, InvalidPush> {
         match serde_json::from_str(body).map_err(InvalidPush::Unreadable)? {
             Body {
@@ -153,7 +160,7 @@ impl Push {
         }
     }
 
-    /// The same push for other recipients.
+    /// Returns the same push for other recipients.
     pub fn to(&self, recipients: Recipients) -> Self {
         Self {
             recipients,
@@ -161,7 +168,7 @@ impl Push {
         }
     }
 
-    /// The text that stands for this push on the notification queue.
+    /// Returns the body of a message on the notification queue for this push.
     pub fn to_queue_body(&self) -> String {
         let text = serde_json::to_string(&Body {
             push: Some(self.clone()),
@@ -171,7 +178,7 @@ impl Push {
     }
 }
 
-/// Returns the last frame of connections whose token has ended, which they get in place of a push.
+/// Returns the last frame of a connection whose token has ended, which replaces the push.
 pub fn token_expired_frame() -> String {
     let frame = ServerFrame::Disconnect {
         code: DisconnectCode::TokenExpired,
@@ -181,19 +188,19 @@ pub fn token_expired_frame() -> String {
     frame.to_json()
 }
 
-fn is_none(rounds: &u32) -> bool {
+fn is_zero(rounds: &u32) -> bool {
     *rounds == 0
 }
 
-/// What tells a push of Herald's own from an EventBridge event.
+/// The envelope that distinguishes a push of Herald's own from an EventBridge event.
 #[derive(Serialize, Deserialize)]
 struct Body {
     #[serde(default)]
     push: Option<Push>,
 }
 
-/// SQS refuses U+FFFE and U+FFFF, which JSON allows. In JSON they stand only in strings, where their
-/// escapes mean the same.
+/// Escapes U+FFFE and U+FFFF, which SQS refuses and JSON allows. JSON has them only in strings, where an
+/// escape means the same.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 pub(crate) fn escape_noncharacters(json: String) -> String {
@@ -205,7 +212,11 @@ pub(crate) fn escape_noncharacters(json: String) -> String {
     }
 }
 
-/// The frame's text, if it can be sent.
+/// Returns the frame's text.
+///
+/// # Errors
+///
+/// Returns [`FrameTooLarge`] if it is over the limit.
 fn checked(frame: &ServerFrame<'_>) -> Result<Box<RawValue>, FrameTooLarge> {
     let text = frame.to_json();
     if text.len() > MESSAGE_LIMIT {
@@ -223,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_push_survives_the_queue_with_every_character() {
+    fn push_with_noncharacters_survives_the_queue() {
         let message = RawValue::from_string("\"\u{ffff}\u{fffe}\u{2028}🎉\\u0000\\\"\"".to_owned())
             .expect("JSON");
         let sender = ConnectionId::new("PcQeDRO4gIEm4LQ=").expect("an id");

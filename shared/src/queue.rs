@@ -1,5 +1,4 @@
-//! The notification queue, as the functions write to it and return messages to it, and its dead-letter
-//! queue.
+//! The notification queue and its dead-letter queue, as the functions use them.
 
 use std::{error::Error, future::Future, time::Duration};
 
@@ -7,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::push::Push;
 
+#[cfg(any(test, feature = "fakes"))]
 pub mod memory;
 #[cfg(feature = "aws")]
 mod sqs;
@@ -14,14 +14,14 @@ mod sqs;
 #[cfg(feature = "aws")]
 pub use sqs::{DeadLetterQueue, NotificationQueue, NotifierQueues};
 
-/// Puts pushes on the notification queue.
+/// A writer to the notification queue.
 pub trait Enqueue: Sync {
-    /// Returns once every push is stored on the queue, hidden for `delay`: whole seconds, 15 minutes
-    /// at the most.
+    /// Returns once every push is stored on the queue, hidden for `delay`: whole seconds, at most 15
+    /// minutes.
     ///
     /// # Errors
     ///
-    /// Returns [`NotEnqueued`] with those that the queue did not take; the others are stored.
+    /// Returns [`NotEnqueued`] with the pushes that were refused; the others are stored.
     fn enqueue(
         &self,
         pushes: &[Push],
@@ -29,20 +29,24 @@ pub trait Enqueue: Sync {
     ) -> impl Future<Output = Result<(), NotEnqueued>> + Send;
 }
 
-/// Returns messages to the notification queue that were received from it.
-pub trait Return: Sync {
-    /// Makes the message received with this handle visible again after `delay`, in whole seconds.
-    fn give_back(
+/// A consumer of the notification queue that can release messages.
+pub trait Release: Sync {
+    /// Makes the message with this receipt handle visible again after `delay`, in whole seconds.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`EnqueueError`] if the queue did not confirm it.
+    fn release(
         &self,
         receipt_handle: &str,
         delay: Duration,
     ) -> impl Future<Output = Result<(), EnqueueError>> + Send;
 }
 
-/// Puts pushes on the notification queue, each independently of the others.
+/// A writer to the notification queue that stores each push independently of the others.
 pub trait EnqueueEach: Sync {
-    /// Stores as many of the pushes as it can by `until` and returns which are stored. It repeats those
-    /// that fail for a transient reason; a push whose storing was not confirmed by `until` is not stored.
+    /// Stores as many of the pushes as it can before `until`. It retries those that fail with a
+    /// transient error; a push that was not confirmed before `until` counts as not stored.
     fn enqueue_each(
         &self,
         pushes: &[Push],
@@ -50,7 +54,7 @@ pub trait EnqueueEach: Sync {
     ) -> impl Future<Output = Enqueued> + Send;
 }
 
-/// The result of pushes that were enqueued independently.
+/// The result for pushes that were enqueued independently.
 #[derive(Debug)]
 pub struct Enqueued {
     /// True for each push that is stored, in the order of the pushes.
@@ -59,11 +63,15 @@ pub struct Enqueued {
     pub failure: Option<EnqueueError>,
 }
 
-/// Puts what cannot be delivered on the dead-letter queue.
+/// A writer to the dead-letter queue.
 pub trait DeadLetter: Sync {
-    /// Returns once the message with this body is stored there, with the reason as an attribute. If they
-    /// are too large together, the reason is cut; if the body is too large by itself, its beginning is
+    /// Returns once the message with this body is stored, with the reason as an attribute. If both
+    /// together are too large, the reason is cut; if the body alone is too large, its beginning is
     /// stored.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`EnqueueError`] if the queue did not store it.
     fn dead_letter(
         &self,
         body: &str,
@@ -71,36 +79,36 @@ pub trait DeadLetter: Sync {
     ) -> impl Future<Output = Result<(), EnqueueError>> + Send;
 }
 
-/// Pushes that the queue did not take.
+/// The refusal of pushes by the queue.
 #[derive(Debug, thiserror::Error)]
-#[error("{} messages could not be put on the queue", refused.len())]
+#[error("the queue did not store {} of the messages", refused.len())]
 pub struct NotEnqueued {
-    /// Their places among the pushes that were to be stored.
+    /// The indices of the refused pushes.
     pub refused: Vec<usize>,
-    /// The reason one of them was not taken.
+    /// The reason one of them was refused.
     #[source]
     pub source: EnqueueError,
 }
 
-/// Why something could not be put on a queue.
+/// The reason a queue did not store a message.
 #[derive(Debug, thiserror::Error)]
 pub enum EnqueueError {
-    /// The queue takes no more just now.
+    /// The queue is throttled; the same call may succeed later.
     #[error("the queue is throttled")]
     Throttled(#[source] Box<dyn Error + Send + Sync>),
     /// The queue did not confirm in time.
     #[error("the queue did not confirm in time")]
     TimedOut,
-    /// The queue refuses what it was asked. Asking again at once does not help.
+    /// The queue refused the request. A retry does not help.
     #[error("the queue refused the request")]
     Refused(#[source] Box<dyn Error + Send + Sync>),
-    /// Anything else.
+    /// Any other failure.
     #[error("failed to write to the queue")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl EnqueueError {
-    /// Returns whether the same may succeed a moment later.
+    /// Returns whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Throttled(_) | Self::TimedOut | Self::Failed(_) => true,

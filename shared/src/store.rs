@@ -1,7 +1,7 @@
 //! The connection store: the connections, their users and their subscriptions.
 //!
-//! [`Connections`] is the store: it knows in which order rows are written. Where the rows are is behind
-//! the trait [`Rows`]: [`DynamoDbRows`] has them in the table, [`memory::MemoryRows`] in memory.
+//! [`Connections`] is the store and decides the order in which rows are written. The trait [`Rows`] is
+//! the place where the rows are: [`DynamoDbRows`] has them in the table, `memory::MemoryRows` in memory.
 
 use std::{
     collections::BTreeSet,
@@ -20,35 +20,23 @@ use crate::{
 mod connections;
 #[cfg(feature = "aws")]
 mod dynamodb;
+#[cfg(any(test, feature = "fakes"))]
 pub mod memory;
 mod rows;
 
 pub use connections::Connections;
+#[cfg(all(feature = "aws", feature = "fakes"))]
+pub use dynamodb::seed;
 #[cfg(feature = "aws")]
-pub use dynamodb::{ConnectionTable, DynamoDbRows, listener_row};
+pub use dynamodb::{ConnectionTable, DynamoDbRows};
 pub use rows::{Addition, Change, Charge, Listener, Rows, Superseded};
 
-/// What is stored of a new connection.
+/// A new connection, as the store gets it.
 #[derive(Clone, Debug)]
 pub struct Connection {
     /// The connection.
     pub id: ConnectionId,
-    /// When it was opened.
-    pub connected_at: SystemTime,
-    /// The client's address.
-    pub ip_address: Option<String>,
-    /// The client's `User-Agent`.
-    pub user_agent: Option<String>,
-    /// Whose it is, if the authorizer said.
-    pub user: Option<UserId>,
-    /// When its token ends, if it has one.
-    pub token_expires_at: Option<TokenExpiry>,
-}
-
-/// Everything that is stored of a connection on its own row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredConnection {
-    /// When it was opened.
+    /// The time it was opened.
     pub connected_at: SystemTime,
     /// The client's address.
     pub ip_address: Option<String>,
@@ -56,7 +44,22 @@ pub struct StoredConnection {
     pub user_agent: Option<String>,
     /// The user of the connection. `None` if it is anonymous.
     pub user: Option<UserId>,
-    /// When its token ends. `None` if it has no token.
+    /// The end of its token. `None` if it has no token.
+    pub token_expires_at: Option<TokenExpiry>,
+}
+
+/// The data on a connection's own row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredConnection {
+    /// The time it was opened.
+    pub connected_at: SystemTime,
+    /// The client's address.
+    pub ip_address: Option<String>,
+    /// The client's `User-Agent`.
+    pub user_agent: Option<String>,
+    /// The user of the connection. `None` if it is anonymous.
+    pub user: Option<UserId>,
+    /// The end of its token. `None` if it has no token.
     pub token_expires_at: Option<TokenExpiry>,
     /// The entities it is subscribed to.
     pub entities: BTreeSet<EntityId>,
@@ -69,21 +72,21 @@ pub struct StoredConnection {
 pub struct Subscription<'a> {
     /// The subscriber.
     pub connection: &'a ConnectionId,
-    /// When that connection was opened.
+    /// The time that connection was opened.
     pub connected_at: SystemTime,
-    /// When its token ends, as far as the caller knows: it may have been renewed since.
+    /// The end of its token, as far as the caller knows: it may have been renewed since.
     pub token_expires_at: Option<TokenExpiry>,
     /// The entities, each once, at most [`ENTITIES_AT_ONCE`].
     pub entities: &'a [EntityId],
 }
 
-/// The most entities of one [`Subscription`]: DynamoDB takes expressions of at most 4 KB and 300
-/// operators.
+/// The maximum number of entities in one [`Subscription`]: DynamoDB accepts expressions of at most 4 KB
+/// and 300 operators.
 ///
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html>
 pub const ENTITIES_AT_ONCE: usize = 100;
 
-/// The most bytes that the ids of a connection's entities may have together. Every write of the
+/// The maximum total length of the ids of a connection's entities, in bytes. Every write of the
 /// connection's row pays for the whole set, a write unit for each kilobyte.
 pub const ENTITY_BYTES: usize = 8 * 1024;
 
@@ -92,60 +95,64 @@ pub const ENTITY_BYTES: usize = 8 * 1024;
 pub enum Subscribed {
     /// The subscription is stored, now or before.
     Stored,
-    /// The connection has as many subscriptions as it may have.
+    /// The connection has the maximum number of subscriptions.
     LimitReached,
-    /// The ids of the connection's entities would have more than [`ENTITY_BYTES`].
+    /// The ids of the connection's entities would exceed [`ENTITY_BYTES`].
     BytesReached,
     /// An unsubscribe that ran at the same time ended it.
     Ended,
-    /// The connection is not stored any more.
+    /// The connection is no longer stored.
     ConnectionGone,
 }
 
-/// The answer to a connection that wants to send messages.
+/// The decision about a connection's request to send messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admitted {
-    /// It may send as many messages as were asked for.
+    /// It may send the messages.
     Admitted {
-        /// When its token ends, if it has one.
+        /// The end of its token. `None` if it has no token.
         token_expires_at: Option<TokenExpiry>,
     },
-    /// It sent more than it may.
+    /// It has sent more than its rate allows.
     TooFast,
-    /// The connection was forgotten meanwhile.
+    /// The connection has been forgotten.
     ConnectionGone,
 }
 
-/// How many messages a connection may send: as many a second as `per_second`, and after a pause up to
-/// `burst` at once. This is the generic cell rate algorithm: a connection is charged the time its
-/// messages take at that rate, and may be at most a burst ahead of the clock.
+/// The rate at which a connection may send messages: `per_second` in the long run, and after a pause up
+/// to `burst` at once. This is the generic cell rate algorithm: a connection is charged the time that
+/// its messages take at that rate, and may be at most a burst ahead of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MessageRate {
-    /// The messages a second in the long run.
+    /// The number of messages per second in the long run.
     pub per_second: NonZeroU32,
-    /// The messages at once.
+    /// The number of messages at once.
     pub burst: NonZeroU32,
 }
 
 impl MessageRate {
-    /// How long so many messages take.
+    /// Returns the time that this many messages take.
     pub fn time_for(self, messages: NonZeroU32) -> Duration {
         Duration::from_secs(messages.get().into()) / self.per_second.get()
     }
 }
 
-/// As much of an audience as is read at once.
+/// The part of an audience that is read at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Who is on it, in the order of their slots.
+    /// The recipients on the page, in the order of their slots.
     pub recipients: Vec<Recipient>,
-    /// The connection that the page was read to, if the range may hold more.
+    /// The connection that the page was read to. `None` if the range holds no more.
     pub read_to: Option<ConnectionId>,
 }
 
-/// Knows who is in an audience.
+/// A reader of audiences.
 pub trait ReadAudience: Sync {
-    /// The first page of a range of an audience.
+    /// Reads the first page of a range of an audience.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the table could not be read.
     fn read_audience(
         &self,
         audience: &Audience,
@@ -164,73 +171,100 @@ pub enum CurrentToken {
     ConnectionGone,
 }
 
-/// Reads when the token of a connection ends.
+/// A reader of the ends of tokens.
 pub trait ReadToken: Sync {
-    /// Returns the end of the connection's token, renewals that were acknowledged included.
+    /// Returns the end of the connection's token. Acknowledged renewals are included.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the table could not be read.
     fn current_token(
         &self,
         connection: &ConnectionId,
     ) -> impl Future<Output = Result<CurrentToken, StoreError>> + Send;
 }
 
-/// Forgets connections that are gone.
+/// Removes connections that are gone.
 pub trait Forget: Sync {
-    /// Removes everything of a connection, and last the very row by which `audience` names it: a crash
-    /// may have left that row without the others.
+    /// Removes all rows of a connection, and last the listener row in `audience`: a crash may have left
+    /// that row without the others.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if some rows could not be deleted. The same call again completes it.
     fn prune(
         &self,
         connection: &ConnectionId,
         audience: &Audience,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Removes everything of a connection. Forgetting one that is not known is no error.
+    /// Removes all rows of a connection. An unknown connection is not an error.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if some rows could not be deleted. The same call again completes it.
     fn forget(
         &self,
         connection: &ConnectionId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// Knows connections and what they are subscribed to.
+/// A store of connections and their subscriptions.
 pub trait ConnectionStore: Sync {
-    /// Stores a new connection; its user's audience has it from then on.
+    /// Stores a new connection, which is in its user's audience from then on.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if some rows could not be written. The same call again completes it.
     fn connect(
         &self,
         connection: &Connection,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Subscribes a connection to entities, up to `limit` subscriptions in all, and returns the result
-    /// for each, in their order. Subscribing twice is the same as once.
+    /// for each, in their order. A second subscription to the same entity has no effect.
     ///
-    /// Every event whose audience is read after this returned finds the subscriptions that are
+    /// Every audience that is read after this returned has the connection if the result is
     /// [`Subscribed::Stored`].
     ///
     /// # Errors
     ///
-    /// Returns an error if the table could not do all of it. Nothing is taken back then: the same call
-    /// again completes it.
+    /// Returns [`StoreError`] if some rows could not be written. It undoes nothing: the same call again
+    /// completes it.
     fn subscribe(
         &self,
         subscription: Subscription<'_>,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Subscribed>, StoreError>> + Send;
 
-    /// Ends a subscription. Ending one that is not there is no error.
+    /// Ends a subscription. A subscription that does not exist is not an error.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if some rows could not be written. The same call again completes it.
     fn unsubscribe(
         &self,
         connection: &ConnectionId,
         entity: &EntityId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Gives a connection, and all its subscriptions, a token that ends at `token_expires_at`; false if
-    /// the connection was forgotten.
+    /// Writes a new end of the token for a connection and all its subscriptions. Returns false if the
+    /// connection was forgotten.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if some rows could not be written. The same call again completes it.
     fn renew(
         &self,
         connection: &ConnectionId,
         token_expires_at: TokenExpiry,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Charges a connection for so many messages, unless that is more than `rate` allows. They count
-    /// as sent at `now`.
+    /// Charges a connection for messages sent at `now`, unless they exceed `rate`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the connection could not be read or charged.
     fn admit(
         &self,
         connection: &ConnectionId,
@@ -240,18 +274,18 @@ pub trait ConnectionStore: Sync {
     ) -> impl Future<Output = Result<Admitted, StoreError>> + Send;
 }
 
-/// Why the store could not do what it was asked.
+/// The reason the store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The table takes no more just now; the same call may succeed later.
+    /// The table is throttled; the same call may succeed later.
     #[error("the connection table is throttled")]
     Throttled(#[source] Box<dyn Error + Send + Sync>),
-    /// Anything else.
+    /// Any other failure.
     #[error("failed to {step}")]
     Failed {
-        /// What was being done, e.g. `store the subscription`.
+        /// The step that failed, e.g. `store the subscription`.
         step: &'static str,
-        /// Why it failed.
+        /// The reason.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },

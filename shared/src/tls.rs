@@ -1,17 +1,19 @@
-//! How an HTTP client of Herald's own reaches a server.
+//! The connector of Herald's own HTTP clients.
 
 use std::io;
 
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 
-/// Connects over TLS where the address says `https`, and in the clear where it says `http`.
+/// A connector that uses TLS for `https` addresses and plain TCP for `http` addresses.
 pub type Connector = HttpsConnector<HttpConnector>;
 
-/// A connector that trusts the authorities this machine trusts. It speaks HTTP/1.1 alone: over HTTP/2
-/// a slow answer would hold up the others on its connection.
+/// Returns a connector that trusts the certificate authorities that this machine trusts. It speaks only
+/// HTTP/1.1: over HTTP/2, a slow answer would hold up the others on its connection.
 ///
-/// Errs if the machine trusts no authority.
+/// # Errors
+///
+/// Returns an error if the machine trusts no authority.
 pub fn connector() -> io::Result<Connector> {
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);

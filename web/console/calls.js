@@ -1,7 +1,7 @@
 /**
- * What the page asks of herald-local, and has it do. AWS's own operations where there are such, by the same address.
+ * The requests of the page to herald-local, which are AWS's own operations where there are such.
  *
- * Everything rejects with an `Error` whose message is for the person who asked.
+ * Every function rejects with an `Error` whose message the page shows.
  *
  * @module calls
  */
@@ -13,7 +13,7 @@
  * @property {string} webSocket
  * @property {string} endpoint
  * @property {'open' | 'secret' | 'jwks' | null} [authentication]
- * @property {string} [tokens] where tokens are minted, if they are.
+ * @property {string} [tokens] the address of the local issuer, if there is one.
  * @property {Record<string, string>} tables
  * @property {Record<string, string>} queues
  * @property {Record<string, string>} buses
@@ -33,7 +33,7 @@
  */
 
 /**
- * `messages` are the oldest of a queue.
+ * A queue, with the oldest of its messages.
  *
  * @typedef {object} Queue
  * @property {string} logicalId
@@ -58,10 +58,10 @@
 
 /** @typedef {{ token: string, expiresAt: number }} Token */
 
-/** More connections than anybody reads; a page of a scan is at most 1 MB. */
+/** The most pages of a scan, of at most 1 MB each: more connections than the page shows. */
 const SCAN_PAGES = 5;
 
-/** Nobody's: the engine behind DynamoDB wants one, and looks no closer. */
+/** A placeholder: the engine behind DynamoDB demands a signature and does not check it. */
 const SIGNATURE = {
   'X-Amz-Date': '20000101T000000Z',
   Authorization: 'AWS4-HMAC-SHA256 Credential=local/20000101/local/local/aws4_request, SignedHeaders=host, Signature=0',
@@ -79,14 +79,14 @@ export async function readConnections() {
 
 /** @param {string} connectionId */
 export async function closeConnection(connectionId) {
-  await ask(`/console/connections/${encodeURIComponent(connectionId)}`, { method: 'DELETE' });
+  await send(`/console/connections/${encodeURIComponent(connectionId)}`, { method: 'DELETE' });
 }
 
 /**
- * Which entities connections are subscribed to, from the table.
+ * Reads the subscriptions of all connections from the table.
  *
  * @param {string} table
- * @returns {Promise<Map<string, string[]>>} by connection id.
+ * @returns {Promise<Map<string, string[]>>} the entities of each connection, by its id.
  */
 export async function readSubscriptions(table) {
   /** @type {Map<string, string[]>} */
@@ -108,33 +108,33 @@ export async function readQueues() {
   return (await json('/console/queues')).queues;
 }
 
-/** Moves a dead letter back to where it came from. @param {Queue} queue @param {Message} message */
+/** Moves a dead letter back to its source queue. @param {Queue} queue @param {Message} message */
 export async function replay(queue, message) {
-  await ask(`${messagePath(queue, message)}/replay`, { method: 'POST' });
+  await send(`${messagePath(queue, message)}/replay`, { method: 'POST' });
 }
 
 /** @param {Queue} queue @param {Message} message */
 export async function remove(queue, message) {
-  await ask(messagePath(queue, message), { method: 'DELETE' });
+  await send(messagePath(queue, message), { method: 'DELETE' });
 }
 
-/** @param {Entry} entry @returns {Promise<string>} the event's id. */
+/** @param {Entry} entry @returns {Promise<string>} the id of the event. */
 export async function putEvent(entry) {
   const { Entries } = await aws('AWSEvents.PutEvents', '1.1', { Entries: [entry] });
   const [{ EventId, ErrorCode, ErrorMessage }] = Entries;
-  if (!EventId) throw new Error(`EventBridge did not take it: ${ErrorCode}: ${ErrorMessage}`);
+  if (!EventId) throw new Error(`EventBridge refused the event: ${ErrorCode}: ${ErrorMessage}`);
   return EventId;
 }
 
 /**
- * Has the stack's own issuer mint a token.
+ * Requests a token from the local issuer.
  *
  * @param {string} address
  * @param {{ userId: string, permissions?: unknown, expiresIn?: number }} request
  * @returns {Promise<Token>}
  */
 export async function mintToken(address, request) {
-  const answer = await ask(new URL(address).pathname, { method: 'POST', body: JSON.stringify(request) });
+  const answer = await send(new URL(address).pathname, { method: 'POST', body: JSON.stringify(request) });
   return answer.json();
 }
 
@@ -155,7 +155,7 @@ function scan(table, from) {
 
 /**
  * @param {string} target
- * @param {string} version of AWS's JSON protocol.
+ * @param {string} version the version of AWS's JSON protocol.
  * @param {unknown} body
  * @returns {Promise<any>}
  */
@@ -165,29 +165,29 @@ async function aws(target, version, body) {
     'Content-Type': `application/x-amz-json-${version}`,
     ...SIGNATURE,
   };
-  return (await ask('/', { method: 'POST', headers, body: JSON.stringify(body) })).json();
+  return (await send('/', { method: 'POST', headers, body: JSON.stringify(body) })).json();
 }
 
 /** @param {string} path @returns {Promise<any>} */
 async function json(path) {
-  return (await ask(path)).json();
+  return (await send(path)).json();
 }
 
-/** @param {string} path @param {RequestInit} [request] */
-async function ask(path, request) {
+/** @param {string} path @param {RequestInit} [init] */
+async function send(path, init) {
   /** @type {Response} */
   let answer;
   try {
-    answer = await fetch(path, request);
+    answer = await fetch(path, init);
   } catch {
-    throw new Error('herald-local does not answer');
+    throw new Error('herald-local does not respond');
   }
-  if (!answer.ok) throw new Error(wordsOf(await answer.text()) || `herald-local answered ${answer.status}`);
+  if (!answer.ok) throw new Error(errorMessage(await answer.text()) || `herald-local responded with ${answer.status}`);
   return answer;
 }
 
-/** The message of an error, in whichever way it is written. @param {string} body @returns {string} */
-function wordsOf(body) {
+/** Returns the message of an error, or the body itself if it has none. @param {string} body @returns {string} */
+function errorMessage(body) {
   try {
     const { message, Message } = JSON.parse(body);
     return message ?? Message ?? body;

@@ -1,60 +1,60 @@
 /**
- * One client: its state, what it is subscribed to, what it sends, and every frame both ways.
+ * One client of the page: its state, subscriptions and forms, and its frames in both directions.
  *
  * @module client-card
  */
 
 import { sendForm, subscribeForm } from './client-forms.js';
-import { stateWords, waitingWords, withoutToken } from './client-words.js';
+import { stateText, waitingText, withoutToken } from './client-text.js';
 import { badge, button, element, KeyedList, oncePerFrame, setText } from './dom.js';
 import { frameRow } from './frame-node.js';
 import { connect } from './herald-client.js';
 import { Recent } from './recent.js';
-import { watchedBy } from './watched-socket.js';
+import { watchedWebSocket } from './watched-socket.js';
 
 /** @import { ToSend } from './client-forms.js' */
 /** @import { Row } from './dom.js' */
-/** @import { FrameSeen } from './frame-node.js' */
+/** @import { LoggedFrame } from './frame-node.js' */
 /** @import { Options, Subscription } from './herald-client.js' */
 
-/** How many frames are kept. */
+/** The most frames that are kept. */
 const FRAMES = 200;
 
 let clients = 0;
 
 export class ClientCard {
-  /** What the page shows of it. */
+  /** The node in the page. */
   node;
   #client;
-  /** The socket that opened last. @type {WebSocket | undefined} */
+  /** The last socket that opened. @type {WebSocket | undefined} */
   #socket;
   /** @type {Map<string, Subscription>} */
   #subscriptions = new Map();
-  /** @type {Recent<FrameSeen>} */
+  /** @type {Recent<LoggedFrame>} */
   #frames = new Recent(FRAMES);
-  #seen = 0;
+  #frameCount = 0;
   #waiting = 0;
   #state = element('span', { class: 'outcome', role: 'status' });
   #result = element('p', { class: 'result', role: 'status' });
   #outbox = element('p', { class: 'note', role: 'status' });
   #chips = element('ul', { class: 'chips' });
   #log = element('ol', { class: 'frames' });
-  #frameless = element('p', { class: 'note small' }, 'None yet.');
+  #noFrames = element('p', { class: 'note small' }, 'No frames yet.');
   #end = button('Close', () => void this.#close());
-  /** @type {KeyedList<FrameSeen>} */
+  /** @type {KeyedList<LoggedFrame>} */
   #frameRows = new KeyedList(this.#log, ({ number }) => String(number), frameRow);
   /** @type {KeyedList<string>} */
   #entityRows = new KeyedList(this.#chips, (entity) => entity, (entity) => this.#chip(entity));
 
   /**
    * @param {string} user
-   * @param {string} address of the WebSocket.
+   * @param {string} address the address of the WebSocket.
    * @param {Options} options
    */
   constructor(user, address, options) {
-    const webSocket = watchedBy({
-      sent: (text) => this.#saw(true, text),
-      received: (text) => this.#saw(false, text),
+    const webSocket = watchedWebSocket({
+      sent: (text) => this.#addFrame(true, text),
+      received: (text) => this.#addFrame(false, text),
       opened: (socket) => (this.#socket = socket),
     });
     this.#client = connect(address, { ...options, webSocket });
@@ -67,11 +67,11 @@ export class ClientCard {
       element('p', {}, this.#state),
       subscribeForm(`${id}-subscribe`, (entity) => void this.#subscribe(entity)),
       this.#chips,
-      sendForm(`${id}-send`, (what) => void this.#send(what, user)),
+      sendForm(`${id}-send`, (toSend) => void this.#send(toSend, user)),
       this.#result,
       this.#outbox,
       element('h4', {}, 'Frames'),
-      this.#frameless,
+      this.#noFrames,
       element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `Frames of ${user}` }, this.#log),
     );
     this.#showState();
@@ -79,8 +79,8 @@ export class ClientCard {
   }
 
   #showState = () => {
-    const { tone, words } = stateWords(this.#client.state);
-    this.#state.replaceChildren(badge(tone, words));
+    const { tone, text } = stateText(this.#client.state);
+    this.#state.replaceChildren(badge(tone, text));
     const stopped = this.#client.state.name === 'stopped';
     setText(this.#end, stopped ? 'Remove' : 'Close');
     for (const controls of this.node.querySelectorAll('form, .chips')) controls.toggleAttribute('hidden', stopped);
@@ -93,18 +93,18 @@ export class ClientCard {
 
   /** @param {string} entity */
   async #subscribe(entity) {
-    if (this.#subscriptions.has(entity)) return this.#tell(`It is subscribed to ${entity} already.`);
+    if (this.#subscriptions.has(entity)) return this.#showResult(`Already subscribed to ${entity}.`);
     try {
-      // Pushes are seen as frames.
+      // The card shows pushes as frames.
       const subscription = await this.#client.subscribe(entity, () => {}, (error) => {
         this.#subscriptions.delete(entity);
-        this.#tell(`The subscription to ${entity} has ended: ${error.message}`);
+        this.#showResult(`The subscription to ${entity} ended: ${error.message}`);
         this.#render();
       });
       this.#subscriptions.set(entity, subscription);
-      this.#tell(`Subscribed to ${entity}.`);
+      this.#showResult(`Subscribed to ${entity}.`);
     } catch (error) {
-      this.#tell(`Not subscribed to ${entity}: ${/** @type {Error} */ (error).message}`);
+      this.#showResult(`Not subscribed to ${entity}: ${/** @type {Error} */ (error).message}`);
     }
     this.#render();
   }
@@ -113,47 +113,49 @@ export class ClientCard {
   #unsubscribe(entity) {
     this.#subscriptions.get(entity)?.unsubscribe();
     this.#subscriptions.delete(entity);
-    this.#tell(`Unsubscribed from ${entity}.`);
+    this.#showResult(`Unsubscribed from ${entity}.`);
     this.#render();
   }
 
-  /** @param {ToSend} what @param {string} user */
-  async #send(what, user) {
-    if ('frame' in what) return this.#sendFrame(what.frame);
-    this.#waits(1);
+  /** @param {ToSend} toSend @param {string} user */
+  async #send(toSend, user) {
+    if ('frame' in toSend) return this.#sendFrame(toSend.frame);
+    this.#addWaiting(1);
     try {
-      await this.#client.send({ ...what.target, message: what.message, name: user });
-      this.#tell('Sent, and acknowledged.');
+      await this.#client.send({ ...toSend.target, message: toSend.message, name: user });
+      this.#showResult('Sent and acknowledged.');
     } catch (error) {
-      this.#tell(`Not sent: ${/** @type {Error} */ (error).message}`);
+      this.#showResult(`Not sent: ${/** @type {Error} */ (error).message}`);
     }
-    this.#waits(-1);
+    this.#addWaiting(-1);
   }
 
-  /** Past the client, so that what the server refuses can be tried. @param {string} text */
+  /** Sends a frame past the client, so that the page can show what the server refuses. @param {string} text */
   #sendFrame(text) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return this.#tell('Not sent: a frame needs an open connection.');
+    if (this.#socket?.readyState !== WebSocket.OPEN) {
+      return this.#showResult('Not sent: a frame needs an open connection.');
+    }
     this.#socket.send(text);
-    this.#tell('Sent as it is.');
+    this.#showResult('Sent as is.');
   }
 
   /** @param {1 | -1} change */
-  #waits(change) {
+  #addWaiting(change) {
     this.#waiting += change;
-    setText(this.#outbox, waitingWords(this.#waiting));
+    setText(this.#outbox, waitingText(this.#waiting));
   }
 
   /** @param {boolean} sent @param {string} text */
-  #saw(sent, text) {
-    this.#seen += 1;
-    this.#frames.add({ number: this.#seen, at: Date.now(), sent, text: withoutToken(text) });
+  #addFrame(sent, text) {
+    this.#frameCount += 1;
+    this.#frames.add({ number: this.#frameCount, at: Date.now(), sent, text: withoutToken(text) });
     this.#render();
   }
 
   #render = oncePerFrame(() => {
     this.#entityRows.render(Array.from(this.#subscriptions.keys()));
     this.#frameRows.render(this.#frames.newestFirst);
-    this.#frameless.hidden = this.#seen > 0;
+    this.#noFrames.hidden = this.#frameCount > 0;
   });
 
   /** @param {string} entity @returns {Row<string>} */
@@ -162,8 +164,8 @@ export class ClientCard {
     return { node: element('li', { class: 'chip mono' }, entity, leave), update() {} };
   }
 
-  /** @param {string} words */
-  #tell(words) {
-    this.#result.textContent = words;
+  /** @param {string} text */
+  #showResult(text) {
+    this.#result.textContent = text;
   }
 }

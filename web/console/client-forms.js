@@ -1,5 +1,5 @@
 /**
- * The forms of a client in the page: to subscribe, and to send.
+ * The forms of a client: one to subscribe, one to send.
  *
  * @module client-forms
  */
@@ -8,13 +8,13 @@ import { element, setText } from './dom.js';
 import { isJson } from './format.js';
 
 /**
- * What is to be sent: a message to whoever `target` says, or a frame as it stands there.
+ * A message to its target, or a frame that is sent as is.
  *
  * @typedef {{ frame: string } | { target: { entityId?: string, broadcast?: true }, message: unknown }} ToSend
  */
 
 /**
- * @param {string} id of the form's field.
+ * @param {string} id the id of the field.
  * @param {(entity: string) => void} subscribe
  */
 export function subscribeForm(id, subscribe) {
@@ -33,11 +33,11 @@ export function subscribeForm(id, subscribe) {
 }
 
 /**
- * @param {string} id what the ids of its fields begin with.
- * @param {(what: ToSend) => void} send
+ * @param {string} id the prefix of the ids of the fields.
+ * @param {(toSend: ToSend) => void} send
  */
 export function sendForm(id, send) {
-  const options = TARGETS.map(([value, words]) => element('option', { value }, words));
+  const options = TARGETS.map(([value, label]) => element('option', { value }, label));
   const target = element('select', { id: `${id}-target` }, ...options);
   const entity = entityInput(`${id}-entity`);
   const described = { rows: '2', spellcheck: 'false', 'aria-describedby': `${id}-hint` };
@@ -59,7 +59,7 @@ export function sendForm(id, send) {
   form.addEventListener('input', explain);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    send(whatToSend(target.value, entity.value, message.value));
+    send(toSend(target.value, entity.value, message.value));
   });
   explain();
   return form;
@@ -70,11 +70,11 @@ const TARGETS = [
   ['entity', 'to an entity'],
   ['everyone', 'to everyone'],
   ['back', 'back to this client'],
-  ['frame', 'a frame, as it is'],
+  ['frame', 'a raw frame'],
 ];
 
 /** @param {string} target @param {string} entityId @param {string} text @returns {ToSend} */
-function whatToSend(target, entityId, text) {
+function toSend(target, entityId, text) {
   const message = isJson(text) ? JSON.parse(text) : text;
   switch (target) {
     case 'frame':
@@ -90,8 +90,8 @@ function whatToSend(target, entityId, text) {
 
 /** @param {string} target @param {string} text */
 function hintOf(target, text) {
-  if (target === 'frame') return 'Goes to the server as it is, to see what it answers.';
-  return isJson(text) ? 'Goes as JSON.' : 'Not JSON: goes as a text.';
+  if (target === 'frame') return 'Sent to the server as is.';
+  return isJson(text) ? 'Sent as JSON.' : 'Not JSON, so sent as a string.';
 }
 
 /** @param {string} id */

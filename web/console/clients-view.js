@@ -1,5 +1,5 @@
 /**
- * The clients of this page: each a user's, with a connection of its own.
+ * The clients of the page, each with its own user and connection.
  *
  * @module clients-view
  */
@@ -40,9 +40,9 @@ export class ClientsView {
   #connect() {
     const user = this.#user.value.trim() || 'anonymous';
     const stack = this.#stack;
-    if (!stack) return setText(this.#result, 'herald-local does not answer yet.');
+    if (!stack) return setText(this.#result, 'herald-local has not responded yet.');
     try {
-      // This page's own name of the server: its content security policy allows no other.
+      // The host of this page: its content security policy allows no other.
       const address = `ws://${location.host}${new URL(stack.webSocket).pathname}`;
       this.#clients.append(new ClientCard(user, address, this.#options(stack, user)).node);
       this.#result.textContent = '';
@@ -67,14 +67,14 @@ export class ClientsView {
   }
 }
 
-/** Whether the stack takes tokens that it does not mint. @param {Stack} stack */
+/** Returns true if the stack accepts the tokens of another issuer only. @param {Stack} stack */
 function wantsForeignToken({ authentication, tokens }) {
   return tokens === undefined && (authentication === 'jwks' || authentication === 'secret');
 }
 
 /** @param {Stack} stack */
 function aboutUsers(stack) {
-  if (wantsForeignToken(stack)) return 'The name is for this page only: who it is says the token.';
-  if (stack.tokens) return 'A token for this user is minted by the stack’s own issuer.';
-  return 'The stack is open: to it everybody is anonymous, and the name is for this page only.';
+  if (wantsForeignToken(stack)) return 'The name is for this page only; the token names the user.';
+  if (stack.tokens) return 'The local issuer signs a token for this user.';
+  return 'The stack is open: every client is anonymous, and the name is for this page only.';
 }

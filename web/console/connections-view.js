@@ -1,5 +1,5 @@
 /**
- * Who is connected and subscribed to what, and who has come and gone.
+ * The connections with their subscriptions, and the history of connects, disconnects and refusals.
  *
  * @module connections-view
  */
@@ -18,7 +18,7 @@ import { Refresher } from './refresher.js';
 
 /** @typedef {Connected | Disconnected | Refused} Traffic */
 
-/** How many connections, and how many of those who came and went. */
+/** The most connections, and the most lines of the history. */
 const ROWS = 200;
 
 export class ConnectionsView {
@@ -49,7 +49,7 @@ export class ConnectionsView {
     this.#refresher.request();
   }
 
-  /** Forgets who has come and gone. */
+  /** Forgets the history. */
   clear() {
     this.#traffic.clear();
     this.#render();
@@ -75,7 +75,7 @@ export class ConnectionsView {
       });
       setText(this.#error, '');
     } catch (error) {
-      setText(this.#error, `The connections cannot be read: ${/** @type {Error} */ (error).message}`);
+      setText(this.#error, `Could not read the connections: ${/** @type {Error} */ (error).message}`);
     }
     this.#render();
   }
@@ -129,10 +129,10 @@ export class ConnectionsView {
   async #close(connectionId) {
     try {
       await closeConnection(connectionId);
-      // The button goes with its connection.
+      // The button, which has the focus, is removed with its connection.
       byId('connections-heading', HTMLElement).focus({ preventScroll: true });
     } catch (error) {
-      setText(this.#error, `${connectionId} was not closed: ${/** @type {Error} */ (error).message}`);
+      setText(this.#error, `Connection ${connectionId} was not closed: ${/** @type {Error} */ (error).message}`);
     }
     this.#refresher.request();
   }
@@ -140,7 +140,7 @@ export class ConnectionsView {
 
 /** @param {string[]} entities */
 function subscriptionNodes(entities) {
-  if (entities.length === 0) return [element('span', { class: 'soft small' }, 'subscribed to nothing')];
+  if (entities.length === 0) return [element('span', { class: 'soft small' }, 'no subscriptions')];
   return entities.map((entity) => element('span', { class: 'chip mono' }, entity));
 }
 
@@ -156,18 +156,18 @@ function lineNodes(record) {
     case 'connected':
       return [badge('ok', 'connected'), text(record.userId ?? 'anonymous'), element('code', {}, record.connectionId)];
     case 'disconnected':
-      return [badge('quiet', 'disconnected'), element('code', {}, record.connectionId), text(endWords(record))];
+      return [badge('quiet', 'disconnected'), element('code', {}, record.connectionId), text(endText(record))];
     case 'refused':
       return [badge('bad', `refused ${record.status}`), text(`from ${record.sourceIp}`)];
   }
 }
 
 /** @param {Disconnected} record */
-function endWords({ code, reason }) {
+function endText({ code, reason }) {
   return reason ? `${code}: ${reason}` : String(code);
 }
 
-/** @param {string} words */
-function text(words) {
-  return element('span', {}, words);
+/** @param {string} content */
+function text(content) {
+  return element('span', {}, content);
 }

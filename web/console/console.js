@@ -1,5 +1,5 @@
 /**
- * The console page of herald-local: hands what happens to those who keep it, and shows the view that the address names.
+ * The console page of herald-local: it passes activity records to the views, and shows the view that the address names.
  *
  * @module console
  */
@@ -16,20 +16,20 @@ import { PutEventView } from './put-event-view.js';
 import { QueuesView } from './queues-view.js';
 import { Recent } from './recent.js';
 import { showStack } from './stack-view.js';
-import { Ways } from './ways.js';
+import { Traces } from './traces.js';
 
 /** @import { ActivityRecord, Invocation } from './records.js' */
 
-/** How many events and how many invocations are kept. */
+/** The most events, and the most invocations, that are kept. */
 const KEPT = 1000;
 
-const ways = new Ways(KEPT);
+const traces = new Traces(KEPT);
 /** @type {Recent<Invocation>} */
 const invocations = new Recent(KEPT);
-let missed = 0;
+let lagged = 0;
 
 const queues = new QueuesView(() => events.request());
-const events = new EventsView(ways, queues.isForDeadLetters);
+const events = new EventsView(traces, queues.isForDeadLetters);
 const connections = new ConnectionsView();
 const functions = new FunctionsView(invocations);
 const clients = new ClientsView();
@@ -41,27 +41,27 @@ const banner = byId('banner', HTMLElement);
 follow({
   opened() {
     forget();
-    tellLink('ok', `Live at ${location.host}`);
+    showLink('ok', `Live at ${location.host}`);
     banner.hidden = true;
-    void learnStack();
+    void loadStack();
   },
-  happened,
-  missed(lost) {
-    missed += lost;
-    const note = byId('events-missed', HTMLElement);
+  recorded,
+  lagged(dropped) {
+    lagged += dropped;
+    const note = byId('events-lagged', HTMLElement);
     note.hidden = false;
-    setText(note, `${count(missed, 'record')} came too fast to be shown: ways may have gaps.`);
+    setText(note, `This page was too slow for ${count(lagged, 'record')}, so traces may have gaps.`);
   },
   lost() {
-    tellLink('bad', 'Not reached');
+    showLink('bad', 'Disconnected');
     banner.hidden = false;
-    setText(banner, `herald-local does not answer at ${location.host}. Start it again: this page goes on by itself.`);
+    setText(banner, `herald-local does not respond at ${location.host}. Start it again; this page will reconnect.`);
   },
 });
 
 addEventListener('hashchange', () => {
   showView();
-  // Where a row took the focus, it stays there.
+  // A row that has the focus keeps it.
   if (!document.activeElement?.closest('.view.current')) focusView();
 });
 byId('skip', HTMLElement).addEventListener('click', (event) => {
@@ -72,8 +72,8 @@ showView();
 offerToCopy(document);
 
 /** @param {ActivityRecord} record */
-function happened(record) {
-  if (ways.add(record)) events.request();
+function recorded(record) {
+  if (traces.add(record)) events.request();
   connections.add(record);
   if (record.kind === 'invocation') {
     invocations.add(record);
@@ -83,34 +83,34 @@ function happened(record) {
   if (touchesQueue) queues.request();
 }
 
-/** What a herald-local said that may have been another one. */
+/** Forgets all records: those that follow may be of another herald-local. */
 function forget() {
-  ways.clear();
+  traces.clear();
   invocations.clear();
-  missed = 0;
-  byId('events-missed', HTMLElement).hidden = true;
+  lagged = 0;
+  byId('events-lagged', HTMLElement).hidden = true;
   connections.clear();
   events.request();
   functions.request();
 }
 
-async function learnStack() {
+async function loadStack() {
   try {
     const stack = await readStack();
     showStack(stack);
     clients.show(stack);
     connections.show(stack);
     queues.request();
-    functions.offer(stack.functions.map(({ logicalId }) => logicalId));
+    functions.setFunctions(stack.functions.map(({ logicalId }) => logicalId));
   } catch (error) {
-    tellLink('bad', /** @type {Error} */ (error).message);
+    showLink('bad', /** @type {Error} */ (error).message);
   }
 }
 
-/** @param {string} tone @param {string} words */
-function tellLink(tone, words) {
+/** @param {string} tone @param {string} text */
+function showLink(tone, text) {
   link.className = `link ${tone}`;
-  setText(link, words);
+  setText(link, text);
 }
 
 function focusView() {
@@ -118,7 +118,7 @@ function focusView() {
   if (heading instanceof HTMLElement) heading.focus();
 }
 
-/** `#events`, or `#events/<id>` for one of them. */
+/** Shows the view of an address such as `#events`, or one item of it, such as `#events/<id>`. */
 function showView() {
   const [name = '', id] = location.hash.slice(1).split('/').map(decodeURIComponent);
   const views = Array.from(document.querySelectorAll('.view'));

@@ -1,5 +1,5 @@
 /**
- * What every view does with the document. Whatever is shown is put there as text.
+ * Helpers of every view for the document. They add content as text, never as HTML.
  *
  * @module dom
  */
@@ -21,7 +21,7 @@ export function element(name, attributes = {}, ...children) {
 }
 
 /**
- * The element with this id, which is in index.html.
+ * Returns the element of index.html with an id.
  *
  * @template {HTMLElement} Kind
  * @param {string} id
@@ -34,16 +34,16 @@ export function byId(id, kind) {
   return found;
 }
 
-/** @param {Child} label @param {() => void} pressed @param {Record<string, string>} [attributes] */
-export function button(label, pressed, attributes = {}) {
+/** @param {Child} label @param {() => void} onClick @param {Record<string, string>} [attributes] */
+export function button(label, onClick, attributes = {}) {
   const made = element('button', { type: 'button', ...attributes }, label);
-  made.addEventListener('click', pressed);
+  made.addEventListener('click', onClick);
   return made;
 }
 
 /**
- * A button for what cannot be taken back: it asks once more, until the focus leaves it. `about` is what it is for, for
- * those who hear the button without its surroundings.
+ * Returns a button for an action that cannot be undone: it asks for a second click, until it loses the focus. `about`
+ * names its subject for screen readers.
  *
  * @param {string} label
  * @param {string} question
@@ -51,27 +51,27 @@ export function button(label, pressed, attributes = {}) {
  * @param {() => void} confirmed
  */
 export function confirmedButton(label, question, about, confirmed) {
-  const words = document.createTextNode(label);
-  const made = button(words, () => {
+  const caption = document.createTextNode(label);
+  const made = button(caption, () => {
     if (made.classList.contains('asks')) return confirmed();
     made.classList.add('asks');
-    words.data = question;
+    caption.data = question;
   });
   made.append(element('span', { class: 'hidden-label' }, ` ${about}`));
   made.addEventListener('blur', () => {
     made.classList.remove('asks');
-    words.data = label;
+    caption.data = label;
   });
   return made;
 }
 
-/** @param {string} tone @param {string} words */
-export function badge(tone, words) {
-  return element('span', { class: `badge ${tone}` }, words);
+/** @param {string} tone @param {string} text */
+export function badge(tone, text) {
+  return element('span', { class: `badge ${tone}` }, text);
 }
 
 /**
- * Changes a text only if it is another: what has not changed is not announced.
+ * Sets a text if it differs, since a screen reader announces every change.
  *
  * @param {Node} node
  * @param {string} text
@@ -80,7 +80,7 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Opens a row that is a `details`, and takes whoever asked for it there. @param {Element | undefined} row */
+/** Opens a row that is a `details`, scrolls to it and gives it the focus. @param {Element | undefined} row */
 export function openRow(row) {
   const details = row?.querySelector('details');
   if (!details) return;
@@ -89,7 +89,7 @@ export function openRow(row) {
   details.querySelector('summary')?.focus({ preventScroll: true });
 }
 
-/** Puts a button that copies it beside each command. @param {ParentNode} root */
+/** Adds a copy button to each command. @param {ParentNode} root */
 export function offerToCopy(root) {
   if (!navigator.clipboard) return;
   for (const command of root.querySelectorAll('.command')) {
@@ -103,7 +103,7 @@ export function offerToCopy(root) {
 }
 
 /**
- * A function that has `render` called once, at the next frame, however often it is called itself.
+ * Returns a function that calls `render` once at the next frame, however often it is called itself.
  *
  * @param {() => void} render
  * @returns {() => void}
@@ -121,14 +121,14 @@ export function oncePerFrame(render) {
 }
 
 /**
- * A row of a list: its node, and how it is brought up to date.
+ * A row of a list: its node, and the function that updates it.
  *
  * @template Item
  * @typedef {{ node: Element, update: (item: Item) => void }} Row
  */
 
 /**
- * The children of an element, one for each item: rows stay as long as their item does, focus and all.
+ * The children of an element, one row for each item. A row stays as long as its item, and keeps its focus.
  *
  * @template Item
  */

@@ -1,31 +1,31 @@
 /**
- * From what stands in the form to an entry of EventBridge's PutEvents, or to what is wrong with it.
+ * The entry of EventBridge's PutEvents that the form describes, or the errors of its fields.
  *
- * It refuses only what cannot become an entry, so that what Herald refuses can be tried.
+ * Only what cannot become an entry is an error, so that the page can put events that Herald refuses.
  *
  * @module event-entry
  */
 
-import { shellWord } from './format.js';
+import { shellQuoted } from './format.js';
 
 /**
- * What stands in the form.
+ * The contents of the form.
  *
  * @typedef {object} Fields
  * @property {'entity' | 'user' | 'broadcast' | 'disconnect'} kind
  * @property {string} entity
  * @property {string} user
- * @property {'json' | 'text'} format of the message.
+ * @property {'json' | 'text'} format the format of the message.
  * @property {string} message
  * @property {string} reason
  * @property {string} source
- * @property {string} callback JSON, or nothing.
+ * @property {string} callback JSON, or empty.
  * @property {string} key
  */
 
 /** @typedef {{ Source: string, DetailType: string, Detail: string }} Entry */
 
-/** What is wrong with the fields, by name. @typedef {Partial<Record<keyof Fields, string>>} Errors */
+/** Error texts, by field. @typedef {Partial<Record<keyof Fields, string>>} Errors */
 
 const DETAIL_TYPES = {
   entity: 'Entity Updated',
@@ -42,21 +42,21 @@ export function entryOf(fields) {
   return { entry, errors };
 }
 
-/** What puts an entry from a terminal, with the AWS CLI. @param {Entry} entry @param {string} endpoint */
+/** Returns the command of the AWS CLI that puts an entry. @param {Entry} entry @param {string} endpoint */
 export function commandOf(entry, endpoint) {
-  const entries = shellWord(JSON.stringify([entry]));
+  const entries = shellQuoted(JSON.stringify([entry]));
   return `aws events put-events --endpoint-url ${endpoint} --entries ${entries}`;
 }
 
-/** Why a text is no JSON, or nothing. @param {string} text @returns {string | undefined} */
-export function jsonError(text) {
+/** Returns an error text, or `undefined` if a text is valid JSON. @param {string} text @returns {string | undefined} */
+function jsonError(text) {
   try {
     JSON.parse(text);
     return undefined;
   } catch (error) {
-    if (text.trim() === '') return 'This is empty. JSON needs a value: "" is an empty text.';
-    const words = error instanceof Error ? error.message : String(error);
-    return `This is no JSON: ${words}. Choose “Text” to send it as it is.`;
+    if (text.trim() === '') return 'Enter JSON; "" is an empty string.';
+    const reason = error instanceof Error ? error.message : String(error);
+    return `Not valid JSON: ${reason}. Correct it, or choose “Text” to send it as a string.`;
   }
 }
 
@@ -65,18 +65,23 @@ function errorsOf(fields) {
   /** @type {Errors} */
   const errors = {};
   const { kind } = fields;
-  if (kind === 'entity' && fields.entity === '') errors.entity = 'Say which entity has changed.';
-  if ((kind === 'user' || kind === 'disconnect') && fields.user === '') errors.user = 'Say which user.';
+  if (kind === 'entity' && fields.entity === '') errors.entity = 'Enter an entity id.';
+  if ((kind === 'user' || kind === 'disconnect') && fields.user === '') errors.user = 'Enter a user id.';
   if (kind !== 'disconnect' && fields.format === 'json') errors.message = jsonError(fields.message);
   if (kind === 'user' && fields.callback !== '') errors.callback = jsonError(fields.callback);
-  if (fields.source === '') errors.source = 'An event needs a source: any text.';
+  if (fields.source === '') errors.source = 'Enter a source; any text will do.';
   for (const name of /** @type {(keyof Fields)[]} */ (Object.keys(errors))) {
     if (errors[name] === undefined) delete errors[name];
   }
   return errors;
 }
 
-/** JSON as it was written, for its numbers to keep their digits. @param {Fields} fields @returns {string} */
+/**
+ * Returns the detail. It keeps JSON as text, so that numbers keep their digits.
+ *
+ * @param {Fields} fields
+ * @returns {string}
+ */
 function detailOf(fields) {
   const { kind, reason, callback, key } = fields;
   const parts = [];
@@ -94,7 +99,7 @@ function messageOf({ format, message }) {
   return format === 'json' ? message.trim() : JSON.stringify(message);
 }
 
-/** @param {string} name @param {string} value JSON. */
+/** @param {string} name @param {string} value its JSON. */
 function member(name, value) {
   return `${JSON.stringify(name)}:${value}`;
 }

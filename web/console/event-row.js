@@ -1,5 +1,5 @@
 /**
- * One event in the list: a line about it, which opens to the steps of its way.
+ * The row of an event: a summary that opens to the steps of its trace.
  *
  * @module event-row
  */
@@ -7,32 +7,32 @@
 import { badge, element, setText } from './dom.js';
 import { duration, timeOfDay } from './format.js';
 import { stepNode } from './step-node.js';
-import { groupsOf, lastedFor, outcomeOf, titleOf } from './way-summary.js';
+import { groupsOf, durationOf, outcomeOf, titleOf } from './trace-summary.js';
 
 /** @import { Row } from './dom.js' */
-/** @import { Way } from './ways.js' */
+/** @import { Trace } from './traces.js' */
 
 /** @typedef {(queue: string) => boolean} IsForDeadLetters */
 
-/** @param {IsForDeadLetters} isForDeadLetters @returns {Row<Way>} */
+/** @param {IsForDeadLetters} isForDeadLetters @returns {Row<Trace>} */
 export function eventRow(isForDeadLetters) {
   const line = lineRow(isForDeadLetters);
   const id = element('p', { class: 'soft small' });
   const steps = element('ol', { class: 'steps' });
   const details = element('details', {}, line.node, id, steps);
-  /** @type {Way | undefined} */
-  let way;
+  /** @type {Trace | undefined} */
+  let trace;
   let shown = '';
   const showSteps = () => {
-    if (!way || !details.open || shown === stateOf(way, isForDeadLetters)) return;
-    shown = stateOf(way, isForDeadLetters);
-    steps.replaceChildren(...stepNodes(way, isForDeadLetters));
+    if (!trace || !details.open || shown === stateOf(trace, isForDeadLetters)) return;
+    shown = stateOf(trace, isForDeadLetters);
+    steps.replaceChildren(...stepNodes(trace, isForDeadLetters));
   };
   details.addEventListener('toggle', showSteps);
   return {
     node: element('li', {}, details),
     update(newest) {
-      way = newest;
+      trace = newest;
       line.update(newest);
       setText(id, `eventId ${newest.eventId}`);
       showSteps();
@@ -40,7 +40,7 @@ export function eventRow(isForDeadLetters) {
   };
 }
 
-/** @param {IsForDeadLetters} isForDeadLetters @returns {Row<Way>} */
+/** @param {IsForDeadLetters} isForDeadLetters @returns {Row<Trace>} */
 function lineRow(isForDeadLetters) {
   const time = element('time', { class: 'mono soft' });
   const kind = element('span', { class: 'kind' });
@@ -51,37 +51,38 @@ function lineRow(isForDeadLetters) {
   let shown = '';
   return {
     node: element('summary', {}, time, kind, audience, outcome, lasted, content),
-    update(way) {
-      const state = stateOf(way, isForDeadLetters);
+    update(trace) {
+      const state = stateOf(trace, isForDeadLetters);
       if (shown === state) return;
       shown = state;
-      const title = titleOf(way);
-      const { tone, words } = outcomeOf(way, isForDeadLetters);
-      setText(time, timeOfDay(way.steps[0].startedAt));
+      const title = titleOf(trace);
+      const { tone, text } = outcomeOf(trace, isForDeadLetters);
+      setText(time, timeOfDay(trace.steps[0].startedAt));
       setText(kind, title.kind);
       setText(audience, title.audience);
       setText(content, title.content.slice(0, 300));
-      setText(lasted, duration(lastedFor(way)));
-      outcome.replaceChildren(badge(tone, words));
+      setText(lasted, duration(durationOf(trace)));
+      outcome.replaceChildren(badge(tone, text));
     },
   };
 }
 
 /**
- * A way looks different with another step, and once it is known which queues are for dead letters.
+ * Returns a text that differs when a trace has to be rendered again: for another step, and once the page knows which
+ * queues are for dead letters.
  *
- * @param {Way} way
+ * @param {Trace} trace
  * @param {IsForDeadLetters} isForDeadLetters
  */
-function stateOf(way, isForDeadLetters) {
-  const isDead = way.steps.some(({ record }) => record.kind === 'queued' && isForDeadLetters(record.queue));
-  return `${way.eventId} ${way.changes} ${isDead}`;
+function stateOf(trace, isForDeadLetters) {
+  const isDead = trace.steps.some(({ record }) => record.kind === 'queued' && isForDeadLetters(record.queue));
+  return `${trace.eventId} ${trace.changes} ${isDead}`;
 }
 
-/** @param {Way} way @param {IsForDeadLetters} isForDeadLetters */
-function stepNodes(way, isForDeadLetters) {
-  const [first] = way.steps;
-  const nodes = groupsOf(way).map((group) => stepNode(group, first.startedAt, isForDeadLetters));
-  if (way.leftOut > 0) nodes.push(element('li', {}, `… and ${way.leftOut} more steps, which are not kept`));
+/** @param {Trace} trace @param {IsForDeadLetters} isForDeadLetters */
+function stepNodes(trace, isForDeadLetters) {
+  const [first] = trace.steps;
+  const nodes = groupsOf(trace).map((group) => stepNode(group, first.startedAt, isForDeadLetters));
+  if (trace.leftOut > 0) nodes.push(element('li', {}, `… and ${trace.leftOut} more steps, which were not kept`));
   return nodes;
 }

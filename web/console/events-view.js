@@ -1,26 +1,26 @@
 /**
- * The list of events, newest first, each of which opens to its way.
+ * The list of events, newest first.
  *
  * @module events-view
  */
 
 import { byId, KeyedList, oncePerFrame, openRow } from './dom.js';
 import { eventRow } from './event-row.js';
-import { titleOf } from './way-summary.js';
+import { titleOf } from './trace-summary.js';
 
-/** @import { Way, Ways } from './ways.js' */
+/** @import { Trace, Traces } from './traces.js' */
 
-/** How many rows there are at first, and how many more each time. */
+/** The number of rows at first, and the number that “Show more” adds. */
 const ROWS = 100;
 
 export class EventsView {
-  #ways;
+  #traces;
   #list;
   #rows = ROWS;
-  /** What the list stands still at, while it is paused. @type {Way[] | undefined} */
+  /** The traces that the list shows while it is paused. @type {Trace[] | undefined} */
   #held;
-  /** The event whose row the address asks for, until it has been shown. @type {string | undefined} */
-  #asked;
+  /** The event that the address names, until its row is open. @type {string | undefined} */
+  #requested;
   #filter = byId('events-filter', HTMLInputElement);
   #pause = byId('events-pause', HTMLButtonElement);
   #more = byId('events-more', HTMLButtonElement);
@@ -28,17 +28,17 @@ export class EventsView {
   #none = byId('events-none', HTMLElement);
 
   /**
-   * @param {Ways} ways
+   * @param {Traces} traces
    * @param {(queue: string) => boolean} isForDeadLetters
    */
-  constructor(ways, isForDeadLetters) {
-    this.#ways = ways;
+  constructor(traces, isForDeadLetters) {
+    this.#traces = traces;
     const list = byId('events-list', HTMLOListElement);
-    /** @type {KeyedList<Way>} */
+    /** @type {KeyedList<Trace>} */
     this.#list = new KeyedList(list, ({ eventId }) => eventId, () => eventRow(isForDeadLetters));
     this.#filter.addEventListener('input', this.request);
     this.#pause.addEventListener('click', () => {
-      this.#hold(this.#held ? undefined : this.#ways.newestFirst);
+      this.#hold(this.#held ? undefined : this.#traces.newestFirst);
       this.#render();
     });
     this.#more.addEventListener('click', () => {
@@ -47,41 +47,41 @@ export class EventsView {
     });
   }
 
-  /** Something has changed. */
+  /** Requests a render. */
   request = oncePerFrame(() => this.#render());
 
-  /** Shows the way of this event. @param {string} eventId */
+  /** Opens the row of an event. @param {string} eventId */
   open(eventId) {
-    this.#asked = eventId;
+    this.#requested = eventId;
     this.#filter.value = '';
-    if (!this.#held?.some((way) => way.eventId === eventId)) this.#hold(undefined);
+    if (!this.#held?.some((trace) => trace.eventId === eventId)) this.#hold(undefined);
     this.#render();
   }
 
-  /** @param {Way[] | undefined} ways */
-  #hold(ways) {
-    this.#held = ways;
-    this.#pause.setAttribute('aria-pressed', String(ways !== undefined));
+  /** @param {Trace[] | undefined} traces */
+  #hold(traces) {
+    this.#held = traces;
+    this.#pause.setAttribute('aria-pressed', String(traces !== undefined));
   }
 
   #render() {
-    const all = this.#held ?? this.#ways.newestFirst;
-    const words = this.#filter.value.trim().toLowerCase();
-    const matching = words === '' ? all : all.filter((way) => textOf(way).includes(words));
-    const asked = matching.findIndex(({ eventId }) => eventId === this.#asked);
-    if (asked >= this.#rows) this.#rows = asked + 1;
+    const all = this.#held ?? this.#traces.newestFirst;
+    const query = this.#filter.value.trim().toLowerCase();
+    const matching = query === '' ? all : all.filter((trace) => textOf(trace).includes(query));
+    const requested = matching.findIndex(({ eventId }) => eventId === this.#requested);
+    if (requested >= this.#rows) this.#rows = requested + 1;
     this.#list.render(matching.slice(0, this.#rows));
     this.#empty.hidden = all.length > 0;
     this.#none.hidden = matching.length > 0 || all.length === 0;
     this.#more.hidden = matching.length <= this.#rows;
-    if (asked < 0) return;
-    openRow(this.#list.find(matching[asked].eventId));
-    this.#asked = undefined;
+    if (requested < 0) return;
+    openRow(this.#list.find(matching[requested].eventId));
+    this.#requested = undefined;
   }
 }
 
-/** What the filter looks at. @param {Way} way */
-function textOf(way) {
-  const { kind, audience, content } = titleOf(way);
-  return `${way.eventId} ${kind} ${audience} ${content}`.toLowerCase();
+/** Returns the text that the filter searches. @param {Trace} trace */
+function textOf(trace) {
+  const { kind, audience, content } = titleOf(trace);
+  return `${trace.eventId} ${kind} ${audience} ${content}`.toLowerCase();
 }

@@ -1,10 +1,10 @@
 /**
- * How numbers, times and JSON are written for people.
+ * Formats of numbers, times and JSON for the page.
  *
  * @module format
  */
 
-/** A duration: `0.4 ms`, `12 ms`, `1.24 s`, `2 min 5 s`. @param {number} milliseconds */
+/** Returns a duration such as `0.4 ms`, `12 ms`, `1.24 s` or `2 min 5 s`. @param {number} milliseconds */
 export function duration(milliseconds) {
   if (milliseconds < 9.95) return `${(Math.round(milliseconds * 10) / 10).toFixed(1)} ms`;
   if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
@@ -13,7 +13,7 @@ export function duration(milliseconds) {
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-/** The time of day, to the millisecond, in the zone of whoever looks. @param {number} at epoch milliseconds. */
+/** Returns the local time of day, to the millisecond. @param {number} at epoch milliseconds. */
 export function timeOfDay(at) {
   const date = new Date(at);
   const [hours, minutes, seconds] = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => pad(part, 2));
@@ -31,8 +31,8 @@ export function bytes(number) {
 }
 
 /**
- * JSON, indented by two, and any other text as it is. Works on the text: numbers keep their digits, objects their order
- * and their double keys, as they travelled.
+ * Returns JSON indented by two, and any other text unchanged. It works on the text, so numbers keep their digits, and
+ * objects their order and duplicate keys.
  *
  * @param {string} text
  */
@@ -56,8 +56,8 @@ export function indented(text) {
   });
 }
 
-/** A word of a POSIX shell that means this text. @param {string} text */
-export function shellWord(text) {
+/** Quotes a text for a POSIX shell. @param {string} text */
+export function shellQuoted(text) {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
@@ -71,7 +71,7 @@ export function isJson(text) {
   }
 }
 
-/** Strings first, so that nothing within them is taken for anything else; then what can be left out. */
+/** The tokens of JSON. Strings come first, so that their contents match nothing else. */
 const JSON_TOKENS = /"(?:[^"\\]|\\.)*"|\{\s*\}|\[\s*\]|(\s+)|[{}[\],:]|[^\s{}[\],:"]+/g;
 
 const EMPTY = /^(\{\s*\}|\[\s*\])$/;

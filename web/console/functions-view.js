@@ -1,5 +1,5 @@
 /**
- * The invocations of functions, newest first, with their logs.
+ * The list of invocations, newest first.
  *
  * @module functions-view
  */
@@ -18,7 +18,7 @@ export class FunctionsView {
   #invocations;
   #rows = ROWS;
   /** @type {string | undefined} */
-  #asked;
+  #requested;
   #filter = byId('functions-filter', HTMLSelectElement);
   #empty = byId('functions-empty', HTMLElement);
   #more = byId('functions-more', HTMLButtonElement);
@@ -35,20 +35,20 @@ export class FunctionsView {
     });
   }
 
-  /** Something has changed. */
+  /** Requests a render. */
   request = oncePerFrame(() => this.#render());
 
-  /** @param {string[]} names of all functions of the stack. */
-  offer(names) {
+  /** Sets the options of the filter. @param {string[]} names the functions of the stack. */
+  setFunctions(names) {
     const { value } = this.#filter;
     const options = names.map((name) => element('option', { value: name }, name));
     this.#filter.replaceChildren(element('option', { value: '' }, 'All functions'), ...options);
     this.#filter.value = names.includes(value) ? value : '';
   }
 
-  /** Shows the invocation with this request id. @param {string} requestId */
+  /** Opens the row of an invocation. @param {string} requestId */
   open(requestId) {
-    this.#asked = requestId;
+    this.#requested = requestId;
     this.#filter.value = '';
     this.#render();
   }
@@ -56,18 +56,18 @@ export class FunctionsView {
   #render() {
     const all = this.#invocations.newestFirst;
     const matching = all.filter((invocation) => ['', invocation.function].includes(this.#filter.value));
-    const asked = matching.findIndex(({ requestId }) => requestId === this.#asked);
-    this.#rows = Math.max(this.#rows, asked + 1);
+    const requested = matching.findIndex(({ requestId }) => requestId === this.#requested);
+    this.#rows = Math.max(this.#rows, requested + 1);
     this.#list.render(matching.slice(0, this.#rows));
     this.#empty.hidden = all.length > 0;
     this.#more.hidden = matching.length <= this.#rows;
-    if (asked < 0) return;
-    openRow(this.#list.find(keyOf(matching[asked])));
-    this.#asked = undefined;
+    if (requested < 0) return;
+    openRow(this.#list.find(keyOf(matching[requested])));
+    this.#requested = undefined;
   }
 }
 
-/** Not every invocation has a request id. @param {Invocation} invocation */
+/** Returns a key, which is not the request id, since not every invocation has one. @param {Invocation} invocation */
 function keyOf({ number }) {
   return String(number);
 }
@@ -93,11 +93,11 @@ function row(invocation) {
 
 /** @param {Invocation} invocation @returns {Node[]} */
 function contents({ requestId, error, eventIds, logs }) {
-  const id = requestId ? `request id ${requestId}` : 'It has no request id.';
+  const id = requestId ? `request id ${requestId}` : 'no request id';
   const nodes = [element('p', { class: 'soft small' }, id)];
   if (error) nodes.push(element('p', { class: 'error' }, error));
   if (eventIds.length > 0) nodes.push(element('p', {}, 'Events: ', ...eventIds.flatMap(eventLinks)));
-  const log = logs.length > 0 ? logNode(logs) : element('p', { class: 'note' }, 'It logged nothing.');
+  const log = logs.length > 0 ? logNode(logs) : element('p', { class: 'note' }, 'No log output.');
   return [...nodes, log];
 }
 

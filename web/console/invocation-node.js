@@ -1,5 +1,5 @@
 /**
- * What views show of a function's invocation.
+ * The outcome and the log of an invocation.
  *
  * @module invocation-node
  */
@@ -8,11 +8,11 @@ import { badge, element } from './dom.js';
 
 /** @import { Invocation } from './records.js' */
 
-const WORDS = { ok: 'ok', error: 'error', timeout: 'timed out', crashed: 'crashed', refused: 'not run' };
+const OUTCOMES = { ok: 'ok', error: 'error', timeout: 'timed out', crashed: 'crashed', refused: 'not run' };
 
 /** @param {Invocation} invocation */
 export function outcomeBadge({ outcome }) {
-  return badge(outcome === 'ok' ? 'ok' : 'bad', WORDS[outcome]);
+  return badge(outcome === 'ok' ? 'ok' : 'bad', OUTCOMES[outcome]);
 }
 
 /** @param {string[]} lines */

@@ -1,5 +1,5 @@
 /**
- * One message of a queue: a line about it, which opens to its body, and to what can be done with it.
+ * The row of a message on a queue: a summary that opens to its body and its actions.
  *
  * @module message-row
  */
@@ -10,12 +10,12 @@ import { count, indented, timeOfDay } from './format.js';
 /** @import { Message } from './calls.js' */
 /** @import { Row } from './dom.js' */
 
-/** What can be done with a dead letter. @typedef {Record<'replay' | 'remove', (message: Message) => void>} Actions */
+/** The actions of a dead letter. @typedef {Record<'replay' | 'remove', (message: Message) => void>} Actions */
 
 const STATES = {
-  visible: { tone: 'quiet', words: 'waits' },
-  inFlight: { tone: 'busy', words: 'in flight' },
-  delayed: { tone: 'quiet', words: 'delayed' },
+  visible: { tone: 'quiet', text: 'waiting' },
+  inFlight: { tone: 'busy', text: 'in flight' },
+  delayed: { tone: 'quiet', text: 'delayed' },
 };
 
 /** @param {Message} message @param {Actions | null} actions @returns {Row<Message>} */
@@ -43,8 +43,8 @@ export function messageRow(message, actions) {
   return {
     node: element('li', {}, details),
     update(newest) {
-      const { tone, words } = STATES[newest.state];
-      if (state.textContent !== words) state.replaceChildren(badge(tone, words));
+      const { tone, text } = STATES[newest.state];
+      if (state.textContent !== text) state.replaceChildren(badge(tone, text));
       setText(received, newest.receiveCount === 0 ? '' : `received ${count(newest.receiveCount, 'time')}`);
     },
   };
@@ -60,8 +60,8 @@ function factNodes(facts) {
 /** @param {Message} message @param {Actions} actions */
 function actionsNode(message, { replay, remove }) {
   const about = `message ${message.messageId}`;
-  const again = button('Replay', () => replay(message));
-  again.append(element('span', { class: 'hidden-label' }, ` ${about}`));
-  const away = confirmedButton('Delete', 'Really delete?', about, () => remove(message));
-  return element('p', { class: 'actions' }, again, away);
+  const replayButton = button('Replay', () => replay(message));
+  replayButton.append(element('span', { class: 'hidden-label' }, ` ${about}`));
+  const deleteButton = confirmedButton('Delete', 'Really delete?', about, () => remove(message));
+  return element('p', { class: 'actions' }, replayButton, deleteButton);
 }

@@ -1,5 +1,5 @@
 /**
- * The form to put an event.
+ * The form that puts an event.
  *
  * @module put-event-view
  */
@@ -10,7 +10,7 @@ import { commandOf, entryOf } from './event-entry.js';
 
 /** @import { Errors, Fields } from './event-entry.js' */
 
-/** The fields an error can be about, each with its paragraph beside it. */
+/** The fields that are checked. Each has a paragraph for its error. */
 const CHECKED = /** @type {const} */ (['entity', 'user', 'message', 'callback', 'source']);
 
 export class PutEventView {
@@ -30,14 +30,14 @@ export class PutEventView {
   }
 
   #check() {
-    this.#offerFields();
+    this.#showFields();
     const { entry, errors } = entryOf(this.#fields());
     for (const name of CHECKED) this.#mark(name, errors);
     this.#command.textContent = entry ? commandOf(entry, location.origin) : '';
   }
 
-  /** Shows the fields of this kind of event, and no others. */
-  #offerFields() {
+  /** Shows the fields of the chosen kind of event, and no others. */
+  #showFields() {
     for (const node of this.#form.querySelectorAll('[data-for]')) {
       const kinds = node.getAttribute('data-for')?.split(' ') ?? [];
       node.toggleAttribute('hidden', !kinds.includes(this.#kind.value));
@@ -46,9 +46,9 @@ export class PutEventView {
 
   /** @param {typeof CHECKED[number]} name @param {Errors} errors */
   #mark(name, errors) {
-    const words = byId(`put-${name}-error`, HTMLElement);
-    words.textContent = errors[name] ?? '';
-    words.hidden = errors[name] === undefined;
+    const error = byId(`put-${name}-error`, HTMLElement);
+    error.textContent = errors[name] ?? '';
+    error.hidden = errors[name] === undefined;
     const field = byId(`put-${name}`, HTMLElement);
     if (errors[name] === undefined) field.removeAttribute('aria-invalid');
     else field.setAttribute('aria-invalid', 'true');
@@ -56,20 +56,20 @@ export class PutEventView {
 
   async #put() {
     const { entry, errors } = entryOf(this.#fields());
-    if (!entry) return this.#complain(errors);
+    if (!entry) return this.#showErrors(errors);
     try {
       const eventId = await putEvent(entry);
       const key = this.#value('put-key');
       const link = element('a', { id: 'put-id', href: `#events/${encodeURIComponent(key || eventId)}` }, eventId);
-      this.#result.replaceChildren('Put. Its id: ', link);
+      this.#result.replaceChildren('Event put, id ', link);
     } catch (error) {
-      this.#result.textContent = `It was not put: ${/** @type {Error} */ (error).message}`;
+      this.#result.textContent = `Event not put: ${/** @type {Error} */ (error).message}`;
     }
   }
 
   /** @param {Errors} errors */
-  #complain(errors) {
-    this.#result.textContent = 'It was not put: correct what is marked.';
+  #showErrors(errors) {
+    this.#result.textContent = 'Event not put: correct the marked fields.';
     const first = CHECKED.find((name) => errors[name] !== undefined);
     if (first) byId(`put-${first}`, HTMLElement).focus();
   }

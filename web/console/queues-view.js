@@ -1,5 +1,5 @@
 /**
- * What is on the queues, and what can be done with dead letters.
+ * The queues with their messages, and the actions on dead letters.
  *
  * @module queues-view
  */
@@ -14,8 +14,8 @@ import { Refresher } from './refresher.js';
 /** @import { Row } from './dom.js' */
 /** @import { Actions } from './message-row.js' */
 
-/** How soon to look again while messages are in flight or delayed, whose states change by themselves; milliseconds. */
-const LOOK_AGAIN = 1000;
+/** The delay between reads while messages are in flight or delayed, since those change by themselves; milliseconds. */
+const READ_AGAIN_AFTER = 1000;
 
 export class QueuesView {
   /** @type {Queue[]} */
@@ -29,7 +29,7 @@ export class QueuesView {
   #deadLetters = byId('dead-letter-count', HTMLElement);
   #list;
 
-  /** @param {() => void} onQueues is called when it is known anew which queues there are. */
+  /** @param {() => void} onQueues is called when the list of queues has changed. */
   constructor(onQueues) {
     this.#onQueues = onQueues;
     const list = byId('queues-list', HTMLElement);
@@ -37,17 +37,17 @@ export class QueuesView {
     this.#list = new KeyedList(list, ({ logicalId }) => logicalId, (queue) => this.#panel(queue));
   }
 
-  /** Something has changed. */
+  /** Requests a read of the queues. */
   request() {
     this.#refresher.request();
   }
 
-  /** @param {string} logicalId */
+  /** Scrolls to a queue. @param {string} logicalId */
   open(logicalId) {
     this.#list.find(logicalId)?.scrollIntoView({ block: 'start' });
   }
 
-  /** Whether a queue is for dead letters. @param {string} logicalId */
+  /** Returns true if a queue is for dead letters. @param {string} logicalId */
   isForDeadLetters = (logicalId) => {
     return this.#queues.some((queue) => queue.logicalId === logicalId && isForDeadLetters(queue));
   };
@@ -61,7 +61,7 @@ export class QueuesView {
       setText(this.#error, '');
       this.#render();
     } catch (error) {
-      setText(this.#error, `The queues cannot be read: ${wordsOf(error)}`);
+      setText(this.#error, `Could not read the queues: ${messageOf(error)}`);
     }
   }
 
@@ -75,7 +75,7 @@ export class QueuesView {
     );
     clearTimeout(this.#again);
     if (this.#queues.some(({ inFlight, delayed }) => inFlight + delayed > 0)) {
-      this.#again = setTimeout(() => this.request(), LOOK_AGAIN);
+      this.#again = setTimeout(() => this.request(), READ_AGAIN_AFTER);
     }
   }
 
@@ -112,7 +112,7 @@ export class QueuesView {
         replayed.hidden = !isForDeadLetters(newest) || newest.visible === 0;
         const left = total(newest) - newest.messages.length;
         more.hidden = left <= 0;
-        setText(more, `… and ${left} more, which are younger.`);
+        setText(more, `… and ${count(left, 'newer message')}.`);
       },
     };
   }
@@ -122,19 +122,19 @@ export class QueuesView {
     if (!isForDeadLetters(queue)) return null;
     return {
       replay: (message) => {
-        const words = `Message ${message.messageId} was`;
-        void this.#do(replay(queue, message), `${words} replayed.`, `${words} not replayed`);
+        const subject = `Message ${message.messageId} was`;
+        void this.#do(replay(queue, message), `${subject} replayed.`, `${subject} not replayed`);
       },
       remove: (message) => {
-        const words = `Message ${message.messageId} was`;
-        void this.#do(remove(queue, message), `${words} deleted.`, `${words} not deleted`);
+        const subject = `Message ${message.messageId} was`;
+        void this.#do(remove(queue, message), `${subject} deleted.`, `${subject} not deleted`);
       },
     };
   }
 
   /**
-   * One by one, since SQS's own task takes only queues that a redrive policy names. No more than there are now: some
-   * come back.
+   * Replays all dead letters one by one, since SQS's own task accepts only queues that a redrive policy names. It
+   * replays no more than there are now, because some come back.
    *
    * @param {Queue} queue
    */
@@ -149,10 +149,11 @@ export class QueuesView {
           await replay(queue, message);
           replayed += 1;
         }
-        this.#tell(`${count(replayed, 'dead letter')} of ${logicalId} replayed.`);
+        this.#showResult(`Replayed ${count(replayed, 'dead letter')} of ${logicalId}.`);
       }
     } catch (error) {
-      this.#tell(`${count(replayed, 'dead letter')} of ${logicalId} replayed, and not the rest: ${wordsOf(error)}`);
+      const done = `Replayed ${count(replayed, 'dead letter')} of ${logicalId}`;
+      this.#showResult(`${done}, but not the rest: ${messageOf(error)}`);
     }
     this.request();
   }
@@ -161,18 +162,18 @@ export class QueuesView {
   async #do(done, success, failure) {
     try {
       await done;
-      this.#tell(success);
-      // The button goes with its message.
+      this.#showResult(success);
+      // The button, which has the focus, is removed with its message.
       byId('queues-heading', HTMLElement).focus({ preventScroll: true });
     } catch (error) {
-      this.#tell(`${failure}: ${wordsOf(error)}`);
+      this.#showResult(`${failure}: ${messageOf(error)}`);
     }
     this.request();
   }
 
-  /** @param {string} words */
-  #tell(words) {
-    this.#result.textContent = words;
+  /** @param {string} text */
+  #showResult(text) {
+    this.#result.textContent = text;
   }
 }
 
@@ -197,6 +198,6 @@ function sum(numbers) {
 }
 
 /** @param {unknown} error */
-function wordsOf(error) {
+function messageOf(error) {
   return error instanceof Error ? error.message : String(error);
 }

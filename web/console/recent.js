@@ -1,5 +1,5 @@
 /**
- * The newest of what comes, and no more than so many of them.
+ * A list that keeps the newest items.
  *
  * @module recent
  */
@@ -18,7 +18,7 @@ export class Recent {
   /** @param {Item} item */
   add(item) {
     this.#items.push(item);
-    // Not one at a time: taking from the front costs as much as there is.
+    // Many at once, because removing from the front costs as much as the array is long.
     if (this.#items.length >= 2 * this.#limit) this.#items.splice(0, this.#items.length - this.#limit);
   }
 
@@ -26,7 +26,7 @@ export class Recent {
     this.#items = [];
   }
 
-  /** @returns {Item[]} the newest first. */
+  /** @returns {Item[]} */
   get newestFirst() {
     return this.#items.slice(-this.#limit).reverse();
   }

@@ -1,8 +1,7 @@
 /**
- * What herald-local reports at `/console/activity`, one record for everything that happens. Times are milliseconds
- * since 1970, with fractions.
+ * The activity records of herald-local. Times are milliseconds since 1970, with fractions.
  *
- * `eventIds` are Herald's: the id that a client sees in a push, on whatever way it came.
+ * `eventIds` are Herald's own, which clients see in pushes.
  *
  * @module records
  */
@@ -11,35 +10,39 @@
 
 /** @typedef {Base & { kind: 'connected', connectionId: string, userId: string | null, sourceIp: string }} Connected */
 
-/** An upgrade, or a request of a page elsewhere, that was not let in. @typedef {Base & { kind: 'refused', status: number, sourceIp: string }} Refused */
+/**
+ * A WebSocket upgrade, or a request of a foreign page, that was refused.
+ *
+ * @typedef {Base & { kind: 'refused', status: number, sourceIp: string }} Refused
+ */
 
 /**
  * @typedef {Base & { kind: 'disconnected', connectionId: string, code: number, reason: string | null }} Disconnected
  */
 
 /**
- * One message of a client, with what was answered. No route may have taken it, and then no function did.
+ * A message of a client, with its reply. `function` is `null` if no route matched.
  *
  * @typedef {Base & { kind: 'request', connectionId: string, routeKey: string, body: string, function: string | null,
  *   milliseconds: number, reply: string | null, eventIds: string[], cut?: boolean }} ClientRequest
  */
 
 /**
- * One entry of PutEvents. `detail` is `null` if it was too long to be kept.
+ * An entry of PutEvents. `detail` is `null` if it was too long to keep.
  *
  * @typedef {Base & { kind: 'event', eventId: string, id: string, detailType: string, source: string, detail: any,
  *   bus: string, rules: string[], cut?: boolean }} PutEvent
  */
 
 /**
- * A message came onto a queue. `delay` is in seconds.
+ * A message that was put on a queue. `delay` is in seconds.
  *
  * @typedef {Base & { kind: 'queued', queue: string, messageId: string, eventIds: string[], delay: number,
  *   cause: 'sent' | 'redriven' | 'replayed' }} Queued
  */
 
 /**
- * A function ran, and has ended at `at`; or it was to run, and was `refused`. `records` are those of a queue.
+ * An invocation that ended at `at`, or was `refused`. `records` counts those of a queue.
  *
  * @typedef {Base & { kind: 'invocation', requestId: string | null, function: string, milliseconds: number,
  *   outcome: 'ok' | 'error' | 'timeout' | 'crashed' | 'refused', error: string | null, eventIds: string[],
@@ -47,7 +50,7 @@
  */
 
 /**
- * One POST to `@connections`, answered at `at`.
+ * A POST to `@connections` that was answered at `at`.
  *
  * @typedef {Base & { kind: 'post', connectionId: string, eventIds: string[], bytes: number, status: number,
  *   milliseconds: number }} Post

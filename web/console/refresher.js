@@ -1,36 +1,35 @@
 /**
- * Asks again for what has changed, but not more often than is of use: the answer to one question is waited for before
- * the next, and what happens meanwhile makes one question.
+ * A limit on reads: one at a time, with a pause after each. Requests in the meantime make one read.
  *
  * @module refresher
  */
 
-/** Between an answer and the next question, in milliseconds. */
+/** The pause after a read, in milliseconds. */
 const PAUSE = 400;
 
 export class Refresher {
-  #ask;
-  #wanted = false;
-  #asking = false;
+  #read;
+  #isRequested = false;
+  #isRunning = false;
 
-  /** @param {() => Promise<void>} ask */
-  constructor(ask) {
-    this.#ask = ask;
+  /** @param {() => Promise<void>} read */
+  constructor(read) {
+    this.#read = read;
   }
 
-  /** Something has changed. */
+  /** Requests a read. */
   request() {
-    this.#wanted = true;
-    if (!this.#asking) void this.#run();
+    this.#isRequested = true;
+    if (!this.#isRunning) void this.#run();
   }
 
   async #run() {
-    this.#asking = true;
-    while (this.#wanted) {
-      this.#wanted = false;
-      await this.#ask();
+    this.#isRunning = true;
+    while (this.#isRequested) {
+      this.#isRequested = false;
+      await this.#read();
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
-    this.#asking = false;
+    this.#isRunning = false;
   }
 }

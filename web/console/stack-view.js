@@ -1,11 +1,11 @@
 /**
- * Where everything of the stack is, and how to reach it from a terminal.
+ * The addresses of the stack, and the commands that use it from a terminal.
  *
  * @module stack-view
  */
 
 import { byId, element } from './dom.js';
-import { shellWord } from './format.js';
+import { shellQuoted } from './format.js';
 
 /** @import { Stack } from './calls.js' */
 
@@ -49,9 +49,9 @@ function environmentOf({ endpoint, region }) {
 
 /** @param {Stack} stack */
 function connectCommand({ webSocket, tokens }) {
-  const subscribe = shellWord('{"action":"subscribe","entityId":"order-1"}');
+  const subscribe = shellQuoted('{"action":"subscribe","entityId":"order-1"}');
   if (!tokens) return `npx wscat -c ${webSocket} -x ${subscribe} -w -1`;
-  const request = shellWord('{"userId":"alice","permissions":{"**":["subscribe","publish","broadcast"]}}');
+  const request = shellQuoted('{"userId":"alice","permissions":{"**":["subscribe","publish","broadcast"]}}');
   const token = `$(curl -s ${tokens} -d ${request} | jq -r .token)`;
   return `npx wscat -c ${webSocket} -H "Authorization: Bearer ${token}" -x ${subscribe} -w -1`;
 }

@@ -1,5 +1,5 @@
 /**
- * One step of an event's way, as it is shown.
+ * The node of one step of a trace.
  *
  * @module step-node
  */
@@ -7,17 +7,17 @@
 import { element } from './dom.js';
 import { bytes, count, duration, indented } from './format.js';
 import { logNode, outcomeBadge } from './invocation-node.js';
-import { answerOf, causeOf } from './way-summary.js';
+import { causeOf, outcomeOfPost } from './trace-summary.js';
 
 /** @import { ClientRequest, Invocation, Post, PutEvent, Queued } from './records.js' */
-/** @import { Group } from './way-summary.js' */
+/** @import { Group } from './trace-summary.js' */
 
-/** How many posts are listed; each is a row of a table. */
+/** The most posts that a table lists. */
 const POSTS = 100;
 
 /**
  * @param {Group} group
- * @param {number} since when the way began.
+ * @param {number} since the time at which the trace began.
  * @param {(queue: string) => boolean} isForDeadLetters
  */
 export function stepNode(group, since, isForDeadLetters) {
@@ -45,25 +45,25 @@ export function stepNode(group, since, isForDeadLetters) {
 
 /** @param {PutEvent} event */
 function putNodes({ bus, source, rules, detail, cut }) {
-  const matched = rules.length === 0 ? 'No rule matched, so nothing comes of it.' : `Matched ${rules.join(', ')}.`;
-  const words = element('p', {}, 'Put on the bus ', strong(bus), ' by ', strong(source), `. ${matched}`);
-  return [words, cut ? note('Its detail is too long to be kept here.') : jsonNode(JSON.stringify(detail))];
+  const matched = rules.length === 0 ? 'No rule matched, so it is not delivered.' : `Matched ${rules.join(', ')}.`;
+  const summary = element('p', {}, 'Put on bus ', strong(bus), ' by source ', strong(source), `. ${matched}`);
+  return [summary, cut ? note('The detail is too long to show.') : jsonNode(JSON.stringify(detail))];
 }
 
 /** @param {ClientRequest} request */
 function requestNodes({ connectionId, routeKey, function: name, milliseconds, body, reply, cut }) {
   const sent = ['Sent as ', strong(routeKey), ' by ', code(connectionId)];
-  const answered = `${name ?? 'no function'} answered after ${duration(milliseconds)}.`;
-  const words = element('p', {}, ...sent, `; ${answered}`);
-  const nodes = [words, jsonNode(body), note('The reply:'), jsonNode(reply ?? '')];
-  return cut ? [...nodes, note('Only the beginning was kept.')] : nodes;
+  const replied = `${name ?? 'The gateway'} replied after ${duration(milliseconds)}.`;
+  const summary = element('p', {}, ...sent, `. ${replied}`);
+  const nodes = [summary, jsonNode(body), note('Reply:'), jsonNode(reply ?? '')];
+  return cut ? [...nodes, note('The texts are cut: only their beginnings were kept.')] : nodes;
 }
 
 /** @param {Queued} queued @param {boolean} isForDeadLetters */
 function queuedNode(queued, isForDeadLetters) {
   const link = element('a', { href: `#queues/${encodeURIComponent(queued.queue)}` }, queued.queue);
-  const words = [`${causeOf(queued, isForDeadLetters)} `, link, ' as message ', code(queued.messageId)];
-  return element('p', {}, ...words);
+  const cause = `${causeOf(queued, isForDeadLetters)} `;
+  return element('p', {}, cause, link, ' as message ', code(queued.messageId));
 }
 
 /** @param {Invocation} invocation */
@@ -74,30 +74,30 @@ function invocationNodes(invocation) {
   const nodes = [element('p', {}, link, took, outcomeBadge(invocation))];
   if (error) nodes.push(element('p', { class: 'error' }, error));
   if (logs.length === 0) return nodes;
-  return [...nodes, folded(count(logs.length, 'line of its log', 'lines of its log'), logNode(logs))];
+  return [...nodes, folded(count(logs.length, 'log line'), logNode(logs))];
 }
 
 /** @param {Post[]} posts */
 function postNodes(posts) {
   const rows = posts.slice(0, POSTS).map((post) => {
-    const { tone, words } = answerOf(post);
+    const { tone, text } = outcomeOfPost(post);
     return element(
       'tr',
       {},
       element('td', { class: 'mono' }, post.connectionId),
-      element('td', {}, element('span', { class: `badge ${tone}` }, String(post.status), wide(` ${words}`))),
+      element('td', {}, element('span', { class: `badge ${tone}` }, String(post.status), wide(` ${text}`))),
       element('td', { class: 'mono number' }, duration(post.milliseconds)),
       element('td', { class: 'mono number wide' }, bytes(post.bytes)),
     );
   });
-  const heads = [head('Connection'), head('Answer'), head('Took', 'number'), head('Size', 'number wide')];
+  const heads = [head('Connection'), head('Status'), head('Took', 'number'), head('Size', 'number wide')];
   const table = element(
     'div',
     { class: 'posts' },
     element('table', {}, element('thead', {}, element('tr', {}, ...heads)), element('tbody', {}, ...rows)),
   );
-  const words = element('p', {}, `Posted to ${count(posts.length, 'connection')}.`);
-  return posts.length > POSTS ? [words, table, note(`… and ${posts.length - POSTS} more.`)] : [words, table];
+  const summary = element('p', {}, `Posted to ${count(posts.length, 'connection')}.`);
+  return posts.length > POSTS ? [summary, table, note(`… and ${posts.length - POSTS} more.`)] : [summary, table];
 }
 
 /** @param {string} name @param {string} [kind] */
@@ -110,7 +110,7 @@ function folded(summary, content) {
   return element('details', { class: 'inner' }, element('summary', {}, summary), content);
 }
 
-/** What a phone has no room for. @param {string} text */
+/** Returns a text that is hidden on a phone. @param {string} text */
 function wide(text) {
   return element('span', { class: 'wide' }, text);
 }

@@ -1,5 +1,5 @@
 /**
- * WebSockets whose frames somebody sees, both ways.
+ * A WebSocket that reports its frames, in both directions.
  *
  * @module watched-socket
  */
@@ -11,8 +11,8 @@
  * @property {(socket: WebSocket) => void} opened
  */
 
-/** A class of WebSockets, for the option `webSocket` of the client. @param {Watcher} watcher */
-export function watchedBy(watcher) {
+/** Returns a class for the option `webSocket` of the client. @param {Watcher} watcher */
+export function watchedWebSocket(watcher) {
   return class extends WebSocket {
     /** @param {string} url @param {string[]} protocols */
     constructor(url, protocols) {

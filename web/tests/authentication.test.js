@@ -1,4 +1,4 @@
-// The client against a stack that wants tokens, which herald-local hands out itself.
+// The client against a stack with tokens, which herald-local issues.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -16,7 +16,7 @@ describe('a client with tokens', { timeout: 600_000 }, () => {
 
   const tokenOf = (userId) => () => stack.token({ userId, permissions });
 
-  test('is known by its token, and may do what that says', async (t) => {
+  test('has the user and the permissions of its token', async (t) => {
     const client = stack.connect(t, { token: tokenOf('alice') });
     const [pushes, notifications] = [collector(), collector()];
     client.onNotification(notifications);
@@ -30,7 +30,7 @@ describe('a client with tokens', { timeout: 600_000 }, () => {
     assert.equal((await notifications.count(1))[0].message, 'hello');
   });
 
-  test('stops when its tokens are refused', async (t) => {
+  test('stops after three refused tokens', async (t) => {
     let asked = 0;
     const client = stack.connect(t, { token: () => `${++asked}.not.good` });
     const states = collector();
@@ -40,7 +40,7 @@ describe('a client with tokens', { timeout: 600_000 }, () => {
     assert.equal(asked, 3);
   });
 
-  test('stays away when the server tells it to', async (t) => {
+  test('stops when the server disconnects it for good', async (t) => {
     const client = stack.connect(t, { token: tokenOf('bob') });
     const states = collector();
     client.onState(states);
@@ -50,7 +50,7 @@ describe('a client with tokens', { timeout: 600_000 }, () => {
     assert.deepEqual(client.state.reason, { kind: 'disconnected', code: 'user_disconnected', reason: 'signed out' });
   });
 
-  test('comes back when the server lets it', async (t) => {
+  test('reconnects when the server disconnects it with reconnect', async (t) => {
     const client = stack.connect(t, { token: tokenOf('carol') });
     const [states, pushes] = [collector(), collector()];
     await client.subscribe('order:1', pushes);

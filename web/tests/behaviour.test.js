@@ -1,15 +1,15 @@
-// Runs the cases that every client runs, client/tests/behaviour/*.json; its README.md says how they are to be read.
+// The cases that every client runs, client/tests/behaviour/*.json. Their README.md describes the format.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
 
-import { ClientMachine } from '../herald-client.js';
+import { Machine } from '../client/machine.js';
 
 const folder = new URL('../../client/tests/behaviour/', import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
 
-test('there are cases', () => assert.notEqual(files.length, 0));
+test('cases are found', () => assert.notEqual(files.length, 0));
 
 for (const file of files) {
   const { about, cases } = JSON.parse(readFileSync(new URL(file, folder), 'utf8'));
@@ -20,17 +20,17 @@ for (const file of files) {
 
 function run({ jitter = 0.5, ...options } = {}, steps) {
   let random = jitter;
-  const machine = new ClientMachine(options, () => random);
+  const machine = new Machine(options, () => random);
   steps.forEach(({ at, effects = [], jitter: changed, ...step }, index) => {
     const where = `step ${index + 1}, at ${at}`;
     const input = inputOf(step);
     random = changed ?? random;
     if (input.kind === 'time' && effects.length > 0) {
-      assert.ok(machine.wakeAt <= at, `${where}: it wanted to be woken at ${machine.wakeAt}`);
+      assert.ok(machine.wakeAt <= at, `${where}: wakeAt is ${machine.wakeAt}`);
     }
-    assert.deepEqual(machine.handle(at, input).map(written), effects, where);
+    assert.deepEqual(machine.handle(at, input).map(inCaseFormat), effects, where);
     const { wakeAt = Infinity } = machine;
-    assert.ok(wakeAt > at, `${where}: it wants to be woken at ${wakeAt}`);
+    assert.ok(wakeAt > at, `${where}: wakeAt is ${wakeAt}`);
   });
 }
 
@@ -38,12 +38,13 @@ function inputOf(step) {
   const [[kind, { frame, ...rest }], ...others] = Object.entries(step);
   assert.deepEqual(others, [], 'a step has one input');
   if (kind === 'subscribe') return { kind, subscribers: rest.several ?? [rest] };
+  if (kind === 'send') return { kind, frame, safeToRepeat: rest.safe, ...rest };
   if (kind === 'received') return { kind, text: frame && JSON.stringify(frame), ...rest };
   return { kind, frame, ...rest };
 }
 
-/** An effect as the cases write it. */
-function written({ kind, text, ...rest }) {
+/** Returns an effect in the format of the cases. */
+function inCaseFormat({ kind, text, ...rest }) {
   if (kind === 'state') return rest;
   const effect = text === undefined ? rest : { ...rest, frame: JSON.parse(text) };
   return JSON.parse(JSON.stringify({ [kind]: effect }));

@@ -1,63 +1,18 @@
-// What is about the rules: sockets, tokens, the events of the page, and the application's handlers.
+// The client around its machine: sockets, tokens, events of the page, and the application's handlers.
 
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 
 import { connect } from '../herald-client.js';
-
-/** A WebSocket whose other end is the test. */
-class FakeSocket extends EventTarget {
-  static all = [];
-  static get last() {
-    return FakeSocket.all.at(-1);
-  }
-
-  sent = [];
-  closed = undefined;
-
-  constructor(url, protocols) {
-    super();
-    if (url.includes('#')) throw new SyntaxError('the address has a fragment');
-    Object.assign(this, { url, protocols });
-    FakeSocket.all.push(this);
-  }
-
-  send(text) {
-    this.sent.push(JSON.parse(text));
-  }
-
-  close(code) {
-    this.closed = code;
-  }
-
-  open() {
-    this.dispatchEvent(new Event('open'));
-  }
-
-  receive(frame) {
-    this.receiveData(JSON.stringify(frame));
-  }
-
-  receiveData(data) {
-    this.dispatchEvent(Object.assign(new Event('message'), { data }));
-  }
-
-  fail(message) {
-    this.dispatchEvent(Object.assign(new Event('error'), { message }));
-  }
-
-  end(code = 1006, reason = '') {
-    this.dispatchEvent(Object.assign(new Event('close'), { code, reason }));
-  }
-}
+import { FakeSocket } from './fake-socket.js';
 
 const URL = 'ws://127.0.0.1/dev';
 const push = { type: 'Entity Updated', entityId: 'order-1', message: 1, eventId: 'e1', time: 't' };
 
-/** Lets callbacks that are ready run. */
+/** Lets pending callbacks run. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Lets time pass in the steps of a client that is awake: in one step, it would have been asleep. */
+/** Advances the time in steps of 5 s: a larger one is a sleep of the computer. */
 function pass(t, milliseconds) {
   for (let left = milliseconds; left > 0; left -= 5000) t.mock.timers.tick(Math.min(left, 5000));
 }
@@ -76,7 +31,7 @@ async function startOpen(t, options) {
   return client;
 }
 
-/** A JWT whose end is this many seconds from now. Nobody checks its signature here. */
+/** Returns a JWT that ends this many seconds from now. Its signature is not checked. */
 function tokenFor(seconds) {
   const claims = { sub: 'träume?>', exp: Date.now() / 1000 + seconds };
   return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
@@ -94,64 +49,70 @@ beforeEach(() => {
   FakeSocket.all = [];
 });
 
-describe('connecting', () => {
-  test('offers the subprotocol of Herald, and the token beside it', async (t) => {
+describe('a new client', () => {
+  test('offers the subprotocol of Herald and the token', async (t) => {
     await startOpen(t, { token: async () => 'a.b.c' });
     assert.equal(FakeSocket.last.url, URL);
     assert.deepEqual(FakeSocket.last.protocols, ['herald.v1', 'a.b.c']);
   });
 
   for (const answer of [undefined, null]) {
-    test(`goes without a token if the callback says ${answer}`, async (t) => {
+    test(`connects without a token if the callback returns ${answer}`, async (t) => {
       await startOpen(t, { token: () => answer });
       assert.deepEqual(FakeSocket.last.protocols, ['herald.v1']);
     });
   }
 
-  test('says what went wrong when it waits for the next attempt', async (t) => {
-    const token = () => Promise.reject(new Error('nobody is signed in'));
+  test('that reconnects has the last failure as its cause', async (t) => {
+    const token = () => Promise.reject(new Error('the user is signed out'));
     const signedOut = connect(URL, { webSocket: FakeSocket, token });
     await turn();
     assert.equal(signedOut.state.name, 'reconnecting');
-    assert.equal(signedOut.state.cause.message, 'nobody is signed in');
+    assert.equal(signedOut.state.cause.message, 'the user is signed out');
     await signedOut.close({ within: 0 });
     const client = await startOpen(t);
     FakeSocket.last.end(1001, 'Going away');
-    assert.equal(client.state.cause.message, 'the connection ended with 1001: Going away');
+    assert.equal(client.state.cause.message, 'the connection was closed with code 1001: Going away');
   });
 
   for (const token of ['', 'no token', 'träume', 'line\nbreak', 'a,b', 'a=', 'herald.v1', 5, { token: 5 }]) {
-    test(`stops with the reason if no subprotocol can carry the token ${JSON.stringify(token)}`, async (t) => {
+    test(`stops as invalid if no subprotocol can carry the token ${JSON.stringify(token)}`, async (t) => {
       const client = start(t, { token: () => token });
       await turn();
       assert.equal(client.state.name, 'stopped');
       assert.equal(client.state.reason.kind, 'invalid');
-      assert.match(client.state.reason.reason, /^the token is no text, is empty, or holds a space/);
+      assert.match(client.state.reason.reason, /^no WebSocket subprotocol can carry the token/);
       assert.deepEqual(FakeSocket.all, []);
     });
   }
 
-  test('stops with the reason if the WebSocket refuses the address', (t) => {
+  test('stops as invalid if the WebSocket refuses the address', (t) => {
     t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
     const client = connect(`${URL}#part`, { webSocket: FakeSocket });
     const reason = { kind: 'invalid', reason: 'the address has a fragment' };
     assert.deepEqual(client.state, { name: 'stopped', reason });
   });
 
-  test('refuses what is no address of a WebSocket, and an environment without WebSockets', (t) => {
-    assert.throws(() => connect('https://example.com', { webSocket: FakeSocket }), TypeError);
+  test('with an invalid address throws a TypeError', () => {
+    const message = 'the address must start with wss:// or ws://, got https://example.com';
+    assert.throws(() => connect('https://example.com', { webSocket: FakeSocket }), { name: 'TypeError', message });
     assert.throws(() => connect('example', { webSocket: FakeSocket }), TypeError);
-    t.mock.property?.(globalThis, 'WebSocket', undefined);
-    if (!globalThis.WebSocket) assert.throws(() => connect(URL), TypeError);
+  });
+
+  test('in an environment without WebSocket throws a TypeError', (t) => {
+    const { WebSocket } = globalThis;
+    t.after(() => Object.assign(globalThis, { WebSocket }));
+    globalThis.WebSocket = undefined;
+    assert.throws(() => connect(URL), { name: 'TypeError', message: /^this environment has no WebSocket/ });
   });
 });
 
-describe('the renewal of the token', () => {
+describe('token renewal', () => {
   for (const [where, answer] of Object.entries({
     'its own exp': () => tokenFor(600),
-    'what the callback says': () => ({ token: 'opaque', expiresAt: Date.now() / 1000 + 600 }),
+    'expiresAt of the callback': () => ({ token: 'opaque', expiresAt: Date.now() / 1000 + 600 }),
   })) {
-    test(`comes a minute before the end, which is known from ${where}`, async (t) => {
+    test(`starts a minute before the end, known from ${where}`, async (t) => {
       await startOpen(t, { token: answer, pingAfter: 3_600_000 });
       pass(t, 539_999);
       await turn();
@@ -164,13 +125,13 @@ describe('the renewal of the token', () => {
     });
   }
 
-  for (const [what, answer] of Object.entries({
+  for (const [condition, answer] of Object.entries({
     'has ended by this clock': () => tokenFor(-10),
-    'is no JWT': () => 'opaque',
-    'has claims that are no JSON': () => 'e30.e30x.c2ln',
+    'is not a JWT': () => 'opaque',
+    'has claims that are not JSON': () => 'e30.e30x.c2ln',
     'has no end': () => 'e30.e30.c2ln',
   })) {
-    test(`does not come for a token that ${what}`, async (t) => {
+    test(`never starts for a token that ${condition}`, async (t) => {
       let asked = 0;
       await startOpen(t, { token: () => (asked++, answer()), pingAfter: 7_000_000 });
       pass(t, 3_600_000);
@@ -180,7 +141,7 @@ describe('the renewal of the token', () => {
   }
 });
 
-describe('the page', () => {
+describe('a page', () => {
   function openPage(t) {
     globalThis.window = new EventTarget();
     globalThis.document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
@@ -190,7 +151,7 @@ describe('the page', () => {
     });
   }
 
-  test('that goes offline ends the connection, and makes the next one once it is online', async (t) => {
+  test('that goes offline closes the connection, and reconnects once it is online', async (t) => {
     openPage(t);
     const client = await startOpen(t);
     const first = FakeSocket.last;
@@ -203,13 +164,13 @@ describe('the page', () => {
     assert.equal(FakeSocket.all.length, 2);
   });
 
-  for (const [what, happens] of Object.entries({
+  for (const [condition, happens] of Object.entries({
     'is shown again': () => window.dispatchEvent(new Event('pageshow')),
-    'is looked at again': () => document.dispatchEvent(new Event('visibilitychange')),
+    'becomes visible': () => document.dispatchEvent(new Event('visibilitychange')),
     'waits for a minute': (t) => pass(t, 60_000),
     'was asleep': (t) => t.mock.timers.tick(20_000),
   })) {
-    test(`that went offline and is never told that it is online connects when it ${what}`, async (t) => {
+    test(`that went offline without an online event reconnects when it ${condition}`, async (t) => {
       openPage(t);
       await startOpen(t);
       window.dispatchEvent(new Event('offline'));
@@ -218,7 +179,7 @@ describe('the page', () => {
     });
   }
 
-  test('that is looked at again ends the delay, and asks an open connection whether it is there', async (t) => {
+  test('that becomes visible ends the delay, and pings an open connection', async (t) => {
     openPage(t);
     await startOpen(t);
     document.visibilityState = 'hidden';
@@ -237,12 +198,15 @@ describe('the page', () => {
     }
   });
 
-  test('is not heeded if the application does not want it, nor after the client stopped', async (t) => {
+  test('has no effect without hints', async (t) => {
     openPage(t);
     await startOpen(t, { hints: false });
     document.dispatchEvent(new Event('visibilitychange'));
     assert.deepEqual(FakeSocket.last.sent, []);
+  });
 
+  test('has no listeners after the client stopped', async (t) => {
+    openPage(t);
     const removed = t.mock.method(window, 'removeEventListener');
     const client = connect(URL, { webSocket: FakeSocket });
     await client.close();
@@ -251,13 +215,13 @@ describe('the page', () => {
 });
 
 describe('handlers', () => {
-  test('are called for their entity and type, until they leave', async (t) => {
+  test('are called for their entity and type until they are removed', async (t) => {
     const client = await startOpen(t);
     const calls = [];
     const note = (name) => () => calls.push(name);
     const subscription = await subscribe(client, note('entity'));
     client.onNotification(note('notification'));
-    const leave = client.onBroadcast(note('broadcast'));
+    const removeBroadcast = client.onBroadcast(note('broadcast'));
     client.onType('Broadcast', note('type'));
     client.onType('News', note('news'));
 
@@ -270,7 +234,7 @@ describe('handlers', () => {
     socket.receiveData(new ArrayBuffer(8));
     assert.deepEqual(calls.splice(0), ['entity', 'notification', 'broadcast', 'type', 'news']);
 
-    leave();
+    removeBroadcast();
     subscription.unsubscribe();
     subscription.unsubscribe();
     socket.receive({ ...push, eventId: 'e6' });
@@ -279,7 +243,7 @@ describe('handlers', () => {
     assert.deepEqual(socket.sent.map(({ action }) => action), ['subscribe', 'unsubscribe']);
   });
 
-  test('that throw are reported, and keep nothing from the others', async (t) => {
+  test('that throw are reported, and the others are still called', async (t) => {
     const client = await startOpen(t);
     await subscribe(client, () => {
       throw new Error('a mistake');
@@ -292,7 +256,7 @@ describe('handlers', () => {
     assert.throws(report.mock.calls[0].arguments[0], { message: 'a mistake' });
   });
 
-  test('may use the client; what follows comes after what is being told', async (t) => {
+  test('that call the client see the effects after the current event', async (t) => {
     const client = await startOpen(t);
     const states = [];
     client.onState(() => client.close());
@@ -317,7 +281,7 @@ describe('handlers', () => {
 });
 
 describe('a message', () => {
-  test('is sent as it was when it was given, whatever becomes of it afterwards', async (t) => {
+  test('that changes after send is sent unchanged', async (t) => {
     const client = start(t);
     const message = { text: 'before' };
     void client.send({ entityId: 'room-1', message }).catch(() => {});
@@ -328,7 +292,7 @@ describe('a message', () => {
     ]);
   });
 
-  test('that is no JSON is refused at once, and harms nothing', async (t) => {
+  test('that is not JSON is refused at once, and the next one is sent', async (t) => {
     const client = await startOpen(t);
     await assert.rejects(client.send({ message: 1n }), TypeError);
     void client.send({ message: 1 }).catch(() => {});
@@ -351,17 +315,36 @@ describe('errors', () => {
       { kind: 'gateway', code: 'badRequest', message: 'Bad request body' },
     ],
   ]) {
-    test(`carry what is said: ${JSON.stringify(reply)}`, async (t) => {
+    test(`have the fields of ${JSON.stringify(reply)}`, async (t) => {
       const client = await startOpen(t);
       const sent = client.send({ message: 1 });
       FakeSocket.last.receive(reply);
       await assert.rejects(sent, { name: 'HeraldError', ...error });
     });
   }
+
+  test('of a request that was not answered have a message', async (t) => {
+    const client = await startOpen(t, { outboxLimit: 0, inFlightLimit: 1 });
+    const message = /^[a-z ,]+$/;
+    const lost = client.send({ message: 1 });
+    await assert.rejects(client.send({ message: 2 }), { kind: 'outboxFull', message });
+    await assert.rejects(client.send({ message: 'x'.repeat(33_000) }), { kind: 'tooLarge', message });
+    FakeSocket.last.end();
+    await assert.rejects(lost, { kind: 'outcomeUnknown', message });
+    await client.close({ within: 0 });
+    await assert.rejects(client.send({ message: 3 }), { kind: 'stopped', message });
+  });
+
+  test('of a message that expired have a message', async (t) => {
+    const client = start(t);
+    const sent = client.send({ message: 1 }, { timeToLive: 1000 });
+    t.mock.timers.tick(1000);
+    await assert.rejects(sent, { kind: 'expired', message: /^[a-z ]+$/ });
+  });
 });
 
 describe('subscribers', () => {
-  test('of one turn are subscribed in one frame, before what is sent after them', async (t) => {
+  test('of one turn are subscribed in one frame, before later messages', async (t) => {
     const client = await startOpen(t);
     const subscribed = Promise.all(['a', 'b', 'a'].map((entity) => client.subscribe(entity, () => {})));
     void client.send({ message: 1 }).catch(() => {});
@@ -375,7 +358,7 @@ describe('subscribers', () => {
     assert.equal(FakeSocket.last.sent.length, 2);
   });
 
-  test('are a hundred after a reconnect, which takes one frame', async (t) => {
+  test('of a hundred entities are subscribed in one frame after a reconnect', async (t) => {
     const client = await startOpen(t);
     const entities = Array.from({ length: 100 }, (_, number) => `entity-${number}`);
     const subscribed = Promise.all(entities.map((entity) => client.subscribe(entity, () => {})));
@@ -396,8 +379,8 @@ describe('subscribers', () => {
 });
 
 describe('the clock', () => {
-  for (const [what, [gain, steadyGain]] of Object.entries({ stands: [3_600_000, 0], 'goes on': [3_600_000, 3_600_000] })) {
-    test(`shows a sleep, in which the steady clock ${what}, and the connection is asked at once`, async (t) => {
+  for (const [condition, steadyGain] of Object.entries({ 'stands still': 0, 'goes on': 3_600_000 })) {
+    test(`shows a sleep in which the steady clock ${condition}, and the client pings at once`, async (t) => {
       t.mock.timers.enable({ apis: ['setTimeout'] });
       let [date, steady] = [1_000_000_000_000, 0];
       t.mock.method(Date, 'now', () => date);
@@ -412,7 +395,7 @@ describe('the clock', () => {
       FakeSocket.last.open();
       const [socket] = FakeSocket.all;
       awake(5000);
-      date += gain;
+      date += 3_600_000;
       steady += steadyGain;
       assert.deepEqual(socket.sent, []);
       awake(5000);
@@ -423,7 +406,7 @@ describe('the clock', () => {
     });
   }
 
-  test('goes on when it is set back', (t) => {
+  test('that is set back keeps the ping after silence', (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     let [date, steady] = [1_000_000_000_000, 0];
     t.mock.method(Date, 'now', () => date);
@@ -446,7 +429,7 @@ describe('the clock', () => {
 });
 
 describe('a handshake that failed', () => {
-  for (const [what, fail] of Object.entries({
+  for (const [events, fail] of Object.entries({
     'an error and a close': (socket) => {
       socket.fail('no');
       socket.end();
@@ -454,7 +437,7 @@ describe('a handshake that failed', () => {
     'an error alone': (socket) => socket.fail(''),
     'a close alone': (socket) => socket.end(),
   })) {
-    test(`is known by ${what}`, async (t) => {
+    test(`is noticed by ${events}`, async (t) => {
       t.mock.method(globalThis, 'fetch', () => Promise.reject(new TypeError('fetch failed')));
       const client = start(t);
       const states = [];
@@ -465,14 +448,14 @@ describe('a handshake that failed', () => {
     });
   }
 
-  test('is refused with the status that ws tells', async (t) => {
+  test('is refused with the status that ws reports', async (t) => {
     const client = start(t, { refusalLimit: 1 });
     FakeSocket.last.fail('Unexpected server response: 403');
     await turn();
     assert.deepEqual(client.state.reason, { kind: 'refused', status: 403 });
   });
 
-  test('is looked into over HTTP, without the query, which may hold a token', async (t) => {
+  test('is probed over HTTP without the query, which may hold a token', async (t) => {
     const asked = t.mock.method(globalThis, 'fetch', async () => new Response());
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const url = 'wss://example.com:8443/prod?access_token=secret';
@@ -485,7 +468,7 @@ describe('a handshake that failed', () => {
   });
 });
 
-describe('guessed refusals', () => {
+describe('refusals without a status', () => {
   test('that come together count as one', async (t) => {
     t.mock.method(globalThis, 'fetch', async () => new Response());
     const client = start(t, { backoffBase: 1, refusalSpacing: 10_000 });

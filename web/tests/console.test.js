@@ -1,14 +1,14 @@
-// What the console writes and reads without a document: texts, entries, and the states of clients.
+// The modules of the console that need no document: texts, entries, and lists.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { frameWords, stateWords, withoutToken } from '../console/client-words.js';
+import { framePreview, stateText, withoutToken } from '../console/client-text.js';
 import { commandOf, entryOf } from '../console/event-entry.js';
-import { bytes, count, duration, indented, shellWord, timeOfDay } from '../console/format.js';
+import { bytes, count, duration, indented, shellQuoted, timeOfDay } from '../console/format.js';
 import { Recent } from '../console/recent.js';
 
-test('durations are as exact as anybody wants to know', () => {
+test('duration has three digits at most', () => {
   const cases = [
     [0, '0.0 ms'],
     [0.44, '0.4 ms'],
@@ -21,17 +21,17 @@ test('durations are as exact as anybody wants to know', () => {
     [59_999, '1 min 0 s'],
     [125_000, '2 min 5 s'],
   ];
-  for (const [milliseconds, words] of cases) assert.equal(duration(milliseconds), words);
+  for (const [milliseconds, text] of cases) assert.equal(duration(milliseconds), text);
 });
 
-test('times, numbers and sizes', () => {
+test('times, counts and sizes are formatted', () => {
   const at = new Date(2026, 10, 21, 9, 5, 7, 42).getTime();
   assert.equal(timeOfDay(at + 0.6), '09:05:07.042');
   assert.deepEqual([count(1, 'event'), count(1200, 'event')], ['1 event', '1,200 events']);
   assert.deepEqual([bytes(1023), bytes(1536)], ['1023 B', '1.5 KiB']);
 });
 
-describe('JSON is indented as it was written', () => {
+describe('indented JSON keeps the text of its tokens', () => {
   const cases = [
     ['{"a":1}', '{\n  "a": 1\n}'],
     ['{ "a" : [ 1 , {"b":null} ] }', '{\n  "a": [\n    1,\n    {\n      "b": null\n    }\n  ]\n}'],
@@ -44,25 +44,26 @@ describe('JSON is indented as it was written', () => {
     ['not JSON, {at all}', 'not JSON, {at all}'],
     ['', ''],
   ];
-  for (const [text, expected] of cases) test(text || 'nothing', () => assert.equal(indented(text), expected));
+  for (const [text, expected] of cases) test(text || 'empty text', () => assert.equal(indented(text), expected));
 });
 
-test('indenting changes nothing but space', () => {
+test('indenting JSON changes only its space', () => {
   const value = { list: [1, 'a  b', { nested: { empty: [], text: '",:{}[]\n\\' } }], none: null, yes: true };
   for (const text of [JSON.stringify(value), JSON.stringify(value, null, 3)]) {
     assert.equal(indented(text), JSON.stringify(value, null, 2));
   }
 });
 
-describe('an entry is made of what stands in the form', () => {
+describe('valid form becomes an entry', () => {
+  const userType = 'Send User Push Notification';
   const fields = { entity: 'order-1', user: 'alice', format: 'json', message: '{"n":1.50}', source: 's' };
   const rest = { reason: '', callback: '', key: '' };
   const cases = [
     ['entity', {}, 'Entity Updated', '{"entityId":"order-1","message":{"n":1.50}}'],
     ['entity', { format: 'text' }, 'Entity Updated', String.raw`{"entityId":"order-1","message":"{\"n\":1.50}"}`],
     ['entity', { key: 'k' }, 'Entity Updated', '{"entityId":"order-1","message":{"n":1.50},"idempotencyKey":"k"}'],
-    ['user', {}, 'Send User Push Notification', '{"userId":"alice","message":{"n":1.50}}'],
-    ['user', { callback: '[1]' }, 'Send User Push Notification', '{"userId":"alice","message":{"n":1.50},"callback":[1]}'],
+    ['user', {}, userType, '{"userId":"alice","message":{"n":1.50}}'],
+    ['user', { callback: '[1]' }, userType, '{"userId":"alice","message":{"n":1.50},"callback":[1]}'],
     ['broadcast', { message: ' null ' }, 'Broadcast', '{"message":null}'],
     ['disconnect', {}, 'Disconnect User', '{"userId":"alice"}'],
     ['disconnect', { reason: 'r', message: '{' }, 'Disconnect User', '{"userId":"alice","reason":"r"}'],
@@ -73,41 +74,47 @@ describe('an entry is made of what stands in the form', () => {
     });
   }
 
-  const wrong = [
+});
+
+describe('invalid form has errors by field', () => {
+  const fields = { entity: 'order-1', user: 'alice', format: 'json', message: '1', source: 's' };
+  const rest = { reason: '', callback: '', key: '' };
+  const invalid = [
     ['entity', { entity: '' }, ['entity']],
     ['entity', { message: '{"n":' }, ['message']],
     ['entity', { message: '' }, ['message']],
     ['user', { user: '', callback: '{' }, ['user', 'callback']],
     ['broadcast', { source: '', user: '' }, ['source']],
   ];
-  for (const [kind, change, names] of wrong) {
-    test(`nothing is made of ${kind} ${JSON.stringify(change)}`, () => {
+  for (const [kind, change, names] of invalid) {
+    test(`${kind} ${JSON.stringify(change)}`, () => {
       const { entry, errors } = entryOf({ ...fields, ...rest, kind, ...change });
       assert.deepEqual([entry, Object.keys(errors)], [undefined, names]);
     });
   }
 });
 
-test('a command says to a shell what was meant', () => {
-  assert.equal(shellWord(`it's`), String.raw`'it'\''s'`);
+test('command of an entry is quoted for a shell', () => {
+  assert.equal(shellQuoted(`it's`), String.raw`'it'\''s'`);
   const entry = { Source: 's', DetailType: 'Broadcast', Detail: '{"message":1}' };
   const command = commandOf(entry, 'http://127.0.0.1:3030');
   assert.ok(command.endsWith(`--entries '${JSON.stringify([entry])}'`), command);
 });
 
-test('a client says where it is, and why it stopped', () => {
-  const words = (state) => stateWords(state).words;
-  assert.equal(words({ name: 'reconnecting', attempt: 2, delay: 1240 }), 'Reconnecting: attempt 2 in 1.24 s');
-  assert.equal(words({ name: 'reconnecting', attempt: 1, delay: null }), 'Reconnecting: waits for the network');
-  const cause = new Error('the connection ended with 1006');
-  assert.match(words({ name: 'reconnecting', attempt: 1, delay: 5, cause }), /ended with 1006/);
+test('state text tells the next attempt, or the reason the client stopped', () => {
+  const text = (state) => stateText(state).text;
+  assert.equal(text({ name: 'reconnecting', attempt: 2, delay: 1240 }), 'Reconnecting: attempt 2 in 1.24 s');
+  assert.equal(text({ name: 'reconnecting', attempt: 1, delay: null }), 'Reconnecting: waiting for the network');
+  const cause = new Error('the connection was closed with code 1006');
+  assert.match(text({ name: 'reconnecting', attempt: 1, delay: 5, cause }), /closed with code 1006/);
   const disconnected = { kind: 'disconnected', code: 'user_disconnected', reason: 'password changed' };
-  assert.match(words({ name: 'stopped', reason: disconnected }), /user_disconnected: password changed/);
-  assert.match(words({ name: 'stopped', reason: { kind: 'refused', status: null } }), /refused/);
-  assert.match(words({ name: 'stopped', reason: { kind: 'invalid', reason: 'no text' } }), /cannot connect \(no text\)/);
+  assert.match(text({ name: 'stopped', reason: disconnected }), /user_disconnected: password changed/);
+  assert.match(text({ name: 'stopped', reason: { kind: 'refused', status: null } }), /refused/);
+  const invalid = { kind: 'invalid', reason: 'no text' };
+  assert.match(text({ name: 'stopped', reason: invalid }), /no connection is possible \(no text\)/);
 });
 
-test('a frame is told from others at a glance', () => {
+test('frame preview has type, entity and content', () => {
   const cases = [
     ['{"type":"ack","action":"subscribe","entityId":"order-1","id":"1"}', 'ack · subscribe · order-1'],
     ['{"type":"Entity Updated","entityId":"order-1","message":{"a":1}}', 'Entity Updated · order-1 · {"a":1}'],
@@ -117,10 +124,10 @@ test('a frame is told from others at a glance', () => {
     ['null', 'null'],
     ['hello', 'hello'],
   ];
-  for (const [text, words] of cases) assert.equal(frameWords(text), words);
+  for (const [text, preview] of cases) assert.equal(framePreview(text), preview);
 });
 
-test('no token is shown', () => {
+test('token of a frame is hidden', () => {
   const cases = [
     ['{"action":"authenticate","token":"eyJ.a.b","id":"1"}', '{"action":"authenticate","token":"…","id":"1"}'],
     ['{"token" : "with \\" quote"}', '{"token" : "…"}'],
@@ -130,7 +137,7 @@ test('no token is shown', () => {
   for (const [text, shown] of cases) assert.equal(withoutToken(text), shown);
 });
 
-test('only the newest are kept', () => {
+test('full list drops the oldest items', () => {
   const recent = new Recent(3);
   for (const number of [1, 2, 3, 4, 5, 6, 7]) {
     recent.add(number);

@@ -1,4 +1,4 @@
-// The client against a real stack: sockets, functions, queues and table of herald-local.
+// The client against herald-local: real sockets, functions, queues and table.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -7,7 +7,7 @@ import WebSocket from 'ws';
 
 import { collector, countedWebSocket, startStack } from './stack.js';
 
-/** Tells as little of a failed handshake as a browser does. */
+/** A WebSocket that hides the reason of a failed handshake, as a browser does. */
 class Silent extends WebSocket {
   addEventListener(event, listener) {
     super.addEventListener(event, event === 'error' ? () => listener({ message: '' }) : listener);
@@ -21,7 +21,7 @@ describe('a client', { timeout: 600_000 }, () => {
   });
   after(() => stack.end());
 
-  test('gets what is pushed about its entities, and nothing after it left', async (t) => {
+  test('receives pushes about its entities until it unsubscribes', async (t) => {
     const client = stack.connect(t);
     const [first, second] = [collector(), collector()];
     const subscription = await client.subscribe('order-1', first);
@@ -36,12 +36,12 @@ describe('a client', { timeout: 600_000 }, () => {
     assert.equal(first.values.length, 1);
   });
 
-  test('gets the reply to what it sends, and others get the message', async (t) => {
+  test('that sends receives the reply, and others receive the message', async (t) => {
     const [sender, receiver] = [stack.connect(t), stack.connect(t)];
-    const [own, heard, everybody] = [collector(), collector(), collector()];
+    const [own, heard, broadcasts] = [collector(), collector(), collector()];
     await sender.subscribe('room-1', own);
     await receiver.subscribe('room-1', heard);
-    receiver.onBroadcast(everybody);
+    receiver.onBroadcast(broadcasts);
 
     assert.deepEqual((await sender.send({ message: [1], name: 'Aseem' })).message, [1]);
     const { eventId } = await sender.send({ entityId: 'room-1', message: 'Hello', name: 'Aseem' });
@@ -53,18 +53,18 @@ describe('a client', { timeout: 600_000 }, () => {
     assert.deepEqual(new Set(pushes.slice(1).map((push) => push.eventId)), new Set(eventIds));
 
     await sender.send({ broadcast: true, message: 'all' });
-    assert.equal((await everybody.count(1))[0].message, 'all');
+    assert.equal((await broadcasts.count(1))[0].message, 'all');
     assert.deepEqual(own.values, []);
   });
 
-  test('is told why a request failed', async (t) => {
+  test('receives the reason of a failed request', async (t) => {
     const client = stack.connect(t);
     await assert.rejects(client.subscribe('', () => {}), { kind: 'server', code: 'bad_request', retryable: false });
     await assert.rejects(client.send({ entityId: 'room-1', messages: [] }), { kind: 'server', code: 'bad_request' });
     await assert.rejects(client.send({ message: 'x'.repeat(33_000) }), { kind: 'tooLarge' });
   });
 
-  test('comes back after its connection broke, with its subscriptions, and sends what waited, in order', async (t) => {
+  test('restores subscriptions and sends pending messages after a reconnect', async (t) => {
     const proxy = await stack.proxy(t);
     const client = stack.connect(t, {}, proxy.webSocket);
     const watcher = stack.connect(t);
@@ -85,7 +85,7 @@ describe('a client', { timeout: 600_000 }, () => {
     assert.equal((await pushes.count(1))[0].message, 'again');
   });
 
-  test('finds out that a connection is dead that has not ended', async (t) => {
+  test('reconnects when a silent connection is dead', async (t) => {
     const proxy = await stack.proxy(t);
     const client = stack.connect(t, { pingAfter: 200, pongTimeout: 2000 }, proxy.webSocket);
     const [states, pushes] = [collector(), collector()];
@@ -98,19 +98,19 @@ describe('a client', { timeout: 600_000 }, () => {
     await pushes.count(1);
   });
 
-  test('says that nobody knows what became of a message that was under way, or sends it again', async (t) => {
+  test('rejects a message in flight when the connection breaks, or sends it again if that is safe', async (t) => {
     const proxy = await stack.proxy(t);
     const client = stack.connect(t, {}, proxy.webSocket);
     await client.send({ message: 'connected' });
     proxy.silence();
     const lost = client.send({ message: 'lost' });
-    const repeated = client.send({ message: 'repeated' }, { safe: true });
+    const repeated = client.send({ message: 'repeated' }, { safeToRepeat: true });
     proxy.cut();
     await assert.rejects(lost, { kind: 'outcomeUnknown' });
     assert.equal((await repeated).message, 'repeated');
   });
 
-  test('renews its connection without a gap and without a repeat', async (t) => {
+  test('renews its connection without gaps or repeats', async (t) => {
     const webSocket = countedWebSocket();
     const client = stack.connect(t, { webSocket, renewAfter: 300, lingerFor: 2000 });
     const watcher = stack.connect(t);
@@ -132,7 +132,7 @@ describe('a client', { timeout: 600_000 }, () => {
     );
   });
 
-  test('sends what waits before it closes', async (t) => {
+  test('sends pending messages before it closes', async (t) => {
     const [client, watcher] = [stack.connect(t), stack.connect(t)];
     const heard = collector();
     await watcher.subscribe('room-5', heard);
@@ -144,19 +144,7 @@ describe('a client', { timeout: 600_000 }, () => {
     await assert.rejects(client.send({ message: 'late' }), { kind: 'stopped' });
   });
 
-  test('stops after three refused authorisations, with a token each', async (t) => {
-    const proxy = await stack.proxy(t);
-    proxy.refuseWith(401);
-    let tokens = 0;
-    const client = stack.connect(t, { token: async () => `token-${++tokens}` }, proxy.webSocket);
-    const states = collector();
-    client.onState(states);
-    await states.until(() => client.state.name === 'stopped');
-    assert.deepEqual(client.state, { name: 'stopped', reason: { kind: 'refused', status: 401 } });
-    assert.equal(tokens, 3);
-  });
-
-  test('takes a failed handshake for a refusal where it sees no status, if the server answers', async (t) => {
+  test('counts a failed handshake without a status as a refusal if the server responds', async (t) => {
     const proxy = await stack.proxy(t);
     proxy.refuseWith(403);
     const client = stack.connect(t, { webSocket: Silent, refusalSpacing: 0 }, proxy.webSocket);
@@ -166,8 +154,8 @@ describe('a client', { timeout: 600_000 }, () => {
     assert.deepEqual(client.state, { name: 'stopped', reason: { kind: 'refused', status: null } });
   });
 
-  for (const [what, webSocket] of Object.entries({ told: WebSocket, 'not told': Silent })) {
-    test(`goes on when the server cannot be reached, ${what} why`, async (t) => {
+  for (const [condition, webSocket] of Object.entries({ 'with a reason': WebSocket, 'without a reason': Silent })) {
+    test(`retries while the server is unreachable, ${condition}`, async (t) => {
       const proxy = await stack.proxy(t);
       await proxy.end();
       const client = stack.connect(t, { webSocket, refusalSpacing: 0 }, proxy.webSocket);
@@ -180,7 +168,7 @@ describe('a client', { timeout: 600_000 }, () => {
     });
   }
 
-  test('uses the WebSocket of Node.js, if it has one', { skip: !globalThis.WebSocket }, async (t) => {
+  test('uses the WebSocket of Node.js by default', { skip: !globalThis.WebSocket }, async (t) => {
     const proxy = await stack.proxy(t);
     proxy.refuseWith(401);
     const options = { webSocket: undefined, refusalSpacing: 0, token: () => 'a.b.c' };
@@ -194,7 +182,7 @@ describe('a client', { timeout: 600_000 }, () => {
     assert.equal((await client.send({ message: 'here' })).message, 'here');
   });
 
-  test('does not take 429 for a refusal where it sees the status', async (t) => {
+  test('retries after 429', async (t) => {
     const proxy = await stack.proxy(t);
     proxy.refuseWith(429);
     const client = stack.connect(t, {}, proxy.webSocket);

@@ -1,15 +1,16 @@
-// Floods of pushes, so many that work which grew with their square would not end.
+// Floods of pushes: so many that work that grew with their square would not end.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ClientMachine } from '../herald-client.js';
+import { Machine } from '../client/machine.js';
 
 const MESSAGES = 200_000;
 
-/** A machine in the middle of a renewal: socket 1 is in use, socket 2 is open, and a message is under way on 2. */
+/** Returns a machine during a renewal: socket 2 has replaced socket 1, and a message is in flight on it. */
 function duringRenewal() {
-  const machine = new ClientMachine({ renewAfter: 1000, replyTimeout: 1e9, unansweredAfter: 1e9, repeatWindow: 1e6 });
+  const rules = { renewAfter: 1000, replyTimeout: 1e9, unansweredAfter: 1e9, repeatWindow: 1e6 };
+  const machine = new Machine(rules, () => 0);
   machine.handle(0, { kind: 'connect' });
   machine.handle(0, { kind: 'opened', socket: 1 });
   machine.handle(1000, { kind: 'time' });
@@ -27,7 +28,7 @@ function flood(machine) {
 
 const delivered = (effects) => effects.filter(({ kind }) => kind === 'deliver').map(({ frame }) => frame.message);
 
-test('messages that are held during a renewal are delivered in order after the reply, but for the own', () => {
+test('messages held during a renewal are delivered in order after the reply, without the own', () => {
   const machine = duringRenewal();
   flood(machine);
   const text = JSON.stringify({ type: 'ack', id: '1', eventId: 'e7' });
@@ -36,7 +37,7 @@ test('messages that are held during a renewal are delivered in order after the r
   assert.deepEqual(messages.slice(5, 9), [5, 6, 8, 9]);
 });
 
-test('messages that are held when the client closes are delivered', () => {
+test('messages held at close are delivered', () => {
   const machine = duringRenewal();
   flood(machine);
   const messages = delivered(machine.handle(1002, { kind: 'close', within: 0 }));

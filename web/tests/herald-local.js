@@ -1,4 +1,4 @@
-// The program herald-local, built if need be.
+// The program herald-local, which cargo builds if it is stale.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,17 +8,17 @@ import { fileURLToPath } from 'node:url';
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 
 /**
- * Starts it on a port, or on any, with these flags. Returns its addresses, as it prints them, and `end(signal)`, which
- * resolves once it has ended.
+ * Starts herald-local with flags, on a port or on any. Returns the addresses that it prints, and `end(signal)`, which
+ * resolves once it has exited.
  */
 export async function startHeraldLocal(flags, port = 0) {
   const command = ['run', '--quiet', '-p', 'herald-local', '--', '--port', port, '--json', '--log', 'error', ...flags];
-  // On Unix, cargo becomes the program that it runs: a signal reaches herald-local.
+  // On Unix, cargo replaces itself with the program that it runs, so a signal reaches herald-local.
   const herald = spawn('cargo', command.map(String), { cwd: repository, stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(herald, 'exit');
   const [line] = await Promise.race([
     once(createInterface(herald.stdout), 'line'),
-    ended.then(([code]) => Promise.reject(new Error(`herald-local ended with ${code}`))),
+    ended.then(([code]) => Promise.reject(new Error(`herald-local exited with ${code}`))),
   ]);
   const end = async (signal) => {
     herald.kill(signal);

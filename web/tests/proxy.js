@@ -1,4 +1,4 @@
-// A proxy before a server, which can break what lies between.
+// A proxy in front of a server, which can break connections.
 
 import { once } from 'node:events';
 import net from 'node:net';
@@ -25,17 +25,17 @@ export class Proxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Lets every connection there is fall silent, without an end. */
+  /** Makes every connection silent without closing it. */
   silence() {
     for (const socket of this.#sockets) socket.unpipe().pause();
   }
 
-  /** Answers every request from now on with this status, until `undefined`. */
+  /** Answers every request with this status from now on. `undefined` ends that. */
   refuseWith(status) {
     this.#refusal = status;
   }
 
-  /** Breaks every connection and takes no more, until `listen` with the same port. */
+  /** Breaks every connection and accepts no more, until `listen` with the same port. */
   async end() {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');

@@ -1,4 +1,4 @@
-// A `herald-local` of a test's own, and what its tests ask of it.
+// A herald-local of a test, and helpers of its tests.
 
 import WebSocket from 'ws';
 
@@ -6,7 +6,7 @@ import { connect } from '../herald-client.js';
 import { startHeraldLocal } from './herald-local.js';
 import { Proxy } from './proxy.js';
 
-/** Builds it if need be, and starts it on any port. */
+/** Builds herald-local if it is stale, and starts it on any port. */
 export async function startStack(...flags) {
   const { addresses, end } = await startHeraldLocal(flags);
   return new Stack(addresses, () => end('SIGINT'));
@@ -22,7 +22,7 @@ class Stack {
     this.end = end;
   }
 
-  /** A token of the local issuer: its answer, with `token` and `expiresAt`. */
+  /** Returns a token of the local issuer, as `token` and `expiresAt`. */
   async token(claims) {
     const answer = await fetch(this.#tokens, { method: 'POST', body: JSON.stringify(claims) });
     if (!answer.ok) throw new Error(await answer.text());
@@ -34,7 +34,7 @@ class Stack {
     return this.putEvents('Entity Updated', ...messages.map((message) => ({ entityId, message })));
   }
 
-  /** Puts events in one call of EventBridge's PutEvents; 10 at the most. */
+  /** Puts at most 10 events in one call of EventBridge's PutEvents. */
   async putEvents(detailType, ...details) {
     const entries = details.map((detail) => ({
       Source: 'test',
@@ -47,17 +47,17 @@ class Stack {
       body: JSON.stringify({ Entries: entries }),
     });
     const { FailedEntryCount } = await answer.json();
-    if (FailedEntryCount !== 0) throw new Error(`${FailedEntryCount} events were not taken`);
+    if (FailedEntryCount !== 0) throw new Error(`PutEvents refused ${FailedEntryCount} events`);
   }
 
-  /** Starts a client, which is closed after the test. */
+  /** Starts a client that is closed after the test. */
   connect(test, options = {}, url = this.webSocket) {
     const client = connect(url, { webSocket: WebSocket, backoffBase: 50, ...options });
     test.after(() => client.close({ within: 0 }));
     return client;
   }
 
-  /** Starts a proxy before the WebSocket, which ends after the test. */
+  /** Starts a proxy in front of the WebSocket. It ends after the test. */
   async proxy(test) {
     const proxy = new Proxy(new URL(this.webSocket));
     await proxy.listen();
@@ -66,7 +66,7 @@ class Stack {
   }
 }
 
-/** Collects what a handler is called with, and waits for it. */
+/** Returns a handler that collects its values and can wait for them. */
 export function collector() {
   const values = [];
   let check = () => {};
@@ -75,7 +75,7 @@ export function collector() {
     check();
   };
   collect.values = values;
-  /** Resolves once `condition` holds of the values. */
+  /** Resolves once `condition` holds for the values. */
   collect.until = (condition) =>
     new Promise((resolve) => {
       check = () => condition(values) && resolve(values);
@@ -85,7 +85,7 @@ export function collector() {
   return collect;
 }
 
-/** A class of WebSockets that counts those of it that opened. */
+/** Returns a class of WebSockets that counts how many opened. */
 export function countedWebSocket() {
   return class Counted extends WebSocket {
     static opened = 0;

@@ -1,4 +1,4 @@
-// The client as an application in TypeScript uses it; that it compiles is the test of herald-client.d.ts.
+// The client as an application in TypeScript uses it. It is compiled, never run.
 
 import { connect, HeraldError, type Push, type State } from 'herald-client';
 
@@ -19,7 +19,8 @@ const subscription = await client.subscribe<Order>('order-1', shipped, (error) =
 client.onNotification((push) => console.log(push.callback));
 
 try {
-  const { eventId } = await client.send({ entityId: 'room-1', message: 'Hello', name: 'Aseem' }, { safe: true });
+  const greeting = { entityId: 'room-1', message: 'Hello', name: 'Aseem' };
+  const { eventId } = await client.send(greeting, { safeToRepeat: true });
   const { message } = await client.send({ message: eventId });
   console.log(message);
   // @ts-expect-error: several messages need a target.

@@ -1,4 +1,4 @@
-// The client for browsers in a browser: tokens, broken networks, restarts of the server, refusals.
+// The client in a browser: tokens, broken networks, restarts of the server, refusals.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -8,7 +8,7 @@ import { openConsole, startBrowser } from '../browser.js';
 import { startStack } from '../stack.js';
 
 describe('a client in a browser', { timeout: 900_000 }, () => {
-  test('connects with a token, and both tabs see what is put in one', async (t) => {
+  test('connects with a token, and receives events that another tab puts', async (t) => {
     const [stack, browser] = await Promise.all([startStack(t, '--auth', 'jwks'), startBrowser(t)]);
     const first = await openConsole(browser, stack.console, { view: 'connections' });
     const second = await openConsole(browser, stack.console, { context: first.page.context() });
@@ -36,12 +36,12 @@ describe('a client in a browser', { timeout: 900_000 }, () => {
     await second.putAboutUser('Send User Push Notification', 'alice');
     await alice.received('User Push Notification');
     await second.putAboutUser('Disconnect User', 'alice');
-    await alice.is('Stopped: the server threw it out (user_disconnected: disconnected)');
+    await alice.is('Stopped: disconnected by the server (user_disconnected: disconnected)');
     assert.equal((await bob.frames()).length, 2, 'an acknowledgement and a push');
     assert.deepEqual([...first.errors, ...second.errors], []);
   });
 
-  test('sends what waited once the network is back, and nothing twice', async (t) => {
+  test('sends pending messages once after the network is back', async (t) => {
     const [stack, browser] = await Promise.all([startStack(t), startBrowser(t)]);
     const proxy = new Proxy(new URL(stack.endpoint));
     await proxy.listen();
@@ -52,22 +52,22 @@ describe('a client in a browser', { timeout: 900_000 }, () => {
     await alice.subscribe('order-1');
     await bob.subscribe('room-1');
 
-    // The browser says that it is offline, whereupon the client ends its connection.
+    // The browser reports that it is offline, so the client closes its connection.
     await far.page.context().setOffline(true);
-    await alice.is('Reconnecting: waits for the network');
+    await alice.is('Reconnecting: waiting for the network');
     for (const message of ['one', 'two', 'three']) await alice.send('room-1', message);
-    await alice.is('3 messages wait for a reply');
+    await alice.is('3 messages waiting for a reply');
     assert.deepEqual(await bob.received('ack'), await bob.frames());
     await far.page.context().setOffline(false);
     await alice.is('Open');
     await bob.received('"three"');
-    await alice.is('Sent, and acknowledged.');
+    await alice.is('Sent and acknowledged.');
 
-    // The browser says nothing, but every socket breaks, and no other can be opened.
+    // The browser reports nothing, but every socket breaks and no other can be opened.
     await proxy.end();
     await alice.is('Reconnecting: attempt');
     for (const message of ['four', 'five']) await alice.send('room-1', message);
-    await alice.is('2 messages wait for a reply');
+    await alice.is('2 messages waiting for a reply');
     await proxy.listen(proxy.port);
     await alice.is('Open');
     await bob.received('"five"');
@@ -82,7 +82,7 @@ describe('a client in a browser', { timeout: 900_000 }, () => {
     assert.equal((await alice.received('still subscribed')).length, 1);
   });
 
-  test('recovers from a crash of the server without a reload, as the page does', async (t) => {
+  test('reconnects after a crash of the server without a reload of the page', async (t) => {
     const [stack, browser] = await Promise.all([startStack(t, '--auth', 'jwks'), startBrowser(t)]);
     const page = await openConsole(browser, stack.console, { view: 'events' });
     const alice = await page.connect('alice');
@@ -92,7 +92,7 @@ describe('a client in a browser', { timeout: 900_000 }, () => {
     await page.page.evaluate(() => (globalThis.loadedOnce = true));
 
     await stack.kill();
-    await page.page.getByRole('alert').getByText(/^herald-local does not answer/).waitFor();
+    await page.page.getByRole('alert').getByText(/^herald-local does not respond/).waitFor();
     await alice.is('Reconnecting');
     await page.screenshot('recovery-lost');
     await stack.start();
@@ -103,23 +103,23 @@ describe('a client in a browser', { timeout: 900_000 }, () => {
     const after = await page.putAbout('order-1', 'after');
     await page.event(after, 'delivered to 1');
     await alice.received('"after"');
-    assert.equal(await page.page.locator('#events-list > li').count(), 1, 'the new stack knows nothing of the old one');
+    assert.equal(await page.page.locator('#events-list > li').count(), 1, 'the new stack has no events of the old one');
     assert.equal(await page.page.evaluate(() => globalThis.loadedOnce), true);
     assert.deepEqual(page.exceptions, []);
   });
 
-  test('stops after three refusals, and says so', async (t) => {
+  test('stops after three refusals, and shows that', async (t) => {
     const [stack, browser] = await Promise.all([startStack(t, '--auth', 'secret'), startBrowser(t)]);
     const page = await openConsole(browser, stack.console, { view: 'connections', clock: true });
     await page.page.getByText('Token', { exact: true }).click();
-    await page.page.getByLabel('Ends after, in seconds').fill('-60');
+    await page.page.getByLabel('Expires after (seconds)').fill('-60');
     const client = await page.startClient('alice');
     for (const attempt of [1, 2]) {
       await client.is(`Reconnecting: attempt ${attempt} `);
-      // Further than the longest delay, and than two refusals have to be apart to count as two.
+      // Longer than the longest delay, and than the time between two refusals that count as two.
       await page.page.clock.fastForward(31_000);
     }
-    await client.is('Stopped: the server refused it');
+    await client.is('Stopped: the server refused the connection repeatedly');
     await page.page.clock.fastForward(60_000);
 
     await page.page.getByText('refused 401').nth(2).waitFor();
@@ -130,7 +130,7 @@ describe('a client in a browser', { timeout: 900_000 }, () => {
   });
 });
 
-/** The subprotocols that the page's next WebSocket asks for, and the one that the server chose, as they come. */
+/** Returns a list that receives the subprotocols that the next WebSocket offers, and the one that the server chooses. */
 async function watchHandshakes(page) {
   const seen = [];
   const session = await page.context().newCDPSession(page);

@@ -1,4 +1,4 @@
-// A walk through the console: what it shows of events, what can be done with them, and whether everybody can use it.
+// A walk through the console: events and their traces, actions, keyboard, window sizes and accessibility.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -15,8 +15,8 @@ test('the console', { timeout: 900_000 }, async (t) => {
   const { page } = console;
   let alice;
 
-  await t.test('says what to do while there is nothing to show', async () => {
-    await page.getByText('No event yet.').waitFor();
+  await t.test('shows the first steps while it is empty', async () => {
+    await page.getByText('No events yet.').waitFor();
     await page.getByText('aws events put-events').first().waitFor();
     await console.view('Connections');
     await page.getByText('npx wscat -c ws://').waitFor();
@@ -24,7 +24,7 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await console.view('Events');
   });
 
-  await t.test('shows the way of an event, step by step, with its timings', async () => {
+  await t.test('shows the trace of an event with its timings', async () => {
     alice = await console.connect('alice');
     const bob = await console.connect('bob');
     for (const client of [alice, bob]) await client.subscribe('order-1');
@@ -33,7 +33,7 @@ test('the console', { timeout: 900_000 }, async (t) => {
 
     const steps = row.locator('.steps > li');
     const expected = [
-      /Put on the bus default by herald\.console\. Matched herald-local-NotificationRule\..*"state": "shipped"/s,
+      /Put on bus default by source herald\.console\. Matched herald-local-NotificationRule\..*"state": "shipped"/s,
       /Queued on NotificationQueue/,
       /NotifierFunction took [\d.]+ m?s for 1 record ok/,
       /Posted to 2 connections\..*(200 delivered[\d.]+ m?s\d+ B.*){2}/s,
@@ -46,30 +46,30 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await bob.close();
   });
 
-  await t.test('shows who was gone', async () => {
+  await t.test('shows a gone connection', async () => {
     while ((await stack.listeners('order-1')) > 1) await page.waitForTimeout(50);
-    await stack.leaveBehind('order-1');
+    await stack.leaveStaleListener('order-1');
     const row = await console.event(await console.putAbout('order-1', 'again'), 'delivered to 1, 1 gone');
     await row.locator('summary').first().click();
     await row.getByText('410 gone').waitFor();
   });
 
-  await t.test('says that nobody was there, and that no rule matched', async () => {
-    await console.event(await console.putAbout('order-2', 1), 'nobody to reach');
+  await t.test('shows an event without recipients, and one that no rule matched', async () => {
+    await console.event(await console.putAbout('order-2', 1), 'no recipients');
     const entry = { Source: 'test', DetailType: 'Order Updated', Detail: '{"orderId":1}' };
     const { Entries } = await stack.call('AWSEvents.PutEvents', { Entries: [entry] });
     await console.event(Entries[0].EventId, 'no rule matched');
   });
 
-  await t.test('begins the way of a client’s message with what was sent and answered', async () => {
+  await t.test('begins the trace of a client message with its request and reply', async () => {
     await alice.send('order-1', 'Hello');
-    await alice.is('Sent, and acknowledged.');
-    const row = page.locator('#events-list > li').filter({ hasText: 'Message of a client' });
+    await alice.is('Sent and acknowledged.');
+    const row = page.locator('#events-list > li').filter({ hasText: 'Client message' });
     await row.locator('summary').first().click();
     assert.match(await row.locator('.steps > li').first().textContent(), /Sent as sendMessage by .*"type": "ack"/s);
   });
 
-  await t.test('lets a client send what no client would', async () => {
+  await t.test('sends a raw frame, and shows the error', async () => {
     await alice.sendFrame('hello');
     const [frame] = await alice.received('unknown_action');
     assert.match(frame, /Seems like wrong endpoint/);
@@ -78,7 +78,7 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await row.getByText('"retryable": false').waitFor();
   });
 
-  await t.test('stands still while it is paused', async () => {
+  await t.test('adds no events while it is paused', async () => {
     const rows = page.locator('#events-list > li');
     const before = await rows.count();
     const pause = page.getByRole('button', { name: 'Pause' });
@@ -90,30 +90,30 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await rows.nth(before).waitFor();
   });
 
-  await t.test('leads from an event to the function’s log, and back by its address', async () => {
+  await t.test('links an event to the log of its function, and back', async () => {
     const eventId = await console.putAbout('order-1', 'logged');
     const row = await console.event(eventId, 'delivered to 1');
     await row.locator('summary').first().click();
     await row.getByRole('link', { name: 'NotifierFunction' }).click();
     const invocation = page.locator('#functions-list > li', { has: page.locator('details[open]') });
-    await invocation.getByText('a batch was delivered').waitFor();
+    await invocation.getByText('delivered a batch').waitFor();
     await invocation.getByRole('link', { name: eventId }).click();
     await page.waitForURL(`**/#events/${eventId}`);
     await page.locator('#events-list details:focus-within[open]').getByText(`eventId ${eventId}`).waitFor();
   });
 
-  await t.test('keeps dead letters with their reasons, and replays and deletes them', async () => {
+  await t.test('shows dead letters with their reasons, and replays and deletes them', async () => {
     const eventId = await console.putAbout('x'.repeat(300), 1);
     await console.event(eventId, 'dead letter');
     await page.getByRole('link', { name: 'Queues 1 dead letter' }).click();
     const queue = page.getByRole('region', { name: 'NotificationDeadLetterQueue' });
-    const first = await openDeadLetter(queue, 'the record is no push: bad detail of "Entity Updated"');
+    const first = await openDeadLetter(queue, 'the record is not a push: the detail of "Entity Updated" is invalid');
     await queue.getByRole('button', { name: `Replay message ${first}` }).click();
     await page.getByText(`Message ${first} was replayed.`).waitFor();
 
-    // It is as bad as before, and comes back as another message.
+    // It is still invalid, and comes back as another message.
     await queue.getByRole('definition').getByText(first).waitFor({ state: 'detached' });
-    const second = await openDeadLetter(queue, 'the record is no push');
+    const second = await openDeadLetter(queue, 'the record is not a push');
     const remove = queue.getByRole('button', { name: /^Delete/ });
     await remove.click();
     await queue.getByRole('button', { name: /^Really delete/ }).click();
@@ -123,10 +123,10 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await console.view('Events');
     const row = await console.event(eventId, 'dead letter');
     await row.locator('summary').first().click();
-    await row.getByText('Replayed onto NotificationQueue').waitFor();
+    await row.getByText('Replayed to NotificationQueue').waitFor();
   });
 
-  await t.test('replays all dead letters to who is still there', async () => {
+  await t.test('replays all dead letters to the connected clients', async () => {
     const body = JSON.stringify({
       id: 'replayed-1',
       'detail-type': 'Entity Updated',
@@ -142,20 +142,20 @@ test('the console', { timeout: 900_000 }, async (t) => {
     const queue = page.getByRole('region', { name: 'NotificationDeadLetterQueue' });
     await queue.getByText('not reached in 6 attempts: 500').first().waitFor();
     await queue.getByRole('button', { name: 'Replay all of NotificationDeadLetterQueue' }).click();
-    await page.getByText('1 dead letter of NotificationDeadLetterQueue replayed.').waitFor();
+    await page.getByText('Replayed 1 dead letter of NotificationDeadLetterQueue.').waitFor();
     await alice.received('late, but here');
     await queue.getByText('Empty.').waitFor();
   });
 
-  await t.test('tells at once what is no JSON, and does not put it', async () => {
+  await t.test('marks invalid JSON at once, and does not put it', async () => {
     await console.view('Events');
     const message = console.putForm.getByRole('textbox', { name: 'Message' });
     await message.fill('{"state": ');
-    await console.putForm.getByText(/^This is no JSON/).waitFor();
+    await console.putForm.getByText(/^Not valid JSON/).waitFor();
     assert.equal(await message.getAttribute('aria-invalid'), 'true');
     const events = await page.locator('#events-list > li').count();
     await console.putForm.getByRole('button', { name: 'Put event' }).click();
-    await console.putForm.getByText('It was not put').waitFor();
+    await console.putForm.getByText('Event not put').waitFor();
     assert.equal(await message.evaluate((field) => field === document.activeElement), true);
 
     await console.putForm.getByLabel('Text').check();
@@ -166,14 +166,14 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await console.putForm.getByLabel('JSON', { exact: true }).check();
   });
 
-  await t.test('shows what others write as text', async () => {
+  await t.test('shows markup of others as text', async () => {
     const markup = '<img src="x" onerror="globalThis.broken = true">';
-    const row = await console.event(await console.putAbout(markup, markup), 'nobody to reach');
+    const row = await console.event(await console.putAbout(markup, markup), 'no recipients');
     await row.locator('summary').first().getByText(markup, { exact: true }).waitFor();
     assert.deepEqual([await page.locator('img').count(), await page.evaluate(() => globalThis.broken)], [0, undefined]);
   });
 
-  await t.test('can be used with the keyboard alone', async () => {
+  await t.test('works with the keyboard alone', async () => {
     const keyboard = await openConsole(browser, stack.console, { context: page.context() });
     const keys = keyboard.page.keyboard;
     await keys.press('Tab');
@@ -197,7 +197,7 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await keyboard.page.close();
   });
 
-  await t.test('shows who comes and goes, and closes a connection', async () => {
+  await t.test('closes a connection, and shows that in the history', async () => {
     await console.view('Connections');
     const cards = page.locator('#connections-list > li');
     const id = await cards.first().locator('code').textContent();
@@ -208,23 +208,23 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await alice.is('Open');
   });
 
-  await t.test('has something of everything to show', async () => {
+  await t.test('has contents in every view', async () => {
     await console.event(await console.putAbout('x'.repeat(300), 1), 'dead letter');
     await page.getByRole('link', { name: 'Queues 1 dead letter' }).click();
-    await openDeadLetter(page.getByRole('region', { name: 'NotificationDeadLetterQueue' }), 'the record is no push');
+    await openDeadLetter(page.getByRole('region', { name: 'NotificationDeadLetterQueue' }), 'the record is not a push');
     await console.connect('bob');
     await console.view('Events');
     const open = page.locator('#events-list > li > details[open] > summary');
     while ((await open.count()) > 0) await open.first().click();
     const message = { state: 'shipped', carrier: 'Slow & Steady', parcels: [1, 2] };
-    await stack.leaveBehind('order-1');
+    await stack.leaveStaleListener('order-1');
     const row = await console.event(await console.putAbout('order-1', message), 'delivered to 1, 1 gone');
     await row.locator('summary').first().click();
   });
 
   for (const [name, viewport] of Object.entries(WINDOWS)) {
     for (const colorScheme of ['light', 'dark']) {
-      await t.test(`fits a ${name}, in ${colorScheme} colours, and keeps nobody out`, async () => {
+      await t.test(`fits a ${name} in ${colorScheme} colours, and is accessible`, async () => {
         await page.setViewportSize(viewport);
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
         for (const view of VIEWS) {
@@ -237,7 +237,7 @@ test('the console', { timeout: 900_000 }, async (t) => {
     }
   }
 
-  await t.test('lists no more of many events than can be read', async () => {
+  await t.test('lists 100 of many events, and filters them', async () => {
     await console.view('Events');
     for (let put = 0; put < 30; put += 1) {
       const Entries = Array.from({ length: 10 }, (_, index) => ({
@@ -262,7 +262,7 @@ test('the console', { timeout: 900_000 }, async (t) => {
   assert.deepEqual(console.errors, []);
 });
 
-/** Opens the dead letter with this reason; resolves to its message id. */
+/** Opens the dead letter with this reason. Resolves to its message id. */
 async function openDeadLetter(queue, reason) {
   const row = queue.locator('.rows > li').filter({ hasText: reason });
   await row.locator('summary').click();
@@ -273,7 +273,7 @@ function focused(page) {
   return page.evaluate(() => document.activeElement?.id || document.activeElement?.textContent || '');
 }
 
-/** Presses Tab until the element with this id has the focus; fails if it has gone through the page without it. */
+/** Presses Tab until the element with this id has the focus. Fails if no element of the page is it. */
 async function tabTo(page, id) {
   const passed = [];
   while ((await focused(page)) !== id) {

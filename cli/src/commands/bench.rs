@@ -1,4 +1,4 @@
-//! `herald bench`: many connections, events at a rate, and what became of each.
+//! `herald bench`: a load test that accounts for every delivery.
 
 mod account;
 mod chart;
@@ -17,78 +17,78 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::{
-    arguments::Globals,
     commands::{duration::duration, until_interrupted},
     failure::Failure,
     output,
-    target::{Identity, Target},
+    target::{Identity, Target, TargetArguments},
 };
-use events::Names;
+use events::RunId;
 use interrupts::Interrupts;
 use plan::{Plan, Publisher};
 use progress::Progress;
-use publishing::Way;
-use ramp::{Door, Pace};
-use report::{Connecting, Report};
-use run::Setting;
+use publishing::Transport;
+use ramp::{Connector, Pace};
+use report::Report;
+use run::RunConfig;
 
-/// Measure delivery: many connections, events at a rate, and what became of each
+/// Measure delivery with many connections and a steady rate of events
 ///
-/// Every connection subscribes to its share of the entities; when all are open, events about the entities are
-/// published in turn, and every arrival is counted. At the end the rest is waited for, for as long as --drain
-/// says, and a second longer for repeats when all has arrived.
+/// Each connection subscribes to its share of the entities. When all connections are open, herald publishes events about the
+/// entities in turn and counts every push. At the end it waits for missing pushes as long as --drain says. When all pushes
+/// have arrived, it waits one second for repeats.
 ///
-/// Latency is from just before PutEvents (or sendMessage) is called to the push's arrival at its subscriber in
-/// this same process, so one clock measures both. In it are the call itself, the bus, the queue, the notifier,
-/// the gateway, the network and this process, which shares the machine with herald-local if that runs here.
-/// Not in it is the time an event waited to be published if the rate could not be kept: the report has the rate that came of
-/// it. A repeat is an arrival beyond the first, of an event at a connection: the client's own removal of repeats is off.
-/// A connection that breaks is made again, and what was pushed in between counts as lost.
+/// Latency is the time from just before the call of PutEvents (or sendMessage) to the arrival of the push in this process, by
+/// one clock. It includes the call, the bus, the queue, the notifier, the gateway, the network and this process, which
+/// shares the machine with a herald-local that runs there. It does not include the delay of an event that is published late
+/// because the rate cannot be reached: the report has the actual rate.
+///
+/// A repeat is a second arrival of an event at a connection: the client's removal of repeats is off. A connection that breaks
+/// is reconnected, and pushes that it missed count as lost.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// How many connections
+    /// Number of connections
     #[arg(long, short = 'c', value_name = "N", default_value_t = 100,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     connections: u32,
 
-    /// How many entities
+    /// Number of entities
     #[arg(long, short = 'e', value_name = "N", default_value_t = 10,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     entities: u32,
 
-    /// How many of them each connection subscribes to
+    /// Number of entities that each connection subscribes to
     #[arg(long, short = 's', value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     subscriptions: u32,
 
-    /// How many events are published a second
+    /// Events published a second
     #[arg(long, short = 'r', value_name = "N", default_value_t = 10.0, value_parser = rate)]
     rate: f64,
 
-    /// For how long
+    /// Time for which events are published
     #[arg(long, short = 'd', value_name = "DURATION", default_value = "10s", value_parser = duration)]
     duration: Duration,
 
-    /// How many bytes of JSON a message has
+    /// Bytes of JSON of a message
     #[arg(long, value_name = "BYTES", default_value_t = 100,
           value_parser = clap::value_parser!(u32).range(0..=100_000))]
     message_bytes: u32,
 
-    /// The connections publish, in turn, with sendMessage; needs no AWS credentials
+    /// Publish from the connections in turn, with sendMessage, which needs no AWS credentials
     #[arg(long)]
     by_clients: bool,
 
-    /// How many connections are begun a second
+    /// Connections opened a second
     #[arg(long, value_name = "N", default_value_t = 200.0, value_parser = rate)]
     connect_rate: f64,
 
-    /// How many connections may be under way at once while they are made
+    /// Largest number of connections that are being opened at once
     #[arg(long, value_name = "N", default_value_t = 50,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     connect_at_once: u32,
 
-    /// How long what has not arrived is waited for in the end
+    /// Longest time to wait for missing pushes at the end
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     drain: Duration,
 
@@ -101,88 +101,83 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "\
-A connection is a file: `ulimit -n` has to allow as many, here and where herald-local runs.
-Ctrl-C ends the publishing, a second one the waiting; the report is printed all the same.
-Exit codes: 5 if some deliveries were lost, events refused or connections failed, 1 if nothing was delivered.
+Each connection is an open file: raise `ulimit -n` accordingly, here and where herald-local runs.
+Ctrl-C ends the publishing, a second Ctrl-C the waiting; the report is printed in any case.
+Exit codes: 5 if deliveries were lost, events refused or connections failed; 1 if nothing was delivered.
 
 Examples:
   herald bench
-  5,000 connections, each to 2 of 1,000 entities, so 10 to each, and 50 events a second for a minute
+  5,000 connections to 2 of 1,000 entities each, so 10 to each entity, and 50 events a second for a minute
     herald bench -c 5000 -e 1000 -s 2 -r 50 -d 1m
-  One event a second to everybody
+  One event a second to all connections
     herald bench -c 5000 -e 1 -r 1 -d 30s
-  What a fault does
+  The effect of a fault
     cargo run -p herald-local -- --fault failing=0.2
     herald bench --json | jq .deliveries";
 
-/// Runs the bench and prints the report. Errs if something was lost, or if nobody can be reached.
-pub(crate) async fn run(arguments: &Arguments, globals: &Globals) -> Result<(), Failure> {
+/// Runs the load test and prints the report. Fails if deliveries were lost, events refused or connections failed.
+pub(crate) async fn run(arguments: &Arguments, target: &TargetArguments) -> Result<(), Failure> {
     let plan = arguments.plan()?;
     open_files::check(plan.connections)?;
-    let target = until_interrupted(Target::find(globals)).await?;
+    let target = until_interrupted(Target::find(target)).await?;
     let bus = match plan.publisher {
         Publisher::Bus => Some(arguments.bus(&target).await?),
         Publisher::Clients => None,
     };
     let progress = Progress::new();
     let interrupts = Interrupts::listen();
-    let setting = Setting {
+    let config = RunConfig {
         plan,
-        names: Names::new(),
+        run_id: RunId::new(),
         message_bytes: arguments.message_bytes as usize,
         drain: arguments.drain,
         progress: &progress,
         interrupts: &interrupts,
     };
 
-    let door = Door {
+    let connector = Connector {
         tokens: arguments.identity.tokens(&target)?,
-        names: setting.names.clone(),
+        run_id: config.run_id.clone(),
         target: &target,
         plan,
     };
-    let ramp = door
+    let ramp = connector
         .connect_all(arguments.pace(), &progress, &interrupts)
         .await?;
-    let clients = run::clients(&plan, &ramp.participants);
-    let way = bus.unwrap_or_else(|| Way::Clients(clients.clone()));
-    let connecting = Connecting {
-        open: ramp.participants.len(),
-        failed: ramp.failed,
-        took: ramp.took,
-        times: ramp.times,
-    };
-    let run = run::measure(&setting, way, ramp.participants).await?;
-    let report = Report::new(&plan, &connecting, &run, interrupts.times() > 0);
+    let clients = run::clients(&plan, &ramp.subscribers);
+    let transport = bus.unwrap_or_else(|| Transport::Clients(clients.clone()));
+    let run = run::measure(&config, transport, ramp.subscribers).await?;
+    let report = Report::new(&plan, &ramp.result, &run, interrupts.count() > 0);
     drop(progress);
     arguments.print(&report)?;
-    for (what, reason) in [
-        ("connection that failed", ramp.first_failure),
-        ("event that was refused", run.first_refusal),
+    for (subject, reason) in [
+        ("first failed connection", ramp.result.first_failure),
+        ("first refused event", run.first_refusal),
     ] {
         if let Some(reason) = reason {
-            output::note(format_args!("The first {what}: {reason}"));
+            output::note(format_args!("{subject}: {reason}"));
         }
     }
     run::close(&clients).await;
-    report.verdict()
+    report.result()
 }
 
 impl Arguments {
-    /// Errs if entities, connections and subscriptions do not fit together.
+    /// Makes the plan. Fails with [`Failure::Usage`] if entities, connections and subscriptions do not fit together.
     fn plan(&self) -> Result<Plan, Failure> {
         let (connections, entities) = (u64::from(self.connections), u64::from(self.entities));
         let subscriptions = u64::from(self.subscriptions);
         if subscriptions > entities {
             return Err(Failure::usage(format!(
-                "a connection cannot subscribe to {subscriptions} of {entities} entities: ask for more --entities \
-                 or fewer --subscriptions"
+                "--subscriptions {subscriptions} exceeds --entities {entities}: raise --entities or lower \
+                 --subscriptions"
             )));
         }
         if entities > connections * subscriptions {
             return Err(Failure::usage(format!(
-                "{connections} connections with {subscriptions} subscriptions each leave some of {entities} entities \
-                 without a subscriber: ask for fewer --entities"
+                "--entities {entities} exceeds --connections times --subscriptions ({}), which leaves entities \
+                 without a subscriber: lower --entities",
+                connections * subscriptions,
             )));
         }
         Ok(Plan {
@@ -206,10 +201,10 @@ impl Arguments {
         }
     }
 
-    async fn bus(&self, target: &Target) -> Result<Way, Failure> {
-        Ok(Way::Bus {
+    async fn bus(&self, target: &Target) -> Result<Transport, Failure> {
+        Ok(Transport::Bus {
             events: aws_sdk_eventbridge::Client::new(&target.aws().await?),
-            bus: target.bus()?.to_owned(),
+            bus: target.addresses.bus()?.to_owned(),
         })
     }
 
@@ -222,9 +217,9 @@ impl Arguments {
     }
 }
 
-/// How many a second: a part of one, or more.
+/// Parses a rate a second, which may be a fraction.
 fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok();
     rate.filter(|rate| (0.001..=100_000.0).contains(rate))
-        .ok_or_else(|| "write a number from 0.001 to 100000".to_owned())
+        .ok_or_else(|| "expected a number from 0.001 to 100000".to_owned())
 }

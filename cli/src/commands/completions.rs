@@ -1,11 +1,11 @@
-//! `herald completions`: a script that teaches a shell to complete `herald`'s command line.
+//! `herald completions`: a completion script for a shell.
 
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
 
 use crate::{arguments, failure::Failure, output};
 
-/// Print a script that completes `herald` in a shell
+/// Print a completion script for a shell
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -13,7 +13,7 @@ Examples:
   herald completions zsh  > ~/.zfunc/_herald
   herald completions fish > ~/.config/fish/completions/herald.fish")]
 pub(crate) struct Arguments {
-    /// The shell
+    /// Shell
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -1,4 +1,4 @@
-//! `herald cost`: what a month costs on AWS, line by line. Arithmetic alone: it asks nobody.
+//! `herald cost`: an estimate of a month's AWS bill. It is arithmetic alone and makes no requests.
 
 mod bill;
 #[cfg(test)]
@@ -17,77 +17,77 @@ use bill::Bill;
 use prices::{Price, Prices};
 use usage::{Events, Usage};
 
-/// Work out what a month costs on AWS, line by line
+/// Estimate a month's AWS bill, line by line
 ///
-/// It is arithmetic: over the work that Herald's code does, and over a table of prices that says of each where
-/// and when it was found. docs/cost.md has the formula and what is assumed. No bill has been compared with it, and
-/// free tiers and taxes are left out.
+/// The estimate multiplies the work that Herald's code does with a dated table of prices, which names the source of each
+/// price and marks the unverified ones. docs/cost.md has the formula and its assumptions. The estimate has not been compared
+/// with a real bill. It leaves out free tiers and taxes.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// How many connections are open on average
+    /// Connections that are open on average
     #[arg(long, value_name = "N", required_unless_present = "print_prices",
           value_parser = RangedU64ValueParser::<u64>::new().range(..=1_000_000_000))]
     connections: Option<u64>,
 
-    /// How many pushes each connection gets a day by events from EventBridge
+    /// Pushes a day that each connection receives because of events
     #[arg(long, value_name = "N", default_value_t = 100.0, value_parser = amount)]
     pushes_a_day: f64,
 
-    /// How many events there are a day, in place of --pushes-a-day
+    /// Events a day, instead of --pushes-a-day
     #[arg(long, value_name = "N", conflicts_with = "pushes_a_day", value_parser = amount)]
     events_a_day: Option<f64>,
 
-    /// How many connections one event or message is for
+    /// Connections that receive one event or message
     #[arg(long, value_name = "N", default_value_t = 10,
           value_parser = RangedU64ValueParser::<u64>::new().range(1..=1_000_000_000))]
     audience: u64,
 
-    /// How many entities each connection is subscribed to
+    /// Subscriptions of each connection
     #[arg(long, value_name = "N", default_value_t = 5)]
     subscriptions: u32,
 
-    /// How many bytes a pushed frame has; a gateway message of over 32 KiB is billed as two or more
+    /// Bytes of a pushed frame; the gateway bills every 32 KiB as one message
     #[arg(long, value_name = "BYTES", default_value_t = 500,
           value_parser = clap::value_parser!(u32).range(1..=131_072))]
     message_bytes: u32,
 
-    /// How often a connection pings that hears nothing
+    /// Interval of the pings of a connection
     #[arg(long, value_name = "DURATION", default_value = "9m", value_parser = duration)]
     ping_every: Duration,
 
-    /// No connection pings: pushes keep them all alive
+    /// No pings: pushes keep all connections alive
     #[arg(long, conflicts_with = "ping_every")]
     no_pings: bool,
 
-    /// How many messages each connection sends a day: requests, each delivered to an audience
+    /// Messages a day that each connection sends, each to one --audience
     #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = amount)]
     messages_a_day: f64,
 
-    /// Reckon with the prices in this file
+    /// Use the prices in this file
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
 
-    /// Print the price table, to begin one of your own with
+    /// Print the built-in prices, as a start for a file of your own
     #[arg(long, exclusive = true)]
     print_prices: bool,
 
-    /// Print the bill as one line of JSON, with the prices it stands on
+    /// Print one line of JSON, with all prices
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  A chat of 10,000 people, 100 pushes a day for each, to rooms of 100
+  10,000 connections with 100 pushes a day each, from events to rooms of 100
     herald cost --connections 10000 --audience 100
-  The same, when clients ping only if it is needed
+  The same without pings
     herald cost --connections 10000 --audience 100 --no-pings
-  Prices of your own
+  Other prices
     herald cost --print-prices > prices.toml
     herald cost --connections 10000 --prices prices.toml";
 
-/// Works the bill out and prints it. Errs if the price table cannot be used.
+/// Prints the bill, or the built-in prices.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.print_prices {
         return output::write(prices::BUILT_IN.as_bytes());
@@ -133,10 +133,10 @@ impl Arguments {
     }
 }
 
-/// A number of things a day: none, a part of one, or more.
+/// Parses an amount a day, which may be a fraction.
 fn amount(text: &str) -> Result<f64, String> {
     let amount = text.parse().ok();
     amount
         .filter(|amount| (0.0..=1e12).contains(amount))
-        .ok_or_else(|| "write a number from 0 on, such as 100 or 0.5".to_owned())
+        .ok_or_else(|| "expected a number from 0 to 1000000000000, such as 100 or 0.5".to_owned())
 }

@@ -1,4 +1,4 @@
-//! `herald dlq`: what could not be delivered. `docs/dead-letters.md` says how it came there.
+//! `herald dlq`: the dead-letter queues. `docs/dead-letters.md` explains how messages get there.
 
 mod letter;
 mod list;
@@ -9,21 +9,24 @@ mod show;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::until_interrupted;
-use crate::{arguments::Globals, failure::Failure, target::Target};
+use crate::{
+    failure::Failure,
+    target::{Target, TargetArguments},
+};
 use queue::Queue;
 
-/// Look at what could not be delivered, and deliver it again
+/// List, show and replay messages of the dead-letter queues
 ///
-/// There are two dead-letter queues. `notifications` has what the notifier gave up on, `events` what EventBridge could not
-/// put on the notification queue. Messages stay there for 14 days.
+/// There are two dead-letter queues. `notifications` holds pushes that the notifier could not deliver. `events` holds events
+/// that EventBridge could not put on the notification queue. Messages stay for 14 days.
 ///
-/// SQS has no way to look at a message but to receive it. So looking hides the messages for a minute from others who
-/// look, and is over with making them visible again at once; if the command is killed in between, they come back when the minute is
-/// over. None is lost or moved by that, however often it is done, but each look raises the messages' receive count by one.
+/// SQS can only show a message by receiving it, which hides it from other readers. `list` and `show` make messages visible
+/// again at once; if herald is killed in between, they become visible after a minute. No message is lost or moved, but each
+/// reading raises the receive count by one.
 ///
-/// On AWS it needs sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes on the dead-letter queues,
-/// and for a replay sqs:DeleteMessage, sqs:StartMessageMoveTask and sqs:ListMessageMoveTasks there and sqs:SendMessage on
-/// the notification queue.
+/// On AWS, these commands need the permissions sqs:ReceiveMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes on
+/// the dead-letter queues. `replay` also needs sqs:DeleteMessage, sqs:StartMessageMoveTask and sqs:ListMessageMoveTasks
+/// there, and sqs:SendMessage on the notification queue.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -37,17 +40,17 @@ enum Command {
     Replay(replay::Arguments),
 }
 
-/// One of the dead-letter queues.
+/// The name of a dead-letter queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Name {
-    /// What the notifier gave up on
+enum QueueName {
+    /// Pushes that the notifier could not deliver
     Notifications,
-    /// What EventBridge could not put on the notification queue
+    /// Events that EventBridge could not put on the notification queue
     Events,
 }
 
-impl Name {
-    /// The name as it is written and printed.
+impl QueueName {
+    /// Returns the name as on the command line.
     fn as_str(self) -> &'static str {
         match self {
             Self::Notifications => "notifications",
@@ -56,10 +59,10 @@ impl Name {
     }
 }
 
-/// Does what was asked for.
-pub(crate) async fn run(arguments: &Arguments, globals: &Globals) -> Result<(), Failure> {
+/// Runs the subcommand.
+pub(crate) async fn run(arguments: &Arguments, target: &TargetArguments) -> Result<(), Failure> {
     until_interrupted(async {
-        let target = Target::find(globals).await?;
+        let target = Target::find(target).await?;
         match &arguments.command {
             Command::List(arguments) => list::run(arguments, &target).await,
             Command::Show(arguments) => show::run(arguments, &target).await,
@@ -69,16 +72,18 @@ pub(crate) async fn run(arguments: &Arguments, globals: &Globals) -> Result<(), 
     .await
 }
 
-/// The queue that was asked for, or both.
-async fn queues(name: Option<Name>, target: &Target) -> Result<Vec<Queue>, Failure> {
+/// Returns the named queue, or both without a name.
+async fn queues(name: Option<QueueName>, target: &Target) -> Result<Vec<Queue>, Failure> {
     let client = aws_sdk_sqs::Client::new(&target.aws().await?);
-    let names = name.map_or(vec![Name::Notifications, Name::Events], |name| vec![name]);
+    let names = name.map_or(vec![QueueName::Notifications, QueueName::Events], |name| {
+        vec![name]
+    });
     names
         .into_iter()
         .map(|name| {
             let url = match name {
-                Name::Notifications => target.dead_letter_queue(),
-                Name::Events => target.events_dead_letter_queue(),
+                QueueName::Notifications => target.addresses.dead_letter_queue(),
+                QueueName::Events => target.addresses.events_dead_letter_queue(),
             };
             Ok(Queue::new(client.clone(), name, url?))
         })

@@ -1,8 +1,8 @@
-//! Durations as they are written on the command line: `500ms`, `30s`, `9m`, `2h`.
+//! Durations on the command line: `500ms`, `30s`, `9m`, `2h`.
 
 use std::time::Duration;
 
-/// Reads a duration that is not nothing. Errs with how one is written.
+/// Parses a duration greater than zero.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let unit_at = text.find(|character: char| !character.is_ascii_digit());
     let (number, unit) = text.split_at(unit_at.unwrap_or(text.len()));
@@ -20,7 +20,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .and_then(|(number, unit): (u64, u64)| number.checked_mul(unit))
         .filter(|milliseconds| *milliseconds > 0)
         .map(Duration::from_millis)
-        .ok_or_else(|| "write it as 500ms, 30s, 9m or 2h".to_owned())
+        .ok_or_else(|| {
+            "expected a whole number greater than 0 with a unit, such as 500ms, 30s, 9m or 2h"
+                .to_owned()
+        })
 }
 
 #[cfg(test)]
@@ -28,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_has_a_unit() {
+    fn duration_needs_a_unit_and_must_not_be_zero() {
         for (text, milliseconds) in [
             ("500ms", 500),
             ("30s", 30_000),

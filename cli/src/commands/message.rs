@@ -1,20 +1,19 @@
-//! Messages, as they are given on the command line.
+//! Messages on the command line.
 
 use anyhow::Context;
 use serde_json::value::RawValue;
 
-/// A message from its text: JSON as it is written, and anything else as a JSON string, as is everything
-/// with `as_text`.
+/// Parses a message: JSON stays as it is written, and other text becomes a JSON string, as all text does with `as_text`.
 ///
-/// Errs if it begins like an object or an array and is none, which would be a mistake to send.
-pub(super) fn read(text: &str, as_text: bool) -> anyhow::Result<Box<RawValue>> {
+/// Fails if the text begins like an object or an array and is not valid JSON: it is probably a mistake.
+pub(super) fn parse(text: &str, as_text: bool) -> anyhow::Result<Box<RawValue>> {
     if as_text {
         return string(text);
     }
     match RawValue::from_string(text.trim().to_owned()) {
         Ok(json) => Ok(json),
         Err(error) if text.trim_start().starts_with(['{', '[']) => Err(error).context(
-            "the message begins like JSON and is none: correct it, or say --text to send it as it is",
+            "the message begins like JSON but is not valid: correct it, or pass --text to send it as text",
         ),
         Err(_) => string(text),
     }
@@ -29,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_json_stays_as_it_is_and_the_rest_is_text() {
+    fn json_stays_as_it_is_and_other_text_becomes_a_string() {
         for (text, as_text, expected) in [
             (r#"{"b": 1.0, "a":2}"#, false, Some(r#"{"b": 1.0, "a":2}"#)),
             (" [1]\n", false, Some("[1]")),
@@ -43,7 +42,7 @@ mod tests {
             (r#"{"a":1"#, true, Some(r#""{\"a\":1""#)),
             ("[x]", false, None),
         ] {
-            let message = read(text, as_text).ok();
+            let message = parse(text, as_text).ok();
             let message = message.as_deref().map(RawValue::get);
             assert_eq!(message, expected, "{text}");
         }

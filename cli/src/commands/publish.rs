@@ -1,4 +1,4 @@
-//! `herald publish`: events for EventBridge, as a backend puts them.
+//! `herald publish`: events for EventBridge, as a backend publishes them.
 
 mod batch;
 mod bus;
@@ -21,23 +21,21 @@ use serde_json::{json, value::RawValue};
 
 use super::{message, until_interrupted};
 use crate::{
-    arguments::Globals,
     failure::Failure,
     output::{json, line},
-    target::Target,
+    target::{Target, TargetArguments},
 };
 use bus::Bus;
 use entry::Entry;
 
-/// Put events on the bus, for the subscribers of an entity, a user, or everyone
+/// Publish events on the event bus, to the subscribers of an entity, to a user, or to everyone
 ///
-/// Prints the id under which clients get the event, once EventBridge has taken it. A message is JSON as
-/// it is written, and anything that is no JSON is a text; without a MESSAGE and --file it is read from
-/// standard input.
+/// Prints the event id that clients receive, once EventBridge has accepted the event. A MESSAGE that is not valid JSON is
+/// sent as a string. Without MESSAGE and --file, the message is read from standard input.
 ///
-/// With --lines there are many: each line is a JSON object with `message`, one of `entityId`, `userId` and
-/// `"broadcast":true`, and perhaps `callback` (for a user) and `idempotencyKey`. What EventBridge throttles is
-/// tried again; a line that fails is told with its number, and the others go on.
+/// With --lines, each line of the input is one event: a JSON object with `message`, one of `entityId`, `userId` and
+/// `"broadcast":true`, and optionally `callback` (only with `userId`) and `idempotencyKey`. Throttled events are retried.
+/// A line that fails is reported with its number, and the other lines are published.
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("audience").required(true).args(["entity", "user", "broadcast", "lines"]),
@@ -49,78 +47,82 @@ Examples:
   echo '{\"entityId\":\"order-1\",\"message\":{\"state\":\"paid\"}}' | herald publish --lines
   herald publish --lines --file events.jsonl
 
-Exit codes of its own:
-  5  of many events some were not taken"
+Exit codes (`herald --help` lists all):
+  5  some of the lines failed"
 )]
 pub(crate) struct Arguments {
-    /// The message
+    /// Message, as JSON or text
     #[arg(value_name = "MESSAGE", conflicts_with_all = ["file", "lines"])]
     message: Option<String>,
 
-    /// The entity whose subscribers get it
+    /// Publish to the subscribers of this entity
     #[arg(long, value_name = "ID")]
     entity: Option<EntityId>,
 
-    /// The user whose connections get it
+    /// Publish to the connections of this user
     #[arg(long, value_name = "ID")]
     user: Option<UserId>,
 
-    /// Every connection gets it
+    /// Publish to every connection
     #[arg(long)]
     broadcast: bool,
 
-    /// Put one event for each line
+    /// Publish one event for each line of the input
     #[arg(long, conflicts_with_all = ["text", "callback", "idempotency_key"])]
     lines: bool,
 
-    /// Read the message, or the lines, from this file
+    /// Read the message or the lines from this file
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// Put the message as text, even if it is JSON
+    /// Publish the message as text, even if it is valid JSON
     #[arg(long)]
     text: bool,
 
-    /// What the user's client is to do with it, as JSON
+    /// JSON for the application, beside the message
     #[arg(long, value_name = "JSON", conflicts_with_all = ["entity", "broadcast"], value_parser = raw_json)]
     callback: Option<Box<RawValue>>,
 
-    /// The id under which clients get it, so that they drop it when it is put again
+    /// Event id that clients receive, so that they drop the event if it is published again
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
 
-    /// The `source` of the events
+    /// The field `source` of the events
     #[arg(long, value_name = "SOURCE", default_value = "herald.cli")]
     source: String,
 
-    /// Print JSON: `eventId`, and with --lines the number of its `line`
+    /// Print JSON with `eventId`, and with --lines the number of the `line`
     #[arg(long)]
     json: bool,
 }
 
-/// Puts the event, or one for each line.
-pub(crate) async fn run(arguments: &Arguments, globals: &Globals) -> Result<(), Failure> {
+/// Publishes one event, or one for each line.
+pub(crate) async fn run(arguments: &Arguments, target: &TargetArguments) -> Result<(), Failure> {
     until_interrupted(async {
         if arguments.lines {
-            let bus = bus(arguments, globals).await?;
+            let bus = bus(arguments, target).await?;
             return lines::publish(&bus, arguments.file.as_deref(), arguments.json).await;
         }
         let entry = entry(arguments).map_err(Failure::Usage)?;
-        publish(&bus(arguments, globals).await?, entry, arguments.json).await
+        publish(&bus(arguments, target).await?, entry, arguments.json).await
     })
     .await
 }
 
-async fn bus(arguments: &Arguments, globals: &Globals) -> Result<Bus, Failure> {
-    let target = Target::find(globals).await?;
+async fn bus(arguments: &Arguments, target: &TargetArguments) -> Result<Bus, Failure> {
+    let target = Target::find(target).await?;
     let config = target.aws().await?;
-    Ok(Bus::new(&config, target.bus()?, &arguments.source))
+    Ok(Bus::new(
+        &config,
+        target.addresses.bus()?,
+        &arguments.source,
+    ))
 }
 
 async fn publish(bus: &Bus, entry: Entry, as_json: bool) -> Result<(), Failure> {
     let results = bus.put(&[&entry]).await?;
     let result = results.into_iter().next();
-    let event_id = result.context("EventBridge answers about no event")??;
+    let event_id = result.context("EventBridge responded without a result")??;
     if as_json {
         json(&json!({"eventId": event_id}))
     } else {
@@ -134,7 +136,7 @@ fn entry(arguments: &Arguments) -> anyhow::Result<Entry> {
         (None, Some(file)) => read_file(file)?,
         (None, None) => read_standard_input()?,
     };
-    let message = message::read(&text, arguments.text)?;
+    let message = message::parse(&text, arguments.text)?;
     Entry::new(
         audience(arguments),
         &message,
@@ -153,20 +155,20 @@ fn audience(arguments: &Arguments) -> Audience {
 
 fn read_file(file: &Path) -> anyhow::Result<String> {
     let text = fs::read_to_string(file);
-    let text = text.with_context(|| format!("{} cannot be read", file.display()))?;
+    let text = text.with_context(|| format!("cannot read {}", file.display()))?;
     Ok(without_line_break(&text).to_owned())
 }
 
 fn read_standard_input() -> anyhow::Result<String> {
     let stdin = io::stdin().lock();
     if stdin.is_terminal() {
-        bail!("there is no message: give it as an argument, with --file, or on standard input");
+        bail!("the message is missing: pass it as an argument, with --file or on standard input");
     }
-    let text = io::read_to_string(stdin).context("standard input cannot be read")?;
+    let text = io::read_to_string(stdin).context("cannot read standard input")?;
     Ok(without_line_break(&text).to_owned())
 }
 
-/// Programs and editors end what they write with one.
+/// Removes the line break with which programs and editors end a text.
 fn without_line_break(text: &str) -> &str {
     let line_break = text.strip_suffix("\r\n").or(text.strip_suffix('\n'));
     line_break.unwrap_or(text)

@@ -1,21 +1,20 @@
-//! `herald send`: messages to other clients, as a client sends them.
+//! `herald send`: messages to other clients, sent over a connection.
 
 use clap::{ArgGroup, Args};
 use herald_client::{Client, EntityId, Message, Reply};
 use serde_json::Value;
 
-use super::{message, outcome::Outcome, with_client};
+use super::{message, tally::Tally, with_client};
 use crate::{
-    arguments::Globals,
-    failure::Failure,
+    failure::{Failure, request_failure},
     output::line,
-    target::{Identity, Target, not_done},
+    target::{Identity, Target, TargetArguments},
 };
 
-/// Send messages to other clients over a connection, as clients do
+/// Send messages to other clients, as a client
 ///
-/// Prints the event id of each message, once the server has taken it. A message is JSON as it is
-/// written, and anything that is no JSON is a text.
+/// Prints the event id of each message, once the server has acknowledged it. A MESSAGE that is not valid JSON is sent as a
+/// string.
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("audience").required(true).args(["entities", "broadcast"]),
@@ -26,27 +25,27 @@ Examples:
   herald send --broadcast --name Aseem 'Back in five minutes'"
 )]
 pub(crate) struct Arguments {
-    /// Messages, each for itself
+    /// Messages, as JSON or text
     #[arg(value_name = "MESSAGE", required = true)]
     messages: Vec<String>,
 
-    /// The entity whose other subscribers get them; may be given more than once
+    /// Send to the other subscribers of this entity; may be repeated
     #[arg(long = "entity", value_name = "ID")]
     entities: Vec<EntityId>,
 
-    /// Every other connection gets them
+    /// Send to every other connection
     #[arg(long)]
     broadcast: bool,
 
-    /// Whom they say they are from; nobody checks that
+    /// Sender's name in the pushes; the server does not check it
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// Send the messages as text, even if they are JSON
+    /// Send the messages as text, even if they are valid JSON
     #[arg(long)]
     text: bool,
 
-    /// Print the server's acknowledgements, as lines of JSON
+    /// Print the server's acknowledgements, one line of JSON each
     #[arg(long)]
     json: bool,
 
@@ -54,21 +53,21 @@ pub(crate) struct Arguments {
     identity: Identity,
 }
 
-/// Sends all messages, and prints what became of them in their order.
-pub(crate) async fn run(arguments: &Arguments, globals: &Globals) -> Result<(), Failure> {
+/// Sends all messages, and prints their results in order.
+pub(crate) async fn run(arguments: &Arguments, target: &TargetArguments) -> Result<(), Failure> {
     let messages = messages(arguments).map_err(Failure::Usage)?;
-    let target = Target::find(globals).await?;
+    let target = Target::find(target).await?;
     with_client(&target, &arguments.identity, async |client| {
         send(client, messages, arguments.json).await
     })
     .await
 }
 
-/// Every message to everyone who is to get it, in the order of the command line.
+/// Returns each message once for each of its targets, in the order of the command line.
 fn messages(arguments: &Arguments) -> anyhow::Result<Vec<Message>> {
     let mut messages = Vec::new();
     for text in &arguments.messages {
-        let json = message::read(text, arguments.text)?;
+        let json = message::parse(text, arguments.text)?;
         let value: Value = serde_json::from_str(json.get())?;
         if arguments.broadcast {
             messages.push(Message::to_everyone(value.clone()));
@@ -86,24 +85,24 @@ fn messages(arguments: &Arguments) -> anyhow::Result<Vec<Message>> {
 }
 
 async fn send(client: &Client, messages: Vec<Message>, as_json: bool) -> Result<(), Failure> {
-    // All are under way before the first is waited for.
+    // All messages are in flight before the first reply is awaited.
     let replies: Vec<_> = messages
         .into_iter()
         .map(|message| client.send(message))
         .collect();
     let is_one = replies.len() == 1;
-    let mut outcome = Outcome::default();
+    let mut tally = Tally::of("message");
     for (number, reply) in (1..).zip(replies) {
         match reply.await {
             Ok(reply) => {
                 print(&reply, as_json)?;
-                outcome.done();
+                tally.succeeded();
             }
-            Err(error) if is_one => return Err(not_done("the message was not sent", &error)),
-            Err(error) => outcome.failed(not_done(format_args!("message {number}"), &error)),
+            Err(error) if is_one => return Err(request_failure("the message failed", &error)),
+            Err(error) => tally.failed(request_failure(format_args!("message {number}"), &error)),
         }
     }
-    outcome.into_result("messages")
+    tally.into_result()
 }
 
 fn print(reply: &Reply, as_json: bool) -> Result<(), Failure> {

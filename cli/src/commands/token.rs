@@ -1,4 +1,4 @@
-//! `herald token`: tokens to connect with.
+//! `herald token`: tokens for connections.
 
 mod claims;
 mod permissions;
@@ -15,18 +15,17 @@ use herald_shared::{ids::UserId, permissions::Permissions};
 
 use super::until_interrupted;
 use crate::{
-    arguments::Globals,
-    failure::Failure,
+    failure::{Failure, aws_failure},
     output::{json, line},
-    target::{AcceptedTokens, MintedToken, Target, TokenRequest, aws_failure, mint},
+    target::{AcceptedTokens, MintedToken, Target, TargetArguments, TokenRequest, mint},
 };
 use claims::Claims;
 
-/// Make a token to connect with
+/// Make a token for connections
 ///
-/// herald-local mints it, if it wants tokens at all (`--auth jwks` or `--auth secret`). For a stack with
-/// `Authentication=secret` it is signed here, with the secret of `--stack`, or with one that you give.
-/// An issuer such as Amazon Cognito makes its own.
+/// A herald-local that requires tokens (`--auth jwks` or `--auth secret`) mints it. For a stack with
+/// `Authentication=secret`, herald signs it with the secret of `--stack`, or with that of --secret-file or --secret-env.
+/// For a stack with an issuer such as Amazon Cognito, get the token from the issuer.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -36,44 +35,44 @@ Examples:
   herald token --user alice --secret-file secret.txt --audience app
   HERALD_TOKEN=$(herald token --user alice --permission '**=subscribe') herald tail order-1")]
 pub(crate) struct Arguments {
-    /// Whose it is: its claim `sub`
+    /// The user: the claim `sub`
     #[arg(long, value_name = "ID")]
     user: UserId,
 
-    /// What the user may do with the entities of a pattern: subscribe, publish, and, with the pattern **,
-    /// broadcast; may be given more than once. None: what the stack's DefaultPermissions say
-    #[arg(long = "permission", value_name = "PATTERN=WHAT,…", value_parser = permissions::one)]
+    /// Permissions for the entities that match a pattern: subscribe, publish, and, with the pattern **, broadcast; may be
+    /// repeated [default: the stack's DefaultPermissions]
+    #[arg(long = "permission", value_name = "PATTERN=ACTION,…", value_parser = permissions::parse)]
     permissions: Vec<(String, Vec<String>)>,
 
-    /// In how many seconds it ends
+    /// Seconds until the token expires
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     expires_in: u64,
 
-    /// Its claim `aud` [default: one that the stack accepts, if it is known]
+    /// The claim `aud` [default: one that the stack accepts, if known]
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
 
-    /// Its claim `iss`, where it is signed here [default: one that the stack accepts, if it is known]
+    /// The claim `iss` of a token that herald signs [default: the one that the stack accepts, if known]
     #[arg(long, value_name = "ISSUER")]
     issuer: Option<String>,
 
-    /// Sign it with the secret in this file, without a line break at its end
+    /// Sign with the secret in this file; a line break at its end is ignored
     #[arg(long, value_name = "FILE", conflicts_with = "secret_env")]
     secret_file: Option<PathBuf>,
 
-    /// Sign it with the secret in this environment variable
+    /// Sign with the secret in this environment variable
     #[arg(long, value_name = "VARIABLE")]
     secret_env: Option<String>,
 
-    /// Print it as JSON, with the epoch second at which it ends
+    /// Print JSON: the token, and the epoch second at which it expires
     #[arg(long)]
     json: bool,
 }
 
-/// Makes the token and prints it.
-pub(crate) async fn run(arguments: &Arguments, globals: &Globals) -> Result<(), Failure> {
-    let permissions = permissions::all(&arguments.permissions).map_err(Failure::Usage)?;
-    let token = until_interrupted(make(arguments, permissions, globals)).await?;
+/// Makes a token and prints it.
+pub(crate) async fn run(arguments: &Arguments, target: &TargetArguments) -> Result<(), Failure> {
+    let permissions = permissions::merge(&arguments.permissions).map_err(Failure::Usage)?;
+    let token = until_interrupted(make(arguments, permissions, target)).await?;
     if arguments.json {
         json(&token)
     } else {
@@ -84,14 +83,14 @@ pub(crate) async fn run(arguments: &Arguments, globals: &Globals) -> Result<(), 
 async fn make(
     arguments: &Arguments,
     permissions: Option<Permissions>,
-    globals: &Globals,
+    target: &TargetArguments,
 ) -> Result<MintedToken, Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     if let Some(secret) = given_secret(arguments)? {
         let accepted = AcceptedTokens::default();
         return Ok(claims(arguments, permissions, accepted, now)?.sign(&secret)?);
     }
-    let target = Target::find(globals).await?;
+    let target = Target::find(target).await?;
     if let Some(url) = &target.tokens {
         let request = TokenRequest {
             user_id: arguments.user.to_string(),
@@ -108,7 +107,7 @@ async fn make(
     Ok(claims(arguments, permissions, accepted, now)?.sign(&secret)?)
 }
 
-/// What is asked for, and else what the stack accepts. Errs if the token would never end.
+/// Returns the claims that the arguments name, or else those that the stack accepts.
 fn claims(
     arguments: &Arguments,
     permissions: Option<Permissions>,
@@ -119,7 +118,7 @@ fn claims(
     Ok(Claims {
         sub: arguments.user.to_string(),
         iat: now,
-        exp: expires_at.context("--expires-in is no number of seconds that time has")?,
+        exp: expires_at.context("--expires-in is too large")?,
         iss: arguments.issuer.clone().or(accepted.issuer),
         aud: arguments.audience.clone().or(accepted.audience),
         herald: permissions,
@@ -130,32 +129,32 @@ fn no_tokens(target: &Target) -> Failure {
     Failure::usage(match &target.endpoint {
         Some(_) => "this herald-local mints no tokens: start it with --auth jwks or --auth secret",
         None => {
-            "the stack has no secret that tokens are signed with: get one from its issuer, or say \
+            "the stack has no secret for signing tokens: get a token from its issuer, or pass \
              --secret-file or --secret-env"
         }
     })
 }
 
-/// The secret that the arguments name, if they do.
+/// Reads the secret that the arguments name. `None` if they name none.
 fn given_secret(arguments: &Arguments) -> anyhow::Result<Option<Vec<u8>>> {
     if let Some(file) = &arguments.secret_file {
         let secret = fs::read(file)
-            .with_context(|| format!("the secret in {} cannot be read", file.display()))?;
+            .with_context(|| format!("cannot read the secret in {}", file.display()))?;
         return Ok(Some(without_line_break(&secret).to_vec()));
     }
     let Some(variable) = &arguments.secret_env else {
         return Ok(None);
     };
     let secret = env::var(variable)
-        .with_context(|| format!("the secret in the variable {variable} cannot be read"))?;
+        .with_context(|| format!("cannot read the secret in the variable {variable}"))?;
     Ok(Some(secret.into_bytes()))
 }
 
-/// The secret in Secrets Manager.
+/// Fetches the secret from Secrets Manager.
 async fn stored_secret(target: &Target, arn: &str) -> Result<Vec<u8>, Failure> {
     let secrets = aws_sdk_secretsmanager::Client::new(&target.aws().await?);
     let value = secrets.get_secret_value().secret_id(arn).send().await;
-    let value = value.map_err(|error| aws_failure("the token secret cannot be had", error))?;
+    let value = value.map_err(|error| aws_failure("cannot fetch the token secret", error))?;
     let secret = value
         .secret_string
         .map(String::into_bytes)
@@ -163,7 +162,7 @@ async fn stored_secret(target: &Target, arn: &str) -> Result<Vec<u8>, Failure> {
     Ok(secret.context("the token secret has no value")?)
 }
 
-/// Editors end a file with a line break, and nobody means it.
+/// Removes the line break with which editors end a file.
 fn without_line_break(secret: &[u8]) -> &[u8] {
     let line_break = secret.strip_suffix(b"\r\n").or(secret.strip_suffix(b"\n"));
     line_break.unwrap_or(secret)
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_what_is_asked_for_and_else_what_the_stack_accepts() {
+    fn claims_of_the_arguments_override_those_that_the_stack_accepts() {
         let accepted = || AcceptedTokens {
             secret: "arn".to_owned(),
             issuer: Some("issuer".to_owned()),
@@ -211,14 +210,14 @@ mod tests {
         ] {
             let line = ["token", "--user", "alice"].iter().chain(arguments);
             let CommandLine { arguments } = CommandLine::try_parse_from(line).expect("arguments");
-            let permissions = permissions::all(&arguments.permissions).expect("permissions");
+            let permissions = permissions::merge(&arguments.permissions).expect("permissions");
             let claims = claims(&arguments, permissions, accepted, 1000).expect("claims");
             assert_eq!(json!(claims), expected, "{arguments:?}");
         }
     }
 
     #[test]
-    fn the_last_line_break_of_a_file_is_not_of_the_secret() {
+    fn only_the_last_line_break_of_a_secret_file_is_removed() {
         for (file, secret) in [
             ("secret", "secret"),
             ("secret\n", "secret"),

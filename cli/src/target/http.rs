@@ -1,4 +1,4 @@
-//! Requests to a herald-local, which speaks HTTP without TLS.
+//! An HTTP client for herald-local, which serves no TLS.
 
 use std::time::Duration;
 
@@ -14,28 +14,28 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::failure::Failure;
 
-/// How long an answer may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// The longest time that a response may take.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client of one herald-local.
+/// A client that sends and receives JSON.
 #[derive(Clone, Debug)]
-pub(crate) struct Http(Client<HttpConnector, Full<Bytes>>);
+pub(super) struct HttpClient(Client<HttpConnector, Full<Bytes>>);
 
-impl Http {
-    pub(crate) fn new() -> Self {
+impl HttpClient {
+    pub(super) fn new() -> Self {
         Self(Client::builder(TokioExecutor::new()).build_http())
     }
 
-    /// What is at `url`, as JSON.
+    /// Returns the JSON at `url`.
     ///
-    /// Errs with [`Failure::Unavailable`] if nobody answers, and with [`Failure::Failed`] and the
-    /// answer's text if it is no success or not what was expected.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, Failure> {
+    /// Fails with [`Failure::Unavailable`] if the server does not respond, and with [`Failure::Failed`] if the response
+    /// has an error status or an unexpected body.
+    pub(super) async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, Failure> {
         self.call(Method::GET, url, Bytes::new()).await
     }
 
-    /// The answer to `body` that is posted to `url`, both as JSON. Errs as [`Http::get`] does.
-    pub(crate) async fn post<T: DeserializeOwned>(
+    /// Posts `body` to `url` and returns the response, both as JSON. Fails as [`HttpClient::get`] does.
+    pub(super) async fn post<T: DeserializeOwned>(
         &self,
         url: &str,
         body: &impl Serialize,
@@ -52,37 +52,41 @@ impl Http {
     ) -> Result<T, Failure> {
         let uri: Uri = url
             .parse()
-            .map_err(|error| Failure::usage(format!("{url} is no address: {error}")))?;
+            .map_err(|error| Failure::usage(format!("{url} is not a valid URL: {error}")))?;
         let request = Request::builder()
             .method(method)
             .uri(uri)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))?;
-        let answered = tokio::time::timeout(ANSWER_WITHIN, self.answer(request)).await;
-        let (status, text) = answered
-            .map_err(|_| anyhow!("no answer within {} s", ANSWER_WITHIN.as_secs()))
-            .and_then(|answer| answer)
-            .map_err(|error| not_reached(url, &error))?;
+        let response = tokio::time::timeout(RESPONSE_TIMEOUT, self.response(request)).await;
+        let (status, text) = response
+            .map_err(|_| anyhow!("no response within {} s", RESPONSE_TIMEOUT.as_secs()))
+            .and_then(|response| response)
+            .map_err(|error| unreachable_failure(url, &error))?;
         if !status.is_success() {
             let text = String::from_utf8_lossy(&text);
-            return Err(anyhow!("{url} answers {}: {}", status.as_u16(), text.trim()).into());
+            return Err(
+                anyhow!("{url} responded with {}: {}", status.as_u16(), text.trim()).into(),
+            );
         }
         let read = serde_json::from_slice(&text);
-        Ok(read.with_context(|| format!("{url} answers something else than expected"))?)
+        Ok(read.with_context(|| {
+            format!("{url} is not a herald-local of this version: its response cannot be read")
+        })?)
     }
 
-    async fn answer(&self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
+    async fn response(&self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
         let response = self.0.request(request).await?;
         let status = response.status();
         Ok((status, response.into_body().collect().await?.to_bytes()))
     }
 }
 
-fn not_reached(url: &str, error: &anyhow::Error) -> Failure {
-    // The last cause is the operating system's; those before it are the layers of the client.
+fn unreachable_failure(url: &str, error: &anyhow::Error) -> Failure {
+    // The root cause is the operating system's error; those above it are the layers of the client.
     let cause = error.root_cause();
     Failure::unavailable(format!(
-        "nobody answers at {url}: {cause}; start the local stack with `cargo run -p herald-local`, or say \
-         with --endpoint where it is, or with --stack which deployed stack you mean"
+        "cannot reach herald-local at {url}: {cause}; start it with `cargo run -p herald-local`, or pass its \
+         address with --endpoint or a deployed stack with --stack"
     ))
 }

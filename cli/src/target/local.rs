@@ -1,16 +1,16 @@
-//! The addresses of a herald-local, which it tells by itself.
+//! The addresses of a herald-local, which it describes itself.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Http, Target};
-use crate::{arguments::Addresses, failure::Failure};
+use super::{Addresses, Target, http::HttpClient};
+use crate::failure::Failure;
 
-/// Where a herald-local tells everything.
-const STACK: &str = "/console/stack.json";
+/// The path of the description.
+const DESCRIPTION: &str = "/console/stack.json";
 
-/// What it tells, as far as a command needs it. Queues and tables go by their names in the template.
+/// The part of the description that commands need. Tables and queues have the names of their resources in the template.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Description {
@@ -26,15 +26,15 @@ struct Description {
     buses: BTreeMap<String, String>,
 }
 
-/// The addresses of the herald-local at `endpoint`. Errs if there is none.
+/// Asks the herald-local at `endpoint` for its addresses.
 pub(super) async fn find(endpoint: &str) -> Result<Target, Failure> {
     if !endpoint.starts_with("http://") {
         return Err(Failure::usage(format!(
-            "--endpoint {endpoint} is not the address of a herald-local: it begins with http://"
+            "--endpoint must begin with http://, because herald-local serves no TLS, got `{endpoint}`"
         )));
     }
-    let url = format!("{}{STACK}", endpoint.trim_end_matches('/'));
-    let description: Description = Http::new().get(&url).await?;
+    let url = format!("{}{DESCRIPTION}", endpoint.trim_end_matches('/'));
+    let description: Description = HttpClient::new().get(&url).await?;
     Ok(description.into())
 }
 
@@ -47,7 +47,7 @@ impl From<Description> for Target {
             addresses: Addresses {
                 web_socket: Some(description.web_socket),
                 table: description.tables.remove("Table"),
-                // A template has one bus, under whatever name.
+                // A template has only one bus.
                 bus: description.buses.into_values().next(),
                 queue: description.queues.remove("NotificationQueue"),
                 dead_letter_queue: description.queues.remove("NotificationDeadLetterQueue"),
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_description_is_read_by_the_templates_names() {
+    fn addresses_are_found_by_the_names_in_the_template() {
         let description = json!({
             "webSocket": "ws://127.0.0.1:3030/dev",
             "endpoint": "http://127.0.0.1:3030",
@@ -82,7 +82,7 @@ mod tests {
             },
             "buses": {"default": "default"},
         });
-        let description: Description = serde_json::from_value(description).expect("understood");
+        let description: Description = serde_json::from_value(description).expect("a description");
         let some = |text: &str| Some(text.to_owned());
         let expected = Target {
             endpoint: some("http://127.0.0.1:3030"),

@@ -1,26 +1,23 @@
-//! The addresses of a deployed stack: its outputs in CloudFormation.
+//! The addresses of a deployed stack, from its outputs in CloudFormation.
 
 use anyhow::Context;
 use aws_sdk_cloudformation::Client;
 
-use super::{AcceptedTokens, Target, aws};
-use crate::{
-    arguments::{Addresses, Globals},
-    failure::Failure,
-};
+use super::{AcceptedTokens, Addresses, Target, TargetArguments, aws};
+use crate::failure::{Failure, aws_failure};
 
-/// The addresses of the stack called `name`. Errs if there is none, or the caller may not ask.
-pub(super) async fn find(name: &str, globals: &Globals) -> Result<Target, Failure> {
-    let config = aws::deployed(globals.region.as_deref(), globals.profile.as_deref()).await?;
+/// Looks up the stack with this name.
+pub(super) async fn find(name: &str, arguments: &TargetArguments) -> Result<Target, Failure> {
+    let config = aws::deployed(arguments.region.as_deref(), arguments.profile.as_deref()).await?;
     let region = config.region().map(ToString::to_string);
     let described = Client::new(&config)
         .describe_stacks()
         .stack_name(name)
         .send()
         .await
-        .map_err(|error| aws::failure(format!("the stack {name} cannot be looked up"), error))?;
+        .map_err(|error| aws_failure(format!("cannot look up the stack {name}"), error))?;
     let stack = described.stacks().first();
-    let stack = stack.context("CloudFormation answers without a stack")?;
+    let stack = stack.context("CloudFormation responded without a stack")?;
     let output = |key: &str| {
         let mut outputs = stack.outputs().iter();
         let output = outputs.find(|output| output.output_key() == Some(key))?;
@@ -39,7 +36,7 @@ pub(super) async fn find(name: &str, globals: &Globals) -> Result<Target, Failur
     })
 }
 
-/// By the names of the template's outputs.
+/// Returns the addresses in the template's outputs.
 fn addresses(output: impl Fn(&str) -> Option<String>) -> Addresses {
     Addresses {
         web_socket: output("WebSocketUri"),
@@ -51,7 +48,7 @@ fn addresses(output: impl Fn(&str) -> Option<String>) -> Addresses {
     }
 }
 
-/// What the template's output `TokenSecretArn` and its parameters say of tokens; none if they are not
+/// Returns the accepted tokens, from the template's output `TokenSecretArn` and its parameters. `None` if tokens are not
 /// signed with a secret.
 fn accepted_tokens(
     output: impl Fn(&str) -> Option<String>,
@@ -71,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outputs_and_parameters_go_by_the_templates_names() {
+    fn outputs_and_parameters_are_found_by_the_names_in_the_template() {
         let output = |key: &str| Some(format!("the {key}"));
         let addresses = addresses(output);
         assert_eq!(addresses.web_socket.as_deref(), Some("the WebSocketUri"));

@@ -1,4 +1,4 @@
-//! Where the tokens come from that connections need.
+//! Sources of tokens for connections.
 
 use std::process::Stdio;
 
@@ -7,51 +7,50 @@ use herald_shared::permissions::Permissions;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use super::Http;
+use super::http::HttpClient;
 use crate::failure::Failure;
 
-/// Where a token comes from, at every attempt to connect.
+/// The source of the token for each attempt to connect.
 #[derive(Clone)]
 pub(crate) enum TokenSource {
-    /// It is this one.
+    /// This token.
     Given(String),
-    /// A shell command prints it.
+    /// The output of this shell command.
     Command(String),
-    /// A herald-local mints it.
+    /// A herald-local, which mints tokens at `url`.
     Minted { url: String, user: String },
 }
 
-/// What a herald-local is asked for.
+/// A request to a herald-local for a token.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TokenRequest {
-    /// Whose it is to be.
+    /// The claim `sub`.
     pub(crate) user_id: String,
-    /// What the user may do; none: what the stack allows everybody.
+    /// The user's permissions. `None` for the stack's default permissions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) permissions: Option<Permissions>,
-    /// In how many seconds it ends.
+    /// The seconds until the token expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) expires_in: Option<u64>,
-    /// Its claim `aud`; none: one that the stack accepts.
+    /// The claim `aud`. `None` for one that the stack accepts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) audience: Option<String>,
 }
 
-/// What it answers.
+/// A token with its expiry.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MintedToken {
-    /// The token.
     pub(crate) token: String,
-    /// The epoch second at which it ends.
+    /// The epoch second at which the token expires.
     pub(crate) expires_at: u64,
 }
 
 impl TokenSource {
-    /// The same for the `number`th of many users, where it can be had: one user may not have connections without
-    /// end.
-    pub(crate) fn of_another_user(&self, number: usize) -> Self {
+    /// Returns a source for the `number`th of many users, because the connections of one user are limited. A token
+    /// that is given or printed stays the same.
+    pub(crate) fn for_user(&self, number: usize) -> Self {
         match self {
             Self::Minted { url, user } => Self::Minted {
                 url: url.clone(),
@@ -61,7 +60,7 @@ impl TokenSource {
         }
     }
 
-    /// A token. Errs if there is none to be had.
+    /// Returns a token.
     pub(crate) async fn token(&self) -> Result<String, Failure> {
         match self {
             Self::Given(token) => Ok(token.clone()),
@@ -79,12 +78,12 @@ impl TokenSource {
     }
 }
 
-/// Has a herald-local mint a token.
+/// Asks a herald-local to mint a token.
 pub(crate) async fn mint(url: &str, request: &TokenRequest) -> Result<MintedToken, Failure> {
-    Http::new().post(url, request).await
+    HttpClient::new().post(url, request).await
 }
 
-/// What a shell command prints, which may ask on the terminal.
+/// Runs a shell command and returns its output. The command may prompt on standard error.
 async fn printed(command: &str) -> anyhow::Result<String> {
     let output = Command::new("sh")
         .args(["-c", command])
@@ -93,11 +92,13 @@ async fn printed(command: &str) -> anyhow::Result<String> {
         .kill_on_drop(true)
         .output()
         .await
-        .context("the token command cannot be run")?;
+        .with_context(|| format!("cannot run the token command `{command}`"))?;
     if !output.status.success() {
         bail!("the token command `{command}` failed: {}", output.status);
     }
-    let token = String::from_utf8(output.stdout).context("the token command printed no text")?;
+    let token = String::from_utf8(output.stdout).with_context(|| {
+        format!("the token command `{command}` printed something other than UTF-8 text")
+    })?;
     match token.trim() {
         "" => bail!("the token command `{command}` printed nothing"),
         token => Ok(token.to_owned()),
@@ -109,13 +110,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_token_is_what_the_command_prints() {
+    async fn token_is_the_trimmed_output_of_the_command() {
         for (command, expected) in [
             ("echo abc", Ok("abc")),
             ("printf '  abc\n\n'", Ok("abc")),
             ("true", Err("printed nothing")),
             ("echo abc; exit 3", Err("exit status: 3")),
-            (r"printf '\377'", Err("no text")),
+            (r"printf '\377'", Err("other than UTF-8")),
         ] {
             let printed = printed(command).await.map_err(|error| error.to_string());
             match expected {

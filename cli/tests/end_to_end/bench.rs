@@ -1,4 +1,4 @@
-//! `herald bench`: what it reports is what came over the wire.
+//! `herald bench`: its report against the pushes on the wire.
 
 use herald_local::{Authentication, gateway, sqs};
 use serde_json::Value;
@@ -25,7 +25,7 @@ const SMALL: [&str; 11] = [
 const EVENTS: u64 = 60;
 const EXPECTED: u64 = 600;
 
-/// A run through a proxy that counts.
+/// A run through a counting proxy.
 struct Measured {
     ended: Ended,
     report: Value,
@@ -51,8 +51,8 @@ impl Measured {
         self.report["deliveries"][name].as_u64().expect("a number")
     }
 
-    /// What holds however much goes wrong.
-    fn adds_up(&self, expected: u64) {
+    /// Asserts what holds with any fault: the report agrees with the wire.
+    fn assert_consistent(&self, expected: u64) {
         let deliveries = |name| self.deliveries(name);
         assert_eq!(deliveries("expected"), expected);
         assert_eq!(deliveries("delivered") + deliveries("lost"), expected);
@@ -66,10 +66,10 @@ impl Measured {
 }
 
 #[tokio::test]
-async fn everything_is_delivered_once_when_nothing_goes_wrong() {
+async fn bench_without_faults_reports_every_delivery_once() {
     let stack = TestStack::start(Authentication::Open).await;
     let measured = Measured::run(&stack, "Entity Updated", &SMALL).await;
-    measured.adds_up(EXPECTED);
+    measured.assert_consistent(EXPECTED);
     assert_eq!(measured.deliveries("lost"), 0);
     assert_eq!(measured.deliveries("repeated"), 0);
     assert_eq!(measured.ended.code, Some(0), "{}", measured.ended.stderr);
@@ -82,7 +82,7 @@ async fn everything_is_delivered_once_when_nothing_goes_wrong() {
 
     let report = stack.done(&SMALL).await;
     assert!(report.contains("600 of 600 expected, 0 lost"), "{report}");
-    // The counts of the chart's bars are those of the deliveries.
+    // The bars of the chart add up to the deliveries.
     let bars = report
         .lines()
         .filter_map(|line| line.trim().strip_prefix("<= "));
@@ -95,8 +95,8 @@ async fn everything_is_delivered_once_when_nothing_goes_wrong() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_in_the_report() {
-    // One attempt, so that nothing comes late.
+async fn duplicates_and_failing_posts_are_reported() {
+    // One attempt, so that no delivery is late.
     let once = [("DeliveryAttempts", "1")];
     let stack = TestStack::start_with(Authentication::Open, &once).await;
     stack.running.queues().set_faults(sqs::Faults {
@@ -105,7 +105,7 @@ async fn what_goes_wrong_is_in_the_report() {
         ..sqs::Faults::default()
     });
     let measured = Measured::run(&stack, "Entity Updated", &SMALL).await;
-    measured.adds_up(EXPECTED);
+    measured.assert_consistent(EXPECTED);
     assert!(measured.deliveries("repeated") > 0, "{}", measured.report);
     assert_eq!(measured.deliveries("lost"), 0);
     assert_eq!(measured.ended.code, Some(0), "{}", measured.ended.stderr);
@@ -118,14 +118,14 @@ async fn what_goes_wrong_is_in_the_report() {
         });
         let arguments = [&SMALL[..], &["--drain", "3s"]].concat();
         let measured = Measured::run(&stack, "Entity Updated", &arguments).await;
-        measured.adds_up(EXPECTED);
+        measured.assert_consistent(EXPECTED);
         let lost = measured.deliveries("lost");
         assert!(lost > 0, "{}", measured.report);
         assert_eq!(lost == EXPECTED, failing == 1.0);
         assert_eq!(measured.ended.code, Some(code), "{}", measured.ended.stderr);
-        let said = format!("{lost} of {EXPECTED} deliveries were lost");
+        let words = format!("{lost} of {EXPECTED} deliveries lost");
         assert!(
-            measured.ended.stderr.contains(&said),
+            measured.ended.stderr.contains(&words),
             "{}",
             measured.ended.stderr
         );
@@ -134,10 +134,10 @@ async fn what_goes_wrong_is_in_the_report() {
 }
 
 #[tokio::test]
-async fn clients_publish_and_each_is_a_user_of_its_own_where_that_matters() {
+async fn bench_by_clients_uses_one_user_per_connection() {
     let one = [("ConnectionsPerUser", "1")];
     let stack = TestStack::start_with(Authentication::Secret, &one).await;
-    // Each message goes to an entity with five subscribers, one of whom sends it.
+    // Each message goes to an entity with five subscribers, and one of them is its sender.
     let arguments = [
         "bench",
         "-c",
@@ -153,22 +153,21 @@ async fn clients_publish_and_each_is_a_user_of_its_own_where_that_matters() {
         "--by-clients",
     ];
     let measured = Measured::run(&stack, "message", &arguments).await;
-    measured.adds_up(80);
+    measured.assert_consistent(80);
     assert_eq!(measured.deliveries("lost"), 0);
     assert_eq!(measured.ended.code, Some(0), "{}", measured.ended.stderr);
     stack.stop().await;
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_it_early_with_a_report() {
+async fn interrupted_bench_prints_its_report() {
     let stack = TestStack::start(Authentication::Open).await;
     let long = [
         "bench", "-c", "2", "-e", "1", "-r", "20", "-d", "1h", "--json",
     ];
     let bench = stack.herald(&long).start();
-    // It has published something when there is a connection that got something: then it is in the middle.
     let gateway = stack.running.gateway();
-    until("both are connected", || {
+    until("both connections are open", || {
         gateway.open_connections().len() == 2
     })
     .await;
@@ -176,7 +175,7 @@ async fn ctrl_c_ends_it_early_with_a_report() {
     let queue = queues
         .with_name("herald-local-NotificationQueue")
         .expect("a queue");
-    until("something is published", || queues.ever_sent(queue) > 3).await;
+    until("events are published", || queues.ever_sent(queue) > 3).await;
     bench.signal("INT").await;
     let ended = bench.ended().await;
     assert_eq!(ended.code, Some(130), "{}", ended.stderr);
@@ -190,16 +189,16 @@ async fn ctrl_c_ends_it_early_with_a_report() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_measured_is_wrong_usage() {
+async fn impossible_plan_is_wrong_usage() {
     let stack = TestStack::start(Authentication::Open).await;
     for (arguments, words) in [
         (
             &["-c", "1", "-e", "1", "-s", "2"][..],
-            "cannot subscribe to 2 of 1 entities",
+            "--subscriptions 2 exceeds --entities 1",
         ),
         (&["-c", "2", "-e", "5", "-s", "2"], "without a subscriber"),
         (&["-c", "900000", "-e", "1"], "`ulimit -n 900064`"),
-        (&["-r", "0"], "write a number from 0.001"),
+        (&["-r", "0"], "expected a number from 0.001"),
     ] {
         let arguments = [&["bench"], arguments].concat();
         let ended = stack.herald(&arguments).run("").await;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::harness::{TestStack, in_time, json_lines, until};
 
-/// A client of a user that may do everything.
+/// Connects a client with a token that allows it to subscribe to everything.
 async fn client(stack: &TestStack, user: &str) -> Client {
     let token = stack.running.mint(&TokenRequest {
         user_id: user.to_owned(),
@@ -29,7 +29,7 @@ async fn client(stack: &TestStack, user: &str) -> Client {
 }
 
 #[tokio::test]
-async fn connections_are_listed_shown_and_ended() {
+async fn connections_can_be_listed_inspected_and_kicked() {
     let stack = TestStack::start(Authentication::Secret).await;
     let alice = client(&stack, "alice").await;
     let bob = client(&stack, "bob").await;
@@ -50,11 +50,19 @@ async fn connections_are_listed_shown_and_ended() {
         (&json!("bob"), &json!(1))
     );
     let id = of_bob["connectionId"].as_str().expect("an id");
+    let long = ["connections", "list", "--user", "bob", "--long"];
+    let long = stack.done(&long).await;
+    assert!(long.trim_end().ends_with("  1 subscription"), "{long}");
     let lines = stack
         .done(&["connections", "list", "--entity", "order-1"])
         .await;
     assert_eq!(lines.trim(), id);
-    assert_eq!(list(&["--entity", "nothing"]).await.len(), 0);
+    let none = ["connections", "list", "--entity", "nothing"];
+    let none = stack.herald(&none).run("").await;
+    assert_eq!(
+        (none.stdout.as_str(), none.stderr.as_str()),
+        ("", "no connections found\n")
+    );
 
     let inspected = stack.done(&["connections", "inspect", id, "--json"]).await;
     let inspected = &json_lines(&inspected)[0];
@@ -68,25 +76,25 @@ async fn connections_are_listed_shown_and_ended() {
     ] {
         assert_eq!(inspected[name], value, "{name}");
     }
-    for moment in ["connectedAt", "lastActiveAt", "tokenExpiresAt", "expiresAt"] {
-        let text = inspected[moment].as_str().expect(moment);
+    for name in ["connectedAt", "lastActiveAt", "tokenExpiresAt", "expiresAt"] {
+        let text = inspected[name].as_str().expect(name);
         assert!(text.starts_with("20") && text.ends_with('Z'), "{text}");
     }
     let text = stack.done(&["connections", "inspect", id]).await;
     assert!(text.contains("subscribed to  order-1"), "{text}");
 
-    // Closed without a word: the client comes back as another connection.
+    // The client reconnects as another connection.
     let closed = stack.done(&["connections", "kick", id]).await;
-    assert_eq!(closed.trim(), format!("{id} is closed"));
+    assert_eq!(closed.trim(), format!("closed {id}"));
     let gateway = stack.running.gateway();
-    until("bob is back", || {
+    until("bob has reconnected", || {
         let open = gateway.open_connections();
         open.len() == 2 && !open.iter().any(|open| open.connection_id == id)
     })
     .await;
     for command in ["kick", "inspect"] {
         let gone = async || stack.herald(&["connections", command, id]).run("").await;
-        // Its rows go a moment after its socket.
+        // The rows are deleted shortly after the socket is closed.
         let mut ended = gone().await;
         while ended.code == Some(0) {
             ended = gone().await;

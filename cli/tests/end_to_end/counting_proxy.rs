@@ -1,4 +1,4 @@
-//! A way to the server that keeps what the server sends: what came over the wire, whatever a client makes of it.
+//! A proxy that records what the server sends, independently of the client.
 
 use std::{
     collections::HashSet,
@@ -13,21 +13,21 @@ use tokio::{
     task::JoinSet,
 };
 
-/// A port of its own that leads to the server.
+/// A proxy on a port of its own.
 pub struct CountingProxy {
     address: SocketAddr,
     sent: Sent,
     _tasks: JoinSet<()>,
 }
 
-/// What the server sent on each connection. It masks nothing, so the frames' text is there as it is.
+/// The bytes that the server sent on each connection. A server does not mask frames, so their text is readable.
 type Sent = Arc<Mutex<Vec<Vec<u8>>>>;
 
-/// The pushes that came over the wire.
+/// The numbers of pushes on the wire.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Pushes {
     pub all: u64,
-    /// Each event once for each connection.
+    /// Pushes without repeats on the same connection.
     pub distinct: u64,
 }
 
@@ -45,12 +45,12 @@ impl CountingProxy {
         }
     }
 
-    /// Where clients connect.
+    /// Returns the address for clients.
     pub fn web_socket(&self) -> String {
         format!("ws://{}/dev", self.address)
     }
 
-    /// The pushes of a type that came until now.
+    /// Counts the pushes of a type until now.
     pub fn pushes(&self, kind: &str) -> Pushes {
         let start = format!(r#"{{"type":"{kind}","#);
         let mut pushes = Pushes::default();
@@ -79,7 +79,7 @@ async fn serve(listener: TcpListener, server: SocketAddr, sent: Sent) {
         };
         let sent = sent.clone();
         connections.spawn(async move {
-            // Whichever side ends, the other hears of it.
+            // When one side closes, the proxy closes the other.
             let _ = join(client, server, |bytes| lock(&sent)[number].extend(bytes)).await;
         });
     }

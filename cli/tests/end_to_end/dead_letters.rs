@@ -22,9 +22,9 @@ async fn list(stack: &TestStack, arguments: &[&str]) -> Vec<Value> {
     json_lines(&stack.done(&arguments).await)
 }
 
-/// Looks until there are so many dead letters.
+/// Lists until the queues contain this many dead letters.
 async fn listed(stack: &TestStack, count: usize) -> Vec<Value> {
-    in_time("there are dead letters", async {
+    in_time("the dead letters are listed", async {
         loop {
             let letters = list(stack, &[]).await;
             if letters.len() == count {
@@ -40,8 +40,8 @@ fn text<'a>(letter: &'a Value, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn dead_letters_are_looked_at_without_loss_and_replayed() {
-    // One attempt, and a push is a dead letter.
+async fn dead_letters_can_be_listed_shown_and_replayed_without_loss() {
+    // A push becomes a dead letter after its first attempt.
     let once = [("DeliveryAttempts", "1")];
     let stack = TestStack::start_with(Authentication::Open, &once).await;
     let client = Client::connect(&stack.running.addresses().web_socket, Options::new());
@@ -69,7 +69,7 @@ async fn dead_letters_are_looked_at_without_loss_and_replayed() {
         );
     }
 
-    // Looking again finds the same, received once more.
+    // A second list returns the same messages, received once more.
     let again = list(&stack, &[]).await;
     let facts = |letters: &[Value], more: u64| {
         let mut facts: Vec<_> = letters
@@ -115,7 +115,7 @@ async fn dead_letters_are_looked_at_without_loss_and_replayed() {
     let replayed = stack.done(&["dlq", "replay", "--all"]).await;
     assert_eq!(
         replayed,
-        "1 of notifications replayed\n0 of events replayed\n"
+        "notifications: 1 message replayed\nevents: 0 messages replayed\n"
     );
     for _ in 0..2 {
         in_time("the replay came", order.recv())
@@ -127,7 +127,7 @@ async fn dead_letters_are_looked_at_without_loss_and_replayed() {
 }
 
 #[tokio::test]
-async fn what_is_no_push_can_be_looked_at_and_comes_back() {
+async fn message_without_a_push_can_be_shown_and_returns_after_replay() {
     let stack = TestStack::start(Authentication::Open).await;
     let queues = stack.running.queues();
     let queue = queues
@@ -147,13 +147,13 @@ async fn what_is_no_push_can_be_looked_at_and_comes_back() {
     let replayed = stack
         .done(&["dlq", "replay", "--all", "--from", "events"])
         .await;
-    assert_eq!(replayed, "12 of events replayed\n");
-    // The notifier does not understand them, and says so.
+    assert_eq!(replayed, "events: 12 messages replayed\n");
+    // The notifier refuses them and gives the reason.
     let letters = listed(&stack, 12).await;
     for letter in letters {
         assert_eq!(letter["queue"], "notifications");
         assert!(
-            text(&letter, "reason").starts_with("the record is no push"),
+            text(&letter, "reason").starts_with("the record is not a push"),
             "{letter}"
         );
     }

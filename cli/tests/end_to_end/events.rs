@@ -21,7 +21,7 @@ fn file(text: &str) -> NamedTempFile {
 }
 
 #[tokio::test]
-async fn a_message_comes_from_an_argument_a_file_or_standard_input() {
+async fn message_is_read_from_argument_file_or_standard_input() {
     let stack = TestStack::start(Authentication::Open).await;
     let mut tail = stack.herald(&["tail", "order-1"]).start();
     tail.says("subscribed").await;
@@ -48,7 +48,7 @@ async fn a_message_comes_from_an_argument_a_file_or_standard_input() {
 }
 
 #[tokio::test]
-async fn of_many_lines_the_wrong_ones_are_told_with_their_numbers() {
+async fn invalid_line_is_reported_with_its_number_and_others_are_published() {
     let stack = TestStack::start(Authentication::Open).await;
     let mut tail = stack.herald(&["tail", "order-1", "--count", "24"]).start();
     tail.says("subscribed").await;
@@ -64,7 +64,7 @@ async fn of_many_lines_the_wrong_ones_are_told_with_their_numbers() {
     assert_eq!(
         ended.stderr,
         "herald: line 7: missing field `message` (column 22)\n\
-         herald: 1 of 25 events did not go through\n"
+         herald: 1 of 25 events failed\n"
     );
     let published = json_lines(&ended.stdout);
     let numbers: Vec<_> = published.iter().map(|line| line["line"].as_u64()).collect();
@@ -80,14 +80,13 @@ async fn of_many_lines_the_wrong_ones_are_told_with_their_numbers() {
     stack.stop().await;
 }
 
-/// A pipe that stays open: nothing waits for its end, or for ten lines.
 #[tokio::test]
-async fn a_line_is_published_while_the_next_is_not_written() {
+async fn line_is_published_while_the_pipe_stays_open() {
     let stack = TestStack::start(Authentication::Open).await;
     let mut publish = stack.herald(&["publish", "--lines", "--json"]).start();
     publish.types(r#"{"broadcast":true,"message":1}"#).await;
     assert_eq!(publish.prints().await["line"], 1);
-    // The pipe stays open: it is not the end of the lines that ends it.
+    // The end of the input must not end the command before the signal.
     let pipe = publish.stdin.take();
     publish.signal("INT").await;
     assert_eq!(publish.ended().await.code, Some(130));
@@ -95,11 +94,11 @@ async fn a_line_is_published_while_the_next_is_not_written() {
     stack.stop().await;
 }
 
-/// Details that were put, call by call.
+/// The details of the published events, call by call.
 type Calls = Arc<Mutex<Vec<Vec<String>>>>;
 
-/// An EventBridge that throttles what says so the first time, and fails what says that always.
-async fn moody_event_bridge(State(calls): State<Calls>, body: String) -> Json<Value> {
+/// A fake EventBridge that throttles "throttled" on the first call, and always refuses "denied".
+async fn fake_event_bridge(State(calls): State<Calls>, body: String) -> Json<Value> {
     let request: Value = serde_json::from_str(&body).expect("JSON");
     let entries = request["Entries"].as_array().expect("entries");
     let details: Vec<_> = entries
@@ -125,7 +124,7 @@ async fn moody_event_bridge(State(calls): State<Calls>, body: String) -> Json<Va
 }
 
 #[tokio::test]
-async fn what_is_throttled_is_put_again_and_nothing_else_is() {
+async fn only_throttled_events_are_retried() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     let description = json!({
@@ -134,7 +133,7 @@ async fn what_is_throttled_is_put_again_and_nothing_else_is() {
     let calls = Calls::default();
     let server = Router::new()
         .route("/console/stack.json", get(async || Json(description)))
-        .route("/", post(moody_event_bridge))
+        .route("/", post(fake_event_bridge))
         .with_state(calls.clone());
     let server = tokio::spawn(async { axum::serve(listener, server).await });
 
@@ -150,13 +149,14 @@ async fn what_is_throttled_is_put_again_and_nothing_else_is() {
     let numbers: Vec<_> = lines.iter().map(|line| &line["line"]).collect();
     assert_eq!(numbers, [1, 2, 4]);
     assert_eq!(lines[2]["eventId"], r#"id of {"message":"throttled too"}"#);
-    let denied = "line 3: EventBridge did not take it: Not yours (NotAuthorizedForSourceException)";
+    let denied =
+        "line 3: EventBridge refused the event: Not yours (NotAuthorizedForSourceException)";
     assert!(ended.stderr.contains(denied), "{}", ended.stderr);
     let calls = calls.lock().expect("not poisoned");
-    let put_again = [
+    let retried = [
         r#"{"message":"throttled"}"#,
         r#"{"message":"throttled too"}"#,
     ];
     assert_eq!(calls.len(), 2);
-    assert_eq!(calls[1], put_again);
+    assert_eq!(calls[1], retried);
 }

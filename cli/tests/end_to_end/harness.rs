@@ -1,27 +1,21 @@
-//! A stack of its own for every test, and `herald`, run as a shell would.
+//! A stack for each test, and `herald` as a child process.
 
-use std::{net::SocketAddr, path::Path, process::Stdio, sync::LazyLock, time::Duration};
+use std::{net::SocketAddr, process::Stdio};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use aws_sdk_eventbridge::{Client as EventBridge, types::PutEventsRequestEntry};
 use aws_sdk_secretsmanager::Client as SecretsManager;
 use herald_local::{Authentication, Config, Functions, RunningStack};
+use herald_testkit::{sdk_config, template};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    net::TcpListener,
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
-    sync::{Semaphore, SemaphorePermit},
-    time::{sleep, timeout},
+    sync::SemaphorePermit,
 };
 
-/// Longer than anything here takes; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_secs(240);
-
-/// A stack uses the whole machine: one at a time.
-static ONE_AT_A_TIME: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(1));
+pub use herald_testkit::{in_time, until};
 
 /// A running stack.
 pub struct TestStack {
@@ -30,57 +24,50 @@ pub struct TestStack {
 }
 
 impl TestStack {
-    /// The stack of the repository's own template.
+    /// Starts the repository's own template.
     pub async fn start(authentication: Authentication) -> Self {
         Self::start_with(authentication, &[]).await
     }
 
-    /// The same with other values for some of the template's parameters.
+    /// Starts the template with these parameters.
     pub async fn start_with(authentication: Authentication, parameters: &[(&str, &str)]) -> Self {
-        let turn = ONE_AT_A_TIME.acquire().await.expect("never closed");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("the repository");
-        let template = repository.join("template.yaml");
+        let turn = herald_testkit::turn().await;
         let config = Config {
             parameters: parameters
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             authentication,
-            ..Config::new(template, Functions::Build { release: false })
+            ..Config::new(template(), Functions::Build { release: false })
         };
-        let running = RunningStack::start(listener, config)
-            .await
-            .expect("a stack");
+        let running = herald_testkit::start(config).await.expect("a stack");
         Self {
             running,
             _turn: turn,
         }
     }
 
-    /// The one port that serves everything.
+    /// Returns the address that serves everything.
     pub fn address(&self) -> SocketAddr {
         let endpoint = &self.running.addresses().endpoint;
         let address = endpoint.strip_prefix("http://").expect("an address");
         address.parse().expect("an address")
     }
 
-    /// `herald` with these arguments, for this stack.
+    /// Returns `herald` with these arguments, for this stack.
     pub fn herald(&self, arguments: &[&str]) -> Herald {
         herald(arguments).variable("HERALD_ENDPOINT", &self.running.addresses().endpoint)
     }
 
-    /// Runs `herald`, which has to succeed, and returns what it printed.
+    /// Runs `herald`, asserts that it succeeds, and returns its standard output.
     pub async fn done(&self, arguments: &[&str]) -> String {
         let ended = self.herald(arguments).run("").await;
         assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.stderr);
         ended.stdout
     }
 
-    /// Closes every connection of a user, for good.
-    pub async fn throw_out(&self, user: &str, reason: &str) {
+    /// Closes every connection of a user, without reconnecting.
+    pub async fn disconnect_user(&self, user: &str, reason: &str) {
         let detail = json!({"userId": user, "reason": reason, "reconnect": false});
         let entry = PutEventsRequestEntry::builder()
             .source("test")
@@ -88,10 +75,10 @@ impl TestStack {
             .detail(detail.to_string());
         let events = EventBridge::new(&self.aws());
         let put = events.put_events().entries(entry.build()).send().await;
-        assert_eq!(put.expect("events are taken").failed_entry_count(), 0);
+        assert_eq!(put.expect("an accepted event").failed_entry_count(), 0);
     }
 
-    /// The secret that the stack's tokens are signed with, and the audience that they need.
+    /// Returns the secret of the stack's tokens, and their required audience.
     pub async fn token_secret(&self) -> (String, String) {
         let stack = self.running.stack();
         let arn = &stack.outputs["TokenSecretArn"];
@@ -102,30 +89,24 @@ impl TestStack {
         (secret.expect("a text"), audience)
     }
 
-    /// What leads to the stack's services.
+    /// Returns the SDK configuration for the stack's services.
     fn aws(&self) -> SdkConfig {
-        let credentials = Credentials::new("local", "local", None, None, "test");
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .endpoint_url(&self.running.addresses().endpoint)
-            .build()
+        sdk_config(&self.running.addresses().endpoint)
     }
 
-    /// Ends the stack, and with it every process it started.
+    /// Stops the stack and all its processes.
     pub async fn stop(self) {
         self.running.shutdown().await;
     }
 }
 
-/// `herald`, about to be run, in an environment of its own.
+/// `herald` before its start, in a clean environment.
 pub struct Herald {
     pub command: Command,
-    pub home: TempDir,
+    home: TempDir,
 }
 
-/// `herald` that has ended.
+/// `herald` after its end.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -133,7 +114,7 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// `herald` that runs.
+/// A running `herald`.
 pub struct Running {
     child: Child,
     pub stdin: Option<ChildStdin>,
@@ -142,7 +123,7 @@ pub struct Running {
     _home: TempDir,
 }
 
-/// `herald` with these arguments, for no stack.
+/// Returns `herald` with these arguments, without a stack.
 pub fn herald(arguments: &[&str]) -> Herald {
     let home = TempDir::new().expect("a folder");
     let mut command = Command::new(env!("CARGO_BIN_EXE_herald"));
@@ -159,23 +140,23 @@ pub fn herald(arguments: &[&str]) -> Herald {
 }
 
 impl Herald {
-    /// The same with an environment variable.
+    /// Sets an environment variable.
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Runs it with `input` on standard input, until it ends.
+    /// Runs `herald` with `input` on standard input, until it ends.
     pub async fn run(self, input: &str) -> Ended {
         let mut running = self.start();
         let mut stdin = running.stdin.take().expect("piped");
-        // Whoever does not read it is gone already.
+        // Fails if `herald` has ended without reading its input.
         let _ = stdin.write_all(input.as_bytes()).await;
         drop(stdin);
         running.ended().await
     }
 
-    /// Starts it.
+    /// Starts `herald`.
     pub fn start(mut self) -> Running {
         let mut child = self.command.spawn().expect("the binary");
         let stdout = child.stdout.take().expect("piped");
@@ -191,7 +172,7 @@ impl Herald {
 }
 
 impl Running {
-    /// Waits until it says something with these words on standard error, and returns that line.
+    /// Waits for a line with these words on standard error, and returns it.
     pub async fn says(&mut self, words: &str) -> String {
         in_time(words, async {
             while let Some(line) = self.stderr.next_line().await.expect("text") {
@@ -199,12 +180,12 @@ impl Running {
                     return line;
                 }
             }
-            panic!("it ended without saying {words:?}");
+            panic!("herald ended without {words:?} on standard error");
         })
         .await
     }
 
-    /// The next line on standard output, as JSON.
+    /// Returns the next line on standard output, as JSON.
     pub async fn prints(&mut self) -> Value {
         let stdout = self.stdout.as_mut().expect("still read");
         let line = in_time("a line was printed", stdout.next_line()).await;
@@ -212,26 +193,26 @@ impl Running {
         serde_json::from_str(&line).expect("JSON")
     }
 
-    /// Types a line.
+    /// Writes a line to standard input.
     pub async fn types(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("not closed");
         let written = stdin.write_all(format!("{line}\n").as_bytes()).await;
-        written.expect("it reads");
+        written.expect("an open pipe");
     }
 
-    /// Stops reading what it prints, as `head` does.
+    /// Closes standard output, as `head` does.
     pub fn stop_reading(&mut self) {
         self.stdout = None;
     }
 
-    /// Sends a signal to it: `INT` is Ctrl-C.
+    /// Sends a signal: `INT` is Ctrl-C.
     pub async fn signal(&self, name: &str) {
-        let process = self.child.id().expect("it runs").to_string();
+        let process = self.child.id().expect("a running process").to_string();
         let kill = Command::new("kill").args(["-s", name, &process]).status();
         assert!(kill.await.expect("kill").success());
     }
 
-    /// Waits until it has ended.
+    /// Waits for the end.
     pub async fn ended(mut self) -> Ended {
         drop(self.stdin.take());
         in_time("herald ended", async {
@@ -256,26 +237,10 @@ impl Running {
     }
 }
 
-/// Lines of JSON.
+/// Parses lines of JSON.
 pub fn json_lines(text: &str) -> Vec<Value> {
     let lines = text.lines();
     lines
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect()
-}
-
-/// Waits for something that must come.
-pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let waited = timeout(PATIENCE, future).await;
-    waited.unwrap_or_else(|_| panic!("waited in vain until {what}"))
-}
-
-/// Waits until a condition holds.
-pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let polled = async {
-        while !condition() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    in_time(what, polled).await;
 }

@@ -1,9 +1,8 @@
-//! The command line tool, end to end: the real binary, against the local stack with the real functions.
+//! End-to-end tests of the command line tool: the real binary against the local stack with the real functions.
 #![allow(missing_docs, unreachable_pub)]
 
 mod bench;
 mod connections;
-mod conversations;
 mod cost;
 mod counting_proxy;
 mod dead_letters;
@@ -12,6 +11,5 @@ mod harness;
 mod messages;
 mod pushes;
 mod stacks;
-mod terminal;
 mod tokens;
-mod wrong_use;
+mod wrong_usage;

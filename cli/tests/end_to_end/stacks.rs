@@ -1,5 +1,5 @@
-//! `--stack`: a stack that CloudFormation describes. Here it is the local one, behind a CloudFormation that
-//! knows its outputs; every other service is the local stack's own.
+//! `--stack`: the local stack behind a fake CloudFormation that knows its outputs. All other services are the local
+//! stack's own.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::harness::{Herald, TestStack, herald};
 
-/// A CloudFormation that knows one stack, `herald`.
+/// A fake CloudFormation that knows one stack, `herald`.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
 struct CloudFormation {
@@ -42,13 +42,13 @@ impl CloudFormation {
         Self { endpoint, server }
     }
 
-    /// `herald` in an account that has this CloudFormation, and the stack's other services.
+    /// Returns `herald` in an account with this CloudFormation and the stack's other services.
     fn herald(&self, stack: &TestStack, arguments: &[&str]) -> Herald {
         herald(arguments)
             .variable("AWS_ENDPOINT_URL", &stack.running.addresses().endpoint)
             .variable("AWS_ENDPOINT_URL_CLOUDFORMATION", &self.endpoint)
             .variable("AWS_REGION", "us-east-1")
-            // Where no Region is named, the SDK asks the machine that it may run on.
+            // Without a Region, the SDK asks the metadata service of EC2.
             .variable("AWS_EC2_METADATA_DISABLED", "true")
             .variable("AWS_ACCESS_KEY_ID", "local")
             .variable("AWS_SECRET_ACCESS_KEY", "local")
@@ -92,10 +92,10 @@ fn error(code: &str, message: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_deployed_stack_is_found_by_its_outputs() {
+async fn deployed_stack_is_found_by_its_outputs() {
     let stack = TestStack::start(Authentication::Secret).await;
     let aws = CloudFormation::start(&stack).await;
-    // Signed with the secret of the output TokenSecretArn, for the audience of the parameter.
+    // herald signs the token with the secret of the output TokenSecretArn, for the audience of the parameter.
     let token = [
         "--stack",
         "herald",
@@ -129,7 +129,7 @@ async fn a_deployed_stack_is_found_by_its_outputs() {
 }
 
 #[tokio::test]
-async fn a_stack_that_cannot_be_described_is_told_in_awss_words() {
+async fn stack_that_cannot_be_described_is_reported_with_the_aws_message() {
     let stack = TestStack::start(Authentication::Open).await;
     let aws = CloudFormation::start(&stack).await;
     for (arguments, code, words) in [
@@ -144,9 +144,9 @@ async fn a_stack_that_cannot_be_described_is_told_in_awss_words() {
         assert_eq!(ended.code, Some(code), "{}", ended.stderr);
         assert!(ended.stderr.contains(words), "{}", ended.stderr);
     }
-    let mut nowhere = aws.herald(&stack, &["--stack", "herald", "tail", "a"]);
-    nowhere.command.env_remove("AWS_REGION");
-    let ended = nowhere.run("").await;
+    let mut herald = aws.herald(&stack, &["--stack", "herald", "tail", "a"]);
+    herald.command.env_remove("AWS_REGION");
+    let ended = herald.run("").await;
     assert_eq!(ended.code, Some(2), "{}", ended.stderr);
     assert!(ended.stderr.contains("--region"), "{}", ended.stderr);
     stack.stop().await;

@@ -1,15 +1,15 @@
-//! Who `herald` is let in as, and `herald token`.
+//! The flags for tokens, and `herald token`.
 
 use herald_local::Authentication;
 use serde_json::Value;
 
 use crate::harness::{TestStack, herald, json_lines};
 
-/// Subscribes to `order:1`, and ends.
+/// Subscribes to `order:1` and exits.
 const TAIL: [&str; 4] = ["tail", "order:1", "--timeout", "1"];
 
 #[tokio::test]
-async fn a_token_is_minted_given_or_printed_by_a_command() {
+async fn token_comes_from_herald_local_flag_variable_or_command() {
     let stack = TestStack::start(Authentication::Jwks).await;
     let permission = "order:*=subscribe";
     let token = ["token", "--user", "alice", "--permission", permission];
@@ -32,7 +32,7 @@ async fn a_token_is_minted_given_or_printed_by_a_command() {
         (vec!["--token", token], "", 0),
         (vec![], token, 0),
         (vec!["--token-command", &command], "", 0),
-        // An argument goes before the environment.
+        // A flag overrides the environment.
         (vec!["--token", "bad"], token, 3),
         (vec!["--token", expired.trim()], "", 3),
         (vec!["--token", other.trim()], "", 3),
@@ -48,7 +48,7 @@ async fn a_token_is_minted_given_or_printed_by_a_command() {
 }
 
 #[tokio::test]
-async fn a_token_is_signed_with_a_secret_that_the_stack_knows() {
+async fn token_is_signed_with_the_secret_of_file_or_variable() {
     let stack = TestStack::start(Authentication::Secret).await;
     let (secret, audience) = stack.token_secret().await;
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -57,7 +57,7 @@ async fn a_token_is_signed_with_a_secret_that_the_stack_knows() {
     let claims = ["token", "--user", "alice", "--permission", "**=subscribe"];
     for from in [["--secret-file", path], ["--secret-env", "SECRET"]] {
         let arguments = [&claims[..], &from, &["--audience", &audience, "--json"]].concat();
-        // It needs no stack.
+        // Signing needs no stack.
         let signed = herald(&arguments).variable("SECRET", &secret).run("").await;
         assert_eq!(signed.code, Some(0), "{}", signed.stderr);
         let signed: Value = json_lines(&signed.stdout).remove(0);
@@ -69,7 +69,9 @@ async fn a_token_is_signed_with_a_secret_that_the_stack_knows() {
     let short = herald(&arguments).variable("SECRET", "short").run("").await;
     assert_eq!(short.code, Some(1));
     assert!(
-        short.stderr.contains("the secret is 5 bytes"),
+        short
+            .stderr
+            .contains("the secret must have at least 32 bytes, got 5"),
         "{}",
         short.stderr
     );
@@ -77,13 +79,13 @@ async fn a_token_is_signed_with_a_secret_that_the_stack_knows() {
 }
 
 #[tokio::test]
-async fn nobody_has_a_name_where_nobody_is_asked() {
+async fn as_and_token_are_wrong_usage_where_no_tokens_are_minted() {
     let stack = TestStack::start(Authentication::Open).await;
     stack.done(&TAIL).await;
     for (arguments, words) in [
         (
             &[&TAIL[..], &["--as", "alice"]].concat(),
-            "nobody is alice there",
+            "--as alice needs a token, and the herald-local at http://127.0.0.1:",
         ),
         (
             &["token", "--user", "alice"].to_vec(),

@@ -1,13 +1,13 @@
-//! Where a client connects, and the request that it makes there.
+//! The address of a server, and the request of a handshake.
 
 use rustls::pki_types::ServerName;
 use tokio_tungstenite::tungstenite::{
     client::IntoClientRequest,
     handshake::client::Request,
-    http::{HeaderValue, Uri, header::AUTHORIZATION},
+    http::{HeaderValue, Uri, header::AUTHORIZATION, uri::InvalidUri},
 };
 
-use crate::ConnectError;
+use crate::{Cause, ConnectError};
 
 /// A WebSocket address that was checked.
 #[derive(Clone, Debug)]
@@ -15,24 +15,30 @@ pub(crate) struct Address(Request);
 
 impl Address {
     /// Checks an address: `ws://` or `wss://`, and a host.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`ConnectError::InvalidAddress`] if the address is not a WebSocket address.
     pub(crate) fn parse(address: &str) -> Result<Self, ConnectError> {
-        let refuse = |reason: &str| ConnectError::InvalidAddress {
+        let invalid = |cause: Cause| ConnectError::InvalidAddress {
             address: address.to_owned(),
-            reason: reason.to_owned(),
+            cause,
         };
         let uri: Uri = address
             .parse()
-            .map_err(|error| refuse(&format!("{error}")))?;
+            .map_err(|error: InvalidUri| invalid(Cause::new(error)))?;
         if !matches!(uri.scheme_str(), Some("ws" | "wss")) {
-            return Err(refuse("it begins neither with ws:// nor with wss://"));
+            return Err(invalid(Cause::new(
+                "an address must begin with `ws://` or `wss://`",
+            )));
         }
         let host = uri.host().unwrap_or_default();
         if uri.scheme_str() == Some("wss") && ServerName::try_from(unbracketed(host)).is_err() {
-            return Err(refuse("no certificate can be for its host"));
+            return Err(invalid(Cause::new("no certificate can name its host")));
         }
         let request = uri
             .into_client_request()
-            .map_err(|error| refuse(&error.to_string()))?;
+            .map_err(|error| invalid(Cause::new(error)))?;
         Ok(Self(request))
     }
 
@@ -40,7 +46,7 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// Returns what is wrong if the token cannot stand in a header.
+    /// Returns the fault of the token if no header can carry it.
     pub(super) fn request(&self, token: Option<&str>) -> Result<Request, &'static str> {
         let uri = self.0.uri().clone();
         let mut request = uri.into_client_request().map_err(|_| UNUSABLE_ADDRESS)?;
@@ -55,10 +61,10 @@ impl Address {
 
 const UNUSABLE_ADDRESS: &str = "the address cannot be requested";
 
-const UNUSABLE_TOKEN: &str = "the token is empty, or holds a space, a control character or one that is not \
-                              ASCII, which no header can carry";
+const UNUSABLE_TOKEN: &str = "no header can carry the token: it must be visible ASCII without spaces, and \
+                              not empty";
 
-/// The host of an IPv6 address stands in brackets.
+/// Returns a host without the brackets of an IPv6 address.
 fn unbracketed(host: &str) -> &str {
     let inner = host
         .strip_prefix('[')
@@ -76,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_checked() {
+    fn address_has_a_web_socket_scheme_and_a_host() {
         for (address, reason) in [
             ("ws://127.0.0.1:3030/dev", None),
             (
@@ -85,23 +91,23 @@ mod tests {
             ),
             (
                 "https://example.com/prod",
-                Some("it begins neither with ws:// nor with wss://"),
+                Some("an address must begin with `ws://` or `wss://`"),
             ),
             (
                 "example.com",
-                Some("it begins neither with ws:// nor with wss://"),
+                Some("an address must begin with `ws://` or `wss://`"),
             ),
             ("wss://[::1]:3030/dev", None),
             (
                 "wss://two..dots/dev",
-                Some("no certificate can be for its host"),
+                Some("no certificate can name its host"),
             ),
             ("ws://", Some("empty string")),
             ("", Some("empty string")),
         ] {
             let refused = match Address::parse(address) {
                 Ok(_) => None,
-                Err(ConnectError::InvalidAddress { reason, .. }) => Some(reason),
+                Err(ConnectError::InvalidAddress { cause, .. }) => Some(cause.to_string()),
                 Err(other) => panic!("{address}: {other}"),
             };
             assert_eq!(refused.as_deref(), reason, "{address}");
@@ -109,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn every_attempt_has_a_key_of_its_own_and_the_token_in_its_header() {
+    fn request_has_a_new_key_and_the_token_in_its_header() {
         let address = Address::parse("ws://127.0.0.1/dev").expect("an address");
         let header = |token: Option<&str>, name: &str| {
             let request = address.request(token).expect("a request");
@@ -128,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn token_that_no_header_can_carry_is_refused() {
+    fn token_that_no_header_can_carry_is_invalid() {
         let address = Address::parse("ws://127.0.0.1/dev").expect("an address");
         for token in [
             "",

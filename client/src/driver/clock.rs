@@ -1,8 +1,8 @@
-//! The time that the machine is told, which goes on while the computer sleeps, and the notice that it slept.
+//! The machine's clock, which advances while the computer sleeps, and detects that it slept.
 //!
-//! On Linux and macOS the clock of timers stands still in the meantime, so that a time-out of four minutes ends
-//! four waking minutes later. The clock on the wall goes on, but may be set. So the first is used, and what the
-//! second gained on it is added.
+//! On Linux and macOS the monotonic clock of timers stops during a sleep, so a time-out of four minutes would
+//! end after four minutes awake. The wall clock advances, but may be set. The machine's time is therefore the
+//! monotonic clock plus the time that the wall clock gained on it during sleeps.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,21 +10,21 @@ use tokio::time::Instant;
 
 use crate::machine::Moment;
 
-/// The time between two looks at the clocks.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The time between two checks of the clocks.
+pub(super) const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The gain of the clock on the wall that only a sleep explains. Less is a clock that is being corrected.
-const GAIN: Duration = Duration::from_secs(10);
+/// The gain of the wall clock that only a sleep explains. A smaller gain is a clock being corrected.
+const SLEEP_GAIN: Duration = Duration::from_secs(10);
 
-/// The time between two looks that only a sleep explains, where both clocks go on in the meantime.
-const LATE: Duration = Duration::from_secs(65);
+/// The time between two checks that only a sleep explains, on systems where both clocks advance during a sleep.
+const SLEEP_PAUSE: Duration = Duration::from_secs(65);
 
-/// The time of one client.
+/// The clock of one client.
 pub(super) struct Clock {
     start: Instant,
-    /// The time that the clock of timers missed.
+    /// The time that the monotonic clock missed.
     slept: Duration,
-    looked: (SystemTime, Instant),
+    checked: (SystemTime, Instant),
 }
 
 impl Clock {
@@ -33,7 +33,7 @@ impl Clock {
         Self {
             start: now,
             slept: Duration::ZERO,
-            looked: (SystemTime::now(), now),
+            checked: (SystemTime::now(), now),
         }
     }
 
@@ -41,31 +41,31 @@ impl Clock {
         self.start.elapsed() + self.slept
     }
 
-    /// Returns when a timer has to end that is to end at `moment`.
+    /// Converts a moment of the machine to the instant for a timer.
     pub(super) fn instant_of(&self, moment: Moment) -> Instant {
         self.start + moment.saturating_sub(self.slept)
     }
 
-    /// Returns whether the computer slept since the last look.
+    /// Returns true if the computer slept since the last check.
     pub(super) fn has_jumped(&mut self) -> bool {
-        let (wall, steady) = (SystemTime::now(), Instant::now());
-        // A clock that was set back gained nothing.
-        let by_the_wall = wall.duration_since(self.looked.0).unwrap_or_default();
-        let passed = steady - self.looked.1;
-        self.looked = (wall, steady);
-        let jump = jump(by_the_wall, passed);
+        let (wall, monotonic) = (SystemTime::now(), Instant::now());
+        // A wall clock that was set back gained nothing.
+        let wall_elapsed = wall.duration_since(self.checked.0).unwrap_or_default();
+        let elapsed = monotonic - self.checked.1;
+        self.checked = (wall, monotonic);
+        let jump = jump(wall_elapsed, elapsed);
         self.slept += jump.unwrap_or_default();
         jump.is_some()
     }
 }
 
-/// Returns what the clock of timers missed since the last look; none if nothing was missed.
-fn jump(by_the_wall: Duration, passed: Duration) -> Option<Duration> {
-    let gain = by_the_wall.saturating_sub(passed);
-    if gain > GAIN {
+/// Returns the time that the monotonic clock missed since the last check. `None` if the computer did not sleep.
+fn jump(wall_elapsed: Duration, elapsed: Duration) -> Option<Duration> {
+    let gain = wall_elapsed.saturating_sub(elapsed);
+    if gain > SLEEP_GAIN {
         return Some(gain);
     }
-    (passed > LATE).then_some(Duration::ZERO)
+    (elapsed > SLEEP_PAUSE).then_some(Duration::ZERO)
 }
 
 #[cfg(test)]
@@ -73,8 +73,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sleep_is_noticed_whichever_clock_goes_on_in_it() {
-        for (by_the_wall, passed, expected) in [
+    fn sleep_is_detected_whichever_clock_advances_in_it() {
+        for (wall_elapsed, elapsed, expected) in [
             (5, 5, None),
             (3605, 5, Some(3600)),
             (3605, 3605, Some(0)),
@@ -83,16 +83,16 @@ mod tests {
             (60, 60, None),
         ] {
             let seconds = Duration::from_secs;
-            let jump = jump(seconds(by_the_wall), seconds(passed));
-            assert_eq!(jump, expected.map(seconds), "{by_the_wall} {passed}");
+            let jump = jump(seconds(wall_elapsed), seconds(elapsed));
+            assert_eq!(jump, expected.map(seconds), "{wall_elapsed} {elapsed}");
         }
     }
 
     #[test]
-    fn time_goes_on_by_what_was_slept() {
+    fn clock_advances_by_the_time_of_a_sleep() {
         let mut clock = Clock::new();
         let before = clock.now();
-        clock.looked.0 -= Duration::from_secs(3600);
+        clock.checked.0 -= Duration::from_secs(3600);
         assert!(clock.has_jumped());
         assert!(clock.now() - before >= Duration::from_secs(3600));
         assert!(clock.instant_of(clock.now()) <= Instant::now());

@@ -1,4 +1,4 @@
-//! Who reads what.
+//! The application's readers of pushes.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,9 @@ use crate::{Push, RequestError, machine::Route, mailbox::Mailbox};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SubscriberId(pub(crate) u64);
 
-/// What a reader reads that is no subscriber of an entity.
+/// A source of pushes other than an entity.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum Feed {
     Notifications,
     Broadcasts,
     Type(String),
@@ -23,7 +23,7 @@ pub(crate) enum Kind {
 pub(super) struct Readers {
     entity_of: HashMap<SubscriberId, EntityId>,
     subscribers: HashMap<EntityId, HashMap<SubscriberId, Mailbox>>,
-    others: HashMap<Kind, Vec<Mailbox>>,
+    feeds: HashMap<Feed, Vec<Mailbox>>,
 }
 
 impl Readers {
@@ -40,7 +40,7 @@ impl Readers {
             .insert(subscriber, mailbox);
     }
 
-    /// Removes a subscriber; returns its entity, unless the subscription failed or ended before.
+    /// Removes a subscriber and returns its entity. `None` if the subscription failed or ended before.
     pub(super) fn unsubscribe(&mut self, subscriber: SubscriberId) -> Option<EntityId> {
         let entity = self.entity_of.remove(&subscriber)?;
         if let Some(subscribers) = self.subscribers.get_mut(&entity) {
@@ -52,8 +52,8 @@ impl Readers {
         Some(entity)
     }
 
-    pub(super) fn add(&mut self, kind: Kind, mailbox: Mailbox) {
-        let mailboxes = self.others.entry(kind).or_default();
+    pub(super) fn add(&mut self, feed: Feed, mailbox: Mailbox) {
+        let mailboxes = self.feeds.entry(feed).or_default();
         mailboxes.retain(|mailbox| !mailbox.is_abandoned());
         mailboxes.push(mailbox);
     }
@@ -66,15 +66,15 @@ impl Readers {
                     mailbox.put(push.clone());
                 }
             }
-            Route::Notifications => self.deliver_to(&Kind::Notifications, push),
-            Route::Broadcasts => self.deliver_to(&Kind::Broadcasts, push),
+            Route::Notifications => self.deliver_to(&Feed::Notifications, push),
+            Route::Broadcasts => self.deliver_to(&Feed::Broadcasts, push),
             Route::Other => {}
         }
-        self.deliver_to(&Kind::Type(push.kind().to_owned()), push);
+        self.deliver_to(&Feed::Type(push.kind().to_owned()), push);
     }
 
-    fn deliver_to(&mut self, kind: &Kind, push: &Push) {
-        if let Some(mailboxes) = self.others.get_mut(kind) {
+    fn deliver_to(&mut self, feed: &Feed, push: &Push) {
+        if let Some(mailboxes) = self.feeds.get_mut(feed) {
             mailboxes.retain(|mailbox| !mailbox.is_abandoned());
             for mailbox in mailboxes {
                 mailbox.put(push.clone());
@@ -82,7 +82,7 @@ impl Readers {
         }
     }
 
-    /// The server ended the subscription to an entity.
+    /// Ends the subscriptions to an entity, with the error that its readers get.
     pub(super) fn end(&mut self, entity: &EntityId, error: &RequestError) {
         for (subscriber, mailbox) in self.subscribers.remove(entity).unwrap_or_default() {
             self.entity_of.remove(&subscriber);

@@ -1,4 +1,4 @@
-//! One WebSocket: the handshake, and text both ways.
+//! One WebSocket: the handshake, and texts in both directions.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use herald_shared::error_chain::error_chain;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use tokio::{
     sync::mpsc::{Sender, UnboundedReceiver},
@@ -28,7 +29,7 @@ use tokio_tungstenite::{
 
 use super::LastFailure;
 use crate::{
-    AttemptError,
+    AttemptError, Cause,
     machine::{Input, SocketId},
 };
 
@@ -37,13 +38,13 @@ use crate::{
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 const FRAME_LIMIT: usize = 32 * 1024;
 
-/// The most bytes of a message that we take: more than any server of ours sends.
+/// The most bytes of a message that the client accepts: more than Herald sends.
 const MESSAGE_LIMIT: usize = 1024 * 1024;
 
-/// How long the server may take to answer our closing.
-pub(super) const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+/// The time that the server has to answer a close.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens a socket and serves it until it ends, or until nobody has anything to send on it any more.
+/// Opens a socket and serves it until it ends, or until the sender of its texts is dropped.
 pub(super) async fn run(
     socket: SocketId,
     request: Request,
@@ -58,14 +59,14 @@ pub(super) async fn run(
     };
     let connected = tokio::select! {
         connected = connect(request, tls) => connected,
-        // Nothing is sent before it is open: this is the end of the attempt.
+        // No text is sent before the socket is open: the sender was dropped, and the attempt ends.
         _ = to_send.recv() => return,
     };
     let stream = match connected {
         Ok(stream) => stream,
         Err(error) => {
-            let error = failure(&error);
-            tracing::debug!(%error, "the attempt failed");
+            let error = attempt_error(error);
+            tracing::debug!(error = error_chain(&error), "the attempt failed");
             let input = match error {
                 AttemptError::Refused { status } => Input::Refused {
                     socket,
@@ -86,7 +87,7 @@ pub(super) async fn run(
     };
     let send_and_close = async {
         if send_all(&mut to_send, sink).await.is_ok() {
-            tokio::time::sleep(CLOSE_WITHIN).await;
+            tokio::time::sleep(CLOSE_TIMEOUT).await;
         }
     };
     tokio::select! {
@@ -115,14 +116,14 @@ async fn connect(
     Ok(stream)
 }
 
-/// Trusts the operating system's certificates, read once in a process.
+/// Returns a configuration that trusts the operating system's certificates. Reads them once in a process.
 fn trusting_the_system() -> Arc<ClientConfig> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let read = || {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
-            tracing::warn!(%error, "some of the system's certificates could not be read");
+            tracing::warn!(%error, "a certificate of the operating system could not be read");
         }
         roots.add_parsable_certificates(found.certs);
         let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -135,15 +136,18 @@ fn trusting_the_system() -> Arc<ClientConfig> {
     CONFIG.get_or_init(read).clone()
 }
 
-fn failure(error: &Error) -> AttemptError {
+fn attempt_error(error: Error) -> AttemptError {
     match error {
         Error::Http(response) => AttemptError::Refused {
             status: response.status().as_u16(),
         },
-        error => AttemptError::NotReached(error.to_string()),
+        // The text of an `Error::Io` repeats that of its source.
+        Error::Io(error) => AttemptError::Unreachable(Cause::new(error)),
+        error => AttemptError::Unreachable(Cause::new(error)),
     }
 }
 
+/// Returns the next text. `None` if the socket ended.
 async fn next_text(
     stream: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
 ) -> Option<String> {
@@ -159,7 +163,7 @@ async fn next_text(
     }
 }
 
-/// Sends until there can be nothing more to send, and then closes.
+/// Sends texts until their sender is dropped, and then closes the socket.
 async fn send_all(
     to_send: &mut UnboundedReceiver<String>,
     mut sink: impl Sink<Message, Error = Error> + Unpin,
@@ -171,12 +175,12 @@ async fn send_all(
         code: CloseCode::Normal,
         reason: "".into(),
     }));
-    // A server that does not read does not hold us up.
-    let _ = timeout(CLOSE_WITHIN, sink.send(close)).await;
+    // A server that does not read must not delay the end.
+    let _ = timeout(CLOSE_TIMEOUT, sink.send(close)).await;
     Ok(())
 }
 
-/// Sends one message, in as many frames as it takes.
+/// Sends one message, split into frames that the gateway accepts.
 async fn send(
     sink: &mut (impl Sink<Message, Error = Error> + Unpin),
     text: String,

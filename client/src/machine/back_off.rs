@@ -1,8 +1,8 @@
-//! Delays that grow, with full jitter: a random share of an exponential bound, so that those who
-//! failed together do not come back together.
+//! Exponential back-off with full jitter: each delay is a random share of a growing bound, so that clients that
+//! failed together do not retry together.
 //!
-//! The crates for this either sleep themselves or keep a random source and a clock of their own. The
-//! machine has neither, and what is left is a line of arithmetic.
+//! The crates for this sleep, or have a random source and a clock of their own. The machine has neither, and
+//! needs a line of arithmetic only.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use herald_shared::backoff::bound;
 
 use super::rules::Rules;
 
-/// How many delays there have been in a row.
+/// The number of delays in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct BackOff {
     delays: u32,
 }
 
 impl BackOff {
-    /// The next delay; `jitter` is the random share, at least 0 and less than 1.
+    /// Returns the next delay. `jitter` is the random share, at least 0 and less than 1.
     pub(super) fn next(&mut self, rules: &Rules, jitter: f64) -> Duration {
         let bound = bound(rules.backoff_base, rules.backoff_cap, self.delays);
         self.delays = self.delays.saturating_add(1);
         share(bound, jitter)
     }
 
-    /// Starts small again.
+    /// Makes the next delay a small one again.
     pub(super) fn reset(&mut self) {
         self.delays = 0;
     }
 }
 
-/// A share of a duration, in whole milliseconds.
+/// Returns a share of a duration, rounded to milliseconds.
 pub(super) fn share(whole: Duration, share: f64) -> Duration {
     let milliseconds = (whole.as_secs_f64() * 1000.0 * share).round();
     Duration::from_millis(milliseconds as u64)
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_is_within_its_bound_however_often_it_failed() {
+    fn delay_is_within_its_bound_after_any_number_of_delays() {
         let mut random = fastrand::Rng::with_seed(1);
         for _ in 0..1000 {
             let rules = random_rules(&mut random);
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn more_jitter_never_means_less_delay() {
+    fn delay_grows_with_jitter() {
         let mut random = fastrand::Rng::with_seed(2);
         for _ in 0..1000 {
             let rules = random_rules(&mut random);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_are_spread_evenly_over_their_bound() {
+    fn delays_are_uniform_within_their_bound() {
         let mut random = fastrand::Rng::with_seed(3);
         let rules = Rules::default();
         let mut tenths = [0; 10];

@@ -1,4 +1,4 @@
-//! Runs the cases in `tests/behaviour`, which the browser's client runs as well.
+//! The runner of the cases in `tests/behaviour`, which the browser's client runs as well.
 
 use std::{
     collections::BTreeSet,
@@ -12,11 +12,11 @@ use herald_shared::ids::EntityId;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Body, Effect, Input, Machine, RequestNumber, Route, Rules, SocketId};
+use super::{Effect, Input, Machine, RequestBody, RequestNumber, Route, Rules, SocketId};
 use crate::{ConnectionState, GatewayErrorKind, RequestError, StopReason, WhenFull};
 
 #[test]
-fn the_client_behaves_as_every_client_does() {
+fn machine_passes_the_cases_of_every_client() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/behaviour");
     let mut files: Vec<_> = fs::read_dir(&folder)
         .expect("the cases")
@@ -38,7 +38,7 @@ fn the_client_behaves_as_every_client_does() {
         for case in file.cases {
             assert!(
                 names.insert(case.name.clone()),
-                "two cases are called {:?}",
+                "two cases have the name {:?}",
                 case.name
             );
             if let Err(failure) = case.run() {
@@ -157,7 +157,7 @@ impl Options {
                 None => rules.outbox_full,
                 Some("refuseNewest") => WhenFull::RefuseNewest,
                 Some("dropOldest") => WhenFull::DropOldest,
-                Some(other) => panic!("no way to be full: {other}"),
+                Some(other) => panic!("unknown policy of a full outbox: {other}"),
             },
             time_to_live: time(self.time_to_live, rules.time_to_live),
             message_limit: self.message_limit.unwrap_or(rules.message_limit),
@@ -175,7 +175,7 @@ struct Step {
     jitter: Option<f64>,
     #[serde(default)]
     effects: Vec<Value>,
-    /// The one input, by its name.
+    /// The step's only input, by its name.
     #[serde(flatten)]
     input: Map<String, Value>,
 }
@@ -184,7 +184,7 @@ impl Step {
     fn input(&self) -> Result<Input, String> {
         let mut inputs = self.input.iter();
         let (Some((name, fields)), None) = (inputs.next(), inputs.next()) else {
-            return Err(format!("not one input: {:?}", self.input));
+            return Err(format!("expected one input, got {:?}", self.input));
         };
         let fields: Fields =
             serde_json::from_value(fields.clone()).map_err(|error| format!("{name}: {error}"))?;
@@ -204,7 +204,7 @@ struct Fields {
     text: Option<String>,
     request: Option<u64>,
     entity: Option<EntityId>,
-    /// Subscribers that come together.
+    /// Subscribers that are added together.
     several: Option<Vec<Subscriber>>,
     reason: Option<String>,
     #[serde(default)]
@@ -267,7 +267,7 @@ impl Fields {
             "unsubscribe" => Input::Unsubscribe { entity: entity() },
             "send" => Input::Send {
                 request: request(),
-                body: Body::new(frame().expect("a frame")),
+                body: RequestBody::new(frame().expect("a frame")),
                 safe_to_repeat: self.safe,
                 time_to_live: self.time_to_live.map(Duration::from_millis),
             },
@@ -278,7 +278,7 @@ impl Fields {
                 within: Duration::from_millis(self.within.expect("a deadline")),
             },
             "time" => Input::Time,
-            other => panic!("no input: {other}"),
+            other => panic!("unknown input: {other}"),
         }
     }
 }
@@ -332,7 +332,7 @@ fn state_to_json(state: &ConnectionState) -> Value {
                 StopReason::Closed => json!({"kind": "closed"}),
                 StopReason::Refused { status } => json!({"kind": "refused", "status": status}),
                 StopReason::Invalid { reason } => json!({"kind": "invalid", "reason": reason}),
-                StopReason::Failed { reason } => panic!("no machine says so: {reason}"),
+                StopReason::Failed { reason } => panic!("not a reason of the machine: {reason}"),
                 StopReason::Disconnected { code, reason } => {
                     json!({"kind": "disconnected", "code": code, "reason": reason})
                 }
@@ -372,5 +372,6 @@ fn error_to_json(error: &RequestError) -> Value {
         RequestError::OutboxFull => json!({"kind": "outboxFull"}),
         RequestError::TooLarge => json!({"kind": "tooLarge"}),
         RequestError::Stopped => json!({"kind": "stopped"}),
+        RequestError::Serialize(cause) => panic!("not an error of the machine: {cause}"),
     }
 }

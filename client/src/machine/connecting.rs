@@ -1,12 +1,12 @@
-//! Attempts, breaks, renewal and the end: the life of the connection.
+//! The life of the connection: attempts, breaks, renewal and the end.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Machine,
     back_off::share,
-    link::{Link, Open, Role, Stage, UnderWay, What},
-    signals::{Body, Effect, Moment, SocketId},
+    link::{InFlight, Link, Open, RequestKind, Role, Stage},
+    signals::{Effect, Moment, RequestBody, SocketId},
 };
 use crate::{ConnectionState, RequestError, StopReason};
 
@@ -16,25 +16,25 @@ impl Machine {
         self.start_attempt(now);
     }
 
-    /// Another attempt after one that failed, or after a connection that broke.
+    /// Makes another attempt after one that failed, or after a connection that broke.
     pub(super) fn retry(&mut self, now: Moment) {
         self.reconnect_at = None;
         self.retries += 1;
         self.start_attempt(now);
     }
 
-    /// Makes the next socket.
+    /// Starts an attempt with the next socket.
     pub(super) fn start_attempt(&mut self, now: Moment) {
         self.sockets += 1;
         let socket = SocketId(self.sockets);
-        let give_up_at = now + self.rules.connect_timeout;
+        let times_out_at = now + self.rules.connect_timeout;
         let stage = if self.rules.token {
             self.effects.push(Effect::AskToken { socket });
-            Stage::Token { give_up_at }
+            Stage::Token { times_out_at }
         } else {
             let token = None;
             self.effects.push(Effect::OpenSocket { socket, token });
-            Stage::Handshake { give_up_at }
+            Stage::Handshake { times_out_at }
         };
         self.links.push(Link::new(socket, stage));
     }
@@ -52,8 +52,8 @@ impl Machine {
         };
         link.token_ends_in(now, expires_in, before);
         match link.stage {
-            Stage::Token { give_up_at } => {
-                link.stage = Stage::Handshake { give_up_at };
+            Stage::Token { times_out_at } => {
+                link.stage = Stage::Handshake { times_out_at };
                 let token = Some(token);
                 self.effects.push(Effect::OpenSocket { socket, token });
             }
@@ -67,15 +67,15 @@ impl Machine {
         self.send_request(
             now,
             socket,
-            &Body::new(frame.to_string()),
-            What::Authenticate,
+            &RequestBody::new(frame.to_string()),
+            RequestKind::Authenticate,
         );
     }
 
     pub(super) fn token_failed(&mut self, now: Moment, socket: SocketId) {
         match self.link(socket).map(|link| link.stage) {
             Some(Stage::Open(_)) => self.authenticate_later(now, socket),
-            Some(_) => self.ended(now, socket),
+            Some(_) => self.socket_ended(now, socket),
             None => {}
         }
     }
@@ -85,7 +85,7 @@ impl Machine {
         let open = Open {
             stable_at: Some(now + self.rules.stable_after),
             renew_at: now + age,
-            heard_at: now,
+            received_at: now,
             unanswered_since: None,
             pong_by: None,
         };
@@ -95,7 +95,7 @@ impl Machine {
             return;
         };
         link.stage = Stage::Open(open);
-        link.to_settle = wanted.into();
+        link.to_check = wanted.into();
         if !has_current {
             link.role = Role::Current;
         }
@@ -103,7 +103,7 @@ impl Machine {
         self.network_is_down = false;
     }
 
-    /// The server refused a handshake.
+    /// Counts a refused handshake, and stops at the limit.
     pub(super) fn refused(&mut self, now: Moment, socket: SocketId, status: Option<u16>) {
         if self.link(socket).is_none() {
             return;
@@ -115,11 +115,11 @@ impl Machine {
             self.links.retain(|link| link.socket != socket);
             self.stop(StopReason::Refused { status });
         } else {
-            self.ended(now, socket);
+            self.socket_ended(now, socket);
         }
     }
 
-    /// Stops because no attempt can succeed.
+    /// Stops, because no attempt can succeed.
     pub(super) fn invalid(&mut self, socket: SocketId, reason: String) {
         if self.link(socket).is_some() {
             self.links.retain(|link| link.socket != socket);
@@ -127,19 +127,19 @@ impl Machine {
         }
     }
 
-    /// Closes a socket ourselves, and goes on as if it had broken.
-    pub(super) fn break_off(&mut self, now: Moment, socket: SocketId) {
+    /// Closes a socket and treats it as broken.
+    pub(super) fn disconnect(&mut self, now: Moment, socket: SocketId) {
         self.effects.push(Effect::CloseSocket { socket });
-        self.ended(now, socket);
+        self.socket_ended(now, socket);
     }
 
-    /// A socket is no more, or never came to be.
-    pub(super) fn ended(&mut self, now: Moment, socket: SocketId) {
+    /// Removes a socket that broke, or that never opened.
+    pub(super) fn socket_ended(&mut self, now: Moment, socket: SocketId) {
         let Some(index) = self.links.iter().position(|link| link.socket == socket) else {
             return;
         };
         let link = self.links.remove(index);
-        self.give_up_requests(link.under_way);
+        self.end_requests(link.in_flight);
         match link.role {
             Role::Lingering { .. } => {}
             Role::Current => self.lost_current(now),
@@ -179,7 +179,8 @@ impl Machine {
         self.announce(ConnectionState::Reconnecting { attempt, delay });
     }
 
-    /// Returns the delay while the network is said to be down, which a wrong hint must not make endless.
+    /// Returns the delay while the network is down by the application's hint, which may be wrong and is not
+    /// trusted for ever.
     fn offline_delay(&mut self) -> Duration {
         share(self.rules.offline_retry, 1.0 - 0.5 * self.jitter())
     }
@@ -189,7 +190,7 @@ impl Machine {
         self.back_off.next(&self.rules, jitter)
     }
 
-    /// The successor takes over once every subscription is established on it.
+    /// Makes the next socket the current one once every subscription is established on it.
     pub(super) fn hand_over_if_established(&mut self, now: Moment) {
         let until = now + self.rules.linger_for;
         let ready = |link: &Link| link.role == Role::Next && link.is_established();
@@ -200,20 +201,20 @@ impl Machine {
             match link.role {
                 Role::Current => {
                     link.role = Role::Lingering { until };
-                    link.to_settle.clear();
+                    link.to_check.clear();
                     link.retries.clear();
                 }
                 Role::Next => link.role = Role::Current,
                 Role::Lingering { .. } => {}
             }
         }
-        self.send_what_there_is_room_for(now);
+        self.send_pending(now);
     }
 
-    pub(super) fn close_what_lingered(&mut self, now: Moment) {
+    pub(super) fn close_lingering(&mut self, now: Moment) {
         let done = |link: &Link| {
             matches!(link.role, Role::Lingering { until } if until <= now)
-                && link.under_way.is_empty()
+                && link.in_flight.is_empty()
         };
         for link in self.links.extract_if(.., |link| done(link)) {
             let socket = link.socket;
@@ -239,7 +240,7 @@ impl Machine {
         }
     }
 
-    /// Makes a successor of the current connection, unless there is one on its way.
+    /// Starts the next connection, unless an attempt is in progress.
     pub(super) fn renew(&mut self, now: Moment) {
         if self.closing.is_none() && self.link_with(Role::Next).is_none() {
             self.start_attempt(now);
@@ -268,12 +269,12 @@ impl Machine {
             return;
         }
         self.network_is_down = true;
-        let under_way = self.close_all_sockets();
-        self.give_up_requests(under_way);
+        let in_flight = self.close_all_sockets();
+        self.end_requests(in_flight);
         self.reconnect_later(now);
     }
 
-    /// Sends a ping, unless one waits for its answer.
+    /// Sends a ping, unless an earlier one has no answer yet.
     pub(super) fn ping(&mut self, now: Moment, socket: SocketId) {
         let pong_by = now + self.rules.pong_timeout;
         let Some(open) = self.link(socket).and_then(Link::open_mut) else {
@@ -299,16 +300,16 @@ impl Machine {
         }
     }
 
-    /// Ends everything.
+    /// Ends the client.
     pub(super) fn stop(&mut self, reason: StopReason) {
         self.deliver_all_held();
         for (_, request) in self.close_all_sockets() {
-            if let What::Send(outgoing) = request.what {
-                self.reject(outgoing.request, RequestError::OutcomeUnknown);
+            if let RequestKind::Send(message) = request.kind {
+                self.reject(message.request, RequestError::OutcomeUnknown);
             }
         }
-        while let Some(outgoing) = self.outbox.pop() {
-            self.reject(outgoing.request, RequestError::Stopped);
+        while let Some(message) = self.outbox.pop() {
+            self.reject(message.request, RequestError::Stopped);
         }
         for entity in self.subscriptions.in_order() {
             for request in self.subscriptions.remove(&entity) {
@@ -319,15 +320,15 @@ impl Machine {
         self.announce(ConnectionState::Stopped(reason));
     }
 
-    /// Closes every socket; returns what was under way on them.
-    fn close_all_sockets(&mut self) -> std::collections::BTreeMap<u64, UnderWay> {
-        let mut under_way = std::collections::BTreeMap::new();
+    /// Closes every socket. Returns the requests that were in flight.
+    fn close_all_sockets(&mut self) -> BTreeMap<u64, InFlight> {
+        let mut in_flight = BTreeMap::new();
         for link in std::mem::take(&mut self.links) {
             let socket = link.socket;
             self.effects.push(Effect::CloseSocket { socket });
-            under_way.extend(link.under_way);
+            in_flight.extend(link.in_flight);
         }
-        under_way
+        in_flight
     }
 
     pub(super) fn reject(&mut self, request: super::RequestNumber, error: RequestError) {

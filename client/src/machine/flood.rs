@@ -1,15 +1,15 @@
-//! Floods of pushes, so many that work which grew with their square would not end.
+//! Floods of pushes, too large for an algorithm of quadratic time.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Body, Effect, Input, Machine, RequestNumber, Rules, SocketId};
+use super::{Effect, Input, Machine, RequestBody, RequestNumber, Rules, SocketId};
 
 const MESSAGES: usize = 50_000;
 const LONG: Duration = Duration::from_secs(1_000_000);
 
-/// A machine in the middle of a renewal: socket 1 is in use and socket 2 replaces it, with a message under way.
+/// Makes a machine in the middle of a renewal: socket 2 replaces socket 1, with a message in flight.
 fn during_a_renewal() -> Machine {
     let rules = Rules {
         renew_after: Duration::from_secs(1),
@@ -26,7 +26,9 @@ fn during_a_renewal() -> Machine {
     machine.handle(renewal, opened(2));
     let send = Input::Send {
         request: RequestNumber(1),
-        body: Body::new(r#"{"action":"sendMessage","message":1,"broadcast":true}"#.to_owned()),
+        body: RequestBody::new(
+            r#"{"action":"sendMessage","message":1,"broadcast":true}"#.to_owned(),
+        ),
         safe_to_repeat: false,
         time_to_live: None,
     };
@@ -48,7 +50,7 @@ fn received(socket: u64, frame: &serde_json::Value) -> Input {
 }
 
 #[test]
-fn messages_held_during_a_renewal_are_delivered_in_order_but_for_the_own() {
+fn messages_held_during_a_renewal_are_delivered_in_order_without_the_own_message() {
     let mut machine = during_a_renewal();
     let now = Duration::from_millis(1001);
     for number in 0..MESSAGES {

@@ -1,6 +1,6 @@
-//! What a text from the server means.
+//! The frames from the server.
 //!
-//! A field of an unexpected kind counts as absent: a newer server may say more than this client knows.
+//! A field of an unexpected type counts as absent: a newer server may send more than this client knows.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::{GatewayError, Push, Reply, RequestError, ServerError};
 
-/// A text from the server.
+/// A frame from the server.
 #[derive(Debug)]
 pub(super) enum Frame {
     /// The reply to the request with this `id`.
@@ -18,7 +18,7 @@ pub(super) enum Frame {
         id: u64,
         result: Result<Reply, RequestError>,
     },
-    /// An error that does not say which request it is about.
+    /// An error that names no request.
     Unaddressed(RequestError),
     Push(Push),
     Disconnect {
@@ -26,7 +26,7 @@ pub(super) enum Frame {
         code: Option<String>,
         reason: Option<String>,
     },
-    /// Nothing to act on: a `pong`, or nothing we know.
+    /// A `pong`, or a text that this client does not know.
     Nothing,
 }
 
@@ -58,7 +58,7 @@ impl Frame {
             (Some(kind), _) => {
                 let kind = kind.to_owned();
                 let Ok(entity_id) = fields.text("entityId").map(EntityId::new).transpose() else {
-                    // There can be no subscription to that.
+                    // No subscription has an invalid id.
                     return Self::Nothing;
                 };
                 let (event_id, time) = (fields.text("eventId"), fields.text("time"));
@@ -68,7 +68,7 @@ impl Frame {
     }
 }
 
-/// Reads the number of a request as we wrote it; none if we never wrote it so.
+/// Reads the number of a request. `None` if the client would have written it in another way.
 fn request_number(id: &str) -> Option<u64> {
     let number: u64 = id.parse().ok()?;
     (number.to_string() == id).then_some(number)
@@ -78,7 +78,7 @@ fn request_number(id: &str) -> Option<u64> {
 pub(super) enum EntityResults {
     /// The same for all.
     Same(Option<RequestError>),
-    /// Those of a reply to several; what it does not hold has no reply.
+    /// The results of a reply to several entities. An entity without a result has no reply.
     Each(HashMap<String, Option<RequestError>>),
 }
 
@@ -106,7 +106,7 @@ impl EntityResults {
         Some(entities.0.iter().filter_map(result).collect())
     }
 
-    /// The reason an entity is not subscribed to. `None` if it is.
+    /// Returns the error of an entity. `None` if it is subscribed to.
     pub(super) fn error_of(&self, entity: &EntityId) -> Option<RequestError> {
         match self {
             Self::Same(error) => error.clone(),
@@ -117,8 +117,8 @@ impl EntityResults {
         }
     }
 
-    /// Returns true if the server does not know the connection any more.
-    pub(super) fn have_an_unknown_connection(&self) -> bool {
+    /// Returns true if an entity's error says that the server does not know the connection any more.
+    pub(super) fn have_unknown_connection(&self) -> bool {
         match self {
             Self::Same(_) => false,
             Self::Each(results) => results
@@ -135,7 +135,7 @@ impl EntityResults {
 struct Fields<'a>(#[serde(borrow)] HashMap<Cow<'a, str>, &'a RawValue>);
 
 impl Fields<'_> {
-    /// Reads a field; none if it is absent or of another kind.
+    /// Reads a field. `None` if it is absent or of another type.
     fn value<'b, T: Deserialize<'b>>(&'b self, name: &str) -> Option<T> {
         serde_json::from_str(self.0.get(name)?.get()).ok()
     }
@@ -148,7 +148,7 @@ impl Fields<'_> {
         self.value(name)
     }
 
-    /// Reads a list of texts; what is no text is none.
+    /// Reads a list of texts. An item of another type is `None`.
     fn texts(&self, name: &str) -> Vec<Option<String>> {
         let items: Vec<&RawValue> = self.value(name).unwrap_or_default();
         let items = items.into_iter();
@@ -167,10 +167,10 @@ impl Fields<'_> {
     }
 
     fn gateway_error(&self) -> Option<RequestError> {
-        let of_the_gateway = ["connectionId", "requestId"]
+        let is_of_gateway = ["connectionId", "requestId"]
             .iter()
             .any(|field| self.text(field).is_some());
-        let message = self.text("message").filter(|_| of_the_gateway)?;
+        let message = self.text("message").filter(|_| is_of_gateway)?;
         Some(RequestError::Gateway(GatewayError::new(message)))
     }
 }

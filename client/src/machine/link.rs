@@ -1,4 +1,4 @@
-//! One socket, from the first attempt to its end.
+//! One socket, from its attempt to its end.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -9,32 +9,32 @@ use herald_shared::ids::EntityId;
 
 use super::{
     back_off::BackOff,
-    outbox::Outgoing,
+    outbox::QueuedMessage,
     signals::{Moment, SocketId},
 };
 
-/// A socket of the machine's.
+/// A socket of the machine.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) socket: SocketId,
     pub(super) role: Role,
     pub(super) stage: Stage,
-    /// When the token on it is to be renewed; none: unknown, or being done.
+    /// The time to renew the token. `None` if the token has no known expiry, or is being renewed.
     pub(super) authenticate_at: Option<Moment>,
     pub(super) authentication: BackOff,
-    /// Requests without a reply, by the number they carry as `id`.
-    pub(super) under_way: BTreeMap<u64, UnderWay>,
-    /// What the server was asked about entities on this socket.
-    pub(super) asked: HashMap<EntityId, Asked>,
-    /// Entities to look at again.
-    pub(super) to_settle: VecDeque<EntityId>,
-    /// Entities to ask for again, in the order in which they failed.
+    /// The requests without a reply, by their `id`.
+    pub(super) in_flight: BTreeMap<u64, InFlight>,
+    /// The states of entities on this socket.
+    pub(super) entities: HashMap<EntityId, EntityState>,
+    /// The entities whose state may not be the wanted one.
+    pub(super) to_check: VecDeque<EntityId>,
+    /// The entities to subscribe to again, in the order in which they failed.
     pub(super) retries: Vec<Retry>,
-    /// True once the server has demanded a `subscribe` for each entity.
+    /// True once the server has rejected a `subscribe` to several entities.
     pub(super) one_by_one: bool,
 }
 
-/// An entity to ask for again.
+/// An entity to subscribe to again.
 #[derive(Debug)]
 pub(super) struct Retry {
     pub(super) at: Moment,
@@ -42,70 +42,70 @@ pub(super) struct Retry {
     pub(super) back_off: BackOff,
 }
 
-/// What a socket is for.
+/// The role of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// The one that requests go to.
+    /// The socket that requests are sent on.
     Current,
-    /// The one that is to become the current one.
+    /// The socket that will become the current one.
     Next,
-    /// The one that was, kept for what is late.
+    /// The former current socket, kept for late replies and pushes.
     Lingering { until: Moment },
 }
 
-/// How far a socket is.
+/// The stage of a socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stage {
     /// Waits for its token.
-    Token { give_up_at: Moment },
+    Token { times_out_at: Moment },
     /// Waits for its handshake.
-    Handshake { give_up_at: Moment },
+    Handshake { times_out_at: Moment },
     /// Open.
     Open(Open),
 }
 
-/// What is known of an open socket.
+/// The times of an open socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
-    /// When it counts as stable; none: it does.
+    /// The time at which it becomes stable. `None` if it is stable.
     pub(super) stable_at: Option<Moment>,
-    /// When its successor is to be made.
+    /// The time at which it is renewed.
     pub(super) renew_at: Moment,
-    pub(super) heard_at: Moment,
-    /// When the first request was sent of those since; none: there was none.
+    pub(super) received_at: Moment,
+    /// The time of the first request since the last text arrived. `None` if none was sent since.
     pub(super) unanswered_since: Option<Moment>,
-    /// Until when a ping wants an answer.
+    /// The time-out of a ping without an answer.
     pub(super) pong_by: Option<Moment>,
 }
 
 /// A request without a reply.
 #[derive(Debug)]
-pub(super) struct UnderWay {
-    pub(super) what: What,
-    pub(super) give_up_at: Moment,
+pub(super) struct InFlight {
+    pub(super) kind: RequestKind,
+    pub(super) times_out_at: Moment,
 }
 
-/// What a request is.
+/// The kind of a request.
 #[derive(Debug)]
-pub(super) enum What {
-    Send(Outgoing),
-    /// To one entity or several, each with the delays it had so far.
+pub(super) enum RequestKind {
+    Send(QueuedMessage),
+    /// A subscription to one entity or several, each with its back-off.
     Subscribe(Vec<(EntityId, BackOff)>),
     Unsubscribe(EntityId),
     Authenticate,
 }
 
-/// How a socket and an entity stand. Frames of one connection are handled concurrently by the
-/// gateway, so there is never more than one request about an entity under way.
+/// The state of an entity on a socket. The gateway handles the frames of one connection concurrently, so at
+/// most one request about an entity is in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum EntityState {
     Subscribing,
     Subscribed,
     Unsubscribing,
-    /// Refused, and to be asked for again later.
+    /// Refused with a transient error, and in its back-off.
     WaitingToRetry,
-    /// To be asked for again.
-    Retrying(BackOff),
+    /// Due for another attempt after its back-off.
+    RetryDue(BackOff),
 }
 
 impl Link {
@@ -116,9 +116,9 @@ impl Link {
             stage,
             authenticate_at: None,
             authentication: BackOff::default(),
-            under_way: BTreeMap::new(),
-            asked: HashMap::new(),
-            to_settle: VecDeque::new(),
+            in_flight: BTreeMap::new(),
+            entities: HashMap::new(),
+            to_check: VecDeque::new(),
             retries: Vec::new(),
             one_by_one: false,
         }
@@ -138,27 +138,31 @@ impl Link {
         }
     }
 
-    /// Whether new requests may go to it.
-    pub(super) fn takes_requests(&self) -> bool {
+    /// Returns true if new requests may be sent on it.
+    pub(super) fn accepts_requests(&self) -> bool {
         self.open().is_some() && !matches!(self.role, Role::Lingering { .. })
     }
 
-    /// Whether every wanted entity is subscribed to on it.
+    /// Returns true if every wanted entity is subscribed to on it.
     pub(super) fn is_established(&self) -> bool {
         self.open().is_some()
-            && self.to_settle.is_empty()
-            && self.asked.values().all(|asked| *asked == Asked::Subscribed)
+            && self.to_check.is_empty()
+            && self
+                .entities
+                .values()
+                .all(|state| *state == EntityState::Subscribed)
     }
 
-    /// Returns the first of the application's messages that are under way on it.
+    /// Returns the number of its oldest message in flight.
     pub(super) fn oldest_send(&self) -> Option<u64> {
-        self.under_way
+        self.in_flight
             .iter()
-            .find(|(_, request)| matches!(request.what, What::Send(_)))
+            .find(|(_, request)| matches!(request.kind, RequestKind::Send(_)))
             .map(|(number, _)| *number)
     }
 
-    /// When the token is renewed that has `left` from now: `before` its end, but not before half of it.
+    /// Schedules the renewal of a token that expires in `left`: `before` its expiry, or at half of `left` if that
+    /// is later.
     pub(super) fn token_ends_in(&mut self, now: Moment, left: Option<Duration>, before: Duration) {
         self.authenticate_at = left.map(|left| now + left.saturating_sub(before).max(left / 2));
     }

@@ -1,25 +1,25 @@
-//! What waits to be sent, in order.
+//! The outbox: the messages that wait to be sent, in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::signals::{Body, Moment, RequestNumber};
+use super::signals::{Moment, RequestBody, RequestNumber};
 
-/// A message of the application's.
+/// A message of the application in the outbox, or in flight.
 #[derive(Debug)]
-pub(super) struct Outgoing {
-    /// Its place among all that was ever sent.
+pub(super) struct QueuedMessage {
+    /// Its position in the order of all messages.
     place: u64,
     pub(super) request: RequestNumber,
-    pub(super) body: Body,
+    pub(super) body: RequestBody,
     pub(super) safe_to_repeat: bool,
     pub(super) expires_at: Moment,
 }
 
-/// The outbox. What comes back to it keeps its place.
+/// The outbox. A message that is put back keeps its position.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     places: u64,
-    waiting: BTreeMap<u64, Outgoing>,
+    waiting: BTreeMap<u64, QueuedMessage>,
     expiries: BTreeSet<(Moment, u64)>,
 }
 
@@ -32,16 +32,16 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
-    /// Puts a new message last.
+    /// Adds a new message at the end.
     pub(super) fn push(
         &mut self,
         request: RequestNumber,
-        body: Body,
+        body: RequestBody,
         safe_to_repeat: bool,
         expires_at: Moment,
     ) {
         self.places += 1;
-        self.put_back(Outgoing {
+        self.put_back(QueuedMessage {
             place: self.places,
             request,
             body,
@@ -50,33 +50,33 @@ impl Outbox {
         });
     }
 
-    /// Puts a message back where it was.
-    pub(super) fn put_back(&mut self, outgoing: Outgoing) {
-        self.expiries.insert((outgoing.expires_at, outgoing.place));
-        self.waiting.insert(outgoing.place, outgoing);
+    /// Puts a message back at its position.
+    pub(super) fn put_back(&mut self, message: QueuedMessage) {
+        self.expiries.insert((message.expires_at, message.place));
+        self.waiting.insert(message.place, message);
     }
 
-    /// Takes the first message.
-    pub(super) fn pop(&mut self) -> Option<Outgoing> {
-        let (place, outgoing) = self.waiting.pop_first()?;
-        self.expiries.remove(&(outgoing.expires_at, place));
-        Some(outgoing)
+    /// Removes the first message.
+    pub(super) fn pop(&mut self) -> Option<QueuedMessage> {
+        let (place, message) = self.waiting.pop_first()?;
+        self.expiries.remove(&(message.expires_at, place));
+        Some(message)
     }
 
-    /// Takes the last message.
-    pub(super) fn pop_last(&mut self) -> Option<Outgoing> {
-        let (place, outgoing) = self.waiting.pop_last()?;
-        self.expiries.remove(&(outgoing.expires_at, place));
-        Some(outgoing)
+    /// Removes the last message.
+    pub(super) fn pop_last(&mut self) -> Option<QueuedMessage> {
+        let (place, message) = self.waiting.pop_last()?;
+        self.expiries.remove(&(message.expires_at, place));
+        Some(message)
     }
 
-    /// When the next message expires.
+    /// Returns the time at which the next message expires.
     pub(super) fn next_expiry(&self) -> Option<Moment> {
         self.expiries.first().map(|(at, _)| *at)
     }
 
-    /// Takes a message that has expired.
-    pub(super) fn pop_expired(&mut self, now: Moment) -> Option<Outgoing> {
+    /// Removes a message that has expired.
+    pub(super) fn pop_expired(&mut self, now: Moment) -> Option<QueuedMessage> {
         let (at, place) = self.expiries.first().copied()?;
         if at > now {
             return None;

@@ -1,4 +1,4 @@
-//! What arrives unasked: to whom it goes, and what is dropped.
+//! The routing of pushes, and the dropping of repeats.
 
 use super::{
     Machine,
@@ -7,12 +7,12 @@ use super::{
 };
 use crate::Push;
 
-/// A client's message that may be the application's own, until the replies to what was under way
-/// on other sockets when it came say whether it is.
+/// A client's message that may be the application's own. It is held until the replies to the requests that were
+/// in flight on other sockets when it arrived show if it is.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct HeldMessage {
     push: Push,
-    /// The last request that was sent before it came.
+    /// The last request that was sent before it arrived.
     after: u64,
 }
 
@@ -22,33 +22,34 @@ impl Machine {
         let oldest = self.oldest_send_elsewhere(socket);
         if push.kind() == "message" && oldest.is_some_and(|oldest| oldest <= after) {
             let held = self.held.entry(socket).or_default();
-            held.push_back(Held { push, after });
+            held.push_back(HeldMessage { push, after });
         } else {
             self.deliver(push);
         }
     }
 
-    /// Returns the first message under way on other sockets than this one. To the server, the two
-    /// sockets of a renewal are two clients, so what is sent on one comes back on the other.
+    /// Returns the oldest message in flight on other sockets than this one. To the server, the two sockets of a
+    /// renewal are two clients, so it delivers a message that was sent on one to the other.
     fn oldest_send_elsewhere(&self, socket: SocketId) -> Option<u64> {
         let others = self.links.iter().filter(|link| link.socket != socket);
         others.filter_map(Link::oldest_send).min()
     }
 
-    /// Looks at the first of each socket only: what came later waits for the same replies and more.
-    pub(super) fn deliver_what_was_held(&mut self) {
+    /// Delivers the held messages whose replies have arrived. Checks the first of each socket only: later ones
+    /// wait for the same replies and more.
+    pub(super) fn deliver_released(&mut self) {
         let sockets: Vec<_> = self.held.keys().copied().collect();
         for socket in sockets {
             let oldest = self.oldest_send_elsewhere(socket);
-            while let Some(push) = self.take_held(socket, oldest) {
+            while let Some(push) = self.pop_released(socket, oldest) {
                 self.deliver(push);
             }
         }
         self.held.retain(|_, held| !held.is_empty());
     }
 
-    /// Takes the first push that was held on a socket, unless it came after `oldest` was sent.
-    fn take_held(&mut self, socket: SocketId, oldest: Option<u64>) -> Option<Push> {
+    /// Removes and returns the first message held on a socket. `None` if it arrived after `oldest` was sent.
+    fn pop_released(&mut self, socket: SocketId, oldest: Option<u64>) -> Option<Push> {
         let held = self.held.get_mut(&socket)?;
         let waits =
             oldest.is_some_and(|oldest| held.front().is_some_and(|first| oldest <= first.after));
@@ -74,7 +75,7 @@ impl Machine {
         };
         let new = push
             .event_id()
-            .is_none_or(|event_id| self.repeats.is_new(event_id));
+            .is_none_or(|event_id| self.repeats.insert(event_id));
         if new {
             self.effects.push(Effect::Deliver { to, push });
         }

@@ -1,5 +1,5 @@
-//! The machine against a server and an application that do anything at any time. Whatever they do, some
-//! things must hold, and once they behave, everything must be as the application wants it.
+//! Random walks: the machine against a server and an application that act at random. Invariants hold at every
+//! step, and once the server behaves, the state is the one that the application wants.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -9,7 +9,7 @@ use std::{
 use herald_shared::ids::EntityId;
 use serde_json::{Value, json};
 
-use super::{Body, Effect, Input, Machine, Moment, RequestNumber, Rules, SocketId};
+use super::{Effect, Input, Machine, Moment, RequestBody, RequestNumber, Rules, SocketId};
 use crate::ConnectionState;
 
 const WALKS: u64 = 100;
@@ -17,20 +17,20 @@ const STEPS: usize = 400;
 const IN_FLIGHT: usize = 5;
 
 #[test]
-fn whatever_happens_everything_is_as_it_should_be_in_the_end() {
+fn random_walks_keep_the_invariants_and_settle_in_the_wanted_state() {
     for seed in 0..WALKS {
         let mut walk = Walk::new(seed);
-        walk.take(Input::Connect);
+        walk.input(Input::Connect);
         for _ in 0..STEPS {
             walk.step();
         }
-        walk.let_everything_settle();
-        walk.everything_is_as_the_application_wants();
-        walk.take(Input::Close {
+        walk.settle();
+        walk.assert_wanted_state();
+        walk.input(Input::Close {
             within: Duration::from_secs(1),
         });
         walk.pass(Duration::from_secs(2));
-        walk.everything_has_an_outcome();
+        walk.assert_all_requests_have_an_outcome();
     }
 }
 
@@ -41,16 +41,16 @@ struct Walk {
     machine: Machine,
     state: Option<ConnectionState>,
     sockets: BTreeMap<SocketId, Socket>,
-    /// The application's subscribers, and those who wait to become one.
+    /// The application's subscribers, with those that wait for their acknowledgement.
     subscribers: HashMap<EntityId, usize>,
-    /// Requests of the application without an outcome; subscribers with their entity.
+    /// The application's requests without an outcome; those of subscribers with their entity.
     waiting: BTreeMap<RequestNumber, Option<EntityId>>,
     requests: u64,
     events: u64,
     delivered: HashSet<String>,
 }
 
-/// A socket, as the server sees it.
+/// The server's view of a socket.
 #[derive(Default)]
 struct Socket {
     stage: Stage,
@@ -81,7 +81,7 @@ impl Request {
         }
     }
 
-    fn concerns_what(&self, other: &Self) -> bool {
+    fn shares_an_entity_with(&self, other: &Self) -> bool {
         self.entities
             .iter()
             .any(|entity| other.entities.contains(entity))
@@ -89,8 +89,8 @@ impl Request {
 }
 
 impl Socket {
-    /// A request that has waited too long is never answered, nor obeyed.
-    fn forget_what_is_late(&mut self, now: Moment) {
+    /// Drops the requests that timed out: the server neither answers them nor carries them out.
+    fn drop_timed_out(&mut self, now: Moment) {
         let late = |request: &Request| now - request.sent_at >= Rules::default().reply_timeout;
         self.unanswered.retain(|_, request| !late(request));
     }
@@ -131,10 +131,10 @@ impl Walk {
         }
     }
 
-    fn take(&mut self, input: Input) {
+    fn input(&mut self, input: Input) {
         let effects = self.machine.handle(self.now, input);
         for effect in effects {
-            self.note(effect);
+            self.perform(effect);
         }
         let wake = self.machine.wake();
         assert!(
@@ -144,14 +144,14 @@ impl Walk {
         );
     }
 
-    fn note(&mut self, effect: Effect) {
+    fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::State(state) => self.state = Some(state),
             Effect::AskToken { socket } => drop(self.sockets.entry(socket).or_default()),
             Effect::OpenSocket { socket, .. } => {
                 self.sockets.entry(socket).or_default().stage = Stage::Handshake;
             }
-            Effect::Send { socket, text } => self.note_request(socket, &text),
+            Effect::Send { socket, text } => self.receive(socket, &text),
             Effect::CloseSocket { socket } => {
                 let closed = self.sockets.remove(&socket);
                 assert!(closed.is_some(), "seed {}: closed twice", self.seed);
@@ -168,7 +168,7 @@ impl Walk {
                 let waited = self.waiting.remove(&request);
                 let entity = waited
                     .unwrap_or_else(|| panic!("seed {}: {request:?} has two outcomes", self.seed));
-                // Whoever subscribed to it has failed.
+                // The subscription failed for all its subscribers.
                 entity.and_then(|entity| self.subscribers.remove(&entity));
             }
             Effect::Deliver { push, .. } => {
@@ -183,42 +183,42 @@ impl Walk {
         }
     }
 
-    fn note_request(&mut self, socket: SocketId, text: &str) {
+    fn receive(&mut self, socket: SocketId, text: &str) {
         let seed = self.seed;
         let frame: Value = serde_json::from_str(text).expect("JSON");
         let socket = self
             .sockets
             .get_mut(&socket)
-            .expect("sent on a socket that there is");
+            .expect("sent on a socket that exists");
         assert!(
             socket.stage == Stage::Open,
             "seed {seed}: sent on a socket that is not open"
         );
-        socket.forget_what_is_late(self.now);
+        socket.drop_timed_out(self.now);
         let Some(id) = frame["id"].as_str() else {
             return assert_eq!(frame["action"], "ping");
         };
         let request = Request::read(&frame, self.now);
         let mut others = socket.unanswered.values();
         assert!(
-            !others.any(|other| request.concerns_what(other)),
+            !others.any(|other| request.shares_an_entity_with(other)),
             "seed {seed}: two requests about one of {:?}",
             request.entities
         );
         socket
             .unanswered
             .insert(id.parse().expect("a number"), request);
-        // `authenticate` waits for nobody.
+        // `authenticate` does not count towards the limit.
         assert!(
             socket.unanswered.len() <= IN_FLIGHT + 1,
-            "seed {seed}: too many under way"
+            "seed {seed}: too many in flight"
         );
     }
 
     fn step(&mut self) {
         match self.random.u8(0..100) {
-            0..30 => self.somebody_answers(true),
-            30..36 => self.something_breaks(),
+            0..30 => self.advance_a_socket(true),
+            30..36 => self.break_a_socket(),
             36..50 => self.subscribe(),
             50..60 => self.unsubscribe(),
             60..75 => self.send(),
@@ -226,7 +226,7 @@ impl Walk {
             82..85 => {
                 let hints = [Input::NetworkUp, Input::NetworkDown, Input::Foreground];
                 let hint = self.random.choice(hints).expect("one of them");
-                self.take(hint);
+                self.input(hint);
             }
             _ => {
                 let time = Duration::from_millis(self.random.u64(0..15_000));
@@ -235,36 +235,36 @@ impl Walk {
         }
     }
 
-    /// Lets time pass as a driver would: the machine is woken when it asks to be.
+    /// Lets time pass as a driver does: wakes the machine when it asks to be woken.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(wake) = self.machine.wake().filter(|wake| *wake <= end) {
             self.now = wake;
-            self.take(Input::Time);
+            self.input(Input::Time);
         }
         self.now = end;
-        self.take(Input::Time);
+        self.input(Input::Time);
     }
 
-    /// Some socket gets a little further: its token, its handshake, or a reply.
-    fn somebody_answers(&mut self, badly_at_times: bool) {
+    /// Advances a random socket by one step: its token, its handshake, or a reply.
+    fn advance_a_socket(&mut self, with_failures: bool) {
         let Some(socket) = self
             .random
             .choice(self.sockets.keys().copied().collect::<Vec<_>>())
         else {
             return;
         };
-        let bad = badly_at_times && self.random.u8(0..4) == 0;
+        let bad = with_failures && self.random.u8(0..4) == 0;
         let stage = self.sockets[&socket].stage;
         match stage {
             Stage::Token if bad => {
                 self.sockets.remove(&socket);
-                self.take(Input::TokenFailed { socket });
+                self.input(Input::TokenFailed { socket });
             }
             Stage::Token => {
                 let expires_in = self.random.bool().then_some(Duration::from_secs(100));
                 let token = "token".to_owned();
-                self.take(Input::Token {
+                self.input(Input::Token {
                     socket,
                     token,
                     expires_in,
@@ -274,26 +274,26 @@ impl Walk {
                 self.sockets.remove(&socket);
                 let statuses = [None, Some(401), Some(429), Some(500)];
                 let status = self.random.choice(statuses).expect("one of them");
-                self.take(Input::Refused { socket, status });
+                self.input(Input::Refused { socket, status });
             }
             Stage::Handshake => {
                 self.sockets.entry(socket).or_default().stage = Stage::Open;
-                self.take(Input::Opened { socket });
+                self.input(Input::Opened { socket });
             }
-            Stage::Open => self.reply(socket, badly_at_times, bad),
+            Stage::Open => self.reply(socket, with_failures, bad),
         }
     }
 
-    fn reply(&mut self, id: SocketId, badly: bool, bad: bool) {
+    fn reply(&mut self, id: SocketId, with_failures: bool, bad: bool) {
         let socket = self.sockets.entry(id).or_default();
-        socket.forget_what_is_late(self.now);
+        socket.drop_timed_out(self.now);
         let Some(number) = self
             .random
             .choice(socket.unanswered.keys().copied().collect::<Vec<_>>())
         else {
             return;
         };
-        let request = socket.unanswered.remove(&number).expect("it was there");
+        let request = socket.unanswered.remove(&number).expect("a request");
         let Request {
             action, entities, ..
         } = request;
@@ -313,10 +313,10 @@ impl Walk {
             for entity in entities {
                 // Of several, some may be refused, or have no result.
                 let result = match self.random.u8(0..6) {
-                    0 if several && badly => {
+                    0 if several && with_failures => {
                         json!({"error": {"code": "forbidden", "message": "no"}})
                     }
-                    1 if several && badly => json!(null),
+                    1 if several && with_failures => json!(null),
                     _ => json!({}),
                 };
                 let stored = result == json!({});
@@ -329,13 +329,13 @@ impl Walk {
             }
             json!({"type": "ack", "action": action, "id": number.to_string(), "entities": results})
         };
-        self.take(Input::Received {
+        self.input(Input::Received {
             socket: id,
             text: frame.to_string(),
         });
     }
 
-    fn something_breaks(&mut self) {
+    fn break_a_socket(&mut self) {
         if let Some(socket) = self
             .random
             .choice(self.sockets.keys().copied().collect::<Vec<_>>())
@@ -344,7 +344,7 @@ impl Walk {
                 return;
             }
             self.sockets.remove(&socket);
-            self.take(Input::Closed { socket });
+            self.input(Input::Closed { socket });
         }
     }
 
@@ -360,7 +360,7 @@ impl Walk {
             *self.subscribers.entry(entity.clone()).or_default() += 1;
             subscribers.push((self.wait(Some(entity.clone())), entity));
         }
-        self.take(Input::Subscribe { subscribers });
+        self.input(Input::Subscribe { subscribers });
     }
 
     fn unsubscribe(&mut self) {
@@ -374,19 +374,19 @@ impl Walk {
         };
         *subscribers -= 1;
         if *subscribers == 0 {
-            // Nobody waits for it any more.
+            // Its last subscriber no longer waits.
             self.waiting
                 .retain(|_, waiting| waiting.as_ref() != Some(&entity));
         }
-        self.take(Input::Unsubscribe { entity });
+        self.input(Input::Unsubscribe { entity });
     }
 
     fn send(&mut self) {
         let request = self.wait(None);
         let safe_to_repeat = self.random.bool();
         let time_to_live = self.random.bool().then_some(Duration::from_secs(5));
-        let body = Body::new(r#"{"action":"sendMessage","message":1}"#.to_owned());
-        self.take(Input::Send {
+        let body = RequestBody::new(r#"{"action":"sendMessage","message":1}"#.to_owned());
+        self.input(Input::Send {
             request,
             body,
             safe_to_repeat,
@@ -401,7 +401,7 @@ impl Walk {
         request
     }
 
-    /// An event, old or new, arrives on some open socket.
+    /// Delivers an event, new or repeated, on a random open socket.
     fn push(&mut self) {
         let open = self
             .sockets
@@ -420,18 +420,18 @@ impl Walk {
             .choice(["message", "Broadcast"])
             .expect("one of them");
         let text = json!({"type": kind, "message": 1, "eventId": number.to_string()}).to_string();
-        self.take(Input::Received { socket, text });
+        self.input(Input::Received { socket, text });
     }
 
-    /// The server answers everything, and the application does nothing, until the connection is open.
-    fn let_everything_settle(&mut self) {
-        self.take(Input::NetworkUp);
+    /// Answers every request, with an idle application, until the connection is open.
+    fn settle(&mut self) {
+        self.input(Input::NetworkUp);
         for _ in 0..3000 {
-            self.somebody_answers(false);
+            self.advance_a_socket(false);
             if self.random.u8(0..10) == 0 {
                 self.pass(Duration::from_secs(1));
             }
-            // It is always there.
+            // Every ping is answered.
             let open: Vec<_> = self
                 .sockets
                 .iter()
@@ -440,13 +440,13 @@ impl Walk {
                 .collect();
             for socket in open {
                 let text = r#"{"type":"pong"}"#.to_owned();
-                self.take(Input::Received { socket, text });
+                self.input(Input::Received { socket, text });
             }
             let quiet = self
                 .sockets
                 .values()
                 .all(|socket| socket.stage == Stage::Open && socket.unanswered.is_empty());
-            // The outbox may rest with messages in it.
+            // The outbox may be paused with messages in it.
             let quiet = quiet && self.waiting.is_empty() && self.sockets.len() == 1;
             if quiet && self.state == Some(ConnectionState::Open) {
                 return;
@@ -455,14 +455,14 @@ impl Walk {
         panic!("seed {}: never settled, {:?}", self.seed, self.state);
     }
 
-    fn everything_is_as_the_application_wants(&self) {
+    fn assert_wanted_state(&self) {
         let wanted: BTreeSet<_> = self
             .subscribers
             .iter()
             .filter(|(_, count)| **count > 0)
             .map(|(entity, _)| entity.clone())
             .collect();
-        // The server may have more: an `unsubscribe` without a reply is not repeated.
+        // The server may have more subscriptions: an `unsubscribe` without a reply is not repeated.
         let subscribed = self
             .sockets
             .values()
@@ -481,7 +481,7 @@ impl Walk {
         );
     }
 
-    fn everything_has_an_outcome(&self) {
+    fn assert_all_requests_have_an_outcome(&self) {
         assert!(
             matches!(self.state, Some(ConnectionState::Stopped(_))),
             "seed {}: {:?}",

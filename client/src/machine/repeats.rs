@@ -1,11 +1,11 @@
-//! Which events were seen, over a bounded window.
+//! The ids of recent events, within a bounded window.
 
 use std::{
     collections::{HashSet, VecDeque},
     sync::Arc,
 };
 
-/// The last ids that were seen.
+/// The last ids that were inserted.
 #[derive(Debug)]
 pub(super) struct Repeats {
     window: usize,
@@ -22,9 +22,9 @@ impl Repeats {
         }
     }
 
-    /// Remembers an id; false if it was known.
-    pub(super) fn is_new(&mut self, event_id: &str) -> bool {
-        if self.knows(event_id) {
+    /// Inserts an id. Returns false if it was present.
+    pub(super) fn insert(&mut self, event_id: &str) -> bool {
+        if self.contains(event_id) {
             return false;
         }
         let id: Arc<str> = event_id.into();
@@ -38,8 +38,8 @@ impl Repeats {
         true
     }
 
-    /// Whether an id is known.
-    pub(super) fn knows(&self, event_id: &str) -> bool {
+    /// Returns true if an id is present.
+    pub(super) fn contains(&self, event_id: &str) -> bool {
         self.seen.contains(event_id)
     }
 }
@@ -49,14 +49,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_new_once_and_again_when_the_window_has_passed_it() {
+    fn id_is_new_again_after_it_left_the_window() {
         let mut repeats = Repeats::new(2);
-        assert!(repeats.is_new("a"));
-        assert!(!repeats.is_new("a"));
-        assert!(repeats.is_new("b"));
-        assert!(!repeats.is_new("a"), "a repeat does not move the window");
-        assert!(repeats.is_new("c"));
-        assert!(!repeats.knows("a"));
-        assert!(repeats.knows("b") && repeats.knows("c"));
+        assert!(repeats.insert("a"));
+        assert!(!repeats.insert("a"));
+        assert!(repeats.insert("b"));
+        assert!(!repeats.insert("a"), "a repeat does not move the window");
+        assert!(repeats.insert("c"));
+        assert!(!repeats.contains("a"));
+        assert!(repeats.contains("b") && repeats.contains("c"));
     }
 }

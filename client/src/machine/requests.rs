@@ -1,4 +1,4 @@
-//! Requests: from the outbox to a socket, and from a reply to the application.
+//! Requests, from the outbox to a socket, and their replies, from a socket to the application.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,9 +6,9 @@ use super::{
     Machine,
     back_off::BackOff,
     frame::Frame,
-    link::{Role, UnderWay, What},
-    outbox::Outgoing,
-    signals::{Body, Effect, Moment, RequestNumber, SocketId},
+    link::{InFlight, RequestKind, Role},
+    outbox::QueuedMessage,
+    signals::{Effect, Moment, RequestBody, RequestNumber, SocketId},
 };
 use crate::{Reply, RequestError, StopReason, WhenFull};
 
@@ -17,25 +17,26 @@ impl Machine {
         &mut self,
         now: Moment,
         request: RequestNumber,
-        body: Body,
+        body: RequestBody,
         safe_to_repeat: bool,
         time_to_live: Option<Duration>,
     ) {
         if self.has_stopped() || self.closing.is_some() {
             return self.reject(request, RequestError::Stopped);
         }
-        // The id that it will have is not known yet, but no later one is shorter.
+        // The message gets its id later, and no later id is shorter than this one.
         if body.with_id(self.requests + 1).len() > self.rules.message_limit {
             return self.reject(request, RequestError::TooLarge);
         }
         let expires_at = now + time_to_live.unwrap_or(self.rules.time_to_live);
         self.outbox.push(request, body, safe_to_repeat, expires_at);
-        self.send_what_there_is_room_for(now);
-        self.keep_to_the_outbox_limit();
+        self.send_pending(now);
+        self.enforce_outbox_limit();
     }
 
-    /// Only a message that could not go out at once can be too many.
-    fn keep_to_the_outbox_limit(&mut self) {
+    /// Refuses a message if the outbox is over its limit. Called after sending, since a message that is sent
+    /// at once needs no place.
+    fn enforce_outbox_limit(&mut self) {
         if self.outbox.len() > self.rules.outbox_limit {
             let refused = match self.rules.outbox_full {
                 WhenFull::RefuseNewest => self.outbox.pop_last(),
@@ -53,42 +54,48 @@ impl Machine {
         }
     }
 
-    /// Subscriptions first, then the outbox, as many as may be under way.
-    pub(super) fn send_what_there_is_room_for(&mut self, now: Moment) {
+    /// Sends subscriptions, and then messages of the outbox, up to the limit of requests in flight.
+    pub(super) fn send_pending(&mut self, now: Moment) {
         for index in 0..self.links.len() {
             while self.send_next(now, index) {}
         }
     }
 
-    /// Sends the next request of a socket, or finds that an entity needs none; false if there is
-    /// neither, or no room.
+    /// Sends the next request of a socket, or skips entities that need none. Returns false if nothing is left
+    /// to send, or if the limit of requests in flight is reached.
     fn send_next(&mut self, now: Moment, index: usize) -> bool {
         let link = &mut self.links[index];
-        if !link.takes_requests() || link.under_way.len() >= self.rules.in_flight_limit {
+        if !link.accepts_requests() || link.in_flight.len() >= self.rules.in_flight_limit {
             return false;
         }
         let socket = link.socket;
-        if !link.to_settle.is_empty() {
-            self.settle_entities(now, socket);
+        if !link.to_check.is_empty() {
+            self.send_entity_request(now, socket);
             return true;
         }
-        if link.role != Role::Current || self.outbox_rests_until.is_some() {
+        if link.role != Role::Current || self.outbox_paused_until.is_some() {
             return false;
         }
-        let Some(outgoing) = self.outbox.pop() else {
+        let Some(message) = self.outbox.pop() else {
             return false;
         };
-        let body = outgoing.body.clone();
-        self.send_request(now, socket, &body, What::Send(outgoing));
+        let body = message.body.clone();
+        self.send_request(now, socket, &body, RequestKind::Send(message));
         true
     }
 
-    pub(super) fn send_request(&mut self, now: Moment, socket: SocketId, body: &Body, what: What) {
+    pub(super) fn send_request(
+        &mut self,
+        now: Moment,
+        socket: SocketId,
+        body: &RequestBody,
+        kind: RequestKind,
+    ) {
         self.requests += 1;
         let id = self.requests;
-        let give_up_at = now + self.rules.reply_timeout;
+        let times_out_at = now + self.rules.reply_timeout;
         if let Some(link) = self.link(socket) {
-            link.under_way.insert(id, UnderWay { what, give_up_at });
+            link.in_flight.insert(id, InFlight { kind, times_out_at });
             if let Some(open) = link.open_mut() {
                 open.unanswered_since.get_or_insert(now);
             }
@@ -102,20 +109,20 @@ impl Machine {
             return;
         };
         let awaited_pong = link.open_mut().is_some_and(|open| {
-            open.heard_at = now;
+            open.received_at = now;
             open.unanswered_since = None;
             open.pong_by.take().is_some()
         });
         match Frame::read(text) {
             Frame::Reply { id, result } => self.answered(now, socket, id, result),
             Frame::Unaddressed(error) => {
-                let id = self.the_only_request(socket).filter(|_| !awaited_pong);
+                let id = self.only_request(socket).filter(|_| !awaited_pong);
                 self.failed(now, socket, id, error);
             }
             Frame::Push(push) => self.pushed(socket, push),
             Frame::Disconnect {
                 reconnect: true, ..
-            } => self.break_off(now, socket),
+            } => self.disconnect(now, socket),
             Frame::Disconnect { code, reason, .. } => {
                 self.stop(StopReason::Disconnected { code, reason });
             }
@@ -123,37 +130,37 @@ impl Machine {
         }
     }
 
-    /// Returns the only request under way, which is the one that an error without an `id` is about.
-    fn the_only_request(&mut self, socket: SocketId) -> Option<u64> {
-        let under_way = &self.link(socket)?.under_way;
-        let (id, _) = under_way.first_key_value()?;
-        (under_way.len() == 1).then_some(*id)
+    /// Returns the only request in flight, to which an error without an `id` belongs. `None` if there are several.
+    fn only_request(&mut self, socket: SocketId) -> Option<u64> {
+        let in_flight = &self.link(socket)?.in_flight;
+        let (id, _) = in_flight.first_key_value()?;
+        (in_flight.len() == 1).then_some(*id)
     }
 
-    /// A request failed, or some request that the frame does not name.
+    /// Handles the error of a request, or of one that the frame does not name.
     fn failed(&mut self, now: Moment, socket: SocketId, id: Option<u64>, error: RequestError) {
         if let RequestError::Server(error) = &error {
             for event_id in error.event_ids.iter().flatten() {
-                self.repeats.is_new(event_id);
+                self.repeats.insert(event_id);
             }
         }
         if error.is_unknown_connection() {
-            self.lost_by_the_server(now, socket, id);
+            self.connection_unknown(now, socket, id);
         } else if let Some(id) = id {
             self.conclude(now, socket, id, Err(error));
         }
     }
 
-    /// The server does not know the connection any more, so it did not carry out the request.
-    fn lost_by_the_server(&mut self, now: Moment, socket: SocketId, id: Option<u64>) {
+    /// Replaces a connection that the server does not know any more. The server did not carry out the request.
+    fn connection_unknown(&mut self, now: Moment, socket: SocketId, id: Option<u64>) {
         let link = self.link(socket);
         let request = link
             .zip(id)
-            .and_then(|(link, id)| link.under_way.remove(&id));
-        if let Some(What::Send(outgoing)) = request.map(|request| request.what) {
-            self.outbox.put_back(outgoing);
+            .and_then(|(link, id)| link.in_flight.remove(&id));
+        if let Some(RequestKind::Send(message)) = request.map(|request| request.kind) {
+            self.outbox.put_back(message);
         }
-        self.break_off(now, socket);
+        self.disconnect(now, socket);
     }
 
     fn answered(
@@ -166,7 +173,7 @@ impl Machine {
         match result {
             Ok(reply) => {
                 for event_id in reply.event_ids() {
-                    self.repeats.is_new(&event_id);
+                    self.repeats.insert(&event_id);
                 }
                 self.conclude(now, socket, id, Ok(reply));
             }
@@ -183,42 +190,44 @@ impl Machine {
     ) {
         let request = self
             .link(socket)
-            .and_then(|link| link.under_way.remove(&id));
+            .and_then(|link| link.in_flight.remove(&id));
         let Some(request) = request else {
             return;
         };
-        match request.what {
-            What::Send(outgoing) => self.send_answered(now, outgoing, result),
-            What::Subscribe(entities) => self.subscribe_answered(now, socket, entities, &result),
-            What::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
-            What::Authenticate => self.authenticate_answered(now, socket, result.err()),
+        match request.kind {
+            RequestKind::Send(message) => self.send_answered(now, message, result),
+            RequestKind::Subscribe(entities) => {
+                self.subscribe_answered(now, socket, entities, &result)
+            }
+            RequestKind::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
+            RequestKind::Authenticate => self.authenticate_answered(now, socket, result.err()),
         }
     }
 
     fn send_answered(
         &mut self,
         now: Moment,
-        outgoing: Outgoing,
+        message: QueuedMessage,
         result: Result<Reply, RequestError>,
     ) {
-        let request = outgoing.request;
+        let request = message.request;
         match result {
             Ok(reply) => {
                 self.throttling.reset();
                 let reply = Some(reply);
                 self.effects.push(Effect::Resolve { request, reply });
             }
-            Err(error) if error.is_throttled() => self.send_again_later(now, outgoing),
+            Err(error) if error.is_throttled() => self.requeue_throttled(now, message),
             Err(error) => self.reject(request, error),
         }
     }
 
-    /// It was not carried out, and may be when less is sent.
-    fn send_again_later(&mut self, now: Moment, outgoing: Outgoing) {
-        self.outbox.put_back(outgoing);
-        if self.outbox_rests_until.is_none() {
+    /// Requeues a message that the server throttled and so did not carry out, and pauses the outbox.
+    fn requeue_throttled(&mut self, now: Moment, message: QueuedMessage) {
+        self.outbox.put_back(message);
+        if self.outbox_paused_until.is_none() {
             let jitter = self.jitter();
-            self.outbox_rests_until = Some(now + self.throttling.next(&self.rules, jitter));
+            self.outbox_paused_until = Some(now + self.throttling.next(&self.rules, jitter));
         }
     }
 
@@ -245,21 +254,21 @@ impl Machine {
         links.any(|link| link.socket == socket && link.role == Role::Current)
     }
 
-    /// Gives up whatever has waited too long for its reply on a socket that goes on.
-    pub(super) fn give_up_unanswered(&mut self, now: Moment, socket: SocketId) {
+    /// Ends the requests whose reply timed out, on a socket that stays open.
+    pub(super) fn time_out_requests(&mut self, now: Moment, socket: SocketId) {
         loop {
             let Some(link) = self.link(socket) else {
                 return;
             };
-            let Some(oldest) = link.under_way.first_entry() else {
+            let Some(oldest) = link.in_flight.first_entry() else {
                 return;
             };
-            if oldest.get().give_up_at > now {
+            if oldest.get().times_out_at > now {
                 return;
             }
-            match oldest.remove().what {
-                What::Send(outgoing) => self.give_back(outgoing),
-                What::Subscribe(entities) => {
+            match oldest.remove().kind {
+                RequestKind::Send(message) => self.requeue_or_reject(message),
+                RequestKind::Subscribe(entities) => {
                     self.subscribe_answered(
                         now,
                         socket,
@@ -267,28 +276,27 @@ impl Machine {
                         &Err(RequestError::OutcomeUnknown),
                     );
                 }
-                What::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
-                What::Authenticate => self.authenticate_later(now, socket),
+                RequestKind::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
+                RequestKind::Authenticate => self.authenticate_later(now, socket),
             }
         }
     }
 
-    /// Gives up requests whose socket is no more. Subscriptions and the token are made anew on the
-    /// next one.
-    pub(super) fn give_up_requests(&mut self, under_way: BTreeMap<u64, UnderWay>) {
-        for (_, request) in under_way {
-            if let What::Send(outgoing) = request.what {
-                self.give_back(outgoing);
+    /// Ends the requests of a socket that ended. The next socket subscribes and authenticates anew.
+    pub(super) fn end_requests(&mut self, in_flight: BTreeMap<u64, InFlight>) {
+        for (_, request) in in_flight {
+            if let RequestKind::Send(message) = request.kind {
+                self.requeue_or_reject(message);
             }
         }
     }
 
-    /// Nobody knows what became of a message: it goes out again only if that is safe.
-    fn give_back(&mut self, outgoing: Outgoing) {
-        if outgoing.safe_to_repeat {
-            self.outbox.put_back(outgoing);
+    /// Requeues a message whose outcome is unknown if that is safe, and rejects it otherwise.
+    fn requeue_or_reject(&mut self, message: QueuedMessage) {
+        if message.safe_to_repeat {
+            self.outbox.put_back(message);
         } else {
-            self.reject(outgoing.request, RequestError::OutcomeUnknown);
+            self.reject(message.request, RequestError::OutcomeUnknown);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The numbers that the machine goes by.
+//! The numbers of the machine's rules.
 
 use std::time::Duration;
 
@@ -6,9 +6,10 @@ use herald_shared::protocol::MESSAGE_LIMIT;
 
 use crate::WhenFull;
 
-/// Every number of `docs/clients.md`, by the name it has there.
+/// Every number of `docs/clients.md`, by its name there.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
+    /// True if the client has a token callback.
     pub(crate) token: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) backoff_base: Duration,

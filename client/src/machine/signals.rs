@@ -1,4 +1,4 @@
-//! What the machine is told, and what it wants done.
+//! The inputs and the effects of the machine.
 
 use std::{fmt, time::Duration};
 
@@ -6,46 +6,46 @@ use herald_shared::ids::EntityId;
 
 use crate::{ConnectionState, Push, Reply, RequestError};
 
-/// A point in time, as what has passed since the machine was made.
+/// A point in time, as the duration since the machine was made.
 pub(crate) type Moment = Duration;
 
-/// One of the machine's sockets, numbered in the order of its attempts.
+/// The number of a socket, in the order of attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct SocketId(pub(crate) u64);
 
-/// A request of the application, by the number it chose.
+/// The number of an application's request, which the driver chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RequestNumber(pub(crate) u64);
 
-/// A request of the application's as it goes out, but for its `id`: the text of a JSON object that has a field.
+/// A request without its `id`: the text of a JSON object with one field at least.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Body(String);
+pub(crate) struct RequestBody(String);
 
-impl Body {
-    /// A body of the text of a JSON object that is not empty.
+impl RequestBody {
+    /// Wraps the text of a JSON object that is not empty.
     pub(crate) fn new(object: String) -> Self {
         debug_assert!(object.starts_with('{') && object.ends_with('}') && object.len() > 2);
         Self(object)
     }
 
-    /// The frame's text with its `id`.
+    /// Returns the frame with its `id`.
     pub(crate) fn with_id(&self, id: u64) -> String {
         let fields = &self.0[..self.0.len() - 1];
         format!("{fields},\"id\":\"{id}\"}}")
     }
 }
 
-impl fmt::Debug for Body {
-    /// Not the text: a log must not hold what people write to each other, nor a token.
+impl fmt::Debug for RequestBody {
+    /// Omits the text: a log must not hold messages or tokens.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Body({} bytes)", self.0.len())
+        write!(formatter, "RequestBody({} bytes)", self.0.len())
     }
 }
 
-/// What happened.
+/// An event that the machine handles.
 #[derive(Debug)]
 pub(crate) enum Input {
-    /// The application starts the client. Comes first, and once.
+    /// The application starts the client. It is the first input, and comes once.
     Connect,
     /// The token callback supplied a token.
     Token {
@@ -55,7 +55,7 @@ pub(crate) enum Input {
     },
     /// The token callback failed.
     TokenFailed { socket: SocketId },
-    /// The handshake is done.
+    /// The handshake succeeded.
     Opened { socket: SocketId },
     /// The server refused the handshake.
     Refused {
@@ -68,34 +68,34 @@ pub(crate) enum Input {
     Invalid { socket: SocketId, reason: String },
     /// A text message arrived.
     Received { socket: SocketId, text: String },
-    /// The socket ended, for whatever reason.
+    /// The socket ended.
     Closed { socket: SocketId },
-    /// More subscribers, all that came together.
+    /// Subscribers are added together.
     Subscribe {
         subscribers: Vec<(RequestNumber, EntityId)>,
     },
-    /// One subscriber less.
+    /// A subscriber is removed.
     Unsubscribe { entity: EntityId },
-    /// The application sends.
+    /// The application sends a message.
     Send {
         request: RequestNumber,
-        body: Body,
+        body: RequestBody,
         safe_to_repeat: bool,
         time_to_live: Option<Duration>,
     },
-    /// A hint that there is a network again.
+    /// A hint that the network is up.
     NetworkUp,
-    /// A hint that there is none.
+    /// A hint that the network is down.
     NetworkDown,
-    /// A hint that the application is looked at, or that the computer was asleep.
+    /// A hint that the application came to the foreground, or that the computer slept.
     Foreground,
     /// The application closes the client.
     Close { within: Duration },
-    /// Nothing but time passed.
+    /// Time passed.
     Time,
 }
 
-/// What is to be done.
+/// An action for the driver.
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// The state changed.
@@ -109,9 +109,9 @@ pub(crate) enum Effect {
     },
     /// Send one text message.
     Send { socket: SocketId, text: String },
-    /// Close a socket, or give up its attempt.
+    /// Close a socket, or abandon its attempt.
     CloseSocket { socket: SocketId },
-    /// A request succeeded; subscriptions have no reply.
+    /// A request succeeded. Subscriptions have no reply.
     Resolve {
         request: RequestNumber,
         reply: Option<Reply>,
@@ -121,7 +121,7 @@ pub(crate) enum Effect {
         request: RequestNumber,
         error: RequestError,
     },
-    /// A push for the application.
+    /// A push arrived for the application.
     Deliver { to: Route, push: Push },
     /// An established subscription ended.
     Ended {
@@ -130,15 +130,15 @@ pub(crate) enum Effect {
     },
 }
 
-/// Whom a push is for, beside those who asked for its type.
+/// The readers of a push, besides those of its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// The subscribers of the entity.
     Entity(EntityId),
-    /// Whoever takes the user's notifications.
+    /// The readers of the user's notifications.
     Notifications,
-    /// Whoever takes what is for everyone.
+    /// The readers of broadcasts.
     Broadcasts,
-    /// Nobody else.
+    /// No other readers.
     Other,
 }

@@ -1,4 +1,4 @@
-//! What the application is subscribed to, brought to every connection.
+//! The requests that establish the application's subscriptions on every connection.
 
 use herald_shared::{ids::EntityId, protocol::SUBSCRIBE_LIMIT, store::ENTITIES_AT_ONCE};
 use serde_json::json;
@@ -7,12 +7,12 @@ use super::{
     Machine,
     back_off::BackOff,
     frame::EntityResults,
-    link::{Asked, Link, Retry, Role, What},
-    signals::{Body, Effect, Moment, RequestNumber, SocketId},
+    link::{EntityState, Link, RequestKind, Retry, Role},
+    signals::{Effect, Moment, RequestBody, RequestNumber, SocketId},
 };
 use crate::{Reply, RequestError};
 
-/// The most bytes of a `subscribe` beside its entities.
+/// The most bytes of a `subscribe` without its entities.
 const FRAME_WITHOUT_ENTITIES: usize = 64;
 
 impl Machine {
@@ -22,42 +22,44 @@ impl Machine {
         }
         self.subscriptions.add(entity, request);
         let current = self.link_with(Role::Current);
-        if current.is_some_and(|link| link.asked.get(entity) == Some(&Asked::Subscribed)) {
+        if current.is_some_and(|link| link.entities.get(entity) == Some(&EntityState::Subscribed)) {
             self.resolve_subscribers(entity);
         }
-        self.look_again_at(entity);
+        self.recheck(entity);
     }
 
     pub(super) fn unsubscribe(&mut self, entity: &EntityId) {
         self.subscriptions.release(entity);
-        self.look_again_at(entity);
+        self.recheck(entity);
     }
 
-    /// Has every connection compare what is wanted of an entity with what was asked about it.
-    fn look_again_at(&mut self, entity: &EntityId) {
+    /// Marks an entity whose state may not be the wanted one, on every connection.
+    fn recheck(&mut self, entity: &EntityId) {
         for link in &mut self.links {
-            if link.takes_requests() {
-                link.to_settle.push_back(entity.clone());
+            if link.accepts_requests() {
+                link.to_check.push_back(entity.clone());
             }
         }
     }
 
-    /// Sends the next request about entities, if one is needed: a `subscribe` to as many as fit, or an
-    /// `unsubscribe`.
-    pub(super) fn settle_entities(&mut self, now: Moment, socket: SocketId) {
+    /// Sends the next request about entities, if one is needed: a `subscribe` to as many as fit in a frame, or
+    /// an `unsubscribe`.
+    pub(super) fn send_entity_request(&mut self, now: Moment, socket: SocketId) {
         let mut batch = Batch::default();
-        while let Some((entity, need)) = self.next_to_settle(socket) {
+        while let Some((entity, change)) = self.next_change(socket) {
             let one_by_one = self.link(socket).is_none_or(|link| link.one_by_one);
-            match need {
-                Need::Nothing => {}
-                Need::Subscribe(back_off) if batch.has_room_for(&entity, one_by_one) => {
-                    self.note_asked(socket, &entity, Asked::Subscribing);
+            match change {
+                Change::Nothing => {}
+                Change::Subscribe(back_off) if batch.has_room_for(&entity, one_by_one) => {
+                    self.set_state(socket, &entity, EntityState::Subscribing);
                     batch.add(entity, back_off);
                 }
-                Need::Unsubscribe if batch.is_empty() => return self.give_up(now, socket, entity),
-                Need::Subscribe(_) | Need::Unsubscribe => {
+                Change::Unsubscribe if batch.is_empty() => {
+                    return self.send_unsubscribe(now, socket, entity);
+                }
+                Change::Subscribe(_) | Change::Unsubscribe => {
                     if let Some(link) = self.link(socket) {
-                        link.to_settle.push_front(entity);
+                        link.to_check.push_front(entity);
                     }
                     break;
                 }
@@ -65,38 +67,43 @@ impl Machine {
         }
         if !batch.is_empty() {
             let body = batch.body();
-            self.send_request(now, socket, &body, What::Subscribe(batch.entities));
+            self.send_request(now, socket, &body, RequestKind::Subscribe(batch.entities));
         }
     }
 
-    fn next_to_settle(&mut self, socket: SocketId) -> Option<(EntityId, Need)> {
+    fn next_change(&mut self, socket: SocketId) -> Option<(EntityId, Change)> {
         let link = self.link(socket)?;
-        let entity = link.to_settle.pop_front()?;
-        let asked = link.asked.get(&entity).copied();
-        let need = match (self.subscriptions.wants(&entity), asked) {
-            (true, None) => Need::Subscribe(BackOff::default()),
-            (true, Some(Asked::Retrying(back_off))) => Need::Subscribe(back_off),
-            (false, Some(Asked::Subscribed | Asked::WaitingToRetry | Asked::Retrying(_))) => {
-                Need::Unsubscribe
-            }
-            _ => Need::Nothing,
+        let entity = link.to_check.pop_front()?;
+        let state = link.entities.get(&entity).copied();
+        let change = match (self.subscriptions.wants(&entity), state) {
+            (true, None) => Change::Subscribe(BackOff::default()),
+            (true, Some(EntityState::RetryDue(back_off))) => Change::Subscribe(back_off),
+            (
+                false,
+                Some(
+                    EntityState::Subscribed
+                    | EntityState::WaitingToRetry
+                    | EntityState::RetryDue(_),
+                ),
+            ) => Change::Unsubscribe,
+            _ => Change::Nothing,
         };
-        Some((entity, need))
+        Some((entity, change))
     }
 
-    fn note_asked(&mut self, socket: SocketId, entity: &EntityId, asked: Asked) {
+    fn set_state(&mut self, socket: SocketId, entity: &EntityId, state: EntityState) {
         if let Some(link) = self.link(socket) {
-            link.asked.insert(entity.clone(), asked);
+            link.entities.insert(entity.clone(), state);
         }
     }
 
-    fn give_up(&mut self, now: Moment, socket: SocketId, entity: EntityId) {
+    fn send_unsubscribe(&mut self, now: Moment, socket: SocketId, entity: EntityId) {
         if let Some(link) = self.link(socket) {
             link.retries.retain(|retry| retry.entity != entity);
         }
-        self.note_asked(socket, &entity, Asked::Unsubscribing);
+        self.set_state(socket, &entity, EntityState::Unsubscribing);
         let body = request_about("unsubscribe", &entity);
-        self.send_request(now, socket, &body, What::Unsubscribe(entity));
+        self.send_request(now, socket, &body, RequestKind::Unsubscribe(entity));
     }
 
     pub(super) fn subscribe_answered(
@@ -108,13 +115,13 @@ impl Machine {
     ) {
         let several = entities.len() > 1;
         if several && result.as_ref().is_err_and(RequestError::is_bad_request) {
-            return self.ask_one_by_one(socket, entities);
+            return self.subscribe_one_by_one(socket, entities);
         }
         let results = EntityResults::of(result, several);
-        if results.have_an_unknown_connection() {
-            return self.break_off(now, socket);
+        if results.have_unknown_connection() {
+            return self.disconnect(now, socket);
         }
-        // One for all, so that those that failed together are asked for together.
+        // One value for all, so that entities that failed together are retried together.
         let jitter = self.jitter();
         for (entity, back_off) in entities {
             let error = results.error_of(&entity);
@@ -130,35 +137,38 @@ impl Machine {
         delay: (BackOff, f64),
         error: Option<RequestError>,
     ) {
-        let takes_requests = self.link(socket).is_some_and(|link| link.takes_requests());
+        let accepts_requests = self
+            .link(socket)
+            .is_some_and(|link| link.accepts_requests());
         match error {
-            // Its successor has every subscription already.
-            Some(_) if !takes_requests => {}
+            // The current socket has every subscription already.
+            Some(_) if !accepts_requests => {}
             None => {
-                self.note(socket, &entity, Some(Asked::Subscribed));
+                self.update_state(socket, &entity, Some(EntityState::Subscribed));
                 self.resolve_subscribers(&entity);
             }
-            Some(error) if self.is_worth_another_try(&entity, &error) => {
-                self.ask_later(now, socket, entity, delay);
+            Some(error) if self.should_retry(&entity, &error) => {
+                self.retry_later(now, socket, entity, delay);
             }
             Some(error) => self.subscription_failed(socket, &entity, error),
         }
     }
 
-    /// The server does not know a `subscribe` to several, or one of the entities is not valid: whichever
-    /// it is, a request for each tells.
-    fn ask_one_by_one(&mut self, socket: SocketId, entities: Vec<(EntityId, BackOff)>) {
-        let Some(link) = self.link(socket).filter(|link| link.takes_requests()) else {
+    /// Subscribes to each entity alone, because the server does not support a `subscribe` to several, or one of
+    /// the entities is invalid.
+    fn subscribe_one_by_one(&mut self, socket: SocketId, entities: Vec<(EntityId, BackOff)>) {
+        let Some(link) = self.link(socket).filter(|link| link.accepts_requests()) else {
             return;
         };
         link.one_by_one = true;
         for (entity, back_off) in entities.into_iter().rev() {
-            link.asked.insert(entity.clone(), Asked::Retrying(back_off));
-            link.to_settle.push_front(entity);
+            link.entities
+                .insert(entity.clone(), EntityState::RetryDue(back_off));
+            link.to_check.push_front(entity);
         }
     }
 
-    fn is_worth_another_try(&self, entity: &EntityId, error: &RequestError) -> bool {
+    fn should_retry(&self, entity: &EntityId, error: &RequestError) -> bool {
         let established = self.subscriptions.is_established(entity);
         self.subscriptions.wants(entity)
             && (error.is_throttled() || established && error.is_retryable())
@@ -171,7 +181,7 @@ impl Machine {
         }
     }
 
-    fn ask_later(
+    fn retry_later(
         &mut self,
         now: Moment,
         socket: SocketId,
@@ -179,7 +189,7 @@ impl Machine {
         (mut back_off, jitter): (BackOff, f64),
     ) {
         let at = now + back_off.next(&self.rules, jitter);
-        self.note(socket, &entity, Some(Asked::WaitingToRetry));
+        self.update_state(socket, &entity, Some(EntityState::WaitingToRetry));
         if let Some(link) = self.link(socket) {
             link.retries.push(Retry {
                 at,
@@ -195,21 +205,21 @@ impl Machine {
         };
         let Link {
             retries,
-            asked,
-            to_settle,
+            entities,
+            to_check,
             ..
         } = link;
         for due in retries.extract_if(.., |retry| retry.at <= now) {
-            asked.insert(due.entity.clone(), Asked::Retrying(due.back_off));
-            to_settle.push_back(due.entity);
+            entities.insert(due.entity.clone(), EntityState::RetryDue(due.back_off));
+            to_check.push_back(due.entity);
         }
     }
 
-    /// Nobody is subscribed to the entity any more, and everybody is told.
+    /// Ends the subscription to an entity, and tells its subscribers.
     fn subscription_failed(&mut self, socket: SocketId, entity: &EntityId, error: RequestError) {
-        // Without a refusal of the server's own, the subscription may have been stored.
+        // After any error but a refusal by Herald, the server may have stored the subscription.
         let stored = !matches!(error, RequestError::Server(_));
-        self.note(socket, entity, stored.then_some(Asked::Subscribed));
+        self.update_state(socket, entity, stored.then_some(EntityState::Subscribed));
         let established = self.subscriptions.is_established(entity);
         for request in self.subscriptions.remove(entity) {
             self.reject(request, error.clone());
@@ -218,33 +228,33 @@ impl Machine {
             let entity = entity.clone();
             self.effects.push(Effect::Ended { entity, error });
         }
-        self.look_again_at(entity);
+        self.recheck(entity);
     }
 
     pub(super) fn unsubscribe_answered(&mut self, socket: SocketId, entity: EntityId) {
-        self.note(socket, &entity, None);
+        self.update_state(socket, &entity, None);
     }
 
-    /// Notes how an entity stands on a socket, and has it looked at again.
-    fn note(&mut self, socket: SocketId, entity: &EntityId, asked: Option<Asked>) {
+    /// Sets the state of an entity on a socket, or removes it, and marks the entity if another request is needed.
+    fn update_state(&mut self, socket: SocketId, entity: &EntityId, state: Option<EntityState>) {
         let wanted = self.subscriptions.wants(entity);
         let Some(link) = self.link(socket) else {
             return;
         };
-        match asked {
-            Some(asked) => link.asked.insert(entity.clone(), asked),
-            None => link.asked.remove(entity),
+        match state {
+            Some(state) => link.entities.insert(entity.clone(), state),
+            None => link.entities.remove(entity),
         };
-        let fits =
-            wanted == (asked == Some(Asked::Subscribed)) || asked == Some(Asked::WaitingToRetry);
-        if !fits && link.takes_requests() {
-            link.to_settle.push_back(entity.clone());
+        let fits = wanted == (state == Some(EntityState::Subscribed))
+            || state == Some(EntityState::WaitingToRetry);
+        if !fits && link.accepts_requests() {
+            link.to_check.push_back(entity.clone());
         }
     }
 }
 
-/// The request that an entity needs.
-enum Need {
+/// The change that brings an entity to its wanted state.
+enum Change {
     Nothing,
     Subscribe(BackOff),
     Unsubscribe,
@@ -273,8 +283,8 @@ impl Batch {
         self.entities.push((entity, back_off));
     }
 
-    /// The form for one is what every server knows.
-    fn body(&self) -> Body {
+    /// Returns the request. Every server supports the form for one entity.
+    fn body(&self) -> RequestBody {
         if let [(entity, _)] = self.entities.as_slice() {
             return request_about("subscribe", entity);
         }
@@ -283,7 +293,7 @@ impl Batch {
             .iter()
             .map(|(entity, _)| entity.as_str().to_owned());
         let entities: serde_json::Map<_, _> = names.map(|name| (name, json!({}))).collect();
-        Body::new(json!({"action": "subscribe", "entities": entities}).to_string())
+        RequestBody::new(json!({"action": "subscribe", "entities": entities}).to_string())
     }
 }
 
@@ -292,7 +302,7 @@ fn bytes_of(entity: &EntityId) -> usize {
     json!(entity).to_string().len() + ":{},".len()
 }
 
-fn request_about(action: &str, entity: &EntityId) -> Body {
+fn request_about(action: &str, entity: &EntityId) -> RequestBody {
     let frame = json!({"action": action, "entityId": entity});
-    Body::new(frame.to_string())
+    RequestBody::new(frame.to_string())
 }

@@ -1,4 +1,4 @@
-//! What the application is subscribed to, whatever connection there is.
+//! The application's subscriptions, independent of any connection.
 
 use std::collections::HashMap;
 
@@ -6,31 +6,31 @@ use herald_shared::ids::EntityId;
 
 use super::signals::RequestNumber;
 
-/// The entities somebody wants.
+/// The entities that have subscribers.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
-    asked: u64,
+    places: u64,
     wanted: HashMap<EntityId, Wanted>,
 }
 
-/// What is known of an entity that somebody wants.
+/// An entity that has subscribers.
 #[derive(Debug)]
 struct Wanted {
-    /// Its place in the order in which entities were first subscribed to.
+    /// Its position in the order of first subscriptions.
     place: u64,
     subscribers: usize,
-    /// Those of them who wait for an acknowledgement.
+    /// The requests of subscribers that wait for the acknowledgement.
     waiting: Vec<RequestNumber>,
-    /// Whether the server has acknowledged it, on any connection.
+    /// True once the server has acknowledged it on any connection.
     established: bool,
 }
 
 impl Subscriptions {
-    /// One more subscriber, who waits.
+    /// Adds a subscriber that waits for the acknowledgement.
     pub(super) fn add(&mut self, entity: &EntityId, request: RequestNumber) {
-        self.asked += 1;
+        self.places += 1;
         let wanted = self.wanted.entry(entity.clone()).or_insert(Wanted {
-            place: self.asked,
+            place: self.places,
             subscribers: 0,
             waiting: Vec::new(),
             established: false,
@@ -39,7 +39,7 @@ impl Subscriptions {
         wanted.waiting.push(request);
     }
 
-    /// One subscriber less.
+    /// Removes a subscriber.
     pub(super) fn release(&mut self, entity: &EntityId) {
         if let Some(wanted) = self.wanted.get_mut(entity) {
             wanted.subscribers -= 1;
@@ -49,19 +49,19 @@ impl Subscriptions {
         }
     }
 
-    /// Whether anybody wants an entity.
+    /// Returns true if an entity has subscribers.
     pub(super) fn wants(&self, entity: &EntityId) -> bool {
         self.wanted.contains_key(entity)
     }
 
-    /// Whether an entity is wanted and was acknowledged before.
+    /// Returns true if an entity has subscribers and was acknowledged before.
     pub(super) fn is_established(&self, entity: &EntityId) -> bool {
         self.wanted
             .get(entity)
             .is_some_and(|wanted| wanted.established)
     }
 
-    /// The server acknowledged an entity: returns who waited for that.
+    /// Marks an entity as acknowledged. Returns the requests that waited for that.
     pub(super) fn acknowledged(&mut self, entity: &EntityId) -> Vec<RequestNumber> {
         let Some(wanted) = self.wanted.get_mut(entity) else {
             return Vec::new();
@@ -70,13 +70,13 @@ impl Subscriptions {
         std::mem::take(&mut wanted.waiting)
     }
 
-    /// Nobody wants an entity any more: returns who waited for it.
+    /// Removes an entity with all its subscribers. Returns the requests that waited for its acknowledgement.
     pub(super) fn remove(&mut self, entity: &EntityId) -> Vec<RequestNumber> {
         let removed = self.wanted.remove(entity);
         removed.map(|wanted| wanted.waiting).unwrap_or_default()
     }
 
-    /// Everything that is wanted, in the order in which it was first asked for.
+    /// Returns the entities in the order of their first subscriptions.
     pub(super) fn in_order(&self) -> Vec<EntityId> {
         let mut entities: Vec<_> = self.wanted.iter().collect();
         entities.sort_unstable_by_key(|(_, wanted)| wanted.place);

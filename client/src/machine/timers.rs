@@ -1,4 +1,4 @@
-//! What is due when.
+//! The timers of the machine.
 
 use super::{
     Machine,
@@ -6,31 +6,32 @@ use super::{
     signals::{Effect, Moment, SocketId},
 };
 
-/// Something that happens by itself.
+/// An event that only time brings about.
 #[derive(Clone, Copy, Debug)]
 enum Timer {
     CloseDeadline,
     Expiry,
-    OutboxRested,
+    OutboxResumes,
     Reconnect,
-    GiveUpAttempt(SocketId),
+    AttemptTimeout(SocketId),
     Stable(SocketId),
     Ping(SocketId),
-    PongMissing(SocketId),
+    PongTimeout(SocketId),
     Authenticate(SocketId),
     Renew,
     StopLingering,
-    ReplyMissing(SocketId),
+    ReplyTimeout(SocketId),
     RetrySubscriptions(SocketId),
 }
 
 impl Machine {
-    /// When it wants [`Input::Time`](super::Input::Time) at the latest, if nothing else comes before.
+    /// Returns the time at which the machine needs [`Input::Time`](super::Input::Time), unless another input
+    /// comes first.
     pub(crate) fn wake(&self) -> Option<Moment> {
         self.next_timer().map(|(at, _)| at)
     }
 
-    pub(super) fn fire_what_is_due(&mut self, now: Moment) {
+    pub(super) fn fire_due_timers(&mut self, now: Moment) {
         while let Some((at, timer)) = self.next_timer() {
             if at > now {
                 return;
@@ -47,7 +48,8 @@ impl Machine {
         let own = [
             self.closing.map(|at| (at, Timer::CloseDeadline)),
             self.outbox.next_expiry().map(|at| (at, Timer::Expiry)),
-            self.outbox_rests_until.map(|at| (at, Timer::OutboxRested)),
+            self.outbox_paused_until
+                .map(|at| (at, Timer::OutboxResumes)),
             self.reconnect_at.map(|at| (at, Timer::Reconnect)),
         ];
         let of_links = self.links.iter().flat_map(|link| self.timers_of(link));
@@ -64,19 +66,19 @@ impl Machine {
             && self.links.iter().all(|link| link.role != Role::Next);
         let lingers = matches!(link.role, Role::Lingering { .. });
         let silent = |open: &Open| {
-            let silent_since = current.then_some(open.heard_at + self.rules.ping_after);
+            let silent_since = current.then_some(open.received_at + self.rules.ping_after);
             let unanswered_since = open.unanswered_since;
             let unanswered = unanswered_since.map(|since| since + self.rules.unanswered_after);
             let ping = silent_since.into_iter().chain(unanswered).min();
             match open.pong_by {
-                Some(by) => Some((by, Timer::PongMissing(socket))),
+                Some(by) => Some((by, Timer::PongTimeout(socket))),
                 None => ping.map(|at| (at, Timer::Ping(socket))),
             }
         };
         [
             match link.stage {
-                Stage::Token { give_up_at } | Stage::Handshake { give_up_at } => {
-                    Some((give_up_at, Timer::GiveUpAttempt(socket)))
+                Stage::Token { times_out_at } | Stage::Handshake { times_out_at } => {
+                    Some((times_out_at, Timer::AttemptTimeout(socket)))
                 }
                 Stage::Open(_) => None,
             },
@@ -89,15 +91,15 @@ impl Machine {
             open.filter(|_| renewable)
                 .map(|open| (open.renew_at, Timer::Renew)),
             match link.role {
-                Role::Lingering { until } if link.under_way.is_empty() => {
+                Role::Lingering { until } if link.in_flight.is_empty() => {
                     Some((until, Timer::StopLingering))
                 }
                 _ => None,
             },
-            link.under_way
+            link.in_flight
                 .values()
                 .next()
-                .map(|oldest| (oldest.give_up_at, Timer::ReplyMissing(socket))),
+                .map(|oldest| (oldest.times_out_at, Timer::ReplyTimeout(socket))),
             link.retries
                 .iter()
                 .map(|retry| (retry.at, Timer::RetrySubscriptions(socket)))
@@ -110,18 +112,18 @@ impl Machine {
     fn fire(&mut self, now: Moment, timer: Timer) {
         match timer {
             Timer::Expiry => self.expire(now),
-            Timer::OutboxRested => self.outbox_rests_until = None,
+            Timer::OutboxResumes => self.outbox_paused_until = None,
             Timer::Reconnect => self.retry(now),
-            Timer::GiveUpAttempt(socket) | Timer::PongMissing(socket) => {
-                self.break_off(now, socket)
+            Timer::AttemptTimeout(socket) | Timer::PongTimeout(socket) => {
+                self.disconnect(now, socket)
             }
             Timer::Stable(socket) => self.stable(socket),
             Timer::Ping(socket) => self.ping(now, socket),
             Timer::Authenticate(socket) => self.ask_to_authenticate(socket),
             Timer::Renew => self.renew(now),
-            Timer::ReplyMissing(socket) => self.give_up_unanswered(now, socket),
+            Timer::ReplyTimeout(socket) => self.time_out_requests(now, socket),
             Timer::RetrySubscriptions(socket) => self.retry_subscriptions(now, socket),
-            // Settling looks at the time itself.
+            // `settle` checks these times itself.
             Timer::CloseDeadline | Timer::StopLingering => {}
         }
     }

@@ -1,19 +1,19 @@
-//! A client with a token, against the real authorizer.
+//! Clients with tokens, against the real authorizer.
 
 use std::time::Duration;
 
 use herald_client::{
-    AttemptError, Client, ConnectError, ConnectionState, ErrorCode, Message, Options, RequestError,
-    StopReason,
+    Client, ConnectionState, ErrorCode, Message, Options, RequestError, StopReason,
 };
 use herald_local::{Authentication, gateway::Limits};
+use herald_shared::error_chain::error_chain;
 use serde_json::json;
 use tokio::{net::TcpListener, time::sleep};
 
 use crate::harness::{TestStack, connect, entity, in_time, stopped};
 
 #[tokio::test]
-async fn a_user_gets_what_is_theirs_and_no_more() {
+async fn permissions_and_notifications_are_those_of_the_tokens_user() {
     let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
     let options = stack.tokens("alice", json!({"order:*": ["subscribe"]}), 3600);
     let client = connect(stack.web_socket(), options).await;
@@ -25,14 +25,14 @@ async fn a_user_gets_what_is_theirs_and_no_more() {
     ];
     for error in forbidden {
         let Some(RequestError::Server(error)) = error else {
-            panic!("not the server's: {error:?}");
+            panic!("not an error of the server: {error:?}");
         };
         assert_eq!(error.code(), Some(ErrorCode::Forbidden));
     }
     let detail =
         json!({"userId": "alice", "message": "for you", "callback": {"open": "/orders/1"}});
     stack.put_event("Send User Push Notification", detail).await;
-    let push = in_time("a push came", notifications.recv())
+    let push = in_time("a push arrived", notifications.recv())
         .await
         .expect("a push");
     assert_eq!(push.message::<String>().expect("a text"), "for you");
@@ -41,8 +41,8 @@ async fn a_user_gets_what_is_theirs_and_no_more() {
         json!({"open": "/orders/1"})
     );
 
-    let goodbye = json!({"userId": "alice", "reason": "signed out", "reconnect": false});
-    stack.put_event("Disconnect User", goodbye).await;
+    let disconnect = json!({"userId": "alice", "reason": "signed out", "reconnect": false});
+    stack.put_event("Disconnect User", disconnect).await;
     let reason = StopReason::Disconnected {
         code: Some("user_disconnected".to_owned()),
         reason: Some("signed out".to_owned()),
@@ -52,24 +52,20 @@ async fn a_user_gets_what_is_theirs_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_token_that_the_server_refuses_stops_the_client() {
+async fn client_stops_after_three_refusals_of_its_token() {
     let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
     let expired = stack
         .tokens("alice", json!({}), -3600)
         .back_off(Duration::from_millis(1), Duration::from_millis(1));
-    let refused = in_time(
-        "the client stopped",
-        Client::connect(stack.web_socket(), expired),
-    )
-    .await;
+    let client = Client::start(stack.web_socket(), expired).expect("an address");
     let reason = StopReason::Refused { status: Some(401) };
-    assert_eq!(refused.err(), Some(ConnectError::Stopped(reason)));
+    assert_eq!(stopped(&client).await, ConnectionState::Stopped(reason));
     stack.stop().await;
 }
 
-/// Whether the server takes `authenticate` or wants a new connection, the application sees neither.
+/// The application notices neither an accepted `authenticate` nor a new connection.
 #[tokio::test]
-async fn a_client_outlives_its_tokens() {
+async fn client_stays_open_beyond_the_life_of_its_tokens() {
     let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
     let lifetime = 6;
     let options = stack.tokens("alice", json!({"order:*": ["subscribe"]}), lifetime);
@@ -82,7 +78,9 @@ async fn a_client_outlives_its_tokens() {
     for round in 0..3 {
         sleep(Duration::from_secs(lifetime as u64)).await;
         stack.update("order:1", round).await;
-        let push = in_time("a push came", order.recv()).await.expect("a push");
+        let push = in_time("a push arrived", order.recv())
+            .await
+            .expect("a push");
         assert_eq!(push.message::<usize>().expect("a number"), round);
         assert!(client.subscribe(entity("order:2")).await.is_ok());
     }
@@ -95,45 +93,39 @@ async fn a_client_outlives_its_tokens() {
 }
 
 #[tokio::test]
-async fn a_client_says_why_it_is_not_connected() {
+async fn connect_fails_with_the_error_of_the_first_attempt() {
     let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
-    let no_token = || Options::new().token(async || Err::<String, _>("nobody is signed in"));
-    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let nobody_listens = format!("ws://{}/dev", nobody.local_addr().expect("an address"));
-    drop(nobody);
+    let no_token = || Options::new().token(async || Err::<String, _>("no user is signed in"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let closed_port = format!("ws://{}/dev", listener.local_addr().expect("an address"));
+    drop(listener);
     for (address, options, expected) in [
         (
             stack.web_socket(),
             stack.tokens("alice", json!({}), -3600),
-            "the server refused the handshake with 401",
+            "the server refused the handshake with status 401",
         ),
         (
             stack.web_socket(),
             no_token(),
-            "there is no token: nobody is signed in",
+            "the token callback failed: no user is signed in",
         ),
         (
-            &nobody_listens,
+            &closed_port,
             Options::new(),
-            "the server could not be reached: IO error: Connection refused",
+            "the server could not be reached: Connection refused",
         ),
     ] {
-        let client = Client::start(address, options).expect("an address");
-        let mut states = client.states();
-        let reconnecting =
-            states.wait_for(|state| matches!(state, ConnectionState::Reconnecting { .. }));
-        in_time("an attempt failed", reconnecting)
-            .await
-            .expect("not stopped");
-        let why = client.last_failure().as_ref().map(AttemptError::to_string);
-        let why = why.expect("a reason");
-        assert!(why.starts_with(expected), "{why}");
+        let connected = in_time("the attempt failed", Client::connect(address, options)).await;
+        let error = error_chain(&connected.expect_err("no connection"));
+        let expected = format!("the first attempt to connect failed: {expected}");
+        assert!(error.starts_with(&expected), "{error}");
     }
     stack.stop().await;
 }
 
 #[tokio::test]
-async fn subscribers_that_come_together_have_results_of_their_own() {
+async fn subscribers_in_one_frame_have_results_of_their_own() {
     let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
     let options = stack.tokens("alice", json!({"order:*": ["subscribe"]}), 3600);
     let client = connect(stack.web_socket(), options).await;
@@ -149,6 +141,6 @@ async fn subscribers_that_come_together_have_results_of_their_own() {
     let mut order = order.expect("a subscription");
     assert!(other.is_ok());
     stack.update("order:1", 1).await;
-    assert!(in_time("a push came", order.recv()).await.is_ok());
+    assert!(in_time("a push arrived", order.recv()).await.is_ok());
     stack.stop().await;
 }

@@ -1,4 +1,4 @@
-//! What clients are for, when nothing goes wrong, and when the whole stack goes away.
+//! The everyday use of a client, and a restart of the whole stack.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::harness::{TestStack, connect, entity, in_time, until};
 
 #[tokio::test]
-async fn an_event_reaches_every_subscriber_over_one_connection() {
+async fn event_reaches_every_subscriber_over_one_connection() {
     let stack = TestStack::start().await;
     let client = stack.client().await;
     let handle = client.clone();
@@ -27,9 +27,9 @@ async fn an_event_reaches_every_subscriber_over_one_connection() {
     let mut by_type = client.pushes_of_type("Entity Updated");
     stack.update("order-1", json!({"state": "shipped"})).await;
     for push in [
-        in_time("a push came", one.recv()).await,
-        in_time("a push came", another.recv()).await,
-        in_time("a push came", by_type.recv()).await,
+        in_time("a push arrived", one.recv()).await,
+        in_time("a push arrived", another.recv()).await,
+        in_time("a push arrived", by_type.recv()).await,
     ] {
         let push = push.expect("a push");
         assert_eq!(push.kind(), "Entity Updated");
@@ -44,7 +44,7 @@ async fn an_event_reaches_every_subscriber_over_one_connection() {
 
     drop(one);
     stack.update("order-1", "for the other").await;
-    let push = in_time("a push came", another.next())
+    let push = in_time("a push arrived", another.next())
         .await
         .expect("not the end");
     assert_eq!(
@@ -55,7 +55,7 @@ async fn an_event_reaches_every_subscriber_over_one_connection() {
 }
 
 #[tokio::test]
-async fn messages_reach_the_others_and_are_answered() {
+async fn messages_reach_the_other_clients_and_are_acknowledged() {
     let stack = TestStack::start().await;
     let (alice, bob) = (stack.client().await, stack.client().await);
     let mut room = bob
@@ -68,45 +68,47 @@ async fn messages_reach_the_others_and_are_answered() {
         .expect("a subscription");
     let mut broadcasts = bob.broadcasts();
 
-    let echo = in_time("the echo came", alice.send(Message::echo("Hello")))
+    let echo = in_time("the echo arrived", alice.send(Message::echo("Hello")))
         .await
         .expect("a reply");
     assert_eq!(echo.echo::<String>().expect("a text"), "Hello");
     assert!(echo.event_ids().is_empty());
 
     let sent = alice.send(Message::to_entity(entity("room-1"), "Hello").from_name("Alice"));
-    let reply = in_time("the acknowledgement came", sent)
+    let reply = in_time("the acknowledgement arrived", sent)
         .await
         .expect("a reply");
-    let push = in_time("a push came", room.recv()).await.expect("a push");
+    let push = in_time("a push arrived", room.recv())
+        .await
+        .expect("a push");
     assert_eq!(reply.event_ids(), [push.event_id().expect("an id")]);
     assert_eq!(
         (push.kind(), push.name().as_deref()),
         ("message", Some("Alice"))
     );
 
-    let batch = Batch::to_everyone("one").and("two").expect("room");
-    let reply = in_time("the acknowledgement came", alice.send(batch))
+    let batch = Batch::to_everyone("one").and("two").expect("space");
+    let reply = in_time("the acknowledgement arrived", alice.send(batch))
         .await
         .expect("a reply");
     assert_eq!(reply.event_ids().len(), 2);
-    let mut said = [
-        in_time("a push came", broadcasts.recv())
+    let mut texts = [
+        in_time("a push arrived", broadcasts.recv())
             .await
             .expect("a push")
             .message::<String>()
             .expect("a text"),
-        in_time("a push came", broadcasts.recv())
+        in_time("a push arrived", broadcasts.recv())
             .await
             .expect("a push")
             .message::<String>()
             .expect("a text"),
     ];
-    said.sort();
-    assert_eq!(said, ["one", "two"]);
+    texts.sort();
+    assert_eq!(texts, ["one", "two"]);
 
     let long = "x".repeat(100 * 1024);
-    let echo = in_time("the echo came", alice.send(Message::echo(long.as_str())))
+    let echo = in_time("the echo arrived", alice.send(Message::echo(long.as_str())))
         .await
         .expect("a reply");
     assert_eq!(echo.echo::<String>().expect("a text"), long);
@@ -117,7 +119,7 @@ async fn messages_reach_the_others_and_are_answered() {
     );
 
     stack.update("room-1", "the end").await;
-    let first_of_all = in_time("a push came", own_room.recv())
+    let first_of_all = in_time("a push arrived", own_room.recv())
         .await
         .expect("a push");
     assert_eq!(first_of_all.message::<String>().expect("a text"), "the end");
@@ -125,7 +127,7 @@ async fn messages_reach_the_others_and_are_answered() {
 }
 
 #[tokio::test]
-async fn the_servers_refusal_fails_the_request() {
+async fn subscription_that_the_server_refuses_fails() {
     let stack = TestStack::start().await;
     let client = stack.client().await;
     let mut subscriptions = Vec::new();
@@ -139,12 +141,12 @@ async fn the_servers_refusal_fails_the_request() {
         }
     };
     let RequestError::Server(error) = refused else {
-        panic!("not the server's: {refused:?}");
+        panic!("not an error of the server: {refused:?}");
     };
     assert_eq!(error.code(), Some(ErrorCode::TooMany));
     drop(subscriptions.pop());
-    // The server has heard of the one that was dropped before it hears of this one.
-    in_time("there is room", async {
+    // The client unsubscribes from the dropped one before it subscribes to another.
+    in_time("another subscription was accepted", async {
         while client.subscribe(entity("another")).await.is_err() {}
     })
     .await;
@@ -152,7 +154,7 @@ async fn the_servers_refusal_fails_the_request() {
 }
 
 #[tokio::test]
-async fn closing_sends_what_is_left_and_ends_every_handle() {
+async fn close_sends_the_outbox_and_ends_every_handle() {
     let stack = TestStack::start().await;
     let client = stack.client().await;
     let handle = client.clone();
@@ -164,12 +166,12 @@ async fn closing_sends_what_is_left_and_ends_every_handle() {
         .map(|number| client.send(Message::echo(number)))
         .collect();
     in_time(
-        "the client is closed",
+        "the client was closed",
         client.close(Duration::from_secs(60)),
     )
     .await;
     for (number, reply) in sent.into_iter().enumerate() {
-        let reply = reply.await.expect("sent before the end");
+        let reply = reply.await.expect("a reply");
         assert_eq!(reply.echo::<usize>().expect("a number"), number);
     }
     assert_eq!(handle.state(), ConnectionState::Stopped(StopReason::Closed));
@@ -181,12 +183,15 @@ async fn closing_sends_what_is_left_and_ends_every_handle() {
     assert_eq!(refused.err(), Some(RequestError::Stopped));
     let ended = Err(SubscriptionError::Ended(RequestError::Stopped));
     assert_eq!(order.recv().await, ended);
-    until("the gateway knows", || stack.open_connections() == 0).await;
+    until("the gateway closed its side", || {
+        stack.open_connections() == 0
+    })
+    .await;
     stack.stop().await;
 }
 
 #[tokio::test]
-async fn a_client_without_handles_ends() {
+async fn client_without_handles_closes_its_connection() {
     let stack = TestStack::start().await;
     let client = stack.client().await;
     let order = client
@@ -196,12 +201,15 @@ async fn a_client_without_handles_ends() {
     drop(client);
     assert_eq!(stack.open_connections(), 1);
     drop(order);
-    until("the gateway knows", || stack.open_connections() == 0).await;
+    until("the gateway closed its side", || {
+        stack.open_connections() == 0
+    })
+    .await;
     stack.stop().await;
 }
 
 #[tokio::test]
-async fn a_stack_that_comes_back_finds_its_clients_again() {
+async fn client_reconnects_to_a_restarted_stack() {
     let stack = TestStack::start().await;
     let options = Options::new().back_off(Duration::from_millis(100), Duration::from_millis(500));
     let client = connect(stack.web_socket(), options).await;
@@ -211,21 +219,23 @@ async fn a_stack_that_comes_back_finds_its_clients_again() {
         .expect("a subscription");
     let mut states = client.states();
     let stack = stack.restart().await;
-    // The client may not have seen yet that its connection is gone.
+    // The client may not have noticed yet that its connection broke.
     let waited = client.send(Message::echo("still here").safe_to_repeat());
-    assert!(in_time("the echo came", waited).await.is_ok());
+    assert!(in_time("the echo arrived", waited).await.is_ok());
     let open = states.wait_for(|state| *state == ConnectionState::Open);
-    in_time("the client is back", open)
+    in_time("the client reconnected", open)
         .await
         .expect("not stopped");
     stack.update("order-1", "again").await;
-    let push = in_time("a push came", order.recv()).await.expect("a push");
+    let push = in_time("a push arrived", order.recv())
+        .await
+        .expect("a push");
     assert_eq!(push.message::<String>().expect("a text"), "again");
     stack.stop().await;
 }
 
 #[tokio::test]
-async fn what_is_sent_before_there_is_a_server_goes_out_when_there_is() {
+async fn requests_made_before_the_connection_wait_for_it() {
     let stack = TestStack::start().await;
     let client = Client::start(stack.web_socket(), Options::new()).expect("an address");
     let order = client.subscribe(entity("order-1"));

@@ -1,6 +1,6 @@
-//! Many clients, whose sockets are dropped again and again while events and messages flow.
+//! Many clients whose sockets are dropped repeatedly while events and messages flow.
 //!
-//! The default run takes some seconds; `HERALD_CLIENT_FAULTS_FOR=60` makes it the whole minute, with
+//! The default run takes some seconds; `HERALD_CLIENT_FAULTS_FOR=60` makes it a whole minute, with
 //! 5000 events.
 
 use std::{
@@ -12,6 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use herald_client::{Client, ConnectionState, Message, Options, RequestError, Subscription};
+use herald_shared::error_chain::error_chain;
 use serde_json::json;
 use tokio::{
     task::JoinHandle,
@@ -28,14 +29,14 @@ const SUBSCRIBERS: usize = 4;
 const ENTITIES: usize = CLIENTS / SUBSCRIBERS;
 const SENDERS: usize = 20;
 
-/// How many events flow in a minute.
+/// The number of events in a minute.
 const EVENTS_A_MINUTE: f64 = 5000.0;
 
-/// How long a client is left alone before its socket is dropped again: its log must have seen that it is open.
+/// The time before the socket of an open client is dropped again, so that its log has recorded that it is open.
 const SETTLED: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn dropped_sockets_lose_nothing_that_was_promised() {
+async fn dropped_sockets_lose_no_acknowledged_message_and_no_due_event() {
     let time =
         Duration::from_secs_f64(env::var("HERALD_CLIENT_FAULTS_FOR").map_or(8.0, |seconds| {
             seconds
@@ -43,7 +44,7 @@ async fn dropped_sockets_lose_nothing_that_was_promised() {
                 .expect("HERALD_CLIENT_FAULTS_FOR is a number of seconds")
         }));
     let stack = TestStack::start().await;
-    // It reads when all is sent.
+    // It reads only after all messages are sent.
     let observer = connect(stack.web_socket(), Options::new().buffer(100_000)).await;
     let mut observer = observer
         .subscribe(entity("log"))
@@ -69,8 +70,8 @@ async fn dropped_sockets_lose_nothing_that_was_promised() {
     );
     let sent: Vec<_> = sent.into_iter().flatten().collect();
 
-    everything_that_was_sent_has_one_outcome(&sent, &mut observer).await;
-    // Whoever is connected by now gets this, and what came before it has come.
+    assert_outcomes(&sent, &mut observer).await;
+    // Every client gets this broadcast, after the events before it.
     until("every client is open", || {
         subjects
             .iter()
@@ -80,19 +81,19 @@ async fn dropped_sockets_lose_nothing_that_was_promised() {
     stack
         .put_event("Broadcast", json!({"message": "the end"}))
         .await;
-    until("the end has come", || {
+    until("the last broadcast arrived", || {
         subjects.iter().all(|subject| subject.log().ended)
     })
     .await;
     sleep(longest_lag(&events, &subjects)).await;
-    every_event_for_a_connected_subscriber_arrived_once(&events, &subjects);
+    assert_due_events_arrived_once(&events, &subjects);
     println!("{cuts} sockets dropped within {time:?}");
 
-    nobody_reconnects_in_lock_step(&subjects).await;
+    assert_reconnects_are_spread(&subjects).await;
     stack.stop().await;
 }
 
-/// A client with one subscription behind a way that can be cut.
+/// A client with one subscription, behind a proxy that can be cut.
 struct Subject {
     client: Client,
     proxy: Proxy,
@@ -101,7 +102,7 @@ struct Subject {
     tasks: [JoinHandle<()>; 3],
 }
 
-/// What a client saw, and what was done to it.
+/// The record of a client: its pushes, its states and its cuts.
 #[derive(Default)]
 struct Log {
     received: HashMap<usize, Vec<Instant>>,
@@ -150,7 +151,7 @@ impl Drop for Subject {
 }
 
 impl Log {
-    /// Whether it is open, and has been for long enough for this log to be up to date.
+    /// Returns true if the client has been open for long enough for this log to be up to date.
     fn is_settled(&self) -> bool {
         let Some((since, ConnectionState::Open)) = self.states.last() else {
             return false;
@@ -158,7 +159,7 @@ impl Log {
         since.elapsed() > SETTLED && self.cut_at.last().is_none_or(|cut| cut < since)
     }
 
-    /// Whether it was open all the time between two moments.
+    /// Returns true if the client was open all the time between two moments.
     fn was_open(&self, from: Instant, until: Instant) -> bool {
         let opened = self.states.iter().rfind(|(at, _)| *at <= from);
         let Some((opened_at, ConnectionState::Open)) = opened else {
@@ -201,7 +202,7 @@ async fn note_the_end(client: Client, log: Arc<Mutex<Log>>) {
     }
 }
 
-/// An event, and when it was put.
+/// An event, and the time at which it was put.
 struct Event {
     number: usize,
     put_at: Instant,
@@ -234,7 +235,7 @@ async fn put_events(stack: &TestStack, end: Instant, count: usize) -> Vec<Event>
     events
 }
 
-/// Drops a random socket 25 times a second; returns how many.
+/// Drops a random socket 25 times a second. Returns the number of dropped sockets.
 async fn drop_sockets(subjects: &[Subject], end: Instant) -> usize {
     let mut cuts = 0;
     while Instant::now() < end {
@@ -250,7 +251,7 @@ async fn drop_sockets(subjects: &[Subject], end: Instant) -> usize {
     cuts
 }
 
-/// A message, and what became of it.
+/// A message and its outcome.
 struct Sent {
     text: String,
     safe: bool,
@@ -288,8 +289,9 @@ async fn send(sender: usize, client: &Client, end: Instant) -> Vec<Sent> {
     join_all(replies).await
 }
 
-/// What was acknowledged arrives, once for each time it was sent; what is unknown may; nothing else happens.
-async fn everything_that_was_sent_has_one_outcome(sent: &[Sent], observer: &mut Subscription) {
+/// Asserts that every acknowledged message arrives, once unless it was repeated, and that the others have an
+/// unknown outcome.
+async fn assert_outcomes(sent: &[Sent], observer: &mut Subscription) {
     let acknowledged: Vec<_> = sent
         .iter()
         .filter(|message| message.outcome.is_ok())
@@ -299,7 +301,7 @@ async fn everything_that_was_sent_has_one_outcome(sent: &[Sent], observer: &mut 
         match &message.outcome {
             Ok(event_ids) => assert_eq!(event_ids.len(), 1),
             Err(RequestError::OutcomeUnknown) => assert!(!message.safe, "{}", message.text),
-            Err(other) => panic!("{}: {other}", message.text),
+            Err(other) => panic!("{}: {}", message.text, error_chain(other)),
         }
     }
     let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -312,7 +314,7 @@ async fn everything_that_was_sent_has_one_outcome(sent: &[Sent], observer: &mut 
         })
     };
     while missing(&arrived) {
-        let push = in_time("every acknowledged message came", observer.recv())
+        let push = in_time("every acknowledged message arrived", observer.recv())
             .await
             .expect("a push");
         let id = push.event_id().expect("an id").to_owned();
@@ -323,11 +325,11 @@ async fn everything_that_was_sent_has_one_outcome(sent: &[Sent], observer: &mut 
     }
     for message in sent.iter().filter(|message| !message.safe) {
         let times = arrived.get(&message.text).map_or(0, Vec::len);
-        assert!(times <= 1, "{} came {times} times", message.text);
+        assert!(times <= 1, "{} arrived {times} times", message.text);
     }
     assert!(!acknowledged.is_empty());
     println!(
-        "{} messages sent through the outbox, {unknown} of them with an unknown end, none lost",
+        "{} messages sent through the outbox, {unknown} of them with an unknown outcome, none lost",
         sent.len()
     );
 }
@@ -342,9 +344,10 @@ fn longest_lag(events: &[Event], subjects: &[Subject]) -> Duration {
     events.iter().filter_map(lag).max().unwrap_or_default()
 }
 
-/// An event counts if its subscriber was open when it was put, and for twice the longest time that any
-/// event took to arrive: one that was on its way to a socket that was dropped is nobody's promise.
-fn every_event_for_a_connected_subscriber_arrived_once(events: &[Event], subjects: &[Subject]) {
+/// Asserts that every event that was due arrived, and none twice. An event is due if its subscriber was open
+/// when it was put, and for twice the longest time that any event took to arrive: one that was sent to a socket
+/// that was then dropped may be lost.
+fn assert_due_events_arrived_once(events: &[Event], subjects: &[Subject]) {
     let longest_lag = longest_lag(events, subjects);
     let (mut counted, mut pairs) = (0, 0);
     for subject in subjects {
@@ -354,15 +357,11 @@ fn every_event_for_a_connected_subscriber_arrived_once(events: &[Event], subject
             .filter(|event| event.entity() == subject.entity)
         {
             let times = log.received.get(&event.number).map_or(0, Vec::len);
-            let promised = log.was_open(event.put_at, event.put_at + 2 * longest_lag);
-            assert!(times <= 1, "event {} came {times} times", event.number);
-            assert!(
-                times == 1 || !promised,
-                "event {} did not come",
-                event.number
-            );
+            let due = log.was_open(event.put_at, event.put_at + 2 * longest_lag);
+            assert!(times <= 1, "event {} arrived {times} times", event.number);
+            assert!(times == 1 || !due, "event {} did not arrive", event.number);
             pairs += 1;
-            counted += usize::from(promised);
+            counted += usize::from(due);
         }
     }
     println!(
@@ -371,12 +370,13 @@ fn every_event_for_a_connected_subscriber_arrived_once(events: &[Event], subject
     );
     assert!(
         counted * 4 > pairs,
-        "too few count, {counted} of {pairs}: this machine is too busy for so many events"
+        "only {counted} of {pairs} events were due: this machine is too busy for so many events"
     );
 }
 
-/// All sockets are dropped at once; the clients come back over the second that is the first delay's bound.
-async fn nobody_reconnects_in_lock_step(subjects: &[Subject]) {
+/// Drops all sockets at once, and asserts that the clients reconnect spread over the first delay's bound, a
+/// second.
+async fn assert_reconnects_are_spread(subjects: &[Subject]) {
     until("every client is stable", || {
         subjects.iter().all(|subject| {
             let log = subject.log();
@@ -392,11 +392,11 @@ async fn nobody_reconnects_in_lock_step(subjects: &[Subject]) {
         let connections = subject.proxy.connected_at();
         connections.into_iter().find(|at| *at > cut_at)
     };
-    until("every client is back", || {
+    until("every client reconnected", || {
         subjects.iter().all(|subject| returned(subject).is_some())
     })
     .await;
-    // When they arrive is also up to the machine that runs all of them; what they waited is not.
+    // The time of a connection also depends on the load of this machine; the delay does not.
     let delay = |subject: &Subject| {
         let log = subject.log();
         let mut states = log.states.iter().filter(|(at, _)| *at > cut_at);

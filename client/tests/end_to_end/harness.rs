@@ -1,27 +1,20 @@
-//! A stack of its own for every test, and what waits for it.
+//! A local stack for each test, and helpers that wait.
 
-use std::{net::SocketAddr, path::Path, sync::LazyLock, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use aws_sdk_eventbridge::{
-    Client as EventBridge,
-    config::{BehaviorVersion, Credentials, Region},
-    types::PutEventsRequestEntry,
-};
+use aws_sdk_eventbridge::{Client as EventBridge, types::PutEventsRequestEntry};
 use herald_client::{Client, ConnectionState, EntityId, Options};
 use herald_local::{Authentication, Config, Functions, RunningStack, gateway::Limits};
+use herald_testkit::{sdk_config, template};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, SemaphorePermit},
-    time::{sleep, timeout},
+    sync::SemaphorePermit,
+    time::sleep,
 };
 
-/// Longer than anything here takes; it only ends a test that would wait for ever.
-const PATIENCE: Duration = Duration::from_secs(240);
-
-/// A stack uses the whole machine: one at a time.
-static ONE_AT_A_TIME: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(1));
+pub use herald_testkit::{in_time, until};
 
 /// A running stack.
 pub struct TestStack {
@@ -31,23 +24,23 @@ pub struct TestStack {
 }
 
 impl TestStack {
-    /// The stack of the repository's own template, open to everybody.
+    /// Starts the stack of the repository's template, without authentication.
     pub async fn start() -> Self {
         Self::start_with(Authentication::Open, Limits::default()).await
     }
 
-    /// The same, which wants to know who its clients are, or with a gateway that has other limits.
+    /// Starts the stack with this authentication and these limits of the gateway.
     pub async fn start_with(authentication: Authentication, limits: Limits) -> Self {
-        let turn = ONE_AT_A_TIME.acquire().await.expect("never closed");
+        let turn = herald_testkit::turn().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         Self::run(turn, listener, authentication, limits).await
     }
 
-    /// Ends the stack, and starts another at the same address, with nothing in its table.
+    /// Stops the stack, and starts another at the same address with an empty table.
     pub async fn restart(self) -> Self {
         let address = self.address();
         self.running.shutdown().await;
-        // The old listener closes a moment later.
+        // The old listener may close a moment later.
         let listener = in_time("the port is free", async {
             loop {
                 match TcpListener::bind(address).await {
@@ -72,53 +65,45 @@ impl TestStack {
         authentication: Authentication,
         limits: Limits,
     ) -> Self {
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("the repository");
-        let template = repository.join("template.yaml");
         let config = Config {
-            // Tests are not about the limits of a connection.
+            // High enough that no test reaches it.
             parameters: [("MessagesPerSecond", "10000")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
             authentication,
             limits,
-            ..Config::new(template, Functions::Build { release: false })
+            ..Config::new(template(), Functions::Build { release: false })
         };
         let running = RunningStack::start(listener, config)
             .await
             .expect("a stack");
-        let events = aws_sdk_eventbridge::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-            .endpoint_url(&running.addresses().endpoint)
-            .build();
+        let events = EventBridge::new(&sdk_config(&running.addresses().endpoint));
         Self {
             running,
-            events: EventBridge::from_conf(events),
+            events,
             _turn: turn,
         }
     }
 
-    /// Where clients connect.
+    /// Returns the address for clients.
     pub fn web_socket(&self) -> &str {
         &self.running.addresses().web_socket
     }
 
-    /// The one port that serves everything.
+    /// Returns the address of the stack's only port.
     pub fn address(&self) -> SocketAddr {
         let endpoint = &self.running.addresses().endpoint;
         let address = endpoint.strip_prefix("http://").expect("an address");
         address.parse().expect("an address")
     }
 
-    /// A connected client.
+    /// Returns a connected client.
     pub async fn client(&self) -> Client {
         connect(self.web_socket(), Options::new()).await
     }
 
-    /// Tokens of a user, one minted for each time it is asked for, with the claim `herald`, for so many seconds.
+    /// Returns options whose callback mints a token of a user at every call, with these permissions and this
+    /// lifetime in seconds.
     pub fn tokens(&self, user: &str, permissions: Value, seconds: i64) -> Options {
         let server = self.address();
         let request =
@@ -126,7 +111,7 @@ impl TestStack {
         Options::new().token(move || mint(server, request.clone()))
     }
 
-    /// The sockets that the gateway holds.
+    /// Returns the number of connections that the gateway holds.
     pub fn open_connections(&self) -> usize {
         self.running.gateway().open_connections().len()
     }
@@ -152,7 +137,7 @@ impl TestStack {
             .set_entries(Some(entries))
             .send()
             .await;
-        assert_eq!(put.expect("events are taken").failed_entry_count(), 0);
+        assert_eq!(put.expect("an answer").failed_entry_count(), 0);
     }
 
     /// Puts an event about an entity on the bus.
@@ -165,7 +150,7 @@ impl TestStack {
         .await;
     }
 
-    /// Ends the stack, and with it every process it started.
+    /// Stops the stack and every process that it started.
     pub async fn stop(self) {
         self.running.shutdown().await;
     }
@@ -188,7 +173,7 @@ async fn mint(server: SocketAddr, request: String) -> std::io::Result<String> {
     Ok(minted["token"].as_str().expect("a token").to_owned())
 }
 
-/// Connects, in time.
+/// Connects a client.
 pub async fn connect(address: &str, options: Options) -> Client {
     in_time("connected", Client::connect(address, options))
         .await
@@ -199,28 +184,12 @@ pub fn entity(id: impl Into<String>) -> EntityId {
     EntityId::new(id).expect("an id")
 }
 
-/// Waits until the client has stopped; returns the state it ended in.
+/// Waits until the client has stopped, and returns its last state.
 pub async fn stopped(client: &Client) -> ConnectionState {
     let mut states = client.states();
     let stopped = states.wait_for(|state| matches!(state, ConnectionState::Stopped(_)));
     in_time("the client stopped", stopped)
         .await
-        .expect("its last words")
+        .expect("its last state")
         .clone()
-}
-
-/// Waits for something that must come.
-pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let waited = timeout(PATIENCE, future).await;
-    waited.unwrap_or_else(|_| panic!("waited in vain until {what}"))
-}
-
-/// Waits until a condition holds.
-pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let polled = async {
-        while !condition() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    in_time(what, polled).await;
 }

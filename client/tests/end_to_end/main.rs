@@ -1,11 +1,13 @@
-//! The client, end to end: against the local stack with the real functions, and against a server that
-//! follows a script where the local stack would not do as we like.
-// The large error is the refused handshake, whose type is the library's.
+//! End-to-end tests of the client: against the local stack with the real functions, and against a scripted
+//! server for behaviour that the local stack does not have.
+// The large error is the refused handshake, a type of `tungstenite`.
 #![allow(clippy::result_large_err, missing_docs, unreachable_pub)]
 
 mod authentication;
 mod everyday;
+mod examples;
 mod faults;
+mod first_attempt;
 mod harness;
 mod proxy;
 mod renewal;

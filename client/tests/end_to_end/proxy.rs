@@ -1,4 +1,4 @@
-//! A way to the server that can be cut.
+//! A TCP proxy whose connections a test can cut.
 
 use std::{
     net::SocketAddr,
@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-/// A port of its own that leads to the server.
+/// A proxy with a port of its own.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -23,7 +23,7 @@ pub struct Proxy {
 #[derive(Default)]
 struct Shared {
     cut: Notify,
-    /// When each connection came.
+    /// The time of each connection.
     connected_at: Mutex<Vec<Instant>>,
 }
 
@@ -41,17 +41,17 @@ impl Proxy {
         }
     }
 
-    /// Where clients connect.
+    /// Returns the address for clients.
     pub fn web_socket(&self) -> String {
         format!("ws://{}/dev", self.address)
     }
 
-    /// Drops every connection, without a word of WebSocket.
+    /// Drops every connection without a WebSocket close.
     pub fn cut(&self) {
         self.shared.cut.notify_waiters();
     }
 
-    /// When each connection came.
+    /// Returns the time of each connection.
     pub fn connected_at(&self) -> Vec<Instant> {
         self.shared.connections().clone()
     }

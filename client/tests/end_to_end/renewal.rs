@@ -1,4 +1,4 @@
-//! Connections are renewed before the gateway ends them, with its limits shortened to seconds.
+//! Renewal of connections before the gateway ends them, with its limits shortened to seconds.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,15 +19,15 @@ use crate::{
 const CLIENTS: usize = 20;
 const RENEWALS: usize = 100;
 
-/// The gateway ends a connection at this age.
+/// The age at which the gateway ends a connection.
 const LIFETIME: Duration = Duration::from_secs(20);
 
-/// The clients renew theirs at this one, and keep the old one for the time after.
+/// The age at which the clients renew a connection, and the time that they keep the old one.
 const RENEW_AFTER: Duration = Duration::from_secs(5);
 const LINGER_FOR: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_renewals_under_load_have_no_gap_and_no_repeat() {
+async fn hundred_renewals_under_load_have_no_gap_and_no_repeat() {
     let limits = Limits {
         lifetime: LIFETIME,
         ..Limits::default()
@@ -41,7 +41,7 @@ async fn a_hundred_renewals_under_load_have_no_gap_and_no_repeat() {
             .sum()
     };
 
-    let mut said = Vec::new();
+    let mut rounds = Vec::new();
     let start = Instant::now();
     while renewals(&subjects) < RENEWALS {
         assert!(
@@ -49,7 +49,7 @@ async fn a_hundred_renewals_under_load_have_no_gap_and_no_repeat() {
             "too few renewals: {}",
             renewals(&subjects)
         );
-        let number = said.len();
+        let number = rounds.len();
         let event = format!("event {number}");
         let sender = number % CLIENTS;
         let message = format!("message {number} of {sender}");
@@ -57,10 +57,10 @@ async fn a_hundred_renewals_under_load_have_no_gap_and_no_repeat() {
         let reply = subjects[sender]
             .client
             .send(Message::to_entity(entity("room"), message.as_str()));
-        in_time("the message was taken", reply)
+        in_time("the message was acknowledged", reply)
             .await
             .expect("an acknowledgement");
-        said.push(Said {
+        rounds.push(Round {
             event,
             message,
             sender,
@@ -72,7 +72,7 @@ async fn a_hundred_renewals_under_load_have_no_gap_and_no_repeat() {
         .put_event("Broadcast", json!({"message": "the end"}))
         .await;
     for (number, subject) in subjects.iter_mut().enumerate() {
-        in_time("the end came", subject.broadcasts.recv())
+        in_time("the last push arrived", subject.broadcasts.recv())
             .await
             .expect("a push");
         assert!(
@@ -81,20 +81,22 @@ async fn a_hundred_renewals_under_load_have_no_gap_and_no_repeat() {
             subject.client.state()
         );
     }
-    // What comes late, comes to a connection that lingers.
+    // Late pushes arrive on the connections that linger.
     sleep(LINGER_FOR).await;
     for (number, subject) in subjects.iter_mut().enumerate() {
-        subject.has_got_everything_once(number, &said).await;
+        subject
+            .assert_received_everything_once(number, &rounds)
+            .await;
     }
     println!(
         "{count} renewals, {} events and as many messages to {CLIENTS} clients: no gap, no repeat",
-        said.len()
+        rounds.len()
     );
     stack.stop().await;
 }
 
-/// An event for everybody, and a message for everybody but its sender.
-struct Said {
+/// An event for all clients, and a message for all but its sender.
+struct Round {
     event: String,
     message: String,
     sender: usize,
@@ -119,7 +121,7 @@ impl Subject {
             .subscribe(entity("room"))
             .await
             .expect("a subscription");
-        // One that nobody writes to, so that there is more than one to establish again.
+        // A second subscription, without events, so that a renewal establishes several.
         let own = client
             .subscribe(entity(format!("own-{number}")))
             .await
@@ -134,30 +136,34 @@ impl Subject {
         }
     }
 
-    async fn has_got_everything_once(&mut self, number: usize, said: &[Said]) {
-        let others = said
+    async fn assert_received_everything_once(&mut self, number: usize, rounds: &[Round]) {
+        let others = rounds
             .iter()
-            .filter(|said| said.sender != number)
-            .map(|said| &said.message);
-        let expected: BTreeSet<&String> =
-            said.iter().map(|said| &said.event).chain(others).collect();
-        let mut got: BTreeMap<String, usize> = BTreeMap::new();
-        while got.len() < expected.len() {
-            let push = in_time("everything came", self.subscription.recv())
+            .filter(|round| round.sender != number)
+            .map(|round| &round.message);
+        let expected: BTreeSet<&String> = rounds
+            .iter()
+            .map(|round| &round.event)
+            .chain(others)
+            .collect();
+        let mut received: BTreeMap<String, usize> = BTreeMap::new();
+        while received.len() < expected.len() {
+            let push = in_time("every push arrived", self.subscription.recv())
                 .await
                 .expect("a push");
-            *got.entry(push.message().expect("a text")).or_default() += 1;
+            *received.entry(push.message().expect("a text")).or_default() += 1;
         }
-        // Whatever would come twice, or come back.
+        // Repeats and own messages would have arrived by now.
         while let Some(push) = futures_util::FutureExt::now_or_never(self.subscription.recv()) {
-            *got.entry(push.expect("a push").message().expect("a text"))
+            *received
+                .entry(push.expect("a push").message().expect("a text"))
                 .or_default() += 1;
         }
-        let got_once: BTreeSet<&String> = got
+        let received_once: BTreeSet<&String> = received
             .iter()
             .filter(|(_, times)| **times == 1)
             .map(|(text, _)| text)
             .collect();
-        assert_eq!(got_once, expected, "{number}: {got:?}");
+        assert_eq!(received_once, expected, "{number}: {received:?}");
     }
 }

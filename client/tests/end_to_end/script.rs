@@ -1,13 +1,15 @@
-//! The client over a real socket, where the server has to do something of its own choosing.
+//! The client over a real socket, against a scripted server.
 
 use std::{
+    collections::BTreeMap,
+    error::Error,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
 use herald_client::{
-    AttemptError, Client, ConnectError, ConnectionState, Message, Options, RequestError,
-    StopReason, SubscriptionError, Token,
+    AttemptError, Client, ConnectionState, Message, Options, RequestError, StopReason,
+    SubscriptionError, Token,
 };
 use serde_json::json;
 
@@ -16,7 +18,7 @@ use crate::{
     scripted_server::ScriptedServer,
 };
 
-/// Tokens `t1`, `t2` and so on.
+/// Returns options whose tokens are `t1`, `t2` and so on.
 fn counted_tokens() -> Options {
     let count = AtomicUsize::new(0);
     let next = move || {
@@ -29,7 +31,7 @@ fn counted_tokens() -> Options {
 }
 
 #[tokio::test]
-async fn three_refusals_stop_the_client_and_each_had_a_new_token() {
+async fn three_refusals_stop_the_client_and_every_attempt_has_a_new_token() {
     let server = ScriptedServer::start().await;
     let address = server.web_socket();
     let serve = async {
@@ -39,7 +41,8 @@ async fn three_refusals_stop_the_client_and_each_had_a_new_token() {
         }
         seen
     };
-    let (connected, seen) = tokio::join!(Client::connect(&address, counted_tokens()), serve);
+    let client = Client::start(&address, counted_tokens()).expect("an address");
+    let (stopped, seen) = tokio::join!(stopped(&client), serve);
     assert_eq!(
         seen,
         [
@@ -51,11 +54,11 @@ async fn three_refusals_stop_the_client_and_each_had_a_new_token() {
         ]
     );
     let refused = StopReason::Refused { status: Some(401) };
-    assert_eq!(connected.err(), Some(ConnectError::Stopped(refused)));
+    assert_eq!(stopped, ConnectionState::Stopped(refused));
 }
 
 #[tokio::test]
-async fn a_token_that_ends_is_renewed_on_the_open_connection() {
+async fn token_is_renewed_on_the_open_connection_before_it_expires() {
     let server = ScriptedServer::start().await;
     let short =
         || async { Ok::<_, std::io::Error>(Token::lasting("short", Duration::from_secs(1))) };
@@ -72,7 +75,7 @@ async fn a_token_that_ends_is_renewed_on_the_open_connection() {
 }
 
 #[tokio::test]
-async fn the_servers_goodbye_is_obeyed() {
+async fn disconnect_frame_reconnects_or_stops_the_client() {
     let server = ScriptedServer::start().await;
     let client = Client::start(&server.web_socket(), counted_tokens()).expect("an address");
     let mut served = server.accept().await;
@@ -90,7 +93,7 @@ async fn the_servers_goodbye_is_obeyed() {
 }
 
 #[tokio::test]
-async fn whoever_drops_a_subscription_or_stops_waiting_for_it_unsubscribes() {
+async fn dropped_subscription_unsubscribes_even_before_its_acknowledgement() {
     let server = ScriptedServer::start().await;
     let client = Client::start(&server.web_socket(), Options::new()).expect("an address");
     let mut served = server.accept().await;
@@ -112,7 +115,7 @@ async fn whoever_drops_a_subscription_or_stops_waiting_for_it_unsubscribes() {
         assert!(polled.is_pending());
     }
     let request = served.frame().await.expect("a request");
-    // The subscriber may be gone before the client has asked.
+    // The client may learn of the dropped subscriber before it sends the request.
     if request["action"] == "subscribe" {
         let ack = json!({"type": "ack", "action": "subscribe", "entityId": "order-2", "id": request["id"]});
         served.send(ack).await;
@@ -121,7 +124,7 @@ async fn whoever_drops_a_subscription_or_stops_waiting_for_it_unsubscribes() {
 }
 
 #[tokio::test]
-async fn a_long_message_travels_in_frames_that_the_gateway_takes() {
+async fn long_message_is_split_into_frames_that_the_gateway_accepts() {
     let server = ScriptedServer::start().await;
     let client = Client::start(&server.web_socket(), Options::new()).expect("an address");
     let mut served = server.accept().await;
@@ -129,11 +132,11 @@ async fn a_long_message_travels_in_frames_that_the_gateway_takes() {
     let sent = client.send(Message::echo(long.as_str()));
     let request = served.acknowledge().await;
     assert_eq!(request["message"].as_str(), Some(long.as_str()));
-    assert!(in_time("the reply came", sent).await.is_ok());
+    assert!(in_time("the reply arrived", sent).await.is_ok());
 }
 
 #[tokio::test]
-async fn what_was_under_way_when_the_socket_broke_is_unknown() {
+async fn message_in_flight_on_a_broken_socket_has_an_unknown_outcome_unless_safe_to_repeat() {
     let server = ScriptedServer::start().await;
     let options = Options::new().back_off(Duration::from_millis(1), Duration::from_millis(10));
     let client = Client::start(&server.web_socket(), options).expect("an address");
@@ -146,11 +149,11 @@ async fn what_was_under_way_when_the_socket_broke_is_unknown() {
     let mut served = server.accept().await;
     assert_eq!(served.acknowledge().await["message"], "again");
     assert_eq!(once.await, Err(RequestError::OutcomeUnknown));
-    assert!(in_time("the reply came", again).await.is_ok());
+    assert!(in_time("the reply arrived", again).await.is_ok());
 }
 
 #[tokio::test]
-async fn token_callback_that_panics_is_an_attempt_that_failed() {
+async fn panic_of_the_token_callback_fails_the_attempt() {
     let server = ScriptedServer::start().await;
     let asked = AtomicUsize::new(0);
     let callback = move || {
@@ -167,24 +170,14 @@ async fn token_callback_that_panics_is_an_attempt_that_failed() {
     let client = Client::start(&server.web_socket(), options).expect("an address");
     let served = server.accept().await;
     assert_eq!(served.authorization.as_deref(), Some("Bearer t3"));
-    let reason = "the token callback panicked: panics in the future".to_owned();
-    assert_eq!(client.last_failure(), Some(AttemptError::NoToken(reason)));
-}
-
-#[tokio::test]
-async fn token_that_no_header_can_carry_stops_the_client() {
-    let server = ScriptedServer::start().await;
-    let spaced = || async { Ok::<_, std::io::Error>("not a token") };
-    let options = Options::new().token(spaced);
-    let connected = Client::connect(&server.web_socket(), options).await;
-    let Err(ConnectError::Stopped(StopReason::Invalid { reason })) = connected else {
-        panic!("{connected:?}");
+    let Some(AttemptError::TokenCallback(panic)) = client.last_failure() else {
+        panic!("{:?}", client.last_failure());
     };
-    assert!(reason.contains("no header can carry"), "{reason}");
+    assert_eq!(panic.to_string(), "panic: panics in the future");
 }
 
 #[tokio::test]
-async fn connection_that_the_server_does_not_know_is_replaced_and_the_message_sent_again() {
+async fn unknown_connection_is_replaced_and_its_message_sent_again() {
     let server = ScriptedServer::start().await;
     let client = Client::start(&server.web_socket(), counted_tokens()).expect("an address");
     let mut served = server.accept().await;
@@ -197,12 +190,12 @@ async fn connection_that_the_server_does_not_know_is_replaced_and_the_message_se
     let mut served = server.accept().await;
     assert_eq!(served.acknowledge().await["entityId"], "order-1");
     assert_eq!(served.acknowledge().await["message"], "hello");
-    assert!(in_time("the reply came", sent).await.is_ok());
+    assert!(in_time("the reply arrived", sent).await.is_ok());
     assert!(order.is_ok());
 }
 
 #[tokio::test]
-async fn hundred_subscriptions_take_one_frame_and_so_does_their_reconnect() {
+async fn hundred_subscriptions_share_one_frame_on_every_connection() {
     let server = ScriptedServer::start().await;
     let client = Client::start(&server.web_socket(), counted_tokens()).expect("an address");
     let mut served = server.accept().await;
@@ -225,21 +218,21 @@ async fn hundred_subscriptions_take_one_frame_and_so_does_their_reconnect() {
 }
 
 #[tokio::test]
-async fn messages_that_were_partly_sent_are_told_apart() {
+async fn partly_sent_error_has_the_event_ids() {
     let server = ScriptedServer::start().await;
     let client = Client::start(&server.web_socket(), Options::new()).expect("an address");
     let mut served = server.accept().await;
     let sent = client.send(Message::echo("several"));
     let request = served.frame().await.expect("a request");
     served.send(json!({"type": "error", "action": "sendMessage", "id": request["id"], "code": "partly_sent", "message": "1 of 2", "retryable": false, "eventIds": ["e-1", null]})).await;
-    let Err(RequestError::Server(error)) = in_time("the reply came", sent).await else {
+    let Err(RequestError::Server(error)) = in_time("the reply arrived", sent).await else {
         panic!("not refused");
     };
     assert_eq!(error.event_ids, [Some("e-1".to_owned()), None]);
 }
 
 #[tokio::test]
-async fn reader_of_a_client_that_has_stopped_is_told_so() {
+async fn readers_of_a_stopped_client_end() {
     let server = ScriptedServer::start().await;
     let client = Client::start(&server.web_socket(), Options::new()).expect("an address");
     let mut before = client.notifications();
@@ -248,4 +241,20 @@ async fn reader_of_a_client_that_has_stopped_is_told_so() {
     let ended = Err(SubscriptionError::Ended(RequestError::Stopped));
     assert_eq!(in_time("the reader ended", before.recv()).await, ended);
     assert_eq!(in_time("the reader ended", after.recv()).await, ended);
+}
+
+#[tokio::test]
+async fn message_without_a_json_form_fails_alone() {
+    let server = ScriptedServer::start().await;
+    let client = Client::start(&server.web_socket(), Options::new()).expect("an address");
+    let keys_are_no_texts = BTreeMap::from([((1, 2), 3)]);
+    let failed = client.send(Message::echo(keys_are_no_texts));
+    let sent = client.send(Message::echo(1));
+    let mut served = server.accept().await;
+    assert_eq!(served.acknowledge().await["message"], 1);
+    assert!(in_time("the reply arrived", sent).await.is_ok());
+    let error = failed.await.expect_err("no JSON form");
+    assert!(matches!(error, RequestError::Serialize(_)), "{error:?}");
+    let source = error.source().expect("the serialiser's error");
+    assert!(source.is::<serde_json::Error>(), "{source}");
 }

@@ -1,4 +1,4 @@
-//! A WebSocket server that does what a test says, for what the local stack cannot be made to do.
+//! A WebSocket server under the control of a test, for behaviour that the local stack does not have.
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
@@ -19,10 +19,10 @@ pub struct ScriptedServer {
     listener: TcpListener,
 }
 
-/// One connection of a client.
-pub struct Served {
+/// A connection of a client, on the server's side.
+pub struct ServerConnection {
     socket: WebSocketStream<TcpStream>,
-    /// What the client said it is.
+    /// The header `Authorization` of the handshake.
     pub authorization: Option<String>,
 }
 
@@ -37,9 +37,9 @@ impl ScriptedServer {
         format!("ws://{address}/dev")
     }
 
-    /// Takes the next connection. Frames over the gateway's limit break it.
-    pub async fn accept(&self) -> Served {
-        let (stream, _) = in_time("a client came", self.listener.accept())
+    /// Accepts the next connection. A frame over the gateway's limit breaks it.
+    pub async fn accept(&self) -> ServerConnection {
+        let (stream, _) = in_time("a client connected", self.listener.accept())
             .await
             .expect("a client");
         let mut authorization = None;
@@ -51,15 +51,15 @@ impl ScriptedServer {
         let socket = accept_hdr_async_with_config(stream, note, Some(config))
             .await
             .expect("a handshake");
-        Served {
+        ServerConnection {
             socket,
             authorization,
         }
     }
 
-    /// Refuses the next connection; returns what the client said it is.
+    /// Refuses the next connection. Returns the header `Authorization` of its handshake.
     pub async fn refuse(&self, status: u16) -> Option<String> {
-        let (stream, _) = in_time("a client came", self.listener.accept())
+        let (stream, _) = in_time("a client connected", self.listener.accept())
             .await
             .expect("a client");
         let mut authorization = None;
@@ -80,11 +80,11 @@ fn authorization_of(request: &Request) -> Option<String> {
     Some(value.to_str().expect("a text").to_owned())
 }
 
-impl Served {
-    /// The next frame; none if the client closed the connection.
+impl ServerConnection {
+    /// Returns the next frame. `None` if the client closed the connection.
     pub async fn frame(&mut self) -> Option<Value> {
         loop {
-            match in_time("a frame came", self.socket.next()).await {
+            match in_time("a frame arrived", self.socket.next()).await {
                 Some(Ok(Message::Text(text))) => {
                     return Some(serde_json::from_str(&text).expect("JSON"));
                 }
@@ -102,7 +102,7 @@ impl Served {
             .expect("a connection");
     }
 
-    /// Takes a request and acknowledges it; returns it.
+    /// Acknowledges the next request, and returns it.
     pub async fn acknowledge(&mut self) -> Value {
         let request = self.frame().await.expect("a request");
         let mut reply =
@@ -111,7 +111,7 @@ impl Served {
             reply["entityId"] = entity.clone();
         }
         if let Some(entities) = request.get("entities") {
-            // Each is an empty object, as the result of a subscription that is stored.
+            // Each entity has an empty object, which is also the result of a stored subscription.
             reply["entities"] = entities.clone();
         }
         self.send(reply).await;

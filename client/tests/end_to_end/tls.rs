@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::harness::{TestStack, connect, in_time};
 
 #[tokio::test]
-async fn a_client_speaks_tls_with_whom_it_trusts_and_nobody_else() {
+async fn client_connects_over_tls_only_with_a_trusted_certificate() {
     let stack = TestStack::start().await;
     let (acceptor, trusting) = acceptor_and_trusting_config();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -27,7 +27,7 @@ async fn a_client_speaks_tls_with_whom_it_trusts_and_nobody_else() {
     let address = format!("wss://localhost:{port}/dev");
     let client = connect(&address, Options::new().tls(Arc::new(trusting))).await;
     assert!(
-        in_time("the echo came", client.send(Message::echo("secret")))
+        in_time("the echo arrived", client.send(Message::echo("secret")))
             .await
             .is_ok()
     );
@@ -37,7 +37,7 @@ async fn a_client_speaks_tls_with_whom_it_trusts_and_nobody_else() {
     let failed = states.wait_for(|state| *state != ConnectionState::Connecting);
     let failed = in_time("the attempt failed", failed)
         .await
-        .expect("not the end")
+        .expect("not stopped")
         .clone();
     assert!(
         matches!(failed, ConnectionState::Reconnecting { .. }),
@@ -46,7 +46,7 @@ async fn a_client_speaks_tls_with_whom_it_trusts_and_nobody_else() {
     stack.stop().await;
 }
 
-/// Panics in the handshake.
+/// A TLS configuration's key log that panics in the handshake.
 #[derive(Debug)]
 struct Panicking;
 
@@ -57,7 +57,7 @@ impl KeyLog for Panicking {
 }
 
 #[tokio::test]
-async fn code_of_the_application_that_panics_in_a_handshake_ends_the_attempt_only() {
+async fn panic_of_the_application_in_a_handshake_fails_the_attempt_only() {
     let (acceptor, mut config) = acceptor_and_trusting_config();
     config.key_log = Arc::new(Panicking);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -68,7 +68,7 @@ async fn code_of_the_application_that_panics_in_a_handshake_ends_the_attempt_onl
     let address = format!("wss://localhost:{port}/dev");
     let client = Client::start(&address, options).expect("an address");
     for _ in 0..2 {
-        let accepted = in_time("the client came", listener.accept()).await;
+        let accepted = in_time("the client connected", listener.accept()).await;
         let (stream, _) = accepted.expect("a client");
         assert!(acceptor.accept(stream).await.is_err());
     }
@@ -102,7 +102,7 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, server: SocketAddr)
     while let Ok((client, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
         connections.spawn(async move {
-            // A client that does not trust us goes away in the handshake.
+            // A client that does not trust the certificate ends the handshake.
             if let Ok(mut client) = acceptor.accept(client).await {
                 let mut upstream = TcpStream::connect(server).await.expect("the stack");
                 let _ = copy_bidirectional(&mut client, &mut upstream).await;

@@ -14,7 +14,7 @@ use crate::{
     tokens::{AUDIENCE, Signer},
 };
 
-/// Its logical id in the template.
+/// The function's logical id in the template.
 const FUNCTION: &str = "AuthorizerFunction";
 
 /// The authorizer with at most one process.
@@ -23,7 +23,7 @@ pub(crate) struct Authorizer {
 }
 
 impl Authorizer {
-    /// Prepares it, with the template's parameters for this signer; it starts when it is told to.
+    /// Returns the authorizer, with the template's parameters for this signer, not yet started.
     pub(crate) fn new(signer: &Signer, issuer: &Issuer) -> anyhow::Result<Self> {
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
         let parameters = [
@@ -48,7 +48,7 @@ impl Authorizer {
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("AWS_ENDPOINT_URL", &issuer.name),
             ("SSL_CERT_FILE", &authorities),
-            // A line for every event is not what is measured.
+            // Logging every event would distort the figures.
             ("AWS_LAMBDA_LOG_LEVEL", "ERROR"),
         ];
         let settings = HostSettings {
@@ -61,33 +61,33 @@ impl Authorizer {
         })
     }
 
-    /// Starts its process.
+    /// Starts the process.
     pub(crate) async fn start(&self) -> anyhow::Result<()> {
         self.host.warm_up().await
     }
 
-    /// Has one client let in.
+    /// Checks one client, which must be admitted.
     pub(crate) async fn check(&self, event: &str) -> anyhow::Result<()> {
         let event = event.to_owned().into();
         match self.host.invoke(FUNCTION, event).await {
             Invocation::Returned(answer) if answer.windows(7).any(|text| text == b"\"Allow\"") => {
                 Ok(())
             }
-            other => bail!("the client was not let in: {other:?}"),
+            other => bail!("the client was not admitted: {other:?}"),
         }
     }
 
-    /// The processor time of its process, in seconds.
+    /// Returns the processor time of the process in seconds.
     pub(crate) fn processor_seconds(&self) -> anyhow::Result<f64> {
         Ok(process::processor_time(self.process()?)?.as_secs_f64())
     }
 
-    /// The memory its process has resident, in bytes.
+    /// Returns the resident memory of the process in bytes.
     pub(crate) fn resident_memory(&self) -> anyhow::Result<u64> {
         process::resident_memory(self.process()?)
     }
 
-    /// Ends its process.
+    /// Ends the process.
     pub(crate) async fn shutdown(self) {
         self.host.shutdown().await;
     }

@@ -18,17 +18,17 @@ use tokio_rustls::{
 
 use crate::tokens::{SECRET, Signer};
 
-/// The authorities that the machine trusts. A function reads as many on Lambda.
+/// The certificate authorities of the machine. A function loads as many on Lambda.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The servers, which run as long as the program.
 pub(crate) struct Issuer {
-    /// What the issuer calls itself, and where both are.
+    /// The issuer's name and the URL of both servers.
     pub(crate) name: String,
     folder: TempDir,
 }
 
-/// What the servers answer.
+/// The answers of the servers.
 struct Answers {
     discovery: String,
     key_set: String,
@@ -36,7 +36,7 @@ struct Answers {
 }
 
 impl Issuer {
-    /// Starts them with the keys of a signer.
+    /// Starts the servers with the keys of a signer.
     pub(crate) async fn start(signer: &Signer) -> anyhow::Result<Self> {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
         let folder = tempfile::tempdir()?;
@@ -61,7 +61,7 @@ impl Issuer {
         Ok(Self { name, folder })
     }
 
-    /// The file with the authorities that the authorizer is to trust.
+    /// Returns the path of the file with the authorities that the authorizer must trust.
     pub(crate) fn authorities(&self) -> String {
         let file = self.folder.path().join("authorities.pem");
         file.display().to_string()

@@ -1,24 +1,21 @@
-//! What the authorizer costs: `cargo bench -p herald-functions --bench authorizer`.
+//! The cost of the authorizer: `cargo bench -p herald-functions --bench authorizer`.
 //!
 //! Runs the release binary under the Lambda host of the local stack, against an issuer and a Secrets
-//! Manager on loopback, over TLS as on AWS. For each way to check a token it prints medians of
+//! Manager on loopback, over TLS as on AWS. For each way to check a token it prints the medians of
 //!
-//! - *start*: from the start of the process to its asking for the first event;
-//! - *first check*: of the first event, in which the keys or the secret are fetched;
-//! - *warm check*: of one of many more;
-//! - *processor time*: of a warm check, with all that the Lambda runtime does for an event; the row
-//!   `open` is that alone;
-//! - *memory* that is resident after those.
+//! - *start*: the time from the start of the process to its first request for an event;
+//! - *first check*: the time of the first event, which fetches the keys or the secret;
+//! - *warm check*: the time of each later event;
+//! - *processor time*: that of a warm check, including the Lambda runtime's work for an event; the row
+//!   `open` is that work alone;
+//! - *memory*: the resident memory after those.
 //!
-//! They compare on one machine only, and only while nothing else runs on it.
+//! The figures compare on one machine only, and only while nothing else runs on it.
 
 mod function;
 mod issuer;
 #[path = "../notifier/process.rs"]
-#[allow(
-    dead_code,
-    reason = "the notifier's peak memory is of no interest here"
-)]
+#[allow(dead_code, reason = "this benchmark does not measure peak memory")]
 mod process;
 mod tokens;
 
@@ -26,10 +23,10 @@ use std::time::Instant;
 
 use crate::{function::Authorizer, issuer::Issuer, tokens::Signer};
 
-/// How often a process is started.
+/// The number of processes.
 const STARTS: usize = 9;
 
-/// How many warm checks each of them makes.
+/// The number of warm checks of each process.
 const CHECKS: usize = 500;
 
 #[tokio::main(flavor = "current_thread")]
@@ -56,8 +53,8 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One process: milliseconds to start and for the first check, microseconds and processor microseconds
-/// for a warm one, and megabytes.
+/// Measures one process: milliseconds to start and for the first check, microseconds and processor
+/// microseconds for a warm check, and megabytes.
 async fn measure(signer: &Signer, issuer: &Issuer) -> anyhow::Result<[f64; 5]> {
     let event = signer.event(&issuer.name);
     let authorizer = Authorizer::new(signer, issuer)?;
@@ -84,14 +81,14 @@ async fn measure(signer: &Signer, issuer: &Issuer) -> anyhow::Result<[f64; 5]> {
     ])
 }
 
-/// The seconds that something takes.
+/// Returns the seconds that the work takes.
 async fn timed(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<f64> {
     let started = Instant::now();
     work.await?;
     Ok(started.elapsed().as_secs_f64())
 }
 
-/// The one in the middle.
+/// Returns the median.
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]

@@ -1,4 +1,4 @@
-//! The tokens that are checked, and what signs them.
+//! The tokens that are checked, and their signers.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,16 +14,16 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-/// Whom the tokens are for.
+/// The audience of the tokens.
 pub(crate) const AUDIENCE: &str = "4h7jk2l3m9n8b5v6c1x0z";
 
 /// The shared secret.
 pub(crate) const SECRET: &str = "correct horse battery staple, and a bit more";
 
-/// What signs tokens.
+/// The signer of tokens.
 pub(crate) enum Signer {
-    /// Nothing: there are none.
-    Nobody,
+    /// There are no tokens.
+    None,
     Secret,
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair),
@@ -31,11 +31,11 @@ pub(crate) enum Signer {
 }
 
 impl Signer {
-    /// One for each way to check a token.
+    /// Returns a signer for each way to check a token.
     pub(crate) fn all() -> [Self; 5] {
         let made = "a key can be made";
         [
-            Self::Nobody,
+            Self::None,
             Self::Secret,
             Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).expect(made)),
             Self::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect(made)),
@@ -43,10 +43,10 @@ impl Signer {
         ]
     }
 
-    /// What the row is called.
+    /// Returns the name of the row.
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Nobody => "none (open)",
+            Self::None => "none (open)",
             Self::Secret => "HS256 (secret)",
             Self::Rsa(_) => "RS256 (jwks)",
             Self::Ec(_) => "ES256 (jwks)",
@@ -54,19 +54,19 @@ impl Signer {
         }
     }
 
-    /// The template's parameter `Authentication`.
+    /// Returns the template's parameter `Authentication`.
     pub(crate) fn authentication(&self) -> &'static str {
         match self {
-            Self::Nobody => "open",
+            Self::None => "open",
             Self::Secret => "secret",
             Self::Rsa(_) | Self::Ec(_) | Self::Ed(_) => "jwks",
         }
     }
 
-    /// The key set that checks its tokens.
+    /// Returns the key set that verifies its tokens.
     pub(crate) fn key_set(&self) -> Value {
         let mut key = match self {
-            Self::Nobody | Self::Secret => return json!({"keys": []}),
+            Self::None | Self::Secret => return json!({"keys": []}),
             Self::Rsa(pair) => {
                 let modulus = pair.public_key().modulus();
                 let modulus = encode(modulus.big_endian_without_leading_zero());
@@ -85,7 +85,7 @@ impl Signer {
         json!({"keys": [key]})
     }
 
-    /// What the gateway asks about a client with a token of this issuer.
+    /// Returns the gateway's request about a client with a token of this issuer.
     pub(crate) fn event(&self, issuer: &str) -> String {
         json!({
             "type": "REQUEST",
@@ -103,7 +103,7 @@ impl Signer {
         .to_string()
     }
 
-    /// A token as Cognito's are, more or less.
+    /// Returns a token with about the claims of Cognito's.
     fn token(&self, issuer: &str) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default().as_secs();
@@ -126,7 +126,7 @@ impl Signer {
 
     fn algorithm(&self) -> &'static str {
         match self {
-            Self::Nobody => "none",
+            Self::None => "none",
             Self::Secret => "HS256",
             Self::Rsa(_) => "RS256",
             Self::Ec(_) => "ES256",
@@ -138,7 +138,7 @@ impl Signer {
         let signed = "a key signs";
         let random = SystemRandom::new();
         match self {
-            Self::Nobody => Vec::new(),
+            Self::None => Vec::new(),
             Self::Secret => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
                 hmac::sign(&key, message).as_ref().to_vec()

@@ -1,5 +1,5 @@
-//! What a notifier is measured against: a process that does nothing but post the same bytes to the
-//! same sink, unsigned, with hyper and nothing above it.
+//! The baseline of the notifier: a process that only posts the same bytes to the same sink, unsigned,
+//! with plain hyper.
 
 use std::{cell::Cell, env, net::SocketAddr, process::Stdio, rc::Rc, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{process::processor_time, sink::post_path};
 /// The hidden argument that makes a process of this program a bare client.
 pub(crate) const PROCESS: &str = "--bare-client-process";
 
-/// Posts `frame` to a sink `posts` times, `in_flight` at once; returns its processor time.
+/// Posts `frame` to a sink `posts` times, `in_flight` at once, and returns the processor time.
 pub(crate) async fn post(
     sink: SocketAddr,
     posts: usize,
@@ -49,7 +49,7 @@ pub(crate) async fn post(
 /// Runs a client to its end, and prints the processor time of its posts in nanoseconds.
 pub(crate) async fn run(arguments: &[&str]) -> anyhow::Result<()> {
     let [sink, posts, in_flight] = arguments else {
-        anyhow::bail!("a bare client needs a sink, how many posts, and how many at once");
+        anyhow::bail!("a bare client needs the arguments SINK POSTS IN_FLIGHT");
     };
     let (sink, posts, in_flight): (SocketAddr, usize, usize) =
         (sink.parse()?, posts.parse()?, in_flight.parse()?);

@@ -10,10 +10,10 @@ use crate::{
 
 const STARTS: usize = 20;
 
-/// The authorities that the machine trusts. A function reads as many on Lambda.
+/// The certificate authorities of the machine. A function loads as many on Lambda.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Starts the notifier again and again, and prints the medians.
+/// Starts the notifier repeatedly and prints the medians.
 pub(crate) async fn measure() -> anyhow::Result<()> {
     let stack = stack()?;
     let folder = tempfile::tempdir()?;
@@ -27,7 +27,7 @@ pub(crate) async fn measure() -> anyhow::Result<()> {
             key: &key,
         })
     };
-    // Two, as on AWS: DynamoDB and the API are different hosts, and each costs a handshake.
+    // Two sinks, because DynamoDB and the API are different hosts on AWS, and each costs a handshake.
     let dynamodb = Sink::start(Duration::ZERO, identity()).await?;
     let gateway = Sink::start(Duration::ZERO, identity()).await?;
     let (mut starts, mut firsts, mut memories) = (Vec::new(), Vec::new(), Vec::new());
@@ -64,7 +64,7 @@ pub(crate) async fn measure() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes a certificate for the sinks, and puts it among the authorities of this machine.
+/// Makes a certificate for the sinks and adds it to the authorities of this machine.
 fn make_identity(certificate: &Path, key: &Path, authorities: &Path) -> anyhow::Result<()> {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
     fs::write(certificate, made.cert.pem())?;

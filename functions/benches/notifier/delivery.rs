@@ -1,4 +1,4 @@
-//! Posts a second, processor time and memory.
+//! Posts per second, processor time and memory.
 
 use std::time::Duration;
 
@@ -15,17 +15,17 @@ use crate::{
 
 const AUDIENCES: [usize; 4] = [1_000, 5_000, 12_000, 50_000];
 
-/// How long the gateway takes for a post, in milliseconds.
+/// The time of the gateway for a post in milliseconds.
 const DELAYS: [u64; 3] = [0, 5, 20];
 
 const ROUNDS: usize = 3;
 
-/// What one round of posts came to.
+/// The figures of one round of posts.
 #[derive(Default)]
 struct Round {
-    /// From the first post to the last answer, in seconds; of several invocations, the sum.
+    /// The seconds from the first post to the last answer, summed over all invocations.
     posting: f64,
-    /// All of the invocations, in seconds.
+    /// The seconds of all invocations.
     whole: f64,
     processor: f64,
     posts: u64,

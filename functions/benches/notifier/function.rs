@@ -14,8 +14,8 @@ use crate::process;
 /// The notifier's logical id in the template.
 const FUNCTION: &str = "NotifierFunction";
 
-/// The length of the session token that Lambda gives a function, more or less. It goes with every
-/// request and is signed.
+/// The approximate length of the session token that Lambda gives a function. It is part of every request
+/// and is signed.
 const SESSION_TOKEN_LENGTH: usize = 1000;
 
 /// The notifier with at most one process.
@@ -23,7 +23,7 @@ pub(crate) struct Notifier {
     host: Host,
 }
 
-/// The template that is deployed, served from nowhere.
+/// Returns the deployed template. The gateway's URL is unused.
 pub(crate) fn stack() -> anyhow::Result<Stack> {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
     let settings = Settings {
@@ -34,8 +34,8 @@ pub(crate) fn stack() -> anyhow::Result<Stack> {
 }
 
 impl Notifier {
-    /// Prepares the notifier; it starts with the first event, or when it is warmed up. The variables
-    /// come on top of those of the template.
+    /// Returns the notifier, which starts with the first event, or when it is warmed up. The variables
+    /// are added to those of the template.
     pub(crate) fn new<const N: usize>(
         stack: &Stack,
         environment: [(&str, String); N],
@@ -53,7 +53,7 @@ impl Notifier {
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
             ("AWS_SESSION_TOKEN", "t".repeat(SESSION_TOKEN_LENGTH)),
-            // A line for every event is not what is measured.
+            // Logging every event would distort the figures.
             ("AWS_LAMBDA_LOG_LEVEL", "ERROR".to_owned()),
         ];
         let environment: BTreeMap<_, _> = credentials
@@ -71,14 +71,14 @@ impl Notifier {
         })
     }
 
-    /// Starts the process; returns how many milliseconds it took to ask for its first event.
+    /// Starts the process. Returns the milliseconds until it asked for its first event.
     pub(crate) async fn start(&self) -> anyhow::Result<f64> {
         let started = Instant::now();
         self.host.warm_up().await?;
         Ok(milliseconds(started))
     }
 
-    /// Delivers one message of the queue; returns how many milliseconds it took.
+    /// Delivers one message of the queue. Returns the milliseconds that it took.
     pub(crate) async fn deliver(&self, body: &str) -> anyhow::Result<f64> {
         let event =
             json!({"Records": [{"messageId": "m-1", "body": body, "eventSource": "aws:sqs"}]});
@@ -96,17 +96,17 @@ impl Notifier {
         Ok(took)
     }
 
-    /// The processor time of its process, in seconds.
+    /// Returns the processor time of the process in seconds.
     pub(crate) fn processor_seconds(&self) -> anyhow::Result<f64> {
         Ok(process::processor_time(self.process()?)?.as_secs_f64())
     }
 
-    /// The most memory its process ever had resident, in bytes.
+    /// Returns the peak resident memory of the process in bytes.
     pub(crate) fn peak_memory(&self) -> anyhow::Result<u64> {
         process::peak_memory(self.process()?)
     }
 
-    /// The memory its process has resident, in bytes.
+    /// Returns the resident memory of the process in bytes.
     pub(crate) fn resident_memory(&self) -> anyhow::Result<u64> {
         process::resident_memory(self.process()?)
     }
@@ -122,8 +122,7 @@ impl Notifier {
     }
 }
 
-/// The body of an event for everybody who is subscribed to an entity, as EventBridge puts it on the
-/// queue.
+/// Returns the body of an event to all subscribers of an entity, as EventBridge puts it on the queue.
 pub(crate) fn entity_updated(entity: &str) -> String {
     json!({
         "version": "0", "id": "7bf73129-1428-4cd3-a780-95db273d1602", "detail-type": "Entity Updated",

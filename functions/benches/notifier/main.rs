@@ -1,14 +1,15 @@
-//! How fast and how small the notifier is: `cargo bench -p herald-functions --bench notifier`.
+//! The speed and size of the notifier: `cargo bench -p herald-functions --bench notifier`.
 //!
-//! Runs the release binary under the Lambda host of the local stack, against a minimal `@connections`
-//! on loopback that is a process of its own. Prints two tables:
+//! Runs the release binary under the Lambda host of the local stack, against a minimal `@connections` on
+//! loopback that is a process of its own. Prints two tables:
 //!
-//! - *cold start*: from the start of the process to its first event, and its first push over TLS;
-//! - *delivery*: posts a second, processor time and memory for audiences and answers of several sizes,
+//! - *cold start*: the time from the start of the process to its first event, and to its first push over
+//!   TLS;
+//! - *delivery*: posts per second, processor time and memory for audiences and answers of several sizes,
 //!   each beside a bare HTTP client that posts the same bytes to the same sink in the same run.
 //!
 //! All figures are medians. They compare on one machine only, and only while nothing else runs on it.
-//! `-- cold-start` or `-- delivery` runs one of the two.
+//! `-- cold-start` or `-- delivery` runs only one of the two.
 
 mod bare_client;
 mod cold_start;
@@ -37,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// The one in the middle.
+/// Returns the median.
 fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]

@@ -1,11 +1,11 @@
-//! What the kernel knows of a process.
+//! The kernel's figures of a process.
 
 use std::{fs, time::Duration};
 
 use anyhow::Context;
 
-/// The processor time that the living threads of a process have had. The finest count there is: the
-/// ticks of `/proc/<pid>/stat` are as long as a small delivery.
+/// Returns the processor time of the living threads of a process. It is the finest measure available:
+/// the ticks of `/proc/<pid>/stat` are as long as a small delivery.
 pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
     let mut time = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
@@ -16,12 +16,12 @@ pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
     Ok(time)
 }
 
-/// The most memory a process ever had resident, in bytes.
+/// Returns the peak resident memory of a process in bytes.
 pub(crate) fn peak_memory(process: u32) -> anyhow::Result<u64> {
     memory(process, "VmHWM:")
 }
 
-/// The memory a process has resident, in bytes.
+/// Returns the resident memory of a process in bytes.
 pub(crate) fn resident_memory(process: u32) -> anyhow::Result<u64> {
     memory(process, "VmRSS:")
 }

@@ -1,5 +1,5 @@
-//! DynamoDB with the audiences, and the notification queue: what the notifier needs beside the
-//! connections.
+//! The services of the notifier other than `@connections`: DynamoDB with the audiences, and the
+//! notification queue.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,7 +24,7 @@ use herald_local::{
 };
 use herald_shared::{
     ids::{ConnectionId, EntityId},
-    store::{Listener, listener_row},
+    store::{Listener, seed},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -41,7 +41,7 @@ struct Running {
 }
 
 impl Services {
-    /// Starts them with the tables of the template.
+    /// Starts the services with the tables of the template.
     pub(crate) async fn start(stack: &Stack) -> anyhow::Result<Self> {
         let state = Arc::new(Running {
             dynamodb: DynamoDb::start(None, &stack.tables, None).await?,
@@ -54,17 +54,17 @@ impl Services {
         Ok(Self { endpoint, state })
     }
 
-    /// Their AWS endpoint.
+    /// Returns the AWS endpoint of the services.
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Takes one message off the queue.
+    /// Removes and returns one message from the queue.
     pub(crate) fn receive(&self) -> Option<String> {
         self.state.queue().pop()
     }
 
-    /// Subscribes as many connections to an entity.
+    /// Subscribes this many connections to an entity.
     pub(crate) async fn subscribe(
         &self,
         table: &Table,
@@ -95,12 +95,12 @@ impl Services {
     }
 }
 
-/// The most rows of one `BatchWriteItem`.
+/// The maximum number of rows in one `BatchWriteItem`.
 const BATCH: usize = 25;
 
-/// The write of a subscription's row.
+/// Returns the write of a subscription's row.
 fn put(entity: &str, number: usize) -> anyhow::Result<WriteRequest> {
-    let row = listener_row(Listener {
+    let row = seed::listener_row(Listener {
         connection: &ConnectionId::new(format!("P{number:09}Em4LQ="))?,
         entity: &EntityId::new(entity)?,
         change: 1,
@@ -114,7 +114,7 @@ fn put(entity: &str, number: usize) -> anyhow::Result<WriteRequest> {
 async fn answer(State(running): State<Arc<Running>>, request: Request) -> Response<Body> {
     let target = request.headers().get("x-amz-target");
     if target.is_some_and(|target| target == "AmazonSQS.SendMessageBatch") {
-        // Not `Json`: its content type is `application/x-amz-json-1.0`.
+        // The extractor `Json` does not accept the content type `application/x-amz-json-1.0`.
         let body = to_bytes(request.into_body(), usize::MAX).await;
         let batch = body.map(|body| serde_json::from_slice::<Value>(&body));
         return match batch {
@@ -133,7 +133,7 @@ impl Running {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a batch on the queue; returns the answer of SQS.
+    /// Puts a batch on the queue and returns the answer of SQS.
     fn enqueue(&self, batch: &Value) -> Value {
         let entries = batch["Entries"].as_array().cloned().unwrap_or_default();
         let mut successful = Vec::new();

@@ -1,5 +1,5 @@
-//! A minimal `@connections`: takes every post, after a delay. It is a process of its own, so that its
-//! processor time is nobody else's.
+//! A minimal `@connections` that accepts every post after a delay. It is a process of its own, so that
+//! its processor time can be separated.
 
 use std::{
     convert::Infallible,
@@ -8,18 +8,24 @@ use std::{
     path::Path,
     process::Stdio,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, LazyLock, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::Context;
+use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
+use herald_shared::{
+    ids::{ConnectionId, EntityId},
+    store::{Listener, seed},
+};
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader},
     net::{TcpListener, TcpStream},
@@ -47,16 +53,16 @@ pub(crate) struct Sink {
     _process: Child,
 }
 
-/// What a sink saw since it was last asked.
+/// The posts to a sink since the last query.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Seen {
-    /// How many posts it took.
+    /// The number of posts.
     pub(crate) posts: u64,
     /// The time from the first post's arrival to the last answer, in seconds.
     pub(crate) seconds: f64,
 }
 
-/// A key and a certificate for 127.0.0.1, as files in PEM.
+/// A key and a certificate for 127.0.0.1, as PEM files.
 pub(crate) struct Identity<'a> {
     pub(crate) certificate: &'a Path,
     pub(crate) key: &'a Path,
@@ -87,22 +93,22 @@ impl Sink {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address of the sink.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its URL, without a path.
+    /// Returns the URL of the sink, without a path.
     pub(crate) fn origin(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// The URL of its management API.
+    /// Returns the URL of the management API.
     pub(crate) fn management_api(&self) -> String {
         format!("{}/{STAGE}", self.origin())
     }
 
-    /// What it saw since this was last asked.
+    /// Returns the posts since the last query.
     pub(crate) async fn seen(&self) -> anyhow::Result<Seen> {
         let stream = TcpStream::connect(self.address).await?;
         let (mut sender, connection) =
@@ -116,7 +122,7 @@ impl Sink {
     }
 }
 
-/// The path of a post to a connection.
+/// Returns the path of a post to a connection.
 pub(crate) fn post_path(connection: &str) -> String {
     format!("/{STAGE}/@connections/{connection}")
 }
@@ -173,7 +179,7 @@ async fn answer(
         return Ok(Response::new(Full::from(counts.take())));
     }
     if request.headers().contains_key("x-amz-target") {
-        return Ok(Response::new(Full::from(ONE_SUBSCRIBER)));
+        return Ok(Response::new(Full::from(ONE_SUBSCRIBER.as_str())));
     }
     counts.begin();
     // An incomplete post ends its connection, and the count shows it.
@@ -182,14 +188,35 @@ async fn answer(
         tokio::time::sleep(counts.delay).await;
     }
     counts.end();
-    Ok(taken())
+    Ok(accepted())
 }
 
-/// The answer to a DynamoDB query, for the cold start, which is not to wait for an engine.
-const ONE_SUBSCRIBER: &str = r#"{"Count":1,"ScannedCount":1,"Items":[{"sk":{"S":"b1#PcQeDRO4gIEm4LQ="},"expiresAt":{"N":"1764007800"}}]}"#;
+/// The answer to a DynamoDB query for the cold start, which must not wait for an engine.
+static ONE_SUBSCRIBER: LazyLock<String> = LazyLock::new(|| {
+    let row = seed::listener_row(Listener {
+        connection: &ConnectionId::new("PcQeDRO4gIEm4LQ=").expect("an id"),
+        entity: &EntityId::new("order-1").expect("an id"),
+        change: 1,
+        connected_at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_000_000),
+        token_expires_at: None,
+    });
+    let row: Map<_, _> = row
+        .into_iter()
+        .map(|(name, value)| (name, to_json(value)))
+        .collect();
+    json!({"Count": 1, "ScannedCount": 1, "Items": [row]}).to_string()
+});
 
-/// The answer of `@connections`, with its headers.
-fn taken() -> Response<Full<Bytes>> {
+fn to_json(value: AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!({"S": text}),
+        AttributeValue::N(number) => json!({"N": number}),
+        other => panic!("a listener row has no {other:?}"),
+    }
+}
+
+/// Returns the answer of `@connections` with its headers.
+fn accepted() -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     for (name, value) in [
         ("content-type", "application/json"),
@@ -237,7 +264,7 @@ impl Counts {
         }
     }
 
-    /// The counts as JSON; they start anew.
+    /// Returns the counts as JSON and resets them.
     fn take(&self) -> String {
         let mut span = self.span.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = Seen {
@@ -246,6 +273,6 @@ impl Counts {
                 .take()
                 .map_or(0.0, |(first, last)| (last - first).as_secs_f64()),
         };
-        serde_json::json!(seen).to_string()
+        json!(seen).to_string()
     }
 }

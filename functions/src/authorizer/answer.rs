@@ -1,4 +1,4 @@
-//! What the authorizer answers the gateway.
+//! The authorizer's answer to the gateway.
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-lambda-authorizer-output.html>
 
@@ -6,15 +6,15 @@ use serde::Serialize;
 
 use crate::tokens::Identity;
 
-/// The most bytes of an answer; the gateway fails on more.
+/// The maximum size of an answer in bytes; the gateway fails on a larger one.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 const LIMIT: usize = 8 * 1024;
 
-/// The principal of whoever has no user.
+/// The principal of a client without a user.
 const ANONYMOUS: &str = "anonymous";
 
-/// Lets a client in, with what later functions are to know of it, or not.
+/// An answer that admits a client, with the context for later functions, or refuses it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizerAnswer {
@@ -45,7 +45,7 @@ enum Effect {
     Deny,
 }
 
-/// Texts alone, as the gateway wants it. It goes with every later event of the connection.
+/// The gateway accepts only text values. It repeats them with every later event of the connection.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Context {
@@ -56,13 +56,17 @@ struct Context {
     permissions: String,
 }
 
-/// The permissions do not fit into an answer.
+/// The refusal of permissions that do not fit into an answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer with the permissions is {0} bytes, the most is {LIMIT}")]
+#[error("the answer with the permissions is {0} bytes long, the limit is {LIMIT}")]
 pub(super) struct TooLarge(usize);
 
 impl AuthorizerAnswer {
-    /// Lets the client call `method_arn` and nothing else.
+    /// Returns an answer that allows the client to call only `method_arn`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`TooLarge`] if the answer would be over the gateway's limit.
     pub(super) fn allow(method_arn: &str, identity: Identity) -> Result<Self, TooLarge> {
         let user_id = identity.user.map(String::from);
         let context = Context {
@@ -74,7 +78,7 @@ impl AuthorizerAnswer {
         };
         let principal = user_id.unwrap_or_else(|| ANONYMOUS.to_owned());
         let answer = Self::new(principal, Effect::Allow, method_arn, Some(context));
-        // Strings alone: there is nothing serde_json can refuse.
+        // Strings only: serde_json can refuse none of them.
         let length = serde_json::to_vec(&answer).map_or(0, |json| json.len());
         if length > LIMIT {
             return Err(TooLarge(length));
@@ -82,7 +86,7 @@ impl AuthorizerAnswer {
         Ok(answer)
     }
 
-    /// Keeps the client out: 403.
+    /// Returns an answer that refuses the client with 403.
     pub(super) fn deny(method_arn: &str) -> Self {
         Self::new(ANONYMOUS.to_owned(), Effect::Deny, method_arn, None)
     }
@@ -126,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_what_the_gateway_expects() {
+    fn answer_has_the_gateways_format() {
         let answer = AuthorizerAnswer::allow(ARN, identity(r#"{"order:*":["subscribe"]}"#));
         assert_eq!(
             serde_json::to_value(answer.expect("an answer")).expect("JSON"),
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_neither_user_nor_end() {
+    fn anonymous_answer_has_neither_user_nor_expiry() {
         let anonymous = Identity {
             user: None,
             expires_at: None,
@@ -159,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn permissions_that_the_gateway_would_fail_on_are_too_large() {
+    fn permissions_over_the_gateways_limit_are_too_large() {
         let patterns = |count: usize| {
             let patterns = (0..count).map(|number| format!(r#""order:{number}":["subscribe"]"#));
             identity(&format!("{{{}}}", patterns.collect::<Vec<_>>().join(",")))

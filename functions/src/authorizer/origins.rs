@@ -1,20 +1,20 @@
-//! Which web pages may connect. Browsers do not keep pages from opening WebSockets to foreign hosts;
-//! they say in `Origin` which page it is. Other clients send none, and could send anything.
+//! The web pages that may connect. Browsers let pages open WebSockets to any host and send the page's
+//! origin in `Origin`. Other clients send no `Origin`, or any value.
 //!
 //! Source: RFC 6455, section 10.2, and RFC 6454.
 
 use hyper::Uri;
 
-/// The origins that pages may be of.
+/// The origins whose pages may connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedOrigins {
-    /// Of any.
+    /// Any origin.
     Any,
-    /// Of these alone.
+    /// Only these origins.
     Only(Vec<Origin>),
 }
 
-/// Scheme, host and port of a page.
+/// The scheme, host and port of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
@@ -22,15 +22,17 @@ pub struct Origin {
     port: Option<u16>,
 }
 
-/// A text in the list is no origin.
+/// The refusal of a text in the list that is not an origin.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "{0:?} is no origin: write scheme, host and port, as https://app.example.com, or * for any"
-)]
+#[error("//app.example.com, or * for any")]
 pub struct InvalidOrigin(String);
 
 impl AllowedOrigins {
-    /// Reads a list that is separated by commas; `*` allows any.
+    /// Reads a list separated by commas; `*` allows any origin.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidOrigin`] if an entry is not an origin.
     pub fn parse(list: &str) -> Result<Self, InvalidOrigin> {
         let origins: Vec<_> = list.split(',').map(str::trim).collect();
         if origins.contains(&"*") {
@@ -43,8 +45,8 @@ impl AllowedOrigins {
             .map(Self::Only)
     }
 
-    /// Whether a page with this `Origin` header may connect. What cannot be read, `null` included, is
-    /// the origin of no page that could have been listed.
+    /// Returns whether a page with this `Origin` header may connect. An unreadable header, `null`
+    /// included, is not the origin of any listed page.
     pub(super) fn allow(&self, header: &str) -> bool {
         match self {
             Self::Any => true,
@@ -73,7 +75,7 @@ impl Origin {
     }
 }
 
-/// A page's origin leaves out the port that its scheme stands for.
+/// Returns the port that an origin omits because it is the default of its scheme.
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme {
         "http" => Some(80),
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scheme_host_and_port_must_all_be_the_same() {
+    fn scheme_host_and_port_must_all_match() {
         let list = "https://app.example.com, http://localhost:5173,capacitor://localhost";
         let allowed = AllowedOrigins::parse(list).expect("origins");
         for (origin, may) in [
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_allows_any_and_an_empty_list_none() {
+    fn star_allows_any_origin_and_empty_list_none() {
         let any = AllowedOrigins::parse("*").expect("origins");
         assert!(any.allow("https://anything.example") && any.allow("null"));
         let none = AllowedOrigins::parse("").expect("origins");
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_with_something_else_is_refused() {
+    fn list_with_an_invalid_origin_is_refused() {
         for list in [
             "app.example.com",
             "https://a.example,b",

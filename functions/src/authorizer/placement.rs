@@ -1,6 +1,6 @@
-//! Where a client puts its token: in the header `Authorization`, among its subprotocols, or in the
-//! query string. A client that puts one in two places is refused, as each place may be written by
-//! somebody else.
+//! The place of a client's token: the header `Authorization`, the list of subprotocols or the query
+//! string. A client with tokens in two places is refused, because different parties may have written
+//! them.
 
 use herald_shared::protocol::SUBPROTOCOLS;
 
@@ -9,7 +9,12 @@ use crate::tokens::{InvalidToken, Token};
 
 const QUERY_PARAMETER: &str = "access_token";
 
-/// The one token of a request.
+/// Returns the only token of a request.
+///
+/// # Errors
+///
+/// Returns [`InvalidToken`] if the request has no token or several, or its `Authorization` is not a
+/// bearer token.
 pub(super) fn token(request: &AuthorizerRequest) -> Result<Token<'_>, InvalidToken> {
     let mut tokens: Vec<_> = bearer(request)?;
     tokens.extend(beside_subprotocols(request));
@@ -21,7 +26,7 @@ pub(super) fn token(request: &AuthorizerRequest) -> Result<Token<'_>, InvalidTok
     }
 }
 
-/// `Authorization: Bearer <token>`. Source: RFC 6750, section 2.1.
+/// Returns the token of `Authorization: Bearer <token>`. Source: RFC 6750, section 2.1.
 fn bearer(request: &AuthorizerRequest) -> Result<Vec<&str>, InvalidToken> {
     request
         .header("authorization")
@@ -32,8 +37,8 @@ fn bearer(request: &AuthorizerRequest) -> Result<Vec<&str>, InvalidToken> {
         .collect()
 }
 
-/// `Sec-WebSocket-Protocol: herald.v1, <token>`: what is offered and is no subprotocol of Herald's. A
-/// client that offers none of those is no client of Herald's, and its protocols are no tokens.
+/// Returns the tokens of `Sec-WebSocket-Protocol: herald.v1, <token>`: the offered values that are not
+/// subprotocols of Herald's. If none of Herald's is offered, the other values are not tokens.
 fn beside_subprotocols(request: &AuthorizerRequest) -> Vec<&str> {
     let (ours, others): (Vec<&str>, Vec<&str>) = request
         .header("sec-websocket-protocol")
@@ -71,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_in_one_place() {
+    fn token_is_found_in_any_single_place() {
         for given in [
             &[(AUTHORIZATION, "Bearer a.b.c")][..],
             &[(AUTHORIZATION, "bearer  a.b.c ")],
@@ -93,38 +98,41 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_one_token_is_refused() {
-        for (given, said) in [
-            (&[][..], "there is no token"),
-            (&[(SUBPROTOCOL, "herald.v1")], "there is no token"),
-            (&[(SUBPROTOCOL, "a.b.c")], "there is no token"),
-            (&[(QUERY, "")], "there is no token"),
-            (&[(AUTHORIZATION, "Bearer")], "not of the scheme Bearer"),
-            (&[(AUTHORIZATION, "a.b.c")], "not of the scheme Bearer"),
-            (&[(AUTHORIZATION, "Basic YTpi")], "not of the scheme Bearer"),
+    fn missing_or_repeated_token_is_refused() {
+        for (given, message) in [
+            (&[][..], "the request has no token"),
+            (&[(SUBPROTOCOL, "herald.v1")], "the request has no token"),
+            (&[(SUBPROTOCOL, "a.b.c")], "the request has no token"),
+            (&[(QUERY, "")], "the request has no token"),
+            (&[(AUTHORIZATION, "Bearer")], "must have the scheme Bearer"),
+            (&[(AUTHORIZATION, "a.b.c")], "must have the scheme Bearer"),
+            (
+                &[(AUTHORIZATION, "Basic YTpi")],
+                "must have the scheme Bearer",
+            ),
             (
                 &[(AUTHORIZATION, "Bearer a.b.c"), (QUERY, "a.b.c")],
-                "more than one",
+                "several tokens",
             ),
             (
                 &[(AUTHORIZATION, "Bearer a"), (AUTHORIZATION, "Bearer b")],
-                "more than one",
+                "several tokens",
             ),
             (
                 &[(AUTHORIZATION, "Bearer a"), (SUBPROTOCOL, "herald.v1, b")],
-                "more than one",
+                "several tokens",
             ),
-            (&[(SUBPROTOCOL, "herald.v1, a, b")], "more than one"),
-            (&[(QUERY, "a"), (QUERY, "b")], "more than one"),
+            (&[(SUBPROTOCOL, "herald.v1, a, b")], "several tokens"),
+            (&[(QUERY, "a"), (QUERY, "b")], "several tokens"),
         ] {
             let request = request(given);
-            let error = token(&request).map(|_| ()).expect_err(said).to_string();
-            assert!(error.contains(said), "{given:?}: {error}");
+            let error = token(&request).map(|_| ()).expect_err(message).to_string();
+            assert!(error.contains(message), "{given:?}: {error}");
         }
     }
 
     #[test]
-    fn a_request_without_any_maps_has_no_token() {
+    fn request_without_headers_and_query_has_no_token() {
         let bare = r#"{"methodArn":"arn","multiValueQueryStringParameters":null}"#;
         let bare = serde_json::from_str(bare).expect("a request");
         assert!(matches!(token(&bare), Err(InvalidToken::Missing)));

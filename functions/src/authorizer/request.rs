@@ -1,7 +1,7 @@
-//! What the gateway asks the authorizer.
+//! The gateway's request to the authorizer.
 //!
-//! A type of our own: that of `aws_lambda_events` fails on a header that is not ASCII, and a failure
-//! is answered 500 where 401 is right.
+//! The type is our own, because the one in `aws_lambda_events` fails on a header that is not ASCII, and
+//! a failure is answered with 500 instead of 401.
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
 
@@ -9,11 +9,11 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-/// A client that wants to connect. Headers keep the client's spelling of their names.
+/// A client's request to connect. Header names keep the client's spelling.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizerRequest {
-    /// What the client wants to call: the route `$connect` of the stage.
+    /// The resource that the client wants to call: the route `$connect` of the stage.
     pub method_arn: String,
     #[serde(default)]
     multi_value_headers: Option<HashMap<String, Vec<String>>>,
@@ -22,7 +22,7 @@ pub struct AuthorizerRequest {
 }
 
 impl AuthorizerRequest {
-    /// The values of a header.
+    /// Returns the values of a header.
     pub(super) fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.multi_value_headers
             .iter()
@@ -32,7 +32,7 @@ impl AuthorizerRequest {
             .map(String::as_str)
     }
 
-    /// The values of a parameter in the query string.
+    /// Returns the values of a parameter in the query string.
     pub(super) fn query<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.multi_value_query_string_parameters
             .iter()

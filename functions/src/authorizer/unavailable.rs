@@ -1,8 +1,8 @@
-//! The metric `KeysUnavailable`: clients that were refused because the issuer's keys or the secret could
-//! not be fetched. While it counts, clients with good tokens cannot connect.
+//! The metric `KeysUnavailable`: the number of clients that were refused because the issuer's keys or
+//! the secret could not be loaded. While it counts, clients with valid tokens cannot connect.
 //!
-//! It is one line of JSON for each of them, which CloudWatch reads out of the log, and none while all is
-//! well: an alarm on it treats missing data as good.
+//! Each refusal is one line of JSON, which CloudWatch extracts from the log. There is no line otherwise,
+//! so an alarm on it treats missing data as good.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
@@ -18,26 +18,26 @@ use crate::metrics::{DIMENSION, NAMESPACE};
 
 const NAME: &str = "KeysUnavailable";
 
-/// Writes the metric of a function.
+/// The writer of a function's metric.
 #[derive(Clone, Debug)]
 pub struct KeysUnavailable {
     function_name: String,
 }
 
 impl KeysUnavailable {
-    /// The metric of the function of this name.
+    /// Returns the metric of the function of this name.
     pub fn new(function_name: String) -> Self {
         Self { function_name }
     }
 
-    /// Counts a client that was refused at `now`. The client is refused in any case, so a failure to
-    /// print is only logged.
+    /// Counts a client that was refused at `now`. A failure to print is only logged, because it does not
+    /// affect the client.
     pub(super) fn count(&self, now: SystemTime) {
-        // In one write, so that the line stays in one piece.
+        // One write, so that no other output splits the line.
         let line = format!("{}\n", self.document(now));
         if let Err(error) = io::stdout().lock().write_all(line.as_bytes()) {
             let error = &error as &dyn Error;
-            tracing::warn!(error, "the metric could not be printed");
+            tracing::warn!(error, "failed to print the metric");
         }
     }
 
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_client_is_one_count_in_embedded_metric_format() {
+    fn refused_client_is_one_count_in_embedded_metric_format() {
         let metric = KeysUnavailable::new("stack-Authorizer".to_owned());
         let now = UNIX_EPOCH + Duration::from_millis(1_800_000_000_500);
         assert_eq!(

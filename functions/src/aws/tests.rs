@@ -15,10 +15,10 @@ use tokio::{
 
 use super::*;
 
-/// The behaviour of a server on a connection after it answered the first request on it.
+/// The behaviour of a server on a connection after its last answer.
 #[derive(Clone, Copy, Debug)]
-enum Then {
-    /// It reads on and answers no more, as a peer that is gone and whose packets are lost.
+enum AfterAnswers {
+    /// It reads on and answers no more, like a peer whose packets are lost.
     Swallow,
     /// It closes the connection.
     Close,
@@ -32,7 +32,7 @@ struct Service {
 }
 
 impl Service {
-    async fn start(answered: usize, then: Then) -> Self {
+    async fn start(answered: usize, then: AfterAnswers) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let service = Self {
             address: listener.local_addr().expect("an address"),
@@ -65,7 +65,12 @@ impl Service {
     }
 }
 
-async fn serve(mut socket: TcpStream, answered: usize, then: Then, requests: Arc<AtomicUsize>) {
+async fn serve(
+    mut socket: TcpStream,
+    answered: usize,
+    then: AfterAnswers,
+    requests: Arc<AtomicUsize>,
+) {
     for _ in 0..answered {
         if !read_request(&mut socket).await {
             return;
@@ -76,8 +81,8 @@ async fn serve(mut socket: TcpStream, answered: usize, then: Then, requests: Arc
         socket.write_all(answer.as_bytes()).await.expect("a client");
     }
     match then {
-        Then::Close => {}
-        Then::Swallow => {
+        AfterAnswers::Close => {}
+        AfterAnswers::Swallow => {
             while read_request(&mut socket).await {
                 requests.fetch_add(1, SeqCst);
             }
@@ -85,7 +90,7 @@ async fn serve(mut socket: TcpStream, answered: usize, then: Then, requests: Arc
     }
 }
 
-/// Reads one request, whose body is `{}`. Returns whether there was one.
+/// Reads one request, whose body is `{}`. Returns false if the connection ended.
 async fn read_request(socket: &mut TcpStream) -> bool {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n{}") {
@@ -112,7 +117,7 @@ const PATIENT: Limits = Limits {
 };
 
 #[tokio::test]
-async fn every_call_has_the_limits() {
+async fn config_limits_every_call() {
     let config = config().await;
     let timeouts = config.timeout_config().expect("time-outs");
     assert_eq!(timeouts.connect_timeout(), Some(Duration::from_secs(1)));
@@ -123,8 +128,8 @@ async fn every_call_has_the_limits() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_never_answered_ends_with_a_time_out() {
-    let service = Service::start(0, Then::Swallow).await;
+async fn unanswered_call_times_out() {
+    let service = Service::start(0, AfterAnswers::Swallow).await;
     let config = service.config(SHORT).await;
 
     let table = aws_sdk_dynamodb::Client::new(&config).list_tables().send();
@@ -141,8 +146,8 @@ async fn a_call_that_is_never_answered_ends_with_a_time_out() {
 }
 
 #[tokio::test]
-async fn a_pooled_connection_that_died_costs_one_attempt() {
-    let service = Service::start(1, Then::Swallow).await;
+async fn dead_pooled_connection_costs_one_attempt() {
+    let service = Service::start(1, AfterAnswers::Swallow).await;
     let client = service.dynamodb(PATIENT).await;
     client.list_tables().send().await.expect("the first answer");
     client.list_tables().send().await.expect("a second attempt");
@@ -151,8 +156,8 @@ async fn a_pooled_connection_that_died_costs_one_attempt() {
 }
 
 #[tokio::test]
-async fn a_pooled_connection_that_was_closed_is_replaced() {
-    let service = Service::start(1, Then::Close).await;
+async fn closed_pooled_connection_is_replaced() {
+    let service = Service::start(1, AfterAnswers::Close).await;
     let client = service.dynamodb(PATIENT).await;
     for _ in 0..3 {
         client.list_tables().send().await.expect("an answer");
@@ -162,7 +167,7 @@ async fn a_pooled_connection_that_was_closed_is_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_do_not_load_end_with_a_time_out() {
+async fn credentials_that_do_not_load_time_out() {
     #[derive(Debug)]
     struct Silent;
 

@@ -13,7 +13,15 @@ async fn main() -> Result<(), Error> {
     let admission = wiring::admission(&store)?;
     let verifier = wiring::verifier(&config)?;
     wiring::serve_messages(AUTHENTICATE_LIMIT, async |message, request| {
-        authenticate::handle(message, request, &admission, &verifier, SystemTime::now()).await
+        authenticate::handle(
+            message,
+            request,
+            &store,
+            &admission,
+            &verifier,
+            SystemTime::now(),
+        )
+        .await
     })
     .await
 }

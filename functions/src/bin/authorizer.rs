@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     run(service_fn(|event: LambdaEvent<_>| {
         let now = SystemTime::now();
         let answer = authorizer::handle(event.payload, origins, verifier, unavailable, now);
-        // Boxed: nested in place, the futures of the SDK calls are deeper than rustc lays out.
+        // Boxed, because rustc refuses the layout of the unboxed futures of nested SDK calls.
         Box::pin(answer)
     }))
     .await

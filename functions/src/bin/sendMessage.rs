@@ -1,7 +1,7 @@
 //! The function `sendMessage`.
 #![allow(
     non_snake_case,
-    reason = "the binary carries the name of its route, as the template does"
+    reason = "the binary has the name of its route, as in the template"
 )]
 
 use herald_functions::{send_message, wiring};

@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
     let admission = wiring::admission(&store)?;
     let limit = wiring::number("SUBSCRIPTIONS_PER_CONNECTION")?;
     wiring::serve_messages(SUBSCRIBE_LIMIT, async |message, request| {
-        subscribe::handle(message, request, &admission, limit).await
+        subscribe::handle(message, request, &store, &admission, limit).await
     })
     .await
 }

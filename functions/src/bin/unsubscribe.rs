@@ -10,7 +10,7 @@ async fn main() -> Result<(), Error> {
     let store = wiring::connection_table(&config)?;
     let admission = wiring::admission(&store)?;
     wiring::serve_messages(ENTITY_REQUEST_LIMIT, async |message, request| {
-        unsubscribe::handle(message, request, &admission).await
+        unsubscribe::handle(message, request, &store, &admission).await
     })
     .await
 }

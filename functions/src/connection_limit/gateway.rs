@@ -1,15 +1,16 @@
-//! Questions to the gateway's management API.
+//! The gateway's management API as a source of open connections.
 
 use std::{error::Error, time::Duration};
 
-use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_apigatewaymanagement::{Client, config};
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use aws_sdk_apigatewaymanagement::Client;
 use herald_shared::ids::ConnectionId;
 
 use super::FindClosed;
+use crate::aws;
 
-/// The time for an answer. A client waits for all of them, and one that is not there in time counts as
-/// an open connection.
+/// The time for an answer. The client that connects waits for all of them, and a connection without an
+/// answer counts as open.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// The gateway's management API.
@@ -19,16 +20,11 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// The management API at `endpoint`.
+    /// Returns the management API at `endpoint`.
     pub fn new(config: &SdkConfig, endpoint: &str) -> Self {
         let timeouts = TimeoutConfig::builder().operation_timeout(TIME_LIMIT);
-        let config = config::Builder::from(config)
-            .endpoint_url(endpoint)
-            .timeout_config(timeouts.build())
-            .retry_config(RetryConfig::disabled())
-            .build();
         Self {
-            client: Client::from_conf(config),
+            client: aws::management_client(config, endpoint, timeouts.build()),
         }
     }
 }
@@ -40,11 +36,12 @@ impl FindClosed for Gateway {
         let Err(error) = answer else {
             return false;
         };
-        // By the status: an answer that lost its `x-amzn-errortype` header on the way has no type.
+        // The status decides, because an answer that lost its `x-amzn-errortype` header in transit has
+        // no type.
         let status = error.raw_response().map(|answer| answer.status().as_u16());
         if status != Some(410) {
             let error = &error as &dyn Error;
-            tracing::warn!(%connection, error, "the gateway did not say whether a connection is open");
+            tracing::warn!(%connection, error, "failed to ask the gateway whether a connection is open");
         }
         status == Some(410)
     }

@@ -16,14 +16,14 @@ const LIMIT: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
 /// Smaller than the limit, so that connections are on several pages.
 const PAGE: usize = 2;
 
-/// A gateway that knows which connections are closed and counts questions.
+/// A gateway with a list of closed connections, which counts the requests.
 #[derive(Default)]
-struct Knowing {
+struct FakeGateway {
     closed: BTreeSet<ConnectionId>,
     asked: AtomicUsize,
 }
 
-impl FindClosed for Knowing {
+impl FindClosed for FakeGateway {
     async fn is_closed(&self, connection: &ConnectionId) -> bool {
         self.asked.fetch_add(1, SeqCst);
         self.closed.contains(connection)
@@ -42,7 +42,7 @@ fn ann() -> UserId {
     UserId::new("ann").expect("an id")
 }
 
-/// A store with as many connections of a user as have an age.
+/// Returns a store with one connection of the user for each age.
 async fn store(ages: &[Duration]) -> MemoryStore {
     let store = MemoryStore::new(PAGE);
     for (number, age) in ages.iter().enumerate() {
@@ -81,25 +81,25 @@ async fn closed_connections_at_the_limit_are_forgotten_and_do_not_count() {
     let old = YOUNG;
     let young = YOUNG - Duration::from_secs(1);
     for (ages, closed, has_room, left, asked) in [
-        // Below the limit nothing is asked.
+        // Below the limit, the gateway is not asked.
         (vec![old; 4], 4, true, 4, 0),
         // At the limit: all closed, one closed, none closed.
         (vec![old; 5], 5, true, 0, 5),
         (vec![old; 5], 1, true, 4, 5),
         (vec![old; 5], 0, false, 5, 5),
-        // Above the limit, as many have to be closed as are too many.
+        // Above the limit, as many must be closed as exceed it, and one more.
         (vec![old; 7], 2, false, 5, 7),
         (vec![old; 7], 3, true, 4, 7),
-        // A young connection counts and is not asked about, whatever the gateway would say.
+        // A young connection counts, and the gateway is not asked about it.
         (vec![young; 5], 5, false, 5, 0),
-        // A connection whose lifetime is over does not count.
+        // An expired connection does not count.
         (vec![LIFETIME; 9], 0, true, 9, 0),
         ([vec![LIFETIME; 4], vec![old; 4]].concat(), 0, true, 8, 0),
     ] {
         let store = store(&ages).await;
-        let gateway = Knowing {
+        let gateway = FakeGateway {
             closed: (0..closed).map(id).collect(),
-            ..Knowing::default()
+            ..FakeGateway::default()
         };
         let limit = ConnectionLimit::new(&store, &gateway, LIMIT);
         let case = format!("{ages:?}, {closed} closed");
@@ -114,9 +114,9 @@ async fn closed_connections_at_the_limit_are_forgotten_and_do_not_count() {
 }
 
 #[tokio::test]
-async fn a_user_at_the_limit_is_looked_at_once_in_a_while() {
+async fn gateway_is_not_asked_again_about_a_refused_user_during_the_pause() {
     let store = store(&[YOUNG; 5]).await;
-    let gateway = Knowing::default();
+    let gateway = FakeGateway::default();
     let limit = ConnectionLimit::new(&store, &gateway, LIMIT);
     for (after, asked) in [
         (Duration::ZERO, 5),
@@ -131,9 +131,9 @@ async fn a_user_at_the_limit_is_looked_at_once_in_a_while() {
 }
 
 #[tokio::test]
-async fn no_more_than_a_page_of_connections_is_asked_about() {
+async fn gateway_is_asked_about_at_most_a_hundred_connections() {
     let store = store(&[YOUNG; 3 * ASKED]).await;
-    let gateway = Knowing::default();
+    let gateway = FakeGateway::default();
     let many = NonZeroU32::new(300).expect("not zero");
     let limit = ConnectionLimit::new(&store, &gateway, many);
     assert!(!limit.has_room(&ann(), now()).await.expect("a store"));

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The line, and that the next one counts from nothing: in one test, as a process has one recorder.
+/// Also checks that the next line counts from zero: in one test, because a process has one recorder.
 #[test]
-fn an_invocation_is_one_line_of_embedded_metrics() {
+fn invocation_is_one_line_of_embedded_metrics() {
     let metrics = Metrics::start("stack-Notifier".to_owned()).expect("the first to start");
     let batch = Batch {
         records: 2,
@@ -73,7 +73,7 @@ fn line(metrics: Metrics, batch: &Batch) -> Value {
 }
 
 #[test]
-fn every_metric_is_on_the_dashboard_and_no_other() {
+fn dashboard_shows_exactly_the_metrics_of_the_notifier() {
     let known: BTreeSet<_> = COUNTS
         .iter()
         .map(|(name, _)| (*name).to_owned())
@@ -94,7 +94,7 @@ fn unavailable_keys_have_an_alarm() {
     assert_eq!(observability.shown(AUTHORIZER), expected);
 }
 
-/// Functions that write metrics, as `observability.yaml` refers to them.
+/// The functions that write metrics, by their names in `observability.yaml`.
 const NOTIFIER: &str = "NotifierFunction";
 const AUTHORIZER: &str = "AuthorizerFunction";
 
@@ -117,7 +117,7 @@ impl Observability {
             .map(|resource| &resource["Properties"])
     }
 
-    /// A function's metrics on dashboards.
+    /// Returns a function's metrics on dashboards.
     fn shown(&self, function: &str) -> BTreeSet<String> {
         self.properties("AWS::CloudWatch::Dashboard")
             .flat_map(|properties| {
@@ -131,7 +131,7 @@ impl Observability {
             .collect()
     }
 
-    /// A function's metrics with alarms.
+    /// Returns a function's metrics with alarms.
     fn alarmed(&self, function: &str) -> BTreeSet<String> {
         self.properties("AWS::CloudWatch::Alarm")
             .filter(|alarm| alarm["Namespace"].as_str() == Some(NAMESPACE))
@@ -145,7 +145,7 @@ impl Observability {
     }
 }
 
-/// A function's metrics in a widget. An entry is `[namespace, name, dimension, value, options]`.
+/// Returns a function's metrics in a widget. An entry is `[namespace, name, dimension, value, options]`.
 ///
 /// Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html>
 fn metrics_of(widget: &Value, function: &str) -> Vec<String> {
@@ -162,7 +162,7 @@ fn metrics_of(widget: &Value, function: &str) -> Vec<String> {
         .collect()
 }
 
-/// The text under a tag such as `!Sub`.
+/// Returns the text under a tag such as `!Sub`.
 fn untagged(node: &YamlOwned) -> &str {
     match node {
         YamlOwned::Tagged(_, node) => node.as_str(),

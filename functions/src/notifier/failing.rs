@@ -1,46 +1,48 @@
-//! Records that failed: back to the queue soon, or to the dead-letter queue with the reason.
+//! Failed records: delivered again soon, or sent to the dead-letter queue with the reason.
 
 use std::{error::Error, future::Future, time::Duration};
 
 use herald_shared::{
     backoff::bound,
     delivery::DeliveryError,
-    in_full::in_full,
+    error_chain::error_chain,
     push::{InvalidPush, Push, Recipients},
-    queue::{DeadLetter, EnqueueError, Return},
+    queue::{DeadLetter, EnqueueError, Release},
 };
 
 use tokio::time::{Instant, timeout_at};
 
-use super::{Handled, leftovers::Leftovers, record::Record};
+use super::{Handled, record::Record, unfinished::UnfinishedRecords};
 
-/// The bound of the time that a record that failed is hidden: 2 s, then 4 s and so on.
+/// The longest time for which a record that failed once is hidden, which doubles with each further
+/// receive.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The time between the end of the last call and the deadline: a function that is killed forgets what it delivered.
+/// The time between the end of the last call and the deadline: a function that Lambda ends loses its
+/// memory of what it delivered.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// The longest of these pauses.
+/// The longest time for which a record is ever hidden.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
-/// Sees to the records that failed, of all batches of a process.
+/// The handler of failed records, for all batches of a process.
 #[derive(Debug)]
 pub struct Failures<'a, Q> {
     queues: &'a Q,
     /// The number of receives after which SQS moves a message to the dead-letter queue.
     receives: u32,
-    leftovers: Leftovers,
+    unfinished: UnfinishedRecords,
 }
 
 /// The reason a record failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RecordError {
-    #[error("the record is no push")]
+    #[error("the record is not a push")]
     Invalid(#[from] InvalidPush),
     #[error("the push was not delivered")]
     Delivery(#[from] DeliveryError),
-    #[error("what is left of the push could be put on neither queue")]
-    PutBack(#[source] EnqueueError),
+    #[error("the undelivered parts of the push could be put on neither queue")]
+    NotRequeued(#[source] EnqueueError),
 }
 
 impl RecordError {
@@ -48,116 +50,124 @@ impl RecordError {
     fn is_transient(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::Delivery(DeliveryError::TooLarge { .. }) => false,
-            Self::Delivery(_) | Self::PutBack(_) => true,
+            Self::Delivery(_) | Self::NotRequeued(_) => true,
         }
     }
 }
 
-/// A record that failed, and what is left of it.
+/// The failure of a record.
 #[derive(Debug)]
-pub(super) struct Undelivered {
+pub(super) struct RecordFailure {
     error: RecordError,
-    /// `None` if all of it is left.
-    left: Option<Vec<Push>>,
+    /// The undelivered parts. `None` if they are the whole record.
+    unfinished: Option<Vec<Push>>,
 }
 
-impl Undelivered {
-    pub(super) fn of(error: RecordError, left: Option<Vec<Push>>) -> Self {
-        Self { error, left }
+impl RecordFailure {
+    pub(super) fn new(error: RecordError, unfinished: Option<Vec<Push>>) -> Self {
+        Self { error, unfinished }
     }
 
-    /// Adds it to an earlier failure of the same record, whose reason counts.
+    /// Merges this failure into an earlier one of the same record, whose error is kept.
     pub(super) fn after(self, earlier: Option<Self>) -> Self {
         let Some(mut earlier) = earlier else {
             return self;
         };
-        let left = earlier.left.get_or_insert_default();
-        left.extend(self.left.unwrap_or_default());
+        let unfinished = earlier.unfinished.get_or_insert_default();
+        unfinished.extend(self.unfinished.unwrap_or_default());
         earlier
     }
 }
 
-impl From<RecordError> for Undelivered {
+impl From<RecordError> for RecordFailure {
     fn from(error: RecordError) -> Self {
-        Self { error, left: None }
+        Self::new(error, None)
     }
 }
 
-impl<'a, Q: DeadLetter + Return> Failures<'a, Q> {
-    /// Returns a record to `queues` until it was received as often as the queue allows.
+impl<'a, Q: DeadLetter + Release> Failures<'a, Q> {
+    /// Returns a handler that releases a record to `queues` until it has been received `receives` times.
     pub fn new(queues: &'a Q, receives: u32) -> Self {
         Self {
             queues,
             receives,
-            leftovers: Leftovers::default(),
+            unfinished: UnfinishedRecords::default(),
         }
     }
 
-    /// Takes what this process knows to be left of a record. `None` if it has not seen it fail.
-    pub(super) fn left_of(&self, record: &Record) -> Option<Vec<Push>> {
-        self.leftovers.take(&record.message_id)
+    /// Removes and returns the unfinished parts of a record. `None` if this process has not seen it fail.
+    pub(super) fn unfinished(&self, record: &Record) -> Option<Vec<Push>> {
+        self.unfinished.take(&record.message_id)
     }
 
-    /// Sends a record to the dead-letter queue if it can never be delivered or this was the last receive,
-    /// and lets it come again in seconds otherwise.
+    /// Sends a record to the dead-letter queue if it can never be delivered or this was its last
+    /// receive. Otherwise SQS delivers it again in seconds.
     pub(super) async fn settle(
         &self,
         record: Record,
-        undelivered: Undelivered,
+        failure: RecordFailure,
         deadline: Instant,
         handled: &mut Handled,
     ) {
         let until = deadline - MARGIN;
-        let Undelivered { error, left } = undelivered;
+        let RecordFailure { error, unfinished } = failure;
         let message_id = record.message_id.as_str();
-        tracing::error!(message_id, error = &error as &dyn Error, "a record failed");
-        let left = if error.is_transient() && record.receives < self.receives {
-            left
+        tracing::error!(
+            message_id,
+            error = &error as &dyn Error,
+            "failed to deliver a record"
+        );
+        let unfinished = if error.is_transient() && record.receives < self.receives {
+            unfinished
         } else {
             let reason = self.reason(&error, &record);
-            match self.bury(&record, left, &reason, until, handled).await {
+            let sent = self.dead_letter(&record, unfinished, &reason, until, handled);
+            match sent.await {
                 Ok(()) => return,
-                Err(left) => left,
+                Err(unfinished) => unfinished,
             }
         };
-        if let Some(left) = left {
-            log_left(message_id, &left);
-            self.leftovers.remember(record.message_id.clone(), left);
+        if let Some(unfinished) = unfinished {
+            log_unfinished(message_id, &unfinished);
+            self.unfinished
+                .insert(record.message_id.clone(), unfinished);
         }
-        self.give_back(&record, until).await;
+        self.release(&record, until).await;
         handled.failed = Some(record.message_id);
     }
 
     fn reason(&self, error: &RecordError, record: &Record) -> String {
-        let reason = in_full(error);
+        let reason = error_chain(error);
         match error.is_transient() {
             true => format!("failed {} times: {reason}", record.receives),
             false => reason,
         }
     }
 
-    /// Sends what is left of a record to the dead-letter queue.
+    /// Sends the unfinished parts of a record to the dead-letter queue.
     ///
     /// # Errors
     ///
-    /// Returns what the queue did not take. `None` if that is the whole record.
-    async fn bury(
+    /// Returns the parts that the queue refused. `None` if that is the whole record.
+    async fn dead_letter(
         &self,
         record: &Record,
-        left: Option<Vec<Push>>,
+        unfinished: Option<Vec<Push>>,
         reason: &str,
         until: Instant,
         handled: &mut Handled,
     ) -> Result<(), Option<Vec<Push>>> {
-        let Some(left) = left else {
-            let buried = self.bury_one(record, &record.body, reason, until).await;
-            handled.report.dead_lettered += usize::from(buried);
-            return if buried { Ok(()) } else { Err(None) };
+        let Some(unfinished) = unfinished else {
+            let sent = self
+                .send_dead_letter(record, &record.body, reason, until)
+                .await;
+            handled.report.dead_lettered += usize::from(sent);
+            return if sent { Ok(()) } else { Err(None) };
         };
         let mut refused = Vec::new();
-        for push in left {
+        for push in unfinished {
             let body = push.to_queue_body();
-            if self.bury_one(record, &body, reason, until).await {
+            if self.send_dead_letter(record, &body, reason, until).await {
                 handled.report.dead_lettered += connections_of(&push).map_or(1, <[_]>::len);
             } else {
                 refused.push(push);
@@ -170,37 +180,44 @@ impl<'a, Q: DeadLetter + Return> Failures<'a, Q> {
         }
     }
 
-    async fn bury_one(&self, record: &Record, body: &str, reason: &str, until: Instant) -> bool {
-        let buried = by(until, self.queues.dead_letter(body, reason)).await;
-        if let Err(error) = &buried {
+    async fn send_dead_letter(
+        &self,
+        record: &Record,
+        body: &str,
+        reason: &str,
+        until: Instant,
+    ) -> bool {
+        let sent = before(until, self.queues.dead_letter(body, reason)).await;
+        if let Err(error) = &sent {
             tracing::error!(
                 message_id = record.message_id,
                 reason,
                 error = error as &dyn Error,
-                "a record could not be put on the dead-letter queue"
+                "failed to put a record on the dead-letter queue"
             );
         }
-        buried.is_ok()
+        sent.is_ok()
     }
 
-    /// Lets a record come again soon. If that fails, it comes after the queue's visibility timeout.
-    async fn give_back(&self, record: &Record, until: Instant) {
+    /// Makes a record visible again soon. If that fails, it becomes visible after the queue's visibility
+    /// timeout.
+    async fn release(&self, record: &Record, until: Instant) {
         let Some(receipt_handle) = &record.receipt_handle else {
             return;
         };
         let pause = pause_after(record.receives, fastrand::f64());
-        if let Err(error) = by(until, self.queues.give_back(receipt_handle, pause)).await {
+        if let Err(error) = before(until, self.queues.release(receipt_handle, pause)).await {
             tracing::warn!(
                 message_id = record.message_id,
                 error = &error as &dyn Error,
-                "a record that failed comes again only after the visibility timeout"
+                "failed to release a record; SQS delivers it again after the visibility timeout"
             );
         }
     }
 }
 
-/// Ends a call in time.
-async fn by(
+/// Cancels a call at `until`.
+async fn before(
     until: Instant,
     call: impl Future<Output = Result<(), EnqueueError>>,
 ) -> Result<(), EnqueueError> {
@@ -208,16 +225,16 @@ async fn by(
     answer.unwrap_or_else(|elapsed| Err(EnqueueError::Failed(elapsed.into())))
 }
 
-/// Returns the time for which a record is hidden that was received so often; `random` is between 0 and 1. Whole seconds, as
-/// SQS counts them, and never none: what failed a moment ago is not helped at once.
+/// Returns the time for which a record is hidden after this many receives; `random` is between 0 and 1.
+/// The time is in whole seconds, as SQS counts them, and never zero: an immediate retry rarely helps.
 fn pause_after(receives: u32, random: f64) -> Duration {
     let longest = bound(PAUSE, LONGEST_PAUSE, receives.saturating_sub(1));
     Duration::from_secs(longest.mul_f64(random).as_secs().max(1))
 }
 
-/// Names those who did not get a push, which no queue does until the record comes again.
-fn log_left(message_id: &str, left: &[Push]) {
-    for push in left {
+/// Logs the recipients of undelivered pushes, which are on no queue until SQS delivers the record again.
+fn log_unfinished(message_id: &str, unfinished: &[Push]) {
+    for push in unfinished {
         let event_id = push.event_id.as_str();
         match connections_of(push) {
             Some(named) => {
@@ -244,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pause_doubles_up_to_two_minutes_and_is_never_none() {
+    fn pause_doubles_up_to_two_minutes_and_is_never_zero() {
         let seconds = |receives| pause_after(receives, 1.0).as_secs();
         assert_eq!([1, 2, 3, 6, 7, 1000].map(seconds), [2, 4, 8, 64, 120, 120]);
         assert_eq!(pause_after(3, 0.5), Duration::from_secs(4));

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
 
-/// Returns the time from the event's to its last post. `None` if the event's time cannot be read. Clocks
-/// that differ do not make it negative.
+/// Returns the time from an event to its last post. `None` if the event's time cannot be read. A
+/// difference between clocks does not make it negative.
 pub(super) fn lag(event_time: &str, last_post_at: SystemTime) -> Option<Duration> {
     let event_time = DateTime::from_str(event_time, DateTimeFormat::DateTimeWithOffset).ok()?;
     let event_time = SystemTime::try_from(event_time).ok()?;
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lag_counts_from_the_events_time() {
+    fn lag_counts_from_the_events_time() {
         let last_post_at = UNIX_EPOCH + Duration::from_millis(1_500);
         for (event_time, milliseconds) in [
             ("1970-01-01T00:00:01Z", Some(500)),

@@ -1,4 +1,4 @@
-//! What must hold for any batch: each of its records is accounted for, whatever stands in it.
+//! The property of every batch: each of its records is accounted for, whatever its content.
 
 use herald_shared::{
     audience::{Audience, Range, Recipient},
@@ -6,7 +6,7 @@ use herald_shared::{
     ids::{ConnectionId, EntityId, UserId},
     post::scripted::ScriptedPoster,
     push::Recipients,
-    queue::memory::{MemoryQueues, Trouble},
+    queue::memory::{MemoryQueues, QueueFaults},
     store::{Connection, ConnectionStore, memory::MemoryStore},
 };
 use proptest::{collection::vec, option, prelude::*, sample::Index};
@@ -20,7 +20,7 @@ const CONNECTIONS: usize = 5;
 
 const RECEIVES: u32 = 8;
 
-/// Less than all connections, so that a push to everyone takes more than one message.
+/// Fewer than all connections, so that a push to everyone needs several messages.
 const PAGE: usize = 3;
 
 proptest! {
@@ -33,7 +33,7 @@ proptest! {
 
         let invalid: Vec<_> = bodies(&records).filter(|body| !is_push(body)).collect();
         let mut dead: Vec<_> = queues.dead_letters();
-        prop_assert!(dead.iter().all(|(_, reason)| reason.starts_with("the record is no push: ")));
+        prop_assert!(dead.iter().all(|(_, reason)| reason.starts_with("the record is not a push: ")));
         let mut dead: Vec<_> = dead.drain(..).map(|(body, _)| body).collect();
         dead.sort();
         let mut invalid = invalid;
@@ -47,9 +47,9 @@ proptest! {
     }
 
     #[test]
-    fn while_the_queues_fail_no_record_is_lost(records in vec(record(), 0..6)) {
+    fn no_record_is_lost_while_the_queues_fail(records in vec(record(), 0..6)) {
         let queues = MemoryQueues::default();
-        queues.set_trouble(Trouble::WITH_ALL);
+        queues.set_faults(QueueFaults::ALL);
         let batch = run(&records, &queues);
         let invalid = records.iter().filter(|(_, body)| !is_push(body.as_deref().unwrap_or_default()));
         for (message_id, _) in invalid {
@@ -144,12 +144,12 @@ fn record() -> impl Strategy<Value = Record> {
     )
 }
 
-/// The body without one of its characters.
+/// Returns the body without one of its characters.
 fn without_one(body: &str, place: Index) -> String {
-    let gone = place.index(body.chars().count());
+    let removed = place.index(body.chars().count());
     body.chars()
         .enumerate()
-        .filter(|(at, _)| *at != gone)
+        .filter(|(at, _)| *at != removed)
         .map(|(_, kept)| kept)
         .collect()
 }

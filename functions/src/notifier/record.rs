@@ -2,12 +2,12 @@
 
 use aws_lambda_events::sqs::SqsMessage;
 
-/// A message as SQS brought it.
+/// A message as SQS delivered it.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) message_id: String,
     pub(super) body: String,
-    /// The handle by which the message is given back. `None` if the event has none.
+    /// The handle by which the message is released. `None` if the event has none.
     pub(super) receipt_handle: Option<String>,
     /// The number of its receives, this one included.
     pub(super) receives: u32,

@@ -1,4 +1,4 @@
-//! The notifier over a store, a poster and queues in memory, with the clock paused.
+//! The notifier with a store, a poster and queues in memory, and the clock paused.
 
 use std::{fs, path::Path, time::UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use herald_shared::{
     ids::{ConnectionId, EntityId},
     post::{PostError, scripted::ScriptedPoster},
     push::Recipients,
-    queue::memory::{MemoryQueues, Trouble},
+    queue::memory::{MemoryQueues, QueueFaults},
     store::{
         Connection, ConnectionStore, CurrentToken, Page, StoreError, Subscription,
         memory::MemoryStore,
@@ -51,7 +51,7 @@ async fn subscribers() -> MemoryStore {
     store
 }
 
-/// A poster that never reaches the first connection.
+/// Returns a poster that never reaches the first connection.
 fn all_but_one() -> ScriptedPoster {
     ScriptedPoster::new(|connection, _| match connection.as_str() {
         "c-0" => Err(PostError::Throttled),
@@ -69,7 +69,7 @@ fn event() -> String {
     .to_string()
 }
 
-/// One record, received for the n-th time.
+/// Receives one record for the n-th time.
 async fn receive<S>(
     nth: u32,
     store: &S,
@@ -94,11 +94,11 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn record_that_comes_again_half_delivered_reaches_only_those_who_lack_it() {
+async fn half_delivered_record_reaches_only_the_other_connections_again() {
     let store = subscribers().await;
     let poster = all_but_one();
     let queues = MemoryQueues::default();
-    queues.set_trouble(Trouble::WITH_ALL);
+    queues.set_faults(QueueFaults::ALL);
     let failures = Failures::new(&queues, RECEIVES);
     for nth in 1..RECEIVES {
         let batch = receive(nth, &store, &poster, &queues, &failures).await;
@@ -106,7 +106,7 @@ async fn record_that_comes_again_half_delivered_reaches_only_those_who_lack_it()
         let delivered = if nth == 1 { SUBSCRIBERS - 1 } else { 0 };
         assert_eq!(batch.report.delivered, delivered, "{nth}");
     }
-    queues.set_trouble(Trouble::default());
+    queues.set_faults(QueueFaults::default());
     let batch = receive(RECEIVES, &store, &poster, &queues, &failures).await;
     assert_eq!((batch.failed.len(), batch.report.requeued), (0, 1));
     for number in 1..SUBSCRIBERS {
@@ -114,23 +114,18 @@ async fn record_that_comes_again_half_delivered_reaches_only_those_who_lack_it()
     }
 }
 
-/// At the last receive, SQS would move the record without a reason and with those who have it.
+/// At the last receive, SQS would move the whole record without a reason.
 #[tokio::test(start_paused = true)]
-async fn last_receive_of_a_half_delivered_record_is_a_dead_letter_of_the_rest_with_the_reason() {
+async fn last_receive_of_a_half_delivered_record_makes_a_dead_letter_of_its_rest() {
     let store = subscribers().await;
     let poster = all_but_one();
     let queues = MemoryQueues::default();
     let failures = Failures::new(&queues, 1);
-    // As many as delivery tries within its time; the notifier tries once more.
-    queues.set_trouble(Trouble {
-        enqueue: usize::MAX,
-        stored: 0,
-        dead_letter: usize::MAX,
-    });
+    queues.set_faults(QueueFaults::ALL);
     let first = receive(1, &store, &poster, &queues, &failures).await;
     assert_eq!(first.failed, ["m-1"]);
-    // Both queues refuse, so SQS moves it after all; had it been in time:
-    queues.set_trouble(Trouble {
+    // Both queues refuse, so SQS would move the record. If the dead-letter queue recovers before that:
+    queues.set_faults(QueueFaults {
         enqueue: usize::MAX,
         stored: 0,
         dead_letter: 0,
@@ -141,10 +136,7 @@ async fn last_receive_of_a_half_delivered_record_is_a_dead_letter_of_the_rest_wi
     let [(body, reason)] = &dead_letters[..] else {
         panic!("{dead_letters:?}")
     };
-    assert!(
-        reason.starts_with("could not be put back on the queue"),
-        "{reason}"
-    );
+    assert!(reason.starts_with("failed to requeue"), "{reason}");
     let push = Push::from_queue_body(body).expect("a push");
     let Recipients::Connections { connections, .. } = push.recipients else {
         panic!("{body}")
@@ -178,7 +170,7 @@ impl Forget for Throttled {
 }
 
 #[tokio::test(start_paused = true)]
-async fn record_that_failed_comes_again_in_seconds_and_is_a_dead_letter_after_its_last_receive() {
+async fn failed_record_is_released_in_seconds_and_a_dead_letter_after_its_last_receive() {
     let poster = ScriptedPoster::new(|_, _| Ok(()));
     let queues = MemoryQueues::default();
     let failures = Failures::new(&queues, RECEIVES);
@@ -186,13 +178,10 @@ async fn record_that_failed_comes_again_in_seconds_and_is_a_dead_letter_after_it
         let batch = receive(nth, &Throttled, &poster, &queues, &failures).await;
         assert_eq!((batch.failed.len(), batch.report.dead_lettered), (1, 0));
     }
-    let given_back = queues.given_back();
-    let handles: Vec<_> = given_back
-        .iter()
-        .map(|(handle, _)| handle.as_str())
-        .collect();
+    let released = queues.released();
+    let handles: Vec<_> = released.iter().map(|(handle, _)| handle.as_str()).collect();
     assert_eq!(handles, ["r-1", "r-2"]);
-    for (handle, pause) in &given_back {
+    for (handle, pause) in &released {
         assert!((1..=4).contains(&pause.as_secs()), "{handle}: {pause:?}");
     }
     assert!(queues.dead_letters().is_empty());
@@ -210,35 +199,35 @@ async fn record_that_failed_comes_again_in_seconds_and_is_a_dead_letter_after_it
     );
 }
 
-/// The dead-letter queue does not take it either: SQS moves it there itself, and soon.
+/// SQS then moves the record to the dead-letter queue by itself.
 #[tokio::test(start_paused = true)]
-async fn record_that_cannot_be_buried_comes_again() {
+async fn record_refused_by_the_dead_letter_queue_is_released() {
     let poster = ScriptedPoster::new(|_, _| Ok(()));
     let queues = MemoryQueues::default();
-    queues.set_trouble(Trouble::WITH_ALL);
+    queues.set_faults(QueueFaults::ALL);
     let failures = Failures::new(&queues, RECEIVES);
     let batch = receive(RECEIVES, &Throttled, &poster, &queues, &failures).await;
     assert_eq!((batch.failed.len(), batch.report.dead_lettered), (1, 0));
-    assert_eq!(queues.given_back().len(), 1);
+    assert_eq!(queues.released().len(), 1);
 }
 
-/// Lambda would end the notifier's loop over its own queue, and the notifier would not know its last
-/// receive.
+/// Without the first setting, Lambda would end the notifier's loop over its own queue; without the
+/// second, the notifier would not know its last receive.
 #[test]
-fn template_lets_the_notifier_loop_and_tells_it_how_often_a_message_is_received() {
+fn template_allows_the_notifiers_loop_and_sets_its_number_of_receives() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
     let text = fs::read_to_string(file).expect("our own template");
     let documents = YamlOwned::load_from_str(&text).expect("YAML");
     let resources = &documents[0]["Resources"];
     let notifier = &resources["NotifierFunction"]["Properties"];
     assert_eq!(notifier["RecursiveLoop"].as_str(), Some("Allow"));
-    let told = &notifier["Environment"]["Variables"]["NOTIFICATION_RECEIVES"];
+    let receives = &notifier["Environment"]["Variables"]["NOTIFICATION_RECEIVES"];
     let queue = &resources["NotificationQueue"]["Properties"];
-    assert_eq!(told, &queue["RedrivePolicy"]["maxReceiveCount"]);
+    assert_eq!(receives, &queue["RedrivePolicy"]["maxReceiveCount"]);
 }
 
 #[test]
-fn the_time_left_is_until_the_deadline_or_as_long_as_is_said() {
+fn time_left_is_read_from_a_time_or_a_duration() {
     let now = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     for (deadline, left) in [
         (now + Duration::from_secs(60), 60),

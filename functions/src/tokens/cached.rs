@@ -1,8 +1,8 @@
-//! A value that is fetched from elsewhere and kept: an issuer's keys, or the secret.
+//! A value that is fetched from another service and kept: an issuer's keys, or the secret.
 //!
-//! It is fetched when it is first needed and when it is an hour old. A token that it does not fit may
-//! mean that there is a newer one, so then it is fetched again, but not for every such token: anybody
-//! can send them. While it cannot be fetched, the one at hand is used for a day.
+//! It is fetched when it is first needed and when it is an hour old. A token that does not match it may
+//! mean that there is a newer value, so then it is fetched again, but not for every such token, because
+//! any client can send them. If it cannot be fetched, the old value is used for up to a day.
 
 use std::{
     error::Error,
@@ -11,41 +11,41 @@ use std::{
     time::{Duration, Instant},
 };
 
-use herald_shared::in_full::in_full;
+use herald_shared::error_chain::error_chain;
 use tokio::{sync::Mutex, time::timeout};
 
-/// How old the value becomes before it is fetched again.
+/// The age at which the value is fetched again.
 pub(super) const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// How old it becomes while it cannot be fetched.
+/// The age up to which the value is used if it cannot be fetched.
 pub(super) const USABLE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The least time between two fetches for the sake of tokens that the value does not fit, and between
-/// two tries while there is an old value to go on with.
+/// The minimum time between two fetches because of tokens that do not match, and between two tries while
+/// there is an old value.
 pub(super) const PAUSE: Duration = Duration::from_secs(30);
 
-/// The least time between two tries while there is no value.
+/// The minimum time between two tries while there is no value.
 const PAUSE_WITHOUT: Duration = Duration::from_secs(1);
 
-/// How long a fetch may take: a client waits for it, and no longer than 3 s in all.
+/// The time limit of a fetch: a client waits for it, and no longer than 3 s in all.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
-/// Where a value comes from.
+/// The source of a value.
 pub(super) trait Fetch: Sync {
-    /// What is fetched.
+    /// The value.
     type Value: Send + Sync;
 
-    /// What it is called in the log.
+    /// The value's name in the log.
     const NAME: &str;
 
-    /// Fetches it.
+    /// Fetches the value.
     fn fetch(&self) -> impl Future<Output = Result<Self::Value, Failure>> + Send;
 }
 
-/// Why there is no value.
+/// The reason a value is missing.
 pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
-/// The value, fetched when needed. Whoever needs it while it is being fetched waits for that fetch.
+/// The value, fetched when needed. A caller that needs it during a fetch waits for that fetch.
 #[derive(Debug)]
 pub(super) struct Cached<F: Fetch> {
     source: F,
@@ -55,9 +55,9 @@ pub(super) struct Cached<F: Fetch> {
 #[derive(Debug)]
 struct State<V> {
     value: Option<Fetched<V>>,
-    /// When the last fetch failed; none if it did not.
+    /// The time the last fetch failed. `None` if it succeeded.
     failed_at: Option<Instant>,
-    /// When it was last fetched for the sake of a token.
+    /// The time of the last fetch because of a token.
     renewed_at: Option<Instant>,
 }
 
@@ -67,13 +67,13 @@ struct Fetched<V> {
     at: Instant,
 }
 
-/// The last fetch failed, and it is too early for another.
+/// The failure of the last fetch, while it is too early for another.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} could not be fetched a moment ago")]
+#[error("failed to fetch {0} a moment ago")]
 struct FailedBefore(&'static str);
 
 impl<F: Fetch> Cached<F> {
-    /// Knows where the value is and does not fetch it yet.
+    /// Returns a cache that has not fetched the value yet.
     pub(super) fn new(source: F) -> Self {
         let state = State {
             value: None,
@@ -86,7 +86,11 @@ impl<F: Fetch> Cached<F> {
         }
     }
 
-    /// The value. Errs if there is none that is young enough to be used.
+    /// Returns the value.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no value that is young enough to be used.
     pub(super) async fn value(&self, now: Instant) -> Result<Arc<F::Value>, Failure> {
         let mut state = self.state.lock().await;
         let usable = state.value_younger_than(USABLE, now);
@@ -108,8 +112,12 @@ impl<F: Fetch> Cached<F> {
         }
     }
 
-    /// A value that was fetched after this one, which a token did not fit; none if this is the newest
-    /// that can be had for now.
+    /// Returns a value that was fetched after `unfit`, which did not match a token. `None` if `unfit` is
+    /// the newest value that may be fetched now.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the value could not be fetched.
     pub(super) async fn newer_than(
         &self,
         unfit: &Arc<F::Value>,
@@ -139,7 +147,7 @@ impl<F: Fetch> Cached<F> {
         let fetched = timeout(TIME_LIMIT, self.source.fetch()).await;
         match fetched.unwrap_or_else(|elapsed| Err(elapsed.into())) {
             Ok(value) => {
-                tracing::info!("{} was fetched", F::NAME);
+                tracing::info!("fetched {}", F::NAME);
                 let value = Arc::new(value);
                 state.failed_at = None;
                 state.value = Some(Fetched {
@@ -149,8 +157,8 @@ impl<F: Fetch> Cached<F> {
                 Ok(value)
             }
             Err(error) => {
-                let reason = in_full(&*error);
-                tracing::error!(reason, "{} could not be fetched", F::NAME);
+                let reason = error_chain(&*error);
+                tracing::error!(reason, "failed to fetch {}", F::NAME);
                 state.failed_at = Some(now);
                 Err(error)
             }
@@ -179,7 +187,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts how often it is fetched from; the value is that count.
+    /// A source whose value is the number of fetches.
     #[derive(Default)]
     struct Source {
         down: AtomicBool,
@@ -235,7 +243,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test]
-    async fn a_value_is_fetched_once_an_hour() {
+    async fn value_is_fetched_once_an_hour() {
         let test = Test::new();
         for (after, value) in [
             (Duration::ZERO, 1),
@@ -253,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn those_who_need_it_at_once_share_one_fetch() {
+    async fn concurrent_callers_share_one_fetch() {
         let test = Test::new();
         let values = join_all((0..100).map(|_| test.value(Duration::ZERO))).await;
         assert!(values.iter().all(|value| value.as_deref() == Some(&1)));
@@ -264,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unfit_value_is_fetched_again_but_not_for_every_token() {
+    async fn unfit_value_is_fetched_again_but_not_for_every_token() {
         let test = Test::new();
         let first = test.value(Duration::ZERO).await.expect("a value");
         assert_eq!(test.newer(&first, SECOND).await, Ok(Some(2)));
@@ -276,7 +284,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_value_it_is_tried_again_soon() {
+    async fn missing_value_is_fetched_again_after_a_short_pause() {
         let test = Test::new();
         test.down(true);
         assert_eq!(test.value(Duration::ZERO).await, None);
@@ -287,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_old_value_is_used_for_a_day_while_there_is_no_newer_one() {
+    async fn old_value_is_used_for_a_day_if_the_source_is_down() {
         let test = Test::new();
         assert!(test.value(Duration::ZERO).await.is_some());
         test.down(true);
@@ -302,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_it_is_down_nobody_can_say_that_a_value_is_the_newest() {
+    async fn newer_value_is_an_error_if_the_source_is_down() {
         let test = Test::new();
         let first = test.value(Duration::ZERO).await.expect("a value");
         test.down(true);
@@ -313,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fetch_that_hangs_is_given_up() {
+    async fn hanging_fetch_times_out() {
         struct Hanging;
 
         impl Fetch for Hanging {

@@ -1,4 +1,4 @@
-//! What a token's claims must say. Pure: the time is passed in.
+//! The rules on a token's claims. Pure: the time is an argument.
 //!
 //! Source: RFC 7519, section 4.1, and for `client_id` and `token_use`
 //! <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html>
@@ -11,32 +11,32 @@ use serde_json::value::RawValue;
 
 use super::{InvalidToken, Rejection};
 
-/// The last second of the year 9999. A later `exp` is a mistake, and no date to calculate with.
+/// The last second of the year 9999. A later `exp` is a mistake, and too large for calculations.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
-/// Whom a connection is, what it may do and until when.
+/// The user of a connection, its permissions and their end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The token's `sub`; none if nobody asked for a token.
+    /// The token's `sub`. `None` if connections have no tokens.
     pub user: Option<UserId>,
-    /// The token's `exp`; none if nobody asked for a token.
+    /// The token's `exp`. `None` if connections have no tokens.
     pub expires_at: Option<TokenExpiry>,
     /// The token's claim `herald`, or the default.
     pub permissions: Permissions,
 }
 
-/// What the claims are held against.
+/// The values that claims are compared with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Expected {
-    /// Who must have issued the token; none: anybody with the secret.
+    /// The issuer of the token. `None` if any holder of the secret may issue it.
     pub(super) issuer: Option<String>,
-    /// For whom it may be; empty: for nobody in particular.
+    /// The accepted audiences. If empty, a token must have no audience.
     pub(super) audience: Vec<String>,
-    /// The permissions of a token that says nothing of them.
+    /// The permissions of a token without the claim `herald`.
     pub(super) default_permissions: Permissions,
 }
 
-/// The claims that are looked at. A claim that is there twice is an error.
+/// The claims that are checked. A repeated claim is an error.
 #[derive(Debug, Deserialize)]
 pub(super) struct Claims {
     exp: Option<NumericDate>,
@@ -46,7 +46,7 @@ pub(super) struct Claims {
     aud: Option<OneOrMany>,
     client_id: Option<String>,
     token_use: Option<String>,
-    /// As it is written: `null` is something else than nothing.
+    /// The JSON text: `null` differs from an absent claim.
     #[serde(default, deserialize_with = "as_written")]
     herald: Option<Box<RawValue>>,
 }
@@ -64,11 +64,11 @@ enum OneOrMany {
 }
 
 impl Claims {
-    /// Whose token it is, if at `now` all is as expected.
+    /// Returns the identity that the token proves, if its claims are as expected at `now`.
     pub(super) fn check(self, expected: &Expected, now: SystemTime) -> Result<Identity, Rejection> {
         let expires_at = self.time(now)?;
         self.origin(expected)?;
-        let user = self.sub.ok_or(InvalidToken::Nobody)?;
+        let user = self.sub.ok_or(InvalidToken::NoSubject)?;
         let user = UserId::new(user).map_err(InvalidToken::User)?;
         let permissions = match &self.herald {
             None => expected.default_permissions.clone(),
@@ -82,10 +82,10 @@ impl Claims {
         })
     }
 
-    /// When the token ends, if it is valid now.
+    /// Returns the end of the token, if it is valid now.
     fn time(&self, now: SystemTime) -> Result<TokenExpiry, InvalidToken> {
         let user = || self.sub.clone();
-        let NumericDate(expires_at) = self.exp.ok_or_else(|| InvalidToken::Endless(user()))?;
+        let NumericDate(expires_at) = self.exp.ok_or_else(|| InvalidToken::NoExpiry(user()))?;
         let expires_at = TokenExpiry::from_epoch_seconds(expires_at);
         if expires_at.has_passed(now) {
             return Err(InvalidToken::Expired(user()));
@@ -98,7 +98,7 @@ impl Claims {
         }
     }
 
-    /// Whether the one we trust issued the token, and for us.
+    /// Checks that the expected issuer issued the token, and for this audience.
     fn origin(&self, expected: &Expected) -> Result<(), InvalidToken> {
         if expected.issuer.is_some() && self.iss != expected.issuer {
             return Err(InvalidToken::Issuer(self.iss.clone()));
@@ -110,7 +110,8 @@ impl Claims {
         }
     }
 
-    /// Cognito's access tokens have no `aud`; their `client_id` says the same.
+    /// Returns whether the token is for this audience. Cognito's access tokens have no `aud`; their
+    /// `client_id` means the same.
     fn is_for(&self, audience: &[String]) -> bool {
         match &self.aud {
             Some(OneOrMany::One(one)) => audience.contains(one),
@@ -166,7 +167,7 @@ mod tests {
         })
     }
 
-    /// Good claims with some of them replaced.
+    /// Returns valid claims with some of them replaced.
     fn with(replaced: &str) -> String {
         let mut claims = serde_json::json!({
             "iss": "https://issuer.example", "aud": "app", "sub": "alice", "exp": NOW + 60,
@@ -184,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn good_claims_say_whose_the_token_is() {
+    fn valid_claims_prove_the_identity() {
         let identity = check(
             &with(r#"{"herald":{"order:*":["subscribe"]}}"#),
             &expected(),
@@ -201,8 +202,8 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_held_against_what_is_expected() {
-        for (replaced, said) in [
+    fn claims_are_compared_with_the_expected_ones() {
+        for (replaced, message) in [
             ("{}", None),
             (r#"{"exp":1799999971}"#, None),
             (
@@ -239,7 +240,7 @@ mod tests {
             (r#"{"nbf":"soon"}"#, Some("invalid type: string")),
             (
                 r#"{"iss":"https://issuer.example/"}"#,
-                Some("which is not TokenIssuer"),
+                Some("which differs from TokenIssuer"),
             ),
             (r#"{"iss":"absent"}"#, Some("the token's iss is \"\"")),
             (
@@ -272,42 +273,44 @@ mod tests {
                 Some("another audience"),
             ),
             (r#"{"sub":"absent"}"#, Some("the token has no sub")),
-            (r#"{"sub":""}"#, Some("the token's sub")),
+            (r#"{"sub":""}"#, Some("the token's sub is invalid")),
             (r#"{"sub":7}"#, Some("invalid type: integer")),
             (
                 r#"{"herald":null}"#,
-                Some("is no object from entity pattern"),
+                Some("is not an object from entity pattern"),
             ),
             (
                 r#"{"herald":["subscribe"]}"#,
-                Some("is no object from entity pattern"),
+                Some("is not an object from entity pattern"),
             ),
         ] {
             let checked = check(&with(replaced), &expected());
-            match (checked, said) {
+            match (checked, message) {
                 (Ok(_), None) => {}
-                (Err(error), Some(said)) => assert!(error.contains(said), "{replaced}: {error}"),
-                (checked, said) => panic!("{replaced}: {checked:?}, not {said:?}"),
+                (Err(error), Some(message)) => {
+                    assert!(error.contains(message), "{replaced}: {error}")
+                }
+                (checked, message) => panic!("{replaced}: {checked:?}, not {message:?}"),
             }
         }
     }
 
     #[test]
-    fn a_claim_that_is_there_twice_is_refused() {
+    fn repeated_claim_is_refused() {
         let twice = with("{}").replace(r#""sub""#, r#""sub":"bob","sub""#);
         assert!(check(&twice, &expected()).is_err());
     }
 
     #[test]
-    fn what_is_not_configured_is_not_asked_for_but_an_audience_is_never_ignored() {
+    fn issuer_is_optional_but_an_unexpected_audience_is_refused() {
         let lenient = Expected::default();
-        let anybody = with(r#"{"iss":"x","aud":"absent"}"#);
-        assert!(check(&anybody, &lenient).is_ok());
+        let any_issuer = with(r#"{"iss":"x","aud":"absent"}"#);
+        assert!(check(&any_issuer, &lenient).is_ok());
         assert!(check(&with(r#"{"aud":"x"}"#), &lenient).is_err());
     }
 
     #[test]
-    fn a_token_without_the_claim_has_the_default_permissions() {
+    fn token_without_the_claim_has_the_default_permissions() {
         let expected = Expected {
             default_permissions: Permissions::everything(),
             ..expected()

@@ -1,4 +1,4 @@
-//! An OpenID Connect issuer, and the keys it signs with.
+//! An OpenID Connect issuer and its signing keys.
 //!
 //! Source: OpenID Connect Discovery 1.0, section 4.
 
@@ -18,45 +18,48 @@ use super::{
     url::{InvalidUrl, url},
 };
 
-/// The most that is read of an answer.
+/// The maximum size of an answer that is read, in bytes.
 const ANSWER_LIMIT: usize = 256 * 1024;
 
-/// How long a connection is kept: from the discovery document to the key set. One that was kept from
-/// an hour ago would be dead.
+/// The time that an idle connection is kept: from the discovery document to the key set. A connection
+/// from an hour ago would be dead.
 const IDLE_LIMIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// An issuer of tokens.
 #[derive(Debug)]
 pub(super) struct Issuer {
     client: Client<Connector, Empty<Bytes>>,
-    /// What it calls itself, in tokens and in its discovery document.
+    /// The issuer's name in tokens and in its discovery document.
     name: String,
     discovery: Uri,
 }
 
-/// What discovery says, as far as it matters here.
+/// The fields of the discovery document that Herald reads.
 #[derive(Deserialize)]
 struct Discovery {
     issuer: String,
     jwks_uri: String,
 }
 
-/// What an issuer answers that is of no use.
+/// The reason an issuer's answer is unusable.
 #[derive(Debug, thiserror::Error)]
 enum UnusableAnswer {
-    #[error("{0} answered {1}")]
+    #[error("{0} answered with status {1}")]
     Status(Uri, StatusCode),
-    #[error("{url} answered no discovery document")]
+    #[error("{url} did not answer with a discovery document")]
     NoDiscovery { url: Uri, source: serde_json::Error },
     #[error(
-        "the issuer calls itself {0:?}, and TokenIssuer is {1:?}: set TokenIssuer to what it calls itself"
+        "the discovery document names the issuer {0:?}, but TokenIssuer is {1:?}: set TokenIssuer to the name in the document"
     )]
     OtherIssuer(String, String),
 }
 
 impl Issuer {
-    /// An issuer by its URL, which is also its name. Errs if nothing may be fetched from there, or if
-    /// this machine trusts nobody.
+    /// Returns an issuer by its URL, which is also its name.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the URL is not allowed, or this machine trusts no certificate authority.
     pub(super) fn new(name: &str) -> Result<Self, Failure> {
         Ok(Self {
             client: Client::builder(TokioExecutor::new())
@@ -82,7 +85,8 @@ impl Issuer {
         Ok(url(&discovery.jwks_uri)?)
     }
 
-    /// Follows no redirect: it could lead to a place that [`url`] would not allow.
+    /// Fetches a document. It follows no redirect, which could lead to a URL that [`url`] does not
+    /// allow.
     async fn get(&self, url: &Uri) -> Result<Bytes, Failure> {
         let (head, body) = self.client.get(url.clone()).await?.into_parts();
         if head.status != StatusCode::OK {
@@ -103,7 +107,11 @@ impl Fetch for Issuer {
     }
 }
 
-/// Where the discovery document of an issuer is.
+/// Returns the URL of an issuer's discovery document.
+///
+/// # Errors
+///
+/// Returns [`InvalidUrl`] if the URL is not allowed.
 pub(super) fn discovery(issuer: &str) -> Result<Uri, InvalidUrl> {
     let issuer = issuer.trim_end_matches('/');
     url(&format!("{issuer}/.well-known/openid-configuration"))
@@ -114,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_discovery_document_is_under_the_issuer() {
+    fn discovery_document_is_under_the_issuers_url() {
         for issuer in ["https://tenant.auth0.com/", "https://tenant.auth0.com"] {
             assert_eq!(
                 discovery(issuer).expect("a URL"),

@@ -1,7 +1,7 @@
-//! An issuer's key set, and which of its keys may check a token.
+//! An issuer's key set, and the choice of the keys that may verify a token.
 //!
-//! Every key checks exactly one algorithm, which is known from the key and not from the token: a token
-//! that names another one has no key, whatever it is signed with. Source: RFC 8725, section 3.1.
+//! Every key verifies exactly one algorithm, which follows from the key and not from the token: a token
+//! that names another algorithm has no key, whatever it is signed with. Source: RFC 8725, section 3.1.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey, Header,
@@ -10,7 +10,7 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The keys of a set that check tokens.
+/// The keys of a set that verify tokens.
 #[derive(Debug)]
 pub(super) struct KeySet {
     keys: Vec<Key>,
@@ -24,12 +24,12 @@ pub(super) struct Key {
     pub(super) key: DecodingKey,
 }
 
-/// Why there is no key set.
+/// The reason a document is not a usable key set.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidKeySet {
-    #[error("the key set is not one")]
+    #[error("the key set is not a JSON Web Key Set")]
     Unreadable(#[source] serde_json::Error),
-    #[error("the key set has no key for RS256, ES256 or EdDSA")]
+    #[error("the key set has no signing key for RS256, ES256 or EdDSA")]
     Empty,
 }
 
@@ -39,7 +39,11 @@ struct Document {
 }
 
 impl KeySet {
-    /// Reads a JSON Web Key Set (RFC 7517). Keys of other kinds and for other purposes are left out.
+    /// Reads a JSON Web Key Set (RFC 7517). Keys of other kinds and for other purposes are ignored.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidKeySet`] if the document is not a key set, or has no usable key.
     pub(super) fn from_json(json: &[u8]) -> Result<Self, InvalidKeySet> {
         let document: Document = serde_json::from_slice(json).map_err(InvalidKeySet::Unreadable)?;
         let keys: Vec<_> = document.keys.into_iter().filter_map(key).collect();
@@ -49,8 +53,8 @@ impl KeySet {
         Ok(Self { keys })
     }
 
-    /// The keys that may have signed a token with this header: of its algorithm, and of its key id. A
-    /// key without an id, or a token without one, leaves it to the signature.
+    /// Returns the keys that may have signed a token with this header: those of its algorithm and its
+    /// key id. If the key or the token has no id, the signature decides.
     pub(super) fn candidates(&self, header: &Header) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| {
             let same_id = match (&key.id, &header.kid) {
@@ -71,7 +75,8 @@ fn key(value: Value) -> Option<Key> {
     })
 }
 
-/// The algorithm a key is for, if it is one of ours and the key is for checking signatures.
+/// Returns the algorithm of a key. `None` if it is not one of ours, or the key is not for verifying
+/// signatures.
 fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
@@ -119,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_checks_tokens_of_its_id_and_algorithm_alone() {
+    fn key_verifies_only_tokens_of_its_id_and_algorithm() {
         for (algorithm, id, found) in [
             (Algorithm::RS256, Some("rsa"), 1),
             (Algorithm::RS256, None, 1),
@@ -142,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_set_is_an_error() {
+    fn unusable_key_set_is_an_error() {
         for json in ["", "<html>", "[]", "{}", r#"{"keys":7}"#] {
             let error = KeySet::from_json(json.as_bytes()).expect_err(json);
             assert!(matches!(error, InvalidKeySet::Unreadable(_)), "{json}");

@@ -1,6 +1,6 @@
-//! Why a token is not accepted. A client learns no more than the kind; the words are for the log, and
-//! hold nothing of a token but its issuer, user and key id. So what a JSON reader says of a claim is left
-//! out: it quotes.
+//! The reasons that a token is not accepted. A client learns only the kind; the texts are for the log
+//! and contain nothing of a token but its issuer, user and key id. They omit the JSON reader's messages,
+//! because those quote.
 
 use std::error::Error;
 
@@ -9,93 +9,93 @@ use jsonwebtoken::errors::ErrorKind;
 
 use super::token::LIMIT;
 
-/// Why a token was not accepted.
+/// The reason a token was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
-    /// There is no token, or it is not good. Another one may be.
-    #[error("there is no good token")]
+    /// The token is missing or invalid. Another token may be accepted.
+    #[error("the client has no valid token")]
     Unauthorized(#[from] InvalidToken),
-    /// The token is good, and what it says of permissions cannot be understood.
+    /// The token is valid, but its permissions are not.
     #[error(
-        "the claim `herald` of user {0:?} is no object from entity pattern to a list of permissions"
+        "the claim `herald` of user {0:?} is not an object from entity pattern to a list of permissions"
     )]
     Forbidden(String),
-    /// What tokens are checked with cannot be had. The same token may be accepted later.
-    #[error("there is nothing to check a token with")]
+    /// The keys or the secret could not be loaded. The same token may be accepted later.
+    #[error("the keys or the secret to check tokens with could not be loaded")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// What is wrong with a token.
+/// The defect of a token.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidToken {
-    /// There is none.
-    #[error("there is no token")]
+    /// The token is missing.
+    #[error("the request has no token")]
     Missing,
-    /// There are several; which one counts would be a guess.
-    #[error("there is more than one token")]
+    /// There are several tokens, and choosing one would be a guess.
+    #[error("the request has several tokens: send one")]
     Several,
     /// The `Authorization` header names another scheme.
-    #[error("the Authorization header is not of the scheme Bearer")]
+    #[error("the Authorization header must have the scheme Bearer")]
     NotBearer,
-    /// It is longer than a token may be.
-    #[error("the token is {0} bytes, the most is {LIMIT}")]
+    /// The token is too long.
+    #[error("the token is {0} bytes long, the limit is {LIMIT}")]
     TooLong(usize),
-    /// It holds other characters than a token does.
+    /// The token contains characters that a token never has.
     #[error("the token is not ASCII")]
     NotAscii,
-    /// It is no JWT, or its header or claims are of the wrong types.
+    /// The token is not a JWT, or its header or claims have wrong types.
     #[error("the token cannot be read: {0}")]
     Unreadable(&'static str),
-    /// It is of an algorithm that nobody checks.
-    #[error("the token is of another algorithm than its key")]
+    /// The token's algorithm is not one that a key verifies.
+    #[error("the token's algorithm is not that of its key")]
     Algorithm,
-    /// Its header demands something that has to be understood, and nothing of the kind is.
-    #[error("the token's header has the field crit")]
+    /// The token's header demands an extension, and Herald supports none.
+    #[error("the token's header has the field crit, which is not supported")]
     Critical,
-    /// No key that checks its algorithm has its key id.
-    #[error("there is no key with the id {:?} for the token's algorithm", text(.0))]
+    /// No key for the token's algorithm has its key id.
+    #[error("no key for the token's algorithm has the id {:?}", text(.0))]
     UnknownKey(Option<String>),
-    /// Nobody who may did sign it.
-    #[error("the token's signature is wrong; its key id is {:?}", text(.0))]
+    /// No trusted key made the signature.
+    #[error("the token's signature is invalid; its key id is {:?}", text(.0))]
     Signature(Option<String>),
-    /// It does not end.
+    /// The token has no end.
     #[error("the token of user {:?} has no exp", text(.0))]
-    Endless(Option<String>),
-    /// It has ended.
+    NoExpiry(Option<String>),
+    /// The token has ended.
     #[error("the token of user {:?} has expired", text(.0))]
     Expired(Option<String>),
-    /// It is for later.
+    /// The token is not valid yet.
     #[error("the token of user {:?} is not valid yet", text(.0))]
     NotYetValid(Option<String>),
-    /// Somebody else issued it.
-    #[error("the token's iss is {:?}, which is not TokenIssuer", text(.0))]
+    /// Another issuer issued the token.
+    #[error("the token's iss is {:?}, which differs from TokenIssuer", text(.0))]
     Issuer(Option<String>),
-    /// It is for somebody else.
+    /// The token is for another audience.
     #[error("the token of user {:?} is for another audience than TokenAudience", text(.0))]
     Audience(Option<String>),
-    /// It is nobody's.
+    /// The token names no user.
     #[error("the token has no sub")]
-    Nobody,
-    /// Its user cannot be one.
-    #[error("the token's sub")]
+    NoSubject,
+    /// The token's user is not a valid id.
+    #[error("the token's sub is invalid")]
     User(#[source] InvalidId),
 }
 
-/// Nothing is written as an empty text.
+/// Returns the text. Empty if there is none.
 fn text(text: &Option<String>) -> &str {
     text.as_deref().unwrap_or_default()
 }
 
 impl InvalidToken {
-    /// What `jsonwebtoken` found wrong, in words that quote nothing.
+    /// Returns the defect that `jsonwebtoken` found, in a text that quotes nothing of the token.
     pub(super) fn found(error: &jsonwebtoken::errors::Error) -> Self {
         match error.kind() {
             ErrorKind::InvalidSignature => Self::Signature(None),
             ErrorKind::InvalidAlgorithm => Self::Algorithm,
-            ErrorKind::InvalidToken => Self::Unreadable("it has not three parts"),
+            ErrorKind::InvalidToken => Self::Unreadable("it does not have three parts"),
             ErrorKind::Base64(_) => Self::Unreadable("a part is not base64"),
             ErrorKind::Json(_) | ErrorKind::Utf8(_) => {
-                Self::Unreadable("its header or claims are not those of a token")
+                Self::Unreadable("its header or claims are malformed")
             }
             _ => Self::Unreadable("its signature or key is malformed"),
         }

@@ -5,24 +5,24 @@ use jsonwebtoken::DecodingKey;
 
 use super::cached::{Failure, Fetch};
 
-/// The fewest bytes of a secret: those of the hash.
+/// The minimum length of a secret in bytes: that of the hash.
 ///
 /// Source: RFC 7518, section 3.2.
-const LEAST: usize = 32;
+const MIN_BYTES: usize = 32;
 
-/// Where the secret is.
+/// The place of the secret.
 #[derive(Debug)]
 pub(super) struct SecretStore {
     client: Client,
     arn: String,
 }
 
-/// A secret that is of no use.
+/// The reason a secret is unusable.
 #[derive(Debug, thiserror::Error)]
 enum UnusableSecret {
     #[error("the secret has no value")]
     Empty,
-    #[error("the secret is {0} bytes, which can be guessed: make one of at least {LEAST}")]
+    #[error("the secret is {0} bytes long and could be guessed: use at least {MIN_BYTES} bytes")]
     TooShort(usize),
 }
 
@@ -49,7 +49,7 @@ impl Fetch for SecretStore {
 }
 
 fn key(secret: &[u8]) -> Result<DecodingKey, UnusableSecret> {
-    if secret.len() < LEAST {
+    if secret.len() < MIN_BYTES {
         return Err(UnusableSecret::TooShort(secret.len()));
     }
     Ok(DecodingKey::from_secret(secret))
@@ -60,9 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_that_can_be_guessed_is_refused() {
-        assert!(key(&[b'x'; LEAST]).is_ok());
-        assert!(key(&[b'x'; LEAST - 1]).is_err());
+    fn short_secret_is_refused() {
+        assert!(key(&[b'x'; MIN_BYTES]).is_ok());
+        assert!(key(&[b'x'; MIN_BYTES - 1]).is_err());
         assert!(key(b"").is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! How tokens are checked, as the template's parameters say. They reach the functions as environment
-//! variables; a parameter that was left out is an empty one.
+//! The settings of the token check, from the template's parameters. They reach the functions as
+//! environment variables; an omitted parameter is an empty variable.
 
 use std::error::Error;
 
@@ -7,43 +7,47 @@ use herald_shared::permissions::{InvalidPermissions, Permissions};
 
 use super::{claims::Expected, issuer::discovery};
 
-/// What a function is told about tokens.
+/// A function's settings for tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     pub(super) mode: Mode,
     pub(super) expected: Expected,
 }
 
-/// Who may have signed a token.
+/// The trusted signer of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// The OpenID Connect issuer at this URL.
     Jwks(String),
-    /// Whoever knows the secret with this ARN.
+    /// Any holder of the secret with this ARN.
     Secret(String),
-    /// Nobody: there are no tokens, and everybody may connect.
+    /// None: connections have no tokens, and every client may connect.
     Open,
 }
 
-/// Why there are no settings. Names the variable, and says what to set.
+/// The reason settings are invalid. It names the variable and a valid value.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidSetting {
-    /// No mode, or an unknown one.
-    #[error("AUTHENTICATION is {0:?}: set jwks, secret or open")]
+    /// The mode is missing or unknown.
+    #[error("AUTHENTICATION must be jwks, secret or open, got {0:?}")]
     Mode(String),
-    /// The mode needs the variable.
-    #[error("AUTHENTICATION is {0}, which needs {1}: set it")]
+    /// The mode needs a variable that is not set.
+    #[error("AUTHENTICATION={0} needs {1}: set {1}")]
     Missing(&'static str, &'static str),
-    /// The issuer is no URL that keys can be fetched from.
-    #[error("TOKEN_ISSUER cannot be used")]
+    /// The issuer is not a URL that keys may be fetched from.
+    #[error("TOKEN_ISSUER is invalid")]
     Issuer(#[source] Box<dyn Error + Send + Sync>),
-    /// The default permissions are none.
-    #[error("DEFAULT_PERMISSIONS cannot be understood")]
+    /// The default permissions are invalid.
+    #[error("DEFAULT_PERMISSIONS is invalid")]
     DefaultPermissions(#[source] InvalidPermissions),
 }
 
 impl Settings {
-    /// Reads the settings; `variable` knows the environment.
+    /// Reads the settings; `variable` returns the value of an environment variable.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidSetting`] if a variable is missing or invalid.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidSetting> {
         let given = |name| variable(name).filter(|value| !value.is_empty());
         let mode = given("AUTHENTICATION").unwrap_or_default();
@@ -84,7 +88,7 @@ impl Settings {
     }
 }
 
-/// The parts of a list that is separated by commas.
+/// Returns the parts of a list separated by commas.
 fn list(text: &str) -> Vec<String> {
     let parts = text.split(',').map(str::trim);
     parts
@@ -95,7 +99,7 @@ fn list(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use herald_shared::in_full::in_full;
+    use herald_shared::error_chain::error_chain;
 
     use super::*;
 
@@ -104,14 +108,14 @@ mod tests {
             let found = variables.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        Settings::read(variable).map_err(|error| in_full(&error))
+        Settings::read(variable).map_err(|error| error_chain(&error))
     }
 
     const ISSUER: (&str, &str) = ("TOKEN_ISSUER", "https://issuer.example");
     const AUDIENCE: (&str, &str) = ("TOKEN_AUDIENCE", "app, other-app,");
 
     #[test]
-    fn each_mode_has_what_it_needs() {
+    fn each_mode_reads_its_settings() {
         let jwks = read(&[("AUTHENTICATION", "jwks"), ISSUER, AUDIENCE]).expect("settings");
         assert_eq!(jwks.mode, Mode::Jwks(ISSUER.1.to_owned()));
         assert_eq!(jwks.expected.issuer.as_deref(), Some(ISSUER.1));
@@ -137,20 +141,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_wrong_is_said() {
-        for (variables, said) in [
-            (vec![], r#"AUTHENTICATION is "": set jwks, secret or open"#),
+    fn missing_or_invalid_setting_is_refused_with_message() {
+        for (variables, message) in [
+            (
+                vec![],
+                r#"AUTHENTICATION must be jwks, secret or open, got """#,
+            ),
             (
                 vec![("AUTHENTICATION", "Open")],
-                r#"AUTHENTICATION is "Open""#,
+                r#"jwks, secret or open, got "Open""#,
             ),
             (
                 vec![("AUTHENTICATION", "jwks"), AUDIENCE],
-                "needs TOKEN_ISSUER: set it",
+                "needs TOKEN_ISSUER: set TOKEN_ISSUER",
             ),
             (
                 vec![("AUTHENTICATION", "jwks"), ISSUER, ("TOKEN_AUDIENCE", ",")],
-                "needs TOKEN_AUDIENCE: set it",
+                "needs TOKEN_AUDIENCE: set TOKEN_AUDIENCE",
             ),
             (
                 vec![
@@ -158,19 +165,19 @@ mod tests {
                     ("TOKEN_ISSUER", "http://issuer.example"),
                     AUDIENCE,
                 ],
-                "is not https",
+                "must be an https URL",
             ),
             (
                 vec![("AUTHENTICATION", "secret")],
-                "needs TOKEN_SECRET_ARN: set it",
+                "needs TOKEN_SECRET_ARN: set TOKEN_SECRET_ARN",
             ),
             (
                 vec![("AUTHENTICATION", "open"), ("DEFAULT_PERMISSIONS", "all")],
-                "DEFAULT_PERMISSIONS cannot be understood",
+                "DEFAULT_PERMISSIONS is invalid",
             ),
         ] {
-            let error = read(&variables).expect_err(said);
-            assert!(error.contains(said), "{error}");
+            let error = read(&variables).expect_err(message);
+            assert!(error.contains(message), "{error}");
         }
     }
 }

@@ -1,10 +1,14 @@
-//! Whether somebody we trust signed a token. The work is `jsonwebtoken`'s; this says how it is asked.
+//! The signature of a token, verified by `jsonwebtoken`.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 
 use super::{InvalidToken, Token, claims::Claims};
 
-/// The token's header, of which nothing is proven yet. Errs if it demands what nobody understands.
+/// Returns the token's header, which is not proven yet.
+///
+/// # Errors
+///
+/// Returns [`InvalidToken`] if the header is malformed or demands an extension.
 ///
 /// Source: RFC 7515, section 4.1.11.
 pub(super) fn header(token: Token<'_>) -> Result<Header, InvalidToken> {
@@ -15,14 +19,18 @@ pub(super) fn header(token: Token<'_>) -> Result<Header, InvalidToken> {
     }
 }
 
-/// The claims, if the token is of this algorithm and this key signed it. None of them is checked.
+/// Returns the claims, unchecked, if the token has this algorithm and this key signed it.
+///
+/// # Errors
+///
+/// Returns [`InvalidToken`] otherwise.
 pub(super) fn verified(
     token: Token<'_>,
     algorithm: Algorithm,
     key: &DecodingKey,
 ) -> Result<Claims, InvalidToken> {
     let mut validation = Validation::new(algorithm);
-    // The claims have rules of their own.
+    // The claims have their own rules.
     validation.required_spec_claims.clear();
     validation.validate_exp = false;
     validation.validate_aud = false;

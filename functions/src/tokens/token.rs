@@ -1,16 +1,21 @@
-//! The text of a token, before anything is known of it.
+//! The text of a token before any check of its content.
 
 use super::InvalidToken;
 
-/// The most bytes of a token. API Gateway takes 10 KB of headers, and a token is not all of them.
-pub const LIMIT: usize = 8 * 1024;
+/// The maximum length of a token in bytes. API Gateway accepts 10 KB of headers, and a token is only a
+/// part of them.
+pub(super) const LIMIT: usize = 8 * 1024;
 
-/// A text that is short enough to be a token, and ASCII. Nothing prints it.
+/// A text that is short enough to be a token, and ASCII. It has no `Debug`, so that it is never printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Token<'a>(&'a str);
 
 impl<'a> Token<'a> {
-    /// Errs if `text` is empty, over [`LIMIT`] or not ASCII.
+    /// Returns the token.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidToken`] if `text` is empty, too long or not ASCII.
     pub fn new(text: &'a str) -> Result<Self, InvalidToken> {
         if text.is_empty() {
             return Err(InvalidToken::Missing);
@@ -34,20 +39,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_short_and_ascii() {
+    fn long_or_non_ascii_token_is_refused() {
         assert!(Token::new("a.b.c").is_ok());
         assert!(Token::new(&"a".repeat(LIMIT)).is_ok());
-        for (text, said) in [
-            (String::new(), "there is no token"),
+        for (text, message) in [
+            (String::new(), "the request has no token"),
             (
                 "a".repeat(LIMIT + 1),
-                "the token is 8193 bytes, the most is 8192",
+                "the token is 8193 bytes long, the limit is 8192",
             ),
             ("a.b.ç".to_owned(), "the token is not ASCII"),
         ] {
             let refused = Token::new(&text).map(|_| ());
             let refused = refused.map_err(|error| error.to_string());
-            assert_eq!(refused, Err(said.to_owned()));
+            assert_eq!(refused, Err(message.to_owned()));
         }
     }
 }

@@ -1,21 +1,25 @@
-//! The addresses that keys are fetched from.
+//! The URLs that keys are fetched from.
 
 use std::net::IpAddr;
 
 use hyper::Uri;
 
-/// Why nothing is fetched from an address.
+/// The reason nothing is fetched from a URL.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InvalidUrl {
-    /// It is none.
-    #[error("{0:?} is no URL")]
+    /// The text is not a URL.
+    #[error("{0:?} is not a URL")]
     Unreadable(String),
-    /// Whoever is in between could answer with keys of their own.
-    #[error("{0:?} is not https, which only an address of this machine need not be")]
+    /// The scheme is not https. Over http, anyone on the network could answer with other keys.
+    #[error("{0:?} must be an https URL; http is allowed only for loopback addresses")]
     NotHttps(String),
 }
 
-/// Reads an address that is `https`, or `http` on this machine.
+/// Returns a URL that is `https`, or `http` with a loopback address.
+///
+/// # Errors
+///
+/// Returns [`InvalidUrl`] for any other text.
 pub(super) fn url(text: &str) -> Result<Uri, InvalidUrl> {
     let unreadable = || InvalidUrl::Unreadable(text.to_owned());
     let url: Uri = text.parse().map_err(|_| unreadable())?;
@@ -41,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_come_over_https_or_from_this_machine() {
+    fn only_https_or_loopback_urls_are_allowed() {
         for (text, good) in [
             ("https://issuer.example/pool", true),
             ("http://127.0.0.1:3030/auth", true),

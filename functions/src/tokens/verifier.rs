@@ -1,4 +1,4 @@
-//! The one place where a token is accepted or not.
+//! The decision whether a token is accepted. No other module makes it.
 
 use std::{
     sync::Arc,
@@ -18,23 +18,27 @@ use super::{
     signature::{header, verified},
 };
 
-/// Knows what is signed with, and what a token must say.
+/// The keys or the secret of a stack, and the expected claims.
 #[derive(Debug)]
 pub struct Verifier {
     signers: Signers,
     expected: Expected,
 }
 
-/// What signatures are checked with.
+/// The source of keys.
 #[derive(Debug)]
 enum Signers {
     Issuer(Box<Cached<Issuer>>),
     Secret(Cached<SecretStore>),
-    Nobody,
+    None,
 }
 
 impl Verifier {
-    /// Fetches nothing yet. Errs if this machine cannot make a TLS connection.
+    /// Returns a verifier that has fetched nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if this machine trusts no certificate authority.
     pub fn new(
         settings: Settings,
         secrets: impl FnOnce() -> aws_sdk_secretsmanager::Client,
@@ -42,7 +46,7 @@ impl Verifier {
         let signers = match settings.mode {
             Mode::Jwks(issuer) => Signers::Issuer(Box::new(Cached::new(Issuer::new(&issuer)?))),
             Mode::Secret(arn) => Signers::Secret(Cached::new(SecretStore::new(secrets(), arn))),
-            Mode::Open => Signers::Nobody,
+            Mode::Open => Signers::None,
         };
         Ok(Self {
             signers,
@@ -50,22 +54,27 @@ impl Verifier {
         })
     }
 
-    /// What everybody is without a token, if none is asked for.
+    /// Returns the identity of every client if connections have no tokens. `None` if clients need a
+    /// token.
     pub fn anonymous(&self) -> Option<Identity> {
-        matches!(self.signers, Signers::Nobody).then(|| Identity {
+        matches!(self.signers, Signers::None).then(|| Identity {
             user: None,
             expires_at: None,
             permissions: self.expected.default_permissions.clone(),
         })
     }
 
-    /// Whose the token is, and what they may do until when.
+    /// Returns the identity that the token proves.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Rejection`] if the token is not accepted, or cannot be checked at the moment.
     pub async fn verify(&self, token: Token<'_>, now: SystemTime) -> Result<Identity, Rejection> {
         let header = header(token)?;
         let claims = match &self.signers {
             Signers::Issuer(keys) => signed_by_issuer(token, &header, keys).await?,
             Signers::Secret(secret) => signed_with_secret(token, secret).await?,
-            Signers::Nobody => return Err(InvalidToken::UnknownKey(header.kid).into()),
+            Signers::None => return Err(InvalidToken::UnknownKey(header.kid).into()),
         };
         claims.check(&self.expected, now)
     }
@@ -79,13 +88,14 @@ async fn signed_by_issuer(
     let now = Instant::now();
     let mut keys = issuer.value(now).await.map_err(unavailable)?;
     if keys.candidates(header).next().is_none() && ISSUERS_ALGORITHMS.contains(&header.alg) {
-        // A key that the issuer has made since. Whoever waited for somebody else's fetch has it, too.
+        // The issuer may have made a new key. A caller that waited for another caller's fetch gets it,
+        // too.
         keys = newer(issuer, keys, now).await?;
     }
     Ok(check_signature(token, header, &keys)?)
 }
 
-/// Tokens of other algorithms are no reason to look for new keys.
+/// The algorithms of issuers. A token of another algorithm is no reason to fetch new keys.
 const ISSUERS_ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
 async fn newer(

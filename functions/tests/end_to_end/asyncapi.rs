@@ -1,5 +1,5 @@
-//! `asyncapi.yaml` against what Herald does: every frame that a test of this suite receives fits the
-//! document, and every example in the document is what Herald's own types read or write.
+//! `asyncapi.yaml` compared with Herald: every frame that a test of this suite receives must match the
+//! document, and Herald's own types must read or write every example in it.
 
 use std::{fs, sync::LazyLock};
 
@@ -11,6 +11,7 @@ use herald_shared::{
     },
     push::Push,
 };
+use herald_testkit::local_only;
 use jsonschema::Validator;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde::de::DeserializeOwned;
@@ -25,8 +26,8 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 
 static SERVER_FRAME: LazyLock<Validator> = LazyLock::new(|| validator("ServerFrame"));
 
-/// Fails unless a frame that a client received is one that the document describes. One with a number
-/// that no type of Rust has room for only has to be JSON.
+/// Fails if the document does not describe a frame that a client received. A frame with a number that
+/// fits no Rust type only has to be JSON.
 pub fn check_received(frame: &str) {
     let _: &RawValue = serde_json::from_str(frame).expect(frame);
     let Ok(value) = serde_json::from_str(frame) else {
@@ -38,9 +39,9 @@ pub fn check_received(frame: &str) {
     );
 }
 
+#[local_only("needs no stack")]
 #[test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
-fn every_example_fits_its_schema() {
+fn examples_match_their_schemas() {
     for (name, message) in messages() {
         let schema = message["payload"]["$ref"].as_str().unwrap();
         let validator = validator(schema.rsplit('/').next().unwrap());
@@ -50,9 +51,9 @@ fn every_example_fits_its_schema() {
     }
 }
 
+#[local_only("needs no stack")]
 #[test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
-fn herald_reads_what_the_document_says_clients_send() {
+fn examples_of_client_frames_are_read() {
     for frame in sent_by("receive", "socket").flat_map(examples) {
         let text = frame.to_string();
         let request = Request::parse(&text).unwrap();
@@ -63,14 +64,14 @@ fn herald_reads_what_the_document_says_clients_send() {
             "unsubscribe" => drop(request.entity_id().unwrap()),
             "sendMessage" => drop(SendMessage::parse(&request).unwrap()),
             "authenticate" | "ping" => {}
-            other => panic!("no action of Herald's: {other}"),
+            other => panic!("unknown action: {other}"),
         }
     }
 }
 
+#[local_only("needs no stack")]
 #[test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
-fn herald_writes_what_the_document_says_clients_get() {
+fn examples_of_server_frames_are_written() {
     let replies = ["ack", "pong", "error"].map(|name| &DOCUMENT["components"]["messages"][name]);
     for frame in sent_by("send", "socket").chain(replies).flat_map(examples) {
         let written: Value = serde_json::from_str(&write(frame)).unwrap();
@@ -78,9 +79,9 @@ fn herald_writes_what_the_document_says_clients_get() {
     }
 }
 
+#[local_only("needs no stack")]
 #[test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
-fn herald_reads_the_events_of_the_document() {
+fn examples_of_events_are_read() {
     let mut kinds = 0;
     for event in sent_by("receive", "bus").flat_map(examples) {
         let mut event = event.clone();
@@ -92,12 +93,12 @@ fn herald_reads_the_events_of_the_document() {
     assert_eq!(kinds, 4);
 }
 
+#[local_only("needs no stack")]
 #[test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
-fn the_closed_lists_are_the_same() {
+fn closed_lists_are_complete() {
     let codes: Vec<ErrorCode> = listed("ErrorCode");
     for code in &codes {
-        // A variant that is added has to be added here, and so to the document.
+        // A new variant must be added here, and to the document.
         match code {
             ErrorCode::BadRequest
             | ErrorCode::UnknownAction
@@ -125,7 +126,8 @@ fn the_closed_lists_are_the_same() {
     }
 }
 
-/// The frame that Herald's own type writes for an example: whatever the type has no field for is lost.
+/// Returns the frame that Herald's own type writes for an example. Fields that the type does not have
+/// are lost.
 fn write(frame: &Value) -> String {
     let text = |name: &str| frame[name].as_str().map(str::to_owned);
     let raw = |name: &str| {
@@ -196,11 +198,11 @@ fn write(frame: &Value) -> String {
             reconnect: frame["reconnect"].as_bool().unwrap(),
         }
         .to_json(),
-        other => panic!("no frame of Herald's: {other}"),
+        other => panic!("unknown frame: {other}"),
     }
 }
 
-/// The messages of the operations that Herald does on a channel.
+/// Returns the messages of Herald's operations on a channel.
 fn sent_by(action: &'static str, channel: &'static str) -> impl Iterator<Item = &'static Value> {
     let operations = DOCUMENT["operations"].as_object().unwrap().values();
     operations
@@ -219,13 +221,13 @@ fn examples(message: &Value) -> impl Iterator<Item = &Value> {
     examples.iter().map(|example| &example["payload"])
 }
 
-/// What a reference stands for.
+/// Returns the target of a reference.
 fn resolve(reference: &Value) -> &'static Value {
     let path = reference["$ref"].as_str().unwrap().trim_start_matches('#');
     DOCUMENT.pointer(path).expect(path)
 }
 
-/// The values of a schema's closed list.
+/// Returns the values of a schema's closed list.
 fn listed<T: DeserializeOwned>(schema: &str) -> Vec<T> {
     let list = &DOCUMENT["components"]["schemas"][schema]["enum"];
     serde_json::from_value(list.clone()).unwrap()

@@ -1,9 +1,10 @@
-//! Large audiences, and audiences in which things go wrong: the real notifier against a sink that
-//! stands for more connections than there are sockets.
+//! Large audiences, and audiences with faults: the real notifier against a sink that stands for more
+//! connections than there are sockets.
 
 use std::time::Duration;
 
 use herald_local::sqs;
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::{
@@ -21,8 +22,9 @@ fn number(connection: &str) -> usize {
     connection.trim_start_matches("c-").parse().unwrap()
 }
 
-/// One in ten is gone, one in twenty is throttled twice, one in a hundred fails once.
-fn troubled(connection: &str, nth: usize) -> u16 {
+/// Returns the status of a post: one connection in ten is gone, one in twenty is throttled twice, one in
+/// a hundred fails once.
+fn faulty(connection: &str, nth: usize) -> u16 {
     match number(connection) {
         n if n % 10 == 0 => 410,
         n if n % 20 == 1 && nth <= 2 => 429,
@@ -46,18 +48,18 @@ async fn put(stack: &TestStack, event_id: &str) {
     stack.put_event("Entity Updated", detail).await;
 }
 
-async fn nothing_is_left_to_do(stack: &TestStack) {
+async fn until_idle(stack: &TestStack) {
     until("the queue is empty", async || {
         stack.messages("NotificationQueue").is_empty()
     })
     .await;
 }
 
+#[local_only("needs a notifier that posts to a sink")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "leads the notifier's posts to a sink")]
-async fn in_a_troubled_audience_everybody_live_gets_each_event_once() {
+async fn live_connections_of_a_faulty_audience_get_each_event_once() {
     const SUBSCRIBERS: usize = 10_000;
-    let sink = Sink::start(troubled).await;
+    let sink = Sink::start(faulty).await;
     let stack = subscribed(&sink, SUBSCRIBERS).await;
     stack.running().queues().set_faults(sqs::Faults {
         shuffle: true,
@@ -66,10 +68,10 @@ async fn in_a_troubled_audience_everybody_live_gets_each_event_once() {
     for event_id in ["e-1", "e-2"] {
         put(&stack, event_id).await;
     }
-    nothing_is_left_to_do(&stack).await;
+    until_idle(&stack).await;
     for number in 0..SUBSCRIBERS {
-        let taken = sink.seen(&connection(number)).taken;
-        let times = |event_id| taken.get(event_id).copied().unwrap_or_default();
+        let accepted = sink.seen(&connection(number)).accepted;
+        let times = |event_id| accepted.get(event_id).copied().unwrap_or_default();
         let expected = usize::from(is_live(number));
         assert_eq!(
             (times("e-1"), times("e-2")),
@@ -83,15 +85,15 @@ async fn in_a_troubled_audience_everybody_live_gets_each_event_once() {
     stack.stop().await;
 }
 
+#[local_only("needs a notifier that posts to a sink")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "leads the notifier's posts to a sink")]
-async fn a_notifier_that_is_killed_loses_nothing() {
+async fn killed_notifier_loses_no_push() {
     const SUBSCRIBERS: usize = 10_000;
-    let sink = Sink::start(troubled).await;
+    let sink = Sink::start(faulty).await;
     let stack = subscribed(&sink, SUBSCRIBERS).await;
     put(&stack, "e-1").await;
-    until("it is in the middle of it", async || {
-        sink.taken_by("e-1") > 2_000
+    until("a part of the posts is made", async || {
+        sink.accepted_by("e-1") > 2_000
     })
     .await;
     stack
@@ -100,28 +102,31 @@ async fn a_notifier_that_is_killed_loses_nothing() {
         .unwrap()
         .kill("NotifierFunction");
     let live = (0..SUBSCRIBERS).filter(|number| is_live(*number)).count();
-    assert!(sink.taken_by("e-1") < live, "it was killed too late");
+    assert!(
+        sink.accepted_by("e-1") < live,
+        "the notifier was killed too late"
+    );
     stack
         .running()
         .queues()
         .clock()
         .advance(Duration::from_secs(361));
-    nothing_is_left_to_do(&stack).await;
-    assert_eq!(sink.taken_by("e-1"), live);
+    until_idle(&stack).await;
+    assert_eq!(sink.accepted_by("e-1"), live);
     assert_eq!(stack.rows().await.len(), live);
     assert!(stack.messages("NotificationDeadLetterQueue").is_empty());
     stack.stop().await;
 }
 
+#[local_only("needs a notifier that posts to a sink")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "leads the notifier's posts to a sink")]
 async fn fifty_thousand_subscribers_are_reached_over_several_messages() {
     const SUBSCRIBERS: usize = 50_000;
     let sink = Sink::start(|_, _| 200).await;
     let stack = subscribed(&sink, SUBSCRIBERS).await;
     put(&stack, "e-1").await;
-    nothing_is_left_to_do(&stack).await;
-    assert_eq!(sink.taken_by("e-1"), SUBSCRIBERS);
+    until_idle(&stack).await;
+    assert_eq!(sink.accepted_by("e-1"), SUBSCRIBERS);
     for number in 0..SUBSCRIBERS {
         assert_eq!(sink.seen(&connection(number)).posts, 1, "{number}");
     }
@@ -131,14 +136,14 @@ async fn fifty_thousand_subscribers_are_reached_over_several_messages() {
     stack.stop().await;
 }
 
+#[local_only("needs a notifier that posts to a sink")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "leads the notifier's posts to a sink")]
-async fn one_that_is_throttled_for_ever_is_a_dead_letter_alone() {
+async fn connection_that_is_always_throttled_is_the_only_dead_letter() {
     let sink = Sink::start(|connection, _| if number(connection) == 3 { 429 } else { 200 }).await;
     let stack = subscribed(&sink, 20).await;
     put(&stack, "e-1").await;
-    until("the one is a dead letter", async || {
-        // Its next attempt is minutes away.
+    until("the throttled connection is a dead letter", async || {
+        // The next attempt is minutes away.
         stack
             .running()
             .queues()
@@ -147,7 +152,7 @@ async fn one_that_is_throttled_for_ever_is_a_dead_letter_alone() {
         !stack.messages("NotificationDeadLetterQueue").is_empty()
     })
     .await;
-    nothing_is_left_to_do(&stack).await;
+    until_idle(&stack).await;
     for number in (0..20).filter(|number| *number != 3) {
         assert_eq!(sink.seen(&connection(number)).posts, 1, "{number}");
     }

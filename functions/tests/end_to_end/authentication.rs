@@ -1,4 +1,4 @@
-//! Who may connect: tokens of an issuer, of a secret, and none.
+//! Authentication: tokens of an issuer, tokens of a secret, and no tokens.
 
 mod authenticating;
 mod issuer;
@@ -14,7 +14,7 @@ mod upgrade;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The time as claims have it: in epoch seconds.
+/// Returns the current time in the format of claims: epoch seconds.
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     now.as_secs()

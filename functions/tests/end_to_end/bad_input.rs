@@ -1,12 +1,13 @@
-//! Bad input: always answered by an error frame that names what was wrong, never a row, never a
-//! crash.
+//! Invalid frames: each is answered by an error frame that names the mistake, stores no row and crashes
+//! no function.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::harness::TestStack;
 
 #[tokio::test]
-async fn every_bad_frame_is_answered_with_what_was_wrong() {
+async fn invalid_frame_is_answered_with_its_mistake() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
     let too_long = format!(
@@ -20,7 +21,7 @@ async fn every_bad_frame_is_answered_with_what_was_wrong() {
     })
     .to_string();
     let rows = stack.rows().await;
-    for (frame, code, said) in [
+    for (frame, code, expected) in [
         ("", "unknown_action", "not JSON"),
         ("hello", "unknown_action", "not JSON"),
         (r#"{"action":"subscribe""#, "unknown_action", "not JSON"),
@@ -78,7 +79,7 @@ async fn every_bad_frame_is_answered_with_what_was_wrong() {
         (
             &too_long,
             "bad_request",
-            "entityId is 258 bytes long, the most is 256",
+            "entityId is 258 bytes long, the limit is 256",
         ),
         (
             r#"{"action":"subscribe","entityId":"a","id":[]}"#,
@@ -113,12 +114,12 @@ async fn every_bad_frame_is_answered_with_what_was_wrong() {
         (
             r#"{"action":"sendMessage","messages":[{"message":1}]}"#,
             "bad_request",
-            "messages needs entityId or broadcast",
+            "messages needs a target",
         ),
         (
             &too_many,
             "too_many",
-            "messages has 26 entries, the most is 25",
+            "messages has 26 entries, the limit is 25",
         ),
     ] {
         client.send_text(frame).await;
@@ -127,7 +128,7 @@ async fn every_bad_frame_is_answered_with_what_was_wrong() {
         assert_eq!(error["code"], code, "{frame}: {error}");
         assert_eq!(error["retryable"], false, "{frame}: {error}");
         let message = error["message"].as_str().unwrap();
-        assert!(message.contains(said), "{frame}: {message}");
+        assert!(message.contains(expected), "{frame}: {message}");
         if code == "unknown_action" {
             assert!(
                 message.starts_with("Seems like wrong endpoint: "),
@@ -141,7 +142,7 @@ async fn every_bad_frame_is_answered_with_what_was_wrong() {
 }
 
 #[tokio::test]
-async fn an_error_names_the_action_and_the_request() {
+async fn error_has_the_action_and_the_request_id() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
     let refused = client.ask(json!({"action": "subscribe", "id": "7"})).await;
@@ -152,16 +153,17 @@ async fn an_error_names_the_action_and_the_request() {
             "action": "subscribe",
             "id": "7",
             "code": "bad_request",
-            "message": "entityId is missing: name the entity",
+            "message": "entityId is missing: send the entity's id",
             "retryable": false,
         })
     );
     stack.stop().await;
 }
 
-/// The largest message a client may send is too large to push, with its id and time around it.
+/// The largest message that a client may send is too large to push, because the push adds its id and
+/// time.
 #[tokio::test]
-async fn a_message_that_is_too_large_to_push_is_refused() {
+async fn message_that_is_too_large_to_push_is_refused() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
     let frame = |length: usize| {
@@ -177,18 +179,15 @@ async fn a_message_that_is_too_large_to_push_is_refused() {
         refused["message"]
             .as_str()
             .unwrap()
-            .contains("the most is 131072")
+            .contains("the limit is 131072")
     );
     stack.stop().await;
 }
 
-/// Whatever a function is handed directly, it answers.
+/// The function checks the size itself, because it can also be invoked directly.
+#[local_only("invokes a function directly")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "hands a function an event of its own making"
-)]
-async fn a_body_over_the_limit_is_refused_by_the_function_as_well() {
+async fn function_refuses_a_body_over_the_limit() {
     use herald_local::lambda::{Invocation, Invoke};
     let stack = TestStack::start().await;
     let padding = "x".repeat(128 * 1024);
@@ -215,7 +214,7 @@ async fn a_body_over_the_limit_is_refused_by_the_function_as_well() {
     stack.stop().await;
 }
 
-/// A function that crashed would have been started again, which the local stack can tell.
+/// Fails if a function crashed: the local stack would have started it again.
 fn assert_no_function_failed(stack: &TestStack) {
     let Some(local) = stack.local() else { return };
     let host = local.functions().unwrap();

@@ -1,33 +1,34 @@
-//! The capacity of the table that each thing consumes, held to `docs/cost.md`.
+//! The table capacity that each operation consumes, compared with `docs/cost.md`.
 
 use std::{collections::BTreeMap, fs};
 
 use herald_local::dynamodb::Consumption;
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, TestStack, repository, until};
 
-/// Holds what was consumed to the table of the document, and the requests to those expected.
-fn assert_consumed(what: &str, consumption: Consumption, requests: &[(&str, u64)]) {
+/// Compares the consumption with the table in the document, and the requests with the expected ones.
+fn assert_consumed(operation: &str, consumption: Consumption, requests: &[(&str, u64)]) {
     let requests = requests
         .iter()
-        .map(|(operation, count)| ((*operation).to_owned(), *count))
+        .map(|(request, count)| ((*request).to_owned(), *count))
         .collect::<BTreeMap<_, _>>();
-    let (read_units, write_units) = documented(what);
+    let (read_units, write_units) = documented(operation);
     let expected = Consumption {
         read_units,
         write_units,
         requests,
     };
-    assert_eq!(consumption, expected, "{what}");
+    assert_eq!(consumption, expected, "{operation}");
 }
 
-/// The read and write units of a row of `docs/cost.md`.
-fn documented(what: &str) -> (f64, f64) {
+/// Returns the read and write units of a row of `docs/cost.md`.
+fn documented(operation: &str) -> (f64, f64) {
     let document = fs::read_to_string(repository().join("docs/cost.md")).unwrap();
-    let start = format!("| {what} | ");
+    let start = format!("| {operation} | ");
     let row = document.lines().find_map(|line| line.strip_prefix(&start));
-    let row = row.unwrap_or_else(|| panic!("docs/cost.md says nothing of {what}"));
+    let row = row.unwrap_or_else(|| panic!("docs/cost.md has no row for {operation}"));
     let (read, write) = row.trim_end_matches(" |").split_once(" | ").unwrap();
     (read.parse().unwrap(), write.parse().unwrap())
 }
@@ -37,9 +38,9 @@ async fn ask(client: &mut Client, request: Value) {
     assert_eq!(reply["type"], "ack", "{reply}");
 }
 
+#[local_only("needs the local table's consumption")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "asks the local table what it reckons")]
-async fn a_connection_consumes_what_is_documented() {
+async fn connection_consumes_the_documented_capacity() {
     let stack = TestStack::start_with_users().await;
     let consumed = || stack.running().dynamodb().consumption();
     consumed();
@@ -91,9 +92,9 @@ async fn a_connection_consumes_what_is_documented() {
     stack.stop().await;
 }
 
+#[local_only("needs the local table's consumption")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "asks the local table what it reckons")]
-async fn an_event_and_a_message_consume_what_is_documented() {
+async fn event_and_message_consume_the_documented_capacity() {
     let stack = TestStack::start().await;
     let consumed = || stack.running().dynamodb().consumption();
     let mut subscriber = stack.client().await;
@@ -131,7 +132,7 @@ async fn an_event_and_a_message_consume_what_is_documented() {
     stack.stop().await;
 }
 
-/// An entity id of 42 characters, as one with a UUID has.
+/// Returns an entity id of 42 characters, like one with a UUID.
 fn entity(number: usize) -> String {
     format!("order:{:036}", number)
 }

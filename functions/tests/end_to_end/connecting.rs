@@ -1,4 +1,4 @@
-//! Connecting and disconnecting: the rows that are there, and that are gone.
+//! Connecting and disconnecting, and the rows of a connection.
 
 use std::{
     net::IpAddr,
@@ -6,7 +6,10 @@ use std::{
 };
 
 use herald_local::lambda::{Invocation, Invoke};
+use herald_testkit::local_only;
 use serde_json::{Value, json};
+
+use herald_shared::store::seed::RowKey;
 
 use crate::{
     harness::{Client, TestStack, until},
@@ -14,32 +17,28 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_connection_is_stored_with_what_is_known_of_it() {
+async fn connection_is_stored_with_its_client() {
     let stack = TestStack::start().await;
     let (_client, _) = Client::connect_with(&stack.web_socket(), "user-agent", "test/1.0").await;
     let items = stack.items().await;
-    let item = items.iter().find(|item| item["sk"].as_s().unwrap() == "C");
-    let item = item.unwrap();
+    let own = |item| matches!(RowKey::of(item), Some(RowKey::Connection(_)));
+    let item = items.iter().find(|item| own(*item)).unwrap();
     let text = |name: &str| item[name].as_s().unwrap().clone();
     let number = |name: &str| item[name].as_n().unwrap().parse::<u64>().unwrap();
-    assert!(text("pk").starts_with("C#"));
     let address: IpAddr = text("ipAddress").parse().unwrap();
     assert!(stack.local().is_none() || address.is_loopback());
     assert_eq!(text("userAgent"), "test/1.0");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     assert!(number("connectedAt") <= u64::try_from(now.as_millis()).unwrap());
-    // Two hours, the longest a connection can last, and a margin.
+    // Two hours, the maximum lifetime of a connection, and a margin.
     let lifetime = number("expiresAt") - number("connectedAt") / 1000;
     assert!((7200..9000).contains(&lifetime), "{lifetime}");
     stack.stop().await;
 }
 
+#[local_only("API Gateway's handling of such a header is unknown")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "nobody has shown what API Gateway makes of such a header"
-)]
-async fn a_header_beyond_ascii_keeps_nobody_out() {
+async fn non_ascii_header_does_not_refuse_a_client() {
     let stack = TestStack::start().await;
     let mut client = Client::connect_with(&stack.web_socket(), "x-device", "Zoë’s")
         .await
@@ -49,7 +48,7 @@ async fn a_header_beyond_ascii_keeps_nobody_out() {
 }
 
 #[tokio::test]
-async fn the_subprotocol_that_was_asked_for_is_answered() {
+async fn requested_subprotocol_is_answered() {
     let stack = TestStack::start().await;
     for (offered, answered) in [
         ("herald.v1", "herald.v1"),
@@ -62,14 +61,11 @@ async fn the_subprotocol_that_was_asked_for_is_answered() {
     stack.stop().await;
 }
 
-/// AWS documents this spelling alone. Source:
+/// AWS documents only this spelling. Source:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html>
+#[local_only("invokes a function directly")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "hands a function an event of its own making"
-)]
-async fn connect_spells_the_subprotocol_header_as_aws_documents_it() {
+async fn connect_spells_the_subprotocol_header_as_documented() {
     let stack = TestStack::start().await;
     let mut event: Value = serde_json::from_str(&sample("connect.json")).unwrap();
     event["headers"]["Sec-WebSocket-Protocol"] = json!("a.b.c, herald.v1");
@@ -77,7 +73,7 @@ async fn connect_spells_the_subprotocol_header_as_aws_documents_it() {
     let host = stack.running().functions().unwrap();
     let invocation = host.invoke("ConnectFunction", event.to_string().into());
     let Invocation::Returned(answer) = invocation.await else {
-        panic!("it failed")
+        panic!("the function failed")
     };
     assert_eq!(
         answer,
@@ -86,18 +82,15 @@ async fn connect_spells_the_subprotocol_header_as_aws_documents_it() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn a_client_that_leaves_leaves_no_row() {
+async fn client_that_disconnects_leaves_no_row() {
     let stack = TestStack::start_with_users().await;
     let mut leaving = stack.client_of("ann").await;
     let mut staying = stack.client_of("ben").await;
     staying.subscribe("order-1").await;
     let staying_rows = 4;
-    // More than one batch of deletes takes.
+    // More than one batch of deletes.
     for number in 0..30 {
         leaving.subscribe(&format!("order-{number}")).await;
     }

@@ -1,7 +1,8 @@
-//! What the console is told of the real functions: the way of an event from its sender to its clients,
-//! to be put together by the event's id.
+//! The console's view of the real functions: the records of an event from its sender to its clients,
+//! connected by the event's id.
 
 use bytes::Bytes;
+use herald_testkit::local_only;
 use http_body_util::Empty;
 use hyper::{Method, Request};
 use hyper_util::{client::legacy::Client as HttpClient, rt::TokioExecutor};
@@ -12,12 +13,12 @@ use crate::{
     watcher::Watcher,
 };
 
-/// Somebody who is told everything from the start on.
+/// Returns a watcher that receives every record from the start.
 async fn watch(stack: &TestStack) -> Watcher {
     Watcher::start(&stack.running().addresses().endpoint, None).await
 }
 
-/// The next record of a kind that is about an event.
+/// Returns the next record of a kind about an event.
 async fn about(watcher: &mut Watcher, kind: &str, event_id: &str) -> Value {
     loop {
         let record = watcher.record_of(kind).await;
@@ -28,9 +29,9 @@ async fn about(watcher: &mut Watcher, kind: &str, event_id: &str) -> Value {
     }
 }
 
+#[local_only("needs the local console")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "AWS has no console of ours")]
-async fn an_events_way_is_told_from_the_bus_to_the_client() {
+async fn records_follow_an_event_from_the_bus_to_the_client() {
     let stack = TestStack::start_with_users().await;
     let mut watcher = watch(&stack).await;
     let mut client = stack.client_of("alice").await;
@@ -62,13 +63,13 @@ async fn an_events_way_is_told_from_the_bus_to_the_client() {
     assert_eq!(invocation["records"], 1);
     let logs = invocation["logs"].as_array().unwrap();
     let mut logs = logs.iter().map(|line| line.as_str().unwrap());
-    assert!(logs.any(|line| line.contains("a batch was delivered")));
+    assert!(logs.any(|line| line.contains("delivered a batch")));
     stack.stop().await;
 }
 
+#[local_only("needs the local console")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "AWS has no console of ours")]
-async fn a_clients_message_is_told_of_under_the_id_that_it_is_acknowledged_with() {
+async fn records_of_a_message_have_its_acknowledged_id() {
     let stack = TestStack::start().await;
     let mut sender = stack.client().await;
     let mut receiver = stack.client().await;
@@ -77,22 +78,22 @@ async fn a_clients_message_is_told_of_under_the_id_that_it_is_acknowledged_with(
     let ack = sender.ask(message).await;
     let id = ack["eventId"].as_str().unwrap();
     receiver.frame().await;
-    // Each from the start: the function's invocation ends while the message is under way.
+    // A new watcher for each, because the function's invocation ends while the message is in flight.
     for (kind, member, expected) in [
         ("request", "routeKey", json!("sendMessage")),
         ("invocation", "function", json!("SendMessageFunction")),
         ("queued", "queue", json!("NotificationQueue")),
         ("post", "status", json!(200)),
     ] {
-        let told = about(&mut watch(&stack).await, kind, id).await;
-        assert_eq!(told[member], expected, "{told}");
+        let record = about(&mut watch(&stack).await, kind, id).await;
+        assert_eq!(record[member], expected, "{record}");
     }
     stack.stop().await;
 }
 
+#[local_only("needs the local console")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "AWS has no console of ours")]
-async fn a_push_to_a_connection_that_is_gone_is_told_of_as_410() {
+async fn push_to_a_gone_connection_is_recorded_as_410() {
     let stack = TestStack::start().await;
     let mut watcher = watch(&stack).await;
     let gone = "PcQeDRO4gIEm4LQ=".to_owned();
@@ -106,20 +107,25 @@ async fn a_push_to_a_connection_that_is_gone_is_told_of_as_410() {
     stack.stop().await;
 }
 
+#[local_only("needs the local console")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "AWS has no console of ours")]
-async fn a_bad_record_is_followed_to_the_dead_letters_and_back() {
+async fn records_follow_an_invalid_message_to_the_dead_letters_and_back() {
     let stack = TestStack::start().await;
     let mut watcher = watch(&stack).await;
     let detail = json!({"entityId": 5, "idempotencyKey": "k-1"});
     stack.put_event("Entity Updated", detail).await;
     let sent = about(&mut watcher, "queued", "k-1").await;
     assert_eq!(sent["queue"], "NotificationQueue");
-    let buried = about(&mut watcher, "queued", "k-1").await;
-    assert_eq!(buried["queue"], "NotificationDeadLetterQueue");
-    assert_eq!(buried["cause"], "sent");
+    let dead_letter = about(&mut watcher, "queued", "k-1").await;
+    assert_eq!(dead_letter["queue"], "NotificationDeadLetterQueue");
+    assert_eq!(dead_letter["cause"], "sent");
 
-    replay(&stack, "NotificationDeadLetterQueue", &buried["messageId"]).await;
+    replay(
+        &stack,
+        "NotificationDeadLetterQueue",
+        &dead_letter["messageId"],
+    )
+    .await;
     let replayed = about(&mut watcher, "queued", "k-1").await;
     assert_eq!(replayed["queue"], "NotificationQueue");
     assert_eq!(replayed["cause"], "replayed");

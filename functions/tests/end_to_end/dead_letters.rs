@@ -1,4 +1,4 @@
-//! The dead-letter queue, looked at and replayed as an operator does it: with calls of SQS.
+//! The dead-letter queue, inspected and replayed with calls of SQS, as an operator does.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,8 +7,10 @@ use herald_shared::{
     audience::{Audience, Recipient},
     ids::ConnectionId,
     push::{Push, Recipients},
+    store::seed::RowKey,
     token_expiry::TokenExpiry,
 };
+use herald_testkit::local_only;
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
@@ -16,16 +18,16 @@ use crate::{
     harness::{EVERYTHING, TestStack, until},
 };
 
-/// Nothing heals a record that is no push: replayed, it comes back with the same reason.
+/// A replayed message that is not a push becomes a dead letter with the same reason again.
 #[tokio::test]
-async fn poison_that_is_replayed_is_a_dead_letter_again() {
+async fn replayed_poison_is_a_dead_letter_again() {
     let stack = TestStack::start().await;
     let queues = stack.notifications();
     queues.notify(&["no push".to_owned()]).await;
     let first = queues.next_dead_letter().await;
     assert_eq!(first.body, "no push");
     assert!(
-        first.reason.starts_with("the record is no push"),
+        first.reason.starts_with("the record is not a push"),
         "{first:?}"
     );
 
@@ -37,13 +39,15 @@ async fn poison_that_is_replayed_is_a_dead_letter_again() {
 }
 
 #[tokio::test]
-async fn a_push_that_could_not_be_delivered_is_after_its_replay() {
+async fn replayed_push_is_delivered() {
     let stack = TestStack::start().await;
     let queues = stack.notifications();
     let mut client = stack.client().await;
     let connection = only_connection(&stack).await;
     let dead_letter = push_for(&connection, None).to_queue_body();
-    queues.bury(&dead_letter, "not reached in 6 attempts").await;
+    queues
+        .put_dead_letter(&dead_letter, "not reached in 6 attempts")
+        .await;
 
     queues.replay().await;
     let frame = client.frame().await;
@@ -56,19 +60,18 @@ async fn a_push_that_could_not_be_delivered_is_after_its_replay() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn replayed_dead_letter_does_not_close_a_connection_whose_token_is_good() {
+async fn replayed_dead_letter_does_not_close_a_connection_with_a_valid_token() {
     let stack = TestStack::start_with_users().await;
     let queues = stack.notifications();
     let mut client = stack.client_of("ann").await;
     let connection = only_connection(&stack).await;
     let ended = Some(TokenExpiry::from_epoch_seconds(1));
     let dead_letter = push_for(&connection, ended).to_queue_body();
-    queues.bury(&dead_letter, "not reached in 6 attempts").await;
+    queues
+        .put_dead_letter(&dead_letter, "not reached in 6 attempts")
+        .await;
 
     queues.replay().await;
     assert_eq!(client.frame().await, late());
@@ -76,16 +79,13 @@ async fn replayed_dead_letter_does_not_close_a_connection_whose_token_is_good() 
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn retry_after_renewal_delivers_the_push_and_keeps_the_connection() {
     let stack = TestStack::start_with_users().await;
     let mut client = stack.client_of("ann").await;
     client.subscribe("order:1").await;
-    // Good for the first attempt, and not for the second.
+    // Valid for the first attempt, and not for the second.
     let good_until = SystemTime::now() + Duration::from_secs(8) - TokenExpiry::LEEWAY;
     let good_until = good_until.duration_since(UNIX_EPOCH).unwrap().as_secs();
     let expiry = TokenExpiry::from_epoch_seconds(good_until);
@@ -119,16 +119,16 @@ async fn retry_after_renewal_delivers_the_push_and_keeps_the_connection() {
     stack.stop().await;
 }
 
-/// Body and reason are too large for SQS together.
+/// Body and reason together exceed the limit of SQS.
 #[tokio::test]
-async fn record_as_large_as_sqs_takes_is_a_dead_letter_with_its_reason() {
+async fn record_of_the_maximum_size_is_a_dead_letter_with_its_reason() {
     const LARGEST: usize = 1024 * 1024;
     let stack = TestStack::start().await;
     let queues = stack.notifications();
     queues.notify(&["x".repeat(LARGEST)]).await;
     let dead_letter = queues.next_dead_letter().await;
     assert!(
-        dead_letter.reason.starts_with("the record is no push"),
+        dead_letter.reason.starts_with("the record is not a push"),
         "{}",
         dead_letter.reason
     );
@@ -137,13 +137,13 @@ async fn record_as_large_as_sqs_takes_is_a_dead_letter_with_its_reason() {
     stack.stop().await;
 }
 
-/// What the notifier sends to the dead-letter queue itself came from no other queue, as far as SQS
-/// knows. Without a destination it stays.
+/// SQS knows no source queue of a message that the notifier sent to the dead-letter queue. Without a
+/// destination it stays there.
 #[tokio::test]
-async fn a_replay_without_a_destination_moves_nothing_and_says_so() {
+async fn replay_without_a_destination_fails() {
     let stack = TestStack::start().await;
     let queues = stack.notifications();
-    queues.bury("no push", "by hand").await;
+    queues.put_dead_letter("no push", "by hand").await;
     let source = queues.arn(&queues.dead_letters).await;
     queues
         .sqs
@@ -180,9 +180,11 @@ fn late() -> Value {
 
 async fn only_connection(stack: &TestStack) -> String {
     let rows = stack.rows().await;
-    let mut keys = rows.iter().filter_map(|row| row.strip_prefix("C#"));
-    let (connection, _) = keys.next().unwrap().split_once(' ').unwrap();
-    connection.to_owned()
+    let mut connections = rows.iter().filter_map(|row| match row {
+        RowKey::Connection(connection) => Some(connection.to_string()),
+        _ => None,
+    });
+    connections.next().unwrap()
 }
 
 fn push_for(connection: &str, token_expires_at: Option<TokenExpiry>) -> Push {

@@ -1,12 +1,13 @@
-//! From an event on the bus to the clients it is for.
+//! Delivery of an event from the bus to its recipients.
 
+use herald_testkit::local_only;
 use serde_json::json;
 use tokio_tungstenite::tungstenite;
 
 use crate::harness::{TestStack, old, until};
 
 #[tokio::test]
-async fn a_subscriber_gets_what_concerns_its_entity_and_nobody_else_does() {
+async fn only_subscribers_get_an_event_about_their_entity() {
     let stack = TestStack::start().await;
     let mut subscriber = stack.client().await;
     let mut other = stack.client().await;
@@ -35,12 +36,9 @@ async fn a_subscriber_gets_what_concerns_its_entity_and_nobody_else_does() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn a_notification_reaches_all_connections_of_its_user() {
+async fn notification_reaches_all_connections_of_its_user() {
     let stack = TestStack::start_with_users().await;
     let mut phone = stack.client_of("ann").await;
     let mut browser = stack.client_of("ann").await;
@@ -65,7 +63,7 @@ async fn a_notification_reaches_all_connections_of_its_user() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_none_of_heralds_reaches_nobody() {
+async fn event_of_another_detail_type_reaches_no_connection() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
     client.subscribe("order-1").await;
@@ -79,10 +77,10 @@ async fn an_event_that_is_none_of_heralds_reaches_nobody() {
     stack.stop().await;
 }
 
-/// The gateway knows nothing of a connection whose rows are still there: the push to it is answered
-/// 410, which is no failure, and its rows go.
+/// The gateway does not know a connection whose rows are still stored. It answers the push with 410,
+/// which is not a failure, and the rows are removed.
 #[tokio::test]
-async fn a_connection_that_is_gone_is_forgotten_at_the_next_push() {
+async fn gone_connection_is_forgotten_at_the_next_push() {
     let stack = TestStack::start().await;
     let mut live = stack.client().await;
     live.subscribe("order-1").await;
@@ -94,7 +92,7 @@ async fn a_connection_that_is_gone_is_forgotten_at_the_next_push() {
     let detail = json!({"entityId": "order-1", "message": "hello"});
     stack.put_event("Entity Updated", detail).await;
     assert_eq!(live.frame().await["message"], "hello");
-    until("the rows of the gone are gone", async || {
+    until("the rows of the gone connections are removed", async || {
         stack.rows().await.len() == 3
     })
     .await;
@@ -104,10 +102,10 @@ async fn a_connection_that_is_gone_is_forgotten_at_the_next_push() {
     stack.stop().await;
 }
 
-/// A record that is no push does not keep its neighbours from being delivered, and is a dead letter
-/// with the reason after the one time it was received.
+/// A record that is not a push does not affect the other records, and becomes a dead letter with the
+/// reason after one receive.
 #[tokio::test]
-async fn a_poison_record_in_a_batch_of_ten_is_a_dead_letter_at_once() {
+async fn poison_record_in_a_batch_of_ten_is_a_dead_letter_at_once() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
     let poison = "neither an event nor a push";
@@ -125,7 +123,7 @@ async fn a_poison_record_in_a_batch_of_ten_is_a_dead_letter_at_once() {
     let dead_letter = queues.next_dead_letter().await;
     assert_eq!(dead_letter.body, poison);
     assert!(
-        dead_letter.reason.starts_with("the record is no push"),
+        dead_letter.reason.starts_with("the record is not a push"),
         "{dead_letter:?}"
     );
     assert_eq!(queues.length(&queues.dead_letters).await, 1);
@@ -145,7 +143,7 @@ fn broadcast_event(number: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_stage_that_does_not_exist_is_forbidden() {
+async fn unknown_stage_is_forbidden() {
     let stack = TestStack::start().await;
     let web_socket = stack.web_socket();
     let (api, stage) = web_socket.rsplit_once('/').unwrap();
@@ -155,6 +153,6 @@ async fn a_stage_that_does_not_exist_is_forbidden() {
         panic!("{refused}")
     };
     assert_eq!(response.status(), 403);
-    assert_eq!(stack.rows().await, [""; 0]);
+    assert!(stack.rows().await.is_empty());
     stack.stop().await;
 }

@@ -1,19 +1,17 @@
-//! Connections that the server ends: those whose token ended, and those of a user who is thrown out.
+//! Connections that the server closes: those with an ended token, and those of a disconnected user.
 
 use herald_shared::{
     store::{ConnectionStore, ConnectionTable},
     token_expiry::TokenExpiry,
 };
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::harness::{TestStack, until};
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn a_connection_whose_token_ended_gets_a_goodbye_in_place_of_a_push() {
+async fn connection_with_ended_token_gets_a_last_frame_instead_of_a_push() {
     let stack = TestStack::start_with_users().await;
     let mut ended = stack.client_of("ann").await;
     let mut good = stack.client_of("ben").await;
@@ -25,12 +23,12 @@ async fn a_connection_whose_token_ended_gets_a_goodbye_in_place_of_a_push() {
     let detail = json!({"entityId": "order:1", "message": "shipped"});
     stack.put_event("Entity Updated", detail).await;
     assert_eq!(good.frame().await["message"], "shipped");
-    let goodbye = json!({
+    let last_frame = json!({
         "type": "disconnect", "code": "token_expired", "reason": "token expired", "reconnect": true,
     });
-    assert_eq!(ended.frame().await, goodbye);
+    assert_eq!(ended.frame().await, last_frame);
     ended.closed().await;
-    until("nothing is left of the connection", || async {
+    until("the connection's rows are removed", || async {
         stack.rows().await.len() == 4
     })
     .await;
@@ -38,12 +36,9 @@ async fn a_connection_whose_token_ended_gets_a_goodbye_in_place_of_a_push() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn a_connection_whose_token_ended_may_say_nothing_but_authenticate() {
+async fn connection_with_ended_token_may_only_authenticate_unsubscribe_and_ping() {
     let stack = TestStack::start_with_users().await;
     let mut client = stack.client_of("ann").await;
     end_token(&stack, "ann").await;
@@ -69,12 +64,9 @@ async fn a_connection_whose_token_ended_may_say_nothing_but_authenticate() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn a_user_who_is_thrown_out_is_gone_at_once() {
+async fn disconnected_user_is_closed_at_once() {
     let stack = TestStack::start_with_users().await;
     let mut phone = stack.client_of("ann").await;
     let mut browser = stack.client_of("ann").await;
@@ -83,12 +75,12 @@ async fn a_user_who_is_thrown_out_is_gone_at_once() {
     other.subscribe("order:1").await;
     let detail = json!({"userId": "ann", "reason": "password changed"});
     stack.put_event("Disconnect User", detail).await;
-    let goodbye = json!({
+    let last_frame = json!({
         "type": "disconnect", "code": "user_disconnected", "reason": "password changed",
         "reconnect": false,
     });
     for client in [&mut phone, &mut browser] {
-        assert_eq!(client.frame().await, goodbye);
+        assert_eq!(client.frame().await, last_frame);
         client.closed().await;
     }
     until("only the other's rows are left", || async {
@@ -102,12 +94,12 @@ async fn a_user_who_is_thrown_out_is_gone_at_once() {
     stack.stop().await;
 }
 
-/// As if time had gone by: the token of the user's connection ended long ago.
+/// Sets the end of the token of the user's connections to the distant past.
 pub async fn end_token(stack: &TestStack, user: &str) {
     store_end_of_token(stack, user, TokenExpiry::from_epoch_seconds(1)).await;
 }
 
-/// Stores when the token of the user's connection ends.
+/// Stores the end of the token of the user's connections.
 pub async fn store_end_of_token(stack: &TestStack, user: &str, expiry: TokenExpiry) {
     let client = aws_sdk_dynamodb::Client::new(stack.aws());
     let table = &stack.running().addresses().tables["Table"];

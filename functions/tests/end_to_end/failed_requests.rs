@@ -1,9 +1,10 @@
-//! The log line of a request that failed, which `observability.yaml` counts for an alarm: to Lambda, a function that
-//! answers with an error frame has done well.
+//! The log line of a failed request, which `observability.yaml` counts for an alarm: for Lambda, a
+//! function that answers with an error frame has succeeded.
 
 use std::fs;
 
 use herald_local::iam::Revoked;
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,12 +12,9 @@ use crate::{
     watcher::Watcher,
 };
 
+#[local_only("revokes a permission of a function")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "takes a right away from a function of the local stack"
-)]
-async fn failed_request_is_logged_as_the_metric_filter_reads_it() {
+async fn log_line_of_a_failed_request_matches_the_metric_filter() {
     let stack = TestStack::try_start_with(|config| {
         let format = ("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned());
         config.environment.extend([format]);
@@ -48,7 +46,7 @@ async fn failed_request_is_logged_as_the_metric_filter_reads_it() {
     assert_eq!(filters.collect::<Vec<_>>(), [pattern]);
 }
 
-/// The first line of level ERROR that a function logs.
+/// Returns the first line of level ERROR that a function logs.
 async fn error_of(watcher: &mut Watcher, function: &str) -> Value {
     loop {
         let invocation = watcher.record_of("invocation").await;

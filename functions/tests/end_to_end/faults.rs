@@ -1,19 +1,20 @@
-//! What goes wrong on purpose, and that the stack comes through it.
+//! Injected faults, and the recovery of the stack.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use herald_local::{faults::Faults, gateway, sqs};
+use herald_testkit::local_only;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::{
     harness::{Client, TestStack, until},
-    way::Way,
+    proxy::Proxy,
 };
 
+#[local_only("moves the local table's clock")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "moves the local table's clock")]
-async fn rows_expire_when_their_time_has_come() {
+async fn rows_expire_after_their_time_to_live() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
     client.subscribe("order-1").await;
@@ -24,14 +25,14 @@ async fn rows_expire_when_their_time_has_come() {
             .expire(Duration::from_secs(hours * 3600))
     };
     assert_eq!(rows(2).unwrap(), 0);
-    // Its own, those of everyone and of the entity, and that of its charges.
+    // The connection's own row, those of everyone and of the entity, and that of its charges.
     assert_eq!(rows(3).unwrap(), 4);
     assert!(stack.rows().await.is_empty());
     for action in ["subscribe", "unsubscribe", "sendMessage"] {
         let request = json!({"action": action, "entityId": "order-2", "message": "hello"});
         let expected = json!({
             "type": "error", "action": action, "code": "unknown_connection",
-            "message": "this connection is not known any more: connect again", "retryable": false,
+            "message": "the connection is no longer stored: connect again", "retryable": false,
         });
         assert_eq!(client.ask(request).await, expected);
     }
@@ -39,9 +40,9 @@ async fn rows_expire_when_their_time_has_come() {
     stack.stop().await;
 }
 
+#[local_only("needs the local stack's faults")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
-async fn killed_notifiers_failing_posts_and_duplicates_lose_nothing() {
+async fn killed_notifiers_failing_posts_and_duplicates_lose_no_push() {
     let stack = TestStack::start_with_faults(Faults {
         gateway: gateway::Faults {
             failing: 0.3,
@@ -64,8 +65,9 @@ async fn killed_notifiers_failing_posts_and_duplicates_lose_nothing() {
         let detail = json!({"entityId": "order-1", "message": number, "idempotencyKey": key});
         stack.put_event("Entity Updated", detail).await;
     }
-    // A killed notifier's messages come back after their visibility timeout, failed posts sooner.
-    until("nothing is left to do", async || {
+    // A killed notifier's messages are received again after their visibility timeout, failed posts
+    // sooner.
+    until("the queue is empty", async || {
         stack
             .running()
             .queues()
@@ -79,7 +81,7 @@ async fn killed_notifiers_failing_posts_and_duplicates_lose_nothing() {
     loop {
         let push = client.frame().await;
         match push["eventId"].as_str() {
-            // A repeat has an id that was seen.
+            // A duplicate has an id that was seen.
             Some(event_id) => accounted_for.insert(event_id.to_owned()),
             None => break assert_eq!(push["type"], "pong"),
         };
@@ -95,24 +97,21 @@ async fn killed_notifiers_failing_posts_and_duplicates_lose_nothing() {
     stack.stop().await;
 }
 
+#[local_only("puts a proxy between functions and DynamoDB")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "puts a proxy between functions and DynamoDB"
-)]
-async fn while_dynamodb_answers_nothing_clients_get_a_retryable_error() {
-    let way = Way::open().await;
+async fn silent_dynamodb_makes_retryable_errors() {
+    let proxy = Proxy::start().await;
     let stack = TestStack::try_start_with(|config| {
         let name = "AWS_ENDPOINT_URL_DYNAMODB".to_owned();
-        config.environment.insert(name, way.endpoint.clone());
+        config.environment.insert(name, proxy.endpoint.clone());
     });
     let stack = stack.await.unwrap();
-    way.lead_to(&stack.running().addresses().endpoint);
+    proxy.forward_to(&stack.running().addresses().endpoint);
     let mut client = stack.client().await;
     client.subscribe("order-1").await;
 
-    way.block(true);
-    // All at once, because each takes as long as an operation may.
+    proxy.block(true);
+    // All at once, because each takes the full time limit of an operation.
     let requests = [
         json!({"action": "subscribe", "entityId": "order-2", "id": 0}),
         json!({"action": "unsubscribe", "entityId": "order-1", "id": 1}),
@@ -123,7 +122,7 @@ async fn while_dynamodb_answers_nothing_clients_get_a_retryable_error() {
     }
     let newcomer = Client::try_connect_with(&stack.web_socket(), "user-agent", "newcomer").await;
     let Err(Error::Http(refused)) = newcomer else {
-        panic!("it was let in")
+        panic!("the client was admitted")
     };
     assert_eq!(refused.status(), 502);
     let mut answered = BTreeSet::new();
@@ -135,7 +134,7 @@ async fn while_dynamodb_answers_nothing_clients_get_a_retryable_error() {
             error,
             json!({
                 "type": "error", "action": action, "id": id, "code": "internal",
-                "message": "Herald failed to do this: send it again in a moment",
+                "message": "Herald failed to process the frame: send it again in a moment",
                 "retryable": true,
             })
         );
@@ -143,7 +142,7 @@ async fn while_dynamodb_answers_nothing_clients_get_a_retryable_error() {
     }
     assert_eq!(answered.len(), requests.len());
 
-    way.block(false);
+    proxy.block(false);
     client.subscribe("order-2").await;
     stack.stop().await;
 }

@@ -1,4 +1,4 @@
-//! What went in comes out, to the last character.
+//! Texts that arrive exactly as they were sent.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn texts() -> Vec<String> {
     ]
     .map(str::to_owned)
     .into();
-    // Every character of the basic plane that is one.
+    // Every character of the basic plane.
     texts.push(
         (0..=0xffff_u32)
             .filter_map(char::from_u32)
@@ -34,7 +34,7 @@ fn texts() -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_text_comes_back_as_it_was_sent() {
+async fn texts_are_echoed_unchanged() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
     for text in texts() {
@@ -48,7 +48,7 @@ async fn every_text_comes_back_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn every_text_reaches_others_as_it_was_sent() {
+async fn texts_reach_other_clients_unchanged() {
     let stack = TestStack::start().await;
     let (mut sender, mut reader) = (stack.client().await, stack.client().await);
     for text in texts() {
@@ -66,7 +66,7 @@ async fn every_text_reaches_others_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn the_json_of_a_message_is_handed_on_as_it_was_written() {
+async fn json_of_a_message_is_passed_on_unchanged() {
     let stack = TestStack::start().await;
     let (mut sender, mut reader) = (stack.client().await, stack.client().await);
     for message in [
@@ -93,7 +93,7 @@ async fn the_json_of_a_message_is_handed_on_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn messages_of_100_kb_come_out_whole() {
+async fn messages_of_100_kb_arrive_whole() {
     let stack = TestStack::start().await;
     let (mut sender, mut reader) = (stack.client().await, stack.client().await);
     reader.subscribe("room-1").await;

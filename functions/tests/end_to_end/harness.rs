@@ -1,19 +1,15 @@
-//! A stack of its own for every test, or its turn on the one that is deployed ([`crate::target`]); its
-//! clients, and the AWS services beside it.
+//! A stack for each test, or the test's turn on the deployed one ([`crate::target`]), with its clients
+//! and the AWS services around it.
 
 use std::{
     collections::BTreeMap,
     env,
-    future::Future,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::{
-    config::Credentials,
-    types::{AttributeValue, PutRequest, WriteRequest},
-};
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use futures_util::{SinkExt, StreamExt};
 use herald_local::{
@@ -23,15 +19,17 @@ use herald_local::{
     sqs::{MessageView, QueueId},
 };
 use herald_shared::{
-    audience::YOUNG,
+    audience::{Audience, YOUNG},
     ids::{ConnectionId, EntityId, UserId},
     store::{
         Connection, ConnectionStore, ConnectionTable, Listener, Subscribed, Subscription,
-        listener_row,
+        seed::{self, RowKey},
     },
 };
+use herald_testkit::{patience, sdk_config};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+
+use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{
@@ -45,20 +43,15 @@ use tokio_tungstenite::{
     },
 };
 
+pub use herald_testkit::{repository, until_async as until};
+
 use crate::{
     asyncapi::check_received,
     queues::Queues,
     target::{self, Addresses, Turn},
 };
 
-/// Longer than anything here takes; it only ends a test that would wait for ever.
-/// `HERALD_PATIENCE_SECONDS` shortens it where tests are expected to.
-fn patience() -> Duration {
-    let seconds = env::var("HERALD_PATIENCE_SECONDS").map(|seconds| seconds.parse().unwrap());
-    Duration::from_secs(seconds.unwrap_or(240))
-}
-
-/// The permissions of who may do everything.
+/// All permissions.
 pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","broadcast"]}"#;
 
 /// The beginning of the ids of connections that were left behind.
@@ -73,11 +66,11 @@ pub struct TestStack {
 
 enum Place {
     Local(Box<RunningStack>),
-    Deployed(#[expect(dead_code, reason = "it is held")] Turn),
+    Deployed(#[expect(dead_code, reason = "the guard is held until the test ends")] Turn),
 }
 
 impl TestStack {
-    /// The stack of the repository's own template, wherever `HERALD_TARGET` says.
+    /// Starts the stack of the repository's own template, or takes the one in `HERALD_TARGET`.
     pub async fn start() -> Self {
         match target::deployment() {
             None => Self::run(config()).await,
@@ -93,7 +86,7 @@ impl TestStack {
         }
     }
 
-    /// The same with a notifier that posts to another endpoint.
+    /// Starts a stack whose notifier posts to another endpoint.
     pub async fn start_posting_to(endpoint: &str) -> Self {
         let mut config = config();
         config.environment.insert(
@@ -103,13 +96,13 @@ impl TestStack {
         Self::run(config).await
     }
 
-    /// The same with things going wrong.
+    /// Starts a stack with injected faults.
     pub async fn start_with_faults(faults: Faults) -> Self {
         let config = Config { faults, ..config() };
         Self::run(config).await
     }
 
-    /// The same with users, who have tokens that are signed with the stack's own secret.
+    /// Starts a stack with users, whose tokens are signed with the stack's own secret.
     pub async fn start_with_users() -> Self {
         let config = Config {
             authentication: Authentication::Secret,
@@ -118,12 +111,12 @@ impl TestStack {
         Self::run(config).await
     }
 
-    /// The same with other parameters.
+    /// Starts a stack with other parameters.
     pub async fn start_with_parameters(changed: &[(&str, &str)]) -> Self {
         Self::run(with_parameters(config(), changed)).await
     }
 
-    /// The same with users and other parameters.
+    /// Starts a stack with users and other parameters.
     pub async fn start_with_users_and_parameters(changed: &[(&str, &str)]) -> Self {
         let config = Config {
             authentication: Authentication::Secret,
@@ -132,7 +125,11 @@ impl TestStack {
         Self::run(with_parameters(config, changed)).await
     }
 
-    /// The same with another configuration; errs if it does not start.
+    /// Starts a stack with another configuration.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the stack does not start.
     pub async fn try_start_with(change: impl FnOnce(&mut Config)) -> anyhow::Result<Self> {
         let mut config = config();
         change(&mut config);
@@ -145,16 +142,8 @@ impl TestStack {
 
     async fn try_run(config: Config) -> anyhow::Result<Self> {
         assert!(target::deployment().is_none(), "{ONLY_LOCAL}");
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let running = RunningStack::start(listener, config).await?;
-        let aws = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
-                Credentials::for_tests(),
-            ))
-            .endpoint_url(&running.addresses().endpoint)
-            .build();
+        let running = herald_testkit::start(config).await?;
+        let aws = sdk_config(&running.addresses().endpoint);
         let local = running.addresses();
         let addresses = Addresses {
             web_socket: local.web_socket.clone(),
@@ -169,8 +158,8 @@ impl TestStack {
         })
     }
 
-    /// Ends a local stack, and with it every process it started. No function may have called what the
-    /// template does not let it call.
+    /// Ends a local stack and every process it started. Fails if a function made a call that the
+    /// template does not permit.
     pub async fn stop(self) {
         if let Some(local) = self.local() {
             let refused = local.refused().borrow().clone();
@@ -179,36 +168,36 @@ impl TestStack {
         self.stop_after_refusals().await;
     }
 
-    /// The same, when calls were to be refused.
+    /// Ends a local stack in which calls were meant to be refused.
     pub async fn stop_after_refusals(self) {
         if let Place::Local(running) = self.place {
             running.shutdown().await;
         }
     }
 
-    /// A new client.
+    /// Connects a new client.
     pub async fn client(&self) -> Client {
         Client::connect(&self.addresses.web_socket).await
     }
 
-    /// A new client of a user who may do everything.
+    /// Connects a new client of a user with all permissions.
     pub async fn client_of(&self, user: &str) -> Client {
         self.client_with(&self.token(user, EVERYTHING)).await
     }
 
-    /// A new client with a token.
+    /// Connects a new client with a token.
     pub async fn client_with(&self, token: &str) -> Client {
         let bearer = format!("Bearer {token}");
         let (client, _) = Client::connect_with(&self.web_socket(), "authorization", &bearer).await;
         client
     }
 
-    /// A token of the stack's own for a user, with these permissions.
+    /// Returns a token of the stack's own for a user with these permissions.
     pub fn token(&self, user: &str, permissions: &str) -> String {
         self.mint(user, Some(serde_json::from_str(permissions).unwrap()))
     }
 
-    /// A token that says nothing of permissions.
+    /// Returns a token without the claim `herald`.
     pub fn token_without_permissions(&self, user: &str) -> String {
         self.mint(user, None)
     }
@@ -222,7 +211,7 @@ impl TestStack {
         self.running().mint(&request).unwrap().token
     }
 
-    /// Where clients connect.
+    /// Returns the URL for clients.
     pub fn web_socket(&self) -> String {
         self.addresses.web_socket.clone()
     }
@@ -231,7 +220,7 @@ impl TestStack {
         &self.addresses
     }
 
-    /// The sockets that the gateway holds.
+    /// Returns the number of open sockets of the gateway.
     pub fn open_connections(&self) -> usize {
         self.running().gateway().open_connections().len()
     }
@@ -266,24 +255,16 @@ impl TestStack {
         assert_eq!(put.failed_entry_count(), 0, "{put:?}");
     }
 
-    /// All rows of the table but those of the charges, which end by themselves; each as `pk sk`, in order.
-    pub async fn rows(&self) -> Vec<String> {
+    /// Returns all rows of the table in order, without those of the charges, which expire.
+    pub async fn rows(&self) -> Vec<RowKey> {
         let items = self.items().await;
-        let mut rows: Vec<_> = items
-            .iter()
-            .map(|row| {
-                format!(
-                    "{} {}",
-                    row["pk"].as_s().unwrap(),
-                    row["sk"].as_s().unwrap()
-                )
-            })
-            .collect();
+        let mut rows: Vec<_> = items.iter().filter_map(RowKey::of).collect();
+        assert_eq!(rows.len(), items.len(), "{items:?}");
         rows.sort();
         rows
     }
 
-    /// Stores that these connections are subscribed to an entity, without connecting them.
+    /// Stores subscriptions of these connections to an entity, without connecting them.
     pub async fn seed(&self, entity: &str, connections: impl Iterator<Item = String>) {
         let table = &self.addresses.table;
         let client = aws_sdk_dynamodb::Client::new(&self.aws);
@@ -294,8 +275,8 @@ impl TestStack {
             let written = client
                 .batch_write_item()
                 .request_items(table, batch.to_vec());
-            let left = written.send().await.unwrap().unprocessed_items;
-            assert!(left.unwrap_or_default().is_empty());
+            let unprocessed = written.send().await.unwrap().unprocessed_items;
+            assert!(unprocessed.unwrap_or_default().is_empty());
         }
     }
 
@@ -316,7 +297,7 @@ impl TestStack {
         }
     }
 
-    /// Stores what a client that subscribed once left behind when it vanished.
+    /// Stores the rows of a subscribed client whose `$disconnect` was lost.
     pub async fn leave_behind(&self, connection: &str, entity: &str, connected_at: SystemTime) {
         let client = aws_sdk_dynamodb::Client::new(&self.aws);
         let store = ConnectionTable::new(client, &self.addresses.table);
@@ -339,29 +320,26 @@ impl TestStack {
         assert_eq!(subscribed, [Subscribed::Stored]);
     }
 
-    /// The messages on a queue, by its logical id.
+    /// Returns the messages on a queue, by its logical id.
     pub fn messages(&self, queue: &str) -> Vec<MessageView> {
         let queues = self.running().queues();
         queues.messages(self.queue(queue))
     }
 
-    /// A queue by its logical id.
+    /// Returns a queue by its logical id.
     pub fn queue(&self, logical_id: &str) -> QueueId {
         let url = &self.addresses.queues[logical_id];
         self.running().queues().with_url(url).unwrap()
     }
 
-    /// The connections of a user, as the table has them.
+    /// Returns the connections of a user in the table.
     pub async fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
-        let prefix = format!("A#user#{user} ");
-        let rows = self.rows().await;
-        rows.iter()
-            .filter_map(|row| row.strip_prefix(&prefix)?.split_once('#'))
-            .map(|(_, connection)| ConnectionId::new(connection).unwrap())
-            .collect()
+        let user = Audience::User(UserId::new(user).unwrap());
+        let rows = self.rows().await.into_iter();
+        rows.filter_map(|row| row.listener_of(&user)).collect()
     }
 
-    /// All items of the table but those of the charges.
+    /// Returns all items of the table without those of the charges.
     pub async fn items(&self) -> Vec<std::collections::HashMap<String, AttributeValue>> {
         let table = &self.addresses.table;
         let scan = aws_sdk_dynamodb::Client::new(&self.aws)
@@ -369,27 +347,27 @@ impl TestStack {
             .table_name(table);
         let pages = scan.into_paginator().items().send();
         let mut items = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
-        items.retain(|item| item["sk"].as_s().unwrap() != "M");
+        items.retain(|item| !matches!(RowKey::of(item), Some(RowKey::Charges(_))));
         items
     }
 
-    /// Its notification queue and dead letters.
+    /// Returns the notification queue and its dead letters.
     pub fn notifications(&self) -> Queues {
         Queues::new(&self.aws, &self.addresses)
     }
 
-    /// What leads an AWS SDK client to this stack.
+    /// Returns the configuration of AWS SDK clients for this stack.
     pub fn aws(&self) -> &SdkConfig {
         &self.aws
     }
 
-    /// The local stack itself, with all its handles. A test that needs it is ignored with the feature
+    /// Returns the local stack with all its handles. A test that needs it is ignored with the feature
     /// `deployed`.
     pub fn running(&self) -> &RunningStack {
         self.local().expect(ONLY_LOCAL)
     }
 
-    /// The local stack itself, if this is one.
+    /// Returns the local stack. `None` if the stack is deployed.
     pub fn local(&self) -> Option<&RunningStack> {
         match &self.place {
             Place::Local(running) => Some(running),
@@ -401,9 +379,9 @@ impl TestStack {
 const ONLY_LOCAL: &str =
     "this test needs the local stack: with another HERALD_TARGET, build with `--features deployed`";
 
-/// The row of a subscription of a connection that is a minute old.
+/// Returns the row of a subscription of a connection that is a minute old.
 fn subscription_row(entity: &str, connection: &str) -> WriteRequest {
-    let row = listener_row(Listener {
+    let row = seed::listener_row(Listener {
         connection: &ConnectionId::new(connection).unwrap(),
         entity: &EntityId::new(entity).unwrap(),
         change: 1,
@@ -414,21 +392,9 @@ fn subscription_row(entity: &str, connection: &str) -> WriteRequest {
     WriteRequest::builder().put_request(put).build()
 }
 
-/// When a connection was opened that is not young any more.
+/// Returns the time at which a connection was opened that is no longer young.
 pub fn old() -> SystemTime {
     SystemTime::now() - 2 * YOUNG
-}
-
-/// Waits until a condition holds.
-pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    let polled = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(patience(), polled)
-        .await
-        .unwrap_or_else(|_| panic!("waited in vain until {what}"));
 }
 
 /// A client with one socket.
@@ -442,12 +408,12 @@ impl Client {
         Self { socket }
     }
 
-    /// Connects with a header; returns the answer's headers as well.
+    /// Connects with a header and returns the answer's headers as well.
     pub async fn connect_with(url: &str, name: &'static str, value: &str) -> (Self, HeaderMap) {
         Self::try_connect_with(url, name, value).await.unwrap()
     }
 
-    /// The same, which may fail.
+    /// Tries to connect with a header.
     pub async fn try_connect_with(
         url: &str,
         name: &'static str,
@@ -463,7 +429,7 @@ impl Client {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    /// Sends a text that is longer than one frame may be.
+    /// Sends a text that is longer than the limit of one frame.
     pub async fn send_in_frames(&mut self, text: &str) {
         let bytes = text.as_bytes();
         let chunks = bytes.chunks(32 * 1024).collect::<Vec<_>>();
@@ -480,7 +446,7 @@ impl Client {
         self.socket.flush().await.unwrap();
     }
 
-    /// The next frame's text.
+    /// Returns the next frame's text.
     pub async fn text(&mut self) -> String {
         let next = tokio::time::timeout(patience(), self.socket.next());
         match next.await.expect("a frame in time") {
@@ -492,7 +458,7 @@ impl Client {
         }
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     pub async fn frame(&mut self) -> Value {
         serde_json::from_str(&self.text().await).unwrap()
     }
@@ -503,7 +469,7 @@ impl Client {
         self.frame().await
     }
 
-    /// Subscribes to entities with one frame, and again if it is told to try again.
+    /// Subscribes to entities with one frame, and again if the error is retryable.
     pub async fn subscribe_to_all(&mut self, entities: impl Iterator<Item = String>) {
         let entities: Value = entities.map(|entity| (entity, json!({}))).collect();
         let request = json!({"action": "subscribe", "entities": entities});
@@ -527,7 +493,7 @@ impl Client {
         );
     }
 
-    /// Waits until the server has closed.
+    /// Waits until the server has closed the socket.
     pub async fn closed(&mut self) {
         let rest = async {
             while let Some(Ok(message)) = self.socket.next().await {
@@ -555,29 +521,21 @@ fn with_parameters(mut config: Config, changed: &[(&str, &str)]) -> Config {
     config
 }
 
-/// The template, and the functions as `cargo test` built them.
+/// Returns a configuration with the template and the functions built by `cargo test`.
 fn config() -> Config {
     let config = Config::new(template(), Functions::Prebuilt(built()));
-    // Tests are about limits only where they say so.
+    // Only tests of limits set lower ones.
     with_parameters(config, &[("MessagesPerSecond", "10000")])
 }
 
-/// The repository's own template, or the one that `HERALD_TEMPLATE` names.
+/// Returns the repository's own template, or the one in `HERALD_TEMPLATE`.
 fn template() -> PathBuf {
     let named = env::var_os("HERALD_TEMPLATE").map(PathBuf::from);
-    named.unwrap_or_else(|| repository().join("template.yaml"))
+    named.unwrap_or_else(herald_testkit::template)
 }
 
-/// The folder with the function binaries.
+/// Returns the folder of the function binaries.
 fn built() -> PathBuf {
     let connect = Path::new(env!("CARGO_BIN_EXE_connect"));
     connect.parent().unwrap().to_owned()
-}
-
-/// The root of the repository.
-pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
 }

@@ -1,5 +1,5 @@
-//! No function has a right that it does not need: whichever is taken from it, one of its calls is
-//! refused in a scenario that succeeds otherwise.
+//! The least privilege of functions: whichever permission is revoked, one call is refused in a scenario
+//! that otherwise succeeds.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,6 +10,7 @@ use herald_local::{
     sqs::{self, Content, MessageState},
     template::{Settings, Stack},
 };
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::{
@@ -20,32 +21,32 @@ use crate::{
 /// The only mode in which the authorizer makes a call.
 const AUTHENTICATION: Authentication = Authentication::Secret;
 
-/// How many stacks run at once.
+/// The number of stacks that run at once.
 const AT_ONCE: usize = 4;
 
+#[local_only("revokes permissions of functions")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "takes rights away from functions")]
-async fn every_granted_action_is_needed() {
+async fn every_granted_permission_is_needed() {
     let granted = granted();
     assert!(granted.len() > 15, "only {granted:?}");
     let unused: Vec<_> = stream::iter(granted)
-        .map(|right| async { (!is_needed(&right).await).then_some(right) })
+        .map(|permission| async { (!is_needed(&permission).await).then_some(permission) })
         .buffer_unordered(AT_ONCE)
         .filter_map(|unused| async { unused })
         .collect()
         .await;
-    assert!(unused.is_empty(), "never used: {unused:#?}");
+    assert!(unused.is_empty(), "not needed: {unused:#?}");
 }
 
+#[local_only("revokes permissions of functions")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "takes rights away from functions")]
-async fn what_is_granted_is_enough() {
+async fn granted_permissions_suffice() {
     let stack = start_without(vec![]).await.unwrap();
     scenario(&stack).await;
     stack.stop().await;
 }
 
-/// Each action that the template grants a function, on each of its resources.
+/// Returns each action that the template grants a function, on each of its resources.
 fn granted() -> Vec<Revoked> {
     let endpoint = "http://127.0.0.1:3030";
     let settings = Settings {
@@ -76,19 +77,19 @@ fn pairs<'a, T>(some: &'a [T], others: &'a [T]) -> impl Iterator<Item = (&'a T, 
         .flat_map(|one| others.iter().map(move |other| (one, other)))
 }
 
-/// Whether the scenario fails for want of a right. So it does if the stack does not even start.
-async fn is_needed(right: &Revoked) -> bool {
-    let stack = match start_without(vec![right.clone()]).await {
+/// Returns whether the scenario or the start of the stack fails without a permission.
+async fn is_needed(permission: &Revoked) -> bool {
+    let stack = match start_without(vec![permission.clone()]).await {
         Ok(stack) => stack,
         Err(error) => {
             let error = error.to_string();
-            assert!(error.contains("does not allow"), "{right:?}: {error}");
+            assert!(error.contains("does not allow"), "{permission:?}: {error}");
             return true;
         }
     };
     let mut refused = stack.running().refused();
     let denied = tokio::select! {
-        // First, so that a scenario that fails of the refusal does not panic before it is seen.
+        // First, so that a scenario that fails because of the refusal does not panic before it is seen.
         biased;
         denied = refused.wait_for(Option::is_some) => denied.unwrap().clone(),
         () = scenario(&stack) => None,
@@ -96,16 +97,16 @@ async fn is_needed(right: &Revoked) -> bool {
     stack.stop_after_refusals().await;
     denied.is_some_and(|denied| {
         assert!(
-            is_about(&denied, right),
-            "{denied} but {right:?} was revoked"
+            is_about(&denied, permission),
+            "{denied} but {permission:?} was revoked"
         );
         true
     })
 }
 
-/// Whether a refusal is for want of a right, and of no other.
-fn is_about(denied: &Denied, right: &Revoked) -> bool {
-    denied.function == right.function && denied.action.eq_ignore_ascii_case(&right.action)
+/// Returns whether a refusal is due to the revoked permission.
+fn is_about(denied: &Denied, permission: &Revoked) -> bool {
+    denied.function == permission.function && denied.action.eq_ignore_ascii_case(&permission.action)
 }
 
 async fn start_without(revoked: Vec<Revoked>) -> anyhow::Result<TestStack> {
@@ -118,28 +119,28 @@ async fn start_without(revoked: Vec<Revoked>) -> anyhow::Result<TestStack> {
 }
 
 fn parameters() -> BTreeMap<String, String> {
-    // So few that the second one is taken back.
+    // So low that the second subscription is refused.
     let subscriptions = ("SubscriptionsPerConnection", "1");
-    // As many as are left behind.
+    // The number of connections that are left behind.
     let connections = ("ConnectionsPerUser", "10");
     [subscriptions, connections]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
 }
 
-/// What makes every function do all that it can.
+/// Makes every function use all its permissions.
 async fn scenario(stack: &TestStack) {
     messages(stack).await;
-    a_subscribe_that_is_overtaken(stack).await;
-    a_renewal(stack).await;
-    a_push_that_fails_at_first(stack).await;
-    a_dead_letter(stack).await;
-    a_user_who_is_thrown_out(stack).await;
-    a_user_at_the_limit(stack).await;
-    a_record_that_fails_at_first(stack).await;
-    a_token_that_ended(stack).await;
-    a_connection_that_is_gone(stack).await;
-    a_disconnect(stack).await;
+    subscribe_overtaken_by_unsubscribe(stack).await;
+    renewal(stack).await;
+    push_that_fails_at_first(stack).await;
+    dead_letter(stack).await;
+    disconnected_user(stack).await;
+    user_at_the_limit(stack).await;
+    record_that_fails_at_first(stack).await;
+    ended_token(stack).await;
+    gone_connection(stack).await;
+    disconnect(stack).await;
 }
 
 async fn messages(stack: &TestStack) {
@@ -155,8 +156,8 @@ async fn messages(stack: &TestStack) {
     assert_eq!(subscriber.ask(unsubscribe).await["type"], "ack");
 }
 
-/// An unsubscribe comes between the writes of a subscribe, which then takes its row back.
-async fn a_subscribe_that_is_overtaken(stack: &TestStack) {
+/// An unsubscribe runs between the writes of a subscribe, which then deletes its row.
+async fn subscribe_overtaken_by_unsubscribe(stack: &TestStack) {
     let mut client = stack.client_of("ann").await;
     let mut held = stack.running().dynamodb().hold("PutItem");
     let request = |action| json!({"action": action, "entityId": "order-6", "id": action});
@@ -171,18 +172,23 @@ async fn a_subscribe_that_is_overtaken(stack: &TestStack) {
         (&json!("subscribe"), &json!("throttled"))
     );
     let rows = stack.rows().await;
-    assert!(!rows.iter().any(|row| row.contains("order-6")), "{rows:?}");
+    assert!(
+        !rows
+            .iter()
+            .any(|row| format!("{row:?}").contains("order-6")),
+        "{rows:?}"
+    );
 }
 
-async fn a_renewal(stack: &TestStack) {
+async fn renewal(stack: &TestStack) {
     let mut client = stack.client_of("ann").await;
     client.subscribe("order-2").await;
     let authenticate = json!({"action": "authenticate", "token": stack.token("ann", EVERYTHING)});
     assert_eq!(client.ask(authenticate).await["type"], "ack");
 }
 
-/// What is not taken goes back to the queue.
-async fn a_push_that_fails_at_first(stack: &TestStack) {
+/// The undelivered push goes back to the queue.
+async fn push_that_fails_at_first(stack: &TestStack) {
     let mut client = stack.client_of("ann").await;
     client.subscribe("order-3").await;
     stack.running().gateway().set_faults(gateway::Faults {
@@ -191,7 +197,7 @@ async fn a_push_that_fails_at_first(stack: &TestStack) {
     });
     let detail = json!({"entityId": "order-3", "message": "at last"});
     stack.put_event("Entity Updated", detail).await;
-    until("the push is tried again", async || {
+    until("the push is requeued", async || {
         let waiting = stack.messages("NotificationQueue");
         let is_second = |body: &str| body.contains(r#""attempt":2"#);
         waiting
@@ -205,16 +211,16 @@ async fn a_push_that_fails_at_first(stack: &TestStack) {
     assert_eq!(client.frame().await["message"], "at last");
 }
 
-async fn a_dead_letter(stack: &TestStack) {
+async fn dead_letter(stack: &TestStack) {
     let queues = stack.notifications();
     queues.notify(&["no push".to_owned()]).await;
-    until("it is a dead letter", async || {
+    until("the record is a dead letter", async || {
         !stack.messages("NotificationDeadLetterQueue").is_empty()
     })
     .await;
 }
 
-async fn a_user_who_is_thrown_out(stack: &TestStack) {
+async fn disconnected_user(stack: &TestStack) {
     let mut client = stack.client_of("eve").await;
     let detail = json!({"userId": "eve"});
     stack.put_event("Disconnect User", detail).await;
@@ -223,29 +229,31 @@ async fn a_user_who_is_thrown_out(stack: &TestStack) {
 }
 
 /// The connections of a user at the limit turn out to be closed.
-async fn a_user_at_the_limit(stack: &TestStack) {
+async fn user_at_the_limit(stack: &TestStack) {
     stack.leave_connections_of("max", 10).await;
     stack.client_of("max").await;
     let rows = stack.rows().await;
     assert!(
-        !rows.iter().any(|row| row.contains(LEFT_BEHIND)),
+        !rows
+            .iter()
+            .any(|row| format!("{row:?}").contains(LEFT_BEHIND)),
         "{rows:?}"
     );
 }
 
-/// A record that neither queue takes comes again in seconds.
-async fn a_record_that_fails_at_first(stack: &TestStack) {
+/// A record that neither queue accepts is delivered again in seconds.
+async fn record_that_fails_at_first(stack: &TestStack) {
     let queues = stack.running().queues();
     let dead_letters = stack.messages("NotificationDeadLetterQueue").len();
     queues.set_faults(sqs::Faults {
         failing_sends: 1.0,
         ..Default::default()
     });
-    let poison = Content::text("no push either");
+    let poison = Content::text("another poison");
     queues
         .send_to(stack.queue("NotificationQueue"), poison, None)
         .unwrap();
-    until("it is to come again soon", async || {
+    until("the record is released", async || {
         let soon = queues.clock().now() + Duration::from_secs(60);
         let waiting = stack.messages("NotificationQueue");
         waiting
@@ -255,14 +263,14 @@ async fn a_record_that_fails_at_first(stack: &TestStack) {
     .await;
     queues.set_faults(Default::default());
     queues.clock().advance(Duration::from_secs(60));
-    until("it is a dead letter", async || {
+    until("the record is a dead letter", async || {
         stack.messages("NotificationDeadLetterQueue").len() > dead_letters
     })
     .await;
 }
 
-/// The notifier looks up the token before it closes the connection.
-async fn a_token_that_ended(stack: &TestStack) {
+/// The notifier reads the token before it closes the connection.
+async fn ended_token(stack: &TestStack) {
     let mut client = stack.client_of("joe").await;
     client.subscribe("order-6").await;
     end_token(stack, "joe").await;
@@ -272,17 +280,17 @@ async fn a_token_that_ended(stack: &TestStack) {
     client.closed().await;
 }
 
-/// Everything of a connection that does not exist any more goes with the next push.
-async fn a_connection_that_is_gone(stack: &TestStack) {
+/// All rows of a connection that no longer exists are removed at the next push.
+async fn gone_connection(stack: &TestStack) {
     stack
         .leave_behind("PcQeDRO4gIEm4LQ=", "order-4", old())
         .await;
-    let detail = json!({"entityId": "order-4", "message": "nobody is there"});
+    let detail = json!({"entityId": "order-4", "message": "too late"});
     stack.put_event("Entity Updated", detail).await;
     until("all rows are gone", async || stack.rows().await.is_empty()).await;
 }
 
-async fn a_disconnect(stack: &TestStack) {
+async fn disconnect(stack: &TestStack) {
     let mut client = stack.client_of("ann").await;
     client.subscribe("order-5").await;
     client.close().await;

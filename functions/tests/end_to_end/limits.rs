@@ -1,16 +1,14 @@
-//! Limits on what one connection or user may do. None of them is another's.
+//! The limits of a connection and of a user, which do not affect others.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::harness::{Client, LEFT_BEHIND, TestStack, until};
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn a_connection_that_sends_too_fast_is_throttled_and_no_other() {
+async fn only_the_connection_that_sends_too_fast_is_throttled() {
     let stack = TestStack::start_with_parameters(&[("MessagesPerSecond", "4")]).await;
     let mut fast = stack.client().await;
     let mut other = stack.client().await;
@@ -20,7 +18,7 @@ async fn a_connection_that_sends_too_fast_is_throttled_and_no_other() {
     for request in [&echo, &subscribe, &unsubscribe] {
         let expected = json!({
             "type": "error", "action": request["action"], "code": "throttled",
-            "message": "this connection sends more than 4 messages a second: send it again in a moment",
+            "message": "the connection sends more than 4 messages per second: send the frame again in a moment",
             "retryable": true,
         });
         assert_eq!(refusal(&mut fast, request).await, expected);
@@ -31,12 +29,9 @@ async fn a_connection_that_sends_too_fast_is_throttled_and_no_other() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn a_user_has_so_many_connections_and_takes_none_from_others() {
+async fn connection_limit_of_a_user_does_not_affect_others() {
     let limit = [("ConnectionsPerUser", "2")];
     let stack = TestStack::start_with_users_and_parameters(&limit).await;
     let first = stack.client_of("ann").await;
@@ -55,25 +50,22 @@ async fn a_user_has_so_many_connections_and_takes_none_from_others() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn several_messages_in_a_frame_count_each() {
+async fn messages_of_one_frame_are_counted_separately() {
     let stack = TestStack::start_with_parameters(&[("MessagesPerSecond", "4")]).await;
     let mut client = stack.client().await;
     let frame = |messages: usize| {
         let messages = vec![json!({"message": 1}); messages];
         json!({"action": "sendMessage", "broadcast": true, "messages": messages})
     };
-    // The messages of five seconds may come at once, and never more.
+    // The messages of five seconds may come at once, but never more.
     let refused = client.ask(frame(21)).await;
     assert_eq!(
         refused,
         json!({
             "type": "error", "action": "sendMessage", "code": "too_many",
-            "message": "the frame has 21 messages, and a connection may send 20 at once: send fewer in a frame",
+            "message": "the frame has 21 messages, the limit is 20 at once: send the others in another frame",
             "retryable": false,
         })
     );
@@ -82,15 +74,12 @@ async fn several_messages_in_a_frame_count_each() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn connections_whose_disconnect_was_lost_do_not_lock_their_user_out() {
+async fn lost_disconnects_do_not_lock_their_user_out() {
     let limit = [("ConnectionsPerUser", "5")];
     let stack = TestStack::start_with_users_and_parameters(&limit).await;
-    // One is open; the others are closed and still stored.
+    // One is open; the others are closed but still stored.
     let mut open = stack.client_of("ann").await;
     stack.leave_connections_of("ann", 4).await;
     let mut newcomer = stack.client_of("ann").await;
@@ -99,18 +88,17 @@ async fn connections_whose_disconnect_was_lost_do_not_lock_their_user_out() {
     }
     let rows = stack.rows().await;
     assert!(
-        !rows.iter().any(|row| row.contains(LEFT_BEHIND)),
+        !rows
+            .iter()
+            .any(|row| format!("{row:?}").contains(LEFT_BEHIND)),
         "{rows:?}"
     );
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn a_message_is_as_long_as_its_action_may_be() {
+async fn message_over_the_limit_of_its_action_is_refused() {
     let stack = TestStack::start_with_parameters(&[("MessageBytes", "2048")]).await;
     let mut client = stack.client().await;
     for (action, limit) in [
@@ -129,13 +117,15 @@ async fn a_message_is_as_long_as_its_action_may_be() {
         let length = limit + 1;
         assert_eq!(
             reply["message"],
-            format!("the message is {length} bytes, the most is {limit}: send less")
+            format!(
+                "the message is {length} bytes long, the limit is {limit}: send a shorter message"
+            )
         );
     }
     stack.stop().await;
 }
 
-/// What a client is told that sends one request over and over as fast as it is answered.
+/// Repeats a request as fast as it is answered, and returns the first refusal.
 async fn refusal(client: &mut Client, request: &Value) -> Value {
     loop {
         let reply = client.ask(request.clone()).await;
@@ -150,6 +140,6 @@ async fn refused_with(stack: &TestStack, token: &str) -> u16 {
     match Client::try_connect_with(&stack.web_socket(), "authorization", &bearer).await {
         Err(Error::Http(response)) => response.status().as_u16(),
         Err(error) => panic!("{error}"),
-        Ok(_) => panic!("it was let in"),
+        Ok(_) => panic!("the client was admitted"),
     }
 }

@@ -11,10 +11,10 @@ const CONNECTIONS: usize = 200;
 const SUBSCRIPTIONS: usize = 20;
 const ENTITIES: usize = 1000;
 const EVENTS: usize = 2000;
-/// An emulator answers more at once too late for the time-outs of calls to AWS.
+/// An emulator answers more than this at once too slowly for the time-outs of calls to AWS.
 const AT_ONCE: usize = 10;
 
-/// The entities that a connection subscribes to; each entity has four subscribers.
+/// Returns the entities that a connection subscribes to; each entity has four subscribers.
 fn entities_of(connection: usize) -> impl Iterator<Item = usize> {
     (0..SUBSCRIPTIONS).map(move |index| (connection * 5 + index) % ENTITIES)
 }
@@ -71,7 +71,7 @@ async fn every_subscriber_gets_each_of_its_events_exactly_once() {
     );
     tokio::join!(put_all, receive_all);
 
-    // Whatever came twice would come before this.
+    // A duplicate would arrive before this.
     stack
         .put_event("Broadcast", json!({"message": "the end"}))
         .await;

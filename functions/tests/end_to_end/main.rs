@@ -1,5 +1,5 @@
-//! The whole of Herald, end to end: the real function binaries, real sockets, the real AWS SDK; behind
-//! the local stack, or wherever a stack is deployed ([`target`]).
+//! Herald end to end: the real function binaries, real sockets and the real AWS SDK, with the local
+//! stack or a deployed one ([`target`]).
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod asyncapi;
@@ -26,6 +26,7 @@ mod metrics;
 mod opening;
 mod partly_sent;
 mod permissions;
+mod proxy;
 mod put_back;
 mod queues;
 mod sample_events;
@@ -36,7 +37,6 @@ mod store_contract;
 mod store_orders;
 mod subscribing;
 mod target;
-#[allow(dead_code, reason = "the tests of herald-local use all of it")]
+#[allow(dead_code, reason = "only the tests of herald-local use all of it")]
 #[path = "../../../local/tests/conformance/console/watcher.rs"]
 mod watcher;
-mod way;

@@ -1,5 +1,5 @@
-//! What the notifier prints. It runs on its own here, beside a stack, so that its output can be read
-//! as Lambda reads it.
+//! The notifier's output. The notifier runs by itself beside a stack, so that the test reads its output
+//! like Lambda.
 
 use std::{process::Stdio, sync::Arc};
 
@@ -7,6 +7,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt,
@@ -17,12 +18,9 @@ use tokio::{
 
 use crate::harness::TestStack;
 
+#[local_only("runs a notifier beside the stack")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "runs a notifier of its own beside the stack"
-)]
-async fn an_invocation_prints_its_metrics_and_one_line_of_log_before_it_answers() {
+async fn invocation_prints_metrics_and_one_log_line_before_its_answer() {
     let stack = TestStack::start().await;
     let mut clients = [stack.client().await, stack.client().await];
     for client in &mut clients {
@@ -42,7 +40,7 @@ async fn an_invocation_prints_its_metrics_and_one_line_of_log_before_it_answers(
         panic!("two lines, not {lines:#?}");
     };
     let fields = &log["fields"];
-    assert_eq!(fields["message"], "a batch was delivered");
+    assert_eq!(fields["message"], "delivered a batch");
     assert_eq!(
         (&fields["records"], &fields["failed"]),
         (&json!(2), &json!(0))
@@ -70,7 +68,7 @@ async fn an_invocation_prints_its_metrics_and_one_line_of_log_before_it_answers(
     assert_eq!(metrics["Lag"].as_array().map(Vec::len), Some(1));
 }
 
-/// A batch of an event and of a record that is none.
+/// Returns a batch of an event and a record that is not one.
 fn sqs_event() -> Value {
     let event = json!({
         "version": "0",
@@ -86,7 +84,7 @@ fn sqs_event() -> Value {
     ]})
 }
 
-/// The notifier as Lambda starts it, on the tables, queues and sockets of a stack.
+/// Starts the notifier like Lambda, with the tables, queues and sockets of a stack.
 fn spawn_notifier(stack: &TestStack, runtime_api: &str) -> Child {
     let addresses = stack.running().addresses();
     let management = addresses.web_socket.replacen("ws://", "http://", 1);
@@ -121,7 +119,7 @@ fn spawn_notifier(stack: &TestStack, runtime_api: &str) -> Child {
         .unwrap()
 }
 
-/// All lines it printed. Every one is JSON; errors are left out.
+/// Returns all lines of the output without errors. Every line is JSON.
 async fn output(notifier: &mut Child) -> Vec<Value> {
     let mut text = String::new();
     let mut stdout = notifier.stdout.take().unwrap();
@@ -132,7 +130,7 @@ async fn output(notifier: &mut Child) -> Vec<Value> {
         .collect()
 }
 
-/// Lambda's Runtime API with one invocation, and no other ever.
+/// Lambda's Runtime API with a single invocation.
 struct RuntimeApi {
     address: String,
     answered: Arc<Notify>,

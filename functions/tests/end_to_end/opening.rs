@@ -1,10 +1,11 @@
-//! Pushes to connections whose upgrade is not over: the gateway answers 410 to them, and they are not
-//! gone.
+//! Pushes to connections in their upgrade: the gateway answers 410, though they are not gone.
 
 use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt, future::join_all, stream};
 use herald_local::gateway;
+use herald_shared::store::seed::RowKey;
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::harness::{Client, TestStack, until};
@@ -16,8 +17,8 @@ fn hold_openings(stack: &TestStack, hold_openings: bool) {
     });
 }
 
+#[local_only("holds the local gateway's upgrades")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "holds the local gateway's upgrades")]
 async fn push_during_connect_reaches_the_client_once_it_is_open() {
     let stack = TestStack::start().await;
     hold_openings(&stack, true);
@@ -32,7 +33,7 @@ async fn push_during_connect_reaches_the_client_once_it_is_open() {
     let broadcast = json!({"message": "hello", "idempotencyKey": "e-1"});
     stack.put_event("Broadcast", broadcast).await;
     // Every try of the first attempt is answered 410.
-    until("the push is put back", async || {
+    until("the push is requeued", async || {
         let waiting = stack.messages("NotificationQueue");
         waiting
             .iter()
@@ -54,12 +55,13 @@ async fn push_during_connect_reaches_the_client_once_it_is_open() {
     stack.stop().await;
 }
 
-/// A client that gave up before it was open is forgotten once it is old, and leaves no dead letter.
+/// A client that gave up before its connection was open is forgotten once the connection is old, without
+/// a dead letter.
+#[local_only("moves the local queues' clock")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "moves the local queues' clock")]
-async fn connection_that_never_opens_is_forgotten_and_no_dead_letter() {
+async fn connection_that_never_opens_is_forgotten_without_dead_letter() {
     let stack = TestStack::start_with_parameters(&[("DeliveryAttempts", "1")]).await;
-    // Two seconds before it is old.
+    // Two seconds before it becomes old.
     let connected_at = SystemTime::now() - Duration::from_secs(28);
     stack
         .leave_behind("PcQeDRO4gIEm4LQ=", "order-1", connected_at)
@@ -75,9 +77,9 @@ async fn connection_that_never_opens_is_forgotten_and_no_dead_letter() {
     stack.stop().await;
 }
 
+#[local_only("floods the local stack")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(feature = "deployed", ignore = "floods the local stack")]
-async fn clients_that_connect_under_a_flood_of_broadcasts_are_all_reached_later() {
+async fn clients_that_connect_during_a_flood_of_broadcasts_are_reached_later() {
     const CLIENTS: usize = 500;
     let stack = TestStack::start().await;
     let connected = async {
@@ -94,7 +96,7 @@ async fn clients_that_connect_under_a_flood_of_broadcasts_are_all_reached_later(
     };
     let mut clients = tokio::select! {
         clients = connected => clients,
-        () = flood => unreachable!("it does not end"),
+        () = flood => unreachable!("the flood does not end"),
     };
     stack
         .put_event("Broadcast", json!({"message": "later"}))
@@ -106,8 +108,10 @@ async fn clients_that_connect_under_a_flood_of_broadcasts_are_all_reached_later(
     ))
     .await;
     assert_eq!(stack.open_connections(), CLIENTS);
-    let connections = stack.rows().await;
-    let connections = connections.iter().filter(|row| row.starts_with("C#"));
+    let rows = stack.rows().await;
+    let connections = rows
+        .iter()
+        .filter(|row| matches!(row, RowKey::Connection(_)));
     assert!(connections.count() >= CLIENTS);
     stack.stop().await;
 }

@@ -1,4 +1,4 @@
-//! `sendMessage` with several messages before a queue that stores some and refuses others.
+//! `sendMessage` with several messages, against a queue that stores some and refuses others.
 
 use std::{
     collections::BTreeMap,
@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use axum::{Json, Router, extract::State, routing::post};
 use herald_shared::{
     audience::Audience,
@@ -16,40 +14,41 @@ use herald_shared::{
     push::Push,
     queue::{EnqueueEach, NotificationQueue},
 };
+use herald_testkit::{local_only, sdk_config};
 use serde_json::{Value, json, value::RawValue};
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::harness::TestStack;
 
-/// The queue's answer to a message, by how often it was sent before.
-type Verdict = fn(message: u64, sent_before: usize) -> Said;
+/// The queue's answer to a message, by the number of its earlier sends.
+type Script = fn(message: u64, sent_before: usize) -> Reply;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+enum Reply {
     Stored,
-    /// Refused for a reason of SQS's own, which may pass.
+    /// Refused with a transient error of SQS's own.
     Unavailable,
-    /// Refused for a fault of the sender, which stays.
+    /// Refused with a permanent error of the sender.
     Invalid,
 }
 
-/// SQS, as far as a sender sees it.
+/// A fake of SQS with scripted answers.
 struct Queue {
     endpoint: String,
     state: Arc<Received>,
 }
 
 struct Received {
-    verdict: Verdict,
-    sent: Mutex<BTreeMap<u64, Vec<Said>>>,
+    script: Script,
+    sent: Mutex<BTreeMap<u64, Vec<Reply>>>,
 }
 
 impl Queue {
-    async fn start(verdict: Verdict) -> Self {
+    async fn start(script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Received {
-            verdict,
+            script,
             sent: Mutex::default(),
         });
         let router = Router::new()
@@ -59,7 +58,7 @@ impl Queue {
         Self { endpoint, state }
     }
 
-    /// A stack whose functions send to this queue.
+    /// Starts a stack whose functions send to this queue.
     async fn stack(&self) -> TestStack {
         let stack = TestStack::try_start_with(|config| {
             let name = "AWS_ENDPOINT_URL_SQS".to_owned();
@@ -68,8 +67,8 @@ impl Queue {
         stack.await.unwrap()
     }
 
-    /// The answers to a message, one for each time it was sent.
-    fn said_to(&self, message: u64) -> Vec<Said> {
+    /// Returns the replies to a message, one for each time it was sent.
+    fn replies_to(&self, message: u64) -> Vec<Reply> {
         self.state.sent.lock().unwrap()[&message].clone()
     }
 }
@@ -86,15 +85,15 @@ async fn send_message_batch(
         let message = frame["message"].as_u64().unwrap();
         let mut sent = queue.sent.lock().unwrap();
         let sent = sent.entry(message).or_default();
-        let said = (queue.verdict)(message, sent.len());
-        sent.push(said);
+        let reply = (queue.script)(message, sent.len());
+        sent.push(reply);
         let id = &entry["Id"];
-        match said {
-            Said::Stored => successful.push(json!({"Id": id, "MessageId": "m"})),
-            Said::Unavailable => failed.push(json!({
+        match reply {
+            Reply::Stored => successful.push(json!({"Id": id, "MessageId": "m"})),
+            Reply::Unavailable => failed.push(json!({
                 "Id": id, "SenderFault": false, "Code": "InternalError", "Message": "try again",
             })),
-            Said::Invalid => failed.push(json!({
+            Reply::Invalid => failed.push(json!({
                 "Id": id, "SenderFault": true, "Code": "InvalidMessageContents", "Message": "no",
             })),
         }
@@ -111,13 +110,13 @@ async fn send(stack: &TestStack) -> Value {
     stack.client().await.ask(request).await
 }
 
+#[local_only("needs a scripted queue")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "has a queue of its own")]
-async fn entries_that_sqs_refuses_for_a_while_are_sent_again_and_no_others() {
+async fn only_entries_with_a_transient_error_are_sent_again() {
     let queue = Queue::start(|message, sent_before| match message % 3 {
-        1 if sent_before == 0 => Said::Unavailable,
-        2 if sent_before < 4 => Said::Unavailable,
-        _ => Said::Stored,
+        1 if sent_before == 0 => Reply::Unavailable,
+        2 if sent_before < 4 => Reply::Unavailable,
+        _ => Reply::Stored,
     })
     .await;
     let stack = queue.stack().await;
@@ -125,20 +124,20 @@ async fn entries_that_sqs_refuses_for_a_while_are_sent_again_and_no_others() {
     assert_eq!(reply["type"], "ack", "{reply:#}");
     assert_eq!(reply["eventIds"].as_array().unwrap().len(), 25);
     for message in 0..25 {
-        let said = queue.said_to(message);
-        assert_eq!(said.len(), [1, 2, 5][message as usize % 3], "{message}");
-        let stored = said.iter().filter(|said| **said == Said::Stored);
+        let replies = queue.replies_to(message);
+        assert_eq!(replies.len(), [1, 2, 5][message as usize % 3], "{message}");
+        let stored = replies.iter().filter(|reply| **reply == Reply::Stored);
         assert_eq!(stored.count(), 1, "{message}");
     }
     stack.stop().await;
 }
 
+#[local_only("needs a scripted queue")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "has a queue of its own")]
-async fn a_client_is_told_which_messages_were_not_sent() {
+async fn partly_sent_error_names_the_unsent_messages() {
     let queue = Queue::start(|message, _| match message {
-        3 | 17 => Said::Invalid,
-        _ => Said::Stored,
+        3 | 17 => Reply::Invalid,
+        _ => Reply::Stored,
     })
     .await;
     let stack = queue.stack().await;
@@ -148,7 +147,7 @@ async fn a_client_is_told_which_messages_were_not_sent() {
         reply,
         json!({
             "type": "error", "action": "sendMessage", "id": "7", "code": "partly_sent",
-            "message": "2 of 25 messages were not sent: send those again whose entry in eventIds is null",
+            "message": "2 of 25 messages were not sent: send only those again whose entry in eventIds is null",
             "retryable": false, "eventIds": null,
         })
     );
@@ -156,16 +155,16 @@ async fn a_client_is_told_which_messages_were_not_sent() {
     assert_eq!(event_ids.len(), 25);
     for (message, event_id) in event_ids.iter().enumerate() {
         assert_eq!(event_id.is_null(), matches!(message, 3 | 17), "{message}");
-        // What SQS refuses for good is not sent again.
-        assert_eq!(queue.said_to(message as u64).len(), 1);
+        // A message with a permanent error is not sent again.
+        assert_eq!(queue.replies_to(message as u64).len(), 1);
     }
     stack.stop().await;
 }
 
+#[local_only("needs a scripted queue")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "has a queue of its own")]
-async fn a_frame_of_which_nothing_was_sent_may_be_sent_again_as_it_is() {
-    let queue = Queue::start(|_, _| Said::Invalid).await;
+async fn frame_of_which_nothing_was_sent_is_retryable() {
+    let queue = Queue::start(|_, _| Reply::Invalid).await;
     let stack = queue.stack().await;
     let reply = send(&stack).await;
     assert_eq!(reply["code"], "internal", "{reply}");
@@ -174,20 +173,15 @@ async fn a_frame_of_which_nothing_was_sent_may_be_sent_again_as_it_is() {
     stack.stop().await;
 }
 
+#[local_only("needs no stack")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
-async fn what_sqs_does_not_store_in_time_is_not_stored() {
+async fn message_not_stored_in_time_counts_as_not_stored() {
     let queue = Queue::start(|message, _| match message {
-        1 => Said::Unavailable,
-        _ => Said::Stored,
+        1 => Reply::Unavailable,
+        _ => Reply::Stored,
     })
     .await;
-    let aws = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-        .endpoint_url(&queue.endpoint)
-        .build();
+    let aws = sdk_config(&queue.endpoint);
     let queue_url = format!("{}/1/queue", queue.endpoint);
     let notifications = NotificationQueue::new(aws_sdk_sqs::Client::new(&aws), queue_url);
     let pushes: Vec<_> = (0..3).map(push).collect();
@@ -196,7 +190,7 @@ async fn what_sqs_does_not_store_in_time_is_not_stored() {
     assert_eq!(enqueued.stored, [true, false, true]);
     let failure = enqueued.failure.unwrap();
     assert!(failure.is_transient(), "{failure:?}");
-    assert!(queue.said_to(1).len() > 1);
+    assert!(queue.replies_to(1).len() > 1);
 }
 
 fn push(message: u64) -> Push {

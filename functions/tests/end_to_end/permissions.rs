@@ -1,6 +1,7 @@
-//! What a user may do, and may not.
+//! The permissions of users.
 
 use herald_local::lambda::{Invocation, Invoke};
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,16 +11,13 @@ use crate::{
 
 const READER: &str = r#"{"order:*":["subscribe"],"room:**":["subscribe","publish"]}"#;
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn who_has_no_permission_is_forbidden_and_leaves_no_row() {
+async fn request_without_permission_is_forbidden_and_leaves_no_row() {
     let stack = TestStack::start_with_users().await;
     let mut client = stack.client_with(&stack.token("ann", READER)).await;
     let rows = stack.rows().await;
-    for (request, what) in [
+    for (request, action) in [
         (subscribe("invoice:1"), "subscribe to invoice:1"),
         (subscribe("order:1:lines"), "subscribe to order:1:lines"),
         (subscribe("order"), "subscribe to order"),
@@ -34,7 +32,7 @@ async fn who_has_no_permission_is_forbidden_and_leaves_no_row() {
         let reply = client.ask(request.clone()).await;
         let expected = json!({
             "type": "error", "action": request["action"], "id": 1, "code": "forbidden",
-            "message": format!("you may not {what}: no permission of your token allows it"),
+            "message": format!("you may not {action}: no permission of your token allows it"),
             "retryable": false,
         });
         assert_eq!(reply, expected);
@@ -44,12 +42,9 @@ async fn who_has_no_permission_is_forbidden_and_leaves_no_row() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn who_has_permission_may() {
+async fn request_with_permission_succeeds() {
     let stack = TestStack::start_with_users().await;
     let mut ann = stack.client_with(&stack.token("ann", READER)).await;
     let mut ben = stack.client_with(&stack.token("ben", READER)).await;
@@ -68,13 +63,10 @@ async fn who_has_permission_may() {
     stack.stop().await;
 }
 
-/// Whatever a client writes into its frames, it stays who its token says it is.
+/// The token alone decides the user, whatever a client writes into its frames.
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn a_user_gets_no_notification_of_another_by_any_frame() {
+async fn no_frame_subscribes_to_another_users_notifications() {
     let stack = TestStack::start_with_users().await;
     let mut eve = stack.client_of("eve").await;
     let mut ann = stack.client_of("ann").await;
@@ -101,14 +93,11 @@ async fn a_user_gets_no_notification_of_another_by_any_frame() {
     stack.stop().await;
 }
 
-/// An event without an authorizer's context cannot come through the gateway; if it does, nothing is
+/// An event without an authorizer's context cannot come from the gateway. If it did, nothing would be
 /// allowed.
+#[local_only("invokes functions directly")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "hands functions events of its own making"
-)]
-async fn a_message_without_an_authorizer_may_do_nothing() {
+async fn message_without_authorizer_context_is_forbidden() {
     let stack = TestStack::start().await;
     let mut event: Value = serde_json::from_str(&sample("subscribe.json")).unwrap();
     event["requestContext"]
@@ -126,12 +115,9 @@ async fn a_message_without_an_authorizer_may_do_nothing() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn whoever_has_no_claim_has_the_default_permissions() {
+async fn token_without_claim_has_the_default_permissions() {
     let permissions = [("DefaultPermissions", r#"{"news:*":["subscribe"]}"#)];
     let stack = TestStack::start_with_users_and_parameters(&permissions).await;
     let mut client = stack

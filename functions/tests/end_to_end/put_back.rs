@@ -1,4 +1,4 @@
-//! Queues that do not take what the notifier puts back.
+//! Queues that refuse the pushes that the notifier requeues.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use herald_shared::{
     push::Push,
     queue::{Enqueue, NotificationQueue},
 };
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::{
@@ -24,12 +25,12 @@ fn connection(number: usize) -> String {
     format!("c-{number}")
 }
 
-/// A sink in which one of the connections is throttled for ever.
+/// Starts a sink in which one connection is always throttled.
 async fn sink() -> Sink {
     Sink::start(|connection, _| if connection == "c-3" { 429 } else { 200 }).await
 }
 
-/// A stack with the subscribers, whose notifier may not send to these queues.
+/// Starts a stack with the subscribers, whose notifier may not send to these queues.
 async fn stack(sink: &Sink, revoked: &[&str]) -> TestStack {
     let revoked = revoked.iter().map(|queue| Revoked {
         function: "NotifierFunction".to_owned(),
@@ -62,14 +63,14 @@ fn assert_others_have_it_once(sink: &Sink) {
     }
 }
 
+#[local_only("revokes permissions of functions")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "takes rights away from functions")]
-async fn queue_that_refuses_the_put_back_leaves_a_dead_letter_of_the_rest_with_the_reason() {
+async fn push_that_cannot_be_requeued_is_a_dead_letter_with_the_reason() {
     let sink = sink().await;
     let stack = stack(&sink, &["NotificationQueue"]).await;
     put(&stack).await;
     let dead_letter = stack.notifications().next_dead_letter().await;
-    let expected = "could not be put back on the queue: the queue refused the request";
+    let expected = "failed to requeue: the queue refused the request";
     assert!(dead_letter.reason.starts_with(expected), "{dead_letter:?}");
     assert!(dead_letter.body.contains(r#""connections":[["c-3","#));
     stack.notifications().until_idle().await;
@@ -78,9 +79,9 @@ async fn queue_that_refuses_the_put_back_leaves_a_dead_letter_of_the_rest_with_t
     stack.stop_after_refusals().await;
 }
 
+#[local_only("needs the local stack's faults")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
-async fn queue_that_fails_for_a_while_takes_the_put_back_later() {
+async fn push_is_requeued_once_the_queue_recovers() {
     let sink = sink().await;
     let stack = stack(&sink, &[]).await;
     let queues = stack.running().queues();
@@ -101,7 +102,7 @@ async fn queue_that_fails_for_a_while_takes_the_put_back_later() {
             .any(|message| message.content.body.contains(r#""attempt":2"#))
     })
     .await;
-    until("the first message is dealt with", async || {
+    until("the first message is deleted", async || {
         stack.messages("NotificationQueue").len() == 1
     })
     .await;
@@ -109,11 +110,11 @@ async fn queue_that_fails_for_a_while_takes_the_put_back_later() {
     stack.stop().await;
 }
 
-/// SQS brings the record again, and it is the notifier's memory that keeps repeats from the others. At
-/// last SQS itself moves the record, for the notifier may not.
+/// SQS delivers the record again, and only the notifier's memory prevents duplicates. Finally SQS itself
+/// moves the record, because the notifier may not.
+#[local_only("revokes permissions of functions")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "takes rights away from functions")]
-async fn record_that_neither_queue_takes_is_not_delivered_to_the_others_again() {
+async fn record_refused_by_both_queues_is_not_delivered_twice() {
     let sink = sink().await;
     let both = ["NotificationQueue", "NotificationDeadLetterQueue"];
     let stack = stack(&sink, &both).await;
@@ -125,7 +126,7 @@ async fn record_that_neither_queue_takes_is_not_delivered_to_the_others_again() 
     .await;
     // Three tries at each of eight receives.
     assert_eq!(sink.seen(&connection(3)).posts, 24);
-    // Nearly always one, unless it was received again before the first had answered.
+    // Usually one, unless the record was received again before the first invocation had answered.
     let processes = stack.running().functions().unwrap();
     let processes = processes.started("NotifierFunction");
     assert!(processes < 8, "{processes}");
@@ -136,7 +137,7 @@ async fn record_that_neither_queue_takes_is_not_delivered_to_the_others_again() 
     stack.stop_after_refusals().await;
 }
 
-/// Lets a record that was given back come again at once.
+/// Makes a released record visible at once.
 fn end_the_pause(stack: &TestStack) {
     const LONGEST: Duration = Duration::from_secs(120);
     let clock = stack.running().queues().clock();
@@ -151,10 +152,10 @@ fn end_the_pause(stack: &TestStack) {
     }
 }
 
-/// SQS takes each message of a batch for itself.
+/// SQS accepts each message of a batch independently.
+#[local_only("needs the local stack's faults")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
-async fn batch_that_is_taken_in_part_is_sent_again_only_for_the_rest() {
+async fn only_the_refused_messages_of_a_batch_are_sent_again() {
     const PUSHES: usize = 60;
     let stack = TestStack::start().await;
     let queues = stack.running().queues();

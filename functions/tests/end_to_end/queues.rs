@@ -1,4 +1,4 @@
-//! The notification queue and its dead-letter queue, as an operator sees them: with calls of SQS.
+//! The notification queue and its dead-letter queue through calls of SQS, like an operator's.
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::{
@@ -15,7 +15,7 @@ pub struct Queues {
     pub dead_letters: String,
 }
 
-/// A dead letter as it lies there.
+/// A dead letter on its queue.
 #[derive(Debug)]
 pub struct DeadLetter {
     pub body: String,
@@ -52,7 +52,7 @@ impl Queues {
         assert_eq!(sent.failed(), []);
     }
 
-    /// Looks at a dead letter and leaves it where it is; waits until there is one.
+    /// Waits for a dead letter and returns it without removing it.
     pub async fn next_dead_letter(&self) -> DeadLetter {
         let message = self.receive(0, 20).await.expect("a dead letter");
         let reason = &message.message_attributes().unwrap()["Reason"];
@@ -63,7 +63,7 @@ impl Queues {
         }
     }
 
-    /// Moves all dead letters back onto the notification queue.
+    /// Moves all dead letters back to the notification queue.
     pub async fn replay(&self) {
         self.sqs
             .start_message_move_task()
@@ -74,8 +74,8 @@ impl Queues {
             .unwrap();
     }
 
-    /// Puts a dead letter there as the notifier does.
-    pub async fn bury(&self, body: &str, reason: &str) {
+    /// Puts a dead letter on the queue like the notifier.
+    pub async fn put_dead_letter(&self, body: &str, reason: &str) {
         let reason = MessageAttributeValue::builder()
             .data_type("String")
             .string_value(reason)
@@ -91,7 +91,7 @@ impl Queues {
             .unwrap();
     }
 
-    /// Waits until all that was to be notified is, and deletes the dead letters.
+    /// Waits until the notification queue is empty, and deletes the dead letters.
     pub async fn drain(&self) {
         self.until_idle().await;
         while let Some(message) = self.receive(30, 0).await {
@@ -109,7 +109,7 @@ impl Queues {
         .await;
     }
 
-    /// How many messages a queue holds, received ones included.
+    /// Returns the number of messages on a queue, received ones included.
     pub async fn length(&self, url: &str) -> usize {
         let mut length = 0;
         for state in [
@@ -127,7 +127,7 @@ impl Queues {
         self.attribute(url, QueueAttributeName::QueueArn).await
     }
 
-    /// One dead letter, hidden from others for a while.
+    /// Receives one dead letter, hidden from others for a while.
     async fn receive(&self, hidden_seconds: i32, wait_seconds: i32) -> Option<Message> {
         let receive = self
             .sqs

@@ -1,9 +1,10 @@
-//! The files in `events/`: what the README has people try.
+//! The files in `events/`, which the README suggests to try.
 
 use std::fs;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use herald_local::lambda::{Invocation, Invoke};
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::harness::{TestStack, repository};
@@ -26,12 +27,9 @@ fn entries(name: &str) -> Vec<PutEventsRequestEntry> {
         .collect()
 }
 
+#[local_only("invokes functions directly")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "hands functions events of its own making"
-)]
-async fn every_function_answers_its_sample_event_in_the_form_that_its_caller_wants() {
+async fn functions_answer_their_sample_events_in_the_documented_format() {
     let stack = TestStack::start().await;
     let host = stack.running().functions().unwrap();
     for (file, function) in [
@@ -66,8 +64,8 @@ async fn every_function_answers_its_sample_event_in_the_form_that_its_caller_wan
     stack.stop().await;
 }
 
-/// Asserts that a route's function answered as the gateway wants it to: an object with a numeric status
-/// and, if it is for the client, with a frame as text.
+/// Asserts that a route's function answered in the gateway's format: an object with a numeric status
+/// and, if it is for the client, a frame as text.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format>
 fn assert_is_answer(answer: &Value, status: u16, frame: Option<&str>) {
@@ -82,7 +80,7 @@ fn assert_is_answer(answer: &Value, status: u16, frame: Option<&str>) {
     assert_eq!(kind.as_deref(), frame, "{answer}");
 }
 
-/// Asserts that the authorizer answered with a policy and a context of texts.
+/// Asserts that the authorizer answered with a policy and a context of text values.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html>
 fn assert_is_policy(answer: &Value) {
@@ -97,12 +95,9 @@ fn assert_is_policy(answer: &Value) {
     assert!(context.all(Value::is_string), "{answer}");
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn the_sample_entries_reach_those_they_name() {
+async fn sample_entries_reach_their_recipients() {
     let stack = TestStack::start_with_users().await;
     let notification: Value =
         serde_json::from_str(entries("user-notification.json")[0].detail().unwrap()).unwrap();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::{Client, TestStack};
 
 #[tokio::test]
-async fn a_message_without_a_target_comes_back() {
+async fn message_without_a_target_is_echoed() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
     client
@@ -23,7 +23,7 @@ async fn a_message_without_a_target_comes_back() {
     stack.stop().await;
 }
 
-/// Sends, and returns the event id of the ack.
+/// Sends a message and returns the event id of the ack.
 async fn acknowledged(client: &mut Client, mut request: Value) -> String {
     request["action"] = json!("sendMessage");
     request["id"] = json!("7");
@@ -40,7 +40,7 @@ async fn acknowledged(client: &mut Client, mut request: Value) -> String {
 }
 
 #[tokio::test]
-async fn a_message_to_an_entity_reaches_its_other_subscribers_and_not_the_sender() {
+async fn message_to_an_entity_reaches_only_its_other_subscribers() {
     let stack = TestStack::start().await;
     let (mut sender, mut reader, mut stranger) = (
         stack.client().await,
@@ -73,7 +73,7 @@ async fn a_message_to_an_entity_reaches_its_other_subscribers_and_not_the_sender
 }
 
 #[tokio::test]
-async fn a_broadcast_reaches_all_but_the_sender() {
+async fn broadcast_reaches_all_but_the_sender() {
     let stack = TestStack::start().await;
     let (mut sender, mut one, mut other) = (
         stack.client().await,
@@ -95,7 +95,7 @@ async fn a_broadcast_reaches_all_but_the_sender() {
 }
 
 #[tokio::test]
-async fn several_messages_are_acknowledged_once_and_delivered_each() {
+async fn several_messages_are_acknowledged_once_and_delivered_separately() {
     let stack = TestStack::start().await;
     let (mut sender, mut reader) = (stack.client().await, stack.client().await);
     let messages: Vec<_> = (0..25)
@@ -122,7 +122,7 @@ async fn several_messages_are_acknowledged_once_and_delivered_each() {
 }
 
 #[tokio::test]
-async fn a_ping_is_answered_by_a_pong() {
+async fn ping_is_answered_by_a_pong() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
     assert_eq!(

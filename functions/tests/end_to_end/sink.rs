@@ -1,5 +1,5 @@
-//! A `@connections` endpoint that takes every post, answers as a script says, and counts: for more
-//! connections than there are sockets.
+//! A `@connections` endpoint with scripted answers, which counts posts. It serves more connections than
+//! there are sockets.
 
 use std::{
     collections::HashMap,
@@ -16,16 +16,16 @@ use axum::{
 use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-/// What a connection answers to its n-th post, the first being 1.
+/// The status of the n-th post to a connection, the first being 1.
 type Script = dyn Fn(&str, usize) -> u16 + Send + Sync;
 
-/// What a connection has seen.
+/// The posts to a connection.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// How often it was posted to.
+    /// The number of posts.
     pub posts: usize,
-    /// How often it took each event, by the event's id.
-    pub taken: HashMap<String, usize>,
+    /// The number of accepted posts by the event's id.
+    pub accepted: HashMap<String, usize>,
 }
 
 /// A running sink.
@@ -51,7 +51,7 @@ impl Sink {
                 if status == 200 {
                     let frame: Value = serde_json::from_slice(&frame).unwrap();
                     let event_id = frame["eventId"].as_str().unwrap().to_owned();
-                    *seen.taken.entry(event_id).or_default() += 1;
+                    *seen.accepted.entry(event_id).or_default() += 1;
                 }
                 answer(status)
             }
@@ -66,17 +66,17 @@ impl Sink {
         }
     }
 
-    /// What a connection has seen.
+    /// Returns the posts to a connection.
     pub fn seen(&self, connection: &str) -> Seen {
         let seen = self.seen.lock().unwrap();
         seen.get(connection).cloned().unwrap_or_default()
     }
 
-    /// How many connections took an event.
-    pub fn taken_by(&self, event_id: &str) -> usize {
+    /// Returns the number of connections that accepted an event.
+    pub fn accepted_by(&self, event_id: &str) -> usize {
         let seen = self.seen.lock().unwrap();
         seen.values()
-            .filter(|seen| seen.taken.contains_key(event_id))
+            .filter(|seen| seen.accepted.contains_key(event_id))
             .count()
     }
 }

@@ -1,14 +1,15 @@
-//! A table whose reads are stale unless they ask for consistency: an acknowledged subscription is found
-//! all the same.
+//! A table whose reads are stale unless they are consistent: an acknowledged subscription is found
+//! nevertheless.
 
 use std::{env, time::Duration};
 
 use herald_local::faults::Faults;
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::harness::{Client, TestStack};
 
-/// `HERALD_STALE_ROUNDS` makes it as many rounds as one wants to see.
+/// Returns the number of rounds, which `HERALD_STALE_ROUNDS` sets.
 fn rounds() -> usize {
     let rounds = env::var("HERALD_STALE_ROUNDS").map(|rounds| rounds.parse().unwrap());
     rounds.unwrap_or(200)
@@ -24,21 +25,26 @@ async fn start() -> TestStack {
     .await
 }
 
+#[local_only("needs the local stack's faults")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
-async fn an_event_put_at_once_after_the_acknowledgement_is_never_lost() {
+async fn event_right_after_an_acknowledgement_is_never_lost() {
     let stack = start().await;
     let clients = (0..CLIENTS).map(|_| stack.client());
     let mut clients = futures_util::future::join_all(clients).await;
     let each = clients.iter_mut().enumerate();
     let rounds = rounds() / CLIENTS;
     let subscribing =
-        each.map(|(number, client)| subscribe_and_hear(&stack, client, number, rounds));
+        each.map(|(number, client)| subscribe_and_receive(&stack, client, number, rounds));
     futures_util::future::join_all(subscribing).await;
     stack.stop().await;
 }
 
-async fn subscribe_and_hear(stack: &TestStack, client: &mut Client, number: usize, rounds: usize) {
+async fn subscribe_and_receive(
+    stack: &TestStack,
+    client: &mut Client,
+    number: usize,
+    rounds: usize,
+) {
     for round in 0..rounds {
         let entity = format!("order-{number}-{round}");
         ask(client, "subscribe", &entity).await;
@@ -49,7 +55,7 @@ async fn subscribe_and_hear(stack: &TestStack, client: &mut Client, number: usiz
     }
 }
 
-/// Asks until it is acknowledged, as a client does: on a busy machine a request may take too long.
+/// Repeats a request until it is acknowledged, like a client: on a busy machine it may time out.
 async fn ask(client: &mut Client, action: &str, entity: &str) {
     let request = json!({"action": action, "entityId": entity});
     loop {
@@ -61,9 +67,9 @@ async fn ask(client: &mut Client, action: &str, entity: &str) {
     }
 }
 
+#[local_only("needs the local stack's faults")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
-async fn reads_are_stale_unless_they_ask_for_consistency() {
+async fn reads_are_stale_unless_they_are_consistent() {
     let stack = start().await;
     let _client = stack.client().await;
     let table = &stack.addresses().table;
@@ -75,7 +81,7 @@ async fn reads_are_stale_unless_they_ask_for_consistency() {
         scan.send().await.unwrap().count()
     };
     assert_eq!(count(true).await, 2);
-    // It may have taken longer than the lag to come here, but not on every try.
+    // One read may come later than the lag, but not all of them.
     let mut client = stack.client().await;
     let mut stale = false;
     for number in 0..50 {

@@ -1,4 +1,4 @@
-//! What every connection store has to do: the one in memory and the one on DynamoDB pass the same.
+//! The contract of connection stores, for the store in memory and the one in DynamoDB.
 
 use std::{
     collections::BTreeSet,
@@ -16,42 +16,43 @@ use herald_shared::{
     },
     token_expiry::TokenExpiry,
 };
+use herald_testkit::local_only;
 
 use crate::harness::TestStack;
 
 const PAGE: usize = 10;
 
+#[local_only("needs no stack")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
-async fn the_store_in_memory_keeps_the_contract() {
+async fn memory_store_keeps_the_contract() {
     let store = MemoryStore::new(PAGE);
     keeps_the_contract(&store).await;
-    rows_are_written_on_their_conditions(store.rows()).await;
+    writes_obey_their_conditions(store.rows()).await;
 }
 
 #[tokio::test]
-async fn the_store_on_dynamodb_keeps_the_contract() {
+async fn dynamodb_store_keeps_the_contract() {
     let stack = TestStack::start().await;
     let client = aws_sdk_dynamodb::Client::new(stack.aws());
     let table = &stack.addresses().table;
     let store = ConnectionTable::new(client, table).with_page_limit(PAGE as i32);
     keeps_the_contract(&store).await;
-    rows_are_written_on_their_conditions(store.rows()).await;
+    writes_obey_their_conditions(store.rows()).await;
     assert!(stack.rows().await.is_empty());
     stack.stop().await;
 }
 
 async fn keeps_the_contract(store: &(impl ConnectionStore + ReadAudience + Forget)) {
-    a_connection_is_of_everyone_and_of_its_user(store).await;
-    a_renewed_token_is_that_of_every_subscription(store).await;
+    connection_is_in_the_audiences_of_everyone_and_its_user(store).await;
+    renewal_reaches_every_subscription(store).await;
     subscribing_is_idempotent_and_limited(store).await;
-    nobody_is_subscribed_who_is_not_there(store).await;
-    a_large_audience_is_read_in_disjoint_parts(store).await;
+    unknown_connection_is_not_subscribed(store).await;
+    large_audience_is_read_in_disjoint_parts(store).await;
     messages_are_charged_up_to_the_rate(store).await;
-    forgetting_removes_everything_and_can_be_repeated(store).await;
+    forgetting_removes_every_row_and_can_be_repeated(store).await;
 }
 
-async fn a_connection_is_of_everyone_and_of_its_user(
+async fn connection_is_in_the_audiences_of_everyone_and_its_user(
     store: &(impl ConnectionStore + ReadAudience),
 ) {
     connect(store, "a", Some("ann")).await;
@@ -105,15 +106,15 @@ async fn subscribing_is_idempotent_and_limited(store: &(impl ConnectionStore + R
     );
 }
 
-async fn nobody_is_subscribed_who_is_not_there(store: &(impl ConnectionStore + ReadAudience)) {
+async fn unknown_connection_is_not_subscribed(store: &(impl ConnectionStore + ReadAudience)) {
     assert_eq!(
-        subscribe(store, "nobody", "order-9", 2).await,
+        subscribe(store, "unknown", "order-9", 2).await,
         Subscribed::ConnectionGone
     );
     assert_eq!(all(store, &entity("order-9")).await, ids([]));
 }
 
-async fn a_large_audience_is_read_in_disjoint_parts(store: &(impl ConnectionStore + ReadAudience)) {
+async fn large_audience_is_read_in_disjoint_parts(store: &(impl ConnectionStore + ReadAudience)) {
     let names: Vec<_> = (0..45).map(|number| format!("many-{number}")).collect();
     for name in &names {
         connect(store, name, None).await;
@@ -137,9 +138,7 @@ async fn a_large_audience_is_read_in_disjoint_parts(store: &(impl ConnectionStor
     );
 }
 
-async fn a_renewed_token_is_that_of_every_subscription(
-    store: &(impl ConnectionStore + ReadAudience),
-) {
+async fn renewal_reaches_every_subscription(store: &(impl ConnectionStore + ReadAudience)) {
     let expiry = TokenExpiry::from_epoch_seconds;
     let connection = Connection {
         token_expires_at: Some(expiry(1_000)),
@@ -162,14 +161,14 @@ async fn a_renewed_token_is_that_of_every_subscription(
             Some(expiry(2_000))
         );
     }
-    // Whoever subscribes still believes in the token that the connection was opened with.
+    // This subscribe still has the token that the connection was opened with.
     subscribe_until(store, "renewed", "door-2", Some(expiry(1_000))).await;
     assert_eq!(
         expiry_in(store, &entity("door-2"), "renewed").await,
         Some(expiry(2_000))
     );
-    assert!(!store.renew(&id("nobody"), expiry(2_000)).await.unwrap());
-    assert_eq!(expiry_in(store, &Audience::Everyone, "nobody").await, None);
+    assert!(!store.renew(&id("unknown"), expiry(2_000)).await.unwrap());
+    assert_eq!(expiry_in(store, &Audience::Everyone, "unknown").await, None);
 }
 
 async fn messages_are_charged_up_to_the_rate(store: &impl ConnectionStore) {
@@ -186,7 +185,7 @@ async fn messages_are_charged_up_to_the_rate(store: &impl ConnectionStore) {
         (100, 1, false),
         (600, 5, true),
         (600, 1, false),
-        // A pause gives no more than a burst.
+        // A pause earns no more than a burst.
         (60_000, 15, true),
         (60_000, 6, false),
         (60_000, 5, true),
@@ -206,13 +205,13 @@ async fn messages_are_charged_up_to_the_rate(store: &impl ConnectionStore) {
         };
         assert_eq!(admitted, expected, "{messages} after {millis} ms");
     }
-    let nobody = store
-        .admit(&id("nobody"), NonZeroU32::MIN, rate, start)
+    let unknown = store
+        .admit(&id("unknown"), NonZeroU32::MIN, rate, start)
         .await;
-    assert_eq!(nobody.unwrap(), Admitted::ConnectionGone);
+    assert_eq!(unknown.unwrap(), Admitted::ConnectionGone);
 }
 
-async fn forgetting_removes_everything_and_can_be_repeated(
+async fn forgetting_removes_every_row_and_can_be_repeated(
     store: &(impl ConnectionStore + ReadAudience + Forget),
 ) {
     for connection in all(store, &Audience::Everyone).await {
@@ -230,25 +229,25 @@ async fn forgetting_removes_everything_and_can_be_repeated(
     }
 }
 
-/// The conditions of single writes, which the order of the store's writes stands on.
-async fn rows_are_written_on_their_conditions(rows: &impl Rows) {
+/// The conditions of single writes, which the order of the store's writes relies on.
+async fn writes_obey_their_conditions(rows: &impl Rows) {
     rows.put_connection(&connection("rows", Some("zoe")))
         .await
         .unwrap();
-    the_set_changes_as_its_condition_says(rows).await;
-    a_connect_that_is_written_again_takes_nothing_away(rows).await;
-    an_older_listener_row_gives_way_to_a_newer_one(rows).await;
+    set_changes_only_if_its_condition_holds(rows).await;
+    repeated_connect_changes_nothing(rows).await;
+    older_listener_row_never_replaces_a_newer_one(rows).await;
     let stored = rows.delete_connection(&id("rows")).await.unwrap().unwrap();
     assert_eq!(stored.user, Some(user_id("zoe")));
     assert_eq!(rows.delete_connection(&id("rows")).await.unwrap(), None);
-    let nothing = rows.remove_entity(&id("rows"), &entity_id("a")).await;
-    assert_eq!(nothing.unwrap(), Change::ConnectionGone);
+    let gone = rows.remove_entity(&id("rows"), &entity_id("a")).await;
+    assert_eq!(gone.unwrap(), Change::ConnectionGone);
     rows.delete_listeners(&id("rows"), &[user("zoe"), Audience::Everyone])
         .await
         .unwrap();
 }
 
-async fn the_set_changes_as_its_condition_says(rows: &impl Rows) {
+async fn set_changes_only_if_its_condition_holds(rows: &impl Rows) {
     let add = async |known: &[&str], fresh: &[&str], room, bytes_room| {
         let ids = |names: &[&str]| names.iter().map(|name| entity_id(name)).collect::<Vec<_>>();
         let (known, fresh) = (ids(known), ids(fresh));
@@ -261,16 +260,16 @@ async fn the_set_changes_as_its_condition_says(rows: &impl Rows) {
         match rows.add_entities(&id("rows"), addition).await.unwrap() {
             Change::Made(number) => Ok(number),
             Change::Refused(stored) => Err(stored.entities),
-            Change::ConnectionGone => panic!("it is stored"),
+            Change::ConnectionGone => panic!("the connection is stored"),
         }
     };
     let set = |names: &[&str]| names.iter().map(|name| entity_id(name)).collect();
     assert_eq!(add(&[], &["aa", "bb"], 0, 0).await, Ok(1));
-    // There is no room for another one, of entities or of bytes, but there is for what is there.
+    // The set has no room for another entity, by number or by bytes, but known entities still fit.
     assert_eq!(add(&[], &["cc"], 1, 100).await, Err(set(&["aa", "bb"])));
     assert_eq!(add(&[], &["cc"], 9, 3).await, Err(set(&["aa", "bb"])));
     assert_eq!(add(&["aa"], &[], 0, 0).await, Ok(2));
-    // The set has to be as the addition says.
+    // The set must meet the condition of the addition.
     assert_eq!(add(&["cc"], &[], 9, 100).await, Err(set(&["aa", "bb"])));
     assert_eq!(add(&[], &["aa"], 9, 100).await, Err(set(&["aa", "bb"])));
     assert_eq!(add(&["bb"], &["cc"], 2, 4).await, Ok(3));
@@ -278,7 +277,7 @@ async fn the_set_changes_as_its_condition_says(rows: &impl Rows) {
     assert_eq!(removed.unwrap(), Change::Made(4));
     let refused = rows.remove_entity(&id("rows"), &entity_id("aa")).await;
     assert!(matches!(refused.unwrap(), Change::Refused(stored) if stored.changes == 4));
-    // What was removed counts no more.
+    // A removed entity no longer counts.
     assert_eq!(add(&[], &["dd"], 2, 4).await, Ok(5));
     let hundred: Vec<_> = (0..100).map(|number| format!("e-{number}")).collect();
     let hundred: Vec<_> = hundred.iter().map(String::as_str).collect();
@@ -286,7 +285,7 @@ async fn the_set_changes_as_its_condition_says(rows: &impl Rows) {
     assert_eq!(add(&hundred, &[], 0, 0).await, Ok(7));
 }
 
-async fn a_connect_that_is_written_again_takes_nothing_away(rows: &impl Rows) {
+async fn repeated_connect_changes_nothing(rows: &impl Rows) {
     let before = rows.connection(&id("rows")).await.unwrap();
     rows.put_connection(&connection("rows", Some("zoe")))
         .await
@@ -294,7 +293,7 @@ async fn a_connect_that_is_written_again_takes_nothing_away(rows: &impl Rows) {
     assert_eq!(rows.connection(&id("rows")).await.unwrap(), before);
 }
 
-async fn an_older_listener_row_gives_way_to_a_newer_one(rows: &impl Rows) {
+async fn older_listener_row_never_replaces_a_newer_one(rows: &impl Rows) {
     let (connection, entity) = (id("rows"), entity_id("door-9"));
     let put = async |change, expiry| {
         let listener = Listener {
@@ -386,7 +385,7 @@ async fn subscribe_until(
     assert_eq!(subscribed, [Subscribed::Stored]);
 }
 
-/// When the token of a connection ends, as an audience has it.
+/// Returns the end of a connection's token in an audience.
 async fn expiry_in(
     store: &impl ReadAudience,
     audience: &Audience,
@@ -399,13 +398,13 @@ async fn expiry_in(
     recipient.token_expires_at
 }
 
-/// All of an audience.
+/// Returns all of an audience.
 async fn all(store: &impl ReadAudience, audience: &Audience) -> BTreeSet<ConnectionId> {
     read(store, audience, Range::WHOLE).await
 }
 
-/// A range of an audience, read as delivery does: what is beyond a page as ranges of its own. Nobody
-/// may be in two of them.
+/// Returns a range of an audience, read like by delivery: the part beyond a page as ranges of its own.
+/// No connection may be in two of them.
 async fn read(
     store: &impl ReadAudience,
     audience: &Audience,

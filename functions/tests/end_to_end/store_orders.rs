@@ -1,5 +1,5 @@
-//! The order of the store's writes over DynamoDB's engine: walks through the worlds of
-//! `shared/tests/orders`, which goes through all orders in memory.
+//! The order of the store's writes with DynamoDB's engine: random walks through the worlds of
+//! `shared/tests/orders`, which explores all orders in memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,6 +7,7 @@ use herald_shared::{
     audience::Audience,
     store::{ConnectionTable, Rows},
 };
+use herald_testkit::local_only;
 
 use crate::harness::TestStack;
 
@@ -20,14 +21,14 @@ pub(crate) mod scheduler;
 mod worlds;
 
 use promises::{broken, broken_at_the_end, stored};
-use run::{Met, Run, connection};
+use run::{AudienceKind, Run, connection};
 use worlds::{World, for_each_world, world};
 
-/// The number of orders that are tried in each world.
+/// The number of random orders in each world.
 const WALKS: u64 = 20;
 
+#[local_only("takes thousands of requests")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "takes thousands of requests")]
 async fn random_orders_keep_the_promises_over_the_engine() {
     let stack = TestStack::start().await;
     let client = aws_sdk_dynamodb::Client::new(stack.aws());
@@ -52,22 +53,22 @@ fn named_worlds() -> Vec<(&'static str, World)> {
     for_each_world!(named)
 }
 
-/// Takes one order to its end, and returns how many steps it has.
+/// Runs one order to its end and returns the number of its steps.
 async fn walk(rows: &impl Rows, world: &World, seed: u64) -> u64 {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut run = Run::new(rows, world).await;
-    let mut story = Vec::new();
+    let mut steps = Vec::new();
     while !run.has_ended() {
         let choices = run.choices();
         let choice = choices[random.usize(..choices.len())];
-        story.push(run.describe(choice));
+        steps.push(run.describe(choice));
         run.step(choice).await;
         let complaint = broken(&run, &stored(rows).await);
         assert_eq!(
             complaint,
             None,
             "{world:?}, after:\n  {}",
-            story.join("\n  ")
+            steps.join("\n  ")
         );
     }
     let complaint = broken_at_the_end(&mut run, &stored(rows).await).await;
@@ -75,15 +76,15 @@ async fn walk(rows: &impl Rows, world: &World, seed: u64) -> u64 {
         complaint,
         None,
         "{world:?}, after:\n  {}",
-        story.join("\n  ")
+        steps.join("\n  ")
     );
-    story.len() as u64
+    steps.len() as u64
 }
 
 /// Removes every row of the connection.
 async fn clear(rows: &impl Rows) {
     rows.delete_connection(&connection()).await.unwrap();
-    let audiences: Vec<Audience> = Met::ALL.into_iter().map(Met::audience).collect();
+    let audiences: Vec<Audience> = AudienceKind::ALL.map(AudienceKind::audience).into();
     rows.delete_listeners(&connection(), &audiences)
         .await
         .unwrap();

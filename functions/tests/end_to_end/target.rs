@@ -1,13 +1,12 @@
-//! Where the suite runs, by `HERALD_TARGET`:
+//! The target of the suite, by `HERALD_TARGET`:
 //!
-//! - unset or `local`: every test starts a local stack of its own.
+//! - unset or `local`: every test starts a local stack.
 //! - `emulator`: all tests share the deployment that the environment describes, one variable for each
 //!   output of the template: `HERALD_WEB_SOCKET_URI`, `HERALD_TABLE_NAME` and so on.
 //! - `stack:NAME`: the same with the outputs of a CloudFormation stack, which the AWS CLI reads.
 //!
-//! For the last two, Region, credentials and endpoint come from where the AWS SDK looks for them. What
-//! leads to CloudFormation is the CLI and no crate, because `cargo test` would compile its SDK, a
-//! minute of work, for everybody who never runs this.
+//! For the last two, Region, credentials and endpoint are configured as for any AWS SDK. The AWS CLI
+//! reads the outputs, because a crate for CloudFormation would add a minute to every `cargo test`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,23 +17,24 @@ use std::{
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
+use herald_shared::store::seed;
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell, OwnedMutexGuard};
 
 use crate::queues::Queues;
 
-/// What a test needs to find of a deployment.
+/// The addresses of a deployment that a test needs.
 #[derive(Clone, Debug)]
 pub struct Addresses {
     pub web_socket: String,
     pub table: String,
-    /// The bus to put events on, if it is not the default one.
+    /// The bus for events, if it is not the default one.
     pub bus: Option<String>,
     /// URLs by logical id.
     pub queues: BTreeMap<String, String>,
 }
 
-/// The deployment that `HERALD_TARGET` names; nothing for a local stack.
+/// Returns the deployment that `HERALD_TARGET` names. `None` for a local stack.
 pub fn deployment() -> Option<Addresses> {
     let target = env::var("HERALD_TARGET").unwrap_or_default();
     match target.as_str() {
@@ -45,7 +45,7 @@ pub fn deployment() -> Option<Addresses> {
         })),
         _ => {
             let name = target.strip_prefix("stack:").unwrap_or_else(|| {
-                panic!("HERALD_TARGET is {target}: say local, emulator or stack:NAME")
+                panic!("HERALD_TARGET must be local, emulator or stack:NAME, got {target}")
             });
             let outputs = outputs_of(name);
             Some(Addresses::from_outputs(|output| {
@@ -75,7 +75,7 @@ impl Addresses {
     }
 }
 
-/// `HERALD_TABLE_NAME` of `TableName`.
+/// Returns the variable of an output: `HERALD_TABLE_NAME` for `TableName`.
 fn variable(output: &str) -> String {
     let mut name = "HERALD".to_owned();
     for character in output.chars() {
@@ -93,8 +93,8 @@ fn outputs_of(stack: &str) -> HashMap<String, String> {
         .args(["--query", "Stacks[0].Outputs", "--stack-name", stack])
         .output()
         .expect("the AWS CLI can be run");
-    let said = String::from_utf8_lossy(&described.stderr);
-    assert!(described.status.success(), "aws cloudformation: {said}");
+    let stderr = String::from_utf8_lossy(&described.stderr);
+    assert!(described.status.success(), "aws cloudformation: {stderr}");
     let outputs: Vec<Value> = serde_json::from_slice(&described.stdout).unwrap();
     let text = |output: &Value, name: &str| output[name].as_str().unwrap().to_owned();
     outputs
@@ -103,14 +103,14 @@ fn outputs_of(stack: &str) -> HashMap<String, String> {
         .collect()
 }
 
-/// The one deployment, in the hands of one test at a time.
+/// The only deployment, which one test uses at a time.
 pub struct Turn {
     _alone: OwnedMutexGuard<()>,
 }
 
 impl Turn {
-    /// Waits for the tests before, and removes what they left. The first of all finds nothing to
-    /// remove, or this is somebody's stack.
+    /// Waits for earlier tests, and removes what they left. The first test must find nothing to remove,
+    /// because otherwise the stack is in use.
     pub async fn begin(addresses: &Addresses, aws: &SdkConfig) -> Self {
         static ALONE: OnceCell<Arc<Mutex<()>>> = OnceCell::const_new();
         static CHECKED: OnceCell<()> = OnceCell::const_new();
@@ -125,12 +125,12 @@ impl Turn {
     }
 }
 
-/// What leads to this target's AWS services.
+/// Returns the configuration of the target's AWS services.
 pub async fn aws() -> SdkConfig {
     aws_config::load_defaults(BehaviorVersion::latest()).await
 }
 
-/// Rows and messages of a deployment.
+/// The rows and messages of a deployment.
 struct Leftovers<'a> {
     dynamodb: aws_sdk_dynamodb::Client,
     table: &'a str,
@@ -146,7 +146,8 @@ impl<'a> Leftovers<'a> {
         }
     }
 
-    /// The suite deletes rows and messages: never those of a stack that is in use.
+    /// Fails if there are rows. The suite deletes rows and messages, but never those of a stack that is
+    /// in use.
     async fn assert_none(&self) {
         let rows = self.keys().await.len();
         assert_eq!(
@@ -169,9 +170,9 @@ impl<'a> Leftovers<'a> {
             .dynamodb
             .scan()
             .table_name(self.table)
-            .consistent_read(true)
-            .projection_expression("pk, sk");
+            .consistent_read(true);
         let pages = scan.into_paginator().items().send();
-        pages.collect::<Result<Vec<_>, _>>().await.unwrap()
+        let rows = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+        rows.iter().map(seed::key).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The clients: connections, and messages that are sent back on them.
+//! The benchmark's clients: connections, and round trips of messages on them.
 
 use std::time::{Duration, Instant};
 
@@ -10,24 +10,25 @@ use tokio_tungstenite::{
     tungstenite::{Message, Utf8Bytes, protocol::WebSocketConfig},
 };
 
-/// What every client sends.
+/// The message that every client sends.
 pub(crate) const MESSAGE: &str = r#"{"action":"sendMessage","message":"Hello","name":"Aseem"}"#;
 
-/// How long a client waits for an echo before the benchmark fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest wait for an echo; the benchmark fails after it.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A client's connection.
 pub(crate) type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// What a number of round trips took.
+/// The duration of a number of round trips.
 pub(crate) struct RoundTrips {
     /// From the first message to the last echo.
     pub(crate) elapsed: Duration,
-    /// How long each echo was waited for, in no order.
+    /// The time from each message to its echo, in no order.
     pub(crate) latencies: Vec<Duration>,
 }
 
-/// The buffers of both ends: tungstenite's own 128 KB would be the most of what is measured.
+/// Returns the buffer sizes of both ends. tungstenite's default of 128 KB would dominate the
+/// measured memory.
 pub(crate) fn buffers() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4096)
@@ -51,8 +52,8 @@ pub(crate) async fn connect(
         .await
 }
 
-/// Has every client send the message `each` times, one after the other, and hands the clients back.
-/// Errs if anything but `echo` comes back.
+/// Lets every client send the message `each` times, one after the other, and puts the clients back.
+/// Fails if a client receives anything but `echo`.
 pub(crate) async fn round_trips(
     clients: &mut Vec<Client>,
     each: usize,
@@ -86,13 +87,13 @@ async fn talk(
         client
             .send(Message::Text(Utf8Bytes::from_static(MESSAGE)))
             .await?;
-        let received = tokio::time::timeout(PATIENCE, client.next())
+        let received = tokio::time::timeout(ECHO_TIMEOUT, client.next())
             .await
-            .context("no echo came")?
+            .with_context(|| format!("no echo arrived within {} s", ECHO_TIMEOUT.as_secs()))?
             .context("the server closed the connection")??;
         latencies.push(sent.elapsed());
         if received.to_text()? != echo {
-            bail!("{received} came back in place of {echo}");
+            bail!("expected the echo {echo}, received {received}");
         }
     }
     Ok((client, latencies))

@@ -1,4 +1,4 @@
-//! Connections that are opened as fast as the server lets them in.
+//! Connections that are opened as fast as the server accepts them.
 
 use std::time::Instant;
 
@@ -8,34 +8,34 @@ use crate::{
     client,
     process::Server,
     servers,
-    stack::{self, Built},
+    stack::{self, BuiltFunctions},
 };
 
 const AT_ONCE: usize = 16;
 
-/// How fast clients got in.
+/// The rate at which a server accepts clients.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Connects {
-    /// Who lets them in.
+    /// The server's name.
     pub(crate) server: &'static str,
-    /// How many connected.
+    /// The number of clients that connected.
     pub(crate) connections: usize,
-    /// How many were on their way at a time.
+    /// The number of handshakes in flight at a time.
     pub(crate) at_once: usize,
-    /// Connections opened a second.
+    /// Connections opened per second.
     pub(crate) per_second: f64,
 }
 
-/// The gateway with the real `connect` function, which writes a row.
-pub(crate) async fn whole_stack(built: &Built) -> anyhow::Result<Connects> {
+/// Measures the gateway with the real `connect` function, which writes a row.
+pub(crate) async fn whole_stack(built: &BuiltFunctions) -> anyhow::Result<Connects> {
     let server = stack::start(built).await?;
     measure("whole stack", server, 2_000).await
 }
 
-/// The gateway without a function.
+/// Measures the gateway without a function.
 pub(crate) async fn gateway() -> anyhow::Result<Connects> {
-    let server = Server::of_ours(servers::GATEWAY).await?;
+    let server = Server::start_self(servers::GATEWAY).await?;
     measure("gateway alone", server, 5_000).await
 }
 
@@ -44,7 +44,7 @@ async fn measure(
     server: Server,
     connections: usize,
 ) -> anyhow::Result<Connects> {
-    // Starts as many function processes as are needed.
+    // Starts all function processes that the measurement needs.
     drop(client::connect(&server.url, AT_ONCE * 2, AT_ONCE).await?);
     let started = Instant::now();
     let clients = client::connect(&server.url, connections, AT_ONCE).await?;

@@ -1,4 +1,4 @@
-//! Messages that come back: how many a second, and how long each takes.
+//! Messages that are echoed: the rate, and the latency of each.
 
 use std::time::Duration;
 
@@ -9,43 +9,44 @@ use crate::{
     process::Server,
     report::median,
     servers,
-    stack::{self, Built},
+    stack::{self, BuiltFunctions},
 };
 
-/// What `sendMessage` makes of the message.
+/// The answer of `sendMessage` to the message.
 const ANSWER: &str = r#"{"type":"message","message":"Hello","name":"Aseem"}"#;
 
-/// How many clients talk to the whole stack, and how often each.
+/// The numbers of clients of the whole stack, and of the messages of each.
 const STACK_CLIENTS: [(usize, usize); 3] = [(1, 20_000), (16, 2_000), (64, 500)];
 
-/// How many clients talk to the gateway and the bare server, and how often each in one turn.
+/// The numbers of clients of the gateway and the bare server, and of the messages of each in a
+/// turn.
 const GATEWAY_CLIENTS: [(usize, usize); 3] = [(1, 10_000), (16, 2_000), (64, 500)];
 
-/// How many turns the gateway and the bare server take each.
+/// The number of turns of the gateway and of the bare server.
 const TURNS: usize = 9;
 
-/// What a number of clients got back.
+/// The echoes that a number of clients received.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Echo {
-    /// Who answers.
+    /// The server's name.
     pub(crate) server: &'static str,
-    /// How many clients talk at once.
+    /// The number of clients at once.
     pub(crate) clients: usize,
-    /// Echoes a second, of all clients.
+    /// Echoes per second, of all clients.
     pub(crate) per_second: f64,
-    /// Half of the echoes take no longer.
+    /// The median latency.
     pub(crate) p50_ms: f64,
-    /// Ninety-nine of a hundred echoes take no longer.
+    /// The 99th percentile of the latency.
     pub(crate) p99_ms: f64,
-    /// The server process's own processor time.
+    /// The processor time of the server process alone, per echo.
     pub(crate) server_cpu_us_per_echo: Option<f64>,
-    /// The echoes a second as a part of the bare server's.
+    /// The rate as a fraction of the bare server's.
     pub(crate) part_of_bare: Option<f64>,
 }
 
-/// Clients of the gateway with the real `sendMessage` function behind it.
-pub(crate) async fn whole_stack(built: &Built) -> anyhow::Result<Vec<Echo>> {
+/// Measures the gateway with the real `sendMessage` function behind it.
+pub(crate) async fn whole_stack(built: &BuiltFunctions) -> anyhow::Result<Vec<Echo>> {
     let server = stack::start(built).await?;
     let mut rows = Vec::new();
     for (clients, each) in STACK_CLIENTS {
@@ -57,10 +58,10 @@ pub(crate) async fn whole_stack(built: &Built) -> anyhow::Result<Vec<Echo>> {
     Ok(rows)
 }
 
-/// Clients of the gateway alone and of the bare server, in turns.
+/// Measures the gateway alone and the bare server, in turns.
 pub(crate) async fn gateway_beside_bare() -> anyhow::Result<Vec<Echo>> {
-    let gateway = Server::of_ours(servers::GATEWAY).await?;
-    let bare = Server::of_ours(servers::BARE).await?;
+    let gateway = Server::start_self(servers::GATEWAY).await?;
+    let bare = Server::start_self(servers::BARE).await?;
     let mut rows = Vec::new();
     for (clients, each) in GATEWAY_CLIENTS {
         let mut gateway = Side::connect("gateway alone", &gateway, clients, MESSAGE).await?;
@@ -78,7 +79,7 @@ pub(crate) async fn gateway_beside_bare() -> anyhow::Result<Vec<Echo>> {
     Ok(rows)
 }
 
-/// One server with its clients and what they have seen so far.
+/// One server, its clients and their figures so far.
 struct Side<'a> {
     name: &'static str,
     server: &'a Server,
@@ -90,7 +91,7 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// Connects the clients, and has each talk a little, so that all processes and buffers are there.
+    /// Connects the clients and warms up: some round trips make all processes and buffers exist.
     async fn connect(
         name: &'static str,
         server: &'a Server,
@@ -140,7 +141,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// The latency, in milliseconds, that so many of a hundred do not exceed.
+/// Returns a percentile of the latencies in milliseconds.
 fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted[rank - 1].as_secs_f64() * 1e3

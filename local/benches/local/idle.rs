@@ -1,4 +1,4 @@
-//! What a silent connection holds on to.
+//! The memory of idle connections.
 
 use serde::Serialize;
 
@@ -8,22 +8,22 @@ use crate::{
     servers,
 };
 
-/// How many connections are opened, if the limit of open files allows.
+/// The number of connections to open, if the limit of open files allows.
 pub(crate) const CONNECTIONS: usize = 5_000;
 
-/// What idle connections cost.
+/// The cost of idle connections.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Idle {
-    /// Who holds them.
+    /// The server's name.
     pub(crate) server: &'static str,
-    /// How many there are.
+    /// The number of connections.
     pub(crate) connections: usize,
-    /// What the server's resident memory has grown by, divided by them.
+    /// The growth of the server's resident memory, divided by the connections.
     pub(crate) bytes_per_connection: Option<u64>,
 }
 
-/// Opens so many connections to the gateway, and then to the bare server.
+/// Opens connections to the gateway, and then to the bare server.
 pub(crate) async fn measure(connections: usize) -> anyhow::Result<Vec<Idle>> {
     Ok(vec![
         hold("gateway alone", servers::GATEWAY, connections).await?,
@@ -32,7 +32,7 @@ pub(crate) async fn measure(connections: usize) -> anyhow::Result<Vec<Idle>> {
 }
 
 async fn hold(name: &'static str, kind: &str, connections: usize) -> anyhow::Result<Idle> {
-    let server = Server::of_ours(kind).await?;
+    let server = Server::start_self(kind).await?;
     let mut first = client::connect(&server.url, 1, 1).await?;
     client::round_trips(&mut first, 1, MESSAGE).await?;
     let before = server.resident();

@@ -1,26 +1,26 @@
-//! The machine the figures are from, and how many connections it allows.
+//! The machine that the figures are from, and the number of connections that it allows.
 
 use std::{fs, process::Command, thread::available_parallelism};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 
-/// File descriptors that are no client's connection.
+/// File descriptors for everything but the clients' connections.
 const OTHER_FILES: u64 = 200;
 
-/// What the figures depend on.
+/// The machine, compiler and profile of the figures.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Machine {
-    /// The cores this process may use.
+    /// The cores that this process may use.
     pub(crate) cores: usize,
-    /// The model of the processor, or that it is not known.
+    /// The model of the processor, or `unknown processor`.
     pub(crate) processor: String,
     /// The operating system and the instruction set.
     pub(crate) platform: String,
-    /// The version of the compiler that is installed.
+    /// The version of the installed compiler.
     pub(crate) compiler: String,
-    /// How this program and its servers were compiled.
+    /// The profile of this program and its servers.
     pub(crate) profile: &'static str,
 }
 
@@ -32,19 +32,19 @@ pub(crate) fn describe() -> Machine {
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         compiler: compiler().unwrap_or_else(|| "unknown compiler".to_owned()),
         profile: if cfg!(debug_assertions) {
-            "debug: the figures say nothing"
+            "debug: the figures mean nothing"
         } else {
             "release"
         },
     }
 }
 
-/// Raises the limit of open files, for this process and those it starts, so that it can hold
-/// `wanted` connections; returns how many it can hold.
+/// Raises the limit of open files of this process and its children to hold `wanted` connections.
+/// Returns the number of connections that fit.
 pub(crate) fn allow_connections(wanted: usize) -> anyhow::Result<usize> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let needed = wanted as u64 + OTHER_FILES;
-    // None is no limit.
+    // `None` means unlimited.
     let allowed = maximum.map_or(needed, |maximum| maximum.min(needed));
     if current.is_some_and(|current| current < allowed) {
         let raised = Rlimit {

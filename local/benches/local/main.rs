@@ -1,24 +1,24 @@
-//! What the local stack costs: `cargo bench -p herald-local`, with `-- --json` as one JSON object.
+//! The cost of the local stack: `cargo bench -p herald-local`; `-- --json` prints one JSON object.
 //!
-//! Every server is a process of its own and all clients are in this one, on the same machine and over
-//! loopback, so clients and server share its cores. The functions and `herald-local` are release
-//! builds. The rows:
+//! Every server is a process of its own. All clients are in this process, on the same machine and
+//! over loopback, so clients and server share its cores. The functions and `herald-local` are
+//! release builds. The rows:
 //!
-//! - **start**: how long `herald-local` takes from its start, once the functions are built, to the
-//!   line that says it is ready; what is resident then, of itself and with its function processes;
-//! - **echo**: clients that each send a message, wait for it to come back and send the next. *Whole
-//!   stack* is the gateway and the processes of the real `sendMessage` function. *Gateway alone* is
-//!   the gateway with a function that is a closure. *Bare server* is nothing but tokio-tungstenite
-//!   sending back what it gets. The last two take turns in the same run: the rates are medians of
-//!   the turns, and *of bare* is the gateway's rate as a part of the bare server's;
-//! - **connects**: clients that connect as fast as they are let in. *Whole stack* includes the real
-//!   `connect` function and its row in the table;
-//! - **idle**: what a server's resident memory grows by per connection that has had one echo and is
+//! - **start**: the time from the start of `herald-local`, with its functions built, to its ready
+//!   line; its resident memory then, alone and with its function processes;
+//! - **echo**: clients that each send a message, wait for its echo and send the next. *Whole stack*
+//!   is the gateway and the processes of the real `sendMessage` function. *Gateway alone* is the
+//!   gateway with a closure as its function. *Bare server* is tokio-tungstenite alone, which echoes.
+//!   The last two take turns in the same run: the rates are medians of the turns, and *of bare* is
+//!   the gateway's rate as a fraction of the bare server's;
+//! - **connects**: clients that connect as fast as the server accepts them. *Whole stack* includes
+//!   the real `connect` function and its row in the table;
+//! - **idle**: the growth of a server's resident memory per connection that received one echo and is
 //!   silent now.
 //!
-//! *Server CPU* is what the server process alone used, divided by the echoes: that of the whole stack
-//! leaves out the function processes. It varies less than the rates do on a machine that has other
-//! work, too. Like the resident bytes it is told on Linux only.
+//! *Server CPU* is the processor time of the server process alone, divided by the echoes; that of
+//! the whole stack leaves out the function processes. On a busy machine it varies less than the
+//! rates. Like the resident bytes, it is measured on Linux only.
 
 mod client;
 mod connects;
@@ -42,7 +42,8 @@ async fn main() -> anyhow::Result<()> {
     {
         return servers::serve(kind).await;
     }
-    // `cargo bench` says so; `cargo test --all-targets` runs this too, and is not to take minutes.
+    // `cargo bench` passes `--bench`. `cargo test --all-targets` runs this program too and must not
+    // take minutes.
     if !arguments.iter().any(|argument| argument == "--bench") {
         eprintln!("nothing is measured: run `cargo bench -p herald-local`");
         return Ok(());

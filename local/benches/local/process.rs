@@ -1,4 +1,4 @@
-//! A server in a process of its own, so that what it uses is told from what its clients use.
+//! A server in a process of its own, which separates its resources from those of its clients.
 
 use std::{
     env, fs,
@@ -19,15 +19,15 @@ use tokio::{
 /// The argument that makes this program a server.
 pub(crate) const SERVE: &str = "serve";
 
-/// A running server. Dropped, it is killed.
+/// A running server. Dropping it kills the process.
 pub(crate) struct Server {
     child: Child,
     id: u32,
-    /// Where clients connect.
+    /// The URL that clients connect to.
     pub(crate) url: String,
 }
 
-/// The first line a server prints.
+/// The first line that a server prints.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Ready {
@@ -36,7 +36,7 @@ struct Ready {
 
 impl Server {
     /// Starts this program as the server `kind`.
-    pub(crate) async fn of_ours(kind: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn start_self(kind: &str) -> anyhow::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         command.args([SERVE, kind]);
         Self::start(command).await
@@ -45,7 +45,8 @@ impl Server {
     /// Starts a server and waits for its line of JSON.
     pub(crate) async fn start(mut command: Command) -> anyhow::Result<Self> {
         let mut log = tempfile::tempfile()?;
-        // Our own servers end when their standard input does: they never outlive this process.
+        // The servers of this program end when their standard input does: none outlives this
+        // process.
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -53,7 +54,10 @@ impl Server {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("failed to start {command:?}"))?;
-        let output = child.stdout.take().context("a server without an output")?;
+        let output = child
+            .stdout
+            .take()
+            .context("the server has no standard output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line).await?;
         let Ok(ready) = serde_json::from_str::<Ready>(&line) else {
@@ -62,24 +66,24 @@ impl Server {
             bail!("{command:?} did not start: {}", io::read_to_string(log)?);
         };
         Ok(Self {
-            id: child.id().context("a server that has ended")?,
+            id: child.id().context("the server has ended")?,
             url: ready.web_socket,
             child,
         })
     }
 
-    /// The bytes that are resident; none where they are not told.
+    /// Returns the resident bytes. `None` if the system does not report them.
     pub(crate) fn resident(&self) -> Option<u64> {
         resident(self.id)
     }
 
-    /// The bytes that are resident, with those of the processes that this one has started.
+    /// Returns the resident bytes of the process and its children.
     pub(crate) fn resident_with_children(&self) -> Option<u64> {
         let children: Option<u64> = children(self.id)?.into_iter().map(resident).sum();
         Some(self.resident()? + children?)
     }
 
-    /// The processor time the process has used; none where it is not told.
+    /// Returns the processor time of the process. `None` if the system does not report it.
     pub(crate) fn processor_time(&self) -> Option<Duration> {
         let nanoseconds: Option<u64> = threads(self.id)?
             .iter()
@@ -88,7 +92,7 @@ impl Server {
         nanoseconds.map(Duration::from_nanos)
     }
 
-    /// Asks the server to end, and waits until it has.
+    /// Terminates the server and waits for its end.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(id) = i32::try_from(self.id).ok().and_then(Pid::from_raw) {
             kill_process(id, Signal::TERM)?;

@@ -1,4 +1,4 @@
-//! The figures, for people as tables and for programs as JSON.
+//! The report of all figures: tables for people, JSON for programs.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -6,23 +6,23 @@ use serde::Serialize;
 
 use crate::{connects::Connects, echo::Echo, idle::Idle, machine::Machine, stack::Start};
 
-/// Everything that was measured.
+/// All figures of one run.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    /// Where it was measured.
+    /// The machine of the run.
     pub(crate) machine: Machine,
-    /// What a start costs.
+    /// The cost of a start.
     pub(crate) start: Start,
-    /// Messages that come back.
+    /// Messages that are echoed.
     pub(crate) echo: Vec<Echo>,
     /// Clients that connect.
     pub(crate) connects: Vec<Connects>,
-    /// Connections that are silent.
+    /// Idle connections.
     pub(crate) idle: Vec<Idle>,
 }
 
-/// The middle one of the figures.
+/// Returns the median of the figures.
 pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = figures.into_iter().collect();
     sorted.sort_by(f64::total_cmp);
@@ -131,7 +131,7 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// A figure with so many decimals, or a dash if there is none.
+/// Formats a figure with `decimals` decimals, or a dash for `None`.
 fn or_dash(figure: Option<f64>, decimals: usize) -> String {
     figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.decimals$}"))
 }

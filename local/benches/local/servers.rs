@@ -1,4 +1,4 @@
-//! The servers that this program is when it is started as one: the gateway alone, and a bare one.
+//! The servers that this program can run as: the gateway alone, and a bare echo server.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,15 +26,15 @@ use tokio_tungstenite::{accept_async_with_config, tungstenite::Message};
 
 use crate::client::buffers;
 
-/// The gateway with one two-way route, whose function is a closure.
+/// The gateway with one two-way route and a function in this process.
 pub(crate) const GATEWAY: &str = "gateway";
 
-/// A server that sends back what it gets, and nothing else.
+/// A WebSocket server that only echoes.
 pub(crate) const BARE: &str = "bare";
 
 const STAGE: &str = "bench";
 
-/// Says on standard output where it listens, and serves until standard input ends.
+/// Prints the server's address on standard output, and serves until standard input ends.
 pub(crate) async fn serve(kind: &str) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("ws://{}/{STAGE}", listener.local_addr()?);
@@ -42,7 +42,7 @@ pub(crate) async fn serve(kind: &str) -> anyhow::Result<()> {
     let serving = match kind {
         GATEWAY => serve_gateway(listener).boxed(),
         BARE => serve_bare(listener).boxed(),
-        _ => bail!("there is no server {kind}"),
+        _ => bail!("unknown server {kind}; the servers are {GATEWAY} and {BARE}"),
     };
     let mut stdin = tokio::io::stdin();
     tokio::select! {
@@ -109,7 +109,7 @@ fn api() -> WebSocketApi {
     }
 }
 
-/// A function that returns its event's body, without taking the event apart any further.
+/// A function that returns its event's body and parses nothing else.
 struct Echo;
 
 #[derive(Deserialize)]

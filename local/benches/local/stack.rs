@@ -1,4 +1,4 @@
-//! `herald-local` as people start it, and what its start costs.
+//! `herald-local` as people start it, and the cost of its start.
 
 use std::{
     collections::BTreeMap,
@@ -18,26 +18,27 @@ use crate::{process::Server, report::median};
 
 const STARTS: usize = 5;
 
-/// What it takes to start the stack.
-pub(crate) struct Built {
+/// The template and the folder of its built functions.
+pub(crate) struct BuiltFunctions {
     template: PathBuf,
     binaries: PathBuf,
 }
 
-/// What a start costs.
+/// The cost of a start.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Start {
-    /// The median time from the start of the process to the line that says it is ready.
+    /// The median time from the start of the process to its ready line.
     pub(crate) ready_ms: f64,
-    /// Resident then, of the process itself.
+    /// The resident bytes of the process then.
     pub(crate) resident_bytes: Option<u64>,
-    /// Resident then, with all function processes. Pages that several processes share count as often.
+    /// The resident bytes with all function processes. A page counts once for each process that
+    /// shares it.
     pub(crate) resident_with_functions_bytes: Option<u64>,
 }
 
 /// Builds the functions of the repository's template.
-pub(crate) async fn build() -> anyhow::Result<Built> {
+pub(crate) async fn build() -> anyhow::Result<BuiltFunctions> {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
     let settings = Settings {
         parameters: BTreeMap::from([("Authentication".to_owned(), "open".to_owned())]),
@@ -49,14 +50,14 @@ pub(crate) async fn build() -> anyhow::Result<Built> {
         .first()
         .and_then(|process| process.binary.parent())
         .context("the template has no function")?;
-    Ok(Built {
+    Ok(BuiltFunctions {
         template,
         binaries: folder.to_owned(),
     })
 }
 
-/// Starts the whole stack. The stage's throttle is set out of the way.
-pub(crate) async fn start(built: &Built) -> anyhow::Result<Server> {
+/// Starts the whole stack with a throttle that no benchmark reaches.
+pub(crate) async fn start(built: &BuiltFunctions) -> anyhow::Result<Server> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_herald-local"));
     command
         .args(["--json", "--port", "0"])
@@ -69,8 +70,8 @@ pub(crate) async fn start(built: &Built) -> anyhow::Result<Server> {
     Server::start(command).await
 }
 
-/// Starts the stack several times and looks at what it takes.
-pub(crate) async fn measure_start(built: &Built) -> anyhow::Result<Start> {
+/// Starts the stack several times and measures each start.
+pub(crate) async fn measure_start(built: &BuiltFunctions) -> anyhow::Result<Start> {
     let mut ready: Vec<Duration> = Vec::new();
     let mut resident = None;
     let mut resident_with_functions = None;

@@ -1,27 +1,26 @@
-//! Finds by which ids Herald's receivers know what a text is about: they stand in events, in pushes on
-//! a queue, in frames and in acknowledgements.
+//! The event ids in a text: an event, a push on a queue, a frame or an acknowledgement.
 //!
-//! Whatever a text is, it is read leniently. One that holds no id is about nothing.
+//! Texts are parsed leniently: one that is not understood has no ids.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What of a queue's invocation matters here.
+/// The part of a queue's invocation that is recorded.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Records {
     /// The ARN of the queue.
     pub(crate) queue: String,
-    /// How many records there are.
+    /// The number of records.
     pub(crate) count: usize,
-    /// The ids of the events in their bodies.
+    /// The event ids in their bodies, each once.
     pub(crate) event_ids: Vec<String>,
 }
 
-/// The ids in the body of a message on a queue, or in a frame to a client.
+/// Returns the ids in the body of a message on a queue, or in a frame to a client.
 ///
-/// An event of EventBridge has the id that its sender gave it as `idempotencyKey`, or else its own.
+/// The id of an EventBridge event is its sender's `idempotencyKey`, or else its own.
 pub(crate) fn of_body(body: &str) -> Vec<String> {
     let Ok(body) = serde_json::from_str::<Body<'_>>(body) else {
         return Vec::new();
@@ -41,7 +40,7 @@ pub(crate) fn of_body(body: &str) -> Vec<String> {
     id.into_iter().chain(several).collect()
 }
 
-/// What a queue invokes a function with; none if the event is of another kind.
+/// Returns the records of an invocation by a queue; `None` if the event is of another kind.
 pub(crate) fn of_records(event: &[u8]) -> Option<Records> {
     let event: QueueEvent<'_> = serde_json::from_slice(event).ok()?;
     let queue = event.records.first()?.queue.to_string();
@@ -56,13 +55,13 @@ pub(crate) fn of_records(event: &[u8]) -> Option<Records> {
     })
 }
 
-/// The ids in what a function has a client answered with.
+/// Returns the ids in the reply that a function returns for a client.
 pub(crate) fn of_answer(answer: &[u8]) -> Vec<String> {
     let answer: Answer<'_> = serde_json::from_slice(answer).unwrap_or_default();
     answer.body.map_or_else(Vec::new, |body| of_body(&body))
 }
 
-// Raw values, so that a member of another type is one that is not there, and none is unescaped in vain.
+// Raw values, so that a member of an unexpected type counts as missing, and unused text is not unescaped.
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -128,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_of_body_has_its_id_in_its_place() {
+    fn every_kind_of_body_has_its_ids() {
         for (body, expected) in [
             (r#"{"id":"e-1","detail":{"message":1}}"#, &["e-1"][..]),
             (
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_a_queue_names_its_queue_and_each_id_once() {
+    fn event_of_a_queue_names_its_queue_and_each_id_once() {
         let record = |body: &str| json!({"messageId": "m", "body": body, "eventSourceARN": "arn"});
         let event = json!({"Records": [
             record(r#"{"id":"e-1","detail":{}}"#),
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_a_client_has_the_ids_of_its_acknowledgement() {
+    fn reply_to_a_client_has_the_ids_of_its_acknowledgement() {
         for (answer, expected) in [
             (
                 r#"{"statusCode":200,"body":"{\"eventId\":\"m-1\"}"}"#,

@@ -1,4 +1,4 @@
-//! Texts that are kept as far as they are not too long.
+//! Texts cut to a maximum length.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ pub(crate) struct Excerpt {
 }
 
 impl Excerpt {
-    /// At most `limit` bytes of a text, and no half character.
+    /// Returns at most `limit` bytes of a text, cut between two characters.
     pub(crate) fn of(text: &str, limit: usize) -> Self {
         let end = text.floor_char_boundary(limit);
         Self {
@@ -21,7 +21,7 @@ impl Excerpt {
         }
     }
 
-    /// What was kept.
+    /// Returns the text that was kept.
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_text_ends_between_two_characters() {
+    fn long_text_is_cut_between_two_characters() {
         for (text, limit, kept) in [
             ("abc", 3, "abc"),
             ("abc", 2, "ab"),

@@ -1,11 +1,11 @@
-//! What is not shown: a client's token, with which others could be that client.
+//! Removal of tokens from frames: with a client's token, others could act as that client.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What stands in place of a token.
+/// The text that replaces a token.
 const HIDDEN: &str = r#""…""#;
 
 #[derive(Default, Deserialize)]
@@ -14,7 +14,7 @@ struct Frame<'a> {
     token: Option<&'a RawValue>,
 }
 
-/// A client's frame without the token in it.
+/// Returns a client's frame without its token.
 pub(super) fn without_token(frame: &str) -> Cow<'_, str> {
     let parsed: Frame<'_> = serde_json::from_str(frame).unwrap_or_default();
     let token = parsed.token.map(RawValue::get);
@@ -29,7 +29,7 @@ mod tests {
     use super::without_token;
 
     #[test]
-    fn a_token_is_hidden_and_nothing_else() {
+    fn token_is_hidden_and_nothing_else() {
         for (frame, shown) in [
             (
                 r#"{"action":"authenticate","token":"ey.J\u0030","id": 1.0}"#,

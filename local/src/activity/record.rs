@@ -1,4 +1,4 @@
-//! The kinds of records, as their JSON stands on the wire: `kind` says which.
+//! The kinds of records. Their JSON is a wire format, whose member `kind` names the kind.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -7,39 +7,38 @@ use serde_json::value::RawValue;
 
 use super::{Excerpt, event_ids, hiding::without_token};
 
-/// How much of a client's message is kept, and of its reply, in bytes.
+/// The number of bytes kept of a client's message, and of its reply.
 const BODY_LIMIT: usize = 4 * 1024;
 
-/// The largest detail of an event that is kept, in bytes.
+/// The size of the largest event detail that is kept, in bytes.
 const DETAIL_LIMIT: usize = 16 * 1024;
 
 /// One record.
 #[derive(Debug, Serialize)]
 pub(crate) struct Record {
-    /// Its place among all, from 1.
+    /// Its number, from 1.
     pub(crate) number: u64,
-    /// When it was made, in epoch milliseconds.
+    /// Its time, in epoch milliseconds.
     pub(crate) at: f64,
-    /// What happened.
     #[serde(flatten)]
-    pub(crate) happening: Happening,
+    pub(crate) kind: RecordKind,
 }
 
-/// What happened. Durations are in milliseconds; a field without a value is `null`.
+/// The content of a record. Durations are in milliseconds; a field without a value is `null`.
 #[derive(Debug, Serialize)]
 #[serde(
     tag = "kind",
     rename_all = "camelCase",
     rename_all_fields = "camelCase"
 )]
-pub(crate) enum Happening {
-    /// A client was let in.
+pub(crate) enum RecordKind {
+    /// A connection was accepted.
     Connected {
         connection_id: String,
         user_id: Option<String>,
         source_ip: IpAddr,
     },
-    /// An upgrade, or a request of a page elsewhere, was refused with this status.
+    /// An upgrade, or a request of a foreign page, was refused with this status.
     Refused { status: u16, source_ip: IpAddr },
     /// A connection ended.
     Disconnected {
@@ -47,64 +46,64 @@ pub(crate) enum Happening {
         code: u16,
         reason: Option<String>,
     },
-    /// A client's message was answered, or dealt with in silence.
+    /// A client's message was processed, with or without a reply.
     Request {
         connection_id: String,
         route_key: String,
         body: Excerpt,
-        /// None: no route takes the message.
+        /// `None` if no route matches the message.
         function: Option<String>,
         milliseconds: f64,
         reply: Option<Excerpt>,
-        /// Those that the reply names.
+        /// The event ids in the reply.
         event_ids: Vec<String>,
-        /// Whether the body or the reply is only the beginning.
+        /// Whether the body or the reply was cut.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cut: bool,
     },
-    /// An event came onto a bus.
+    /// An event was put on a bus.
     Event {
         event_id: String,
-        /// EventBridge's own, which is the same if the sender gave none.
+        /// The id that EventBridge assigned; `event_id` is the same unless the sender set one.
         id: String,
         detail_type: String,
         source: String,
-        /// As it was sent; none if it is too large.
+        /// The detail as it was sent; `None` if it is too large.
         detail: Option<Box<RawValue>>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cut: bool,
         bus: String,
-        /// The names of the rules that take it.
+        /// The names of the rules that match it.
         rules: Vec<String>,
     },
-    /// A message came onto a queue.
+    /// A message was added to a queue.
     Queued {
         /// The queue's logical id.
         queue: String,
         message_id: String,
         event_ids: Vec<String>,
-        /// For how many seconds nobody can receive it.
+        /// The seconds until it can be received.
         delay: f64,
         cause: Cause,
     },
-    /// An invocation has ended.
+    /// An invocation ended.
     Invocation {
-        /// None: it was not run, or whoever ran it did not say.
+        /// `None` if the function did not run, or its host did not tell.
         request_id: Option<String>,
         /// The function's logical id.
         function: String,
         milliseconds: f64,
-        outcome: Outcome,
+        outcome: InvocationStatus,
         error: Option<String>,
         event_ids: Vec<String>,
-        /// The logical id of the queue whose messages it was for.
+        /// The logical id of the queue that invoked the function.
         queue: Option<String>,
-        /// How many messages.
+        /// The number of messages.
         records: Option<usize>,
         /// The last lines that the function printed.
         logs: Vec<Excerpt>,
     },
-    /// A call to post to a connection was answered.
+    /// A post to a connection was answered.
     Post {
         connection_id: String,
         event_ids: Vec<String>,
@@ -114,11 +113,11 @@ pub(crate) enum Happening {
     },
 }
 
-/// Why a message came onto a queue.
+/// The reason why a message was added to a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Cause {
-    /// Somebody sent it.
+    /// It was sent.
     Sent,
     /// It was received too often from another queue.
     Redriven,
@@ -126,24 +125,25 @@ pub(crate) enum Cause {
     Replayed,
 }
 
-/// How an invocation ended.
+/// The end of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Outcome {
+pub(crate) enum InvocationStatus {
     /// The function returned.
     Ok,
     /// It returned an error or panicked.
     Error,
-    /// It took too long.
+    /// It exceeded its time limit.
     Timeout,
     /// Its process ended.
     Crashed,
-    /// It was not run.
+    /// It did not run.
     Refused,
 }
 
-impl Happening {
-    /// A message of a client, with what was answered after this time. A token in it is not kept.
+impl RecordKind {
+    /// Returns the record of a client's message and of the reply, sent after the duration `after`. A token
+    /// in the message is not kept.
     pub(crate) fn request(
         connection_id: &str,
         route_key: &str,
@@ -167,7 +167,7 @@ impl Happening {
         }
     }
 
-    /// A message that came onto the queue with this logical id.
+    /// Returns the record of a message that was added to the queue with this logical id.
     pub(crate) fn queued(
         queue: &str,
         message_id: &str,
@@ -185,13 +185,13 @@ impl Happening {
     }
 }
 
-/// The detail of an event, unless it is too large to keep.
+/// Returns the detail of an event, unless it is too large to keep.
 pub(crate) fn kept_detail(detail: &str) -> Option<Box<RawValue>> {
     let kept = Some(detail).filter(|detail| detail.len() <= DETAIL_LIMIT);
     kept.and_then(|detail| RawValue::from_string(detail.to_owned()).ok())
 }
 
-/// A duration in milliseconds, to the microsecond.
+/// Returns a duration in milliseconds, with microseconds.
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }

@@ -1,11 +1,11 @@
-//! The last records, numbered. A watcher is nothing but a number in it, so that a slow one costs
-//! nothing, and knows how many it has missed.
+//! The last records, numbered. A watcher is just a number, so that a slow one costs nothing and knows how
+//! many records it missed.
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::record::{Happening, Record};
+use super::record::{Record, RecordKind};
 
-/// How many records are kept.
+/// The number of records that are kept.
 const CAPACITY: usize = 1000;
 
 /// The last records.
@@ -16,10 +16,10 @@ pub(super) struct Ring {
     next: u64,
 }
 
-/// Records that follow each other.
+/// Consecutive records.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// How many records before them are not kept any more.
+    /// The number of records before them that were dropped.
     pub(crate) missed: u64,
     /// The records, oldest first.
     pub(crate) records: Vec<Arc<Record>>,
@@ -35,25 +35,25 @@ impl Default for Ring {
 }
 
 impl Ring {
-    /// Keeps what happened at this time, in epoch milliseconds.
-    pub(super) fn push(&mut self, at: f64, happening: Happening) {
+    /// Adds a record at a time in epoch milliseconds, and drops the oldest if there are too many.
+    pub(super) fn push(&mut self, at: f64, kind: RecordKind) {
         if self.records.len() == CAPACITY {
             self.records.pop_front();
         }
         self.records.push_back(Arc::new(Record {
             number: self.next,
             at,
-            happening,
+            kind,
         }));
         self.next += 1;
     }
 
-    /// The number of the oldest record that is kept, or that will be.
+    /// Returns the number of the oldest record, or of the next if there is none.
     pub(super) fn first(&self) -> u64 {
         self.next - self.records.len() as u64
     }
 
-    /// The records after the one with this number.
+    /// Returns the records after the one with this number.
     pub(super) fn after(&self, number: u64) -> Batch {
         let wanted = number + 1;
         let missed = self.first().saturating_sub(wanted);
@@ -73,17 +73,17 @@ mod tests {
     fn ring(records: usize) -> Ring {
         let mut ring = Ring::default();
         for _ in 0..records {
-            let happening = Happening::Refused {
+            let kind = RecordKind::Refused {
                 status: 403,
                 source_ip: [127, 0, 0, 1].into(),
             };
-            ring.push(0.0, happening);
+            ring.push(0.0, kind);
         }
         ring
     }
 
     #[test]
-    fn a_reader_gets_each_record_once_and_knows_what_it_missed() {
+    fn reader_gets_each_record_once_and_the_number_it_missed() {
         let capacity = CAPACITY as u64;
         for (records, after, missed, first, count) in [
             (0, 0, 0, None, 0),

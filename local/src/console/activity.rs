@@ -1,8 +1,8 @@
-//! What happens in the stack, as Server-Sent Events:
+//! The records of the stack as Server-Sent Events:
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 //!
-//! An event's id says which run of the stack it is of: a browser comes back by itself, to a stack that
-//! may have been started again, and numbers its records from 1.
+//! An event's id contains the run of the stack: a browser reconnects by itself, perhaps to a stack that
+//! was restarted and numbers its records from 1 again.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -17,13 +17,13 @@ use serde_json::json;
 use super::Console;
 use crate::activity::{Batch, Record};
 
-/// How often something is sent when nothing happens, so that nobody takes the connection for dead.
+/// The interval of keep-alives, so that no proxy or browser closes an idle connection.
 const PAUSE: Duration = Duration::from_secs(15);
 
-/// How soon a browser that lost the connection comes back.
+/// The delay after which a browser reconnects.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What happened, and what happens from now on.
+/// Streams the records that are kept, and each new one.
 pub(super) async fn stream(
     State(console): State<Arc<Console>>,
     headers: HeaderMap,
@@ -39,7 +39,7 @@ pub(super) async fn stream(
     Sse::new(retry.chain(events).map(Ok)).keep_alive(keep_alive)
 }
 
-/// The number of the last record that a browser has seen of this run.
+/// Returns the number of the last record that a browser has seen of this run.
 fn last_seen(headers: &HeaderMap, run: i64) -> Option<u64> {
     let id = headers.get("last-event-id")?.to_str().ok()?;
     let (seen_of, number) = id.split_once('-')?;

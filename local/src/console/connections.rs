@@ -1,4 +1,4 @@
-//! The open connections: to look at and to close.
+//! Listing and closing the open connections.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Console, json_response, not_found};
 use crate::gateway::ConnectionSummary;
 
-/// Every connection, oldest first.
+/// Lists every connection, oldest first.
 pub(super) async fn list(State(console): State<Arc<Console>>) -> Response<Body> {
     let mut connections = console.gateway.open_connections();
     connections.sort_by_key(|connection| connection.connected_at);

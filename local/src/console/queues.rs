@@ -1,4 +1,4 @@
-//! The queues and their messages: to look at, to throw away and to move back.
+//! Listing the queues with their messages, and deleting and replaying messages.
 
 use std::{
     collections::BTreeMap,
@@ -22,11 +22,11 @@ use crate::{
     template::Stack,
 };
 
-/// How many messages of a queue are shown.
-const SHOWN: usize = 100;
+/// The number of messages that are listed of a queue.
+const LISTED: usize = 100;
 
-/// Whose dead letters go to which queue: those of queues, by their redrive policies, and those of
-/// rules, which are about the queues that the rules name.
+/// Pairs of a queue and its dead-letter queue, from the redrive policies of queues and from the targets
+/// of rules.
 pub(super) struct DeadLetters(Vec<(QueueId, QueueId)>);
 
 impl DeadLetters {
@@ -50,14 +50,14 @@ impl DeadLetters {
         Self(pairs)
     }
 
-    /// The queues whose dead letters go to this one.
+    /// Returns the queues whose dead letters go to this one.
     fn sources(&self, queue: QueueId) -> impl Iterator<Item = QueueId> {
         let pairs = self.0.iter();
         pairs.filter_map(move |(source, dead)| (*dead == queue).then_some(*source))
     }
 }
 
-/// Every queue with its oldest messages.
+/// Lists every queue with its oldest messages.
 pub(super) async fn list(State(console): State<Arc<Console>>) -> Response<Body> {
     let queues: Vec<_> = console
         .queues
@@ -78,7 +78,7 @@ pub(super) async fn remove(
     }
 }
 
-/// Moves one message back from a dead-letter queue.
+/// Moves one message from a dead-letter queue back to its source.
 pub(super) async fn replay(
     State(console): State<Arc<Console>>,
     Path((queue, message_id)): Path<(String, String)>,
@@ -88,7 +88,7 @@ pub(super) async fn replay(
     };
     let Some(source) = console.dead_letters.sources(id).next() else {
         let message =
-            format!("{queue} is no dead-letter queue: its messages came from nowhere else");
+            format!("{queue} is not a dead-letter queue: its messages cannot be replayed");
         return respond(StatusCode::BAD_REQUEST, &message);
     };
     done(console.queues.replay(id, &message_id, source))
@@ -96,8 +96,8 @@ pub(super) async fn replay(
 
 const NO_QUEUE: &str = "the stack has no queue with this logical id";
 
-fn done(outcome: Result<(), RemoveError>) -> Response<Body> {
-    match outcome {
+fn done(result: Result<(), RemoveError>) -> Response<Body> {
+    match result {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error @ RemoveError::NoSuchMessage) => not_found(&error.to_string()),
         Err(error @ RemoveError::InFlight) => respond(StatusCode::CONFLICT, &error.to_string()),
@@ -115,7 +115,7 @@ impl Console {
         let counts = self.queues.counts(id);
         let sources = self.dead_letters.sources(id);
         let sources = sources.map(|source| &self.queues.definition(source).logical_id);
-        let messages = self.queues.oldest(id, SHOWN);
+        let messages = self.queues.oldest(id, LISTED);
         json!({
             "logicalId": definition.logical_id,
             "name": definition.name,
@@ -150,7 +150,7 @@ fn message(message: &MessageView) -> Value {
     })
 }
 
-/// An attribute's value; bytes as base64.
+/// Returns an attribute's value, bytes as base64.
 fn text(value: &AttributeValue) -> String {
     match value {
         AttributeValue::Text(text) => text.clone(),

@@ -1,10 +1,10 @@
-//! What the page is told of the stack once.
+//! The description of the stack, which the page loads once.
 
 use serde_json::{Value, json};
 
 use crate::{addresses::Addresses, template::Stack};
 
-/// The addresses, as `--json` prints them, with the functions and the queues that feed them.
+/// Returns the addresses, as `--json` prints them, with the functions and the queues that feed them.
 pub(super) fn describe(stack: &Stack, addresses: &Addresses) -> Value {
     let functions = stack
         .functions

@@ -1,4 +1,4 @@
-//! The capacity that functions consume, as the engine reckons it.
+//! The capacity that functions consume, as the engine computes it.
 
 use std::{
     collections::BTreeMap,
@@ -13,8 +13,8 @@ use serde_json::Value;
 const CONSUMED: &str = "ConsumedCapacity";
 const RETURN_CONSUMED: &str = "ReturnConsumedCapacity";
 
-/// The capacity that was consumed. A conditional write that was refused is counted as a request alone:
-/// DynamoDB charges it and does not say so in its answer.
+/// Consumed capacity. A failed conditional write counts as a request without units: DynamoDB charges it
+/// but does not report it in the response.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Consumption {
     /// Read request units.
@@ -25,7 +25,7 @@ pub struct Consumption {
     pub requests: BTreeMap<String, u64>,
 }
 
-/// Adds up consumption, once it is started.
+/// The sum of consumption since counting started.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     running: AtomicBool,
@@ -33,7 +33,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// Returns what was consumed since the last call, and goes on counting.
+    /// Returns the consumption since the last call, and continues to count.
     pub(super) fn take(&self) -> Consumption {
         self.running.store(true, Relaxed);
         std::mem::take(&mut self.consumed())
@@ -43,7 +43,7 @@ impl Meter {
         self.running.load(Relaxed)
     }
 
-    /// Has the answer say what the request consumes. Returns whether the caller asked for it, too.
+    /// Makes a request ask for its consumption. Returns whether the caller already did.
     pub(super) fn ask(&self, request: &mut Value) -> bool {
         let Some(members) = request.as_object_mut() else {
             return true;
@@ -55,7 +55,7 @@ impl Meter {
         asked
     }
 
-    /// Counts what the answer says, and takes it out if the caller did not ask for it.
+    /// Adds the consumption of a response, and removes it from there unless the caller asked for it.
     pub(super) fn count(&self, operation: &str, asked: bool, answer: &mut Value) {
         let units = match &answer[CONSUMED] {
             Value::Array(tables) => tables.iter().filter_map(units).sum(),

@@ -1,4 +1,4 @@
-//! The thread of the embedded engine: it runs one call after the other and removes expired rows.
+//! The thread of the embedded engine, which runs calls one by one and removes expired rows.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,10 +13,10 @@ use tokio::sync::oneshot;
 
 use super::operations;
 
-/// The time between two removals of expired rows. AWS promises no more than "within a few days".
+/// The interval between removals of expired rows. AWS only promises "within a few days".
 const SWEEP: Duration = Duration::from_secs(30);
 
-/// The output of an operation, or its error. None if the engine has no such operation.
+/// The output of an operation, or its error; `None` if the engine does not support the operation.
 pub(super) type Answer = Option<dynoxide::Result<String>>;
 
 /// The engine's thread. It ends when this is dropped.
@@ -33,7 +33,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// Returns the system's error if there can be no more threads.
+    /// Returns the operating system's error if it cannot create a thread.
     pub(super) fn start(database: Database) -> std::io::Result<Self> {
         let (sender, calls) = mpsc::channel();
         thread::Builder::new()
@@ -79,7 +79,7 @@ impl Call {
     fn run(self, database: &Database) {
         let run = || operations::call(database, &self.operation, &self.body);
         if let Ok(answer) = catch_unwind(AssertUnwindSafe(run)) {
-            // The caller may have gone.
+            // The caller may have stopped waiting.
             let _ = self.answer.send(answer);
         }
     }
@@ -89,6 +89,6 @@ fn sweep(database: &Database) {
     match database.sweep_ttl() {
         Ok(0) => {}
         Ok(rows) => tracing::info!(rows, "rows expired"),
-        Err(error) => tracing::error!(%error, "expired rows could not be removed"),
+        Err(error) => tracing::error!(%error, "failed to remove expired rows"),
     }
 }

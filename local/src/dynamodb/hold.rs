@@ -1,12 +1,12 @@
-//! Requests that are held back, so that a test chooses the order of things.
+//! Requests that wait for a test, so that it chooses the order of events.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// The request to hold back next, if there is one.
+/// The next request to hold back, if any.
 #[derive(Debug, Default)]
-pub(super) struct Holding(Mutex<Option<Hold>>);
+pub(super) struct NextHold(Mutex<Option<Hold>>);
 
 #[derive(Debug)]
 struct Hold {
@@ -15,24 +15,24 @@ struct Hold {
     released: oneshot::Receiver<()>,
 }
 
-/// A request that is held back until this is dropped.
+/// A request that waits until this is dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldRequest {
     arrived: oneshot::Receiver<()>,
     _released: oneshot::Sender<()>,
 }
 
-impl Held {
-    /// Returns once the request has come.
+impl HeldRequest {
+    /// Waits until the request has arrived.
     pub async fn arrived(&mut self) {
-        // An error means that another hold took its place.
+        // An error means that another hold replaced this one.
         let _ = (&mut self.arrived).await;
     }
 }
 
-impl Holding {
+impl NextHold {
     /// Holds back the next request of a function for this operation.
-    pub(super) fn hold(&self, operation: &str) -> Held {
+    pub(super) fn hold(&self, operation: &str) -> HeldRequest {
         let (arrived, has_arrived) = oneshot::channel();
         let (release, released) = oneshot::channel();
         let hold = Hold {
@@ -41,13 +41,13 @@ impl Holding {
             released,
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(hold);
-        Held {
+        HeldRequest {
             arrived: has_arrived,
             _released: release,
         }
     }
 
-    /// Returns once a request may go on.
+    /// Waits until a request may proceed.
     pub(super) async fn pass(&self, operation: &str) {
         let held = {
             let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,15 +1,15 @@
-//! The operations of the embedded engine by name: JSON in, JSON out, without a port.
+//! The operations of the embedded engine by name, from JSON to JSON, without a port.
 //!
-//! The engine's own server would listen on a port of loopback, where every web page that a browser
-//! of this machine has open could call it.
+//! The engine's own server would listen on a loopback port, which every web page in a browser on this
+//! machine could call.
 
 use dynoxide::{Database, DynoxideError, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Makes an error of its message.
+/// The constructor of an error from its message.
 type MakeError = fn(String) -> DynoxideError;
 
-/// The marks of the errors of the engine's readers, and the errors that they stand for.
+/// The prefixes of errors of the engine's deserializers, and the errors that they mean.
 const MARKS: [(&str, MakeError); 5] = [
     (
         "SERIALIZATION_AS_READ:",
@@ -30,7 +30,7 @@ macro_rules! call {
     };
 }
 
-/// Runs an operation. None if the engine has no operation of this name.
+/// Runs an operation. Returns `None` if the engine does not support it.
 pub(super) fn call(database: &Database, operation: &str, body: &[u8]) -> Option<Result<String>> {
     let answer = call!(database, operation, body:
         "BatchExecuteStatement" => batch_execute_statement,
@@ -74,8 +74,8 @@ fn run<I: DeserializeOwned, O: Serialize>(
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }
 
-/// Returns DynamoDB's error for an input that cannot be read: it has no words for text that is not
-/// JSON, and takes a missing member for an invalid one.
+/// Returns DynamoDB's error for an input that cannot be deserialized: it has no message for text that is
+/// not JSON, and treats a missing member as an invalid one.
 fn unreadable(error: &serde_json::Error) -> DynoxideError {
     if !error.is_data() {
         return DynoxideError::SerializationException(String::new());
@@ -98,7 +98,7 @@ fn unreadable(error: &serde_json::Error) -> DynoxideError {
     }
 }
 
-/// Returns the error as this operation words it.
+/// Returns an error in the words of this operation.
 fn for_operation(operation: &str, error: DynoxideError) -> DynoxideError {
     match (operation, error) {
         ("PutItem" | "UpdateItem" | "DeleteItem", DynoxideError::EnvelopedValidation(message)) => {

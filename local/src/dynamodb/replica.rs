@@ -1,7 +1,7 @@
-//! A replica that lags, for reads that do not ask for consistency.
+//! A lagging replica, for reads that do not ask for consistency.
 //!
-//! It is an engine of its own, which every write reaches some time after the tables. Writes are applied
-//! to both in the same order, so that conditions and additions come out the same.
+//! It is an engine of its own, which every write reaches some time after the tables. Both apply writes in
+//! the same order, so that conditions and additions have the same results.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,12 +20,12 @@ pub(super) struct Replica {
     database: Database,
     engine: Arc<Engine>,
     lag: Duration,
-    /// Held while a write is applied to the tables and noted here.
+    /// Locked while a write is applied to the tables and queued here.
     order: Mutex<()>,
     writes: mpsc::UnboundedSender<Write>,
 }
 
-/// A write that the replica has still to apply.
+/// A pending write.
 struct Write {
     at: Instant,
     operation: String,
@@ -33,11 +33,11 @@ struct Write {
 }
 
 impl Replica {
-    /// Starts a replica on a database that has the tables, and no rows as long as they have none.
+    /// Starts a replica on a database with the same tables and rows.
     ///
     /// # Errors
     ///
-    /// Returns the system's error if there can be no more threads.
+    /// Returns the operating system's error if it cannot create a thread.
     pub(super) fn start(database: Database, lag: Duration) -> std::io::Result<Self> {
         let engine = Arc::new(Engine::start(database.clone())?);
         let (writes, pending) = mpsc::unbounded_channel();
@@ -51,14 +51,14 @@ impl Replica {
         })
     }
 
-    /// Waits until no other write is under way. Hold it while the tables are written.
+    /// Waits until no other write is in flight. Hold the guard while writing to the tables.
     pub(super) async fn order(&self) -> MutexGuard<'_, ()> {
         self.order.lock().await
     }
 
-    /// Takes note of a write that the tables have.
+    /// Queues a write that the tables have applied.
     pub(super) fn written(&self, operation: &str, request: Bytes) {
-        // It ends with the runtime, and then nothing reads it either.
+        // The receiver ends only with the runtime, when nothing reads the replica either.
         let _ = self.writes.send(Write {
             at: Instant::now() + self.lag,
             operation: operation.to_owned(),
@@ -66,8 +66,8 @@ impl Replica {
         });
     }
 
-    /// Answers a read as the tables were before. `None` if this is not a read, asks for consistency, or
-    /// is refused, which the tables can say better.
+    /// Answers a read from the replica. Returns `None` if the operation is not a read, asks for
+    /// consistency, or fails: the tables then answer it.
     pub(super) async fn read(&self, operation: &str, request: &Value) -> Option<String> {
         if !is_read(operation) || is_consistent(operation, request) {
             return None;
@@ -76,7 +76,7 @@ impl Replica {
         answer.await.ok()??.ok()
     }
 
-    /// Removes the rows whose time has come.
+    /// Removes expired rows.
     ///
     /// # Errors
     ///
@@ -94,13 +94,13 @@ async fn apply(engine: Arc<Engine>, mut pending: mpsc::UnboundedReceiver<Write>)
         if !matches!(applied, Ok(Some(Ok(_)))) {
             tracing::error!(
                 operation,
-                "the replica for stale reads did not take a write"
+                "the replica for stale reads failed to apply a write"
             );
         }
     }
 }
 
-/// Returns whether a read asks for consistency. Of a batch, each table asks for itself; a transaction is
+/// Returns whether a read asks for consistency. In a batch each table asks for itself; a transaction is
 /// always consistent.
 fn is_consistent(operation: &str, request: &Value) -> bool {
     let asks = |request: &Value| request["ConsistentRead"] == true;

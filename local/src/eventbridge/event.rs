@@ -1,4 +1,4 @@
-//! An event as rules see it and targets receive it.
+//! An event: the value that rules match and the text that targets receive.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -6,26 +6,25 @@ use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use crate::{
-    activity::{Happening, event_ids, kept_detail},
+    activity::{RecordKind, event_ids, kept_detail},
     template::Rule,
 };
 
 /// An accepted event.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
-    /// Tells the event from all others; the same for every target, so receivers can recognise what
-    /// they have seen.
+    /// The event's unique id, the same for every target, so receivers can recognise duplicates.
     pub(super) id: String,
-    /// The text a target receives. `detail` is in it as it was sent, character for character but for
-    /// those that SQS refuses.
+    /// The text that a target receives. It holds `detail` as it was sent, except for characters
+    /// that SQS refuses.
     pub(super) body: String,
     /// The same as a value, for matching.
     pub(super) value: Value,
-    /// `detail` as it was sent, for the record; none if it is too large for one.
+    /// `detail` as it was sent, for the activity record; `None` if it is too large for one.
     detail: Option<Box<RawValue>>,
 }
 
-/// What an event is made of.
+/// The parts of a new event.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parts<'a> {
     pub(super) source: &'a str,
@@ -39,7 +38,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl Event {
-    /// Makes an event with a new id; none if `detail` is not a JSON object.
+    /// Makes an event with a new id. `None` if `detail` is not a JSON object.
     pub(super) fn new(parts: Parts<'_>) -> Option<Self> {
         let id = Uuid::new_v4().to_string();
         let envelope = Envelope {
@@ -65,10 +64,10 @@ impl Event {
 }
 
 impl Event {
-    /// The event on its way from this bus to the targets of these rules.
-    pub(super) fn happening(&self, bus: &str, rules: &[&Rule]) -> Happening {
+    /// Returns the activity record of the event, sent from `bus` to the targets of `rules`.
+    pub(super) fn happening(&self, bus: &str, rules: &[&Rule]) -> RecordKind {
         let text = |name: &str| self.value[name].as_str().unwrap_or_default().to_owned();
-        Happening::Event {
+        RecordKind::Event {
             event_id: event_ids::of_body(&self.body)
                 .pop()
                 .unwrap_or_else(|| self.id.clone()),
@@ -83,14 +82,14 @@ impl Event {
     }
 }
 
-/// JSON may hold U+FFFE and U+FFFF, which SQS refuses. They stand in strings only, where their
-/// escapes mean the same. What AWS does with them is not known.
+/// Escapes U+FFFE and U+FFFF, which JSON may hold and SQS refuses. They occur in strings only,
+/// where an escape means the same. AWS's behaviour is not known.
 fn escape_noncharacters(json: String) -> String {
     json.replace('\u{fffe}', "\\ufffe")
         .replace('\u{ffff}', "\\uffff")
 }
 
-/// The members in the order in which AWS writes them.
+/// An event's JSON, with its members in AWS's order.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Envelope<'a> {
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_has_the_members_of_an_event_in_their_order() {
+    fn body_has_members_in_aws_order() {
         let event = Event::new(parts(r#"{"tenantId":"acme"}"#)).expect("an event");
         let expected = format!(
             r#"{{"version":"0","id":"{}","detail-type":"order.updated","source":"com.example.orders","account":"123456789012","time":"2026-11-20T10:15:30Z","region":"us-east-1","resources":[],"detail":{{"tenantId":"acme"}}}}"#,
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_is_a_new_version_4_uuid() {
+    fn each_event_has_a_new_version_4_uuid() {
         let [first, second] = [0, 1].map(|_| Event::new(parts("{}")).expect("an event").id);
         assert_ne!(first, second);
         let id = Uuid::parse_str(&first).expect("a UUID");
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn detail_goes_out_as_it_came_in() {
+    fn body_keeps_the_text_of_detail() {
         for detail in [
             r#"{"n":12345678901234567890123.4500,"e":3.0e2}"#,
             r#"{"escaped":"\u00e9\/\ud83d\ude80","plain":"é/🚀","\u0061":"\t"}"#,
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn detail_must_be_an_object() {
+    fn detail_that_is_not_an_object_is_refused() {
         let deep = format!("{}{}", r#"{"a":"#.repeat(5_000), "}".repeat(5_000));
         for detail in [
             "",

@@ -1,5 +1,5 @@
-//! The operations that only look: which buses, rules and targets there are, and whether a pattern
-//! takes an event. Lists come whole, never in pages.
+//! The read-only operations: lists and descriptions of buses, rules and targets, and
+//! `TestEventPattern`. Lists are never paged.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -125,7 +125,7 @@ impl EventBridge {
     }
 }
 
-/// Answers whether a pattern takes an event; neither has anything to do with the stack.
+/// Answers whether a pattern matches an event. Both come from the request, not from the stack.
 pub(super) fn test_event_pattern(request: &TestEventPattern) -> Answer {
     let pattern: Value = serde_json::from_str(&request.event_pattern).map_err(invalid_pattern)?;
     let pattern = Pattern::parse(&pattern).map_err(invalid_pattern)?;

@@ -1,11 +1,11 @@
-//! Event patterns: which events a rule takes.
+//! Event patterns: the conditions under which a rule matches an event.
 //!
 //! The language is the one of the EventBridge user guide, "Comparison operators for use in event
-//! patterns". Where the guide is silent, this follows what AWS's own matching library (`event-ruler`)
-//! does; where guide and service disagree (`300` takes `300.0`), the service.
+//! patterns". Where the guide is silent, this follows AWS's own matching library (`event-ruler`);
+//! where guide and service disagree (`300` matches `300.0`), this follows the service.
 //!
-//! Left out: AWS refuses patterns whose wildcards it finds too costly, by a measure it does not
-//! publish. Here they only cost time.
+//! Left out: AWS refuses patterns with too costly wildcards, by a measure that it does not publish.
+//! Here they only cost time.
 
 mod compile;
 mod fields;
@@ -30,35 +30,39 @@ use self::{
     matcher::Matcher,
 };
 
-/// The most characters of a pattern: the service's default quota.
-const LONGEST: usize = 2048;
+/// The longest pattern in characters: the service's default quota.
+const MAX_LENGTH: usize = 2048;
 
 /// A compiled event pattern.
 #[derive(Clone, Debug)]
 pub struct Pattern {
-    /// Each way `$or` leaves to match; one of them must hold. A pattern without `$or` has one.
+    /// The alternatives of `$or`; one of them must match. A pattern without `$or` has one.
     branches: Vec<Branch>,
 }
 
-/// Why a pattern is none.
+/// The reason why a pattern is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}{}", at(path))]
 pub struct PatternError {
-    /// The field it is about, e.g. `detail.state`; empty for the pattern as a whole.
+    /// The field in question, e.g. `detail.state`; empty for the pattern as a whole.
     pub path: String,
-    /// What is wrong with it, in the words AWS uses where they are known.
+    /// The problem, in AWS's words where they are known.
     pub reason: String,
 }
 
 impl Pattern {
-    /// Compiles a pattern; the error names the field that is wrong.
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`PatternError`] that names the invalid field.
     pub fn parse(pattern: &Value) -> Result<Self, PatternError> {
         let length = pattern.to_string().chars().count();
-        if length > LONGEST {
+        if length > MAX_LENGTH {
             return Err(PatternError {
                 path: String::new(),
                 reason: format!(
-                    "the pattern has {length} characters and may have {LONGEST}; move conditions to another rule"
+                    "the pattern has {length} characters, {MAX_LENGTH} are allowed; move conditions to another rule"
                 ),
             });
         }
@@ -67,7 +71,7 @@ impl Pattern {
         })
     }
 
-    /// Whether the pattern takes this event.
+    /// Returns whether the pattern matches `event`.
     pub fn matches(&self, event: &Value) -> bool {
         self.branches
             .iter()
@@ -75,8 +79,9 @@ impl Pattern {
     }
 }
 
-/// Goes through the fields of `branch` keeping every choice of array elements under which all of
-/// them matched so far: fields inside the objects of one array must match within the same object.
+/// Returns whether all fields of `branch` match. Goes through the fields and keeps every choice of
+/// array elements under which all of them matched so far: fields inside the objects of one array
+/// must match within the same object.
 fn branch_matches(branch: &Branch, fields: &Fields<'_>) -> bool {
     let mut choices = BTreeSet::from([Elements::default()]);
     let mut arrays_to_come = fields.arrays_after_each(branch);
@@ -94,7 +99,7 @@ fn branch_matches(branch: &Branch, fields: &Fields<'_>) -> bool {
     true
 }
 
-/// The choices under which the field at `path` matches too.
+/// Returns the choices under which the field at `path` matches as well.
 fn extend(
     choice: &Elements,
     fields: &Fields<'_>,

@@ -1,4 +1,5 @@
-//! `PutEvents`: what a request and its entries must be before they become events.
+//! The request of `PutEvents`: the checks of the request and its entries, and the event of an
+//! entry.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
@@ -7,13 +8,13 @@ use serde_json::{Value, json};
 use super::event::{Event, Parts};
 use crate::aws_json::ServiceError;
 
-/// The most entries of one request.
-const MOST_ENTRIES: usize = 10;
+/// The largest number of entries in one request.
+const MAX_ENTRIES: usize = 10;
 
-/// The most bytes of all entries of a request together.
-const LARGEST: usize = 1024 * 1024;
+/// The largest size in bytes of all entries of a request together.
+const MAX_REQUEST_SIZE: usize = 1024 * 1024;
 
-/// What `Time` counts towards the size, however it is written.
+/// The bytes that `Time` adds to the size, independent of its notation.
 const TIME_SIZE: usize = 14;
 
 /// The request of `PutEvents`.
@@ -23,11 +24,11 @@ pub(super) struct PutEvents {
     pub(super) entries: Vec<Entry>,
 }
 
-/// One event to be.
+/// One entry of a request, from which an event is made.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     members: Members,
-    /// The reason the members could not be read. The entry then fails alone.
+    /// The reason why the members are unreadable. The entry then fails alone.
     unreadable: Option<String>,
 }
 
@@ -40,7 +41,7 @@ struct Members {
     /// JSON text.
     detail: Option<String>,
     resources: Option<Vec<String>>,
-    /// Seconds of the epoch.
+    /// Seconds since the epoch.
     time: Option<f64>,
     /// A name or an ARN.
     event_bus_name: Option<String>,
@@ -62,34 +63,34 @@ impl<'de> Deserialize<'de> for Entry {
     }
 }
 
-/// Why an entry is no event. The other entries of its request are not affected.
+/// The reason why an entry is refused. It does not affect the other entries of its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct EntryError {
     code: &'static str,
     message: String,
 }
 
-/// Where and when events come in.
+/// The members of an event that its entry does not have.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival<'a> {
+pub(super) struct EventContext<'a> {
     pub(super) account: &'a str,
     pub(super) region: &'a str,
-    /// The time of events that do not bring one.
+    /// The time of events whose entry has none.
     pub(super) now: DateTime<Utc>,
 }
 
 impl PutEvents {
-    /// Checks what makes a request fail as a whole: the number and the size of its entries.
+    /// Checks the number and the total size of the entries, which fail the request as a whole.
     pub(super) fn check(&self) -> Result<(), ServiceError> {
         match self.entries.len() {
             0 => return Err(wrong_length("[]", "greater than or equal to 1")),
-            1..=MOST_ENTRIES => {}
+            1..=MAX_ENTRIES => {}
             _ => {
-                let limit = format!("less than or equal to {MOST_ENTRIES}");
+                let limit = format!("less than or equal to {MAX_ENTRIES}");
                 return Err(wrong_length("[…]", &limit));
             }
         }
-        if self.entries.iter().map(Entry::size).sum::<usize>() > LARGEST {
+        if self.entries.iter().map(Entry::size).sum::<usize>() > MAX_REQUEST_SIZE {
             return Err(ServiceError::bad_request(
                 "ValidationException",
                 "Total size of the entries in the request is over the limit.",
@@ -100,12 +101,12 @@ impl PutEvents {
 }
 
 impl Entry {
-    /// Makes the entry an event.
-    pub(super) fn event(&self, arrival: Arrival<'_>) -> Result<Event, EntryError> {
+    /// Makes an event of the entry.
+    pub(super) fn event(&self, context: EventContext<'_>) -> Result<Event, EntryError> {
         if let Some(reason) = &self.unreadable {
             return Err(EntryError::new(
                 "InvalidArgument",
-                format!("The entry cannot be read: {reason}."),
+                format!("The entry is not valid. Reason: {reason}."),
             ));
         }
         let source = required("Source", self.members.source.as_deref())?;
@@ -117,21 +118,19 @@ impl Entry {
                 "Not authorized for the source.",
             ));
         }
-        let event = Event::new(Parts {
+        Event::new(Parts {
             source,
             detail_type,
             detail,
             resources: self.members.resources.as_deref().unwrap_or_default(),
-            time: self.time_or(arrival.now)?,
-            account: arrival.account,
-            region: arrival.region,
+            time: self.time_or(context.now)?,
+            account: context.account,
+            region: context.region,
         })
-        .ok_or_else(|| EntryError::new("MalformedDetail", "Detail is malformed."))?;
-        fits_a_queue(&event)?;
-        Ok(event)
+        .ok_or_else(|| EntryError::new("MalformedDetail", "Detail is malformed."))
     }
 
-    /// Returns the bus that the entry is for: a name or an ARN. `None` if it is for the default one.
+    /// Returns the name or ARN of the entry's bus. `None` for the default bus.
     pub(super) fn event_bus_name(&self) -> Option<&str> {
         self.members.event_bus_name.as_deref()
     }
@@ -140,7 +139,7 @@ impl Entry {
         let Some(seconds) = self.members.time else {
             return Ok(now);
         };
-        // A cast saturates, and what it saturates to is out of chrono's range.
+        // The cast saturates to a value beyond chrono's range.
         DateTime::from_timestamp(seconds.floor() as i64, 0).ok_or_else(|| {
             EntryError::new(
                 "InvalidArgument",
@@ -149,7 +148,7 @@ impl Entry {
         })
     }
 
-    /// The bytes the entry counts for, by the user guide's "Calculating PutEvents event entry size".
+    /// Returns the entry's size by the user guide's "Calculating PutEvents event entry size".
     fn size(&self) -> usize {
         let texts = [
             &self.members.source,
@@ -164,33 +163,17 @@ impl Entry {
 }
 
 impl EntryError {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
         }
     }
 
-    /// The entry's place in the answer.
+    /// Returns the entry's part of the answer.
     pub(super) fn answer(&self) -> Value {
         json!({ "ErrorCode": self.code, "ErrorMessage": self.message })
     }
-}
-
-/// An event is larger than its entry by the members that EventBridge adds. One that no queue takes would
-/// be lost: neither a target nor its dead-letter queue could hold it.
-fn fits_a_queue(event: &Event) -> Result<(), EntryError> {
-    let length = event.body.len();
-    if length <= LARGEST {
-        return Ok(());
-    }
-    Err(EntryError::new(
-        "InvalidArgument",
-        format!(
-            "The event is {length} bytes with the members that EventBridge adds, and a queue takes at \
-             most {LARGEST}."
-        ),
-    ))
 }
 
 fn required<'a>(name: &str, value: Option<&'a str>) -> Result<&'a str, EntryError> {
@@ -215,8 +198,8 @@ fn wrong_length(value: &str, limit: &str) -> ServiceError {
 mod tests {
     use super::*;
 
-    fn arrival() -> Arrival<'static> {
-        Arrival {
+    fn context() -> EventContext<'static> {
+        EventContext {
             account: "123456789012",
             region: "us-east-1",
             now: DateTime::UNIX_EPOCH,
@@ -232,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_no_event_says_why() {
+    fn invalid_entry_returns_code_and_reason() {
         let required = |name: &str| {
             format!("Parameter {name} is not valid. Reason: {name} is a required argument.")
         };
@@ -291,15 +274,15 @@ mod tests {
             ),
         ] {
             let error = entry(changes.clone())
-                .event(arrival())
+                .event(context())
                 .expect_err("no event");
             assert_eq!(error, EntryError { code, message }, "{changes}");
         }
     }
 
     #[test]
-    fn entry_that_cannot_be_read_fails_alone() {
-        for (bad, said) in [
+    fn unreadable_entry_fails_alone() {
+        for (bad, reason) in [
             (json!({ "Source": 7 }), "invalid type: integer `7`"),
             (json!({ "Source": "s", "Detail": {} }), "invalid type: map"),
             (json!({ "Resources": "one" }), "invalid type: string"),
@@ -311,46 +294,35 @@ mod tests {
             let good = json!({ "Source": "shop", "DetailType": "order", "Detail": "{}" });
             let request = json!({ "Entries": [good, bad, good] });
             let request: PutEvents = serde_json::from_value(request).expect("a request");
-            request.check().expect("entries are checked one by one");
-            let events = request.entries.iter().map(|entry| entry.event(arrival()));
+            request
+                .check()
+                .expect("an unreadable entry does not fail the request");
+            let events = request.entries.iter().map(|entry| entry.event(context()));
             let events: Vec<_> = events.collect();
             assert!(events[0].is_ok() && events[2].is_ok(), "{bad}");
-            let error = events[1].as_ref().expect_err("not readable");
+            let error = events[1].as_ref().expect_err("an unreadable entry");
             assert_eq!(error.code, "InvalidArgument");
-            let expected = format!("The entry cannot be read: {said}");
+            let expected = format!("The entry is not valid. Reason: {reason}");
             assert!(error.message.starts_with(&expected), "{}", error.message);
         }
     }
 
     #[test]
-    fn event_that_no_queue_takes_is_refused() {
-        let of_length = |length: usize| {
-            let detail = json!({ "a": "x".repeat(length) }).to_string();
-            entry(json!({ "Detail": detail })).event(arrival())
-        };
-        let around = of_length(0).expect("an event").body.len();
-        assert!(of_length(LARGEST - around).is_ok());
-        let error = of_length(LARGEST - around + 1).expect_err("too large");
-        assert_eq!(error.code, "InvalidArgument");
-        assert!(error.message.contains("1048577 bytes"), "{}", error.message);
-    }
-
-    #[test]
-    fn the_time_is_the_entrys_or_now_in_whole_seconds() {
+    fn event_time_is_the_entry_time_or_now_in_whole_seconds() {
         for (time, expected) in [
             (Value::Null, "1970-01-01T00:00:00Z"),
             (json!(1_795_169_730), "2026-11-20T10:15:30Z"),
             (json!(1_795_169_730.999), "2026-11-20T10:15:30Z"),
         ] {
             let event = entry(json!({ "Time": time }))
-                .event(arrival())
+                .event(context())
                 .expect("an event");
             assert_eq!(event.value["time"], expected);
         }
     }
 
     #[test]
-    fn an_entry_counts_what_the_user_guide_counts() {
+    fn entry_size_counts_the_members_of_the_user_guide() {
         assert_eq!(entry(json!({})).size(), 4 + 5 + 2);
         assert_eq!(entry(json!({ "Time": 1.5 })).size(), 4 + 5 + 2 + 14);
         assert_eq!(
@@ -361,20 +333,27 @@ mod tests {
     }
 
     #[test]
-    fn a_request_has_1_to_10_entries_of_at_most_1_mb() {
+    fn request_with_0_or_11_entries_or_more_than_1_mib_is_refused() {
         let of_size = |size: usize| entry(json!({ "Detail": "x".repeat(size - 4 - 5) }));
         let request = |entries| PutEvents { entries };
         let failure = |entries| request(entries).check().expect_err("refused").message;
 
-        let ten = || (0..10).map(|_| of_size(LARGEST / 16)).collect::<Vec<_>>();
+        let ten = || {
+            (0..10)
+                .map(|_| of_size(MAX_REQUEST_SIZE / 16))
+                .collect::<Vec<_>>()
+        };
         request(ten()).check().expect("ten entries");
-        request(vec![of_size(LARGEST)]).check().expect("1 MB");
-        request(vec![of_size(LARGEST / 2), of_size(LARGEST / 2)])
+        request(vec![of_size(MAX_REQUEST_SIZE)])
             .check()
-            .expect("1 MB together");
+            .expect("1 MiB");
+        let half = MAX_REQUEST_SIZE / 2;
+        request(vec![of_size(half), of_size(half)])
+            .check()
+            .expect("1 MiB together");
 
         assert_eq!(
-            failure(vec![of_size(LARGEST / 2), of_size(LARGEST / 2 + 1)]),
+            failure(vec![of_size(half), of_size(half + 1)]),
             "Total size of the entries in the request is over the limit."
         );
         assert_eq!(

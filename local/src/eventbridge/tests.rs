@@ -1,8 +1,9 @@
-//! The service as its callers and its targets see it.
+//! Tests of the service through its API and its targets' queues.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ const ORDERS: &str = "arn:aws:sqs:us-east-1:123456789012:orders";
 const AUDIT: &str = "arn:aws:sqs:us-east-1:123456789012:audit";
 const FAILED: &str = "arn:aws:sqs:us-east-1:123456789012:failed";
 const MISSING: &str = "arn:aws:sqs:us-east-1:123456789012:missing";
-const FULL: &str = "arn:aws:sqs:us-east-1:123456789012:full";
+const SMALL: &str = "arn:aws:sqs:us-east-1:123456789012:small";
 
 #[derive(Clone, Debug, PartialEq)]
 struct Message {
@@ -23,22 +24,31 @@ struct Message {
     attributes: BTreeMap<String, String>,
 }
 
-/// Takes messages for any queue but [`MISSING`] and [`FULL`].
+/// Accepts messages for all queues except [`MISSING`] and [`SMALL`].
 #[derive(Default)]
 struct Queues(Mutex<Vec<Message>>);
 
 impl Deliver for Queues {
+    fn check(
+        &self,
+        queue: &str,
+        _: &str,
+        _: &BTreeMap<String, String>,
+    ) -> Result<(), DeliveryError> {
+        match queue {
+            MISSING => Err(DeliveryError::NoSuchQueue),
+            SMALL => Err(DeliveryError::Refused("the message is too large".into())),
+            _ => Ok(()),
+        }
+    }
+
     fn deliver(
         &self,
         queue: &str,
         body: String,
         attributes: BTreeMap<String, String>,
-    ) -> Result<(), Undeliverable> {
-        match queue {
-            MISSING => return Err(Undeliverable::NoSuchQueue),
-            FULL => return Err(Undeliverable::Refused("the message is too large".into())),
-            _ => {}
-        }
+    ) -> Result<(), DeliveryError> {
+        self.check(queue, &body, &attributes)?;
         self.0.lock().expect("not poisoned").push(Message {
             queue: queue.to_owned(),
             body,
@@ -142,7 +152,7 @@ fn on_bus(mut entry: Value, bus: &str) -> Value {
 }
 
 #[test]
-fn a_target_receives_the_event_whose_id_the_caller_is_told() {
+fn target_receives_the_event_with_the_returned_id() {
     let (event_bridge, queues) =
         event_bridge(vec![rule("all", json!({"source": ["shop"]}), &[ORDERS])]);
     let answer = put(
@@ -165,7 +175,7 @@ fn a_target_receives_the_event_whose_id_the_caller_is_told() {
 }
 
 #[test]
-fn every_matching_enabled_rule_sends_once_to_each_of_its_targets() {
+fn each_matching_enabled_rule_sends_once_to_each_target() {
     let paid = json!({ "detail": { "state": ["paid"] } });
     let mut disabled = rule("disabled", paid.clone(), &[FAILED]);
     disabled.enabled = false;
@@ -184,7 +194,7 @@ fn every_matching_enabled_rule_sends_once_to_each_of_its_targets() {
 }
 
 #[test]
-fn rules_hear_only_their_own_bus() {
+fn rule_receives_only_events_of_its_bus() {
     let everything = json!({ "source": [{ "exists": true }] });
     let mut shop = rule("shop", everything.clone(), &[AUDIT]);
     shop.bus = "shop".into();
@@ -202,7 +212,7 @@ fn rules_hear_only_their_own_bus() {
 }
 
 #[test]
-fn a_bad_entry_does_not_hold_up_the_others() {
+fn invalid_entry_does_not_affect_the_others() {
     let (event_bridge, queues) =
         event_bridge(vec![rule("all", json!({"source": ["shop"]}), &[ORDERS])]);
     let answer = event_bridge
@@ -224,7 +234,7 @@ fn a_bad_entry_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn a_request_that_is_wrong_as_a_whole_puts_nothing() {
+fn invalid_request_puts_no_event() {
     let (event_bridge, queues) =
         event_bridge(vec![rule("all", json!({"source": ["shop"]}), &[ORDERS])]);
     for (request, code) in [
@@ -248,14 +258,14 @@ fn a_request_that_is_wrong_as_a_whole_puts_nothing() {
 }
 
 #[test]
-fn what_a_target_does_not_take_goes_to_its_dead_letter_queue() {
+fn event_refused_by_its_target_goes_to_the_dead_letter_queue() {
     let cases = [
         (
             MISSING,
-            json!({ "ERROR_CODE": "NO_RESOURCE", "ERROR_MESSAGE": "no such queue" }),
+            json!({ "ERROR_CODE": "NO_RESOURCE", "ERROR_MESSAGE": "the queue does not exist" }),
         ),
         (
-            FULL,
+            SMALL,
             json!({
                 "ERROR_CODE": "ERROR_FROM_TARGET", "ERROR_MESSAGE": "the message is too large",
                 "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
@@ -282,9 +292,80 @@ fn what_a_target_does_not_take_goes_to_its_dead_letter_queue() {
 }
 
 #[test]
-fn a_lost_event_is_logged_and_does_not_fail_the_caller() {
+fn event_too_large_for_target_and_dead_letter_queue_is_refused_and_sent_nowhere() {
+    for dead_letter_queue in [None, Some(SMALL.to_owned()), Some(MISSING.to_owned())] {
+        let mut all = rule("all", json!({ "source": ["shop"] }), &[AUDIT, SMALL]);
+        all.targets[1].dead_letter_queue = dead_letter_queue;
+        let (event_bridge, queues) = event_bridge(vec![all]);
+        let answer = put(&event_bridge, order());
+        assert_eq!(answer["FailedEntryCount"], 1);
+        let message = format!(
+            "The event is not valid. Reason: queue {SMALL} refuses the event and no dead-letter queue accepts it: the message is too large."
+        );
+        assert_eq!(
+            answer["Entries"][0],
+            json!({ "ErrorCode": "InvalidArgument", "ErrorMessage": message })
+        );
+        assert!(queues.take().is_empty());
+    }
+}
+
+/// The limit is the queue's own `MaximumMessageSize`, not the largest one of SQS.
+#[test]
+fn event_larger_than_the_maximum_message_size_is_dead_lettered_or_refused() {
+    let order = order();
+    let size = {
+        let (event_bridge, queues) =
+            event_bridge(vec![rule("all", json!({ "source": ["shop"] }), &[ORDERS])]);
+        put(&event_bridge, order.clone());
+        queues.take()[0].body.len()
+    };
+    let largest = 1024 * 1024;
+    // The limits of the target and its dead-letter queue, and the queues that hold the event.
+    for (target, dead_letter, expected) in [
+        (size, size, Some(["orders"])),
+        (size - 1, largest, Some(["failed"])),
+        // The attributes of a dead letter count as well.
+        (size - 1, size, None),
+    ] {
+        let definitions = [
+            sqs_queue("orders", target),
+            sqs_queue("failed", dead_letter),
+        ];
+        let queues = crate::sqs::Queues::new(&definitions, Activity::default()).expect("queues");
+        let queues = Arc::new(queues);
+        let mut all = rule("all", json!({ "source": ["shop"] }), &[ORDERS]);
+        all.targets[0].dead_letter_queue = Some(FAILED.to_owned());
+        let event_bridge =
+            EventBridge::new(&stack(vec![all]), queues.clone(), noon, Activity::default())
+                .expect("a valid rule");
+        let answer = put(&event_bridge, order.clone());
+        assert_eq!(answer["FailedEntryCount"], usize::from(expected.is_none()));
+        let holding = queues.ids().filter(|id| !queues.messages(*id).is_empty());
+        let holding: Vec<_> = holding.map(|id| &*queues.definition(id).name).collect();
+        assert_eq!(holding, expected.as_ref().map_or(&[][..], |names| names));
+    }
+}
+
+fn sqs_queue(name: &str, maximum_message_size: usize) -> crate::template::Queue {
+    crate::template::Queue {
+        logical_id: name.to_owned(),
+        name: name.to_owned(),
+        arn: format!("arn:aws:sqs:us-east-1:123456789012:{name}"),
+        url: format!("http://127.0.0.1/123456789012/{name}"),
+        visibility_timeout: Duration::from_secs(30),
+        delay: Duration::ZERO,
+        retention: Duration::from_secs(345_600),
+        receive_wait: Duration::ZERO,
+        maximum_message_size,
+        redrive: None,
+    }
+}
+
+#[test]
+fn event_lost_for_a_missing_queue_is_logged_and_accepted() {
     for dead_letter_queue in [None, Some(MISSING.to_owned())] {
-        let mut all = rule("all", json!({ "source": ["shop"] }), &[FULL, AUDIT]);
+        let mut all = rule("all", json!({ "source": ["shop"] }), &[MISSING, AUDIT]);
         all.targets[0].dead_letter_queue = dead_letter_queue;
         let (event_bridge, queues) = event_bridge(vec![all]);
         let log = Log::default();
@@ -293,10 +374,7 @@ fn a_lost_event_is_logged_and_does_not_fail_the_caller() {
         assert_eq!(answer["FailedEntryCount"], 0);
         assert_eq!(queues.take_names(), [AUDIT]);
         let log = log.text();
-        assert!(
-            log.contains("ERROR") && log.contains("an event is lost"),
-            "{log}"
-        );
+        assert!(log.contains("ERROR") && log.contains("event lost"), "{log}");
         assert!(
             !log.contains("paid"),
             "the log shows the event's detail: {log}"
@@ -305,7 +383,7 @@ fn a_lost_event_is_logged_and_does_not_fail_the_caller() {
 }
 
 #[test]
-fn an_event_for_an_unknown_bus_is_accepted_and_goes_nowhere_but_into_the_log() {
+fn event_for_unknown_bus_is_accepted_dropped_and_logged() {
     let everything = json!({ "source": [{ "exists": true }] });
     let (event_bridge, queues) = event_bridge(vec![rule("all", everything, &[ORDERS])]);
     let log = Log::default();
@@ -323,7 +401,7 @@ fn an_event_for_an_unknown_bus_is_accepted_and_goes_nowhere_but_into_the_log() {
 }
 
 #[test]
-fn a_rule_that_cannot_be_run_is_named_with_the_reason() {
+fn invalid_rule_is_named_with_the_reason() {
     let refused = |rule| {
         let error = EventBridge::new(
             &stack(vec![rule]),
@@ -343,12 +421,12 @@ fn a_rule_that_cannot_be_run_is_named_with_the_reason() {
     lost.bus = "nowhere".into();
     assert_eq!(
         refused(lost),
-        "rule lostRule is for event bus nowhere, which is not in the template"
+        "rule lostRule listens to event bus nowhere, which the template does not have; add the bus or correct the rule's EventBusName"
     );
 }
 
 #[test]
-fn buses_rules_and_targets_can_be_looked_at() {
+fn buses_rules_and_targets_are_described() {
     let mut shop = rule("orders", json!({ "source": ["shop"] }), &[ORDERS, AUDIT]);
     shop.bus = "shop".into();
     shop.enabled = false;
@@ -416,7 +494,7 @@ fn buses_rules_and_targets_can_be_looked_at() {
 }
 
 #[test]
-fn what_does_not_exist_is_named() {
+fn unknown_bus_rule_or_operation_is_named() {
     let (event_bridge, _queues) = event_bridge(vec![]);
     for (operation, request, code, message) in [
         (
@@ -441,7 +519,7 @@ fn what_does_not_exist_is_named() {
             "PutRule",
             json!({}),
             "UnknownOperationException",
-            "PutRule is not supported here; supported are PutEvents, ListEventBuses, DescribeEventBus, ListRules, DescribeRule, ListTargetsByRule and TestEventPattern; buses and rules are changed in the template",
+            "herald-local does not support PutRule; it supports PutEvents, ListEventBuses, DescribeEventBus, ListRules, DescribeRule, ListTargetsByRule and TestEventPattern; change buses and rules in the template",
         ),
     ] {
         let expected = ServiceError::bad_request(code, message);
@@ -454,7 +532,7 @@ fn what_does_not_exist_is_named() {
 }
 
 #[test]
-fn a_pattern_can_be_tried_on_an_event() {
+fn test_event_pattern_answers_match_or_error() {
     let (event_bridge, _queues) = event_bridge(vec![]);
     let result = |pattern: &str, event: &str| {
         event_bridge.call(
@@ -494,8 +572,8 @@ fn a_pattern_can_be_tried_on_an_event() {
     );
 }
 
-/// Gathers what is logged. A line that a test looks for must not be logged by another test, which
-/// could switch it off: `tracing` asks only once, on whichever thread is first, who wants it.
+/// A buffer of log lines. No other test may log a line that a test looks for: `tracing` decides
+/// once per line whether it is enabled, on the first thread that logs it.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

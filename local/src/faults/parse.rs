@@ -1,19 +1,23 @@
-//! Faults as they are written on the command line: `gone=0.1`, `post-delay=20ms`.
+//! The command line's notation of faults: `gone=0.1`, `post-delay=20ms`.
 
 use std::time::Duration;
 
 use super::Faults;
 use crate::{iam::Revoked, template::Throttle};
 
-/// What can be asked for, with an example each.
-pub(super) const KNOWN: &str = "post-delay=20ms, throttle=100 or throttle=100/20 (per second, at \
+/// All faults, each with an example.
+const EXAMPLES: &str = "post-delay=20ms, throttle=100 or throttle=100/20 (per second, at \
      once), throttle-each=1, gone=0.1 (of the posts), failing=0.1, lost-disconnects=0.5, \
      duplicates=0.1, shuffle=on, failing-sends=0.1 (to queues), kill-notifier=0.1 (of its \
      invocations), expire-rows=60s, stale-reads=500ms (of DynamoDB, without ConsistentRead), \
      revoke=NotifierFunction/dynamodb:Query";
 
 impl Faults {
-    /// Adds one fault, written `NAME=VALUE`; errs with what is wrong with it.
+    /// Adds one fault, written `NAME=VALUE`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error text that lists all faults if the name is unknown or the value invalid.
     pub fn add(&mut self, fault: &str) -> Result<(), String> {
         let (name, value) = fault.split_once('=').unwrap_or((fault, ""));
         let added = match name {
@@ -32,7 +36,9 @@ impl Faults {
             "revoke" => revoked(value).map(|revoked| self.revoked.push(revoked)),
             _ => None,
         };
-        added.ok_or_else(|| format!("{fault} is no fault that can be had: write {KNOWN}"))
+        added.ok_or_else(|| {
+            format!("`{fault}` has an unknown name or an invalid value; use one of {EXAMPLES}")
+        })
     }
 }
 
@@ -56,7 +62,7 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// A rate per second, and how many may come at once; without that, as many as in a second.
+/// Reads a rate per second and a burst. The burst defaults to the rate.
 fn throttle(text: &str) -> Option<Throttle> {
     let (rate, burst) = text.split_once('/').unwrap_or((text, text));
     Some(Throttle {
@@ -65,7 +71,7 @@ fn throttle(text: &str) -> Option<Throttle> {
     })
 }
 
-/// An action of a function, on whatever it is granted for.
+/// Reads a function and the action it loses on all resources.
 fn revoked(text: &str) -> Option<Revoked> {
     let (function, action) = text.split_once('/')?;
     Some(Revoked {
@@ -80,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_can_be_asked_for() {
+    fn every_fault_is_parsed() {
         let mut faults = Faults::default();
         for fault in [
             "post-delay=20ms",
@@ -134,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_is_refused_with_what_is() {
+    fn invalid_fault_is_refused_with_examples() {
         for fault in [
             "",
             "dance=1",
@@ -146,8 +152,10 @@ mod tests {
             "revoke=dynamodb:Query",
         ] {
             let refused = Faults::default().add(fault).expect_err(fault);
-            let said = format!("{fault} is no fault that can be had: write post-delay=20ms,");
-            assert!(refused.starts_with(&said), "{refused}");
+            let expected = format!(
+                "`{fault}` has an unknown name or an invalid value; use one of post-delay=20ms,"
+            );
+            assert!(refused.starts_with(&expected), "{refused}");
         }
     }
 }

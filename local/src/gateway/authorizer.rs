@@ -9,21 +9,21 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Gateway, event::Opening, policy::Policy, scalar::Scalar};
+use super::{Gateway, event::ConnectionInfo, policy::Policy, scalar::Scalar};
 use crate::{lambda::Invocation, template::Authorizer};
 
 /// The largest result of an authorizer, in bytes.
 const RESULT_LIMIT: usize = 8 * 1024;
 
-/// What the authorizer says of a client it lets in.
+/// The authorizer's result for an authorized client.
 pub(super) struct Authorized {
-    /// Its context and principal id, for every later event.
+    /// The authorizer's context and principal id, for every later event.
     pub(super) context: Map<String, Value>,
-    /// How long it took, in milliseconds.
+    /// The authorizer's duration in milliseconds.
     pub(super) latency: u128,
 }
 
-/// An answer, its members as AWS documents them. Others are ignored.
+/// An authorizer's answer, with the members that AWS documents. Others are ignored.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html>
 #[derive(Deserialize)]
@@ -33,16 +33,16 @@ struct Answer {
     policy_document: Policy,
     #[serde(default)]
     context: HashMap<String, Scalar>,
-    /// The API key, which only an API that takes keys of its authorizer looks at.
+    /// The API key, which only APIs with keys from an authorizer use.
     #[serde(rename = "usageIdentifierKey")]
     _usage_identifier_key: Option<String>,
 }
 
 impl Gateway {
-    /// Asks the authorizer, if there is one. Errs with the status that the upgrade is refused with.
+    /// Asks the authorizer, if there is one. The error is the status of the refused upgrade.
     pub(super) async fn authorize(
         &self,
-        opening: &Opening,
+        info: &ConnectionInfo,
         headers: &HeaderMap,
         query: Option<&str>,
     ) -> Result<Option<Authorized>, StatusCode> {
@@ -50,7 +50,7 @@ impl Gateway {
             return Ok(None);
         };
         self.check_identity_sources(authorizer, headers, query)?;
-        let event = self.authorizer_event(opening, headers, query);
+        let event = self.authorizer_event(info, headers, query);
         let started = Instant::now();
         let payload = Bytes::from(event.to_string());
         let invocation = self.invoke.invoke(&authorizer.function, payload);
@@ -63,7 +63,7 @@ impl Gateway {
                 return Err(StatusCode::INTERNAL_SERVER_ERROR);
             }
             Err(_) => {
-                tracing::warn!("the authorizer took longer than the gateway waits");
+                tracing::warn!("upgrade refused: the authorizer exceeded the gateway's time limit");
                 return Err(StatusCode::INTERNAL_SERVER_ERROR);
             }
         };
@@ -76,7 +76,7 @@ impl Gateway {
         }))
     }
 
-    /// A request that lacks what the authorizer decides by is refused without asking it.
+    /// Refuses a request without one of the identity sources; the authorizer is not asked.
     fn check_identity_sources(
         &self,
         authorizer: &Authorizer,
@@ -93,7 +93,7 @@ impl Gateway {
                 let variable = self.api.stage_variables.get(name);
                 variable.is_some_and(|value| !value.is_empty())
             } else {
-                // What is left is `context.`, which is there on every request.
+                // The only other source is `context.`, which every request has.
                 true
             }
         };
@@ -107,7 +107,10 @@ impl Gateway {
 
 fn parse(answer: &[u8]) -> Result<Answer, StatusCode> {
     read(answer).map_err(|problem| {
-        tracing::error!(problem, "the authorizer's answer cannot be used");
+        tracing::error!(
+            problem,
+            "upgrade refused: the authorizer's answer is invalid"
+        );
         StatusCode::INTERNAL_SERVER_ERROR
     })
 }
@@ -115,22 +118,22 @@ fn parse(answer: &[u8]) -> Result<Answer, StatusCode> {
 fn read(answer: &[u8]) -> Result<Answer, String> {
     if answer.len() > RESULT_LIMIT {
         return Err(format!(
-            "is {} bytes, the most is {RESULT_LIMIT}",
+            "the answer has {} bytes, {RESULT_LIMIT} are allowed",
             answer.len()
         ));
     }
-    // As a map first: serde would take an array of the members' values as well.
+    // A map first: serde would also accept an array of the members' values.
     let members: Map<String, Value> =
         serde_json::from_slice(answer).map_err(|error| error.to_string())?;
     let answer: Answer =
         serde_json::from_value(members.into()).map_err(|error| error.to_string())?;
     if answer.principal_id.is_empty() {
-        return Err("principalId is empty".to_owned());
+        return Err("principalId must not be empty".to_owned());
     }
     Ok(answer)
 }
 
-/// The authorizer's context as later events carry it: flat, every value a string.
+/// Returns the authorizer's context as later events carry it: flat, every value a string.
 fn context(answer: Answer) -> Map<String, Value> {
     let context = answer.context.into_iter();
     let mut context: Map<_, _> = context

@@ -1,7 +1,7 @@
-//! The connections a gateway holds, and what is waiting to be written to each.
+//! The open connections of a gateway, with the pending messages of each.
 //!
-//! A connection is pending until its upgrade is answered, then open, then gone: it stands in the
-//! table only while it is open, so that a post to it before or after finds nothing.
+//! A connection is pending until its upgrade is answered, then open, then gone. Only an open
+//! connection is in the table, so a post before or after finds none.
 
 use std::{
     collections::HashMap,
@@ -15,74 +15,75 @@ use std::{
 use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc::UnboundedSender, watch};
 
-use super::{ending::Ending, event::Opening, lock};
+use super::{connection_end::ServerClose, event::ConnectionInfo, lock};
 
-/// The most bytes of a client's messages that may be with functions, or wait for one.
-const IN_FLIGHT: usize = 8 * 1024 * 1024;
+/// The most bytes of a client's messages that may be in flight.
+const MAX_IN_FLIGHT: usize = 8 * 1024 * 1024;
 
-/// The cost of a text beside its bytes, so that many small ones are bounded as well.
+/// The cost of a text beyond its bytes. It bounds many small texts as well.
 const OVERHEAD: usize = 256;
 
-/// What is to happen to a connection.
+/// A command to the task of a connection's socket.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Write this text as one message.
+    /// Writes this text as one message.
     Send(String),
-    /// Close it, after what was sent before.
-    End(Ending),
+    /// Closes the connection after all messages sent before.
+    Close(ServerClose),
 }
 
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// What is known of it since the upgrade.
-    pub(super) opening: Opening,
+    /// The properties of the connection from its upgrade request.
+    pub(super) info: ConnectionInfo,
     commands: UnboundedSender<Command>,
-    /// Set as soon as it is to be closed: a command waits behind what the client does not read.
-    ending: watch::Sender<Option<Ending>>,
+    /// Set as soon as the gateway closes the connection. The command alone would wait behind
+    /// messages that the client does not read.
+    server_close: watch::Sender<Option<ServerClose>>,
     in_flight: Arc<Semaphore>,
-    /// Bytes that wait to be written.
-    waiting: AtomicUsize,
-    /// The most bytes that may wait.
+    /// The bytes that are pending.
+    pending: AtomicUsize,
+    /// The most bytes that may be pending.
     send_buffer: usize,
     /// Epoch milliseconds.
     last_active_at: AtomicI64,
 }
 
-/// An open connection, for people to look at.
+/// A description of an open connection, for people.
 #[derive(Clone, Debug)]
 pub struct ConnectionSummary {
     /// The connection's id.
     pub connection_id: String,
-    /// Whose it is; none: nobody's in particular.
+    /// The connection's user; `None` for an anonymous connection.
     pub user_id: Option<String>,
     /// The client's address.
     pub source_ip: IpAddr,
     /// The client's `User-Agent`, if it sent one.
     pub user_agent: Option<String>,
-    /// When it was opened.
+    /// The time when the connection was opened.
     pub connected_at: DateTime<Utc>,
-    /// When something was last sent in either direction.
+    /// The time of the last message in either direction.
     pub last_active_at: DateTime<Utc>,
 }
 
-/// The client reads so slowly that its send buffer is full.
+/// The error of a full send buffer: the client reads too slowly.
 #[derive(Debug)]
 pub(super) struct SendBufferFull;
 
 impl Connection {
     pub(super) fn new(
-        opening: Opening,
+        info: ConnectionInfo,
         send_buffer: usize,
         commands: UnboundedSender<Command>,
     ) -> Self {
         Self {
-            last_active_at: AtomicI64::new(opening.connected_at.timestamp_millis()),
-            opening,
+            last_active_at: AtomicI64::new(info.connected_at.timestamp_millis()),
+            info,
             commands,
-            ending: watch::Sender::default(),
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
-            waiting: AtomicUsize::new(0),
+            server_close: watch::Sender::default(),
+            in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            pending: AtomicUsize::new(0),
             send_buffer,
         }
     }
@@ -90,9 +91,9 @@ impl Connection {
     /// Puts a text into the send buffer.
     pub(super) fn send(&self, text: String) -> Result<(), SendBufferFull> {
         let size = text.len() + OVERHEAD;
-        let waiting = self.waiting.fetch_add(size, Relaxed);
-        if waiting > 0 && waiting + size > self.send_buffer {
-            self.waiting.fetch_sub(size, Relaxed);
+        let pending = self.pending.fetch_add(size, Relaxed);
+        if pending > 0 && pending + size > self.send_buffer {
+            self.pending.fetch_sub(size, Relaxed);
             return Err(SendBufferFull);
         }
         self.touch();
@@ -100,60 +101,60 @@ impl Connection {
         Ok(())
     }
 
-    /// Puts the reply to a message of the client's own into the send buffer.
+    /// Puts the reply to one of the client's messages into the send buffer.
     pub(super) fn send_reply(&self, text: String) {
         if self.send(text).is_err() {
             tracing::warn!(
-                connection_id = self.opening.connection_id,
-                "a reply was dropped: the client does not read"
+                connection_id = self.info.connection_id,
+                "reply dropped: the client does not read and its send buffer is full"
             );
         }
     }
 
-    /// Says that a text of this length was written.
+    /// Releases the send buffer of a written text of this length.
     pub(super) fn sent(&self, length: usize) {
-        self.waiting.fetch_sub(length + OVERHEAD, Relaxed);
+        self.pending.fetch_sub(length + OVERHEAD, Relaxed);
     }
 
-    /// Waits until a message of this length of the client's may be dispatched, and lets it count
-    /// until the permit is dropped.
+    /// Waits until a client's message of this length may be dispatched. It counts until the permit
+    /// is dropped.
     pub(super) async fn room_for(&self, length: usize) -> Option<OwnedSemaphorePermit> {
-        let size = (length + OVERHEAD).min(IN_FLIGHT) as u32;
+        let size = (length + OVERHEAD).min(MAX_IN_FLIGHT) as u32;
         // The semaphore is never closed.
         self.in_flight.clone().acquire_many_owned(size).await.ok()
     }
 
-    /// Asks for the connection to be closed.
-    pub(super) fn end(&self, ending: Ending) {
-        self.ending.send_replace(Some(ending));
-        self.command(Command::End(ending));
+    /// Requests the close of the connection.
+    pub(super) fn close(&self, reason: ServerClose) {
+        self.server_close.send_replace(Some(reason));
+        self.command(Command::Close(reason));
     }
 
-    /// Waits until the connection is to be closed.
-    pub(super) async fn ending(&self) -> Ending {
-        let mut receiver = self.ending.subscribe();
+    /// Waits until the gateway closes the connection.
+    pub(super) async fn server_close(&self) -> ServerClose {
+        let mut receiver = self.server_close.subscribe();
         loop {
-            if let Some(ending) = *receiver.borrow_and_update() {
-                return ending;
+            if let Some(reason) = *receiver.borrow_and_update() {
+                return reason;
             }
-            // The sender lives as long as this connection.
+            // The connection owns the sender.
             let _ = receiver.changed().await;
         }
     }
 
-    /// Notes that something was sent in either direction.
+    /// Notes the time of a message in either direction.
     pub(super) fn touch(&self) {
         self.last_active_at
             .store(Utc::now().timestamp_millis(), Relaxed);
     }
 
-    /// When something was last sent in either direction.
+    /// Returns the time of the last message in either direction.
     pub(super) fn last_active_at(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_millis(self.last_active_at.load(Relaxed)).unwrap_or_default()
     }
 
     fn command(&self, command: Command) {
-        // The socket's task may just have ended: the connection is gone then, as the next call finds.
+        // If the socket's task has just ended, the connection is gone and the next call finds that.
         let _ = self.commands.send(command);
     }
 }
@@ -165,18 +166,18 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// From now on the connection can be posted to.
+    /// Adds the connection: it accepts posts from now on.
     pub(super) fn insert(&self, connection: Arc<Connection>) {
-        let id = connection.opening.connection_id.clone();
+        let id = connection.info.connection_id.clone();
         lock(&self.open).insert(id, connection);
     }
 
-    /// From now on the connection is gone. Returns it, if it was there.
+    /// Removes the connection: it is gone from now on. Returns it if it was open.
     pub(super) fn remove(&self, connection_id: &str) -> Option<Arc<Connection>> {
         lock(&self.open).remove(connection_id)
     }
 
-    /// The open connection with this id.
+    /// Returns the open connection with this id.
     pub(super) fn find(&self, connection_id: &str) -> Option<Arc<Connection>> {
         lock(&self.open).get(connection_id).cloned()
     }
@@ -185,11 +186,11 @@ impl Connections {
         lock(&self.open)
             .values()
             .map(|connection| ConnectionSummary {
-                connection_id: connection.opening.connection_id.clone(),
-                user_id: connection.opening.user_id().map(str::to_owned),
-                source_ip: connection.opening.source_ip,
-                user_agent: connection.opening.user_agent.clone(),
-                connected_at: connection.opening.connected_at,
+                connection_id: connection.info.connection_id.clone(),
+                user_id: connection.info.user_id().map(str::to_owned),
+                source_ip: connection.info.source_ip,
+                user_agent: connection.info.user_agent.clone(),
+                connected_at: connection.info.connected_at,
                 last_active_at: connection.last_active_at(),
             })
             .collect()
@@ -197,7 +198,7 @@ impl Connections {
 
     pub(super) fn close_all(&self) {
         for connection in lock(&self.open).values() {
-            connection.end(Ending::GoingAway);
+            connection.close(ServerClose::GoingAway);
         }
     }
 }
@@ -211,7 +212,7 @@ mod tests {
 
     fn connection(send_buffer: usize) -> (Connection, UnboundedReceiver<Command>) {
         let (commands, receiver) = unbounded_channel();
-        let opening = Opening {
+        let info = ConnectionInfo {
             connection_id: "PcQeDRO4gIEm4LQ=".to_owned(),
             connected_at: Utc::now(),
             source_ip: [127, 0, 0, 1].into(),
@@ -219,27 +220,30 @@ mod tests {
             host: String::new(),
             authorizer: None,
         };
-        (Connection::new(opening, send_buffer, commands), receiver)
+        (Connection::new(info, send_buffer, commands), receiver)
     }
 
     #[test]
-    fn texts_without_bytes_fill_the_send_buffer_too() {
-        let (connection, _not_read) = connection(10 * OVERHEAD);
-        let taken = (0..100).filter(|_| connection.send(String::new()).is_ok());
-        assert_eq!(taken.count(), 10);
+    fn empty_texts_fill_the_send_buffer() {
+        let (connection, _unread) = connection(10 * OVERHEAD);
+        let accepted = (0..100).filter(|_| connection.send(String::new()).is_ok());
+        assert_eq!(accepted.count(), 10);
     }
 
     #[test]
-    fn messages_in_flight_are_bounded_and_make_room_when_they_are_done() {
+    fn messages_in_flight_are_bounded_and_release_their_bytes_when_done() {
         let (connection, _commands) = connection(0);
-        let take = |length| connection.room_for(length).now_or_never().flatten();
-        let half = take(IN_FLIGHT / 2);
-        let small: Vec<_> = std::iter::from_fn(|| take(0)).collect();
-        assert_eq!(small.len(), (IN_FLIGHT / 2 - OVERHEAD) / OVERHEAD);
-        assert!(take(1).is_none());
+        let acquire = |length| connection.room_for(length).now_or_never().flatten();
+        let half = acquire(MAX_IN_FLIGHT / 2);
+        let small: Vec<_> = std::iter::from_fn(|| acquire(0)).collect();
+        assert_eq!(small.len(), (MAX_IN_FLIGHT / 2 - OVERHEAD) / OVERHEAD);
+        assert!(acquire(1).is_none());
         drop(half);
-        assert!(take(1).is_some());
+        assert!(acquire(1).is_some());
         drop(small);
-        assert!(take(2 * IN_FLIGHT).is_some(), "one is always taken");
+        assert!(
+            acquire(2 * MAX_IN_FLIGHT).is_some(),
+            "a single message of any length is dispatched"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The `requestContext` of every event. It is built for each message, so it is a type that is written
-//! out in one go and no tree of JSON values.
+//! The `requestContext` of every event. It is built for each message, so it is a struct that is
+//! serialised directly, not a tree of JSON values.
 
 use std::{borrow::Cow, net::IpAddr};
 
@@ -7,9 +7,9 @@ use chrono::Utc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Gateway, event::Opening, id};
+use super::{Gateway, event::ConnectionInfo, id};
 
-/// What the gateway says of a connection and of what has just happened on it.
+/// The context of one event on a connection.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Context<'a> {
@@ -45,10 +45,11 @@ struct Identity<'a> {
 }
 
 impl Gateway {
-    /// The context of an event that happens now. What only some events have is left out.
+    /// Returns the context of an event that happens now, without the members that only some events
+    /// have.
     pub(super) fn context<'a>(
         &'a self,
-        opening: &'a Opening,
+        info: &'a ConnectionInfo,
         route_key: &'a str,
         event_type: &'static str,
     ) -> Context<'a> {
@@ -61,17 +62,17 @@ impl Gateway {
             request_time: now.format("%d/%b/%Y:%H:%M:%S +0000").to_string(),
             message_direction: "IN",
             stage: &self.api.stage,
-            connected_at: opening.connected_at.timestamp_millis(),
+            connected_at: info.connected_at.timestamp_millis(),
             request_time_epoch: now.timestamp_millis(),
             identity: Identity {
-                source_ip: opening.source_ip,
-                user_agent: opening.user_agent.as_deref(),
+                source_ip: info.source_ip,
+                user_agent: info.user_agent.as_deref(),
             },
             request_id,
             domain_name: self.domain_name(),
-            connection_id: &opening.connection_id,
+            connection_id: &info.connection_id,
             api_id: &self.api.api_id,
-            authorizer: opening.authorizer.as_ref().map(Cow::Borrowed),
+            authorizer: info.authorizer.as_ref().map(Cow::Borrowed),
             message_id: None,
             disconnect_status_code: None,
             disconnect_reason: None,

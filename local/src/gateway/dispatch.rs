@@ -1,4 +1,4 @@
-//! One message of a client: to the function its route names, and what goes back.
+//! The dispatch of a client's message to the function of its route, and the reply.
 
 use std::{sync::Arc, time::Instant};
 
@@ -6,17 +6,17 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::{
-    Gateway, connections::Connection, frames::GatewayError, integration::Integrated,
+    Gateway, connections::Connection, frames::GatewayError, integration::IntegrationResult,
     proxy_result::ProxyResult,
 };
-use crate::{activity::Happening, template::Route};
+use crate::{activity::RecordKind, template::Route};
 
-/// The route of a message that no other route takes.
+/// The route of messages that match no other route.
 const DEFAULT: &str = "$default";
 
 impl Gateway {
-    /// Dispatches a message in a task of its own: messages of one connection run side by side, and
-    /// their replies may come in another order. `room` is held until the message is done with.
+    /// Dispatches a message in a task of its own: messages of one connection run concurrently, and
+    /// their replies may arrive in another order. `room` is held until the message is done.
     pub(super) fn dispatch(
         self: &Arc<Self>,
         connection: &Arc<Connection>,
@@ -31,15 +31,15 @@ impl Gateway {
             let route = gateway.select(&text);
             let span = tracing::info_span!(
                 "message",
-                connection_id = connection.opening.connection_id,
+                connection_id = connection.info.connection_id,
                 route = route.map(|route| route.key.as_str()),
             );
             let reply = gateway
                 .reply(route, &connection, &text)
                 .instrument(span)
                 .await;
-            gateway.activity.record(Happening::request(
-                &connection.opening.connection_id,
+            gateway.activity.record(RecordKind::request(
+                &connection.info.connection_id,
                 route.map_or(DEFAULT, |route| &route.key),
                 route.map(|route| route.function.as_str()),
                 &text,
@@ -59,8 +59,8 @@ impl Gateway {
             .or_else(|| self.route(DEFAULT))
     }
 
-    /// The answer that goes back to the client: the body of a two-way route's function, whatever the status
-    /// says, or the gateway's error.
+    /// Returns the reply to the client: the body of a two-way route's result, whatever its status,
+    /// or the gateway's error.
     async fn reply(
         &self,
         route: Option<&Route>,
@@ -68,25 +68,25 @@ impl Gateway {
         text: &str,
     ) -> Option<String> {
         let route_key = route.map_or(DEFAULT, |route| route.key.as_str());
-        let event = self.message_event(&connection.opening, route_key, text);
+        let event = self.message_event(&connection.info, route_key, text);
         let error = match route {
             None => GatewayError::Forbidden,
             Some(_) if !self.admits() => GatewayError::TooManyRequests,
             Some(route) => match self.integrate(route, &event).await {
-                // The result of a one-way route is not looked at.
-                Integrated::Returned(_) if !route.two_way => return None,
-                Integrated::Returned(result) => match ProxyResult::parse(&result) {
+                // The result of a one-way route is ignored.
+                IntegrationResult::Returned(_) if !route.two_way => return None,
+                IntegrationResult::Returned(result) => match ProxyResult::parse(&result) {
                     Ok(result) => return result.body,
                     Err(problem) => {
                         tracing::error!(problem, "the function's result is malformed");
                         GatewayError::Internal
                     }
                 },
-                Integrated::Failed | Integrated::Refused => GatewayError::Internal,
-                Integrated::TimedOut => GatewayError::TimedOut,
+                IntegrationResult::Failed | IntegrationResult::Refused => GatewayError::Internal,
+                IntegrationResult::TimedOut => GatewayError::TimedOut,
             },
         };
-        let connection_id = &connection.opening.connection_id;
+        let connection_id = &connection.info.connection_id;
         Some(error.frame(connection_id, event.request_id()))
     }
 }

@@ -1,4 +1,4 @@
-//! The events that functions get, in the shapes that were captured from AWS.
+//! The events for functions, in the shapes captured from AWS.
 
 use std::net::IpAddr;
 
@@ -9,36 +9,36 @@ use serde_json::{Map, Value, json};
 
 use super::{Gateway, context::Context, id};
 
-/// What of the upgrade request later events still tell.
+/// The properties of a connection, taken from its upgrade request, that later events carry.
 #[derive(Clone, Debug)]
-pub(super) struct Opening {
+pub(super) struct ConnectionInfo {
     /// The connection's id.
     pub(super) connection_id: String,
-    /// When the connection was opened.
+    /// The time when the connection was opened.
     pub(super) connected_at: DateTime<Utc>,
     /// The client's address.
     pub(super) source_ip: IpAddr,
     /// The client's `User-Agent`, if it sent one.
     pub(super) user_agent: Option<String>,
-    /// The `Host` that the client called.
+    /// The request's `Host`.
     pub(super) host: String,
-    /// What the authorizer said, if there is one.
+    /// The authorizer's context, if there is an authorizer.
     pub(super) authorizer: Option<Map<String, Value>>,
 }
 
-impl Opening {
-    /// The user that the authorizer found out.
+impl ConnectionInfo {
+    /// Returns the user id of the authorizer's context.
     pub(super) fn user_id(&self) -> Option<&str> {
         self.authorizer.as_ref()?.get("userId")?.as_str()
     }
 }
 
-/// Why a connection ended.
+/// The code and reason with which a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Closing {
+pub(super) struct CloseStatus {
     /// The close code, as `disconnectStatusCode`.
     pub(super) code: u16,
-    /// The reason in words, as `disconnectReason`.
+    /// The reason, as `disconnectReason`.
     pub(super) reason: String,
 }
 
@@ -52,17 +52,17 @@ pub(super) struct MessageEvent<'a> {
 }
 
 impl MessageEvent<'_> {
-    /// The request id that the event carries.
+    /// Returns the event's request id.
     pub(super) fn request_id(&self) -> &str {
         &self.request_context.request_id
     }
 }
 
 impl Gateway {
-    /// The authorizer's event.
+    /// Returns the authorizer's event.
     pub(super) fn authorizer_event(
         &self,
-        opening: &Opening,
+        info: &ConnectionInfo,
         headers: &HeaderMap,
         query: Option<&str>,
     ) -> Value {
@@ -70,23 +70,23 @@ impl Gateway {
             "type": "REQUEST",
             "methodArn": self.connect_arn(),
             "stageVariables": self.api.stage_variables,
-            "requestContext": self.context(opening, "$connect", "CONNECT"),
+            "requestContext": self.context(info, "$connect", "CONNECT"),
         });
-        let mut all = forwarded(headers, opening);
+        let mut all = forwarded(headers, info);
         all.insert("content-length".to_owned(), vec!["0".to_owned()]);
         insert_request(&mut event, &all, query);
         event
     }
 
-    /// The `$connect` event. `authorizer_latency` is the authorizer's time in milliseconds.
+    /// Returns the `$connect` event. `authorizer_latency` is in milliseconds.
     pub(super) fn connect_event(
         &self,
-        opening: &Opening,
+        info: &ConnectionInfo,
         headers: &HeaderMap,
         query: Option<&str>,
         authorizer_latency: Option<u128>,
     ) -> Value {
-        let mut context = self.context(opening, "$connect", "CONNECT");
+        let mut context = self.context(info, "$connect", "CONNECT");
         if let (Some(latency), Some(authorizer)) = (authorizer_latency, &mut context.authorizer) {
             let latency = json!(latency);
             authorizer
@@ -101,18 +101,18 @@ impl Gateway {
         for removed in ["connection", "upgrade", "content-length"] {
             kept.remove(removed);
         }
-        insert_request(&mut event, &forwarded(&kept, opening), query);
+        insert_request(&mut event, &forwarded(&kept, info), query);
         event
     }
 
-    /// The event of one message on the route `route_key`.
+    /// Returns the event of one message on the route `route_key`.
     pub(super) fn message_event<'a>(
         &'a self,
-        opening: &'a Opening,
+        info: &'a ConnectionInfo,
         route_key: &'a str,
         body: &'a str,
     ) -> MessageEvent<'a> {
-        let mut request_context = self.context(opening, route_key, "MESSAGE");
+        let mut request_context = self.context(info, route_key, "MESSAGE");
         request_context.message_id = Some(id::new());
         MessageEvent {
             request_context,
@@ -121,13 +121,13 @@ impl Gateway {
         }
     }
 
-    /// The `$disconnect` event.
-    pub(super) fn disconnect_event(&self, opening: &Opening, closing: &Closing) -> Value {
-        let mut context = self.context(opening, "$disconnect", "DISCONNECT");
-        context.disconnect_status_code = Some(closing.code);
-        context.disconnect_reason = Some(&closing.reason);
+    /// Returns the `$disconnect` event.
+    pub(super) fn disconnect_event(&self, info: &ConnectionInfo, status: &CloseStatus) -> Value {
+        let mut context = self.context(info, "$disconnect", "DISCONNECT");
+        context.disconnect_status_code = Some(status.code);
+        context.disconnect_reason = Some(&status.reason);
         let headers: Headers = [
-            ("Host", opening.host.as_str()),
+            ("Host", info.host.as_str()),
             ("x-api-key", ""),
             ("X-Forwarded-For", ""),
             ("x-restapi", ""),
@@ -139,7 +139,7 @@ impl Gateway {
         event
     }
 
-    /// The ARN of `$connect`, which an authorizer's policy has to allow.
+    /// Returns the ARN of `$connect`, which an authorizer's policy must allow.
     pub(super) fn connect_arn(&self) -> String {
         format!(
             "arn:aws:execute-api:{}:{}:{}/{}/$connect",
@@ -148,11 +148,11 @@ impl Gateway {
     }
 }
 
-/// The values of each name.
+/// Header values by name.
 type Headers = std::collections::BTreeMap<String, Vec<String>>;
 
-/// The client's headers, with those that the gateway adds.
-fn forwarded(headers: &HeaderMap, opening: &Opening) -> Headers {
+/// Returns the client's headers and those that the gateway adds.
+fn forwarded(headers: &HeaderMap, info: &ConnectionInfo) -> Headers {
     let mut all = Headers::new();
     for (name, value) in headers {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -160,7 +160,7 @@ fn forwarded(headers: &HeaderMap, opening: &Opening) -> Headers {
     }
     for (name, value) in [
         ("X-Amzn-Trace-Id", trace_id()),
-        ("X-Forwarded-For", opening.source_ip.to_string()),
+        ("X-Forwarded-For", info.source_ip.to_string()),
         ("X-Forwarded-Port", "443".to_owned()),
         ("X-Forwarded-Proto", "https".to_owned()),
     ] {
@@ -169,14 +169,14 @@ fn forwarded(headers: &HeaderMap, opening: &Opening) -> Headers {
     all
 }
 
-/// A new `X-Amzn-Trace-Id`.
+/// Returns a new `X-Amzn-Trace-Id`.
 pub(super) fn trace_id() -> String {
     let seconds = Utc::now().timestamp();
     format!("Root=1-{seconds:08x}-{:024x}", rand::random::<u128>() >> 32)
 }
 
-/// AWS keeps the client's spelling of a header's name, which hyper does not tell. Clients spell
-/// `Like-This`, with one exception in the handshake's own headers.
+/// Returns the usual spelling of a header's name. AWS keeps the client's spelling, which hyper
+/// drops; clients write `Like-This`, with one exception in the handshake's own headers.
 fn spelling(name: &HeaderName) -> String {
     name.as_str()
         .split('-')
@@ -191,8 +191,8 @@ fn spelling(name: &HeaderName) -> String {
         .join("-")
 }
 
-/// Writes headers and query parameters as AWS does: the last value in one map, all in another, and
-/// no map of parameters when there are none.
+/// Writes headers and query parameters as AWS does: the last value in one map, all values in
+/// another, and no map of parameters if there are none.
 fn insert_request(event: &mut Value, headers: &Headers, query: Option<&str>) {
     event["headers"] = last_values(headers);
     event["multiValueHeaders"] = json!(headers);
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn header_names_are_spelled_as_clients_do() {
+    fn header_names_have_the_usual_spelling() {
         for (name, spelled) in [
             ("host", "Host"),
             ("sec-websocket-key", "Sec-WebSocket-Key"),

@@ -1,50 +1,49 @@
-//! What goes wrong on purpose, so that people and tests can see what becomes of it.
+//! Injected faults of posts, upgrades and `$disconnect`.
 
 use std::{collections::HashMap, time::Duration};
 
 use super::throttle::TokenBucket;
 use crate::template::Throttle;
 
-/// What goes wrong with the gateway on purpose. Shares are between 0, never, and 1, always.
+/// Injected faults of the gateway. Shares are between 0, never, and 1, always.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// How much longer every post takes.
+    /// The added delay of every post.
     pub post_delay: Duration,
-    /// The most posts, to all connections together; those over it are answered 429.
+    /// The throttle of posts to all connections together; a post over it is answered 429.
     pub throttle: Option<Throttle>,
-    /// The most posts to each connection; those over it are answered 429.
+    /// The throttle of posts to each connection; a post over it is answered 429.
     pub throttle_each: Option<Throttle>,
-    /// The share of posts that are answered 410, although the connection is open. The notifier believes
-    /// it once the connection is 30 s old.
+    /// The share of posts that are answered 410 although the connection is open. The notifier
+    /// ignores a 410 in the first 30 s of a connection.
     pub gone: f64,
     /// The share of posts that are answered 500.
     pub failing: f64,
-    /// The share of connections whose end `$disconnect` is not told.
+    /// The share of connections whose end invokes no `$disconnect`.
     pub lost_disconnects: f64,
-    /// Holds upgrades between `$connect` and the 101 until this ends: posts to their connections are
+    /// Holds upgrades between `$connect` and the 101; meanwhile posts to their connections are
     /// answered 410.
     pub hold_openings: bool,
 }
 
-/// What becomes of one post.
+/// The injected fault of one post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Pass,
+pub(super) enum PostFault {
     Throttled,
     Gone,
     Failing,
 }
 
-/// The faults with what they count.
+/// The faults and the state of their throttles.
 #[derive(Debug, Default)]
-pub(super) struct Troubles {
+pub(super) struct FaultInjector {
     faults: Faults,
     all: Option<TokenBucket>,
     each: HashMap<String, TokenBucket>,
 }
 
-impl Troubles {
-    /// From now on, these faults and no others.
+impl FaultInjector {
+    /// Replaces the faults.
     pub(super) fn set(&mut self, faults: Faults) {
         *self = Self {
             all: faults.throttle.map(TokenBucket::new),
@@ -57,22 +56,22 @@ impl Troubles {
         self.faults.post_delay
     }
 
-    /// Whether `$disconnect` is told of the end of one connection.
+    /// Returns whether the `$disconnect` of a connection that ends is lost.
     pub(super) fn loses_disconnect(&mut self, connection_id: &str) -> bool {
         self.each.remove(connection_id);
         happens(self.faults.lost_disconnects)
     }
 
-    /// What becomes of a post to a connection.
-    pub(super) fn judge(&mut self, connection_id: &str) -> Verdict {
+    /// Returns the fault of a post to a connection, if any.
+    pub(super) fn post_fault(&mut self, connection_id: &str) -> Option<PostFault> {
         if !TokenBucket::admits(&mut self.all) || !self.admits_to(connection_id) {
-            Verdict::Throttled
+            Some(PostFault::Throttled)
         } else if happens(self.faults.gone) {
-            Verdict::Gone
+            Some(PostFault::Gone)
         } else if happens(self.faults.failing) {
-            Verdict::Failing
+            Some(PostFault::Failing)
         } else {
-            Verdict::Pass
+            None
         }
     }
 
@@ -84,11 +83,11 @@ impl Troubles {
             .each
             .entry(connection_id.to_owned())
             .or_insert_with(|| TokenBucket::new(limit));
-        bucket.take(std::time::Instant::now())
+        bucket.try_acquire(std::time::Instant::now())
     }
 }
 
-/// Whether something that happens to this share happens now.
+/// Returns `true` with this probability.
 fn happens(share: f64) -> bool {
     share > 0.0 && rand::random::<f64>() < share
 }
@@ -97,14 +96,15 @@ fn happens(share: f64) -> bool {
 mod tests {
     use super::*;
 
-    fn verdicts(faults: Faults, connections: &[&str]) -> Vec<Verdict> {
-        let mut troubles = Troubles::default();
-        troubles.set(faults);
-        connections.iter().map(|id| troubles.judge(id)).collect()
+    fn post_faults(faults: Faults, connections: &[&str]) -> Vec<Option<PostFault>> {
+        let mut injector = FaultInjector::default();
+        injector.set(faults);
+        let post_fault = |id: &&str| injector.post_fault(id);
+        connections.iter().map(post_fault).collect()
     }
 
     #[test]
-    fn a_throttle_is_for_all_or_for_each() {
+    fn throttle_limits_all_connections_together_or_each() {
         let one = Some(Throttle {
             rate: 0.0,
             burst: 1,
@@ -114,29 +114,29 @@ mod tests {
             ..Faults::default()
         };
         assert_eq!(
-            verdicts(of_all, &["a", "b"]),
-            [Verdict::Pass, Verdict::Throttled]
+            post_faults(of_all, &["a", "b"]),
+            [None, Some(PostFault::Throttled)]
         );
         let of_each = Faults {
             throttle_each: one,
             ..Faults::default()
         };
         assert_eq!(
-            verdicts(of_each, &["a", "b", "a"]),
-            [Verdict::Pass, Verdict::Pass, Verdict::Throttled]
+            post_faults(of_each, &["a", "b", "a"]),
+            [None, None, Some(PostFault::Throttled)]
         );
     }
 
     #[test]
-    fn a_share_is_that_share() {
+    fn share_of_one_half_fails_about_half_of_the_posts() {
         let half = Faults {
             failing: 0.5,
             ..Faults::default()
         };
-        let verdicts = verdicts(half, &["a"; 10_000]);
-        let failing = verdicts
+        let post_faults = post_faults(half, &["a"; 10_000]);
+        let failing = post_faults
             .iter()
-            .filter(|verdict| **verdict == Verdict::Failing);
+            .filter(|fault| **fault == Some(PostFault::Failing));
         assert!((4_500..5_500).contains(&failing.count()));
     }
 }

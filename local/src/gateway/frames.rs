@@ -1,16 +1,16 @@
-//! The gateway's own frames to a client, with the exact spacing AWS sends. They have no `type`, by
-//! which a client can tell them from Herald's.
+//! The gateway's own frames to a client, with AWS's exact spacing. They have no `type`, which
+//! distinguishes them from Herald's frames.
 
-/// Why the gateway, and not a function, answers a message.
+/// An error with which the gateway itself answers a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GatewayError {
-    /// No route matches and there is no `$default`.
+    /// No route matches and the API has no `$default`.
     Forbidden,
     /// The function failed or could not be run.
     Internal,
-    /// The function took longer than the integration may.
+    /// The function exceeded the integration's time limit.
     TimedOut,
-    /// The stage takes no more requests just now.
+    /// The stage's throttle is exhausted.
     TooManyRequests,
 }
 
@@ -24,7 +24,7 @@ impl GatewayError {
         }
     }
 
-    /// The frame's text.
+    /// Returns the frame's text.
     pub(super) fn frame(self, connection_id: &str, request_id: &str) -> String {
         let message = self.message();
         format!(

@@ -1,5 +1,5 @@
-//! The upgrade: authorizer, then `$connect`, then the 101. If any step fails the upgrade is refused
-//! with that step's status.
+//! The WebSocket upgrade: authorizer, then `$connect`, then the 101. If a step fails, the upgrade
+//! is refused with that step's status.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -23,13 +23,13 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tracing::Instrument;
 
 use super::{
-    Gateway, connections::Connection, event::Opening, http::respond, id, integration::Integrated,
-    proxy_result::ProxyResult, socket,
+    Gateway, connections::Connection, event::ConnectionInfo, http::respond, id,
+    integration::IntegrationResult, proxy_result::ProxyResult, socket,
 };
-use crate::activity::Happening;
+use crate::activity::RecordKind;
 
 impl Gateway {
-    /// Answers an upgrade request, or whatever else comes under the stage.
+    /// Answers an upgrade request, and refuses every other request under the stage.
     pub(super) async fn handshake(
         self: &Arc<Self>,
         client: SocketAddr,
@@ -38,7 +38,7 @@ impl Gateway {
         let is_upgrade = is_upgrade(request.headers());
         let answer = self.upgrade(client, request).await;
         if is_upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            self.activity.record(Happening::Refused {
+            self.activity.record(RecordKind::Refused {
                 status: answer.status().as_u16(),
                 source_ip: client.ip(),
             });
@@ -54,8 +54,8 @@ impl Gateway {
         let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
             return refused(StatusCode::UPGRADE_REQUIRED);
         };
-        // In a task of its own: a client that gives up meanwhile does not stop `$connect` half way,
-        // and what it stored is cleaned up by `$disconnect`.
+        // In a task of its own: if the client gives up meanwhile, `$connect` still completes, and
+        // `$disconnect` removes what it stored.
         let opened = tokio::spawn(self.clone().open(client, parts, upgrade));
         opened
             .await
@@ -93,20 +93,20 @@ impl Gateway {
         parts: Parts,
         upgrade: OnUpgrade,
     ) -> Response<Body> {
-        let mut opening = opening(client, &parts.headers);
+        let mut info = connection_info(client, &parts.headers);
         let span = tracing::info_span!(
             "connect",
-            connection_id = opening.connection_id,
+            connection_id = info.connection_id,
             route = "$connect"
         );
-        match self.admit(&mut opening, &parts).instrument(span).await {
+        match self.admit(&mut info, &parts).instrument(span).await {
             Ok(subprotocol) => {
-                self.until_openings_go_on().await;
+                self.wait_while_openings_are_held().await;
                 let (commands, receiver) = mpsc::unbounded_channel();
-                let connection = Connection::new(opening, self.limits.send_buffer, commands);
+                let connection = Connection::new(info, self.limits.send_buffer, commands);
                 let connection = Arc::new(connection);
                 self.connections.insert(connection.clone());
-                self.activity.record(connected(&connection.opening));
+                self.activity.record(connected(&connection.info));
                 tokio::spawn(socket::serve(self, connection, receiver, upgrade));
                 switching_protocols(&parts.headers, subprotocol)
             }
@@ -114,32 +114,32 @@ impl Gateway {
         }
     }
 
-    /// Lets a client in, or errs with the status to refuse it with. Returns the subprotocol that
-    /// `$connect` chose: the gateway never chooses one by itself.
+    /// Runs the authorizer and `$connect`. Returns the subprotocol that `$connect` chose; the
+    /// gateway never chooses one itself. The error is the status of the refused upgrade.
     async fn admit(
         &self,
-        opening: &mut Opening,
+        info: &mut ConnectionInfo,
         parts: &Parts,
     ) -> Result<Option<HeaderValue>, StatusCode> {
         let query = parts.uri.query();
-        let authorized = self.authorize(opening, &parts.headers, query).await?;
+        let authorized = self.authorize(info, &parts.headers, query).await?;
         let latency = authorized.as_ref().map(|authorized| authorized.latency);
-        opening.authorizer = authorized.map(|authorized| authorized.context);
+        info.authorizer = authorized.map(|authorized| authorized.context);
         let Some(route) = self.route("$connect") else {
             return Ok(None);
         };
-        let event = self.connect_event(opening, &parts.headers, query, latency);
+        let event = self.connect_event(info, &parts.headers, query, latency);
         match self.integrate(route, &event).await {
-            Integrated::Returned(result) => accepted(&result),
-            Integrated::Failed => Err(StatusCode::BAD_GATEWAY),
-            Integrated::Refused => Err(StatusCode::INTERNAL_SERVER_ERROR),
-            Integrated::TimedOut => Err(StatusCode::GATEWAY_TIMEOUT),
+            IntegrationResult::Returned(result) => accepted(&result),
+            IntegrationResult::Failed => Err(StatusCode::BAD_GATEWAY),
+            IntegrationResult::Refused => Err(StatusCode::INTERNAL_SERVER_ERROR),
+            IntegrationResult::TimedOut => Err(StatusCode::GATEWAY_TIMEOUT),
         }
     }
 }
 
-/// Reads what `$connect` returned: any 2xx lets the client in, another status is handed on. A 1xx
-/// cannot be: no answer is final with it.
+/// Reads the result of `$connect`: a 2xx accepts the client, a 3xx to 5xx becomes the status of the
+/// refusal. A 1xx cannot be the status of a final answer.
 fn accepted(result: &[u8]) -> Result<Option<HeaderValue>, StatusCode> {
     let result = ProxyResult::parse(result).map_err(|problem| {
         tracing::error!(problem, "the function's result is malformed");
@@ -154,21 +154,21 @@ fn accepted(result: &[u8]) -> Result<Option<HeaderValue>, StatusCode> {
     }
 }
 
-fn connected(opening: &Opening) -> Happening {
-    Happening::Connected {
-        connection_id: opening.connection_id.clone(),
-        user_id: opening.user_id().map(str::to_owned),
-        source_ip: opening.source_ip,
+fn connected(info: &ConnectionInfo) -> RecordKind {
+    RecordKind::Connected {
+        connection_id: info.connection_id.clone(),
+        user_id: info.user_id().map(str::to_owned),
+        source_ip: info.source_ip,
     }
 }
 
-fn opening(client: SocketAddr, headers: &HeaderMap) -> Opening {
+fn connection_info(client: SocketAddr, headers: &HeaderMap) -> ConnectionInfo {
     let header = |name| {
         headers
             .get(name)
             .map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    Opening {
+    ConnectionInfo {
         connection_id: id::new(),
         connected_at: Utc::now(),
         source_ip: client.ip(),
@@ -178,7 +178,7 @@ fn opening(client: SocketAddr, headers: &HeaderMap) -> Opening {
     }
 }
 
-/// The length of the address that the client has called.
+/// Returns the length of the request's URL.
 fn url_length(parts: &Parts) -> usize {
     let host = parts.headers.get(HOST).map_or(0, HeaderValue::len);
     let path = parts.uri.path_and_query();

@@ -1,9 +1,9 @@
-//! The HTTP answers that the gateway itself gives.
+//! The gateway's own HTTP answers.
 
 use axum::{body::Body, http::StatusCode, response::Response};
 use serde_json::json;
 
-/// A refusal with the body that API Gateway's own answers have.
+/// Returns an answer with the body of API Gateway's own refusals.
 pub fn respond(status: StatusCode, message: &str) -> Response<Body> {
     let mut response = Response::new(Body::from(json!({"message": message}).to_string()));
     *response.status_mut() = status;

@@ -1,13 +1,13 @@
-//! The ids that the gateway makes: connection, request and message ids all look the same.
+//! The gateway's ids: connection, request and message ids have the same form.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE};
 
-/// Eleven random bytes as sixteen characters of URL-safe base64, the last a `=`.
+/// Returns a new id: eleven random bytes as sixteen characters of URL-safe base64, the last a `=`.
 pub(super) fn new() -> String {
     URL_SAFE.encode(rand::random::<[u8; 11]>())
 }
 
-/// Whether a text could be an id that the gateway gave out.
+/// Returns whether a text has the form of an id.
 pub(super) fn is_well_formed(id: &str) -> bool {
     URL_SAFE.decode(id).is_ok_and(|bytes| bytes.len() == 11)
 }
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_looks_like_the_gateways() {
+    fn new_id_is_well_formed_and_other_texts_are_not() {
         let id = new();
         assert_eq!(id.len(), 16);
         assert!(id.ends_with('='));

@@ -1,6 +1,6 @@
 //! The management API: `POST`, `GET` and `DELETE` on `/{stage}/@connections/{connectionId}`.
 //!
-//! Errors carry their code in `x-amzn-errortype`: without it, SDKs do not know them.
+//! Errors carry their code in `x-amzn-errortype`: SDKs do not recognise them without it.
 
 use std::{sync::Arc, time::Instant};
 
@@ -16,21 +16,21 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Gateway, connections::Connection, event::trace_id, faults::Verdict, http::respond, id, lock,
+    Gateway, connections::Connection, event::trace_id, faults::PostFault, http::respond, id, lock,
 };
 use crate::{
-    activity::{Happening, event_ids, milliseconds},
+    activity::{RecordKind, event_ids, milliseconds},
     iam::{Call, Denied, Principal},
 };
 
-/// Whether a path is of the management API, with or without a stage.
+/// Returns whether a path belongs to the management API, with or without a stage.
 pub(super) fn is_management(path: &str) -> bool {
     path.split('/')
         .any(|segment| segment == "@connections" || segment.eq_ignore_ascii_case("%40connections"))
 }
 
-/// An answer that is not a success.
-enum Refused {
+/// The refusal of a management call.
+enum Refusal {
     Gone,
     MalformedId(String),
     Forbidden,
@@ -42,9 +42,9 @@ enum Refused {
     Failing,
 }
 
-/// What was to be posted, as far as it was read.
+/// The body of a post, as far as it was read.
 #[derive(Default)]
-struct Posted {
+struct PostedBody {
     bytes: usize,
     event_ids: Vec<String>,
 }
@@ -54,22 +54,22 @@ impl Gateway {
     pub(super) async fn manage(&self, request: Request) -> Response<Body> {
         let mut response = match self.connection_id(request.uri().path()) {
             Ok(id) if *request.method() == Method::POST => self.post(&id, request).await,
-            Ok(id) => self.answer(&id, request, &mut Posted::default()).await,
+            Ok(id) => self.answer(&id, request, &mut PostedBody::default()).await,
             Err(refused) => refused.response(),
         };
         identify(response.headers_mut());
         response
     }
 
-    /// Answers a post, and tells of it.
+    /// Answers a post and records it.
     async fn post(&self, connection_id: &str, request: Request) -> Response<Body> {
         let received_at = Instant::now();
-        let mut posted = Posted {
+        let mut posted = PostedBody {
             bytes: request.body().size_hint().lower() as usize,
             event_ids: Vec::new(),
         };
         let response = self.answer(connection_id, request, &mut posted).await;
-        self.activity.record(Happening::Post {
+        self.activity.record(RecordKind::Post {
             connection_id: connection_id.to_owned(),
             event_ids: posted.event_ids,
             bytes: posted.bytes,
@@ -79,12 +79,12 @@ impl Gateway {
         response
     }
 
-    /// Answers a call on a connection. Of a post, fills in what was to be posted.
+    /// Answers a call on a connection. For a post, fills in the body.
     async fn answer(
         &self,
         connection_id: &str,
         request: Request,
-        posted: &mut Posted,
+        posted: &mut PostedBody,
     ) -> Response<Body> {
         let answer = self.try_answer(connection_id, request, posted).await;
         answer.unwrap_or_else(|refused| refused.response())
@@ -94,28 +94,28 @@ impl Gateway {
         &self,
         connection_id: &str,
         request: Request,
-        posted: &mut Posted,
-    ) -> Result<Response<Body>, Refused> {
+        posted: &mut PostedBody,
+    ) -> Result<Response<Body>, Refusal> {
         if !is_signed(request.headers()) {
-            return Err(Refused::NotSigned);
+            return Err(Refusal::NotSigned);
         }
         self.authorize_caller(&request)
-            .map_err(Refused::NotAuthorized)?;
+            .map_err(Refusal::NotAuthorized)?;
         if !id::is_well_formed(connection_id) {
-            return Err(Refused::MalformedId(connection_id.to_owned()));
+            return Err(Refusal::MalformedId(connection_id.to_owned()));
         }
-        let connection = || self.connections.find(connection_id).ok_or(Refused::Gone);
+        let connection = || self.connections.find(connection_id).ok_or(Refusal::Gone);
         match *request.method() {
             Method::POST => {
                 let text = self.text(request).await?;
-                *posted = Posted {
+                *posted = PostedBody {
                     bytes: text.len(),
                     event_ids: event_ids::of_body(&text),
                 };
-                self.suffer(connection_id).await?;
+                self.inject_fault(connection_id).await?;
                 connection()?
                     .send(text)
-                    .map_err(|_| Refused::LimitExceeded)?;
+                    .map_err(|_| Refusal::LimitExceeded)?;
                 Ok(json_response(StatusCode::OK, Body::empty()))
             }
             Method::GET => Ok(json_response(
@@ -126,14 +126,15 @@ impl Gateway {
                 if self.close(connection_id) {
                     Ok(no_content())
                 } else {
-                    Err(Refused::Gone)
+                    Err(Refusal::Gone)
                 }
             }
-            _ => Err(Refused::MethodNotAllowed),
+            _ => Err(Refusal::MethodNotAllowed),
         }
     }
 
-    /// Errs if a function calls that may not. AWS names the resource without the connection's id.
+    /// Checks the permissions of a calling function. AWS names the resource without the
+    /// connection's id.
     ///
     /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-control-access-iam.html>,
     /// and for the resource in the message <https://github.com/aws/aws-cdk/issues/18410>
@@ -156,44 +157,44 @@ impl Gateway {
         caller.check(&Call::new("execute-api:ManageConnections", resource))
     }
 
-    /// Lets the faults happen that were asked for.
-    async fn suffer(&self, connection_id: &str) -> Result<(), Refused> {
-        let (verdict, delay) = {
-            let mut troubles = lock(&self.troubles);
-            (troubles.judge(connection_id), troubles.post_delay())
+    /// Delays or refuses a post according to the injected faults.
+    async fn inject_fault(&self, connection_id: &str) -> Result<(), Refusal> {
+        let (fault, delay) = {
+            let mut faults = lock(&self.faults);
+            (faults.post_fault(connection_id), faults.post_delay())
         };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        match verdict {
-            Verdict::Pass => Ok(()),
-            Verdict::Throttled => Err(Refused::LimitExceeded),
-            Verdict::Gone => Err(Refused::Gone),
-            Verdict::Failing => Err(Refused::Failing),
+        match fault {
+            None => Ok(()),
+            Some(PostFault::Throttled) => Err(Refusal::LimitExceeded),
+            Some(PostFault::Gone) => Err(Refusal::Gone),
+            Some(PostFault::Failing) => Err(Refusal::Failing),
         }
     }
 
-    /// The id in `/{stage}/@connections/{id}`, decoded once.
-    fn connection_id(&self, path: &str) -> Result<String, Refused> {
+    /// Returns the id in `/{stage}/@connections/{id}`, decoded once.
+    fn connection_id(&self, path: &str) -> Result<String, Refusal> {
         let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
         match segments[..] {
             [stage, _, id] if stage == self.api.stage => {
                 Ok(percent_decode_str(id).decode_utf8_lossy().into_owned())
             }
-            _ => Err(Refused::Forbidden),
+            _ => Err(Refusal::Forbidden),
         }
     }
 
-    /// The text to send. What is not UTF-8 is sent as far as it is.
-    async fn text(&self, request: Request) -> Result<String, Refused> {
+    /// Returns the text to send. Invalid UTF-8 is replaced.
+    async fn text(&self, request: Request) -> Result<String, Refusal> {
         let body: Bytes = to_bytes(request.into_body(), self.limits.message)
             .await
-            .map_err(|_| Refused::TooLarge)?;
+            .map_err(|_| Refusal::TooLarge)?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 }
 
-/// Whether a request is signed for this service. The signature itself is not verified.
+/// Returns whether a request is signed for this service. The signature itself is not verified.
 fn is_signed(headers: &HeaderMap) -> bool {
     headers.get(header::AUTHORIZATION).is_some_and(|value| {
         let value = String::from_utf8_lossy(value.as_bytes());
@@ -202,13 +203,13 @@ fn is_signed(headers: &HeaderMap) -> bool {
 }
 
 fn describe(connection: &Connection) -> String {
-    let mut identity = json!({"sourceIp": connection.opening.source_ip});
-    if let Some(user_agent) = &connection.opening.user_agent {
+    let mut identity = json!({"sourceIp": connection.info.source_ip});
+    if let Some(user_agent) = &connection.info.user_agent {
         identity["userAgent"] = json!(user_agent);
     }
     json!({
         "identity": identity,
-        "connectedAt": iso8601(connection.opening.connected_at),
+        "connectedAt": iso8601(connection.info.connected_at),
         "lastActiveAt": iso8601(connection.last_active_at()),
     })
     .to_string()
@@ -218,7 +219,7 @@ fn iso8601(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-impl Refused {
+impl Refusal {
     fn response(&self) -> Response<Body> {
         let (status, code, message) = match self {
             // A 410 has no body.
@@ -292,7 +293,7 @@ fn no_content() -> Response<Body> {
     response
 }
 
-/// The ids by which AWS traces a call.
+/// Adds the ids by which AWS traces a call.
 fn identify(headers: &mut HeaderMap) {
     for (name, value) in [
         ("x-amzn-requestid", Uuid::new_v4().to_string()),

@@ -1,6 +1,6 @@
-//! Whether an authorizer's policy lets a client call a method. A statement that is more than effect,
-//! action and resource, with a `Condition` say, cannot be read: to leave that out would let somebody
-//! in.
+//! An authorizer's policy, which allows or denies a client's call of a method. A statement with
+//! more than effect, action and resource, such as a `Condition`, is an error: ignoring it could
+//! admit a client that AWS refuses.
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-lambda-authorizer-output.html>
 
@@ -11,7 +11,7 @@ use crate::iam::{self, Decision, Effect, decide};
 
 const ACTION: &str = "execute-api:Invoke";
 
-/// The versions of the policy language. A policy without one is of the older.
+/// The versions of the policy language. The older one is the default.
 ///
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_version.html>
 const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
@@ -22,7 +22,7 @@ const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
 pub(super) struct Policy(Vec<iam::Statement>);
 
 impl Policy {
-    /// Whether some statement allows `method_arn` and none denies it.
+    /// Returns whether some statement allows `method_arn` and none denies it.
     pub(super) fn allows(&self, method_arn: &str) -> bool {
         decide(&self.0, ACTION, method_arn) == Decision::Allowed
     }
@@ -74,7 +74,11 @@ impl TryFrom<Map<String, Value>> for Policy {
     fn try_from(document: Map<String, Value>) -> Result<Self, String> {
         let document: Document = read(document)?;
         if !VERSIONS.contains(&document.version.as_str()) {
-            return Err(format!("Version is unknown: {}", document.version));
+            let [newer, older] = VERSIONS;
+            return Err(format!(
+                "Version must be {newer} or {older}, got {}",
+                document.version
+            ));
         }
         let statements = document.statement.into_vec().into_iter();
         Ok(Self(statements.map(|statement| statement.0).collect()))
@@ -94,14 +98,15 @@ impl TryFrom<Map<String, Value>> for Statement {
     }
 }
 
-/// Reads an object: serde would take an array of the members' values as well.
+/// Reads an object. Its type is a map because serde would also accept an array of the members'
+/// values.
 fn read<T: DeserializeOwned>(members: Map<String, Value>) -> Result<T, String> {
     serde_json::from_value(members.into()).map_err(|error| error.to_string())
 }
 
 fn not_empty(member: &str, values: Vec<String>) -> Result<Vec<String>, String> {
     if values.is_empty() || values.iter().any(String::is_empty) {
-        Err(format!("{member} is empty"))
+        Err(format!("{member} must not be empty"))
     } else {
         Ok(values)
     }
@@ -129,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_is_matched_with_iam_wildcards() {
+    fn resource_is_matched_with_iam_wildcards() {
         for (resource, allowed) in [
             (ARN, true),
             ("*", true),
@@ -156,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deny_wins_and_no_statement_denies() {
+    fn deny_overrides_allow_and_is_the_default() {
         let (allow, deny) = (statement("Allow", "*"), statement("Deny", ARN));
         assert!(!allows(&format!("[{allow},{deny}]")));
         assert!(!allows(&deny));
@@ -168,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_decided_is_no_policy() {
+    fn statement_with_condition_or_not_action_is_refused() {
         for more in [
             r#""Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#,
             r#""NotAction":"execute-api:Invoke""#,
@@ -182,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn an_action_is_matched_as_well() {
+    fn action_is_matched_with_iam_wildcards() {
         let with_action = |action: &str| {
             allows(&format!(
                 r#"{{"Action":{action},"Effect":"Allow","Resource":["*"]}}"#

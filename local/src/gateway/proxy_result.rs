@@ -1,7 +1,7 @@
-//! The result of a function behind a proxy integration, member by member.
+//! The result of a function behind a proxy integration.
 //!
-//! AWS documents which members it may have and calls every other result malformed. A status may also
-//! be a text of digits, and a header's value a number or a boolean, as in samples of AWS's own.
+//! AWS documents the allowed members and calls every other result malformed. A status may also be a
+//! text of digits, and a header's value a number or a boolean, as in AWS's own samples.
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html#api-gateway-simple-proxy-for-lambda-output-format>
 
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::scalar::Scalar;
 
-/// A well-formed result, as far as the gateway uses it.
+/// The parts of a well-formed result that the gateway uses.
 #[derive(Debug)]
 pub(super) struct ProxyResult {
     /// The status, from 100 to 599.
@@ -35,13 +35,9 @@ struct Members {
 }
 
 impl ProxyResult {
-    /// Reads what a function returned.
-    ///
-    /// # Errors
-    ///
-    /// Returns what is wrong if the result is malformed.
+    /// Reads the result of a function. The error is the problem of a malformed result.
     pub(super) fn parse(result: &[u8]) -> Result<Self, String> {
-        // As a map first: serde would take an array of the members' values as well.
+        // A map first: serde would also accept an array of the members' values.
         let members: Map<String, Value> =
             serde_json::from_slice(result).map_err(|error| error.to_string())?;
         let members: Members =
@@ -57,8 +53,8 @@ impl ProxyResult {
         })
     }
 
-    /// Returns a header's value, its name compared without regard to case. As AWS documents, what
-    /// `multiValueHeaders` says wins.
+    /// Returns a header's value; its name is compared ignoring case. As AWS documents,
+    /// `multiValueHeaders` takes precedence.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         let named = |given: &str| given.eq_ignore_ascii_case(name);
         let multiple = self.multi_value_headers.iter();
@@ -78,12 +74,12 @@ fn status(given: Scalar) -> Result<u16, String> {
     let status = text.parse().ok();
     status
         .filter(|status| is_digits && (100..600).contains(status))
-        .ok_or_else(|| format!("statusCode is no status: {text}"))
+        .ok_or_else(|| format!("statusCode must be a number from 100 to 599, got {text}"))
 }
 
 fn decode(body: &str) -> Result<String, String> {
     let bytes = STANDARD
         .decode(body)
-        .map_err(|error| format!("body is not base64: {error}"))?;
-    String::from_utf8(bytes).map_err(|_| "body is not UTF-8, and frames are text".to_owned())
+        .map_err(|error| format!("body must be base64: {error}"))?;
+    String::from_utf8(bytes).map_err(|_| "body must be UTF-8, because frames are text".to_owned())
 }

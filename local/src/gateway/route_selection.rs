@@ -1,4 +1,4 @@
-//! Which route a message takes: the API's route selection expression, evaluated on its JSON.
+//! The route selection expression, which chooses a message's route by its JSON.
 //!
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html>
 
@@ -24,7 +24,7 @@ pub(super) enum Part {
 }
 
 impl RouteSelection {
-    /// Parses an expression; errs when it refers to anything but the message's body.
+    /// Parses an expression. It fails if the expression refers to anything but the message's body.
     pub(super) fn parse(expression: &str) -> anyhow::Result<Self> {
         if let Some(path) = expression.strip_prefix('$')
             && !path.starts_with('{')
@@ -36,7 +36,7 @@ impl RouteSelection {
         while let Some((text, after)) = rest.split_once("${") {
             let (path, after) = after
                 .split_once('}')
-                .ok_or_else(|| bad(expression, "has a ${ without its }"))?;
+                .ok_or_else(|| invalid(expression, "has a ${ without its }"))?;
             parts.push(Part::Text(text.to_owned()));
             parts.push(Part::Path(body_path(expression, path)?));
             rest = after;
@@ -45,8 +45,8 @@ impl RouteSelection {
         Ok(Self::Compound(parts))
     }
 
-    /// The key a message asks for; none when it is not JSON or has no value to choose by. The routes
-    /// of the connection itself cannot be asked for.
+    /// Returns the route key of a message. `None` if the message is not JSON, has no value at the
+    /// path, or names `$connect` or `$disconnect`.
     pub(super) fn key(&self, message: &str) -> Option<String> {
         let key = match self {
             Self::Path(path) => stringify(&value(message, path)?)?,
@@ -57,7 +57,7 @@ impl RouteSelection {
 }
 
 impl Part {
-    /// The part's text; a value that is missing is empty.
+    /// Returns the part's text; the text of a missing value is empty.
     fn evaluate(&self, message: &str) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -70,20 +70,20 @@ impl Part {
 
 fn body_path(expression: &str, path: &str) -> anyhow::Result<Vec<String>> {
     let path = path.strip_prefix(BODY).ok_or_else(|| {
-        bad(
+        invalid(
             expression,
-            "chooses by something other than request.body, which is not run locally",
+            "selects by something other than request.body, which herald-local does not support",
         )
     })?;
     Ok(path.split('.').map(str::to_owned).collect())
 }
 
-fn bad(expression: &str, what: &str) -> anyhow::Error {
-    anyhow::anyhow!("the route selection expression {expression:?} {what}")
+fn invalid(expression: &str, problem: &str) -> anyhow::Error {
+    anyhow::anyhow!("the route selection expression {expression:?} {problem}")
 }
 
-/// The value at a path. Only what the path names is read: the rest of a message may hold numbers
-/// that no type here has room for.
+/// Returns the value at a path. It reads nothing else of the message, which may hold numbers beyond
+/// the range of every Rust type.
 fn value(message: &str, path: &[String]) -> Option<Value> {
     let Some((name, rest)) = path.split_first() else {
         return serde_json::from_str(message).ok();
@@ -92,7 +92,8 @@ fn value(message: &str, path: &[String]) -> Option<Value> {
     value(fields.get(name)?.get(), rest)
 }
 
-/// The text of a value. Numbers and booleans choose a route by their text, lists by theirs.
+/// Returns the text of a value that selects a route. Numbers, booleans and lists select by their
+/// text.
 fn stringify(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_asks_for_the_key_its_action_names() {
+    fn action_of_a_message_is_its_route_key() {
         let selection = RouteSelection::parse("$request.body.action").expect("an expression");
         for (message, key) in [
             (r#"{"action":"subscribe"}"#, Some("subscribe")),
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compound_expression_joins_text_and_values() {
+    fn compound_expression_joins_text_and_values() {
         let expression = "${request.body.service}/${request.body.call.name}";
         let selection = RouteSelection::parse(expression).expect("an expression");
         for (message, key) in [
@@ -154,22 +155,22 @@ mod tests {
     }
 
     #[test]
-    fn an_expression_that_cannot_be_evaluated_is_refused() {
-        for (expression, said) in [
+    fn unsupported_expression_is_refused() {
+        for (expression, problem) in [
             (
                 "$request.header.x",
-                "chooses by something other than request.body",
+                "selects by something other than request.body",
             ),
             ("${request.body.a", "has a ${ without its }"),
         ] {
             let error = RouteSelection::parse(expression).expect_err(expression);
-            assert!(error.to_string().contains(said), "{error}");
+            assert!(error.to_string().contains(problem), "{error}");
         }
     }
 
     proptest! {
         #[test]
-        fn any_text_asks_for_a_key_or_for_none(message in any::<String>(), action in any::<String>()) {
+        fn any_text_has_a_route_key_or_none(message in any::<String>(), action in any::<String>()) {
             let selection = RouteSelection::parse("$request.body.action").expect("an expression");
             selection.key(&message);
             let key = Some(action.clone()).filter(|action| action != "$connect" && action != "$disconnect");
@@ -177,14 +178,14 @@ mod tests {
         }
 
         #[test]
-        fn a_message_asks_for_what_a_plain_reader_finds(message in message()) {
+        fn route_key_agrees_with_plain_reader(message in message()) {
             let selection = RouteSelection::parse("$request.body.a.b").expect("an expression");
             let key = plain_text(&message["a"]["b"]).filter(|_| message["a"].is_object());
             prop_assert_eq!(selection.key(&message.to_string()), key);
         }
 
         #[test]
-        fn any_expression_is_one_or_an_error_in_words(
+        fn any_expression_parses_or_returns_an_error_in_words(
             expression in prop_oneof![any::<String>(), r"(\$|\{|\}|request\.body|header|\.|a){0,8}"],
             message in message(),
         ) {
@@ -213,7 +214,7 @@ mod tests {
         })
     }
 
-    /// What the guide says of values that are no text.
+    /// Returns the text of a value by the rules of the developer guide.
     fn plain_text(value: &Value) -> Option<String> {
         if let Some(items) = value.as_array() {
             let items: Vec<_> = items.iter().filter_map(plain_text).collect();

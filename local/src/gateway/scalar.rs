@@ -1,10 +1,10 @@
-//! A value that AWS takes where it documents text: text, a number or a boolean.
+//! A value that AWS accepts where it documents text: text, a number or a boolean.
 
 use serde::Deserialize;
 use serde_json::Number;
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged, expecting = "neither text, number nor boolean")]
+#[serde(untagged, expecting = "expected text, a number or a boolean")]
 pub(super) enum Scalar {
     Text(String),
     Number(Number),

@@ -1,4 +1,4 @@
-//! One open connection: its socket, from the 101 to the close.
+//! The socket of one open connection, from the 101 to the close.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,17 +31,17 @@ use tracing::Instrument;
 
 use super::{
     Gateway, Limits,
+    connection_end::ConnectionEnd,
     connections::{Command, Connection},
-    ending::End,
-    event::Closing,
+    event::CloseStatus,
     lock,
 };
-use crate::activity::Happening;
+use crate::activity::RecordKind;
 
-/// The time that a client that is being closed has to take what waits for it, and then the close.
+/// The time that a closing client has to read the pending messages, and then the close frame.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Small, because there are many connections and most of them are silent.
+/// The buffer size of a connection. It is small because most of the many connections are silent.
 const BUFFER: usize = 4 * 1024;
 
 /// Serves a connection until it is closed, and then runs `$disconnect`.
@@ -51,30 +51,33 @@ pub(super) async fn serve(
     commands: UnboundedReceiver<Command>,
     upgrade: OnUpgrade,
 ) {
-    let opening = &connection.opening;
-    let closing = match upgrade.await {
+    let info = &connection.info;
+    let status = match upgrade.await {
         Ok(upgraded) => run(&gateway, &connection, commands, upgraded).await,
         Err(_) => {
-            gateway.connections.remove(&opening.connection_id);
-            Closing::abnormal()
+            gateway.connections.remove(&info.connection_id);
+            CloseStatus::abnormal()
         }
     };
-    gateway.activity.record(Happening::Disconnected {
-        connection_id: opening.connection_id.clone(),
-        code: closing.code,
-        reason: Some(closing.reason.clone()).filter(|reason| !reason.is_empty()),
+    gateway.activity.record(RecordKind::Disconnected {
+        connection_id: info.connection_id.clone(),
+        code: status.code,
+        reason: Some(status.reason.clone()).filter(|reason| !reason.is_empty()),
     });
-    if lock(&gateway.troubles).loses_disconnect(&opening.connection_id) {
+    if lock(&gateway.faults).loses_disconnect(&info.connection_id) {
         return;
     }
     if let Some(route) = gateway.route("$disconnect") {
-        let event = gateway.disconnect_event(opening, &closing);
+        let event = gateway.disconnect_event(info, &status);
         let span = tracing::info_span!(
             "disconnect",
-            connection_id = opening.connection_id,
+            connection_id = info.connection_id,
             route = "$disconnect"
         );
-        gateway.tell(route, &event).instrument(span).await;
+        gateway
+            .invoke_without_result(route, &event)
+            .instrument(span)
+            .await;
     }
 }
 
@@ -83,7 +86,7 @@ async fn run(
     connection: &Arc<Connection>,
     mut commands: UnboundedReceiver<Command>,
     upgraded: Upgraded,
-) -> Closing {
+) -> CloseStatus {
     let stream = TokioIo::new(upgraded);
     let config = Some(configuration(gateway.limits));
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
@@ -92,25 +95,23 @@ async fn run(
         connection,
     };
     let end = session.run(&mut socket, &mut commands).await;
-    // Before the close, which may take a while: a post would be taken and never written.
-    gateway
-        .connections
-        .remove(&connection.opening.connection_id);
+    // Before the close, which may take a while: a post would be accepted and never written.
+    gateway.connections.remove(&connection.info.connection_id);
     match end {
-        End::Gone(closing) => closing,
-        End::Answer(closing) => {
+        ConnectionEnd::Gone(status) => status,
+        ConnectionEnd::Answer(status) => {
             answer_close(&mut socket).await;
-            closing
+            status
         }
-        End::Close(code, closing) => {
-            close(&mut socket, code).await;
-            closing
+        ConnectionEnd::Close(frame, status) => {
+            close(&mut socket, frame).await;
+            status
         }
     }
 }
 
-/// Bounds what is kept for a client, of what it sends and of what it does not read: without the
-/// last bound, the answers to its pings would pile up.
+/// Returns the configuration that bounds a client's memory: its messages, and its unread bytes.
+/// Without the last bound, the answers to its pings would pile up.
 fn configuration(limits: Limits) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(BUFFER)
@@ -128,18 +129,22 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Reads and writes side by side: a client that does not read can still send, and be closed.
-    async fn run(&self, socket: &mut Socket, commands: &mut UnboundedReceiver<Command>) -> End {
+    /// Reads and writes concurrently: a client that does not read can still send, and be closed.
+    async fn run(
+        &self,
+        socket: &mut Socket,
+        commands: &mut UnboundedReceiver<Command>,
+    ) -> ConnectionEnd {
         let (sink, stream) = socket.split();
         tokio::select! {
             end = self.read(stream) => end,
             end = self.write(commands, sink) => end,
-            end = self.time_is_up() => end,
-            end = self.is_not_read() => end,
+            end = self.time_out() => end,
+            end = self.close_without_reader() => end,
         }
     }
 
-    async fn read(&self, mut stream: SplitStream<&mut Socket>) -> End {
+    async fn read(&self, mut stream: SplitStream<&mut Socket>) -> ConnectionEnd {
         loop {
             if let Some(end) = self.received(stream.next().await).await {
                 return end;
@@ -147,7 +152,7 @@ impl Session<'_> {
         }
     }
 
-    async fn received(&self, message: Option<Result<Message, Error>>) -> Option<End> {
+    async fn received(&self, message: Option<Result<Message, Error>>) -> Option<ConnectionEnd> {
         match message {
             Some(Ok(Message::Text(text))) => {
                 self.connection.touch();
@@ -156,64 +161,66 @@ impl Session<'_> {
                     .dispatch(self.connection, text.as_str().to_owned(), room);
                 None
             }
-            Some(Ok(Message::Binary(_))) => Some(End::close(
+            Some(Ok(Message::Binary(_))) => Some(ConnectionEnd::close(
                 CloseCode::Unsupported,
                 "Binary messages are not supported",
             )),
-            Some(Ok(Message::Close(frame))) => Some(End::Answer(Closing::by_client(frame))),
+            Some(Ok(Message::Close(frame))) => {
+                Some(ConnectionEnd::Answer(CloseStatus::by_client(frame)))
+            }
             // tungstenite answers pings itself; they do not count as activity.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
-            Some(Err(error)) => Some(End::of_error(&error)),
-            None => Some(End::Gone(Closing::abnormal())),
+            Some(Err(error)) => Some(ConnectionEnd::of_error(&error)),
+            None => Some(ConnectionEnd::Gone(CloseStatus::abnormal())),
         }
     }
 
-    /// Writes what is posted, in order, for as long as the client takes.
+    /// Writes the posted messages in order, without a time limit for the client's reads.
     async fn write(
         &self,
         commands: &mut UnboundedReceiver<Command>,
         mut sink: SplitSink<&mut Socket, Message>,
-    ) -> End {
+    ) -> ConnectionEnd {
         loop {
             let text = match commands.recv().await {
                 Some(Command::Send(text)) => text,
-                Some(Command::End(ending)) => return ending.of_reader(),
-                None => return End::Gone(Closing::abnormal()),
+                Some(Command::Close(reason)) => return reason.of_reader(),
+                None => return ConnectionEnd::Gone(CloseStatus::abnormal()),
             };
             let length = text.len();
             let written = write(&mut sink, text, self.gateway.limits).await;
             self.connection.sent(length);
             if written.is_err() {
-                return End::Gone(Closing::abnormal());
+                return ConnectionEnd::Gone(CloseStatus::abnormal());
             }
         }
     }
 
-    /// Returns when the connection is to be closed and the client has not taken in time what was
-    /// sent to it before.
-    async fn is_not_read(&self) -> End {
-        let ending = self.connection.ending().await;
+    /// Waits until the gateway closes the connection and the client fails to read the pending
+    /// messages in time.
+    async fn close_without_reader(&self) -> ConnectionEnd {
+        let reason = self.connection.server_close().await;
         sleep(LINGER).await;
-        ending.of_non_reader()
+        reason.of_non_reader()
     }
 
-    /// Returns when the connection has been silent, or has lasted, too long. The timer is set again
-    /// when it has run out, and not at every message: that can cost a system call.
-    async fn time_is_up(&self) -> End {
+    /// Waits until the connection reaches its idle or lifetime limit. The timer is reset when it
+    /// has expired, not at every message, because that can cost a system call.
+    async fn time_out(&self) -> ConnectionEnd {
         loop {
             let left = self.time_left();
             if left.is_zero() {
-                return End::going_away();
+                return ConnectionEnd::going_away();
             }
             sleep(left).await;
         }
     }
 
-    /// How long the connection may live if nothing happens.
+    /// Returns the remaining life of the connection if it stays silent.
     fn time_left(&self) -> Duration {
         let limits = self.gateway.limits;
         let idle = self.connection.last_active_at() + limits.idle;
-        let end_of_life = self.connection.opening.connected_at + limits.lifetime;
+        let end_of_life = self.connection.info.connected_at + limits.lifetime;
         until(idle.min(end_of_life))
     }
 }
@@ -225,12 +232,12 @@ fn until(moment: DateTime<Utc>) -> Duration {
 /// Lets tungstenite write its answer to the client's close.
 async fn answer_close(socket: &mut Socket) {
     let drained = async { while let Some(Ok(_)) = socket.next().await {} };
-    // A client that does not take the answer is gone all the same.
+    // A client that does not read the answer is gone as well.
     let _ = timeout(LINGER, drained).await;
 }
 
-/// Writes a close frame and reads on until the client closes its side. Closing a socket with
-/// unread bytes would reset it, and the client might never see the frame.
+/// Writes a close frame and reads until the client closes its side. Closing a socket with unread
+/// bytes would reset it, and the client might never see the frame.
 async fn close(socket: &mut Socket, frame: CloseFrame) {
     let closed = async {
         if socket.close(Some(frame)).await.is_ok() {
@@ -239,11 +246,11 @@ async fn close(socket: &mut Socket, frame: CloseFrame) {
             while stream.read(&mut discarded).await.is_ok_and(|read| read > 0) {}
         }
     };
-    // A client that does not take the frame is gone all the same.
+    // A client that does not read the frame is gone as well.
     let _ = timeout(LINGER, closed).await;
 }
 
-/// Writes a text as one message, in frames that keep to the limit.
+/// Writes a text as one message, in frames within the limit.
 async fn write(
     socket: &mut (impl Sink<Message, Error = Error> + Unpin),
     text: String,

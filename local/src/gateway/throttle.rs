@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::template::Throttle;
 
-/// Fills at a rate up to a burst; every request takes one token.
+/// A token bucket that fills at a rate up to a burst; every request costs one token.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
     limit: Throttle,
@@ -13,7 +13,7 @@ pub(super) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A full bucket.
+    /// Makes a full bucket.
     pub(super) fn new(limit: Throttle) -> Self {
         Self {
             limit,
@@ -22,17 +22,17 @@ impl TokenBucket {
         }
     }
 
-    /// Whether a request may pass now; without a bucket, every one may.
+    /// Returns whether the bucket admits a request now. No bucket admits every request.
     pub(super) fn admits(bucket: &mut Option<Self>) -> bool {
         bucket
             .as_mut()
-            .is_none_or(|bucket| bucket.take(Instant::now()))
+            .is_none_or(|bucket| bucket.try_acquire(Instant::now()))
     }
 
-    /// Whether a request may pass at this moment.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.tokens = (self.tokens + passed * self.limit.rate).min(f64::from(self.limit.burst));
+    /// Returns whether the bucket admits a request at this time.
+    pub(super) fn try_acquire(&mut self, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.filled_at).as_secs_f64();
+        self.tokens = (self.tokens + elapsed * self.limit.rate).min(f64::from(self.limit.burst));
         self.filled_at = now;
         let admitted = self.tokens >= 1.0;
         if admitted {
@@ -49,31 +49,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_passes_and_then_the_rate() {
+    fn bucket_admits_a_burst_and_then_the_rate() {
         let mut bucket = TokenBucket::new(Throttle {
             rate: 2.0,
             burst: 3,
         });
         let start = bucket.filled_at;
-        let mut taken = |millis| bucket.take(start + Duration::from_millis(millis));
+        let mut admits = |millis| bucket.try_acquire(start + Duration::from_millis(millis));
         assert_eq!(
-            [taken(0), taken(0), taken(0), taken(0)],
+            [admits(0), admits(0), admits(0), admits(0)],
             [true, true, true, false]
         );
-        assert!(!taken(400));
-        assert!(taken(500));
+        assert!(!admits(400));
+        assert!(admits(500));
         assert_eq!(
-            [taken(9000), taken(9000), taken(9000), taken(9000)],
+            [admits(9000), admits(9000), admits(9000), admits(9000)],
             [true, true, true, false]
         );
     }
 
     #[test]
-    fn limits_of_zero_admit_nothing() {
+    fn bucket_with_limits_of_zero_admits_nothing() {
         let mut bucket = TokenBucket::new(Throttle {
             rate: 0.0,
             burst: 0,
         });
-        assert!(!bucket.take(bucket.filled_at + Duration::from_secs(1000)));
+        assert!(!bucket.try_acquire(bucket.filled_at + Duration::from_secs(1000)));
     }
 }

@@ -1,4 +1,4 @@
-//! A request's body that has to come before a deadline.
+//! A request's body with a deadline.
 
 use std::{
     pin::Pin,
@@ -15,7 +15,7 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The moment until which a body has to be there.
+/// The time by which a body must have arrived.
 #[derive(Clone)]
 pub(super) struct Deadline {
     at: Instant,
@@ -23,15 +23,15 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    /// Returns the deadline after this time.
-    pub(super) fn new(patience: Duration) -> Self {
+    /// Returns the deadline after `timeout`.
+    pub(super) fn new(timeout: Duration) -> Self {
         Self {
-            at: Instant::now() + patience,
+            at: Instant::now() + timeout,
             passed: Arc::default(),
         }
     }
 
-    /// Returns whether the body was still awaited when its time was up.
+    /// Returns whether a read of the body missed the deadline.
     pub(super) fn has_passed(&self) -> bool {
         self.passed.load(Relaxed)
     }
@@ -41,7 +41,7 @@ impl Deadline {
 pub(super) struct TimedBody {
     body: Body,
     deadline: Deadline,
-    /// Set when the body is first waited for: most are there at once.
+    /// Set on the first wait for the body: most bodies arrive at once.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -71,7 +71,7 @@ impl HttpBody for TimedBody {
         let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
         timer.as_mut().poll(context).map(|()| {
             this.deadline.passed.store(true, Relaxed);
-            Some(Err("the body did not come in time".into()))
+            Some(Err("the body did not arrive in time".into()))
         })
     }
 

@@ -1,4 +1,4 @@
-//! Clients that send slowly, or not at all.
+//! Tests with clients that send slowly or not at all.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio::{
 
 use super::*;
 
-const SHORT: Patience = Patience {
+const SHORT: Timeouts = Timeouts {
     head: Duration::from_millis(50),
     body: Duration::from_millis(50),
 };
@@ -33,7 +33,7 @@ async fn start() -> (SocketAddr, Arc<Semaphore>) {
     (address, gate)
 }
 
-/// Switches protocols, and sends back what it gets.
+/// Switches protocols and echoes.
 async fn echo(mut request: Request) -> Response {
     let upgrade = request
         .extensions_mut()
@@ -62,7 +62,7 @@ async fn send(address: SocketAddr, request: &str) -> TcpStream {
     stream
 }
 
-/// Reads until the server closes.
+/// Reads until the server closes the connection.
 async fn rest(mut stream: TcpStream) -> String {
     let mut text = String::new();
     stream
@@ -73,7 +73,7 @@ async fn rest(mut stream: TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_request_whose_head_does_not_end_is_closed() {
+async fn request_with_unfinished_head_is_closed() {
     let (address, _gate) = start().await;
     for begun in ["", "POST /body HTTP/1.1\r\nHost: localhost\r\n"] {
         let answer = rest(send(address, begun).await).await;
@@ -82,7 +82,7 @@ async fn a_request_whose_head_does_not_end_is_closed() {
 }
 
 #[tokio::test]
-async fn a_connection_without_a_next_request_is_closed() {
+async fn idle_connection_is_closed() {
     let (address, _gate) = start().await;
     let request = "POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabcde";
     let answer = rest(send(address, request).await).await;
@@ -90,7 +90,7 @@ async fn a_connection_without_a_next_request_is_closed() {
 }
 
 #[tokio::test]
-async fn a_request_whose_body_does_not_end_is_answered_408_and_closed() {
+async fn request_with_unfinished_body_is_answered_408_and_closed() {
     let (address, _gate) = start().await;
     for body in [
         "Content-Length: 5\r\n\r\nab",
@@ -103,7 +103,7 @@ async fn a_request_whose_body_does_not_end_is_answered_408_and_closed() {
 }
 
 #[tokio::test]
-async fn a_long_poll_and_an_upgraded_connection_outlive_the_time_outs() {
+async fn long_poll_and_upgraded_connection_outlive_the_timeouts() {
     let (address, gate) = start().await;
     let poll = "GET /poll HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let poll = send(address, poll).await;
@@ -114,7 +114,7 @@ async fn a_long_poll_and_an_upgraded_connection_outlive_the_time_outs() {
     while !head.ends_with(b"\r\n\r\n") {
         head.push(upgraded.read_u8().await.expect("an open connection"));
     }
-    // These began later, and both time-outs pass on them.
+    // These requests start later and run into both timeouts.
     for begun in [
         "",
         "POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n",

@@ -1,23 +1,23 @@
-//! A call that is refused, in AWS's words.
+//! A refused call, in AWS's words.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>
 
 use std::fmt::{self, Display, Formatter};
 
-use super::Call;
+use super::call::Call;
 
-/// Why a call is refused. Its text is the message that its caller gets.
+/// A refused call. Its text is the message that the caller receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
     /// The logical id of the function that called.
     pub function: String,
     /// The ARN of its role's session.
     pub user: String,
-    /// What it may not do, e.g. `dynamodb:Query`.
+    /// The action, e.g. `dynamodb:Query`.
     pub action: String,
-    /// What it may not do that to: an ARN.
+    /// The ARN of the resource.
     pub resource: String,
-    /// Whether a statement denies it; otherwise none allows it.
+    /// Whether a statement denies the call; otherwise no statement allows it.
     pub explicitly: bool,
 }
 
@@ -32,7 +32,7 @@ impl Denied {
         }
     }
 
-    /// The message without the reason, as API Gateway gives it.
+    /// Returns the message without the reason, as API Gateway sends it.
     pub(crate) fn without_reason(&self) -> String {
         format!(
             "User: {} is not authorized to perform: {} on resource: {}",

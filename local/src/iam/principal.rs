@@ -1,24 +1,29 @@
-//! A function as the services see it: a session of its role.
+//! A function as a caller: a session of its role.
 
 use tokio::sync::watch;
 
-use super::{Call, Decision, Denied, Statement, decide};
+use super::{
+    call::Call,
+    decision::{Decision, decide},
+    denied::Denied,
+};
+use crate::template::Statement;
 
-/// Who calls, when it is a function.
+/// The session of a function's role.
 #[derive(Debug)]
 pub(crate) struct Principal {
     /// The function's logical id.
     pub(super) function: String,
     /// The ARN of its role's session.
     pub(super) arn: String,
-    /// All that its policies say.
+    /// The statements of its policies.
     pub(super) statements: Vec<Statement>,
-    /// Is told of every refusal.
+    /// Receives every refusal.
     pub(super) refused: watch::Sender<Option<Denied>>,
 }
 
 impl Principal {
-    /// Errs, and logs it, if the function may not make a call.
+    /// Checks that the function may make a call; a refusal is logged.
     pub(crate) fn check(&self, call: &Call) -> Result<(), Denied> {
         let explicitly = match self.decide(call) {
             Decision::Allowed => return Ok(()),
@@ -30,7 +35,7 @@ impl Principal {
             function = denied.function,
             action = denied.action,
             resource = denied.resource,
-            "a call was refused: the function's policies in the template do not allow it"
+            "call refused: the function's policies in the template do not allow it"
         );
         self.refused.send_replace(Some(denied.clone()));
         Err(denied)

@@ -1,4 +1,4 @@
-//! The roles of all functions: their credentials, whose call a request is, and what it needs.
+//! The roles of all functions: their credentials, the caller of a request, and its permission.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -6,7 +6,10 @@ use anyhow::{Context, bail};
 use axum::http::{HeaderMap, header};
 use tokio::sync::watch;
 
-use super::{Call, Decision, Denied, Effect, Principal, Statement, calls::Account};
+use super::{
+    account::Account, call::Call, calls::calls, decision::Decision, denied::Denied,
+    principal::Principal, revoked::Revoked,
+};
 use crate::template::{EventSourceMapping, Role, Stack};
 
 /// The functions' roles.
@@ -19,19 +22,11 @@ pub struct Roles {
     refused: watch::Sender<Option<Denied>>,
 }
 
-/// An action that a function is deprived of, though the template grants it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Revoked {
-    /// The function's logical id.
-    pub function: String,
-    /// The action as the template writes it, e.g. `dynamodb:Query`.
-    pub action: String,
-    /// The resource as the template's statement evaluates to; none: every one.
-    pub resource: Option<String>,
-}
-
 impl Roles {
-    /// The roles of a stack, but for what is `revoked`. Errs if something is that was never granted.
+    /// Returns the roles of a stack without the actions in `revoked`.
+    ///
+    /// # Errors
+    /// Returns an error if a revoked action was not granted.
     pub fn new(stack: &Stack, revoked: &[Revoked]) -> anyhow::Result<Self> {
         let mut roles = stack.roles.clone();
         for revoked in revoked {
@@ -59,12 +54,12 @@ impl Roles {
         })
     }
 
-    /// The last call that was refused, as it is refused.
+    /// Returns the last refused call, and each later one.
     pub fn refused(&self) -> watch::Receiver<Option<Denied>> {
         self.refused.subscribe()
     }
 
-    /// The variables that hold a function's credentials, by its logical id.
+    /// Returns the variables with a function's credentials, by its logical id.
     pub(crate) fn credentials(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let principals = self.principals.iter();
         principals
@@ -72,7 +67,7 @@ impl Roles {
                 let variables = [
                     ("AWS_ACCESS_KEY_ID", access_key_id.as_str()),
                     ("AWS_SECRET_ACCESS_KEY", "local"),
-                    // A role's credentials always have one.
+                    // The credentials of a role always have a session token.
                     ("AWS_SESSION_TOKEN", "local"),
                 ];
                 let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -81,7 +76,7 @@ impl Roles {
             .collect()
     }
 
-    /// The function whose credentials a request is signed with; none if they are nobody's here.
+    /// Returns the function whose credentials signed a request; `None` for other credentials.
     pub(crate) fn caller(&self, headers: &HeaderMap) -> Option<&Arc<Principal>> {
         let authorization = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let (_, credential) = authorization.split_once("Credential=")?;
@@ -89,8 +84,8 @@ impl Roles {
         self.principals.get(access_key_id)
     }
 
-    /// Errs, with the first call that is not allowed, if a function may not make a request of an AWS
-    /// JSON protocol.
+    /// Checks that a function may make a request of an AWS JSON protocol. Returns the first call that is
+    /// not allowed.
     pub(crate) fn check(
         &self,
         caller: &Principal,
@@ -98,14 +93,14 @@ impl Roles {
         operation: &str,
         request: &[u8],
     ) -> Result<(), Denied> {
-        // What is no JSON names nothing, and its service refuses it anyway.
+        // A body that is not JSON names no resource, and its service refuses it anyway.
         let request = serde_json::from_slice(request).unwrap_or_default();
-        let calls = self.account.calls(service, operation, &request);
+        let calls = calls(&self.account, service, operation, &request);
         calls.iter().try_for_each(|call| caller.check(call))
     }
 
-    /// Errs if a function's role does not let Lambda poll the function's queue with it: Lambda makes no
-    /// such mapping.
+    /// Checks that a function's role allows Lambda to poll the function's queue: otherwise Lambda refuses
+    /// to create the mapping.
     ///
     /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html#events-sqs-permissions>
     pub(crate) fn check_poller(&self, mapping: &EventSourceMapping) -> anyhow::Result<()> {
@@ -130,58 +125,6 @@ impl Roles {
     }
 }
 
-impl Revoked {
-    fn take_from(&self, roles: &mut [Role]) -> anyhow::Result<()> {
-        let Self {
-            function, action, ..
-        } = self;
-        let mut roles = roles.iter_mut();
-        let role = roles.find(|role| role.function == *function);
-        let role =
-            role.with_context(|| format!("there is no function {function} to revoke from"))?;
-        let before = role.policies.clone();
-        role.policies = before
-            .iter()
-            .flat_map(|statement| self.rest_of(statement))
-            .collect();
-        if role.policies == before {
-            bail!("{action} cannot be revoked: the policies of {function} do not grant it so");
-        }
-        Ok(())
-    }
-
-    /// What is left of a statement: one about its other actions, one about its other resources.
-    fn rest_of(&self, statement: &Statement) -> Vec<Statement> {
-        if !self.is_granted_by(statement) {
-            return vec![statement.clone()];
-        }
-        let mut of_other_actions = statement.clone();
-        let is_other = |action: &String| *action != self.action;
-        of_other_actions.actions.retain(is_other);
-        let of_other_resources = Statement {
-            actions: vec![self.action.clone()],
-            resources: self.others(&statement.resources),
-            ..*statement
-        };
-        vec![of_other_actions, of_other_resources]
-    }
-
-    fn is_granted_by(&self, statement: &Statement) -> bool {
-        let resource = self.resource.as_ref();
-        statement.effect == Effect::Allow
-            && statement.actions.contains(&self.action)
-            && resource.is_none_or(|resource| statement.resources.contains(resource))
-    }
-
-    fn others(&self, resources: &[String]) -> Vec<String> {
-        let Some(revoked) = &self.resource else {
-            return Vec::new();
-        };
-        let others = resources.iter().filter(|resource| *resource != revoked);
-        others.cloned().collect()
-    }
-}
-
 fn principal(
     account: &Account,
     role: Role,
@@ -203,14 +146,14 @@ fn principal(
     }
 }
 
-/// Lambda calls the session of a function's role by the function's name.
+/// Lambda names the session of a function's role after the function.
 fn session_name(stack: &Stack, logical_id: &str) -> String {
     let mut functions = stack.functions.iter();
     let function = functions.find(|function| function.logical_id == logical_id);
     function.map_or_else(|| logical_id.to_owned(), |function| function.name.clone())
 }
 
-/// An access key id as roles have them, the same for the same function at every start.
+/// Returns an access key id in the form of a role's, the same for the same function at every start.
 fn access_key_id(stack: &str, function: &str) -> String {
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let digest = md5::compute(format!("{stack}/{function}"));
@@ -228,7 +171,7 @@ mod tests {
     use crate::{Authentication, template::Settings};
 
     #[test]
-    fn a_call_is_known_by_the_access_key_it_is_signed_with() {
+    fn caller_is_known_by_the_access_key_of_its_request() {
         let roles = Roles::new(&own_stack(), &[]).expect("roles");
         let credentials = roles.credentials();
         let caller = |access_key_id: &str| {
@@ -252,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_is_named_as_aws_names_it() {
+    fn refusal_names_the_session_of_the_role() {
         let roles = Roles::new(&own_stack(), &[]).expect("roles");
         let denied = check(&roles, "ConnectFunction", "DeleteTable").expect_err("not granted");
         assert_eq!(
@@ -267,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_revoked_is_refused_and_nothing_else_is() {
+    fn revoked_action_is_refused_and_no_other() {
         let table = "arn:aws:dynamodb:us-east-1:123456789012:table/herald-local-Table";
         for resource in [None, Some(table.to_owned())] {
             let revoked = revoked("NotifierFunction", "dynamodb:Query", resource);
@@ -279,25 +222,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_granted_cannot_be_revoked() {
+    fn action_that_is_not_granted_cannot_be_revoked() {
         for (function, action, resource, expected) in [
             (
                 "Nope",
                 "dynamodb:Query",
                 None,
-                "there is no function Nope to revoke from",
+                "there is no function Nope to revoke dynamodb:Query from",
             ),
             (
                 "DefaultFunction",
                 "dynamodb:Query",
                 None,
-                "dynamodb:Query cannot be revoked: the policies of DefaultFunction do not grant it so",
+                "dynamodb:Query cannot be revoked from DefaultFunction: no statement of its policies grants it in these words",
             ),
             (
                 "DisconnectFunction",
                 "dynamodb:Query",
                 Some("arn:aws:dynamodb:::table/other".to_owned()),
-                "dynamodb:Query cannot be revoked: the policies of DisconnectFunction do not grant it so",
+                "dynamodb:Query cannot be revoked from DisconnectFunction: no statement of its policies grants it in these words",
             ),
         ] {
             let revoked = revoked(function, action, resource);
@@ -307,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_is_polled_with_the_role_of_its_function() {
+    fn role_of_a_function_must_allow_polling_its_queue() {
         let stack = own_stack();
         let roles = Roles::new(&stack, &[]).expect("roles");
         let mapping = &stack.event_source_mappings[0];

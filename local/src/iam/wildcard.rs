@@ -1,13 +1,13 @@
-//! The wildcards of policies: `*` stands for any text, none included, `?` for any one character.
+//! The wildcards of policies: `*` matches any text, even an empty one, and `?` any single character.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html>
 
-/// Whether `text` is one that `pattern` stands for.
+/// Returns whether `pattern` matches `text`.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     let (mut in_pattern, mut in_text) = (0, 0);
-    // After the last `*`: where the pattern goes on, and where the text does if the `*` takes no more.
+    // After the last `*`: the position in the pattern, and in the text if the `*` matches no more.
     let mut last_star: Option<(usize, usize)> = None;
     while in_text < text.len() {
         match pattern.get(in_pattern) {
@@ -37,7 +37,7 @@ mod tests {
     use super::matches;
 
     #[test]
-    fn wildcards_stand_for_what_iam_says() {
+    fn wildcards_match_as_iam_documents() {
         for (pattern, text, expected) in [
             ("", "", true),
             ("", "a", false),
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_take_no_longer() {
+    fn many_stars_match_in_bounded_time() {
         let text = "a".repeat(10_000);
         assert!(!matches(&"*a".repeat(100).replace("*a", "*aa*"), "ab"));
         assert!(!matches(&format!("{}b", "*a".repeat(50)), &text));

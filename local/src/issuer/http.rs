@@ -1,7 +1,7 @@
-//! The issuer's addresses: where it is discovered, where its keys are, and where it mints.
+//! The issuer's HTTP addresses: its discovery document, its keys, and the minting of tokens.
 //!
-//! There are no CORS headers, on purpose: see the guard of the port, `crate::visitors`. The discovery document has no addresses for
-//! people to sign in at, because nobody does.
+//! There are no CORS headers, on purpose: see the guard of the port, `crate::visitors`. The discovery
+//! document has no addresses to sign in at, because the issuer has no users.
 //! <https://openid.net/specs/openid-connect-discovery-1_0.html>
 
 use axum::{
@@ -20,31 +20,31 @@ use super::{
 };
 use crate::gateway::respond;
 
-/// Where everything of the issuer is.
+/// The path of the issuer.
 pub(super) const ROOT: &str = "/auth";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 const KEYS: &str = "/jwks.json";
 const TOKEN: &str = "/token";
 
-/// More than any token says.
+/// The largest request in bytes, more than any token needs.
 const REQUEST_LIMIT: usize = 64 * 1024;
 
 const EXAMPLE: &str =
     r#"{"userId":"alice","permissions":{"order-*":["subscribe"]},"expiresIn":3600}"#;
 
-/// Whether a path is the issuer's.
+/// Returns whether a path belongs to the issuer.
 pub(crate) fn handles(path: &str) -> bool {
     let path = path.strip_prefix(ROOT);
     path.is_some_and(|path| [DISCOVERY, KEYS, TOKEN].contains(&path))
 }
 
-/// Where an issuer mints.
+/// Returns the address at which an issuer mints tokens.
 pub(super) fn token_address(issuer: &str) -> String {
     format!("{issuer}{TOKEN}")
 }
 
 impl Issuer {
-    /// Answers a request whose path is the issuer's.
+    /// Answers a request to the issuer.
     pub(crate) async fn handle(&self, request: Request) -> Response<Body> {
         let path = request.uri().path().strip_prefix(ROOT).unwrap_or_default();
         let method = if path == TOKEN {
@@ -53,7 +53,7 @@ impl Issuer {
             Method::GET
         };
         if request.method() != method {
-            let message = format!("takes {method} only");
+            let message = format!("use {method}: the issuer supports no other method here");
             let mut refused = respond(StatusCode::METHOD_NOT_ALLOWED, &message);
             let allowed = HeaderValue::from_str(method.as_str());
             refused
@@ -81,7 +81,7 @@ impl Issuer {
             Signing::Key(key) => json_response(&document(key)),
             _ => respond(
                 StatusCode::NOT_FOUND,
-                "this stack has no keys to publish: start herald-local with --auth jwks",
+                "this stack publishes no keys: start herald-local with --auth jwks",
             ),
         }
     }
@@ -115,7 +115,7 @@ fn json_response(document: &impl Serialize) -> Response<Body> {
     let headers = response.headers_mut();
     let json = HeaderValue::from_static("application/json");
     headers.insert(header::CONTENT_TYPE, json);
-    // A token is nobody else's, and a key only lasts until the next start.
+    // A token must not be shared, and a key is valid until the next start only.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -1,7 +1,7 @@
-//! The key that tokens are signed with, and that is published. It is another at every start.
+//! The key that signs tokens, with its published half. Each start creates a new one.
 //!
-//! ES256: such a key is made at once, where one for RS256 takes a noticeable part of a second, and
-//! whatever checks tokens knows both.
+//! It is for ES256: such a key is created at once, while one for RS256 takes a noticeable part of a
+//! second, and every verifier supports both.
 
 use anyhow::anyhow;
 use aws_lc_rs::{
@@ -15,6 +15,7 @@ use jsonwebtoken::{
 
 pub(super) const ALGORITHM: Algorithm = Algorithm::ES256;
 
+/// A key pair for tokens.
 pub(super) struct PublishedKey {
     encoding_key: EncodingKey,
     id: String,
@@ -22,11 +23,11 @@ pub(super) struct PublishedKey {
 }
 
 impl PublishedKey {
-    /// A new key.
+    /// Creates a key.
     pub(super) fn new() -> anyhow::Result<Self> {
         let pkcs8 =
             EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-        let pkcs8 = pkcs8.map_err(|_| anyhow!("no key for tokens could be made"))?;
+        let pkcs8 = pkcs8.map_err(|_| anyhow!("cannot create a key for tokens"))?;
         let encoding_key = EncodingKey::from_ec_der(pkcs8.as_ref());
         let mut jwk = Jwk::from_encoding_key(&encoding_key, ALGORITHM)?;
         let id = jwk.thumbprint(ThumbprintHash::SHA256)?;
@@ -43,14 +44,14 @@ impl PublishedKey {
         &self.encoding_key
     }
 
-    /// The header of a token that is signed with it.
+    /// Returns the header of a token that this key signs.
     pub(super) fn header(&self) -> Header {
         let mut header = Header::new(ALGORITHM);
         header.kid = Some(self.id.clone());
         header
     }
 
-    /// The public half, as it is published.
+    /// Returns the published half.
     pub(super) fn set(&self) -> &JwkSet {
         &self.set
     }

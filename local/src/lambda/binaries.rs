@@ -1,8 +1,7 @@
-//! Where the function binaries are: built now, or found where an earlier build left them.
+//! The function binaries: built with cargo, or found in the folder of an earlier build.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -12,10 +11,14 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::FunctionProcess;
-use crate::template::Function;
+use crate::template::{Function, cargo};
 
-/// Builds the packages of `functions` with cargo, whose own messages go to standard error, and
-/// returns each function with its binary. Errs if a build fails or a package lacks a binary.
+/// Builds the packages of `functions` with cargo and returns each function with its binary. Cargo's
+/// messages go to standard error.
+///
+/// # Errors
+///
+/// Returns an error if a build fails or a package lacks a binary.
 pub async fn build(functions: &[Function], release: bool) -> anyhow::Result<Vec<FunctionProcess>> {
     let packages: BTreeSet<&Path> = functions.iter().map(|f| f.code.as_path()).collect();
     let mut built = BTreeMap::new();
@@ -29,7 +32,7 @@ pub async fn build(functions: &[Function], release: bool) -> anyhow::Result<Vec<
             let binary = binaries.and_then(|binaries| binaries.get(&function.binary));
             let binary = binary.with_context(|| {
                 format!(
-                    "function {} needs the binary {}, which the package in {} does not have: \
+                    "function {} needs the binary {}, which the package in {} does not have; \
                      correct the name in the template or add the binary target",
                     function.logical_id,
                     function.binary,
@@ -41,8 +44,11 @@ pub async fn build(functions: &[Function], release: bool) -> anyhow::Result<Vec<
         .collect()
 }
 
-/// Finds the binaries of `functions` in `folder`, building nothing. Errs, saying what to run, if one
-/// is missing.
+/// Finds the binaries of `functions` in `folder` without a build.
+///
+/// # Errors
+///
+/// Returns an error that says how to build if a binary is missing.
 pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<FunctionProcess>> {
     functions
         .iter()
@@ -50,8 +56,8 @@ pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<Functio
             let binary = folder.join(&function.binary);
             if !binary.is_file() {
                 bail!(
-                    "function {} needs the binary {}, which the folder {} does not have: run \
-                     `cargo build --bins` in {} and name the folder that cargo puts them in",
+                    "function {} needs the binary {}, which the folder {} does not have; run \
+                     `cargo build --bins` in {} and give cargo's output folder",
                     function.logical_id,
                     function.binary,
                     folder.display(),
@@ -63,19 +69,8 @@ pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<Functio
         .collect()
 }
 
-/// The folder cargo put the running program in, where it puts the binaries of the same workspace and
-/// profile, too. Errs if the operating system does not tell.
-pub fn build_folder() -> anyhow::Result<PathBuf> {
-    let program = env::current_exe().context("could not find out where this program is")?;
-    let folder = program.parent().unwrap_or(Path::new("/"));
-    // Test programs and examples are one level deeper.
-    let nested = folder.ends_with("deps") || folder.ends_with("examples");
-    let folder = folder.parent().filter(|_| nested).unwrap_or(folder);
-    Ok(folder.to_owned())
-}
-
 async fn build_package(package: &Path, release: bool) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let cargo = cargo();
     let output = Command::new(&cargo)
         .args([
             "build",
@@ -91,21 +86,21 @@ async fn build_package(package: &Path, release: bool) -> anyhow::Result<BTreeMap
         .await
         .with_context(|| {
             format!(
-                "could not run {} in {}: install Rust or correct the template's CodeUri",
+                "failed to run {} in {}; install Rust or correct the template's CodeUri",
                 cargo.display(),
                 package.display()
             )
         })?;
     if !output.status.success() {
         bail!(
-            "the functions in {} do not build: correct what cargo says above",
+            "the functions in {} do not build; correct the errors of cargo above",
             package.display()
         );
     }
     Ok(executables(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// The binary targets in cargo's JSON messages, by name.
+/// Returns the binary targets in cargo's JSON messages by name.
 fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
     #[derive(Deserialize)]
     struct Artifact {
@@ -119,7 +114,7 @@ fn executables(messages: &str) -> BTreeMap<String, PathBuf> {
     }
     messages
         .lines()
-        // Other messages have another shape, and libraries no executable.
+        // Other messages have another shape; libraries have no executable.
         .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
         .filter(|artifact| artifact.target.kind.iter().any(|kind| kind == "bin"))
         .map(|artifact| (artifact.target.name, artifact.executable))
@@ -141,7 +136,7 @@ mod tests {
     use crate::template::Function;
 
     #[test]
-    fn only_binaries_are_taken_from_the_messages_of_cargo() {
+    fn cargo_messages_yield_only_binaries() {
         let messages = concat!(
             r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"a"},"executable":null}"#,
             "\n",
@@ -156,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_that_is_not_there_is_one_sentence_that_says_what_to_run() {
+    fn missing_binary_is_an_error_with_the_command_to_build_it() {
         let function = Function {
             logical_id: "Echo".to_owned(),
             name: "stack-Echo".to_owned(),
@@ -166,11 +161,11 @@ mod tests {
             timeout: Duration::from_secs(3),
             memory_mb: 128,
         };
-        let error = find(&[function], Path::new("/no/such/folder")).expect_err("nothing is there");
+        let error = find(&[function], Path::new("/no/such/folder")).expect_err("a missing binary");
         assert_eq!(
             error.to_string(),
-            "function Echo needs the binary echo, which the folder /no/such/folder does not have: \
-             run `cargo build --bins` in /code and name the folder that cargo puts them in"
+            "function Echo needs the binary echo, which the folder /no/such/folder does not have; \
+             run `cargo build --bins` in /code and give cargo's output folder"
         );
     }
 }

@@ -1,16 +1,16 @@
-//! One execution environment: a function process from its start to its end.
+//! An execution environment: one function process from its start to its end.
 //!
-//! A task owns the process and everything about it; the rest of the host holds an [`Environment`],
-//! through which it hands over one event at a time. The life follows
+//! A task owns the process; the rest of the host holds an [`Environment`], through which it sends one
+//! event at a time. The life cycle follows
 //! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>:
 //!
 //! - *init*: from the start to the first `next`, within a limit;
-//! - *idle*: nothing to do; with `freeze`, stopped as soon as it has asked for its next event;
-//! - *busy*: from handing over an event to the answer, to the process's end or to the time limit.
+//! - *idle*: no event; with `freeze`, stopped as soon as it has asked for its next event;
+//! - *busy*: from the event to the answer, the process's end or the time limit.
 //!
-//! The environment is idle again from its answer on, as the `next` that ends an invocation follows
-//! within microseconds; an event that comes in between waits for it. A process that stays away for
-//! longer than the function's time limit is ended.
+//! The environment is idle again after its answer, because the `next` that ends an invocation
+//! follows within microseconds; an event that arrives in between waits for it. A process that does
+//! not call `next` within the function's time limit is ended.
 
 use std::sync::{Arc, OnceLock};
 
@@ -26,36 +26,37 @@ use uuid::Uuid;
 use super::{
     FunctionError, Invocation,
     alarm::Alarm,
-    ended::Ended,
+    completed_invocation::CompletedInvocation,
     failure::Failure,
     process::Process,
-    runner::{Place, Runner},
-    runtime_api::{Call, Desk, Event, Verdict},
+    runner::{Runner, Slot},
+    runtime_api::{Call, CallReply, Event, RuntimeApi},
 };
 use crate::activity::Excerpt;
 
-/// A handle on an environment. Two handles are equal if they are on the same one.
+/// A handle of an environment. Two handles are equal if they belong to the same environment.
 #[derive(Clone, Debug)]
 pub(super) struct Environment(Arc<Controls>);
 
-/// An environment about to start.
+/// An environment before its start.
 #[derive(Debug)]
-pub(super) struct Birth {
+pub(super) struct UnstartedEnvironment {
     environment: Environment,
     deliveries: mpsc::UnboundedReceiver<Delivery>,
 }
 
-/// Tells what the start of an environment came to: ready for its first event, or not.
-pub(super) type Starting = oneshot::Receiver<Result<(), StartFailure>>;
+/// The receiver of the result of a start: ready for the first event, or failed.
+pub(super) type StartReceiver = oneshot::Receiver<Result<(), StartFailure>>;
 
-type StartReport = oneshot::Sender<Result<(), StartFailure>>;
+type StartSender = oneshot::Sender<Result<(), StartFailure>>;
 
-/// Why an environment never became ready.
+/// The reason why an environment never became ready.
 #[derive(Debug)]
 pub(super) enum StartFailure {
     /// The operating system could not start the process. Holds the reason.
     NotStarted(String),
-    /// The process was started, and then failed. Holds how, and the last lines it printed.
+    /// The process was started and then failed. Holds the failure and the last lines that it
+    /// printed.
     Failed(Failure, Vec<Excerpt>),
 }
 
@@ -66,8 +67,8 @@ struct Controls {
     process_id: OnceLock<u32>,
 }
 
-/// An event on its way to the function, and the way back for the outcome. Dropping it tells the
-/// sender that the function never got the event.
+/// An event in flight to the function, with the channel for its result. Dropping it tells the
+/// sender that the function never received the event.
 #[derive(Debug)]
 struct Delivery {
     request_id: String,
@@ -76,57 +77,57 @@ struct Delivery {
     cold: bool,
     sent_at: Instant,
     span: Span,
-    outcome: oneshot::Sender<Invocation>,
-    /// Held here, too, since the invocation may outlive its caller.
-    _place: Place,
+    result: oneshot::Sender<Invocation>,
+    /// Held here as well because the invocation may outlive its caller.
+    _slot: Slot,
 }
 
 impl Environment {
-    /// Makes an environment, and what is needed to start it.
-    pub(super) fn new() -> (Self, Birth) {
+    /// Makes an environment and the value that starts it.
+    pub(super) fn new() -> (Self, UnstartedEnvironment) {
         let (sender, deliveries) = mpsc::unbounded_channel();
         let environment = Self(Arc::new(Controls {
             deliveries: sender,
             kill: Arc::default(),
             process_id: OnceLock::new(),
         }));
-        let birth = Birth {
+        let unstarted = UnstartedEnvironment {
             environment: environment.clone(),
             deliveries,
         };
-        (environment, birth)
+        (environment, unstarted)
     }
 
-    /// Runs one invocation in `place`; `cold` says that the environment was started for it. `None`:
-    /// the environment ended before it took the event, so that another one may have it. As on AWS
-    /// the invocation goes on when its caller stops waiting.
+    /// Runs one invocation in `slot`; `cold` means that the environment was started for it. `None`
+    /// if the environment ended before it received the event, so another one may handle it. As on
+    /// AWS, the invocation continues when its caller stops waiting.
     pub(super) async fn invoke(
         &self,
         payload: Bytes,
         cold: bool,
-        place: Place,
+        slot: Slot,
     ) -> Option<Invocation> {
-        let (outcome, ended) = oneshot::channel();
+        let (result, receiver) = oneshot::channel();
         let delivery = Delivery {
             request_id: Uuid::new_v4().to_string(),
             payload,
             cold,
             sent_at: Instant::now(),
             span: Span::current(),
-            outcome,
-            _place: place,
+            result,
+            _slot: slot,
         };
-        // What cannot be sent is dropped, which is how `ended` gets to know.
+        // A delivery that cannot be sent is dropped, and the receiver learns of that.
         self.0.deliveries.send(delivery).ok();
-        ended.await.ok()
+        receiver.await.ok()
     }
 
-    /// Kills the process. The caller takes the environment out of its pool first.
+    /// Kills the process. The caller removes the environment from its pool first.
     pub(super) fn kill(&self) {
         self.0.kill.notify_one();
     }
 
-    /// The process id, once there is a process.
+    /// Returns the process id. `None` before the start.
     pub(super) fn process_id(&self) -> Option<u32> {
         self.0.process_id.get().copied()
     }
@@ -138,27 +139,27 @@ impl PartialEq for Environment {
     }
 }
 
-impl Birth {
-    /// Starts the environment in a task of its own that lasts as long as the process. The task keeps
-    /// a clone of `stop` to its very end, so whoever holds the sender can wait for that.
-    pub(super) fn start(self, runner: Arc<Runner>, stop: watch::Receiver<bool>) -> Starting {
+impl UnstartedEnvironment {
+    /// Starts the environment in a task of its own that lasts as long as the process. The task
+    /// keeps a clone of `stop` until its end, so the holder of the sender can wait for that.
+    pub(super) fn start(self, runner: Arc<Runner>, stop: watch::Receiver<bool>) -> StartReceiver {
         let (report, start) = oneshot::channel();
         tokio::spawn(async move {
-            self.live(runner, stop.clone(), report).await;
+            self.run(runner, stop.clone(), report).await;
             drop(stop);
         });
         start
     }
 
-    async fn live(mut self, runner: Arc<Runner>, stop: watch::Receiver<bool>, report: StartReport) {
-        let (desk, process) = match self.start_process(&runner, stop).await {
+    async fn run(mut self, runner: Arc<Runner>, stop: watch::Receiver<bool>, report: StartSender) {
+        let (runtime_api, process) = match self.start_process(&runner, stop).await {
             Ok(started) => started,
             Err(error) => {
                 runner.pool().remove(&self.environment);
                 let reason = format!("{error:#}");
                 if let Ok(delivery) = self.deliveries.try_recv() {
-                    let ended = delivery.end(&runner, Invocation::Refused(reason.clone()));
-                    runner.record(ended, Vec::new());
+                    let invocation = delivery.end(&runner, Invocation::Refused(reason.clone()));
+                    runner.record(invocation, Vec::new());
                 }
                 report.send(Err(StartFailure::NotStarted(reason))).ok();
                 return;
@@ -167,76 +168,78 @@ impl Birth {
         if let Some(id) = process.id() {
             self.environment.0.process_id.set(id).ok();
         }
-        let life = Life {
+        let running = RunningEnvironment {
             runner,
             environment: self.environment,
             deliveries: self.deliveries,
-            desk,
+            runtime_api,
             process,
             unrecorded: None,
             call_alarm: Alarm::new(),
             idle_alarm: Alarm::new(),
         };
-        life.run(report).await;
+        running.run(report).await;
     }
 
     async fn start_process(
         &self,
         runner: &Runner,
         stop: watch::Receiver<bool>,
-    ) -> anyhow::Result<(Desk, Process)> {
-        let desk = Desk::open()
+    ) -> anyhow::Result<(RuntimeApi, Process)> {
+        let runtime_api = RuntimeApi::open()
             .await
-            .context("could not open a port for its Runtime API")?;
+            .context("failed to open a port for its Runtime API")?;
         let kill = Arc::clone(&self.environment.0.kill);
-        let process = runner.start_process(desk.address(), kill, stop).await?;
-        Ok((desk, process))
+        let process = runner
+            .start_process(runtime_api.address(), kill, stop)
+            .await?;
+        Ok((runtime_api, process))
     }
 }
 
 impl StartFailure {
-    /// The failure as one sentence about `function`, which ends with what its process printed last.
+    /// Returns the failure as one sentence about `function`, with the last lines of its process.
     pub(super) fn sentence(&self, function: &str) -> String {
         match self {
-            Self::NotStarted(reason) => format!("function {function} was not started: {reason}"),
+            Self::NotStarted(reason) => format!("function {function} did not start: {reason}"),
             Self::Failed(failure, lines) => {
-                let how = failure.sentence();
+                let failure = failure.sentence();
                 let lines: Vec<_> = lines.iter().map(Excerpt::as_str).collect();
                 let printed = match lines.as_slice() {
                     [] => " nothing".to_owned(),
                     lines => format!(":\n    {}", lines.join("\n    ")),
                 };
-                format!("function {function} failed at start: {how}; it printed{printed}")
+                format!("function {function} failed at start: {failure}; it printed{printed}")
             }
         }
     }
 }
 
-/// An environment with its process.
+/// An environment with its running process.
 #[derive(Debug)]
-struct Life {
+struct RunningEnvironment {
     runner: Arc<Runner>,
     environment: Environment,
     deliveries: mpsc::UnboundedReceiver<Delivery>,
-    desk: Desk,
+    runtime_api: RuntimeApi,
     process: Process,
-    /// An invocation that was answered, until the function asks for its next event: what it prints up to
-    /// then belongs to this one.
-    unrecorded: Option<Ended>,
-    /// Goes off when the runtime takes too long to call.
+    /// The last answered invocation, until the function asks for its next event: output before that
+    /// belongs to this invocation.
+    unrecorded: Option<CompletedInvocation>,
+    /// Expires if the runtime does not call in time.
     call_alarm: Alarm,
-    /// Goes off when there has been no event for too long.
+    /// Expires if no event arrives for too long.
     idle_alarm: Alarm,
 }
 
-/// The runtime waiting for its next event.
+/// The runtime's pending `next`.
 type Next = oneshot::Sender<Event>;
 
-/// An event that was not handed over, if there was one.
+/// The undelivered event, if any.
 type Undelivered = Option<Delivery>;
 
-impl Life {
-    async fn run(mut self, report: StartReport) {
+impl RunningEnvironment {
+    async fn run(mut self, report: StartSender) {
         match self.initialise().await {
             Ok(next) => {
                 report.send(Ok(())).ok();
@@ -250,54 +253,54 @@ impl Life {
         }
     }
 
-    /// Waits for the first `next`. When the runtime reports an error instead, its process should
-    /// end at once, and is given the time to.
+    /// Waits for the first `next`. If the runtime reports an error instead, the process has the
+    /// rest of the time limit to end.
     async fn initialise(&mut self) -> Result<Next, Failure> {
         let limit = self.runner.init_limit();
-        let give_up_at = Instant::now() + limit;
+        let deadline = Instant::now() + limit;
         let mut failure = None;
         loop {
             tokio::select! {
                 biased;
-                call = self.desk.call() => match call {
+                call = self.runtime_api.call() => match call {
                     Call::Next(next) => {
-                        // They belong to no invocation.
+                        // Lines before the first event belong to no invocation.
                         self.process.take_lines();
                         return Ok(next);
                     }
-                    Call::InitError(error, verdict) => {
-                        verdict.send(Verdict::Accepted).ok();
+                    Call::InitError(error, reply) => {
+                        reply.send(CallReply::Accepted).ok();
                         failure = Some(Failure::Reported(error));
                     }
                     early => early.refuse(),
                 },
                 _ = self.process.ended() => break,
-                () = self.call_alarm.until(give_up_at) => {
+                () = self.call_alarm.until(deadline) => {
                     failure = failure.or(Some(Failure::InitTimedOut(limit)));
                     break;
                 }
             }
         }
-        let how = self.end().await;
-        Err(failure.unwrap_or(Failure::Exited(how)))
+        let exit = self.end().await;
+        Err(failure.unwrap_or(Failure::Exited(exit)))
     }
 
-    /// Works on one event after the other until the process has ended.
+    /// Handles one event after the other until the process ends.
     async fn serve(&mut self, first: Next) {
         let mut next = Some(first);
-        let mut ask_by = Instant::now() + self.runner.timeout();
+        let mut next_deadline = Instant::now() + self.runner.timeout();
         loop {
-            let delivery = match self.hand_over(next.take(), ask_by).await {
+            let delivery = match self.deliver(next.take(), next_deadline).await {
                 Ok(delivery) => delivery,
                 Err(undelivered) => {
-                    let how = self.end().await;
+                    let exit = self.end().await;
                     self.record();
                     let lines = self.process.take_lines();
-                    return self.fail_first(undelivered, &Failure::Exited(how), lines);
+                    return self.fail_first(undelivered, &Failure::Exited(exit), lines);
                 }
             };
-            ask_by = Instant::now() + self.runner.timeout();
-            match self.answer(&delivery.request_id, ask_by).await {
+            next_deadline = Instant::now() + self.runner.timeout();
+            match self.answer(&delivery.request_id, next_deadline).await {
                 Ok(answer) => {
                     self.runner.pool().put_back(&self.environment);
                     let invocation = answer.map_or_else(Invocation::Failed, Invocation::Returned);
@@ -313,12 +316,13 @@ impl Life {
         }
     }
 
-    /// Brings the next event and the runtime's `next` together, whichever comes first. Errs if that
-    /// does not come about: the process has ended, or is no longer wanted.
-    async fn hand_over(
+    /// Waits for an event and for the runtime's `next`, in either order, and delivers the event.
+    /// Fails if the process ends, is idle for too long or does not call `next` before
+    /// `next_deadline`.
+    async fn deliver(
         &mut self,
         mut next: Option<Next>,
-        ask_by: Instant,
+        next_deadline: Instant,
     ) -> Result<Delivery, Undelivered> {
         let mut waiting: Undelivered = None;
         let mut retire_at = Instant::now() + self.runner.idle_limit();
@@ -328,7 +332,7 @@ impl Life {
                     let event = self.runner.event(&delivery.request_id, &delivery.payload);
                     match open.send(event) {
                         Ok(()) => return Ok(delivery),
-                        // The runtime hung up: it will call again, or end.
+                        // The runtime closed the connection: it calls again or ends.
                         Err(_) => waiting = Some(delivery),
                     }
                 }
@@ -340,7 +344,7 @@ impl Life {
             tokio::select! {
                 biased;
                 _ = self.process.ended() => return Err(waiting),
-                call = self.desk.call() => match call {
+                call = self.runtime_api.call() => match call {
                     Call::Next(open) => {
                         self.record();
                         next = Some(open);
@@ -351,7 +355,7 @@ impl Life {
                     self.process.thaw();
                     waiting = Some(delivery);
                 }
-                () = self.call_alarm.until(ask_by), if next.is_none() => return Err(waiting),
+                () = self.call_alarm.until(next_deadline), if next.is_none() => return Err(waiting),
                 () = self.idle_alarm.until(retire_at), if waiting.is_none() => {
                     if self.runner.pool().remove_if_idle(&self.environment) {
                         return Err(None);
@@ -362,7 +366,7 @@ impl Life {
         }
     }
 
-    /// Waits for the answer to the event `request_id`. Errs, with the process ended, if there is none.
+    /// Waits for the answer to the event `request_id`. A failure ends the process.
     async fn answer(
         &mut self,
         request_id: &str,
@@ -371,13 +375,13 @@ impl Life {
         loop {
             tokio::select! {
                 biased;
-                call = self.desk.call() => match call {
-                    Call::Answer { request_id: id, answer, verdict } if id == request_id => {
-                        verdict.send(Verdict::Accepted).ok();
+                call = self.runtime_api.call() => match call {
+                    Call::Answer { request_id: id, answer, reply } if id == request_id => {
+                        reply.send(CallReply::Accepted).ok();
                         return Ok(answer);
                     }
-                    Call::Answer { verdict, .. } => {
-                        verdict.send(Verdict::WrongRequestId).ok();
+                    Call::Answer { reply, .. } => {
+                        reply.send(CallReply::WrongRequestId).ok();
                     }
                     unexpected => unexpected.refuse(),
                 },
@@ -390,37 +394,36 @@ impl Life {
         }
     }
 
-    /// Tells of the invocation that has ended last, if that was not told.
+    /// Records the last invocation, unless it was recorded before.
     fn record(&mut self) {
-        if let Some(ended) = self.unrecorded.take() {
-            self.runner.record(ended, self.process.take_lines());
+        if let Some(invocation) = self.unrecorded.take() {
+            self.runner.record(invocation, self.process.take_lines());
         }
     }
 
-    /// Takes the environment out of the pool and ends its process. Returns how that ended.
+    /// Removes the environment from the pool and ends its process. Returns how the process ended.
     async fn end(&mut self) -> String {
         self.runner.pool().remove(&self.environment);
         self.process.end().await
     }
 
-    /// Fails the event that this environment was started for, if that is the one it did not take.
-    /// Others go to another environment; this one would send its caller from failing start to
-    /// failing start.
+    /// Fails the undelivered event if this environment was started for it. Any other event goes to
+    /// another environment; this one would cause one failing start after the other.
     fn fail_first(&mut self, undelivered: Undelivered, failure: &Failure, lines: Vec<Excerpt>) {
         self.deliveries.close();
         let undelivered = undelivered.or_else(|| self.deliveries.try_recv().ok());
         if let Some(delivery) = undelivered.filter(|delivery| delivery.cold) {
             let error = failure.for_request(&delivery.request_id);
-            let ended = delivery.end(&self.runner, Invocation::Failed(error));
-            self.runner.record(ended, lines);
+            let invocation = delivery.end(&self.runner, Invocation::Failed(error));
+            self.runner.record(invocation, lines);
         }
     }
 }
 
 impl Delivery {
-    /// Logs the invocation's end in its caller's span and tells the caller. Returns what is left to
-    /// tell to whoever watches.
-    fn end(self, runner: &Runner, invocation: Invocation) -> Ended {
+    /// Logs the result in the caller's span and sends it to the caller. Returns the invocation to
+    /// record.
+    fn end(self, runner: &Runner, invocation: Invocation) -> CompletedInvocation {
         let duration = self.sent_at.elapsed();
         let start = if self.cold { "cold" } else { "warm" };
         self.span.in_scope(|| {
@@ -434,9 +437,10 @@ impl Delivery {
                 "function invoked"
             );
         });
-        let ended = Ended::now(Some(self.request_id), duration, self.payload, &invocation);
+        let completed =
+            CompletedInvocation::now(Some(self.request_id), duration, self.payload, &invocation);
         // The caller may have stopped waiting.
-        self.outcome.send(invocation).ok();
-        ended
+        self.result.send(invocation).ok();
+        completed
     }
 }

@@ -1,24 +1,24 @@
-//! The ways an environment can fail a function's caller, in the words Lambda uses for them.
+//! The failures of an environment, in Lambda's words.
 
 use std::time::Duration;
 
 use super::FunctionError;
 
-/// Why an environment has no answer.
+/// The reason why an environment has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// The process ended; holds how.
+    /// The process ended. Holds Lambda's sentence about the exit.
     Exited(String),
     /// The process did not ask for its first event within this time.
     InitTimedOut(Duration),
     /// The function did not answer within this time.
     TimedOut(Duration),
-    /// The runtime itself reported that it cannot start.
+    /// The runtime reported that it cannot start.
     Reported(FunctionError),
 }
 
 impl Failure {
-    /// What the caller of the invocation `request_id` is told.
+    /// Returns the error for the caller of the invocation `request_id`.
     pub(super) fn for_request(&self, request_id: &str) -> FunctionError {
         let error_type = match self {
             Self::Exited(_) => "Runtime.ExitError",
@@ -32,10 +32,10 @@ impl Failure {
         )
     }
 
-    /// What happened, without an invocation to name.
+    /// Returns the failure without an invocation.
     pub(super) fn sentence(&self) -> String {
         match self {
-            Self::Exited(how) => how.clone(),
+            Self::Exited(exit) => exit.clone(),
             Self::InitTimedOut(limit) => {
                 format!("Init timed out after {:.2} seconds", limit.as_secs_f64())
             }
@@ -55,7 +55,7 @@ mod tests {
     use crate::lambda::FunctionError;
 
     #[test]
-    fn a_failure_is_told_as_lambda_tells_it() {
+    fn failures_have_lambda_error_types_and_messages() {
         let check = |failure: Failure, error_type: &str, error_message: &str| {
             let expected = FunctionError::new(error_type, error_message);
             assert_eq!(failure.for_request("7"), expected);

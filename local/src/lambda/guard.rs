@@ -1,10 +1,11 @@
-//! No function process outlives us, however we die.
+//! The guard that ends all function processes with `herald-local`, even after a SIGKILL.
 //!
-//! A shell blocks reading a pipe that only we hold open for writing, and leads the process group
-//! that every function process joins. When we end, even by SIGKILL, the kernel closes the pipe, the
-//! read ends, and the shell kills its whole group, stopped processes and grandchildren included.
-//! Because the group is not ours, Ctrl-C in the terminal reaches us alone, and we end the functions
-//! in order. A parent-death signal would do the same on Linux only, and needs code after `fork`.
+//! A shell reads a pipe that only `herald-local` holds open for writing, and leads the process
+//! group of all function processes. When `herald-local` ends, even by SIGKILL, the kernel closes
+//! the pipe, the read ends, and the shell kills its whole group, including stopped processes and
+//! grandchildren. Because `herald-local` is not in the group, Ctrl-C in the terminal reaches it
+//! alone, and it ends the functions in order. A parent-death signal would do the same on Linux
+//! only, and needs code after `fork`.
 
 use std::{io, process::Stdio};
 
@@ -13,21 +14,21 @@ use tokio::{
     sync::Mutex,
 };
 
-/// Waits for the end of its standard input, then kills the process group it leads.
+/// A script that waits for the end of its standard input and then kills its process group.
 const WATCH: &str = "read line; kill -KILL 0";
 
-/// The keeper of the process group all function processes are in.
+/// The leader of the process group of all function processes.
 #[derive(Debug)]
 pub(super) struct Guard(Mutex<Child>);
 
 impl Guard {
-    /// Starts the guard's process. Errs if `/bin/sh` cannot be run.
+    /// Starts the guard's process, `/bin/sh`.
     pub(super) fn start() -> io::Result<Self> {
         Ok(Self(Mutex::new(watcher()?)))
     }
 
-    /// The process group to start a function process in. If the guard's process has been killed,
-    /// another takes over, so that no function ever runs unguarded.
+    /// Returns the process group for a function process. If the guard's process was killed, starts
+    /// another, so no function ever runs unguarded.
     pub(super) async fn group(&self) -> io::Result<i32> {
         let mut child = self.0.lock().await;
         if child.try_wait()?.is_some() {
@@ -37,12 +38,12 @@ impl Guard {
         id.ok_or_else(|| io::Error::other("the guard process has ended"))
     }
 
-    /// Kills what is left of the group and waits for the guard's own end.
+    /// Kills the rest of the group and waits for the guard's own end.
     pub(super) async fn end(&self) {
         let mut child = self.0.lock().await;
         drop(child.stdin.take());
         if let Err(error) = child.wait().await {
-            tracing::warn!(%error, "could not wait for the guard of the function processes");
+            tracing::warn!(%error, "failed to wait for the guard of the function processes");
         }
     }
 }

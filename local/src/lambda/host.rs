@@ -1,4 +1,4 @@
-//! The host of the function processes: one pool of them per function.
+//! The host of the function processes, with one pool of processes per function.
 
 use std::{
     collections::BTreeMap,
@@ -14,45 +14,45 @@ use tokio::sync::watch;
 
 use super::{
     Invocation, Invoke, MAXIMUM_ENVIRONMENTS, MAXIMUM_PAYLOAD_BYTES,
-    ended::Ended,
-    environment::{Environment, Starting},
+    completed_invocation::CompletedInvocation,
+    environment::{Environment, StartReceiver},
     guard::Guard,
     runner::Runner,
 };
 use crate::{activity::Activity, template::Function};
 
-/// A function and the binary that is run for it.
+/// A function and its binary.
 #[derive(Clone, Debug)]
 pub struct FunctionProcess {
     /// The function as the template describes it.
     pub function: Function,
-    /// Its binary.
+    /// The function's binary.
     pub binary: PathBuf,
 }
 
-/// What holds for all functions of a host.
+/// The settings of all functions of a host.
 #[derive(Clone, Debug)]
 pub struct HostSettings {
-    /// The region the functions believe to be in.
+    /// The region in the functions' environment.
     pub region: String,
     /// The account in their ARNs.
     pub account_id: String,
-    /// Variables for every function, over those of the template and its own: endpoints.
+    /// Variables of every function, such as endpoints. They override the function's own.
     pub environment: BTreeMap<String, String>,
-    /// Variables of one function alone, by its logical id, over those of the template: the credentials
-    /// of its role.
+    /// Variables of one function by its logical id: the credentials of its role. They override the
+    /// template's.
     pub credentials: BTreeMap<String, BTreeMap<String, String>>,
-    /// Whether a process is stopped between its answer and its next event, as Lambda does. It shows
-    /// work that was started but not awaited.
+    /// Whether processes are stopped between an answer and the next event, as on Lambda. This
+    /// reveals work that a function started and did not await.
     pub freeze: bool,
-    /// How long a process may take from its start to asking for its first event.
+    /// The time limit from the start of a process to its first `next`.
     pub init_limit: Duration,
-    /// How long a process may wait for an event before it is ended.
+    /// The time after which an idle process is ended.
     pub idle_limit: Duration,
-    /// How many processes one function may have at once, at least one. An event that finds them all
-    /// busy waits.
+    /// The largest number of processes of one function, at least one. If all are busy, an event
+    /// waits.
     pub maximum_environments: usize,
-    /// Told of every invocation that has ended.
+    /// The recorder of completed invocations.
     pub activity: Activity,
 }
 
@@ -72,31 +72,40 @@ impl Default for HostSettings {
     }
 }
 
-/// Runs functions as processes. A process is started when an event finds no idle one, so a function
-/// that cannot start costs one attempt per event and never loops.
+/// A host that runs functions as processes. An event without an idle process starts one, so a
+/// function that cannot start costs one attempt per event and never loops.
 ///
-/// An event that finds as many processes as there may be, all busy, waits for its turn, first come
-/// first served. On AWS, where an account starts with a thousand, it would be throttled instead; a
-/// laptop has few, and a burst must not fail on that. How long to wait is the caller's decision: one
-/// that drops its invocation gives up its turn. The function's time limit starts after the wait.
+/// If all allowed processes are busy, an event waits, first come first served. AWS, where an
+/// account starts with a thousand, would throttle it; a laptop has few processes, and a burst must
+/// not fail for that. The caller decides how long to wait: dropping the invocation gives up its
+/// turn. The function's time limit starts after the wait.
 ///
-/// Call [`Host::shutdown`] before letting go of it: dropping it ends the processes too, but waits for
-/// nothing.
+/// Call [`Host::shutdown`] before dropping the host: a drop ends the processes too, but does not
+/// wait for them.
 #[derive(Debug)]
 pub struct Host {
     runners: BTreeMap<String, Arc<Runner>>,
     guard: Arc<Guard>,
-    /// `true` once no process may start any more. Every environment's task holds a receiver.
+    /// `true` after the start of the shutdown: no process starts any more. Every environment's task
+    /// holds a receiver.
     stop: watch::Sender<bool>,
     activity: Activity,
 }
 
 impl Host {
-    /// Makes a host; starts no function yet. Errs if a binary is missing or the guard process cannot
-    /// be started. To be called within a tokio runtime.
+    /// Makes a host without starting a function.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a binary is missing or the guard process does not start.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime.
     pub fn start(functions: Vec<FunctionProcess>, settings: HostSettings) -> anyhow::Result<Self> {
         let guard = Arc::new(
-            Guard::start().context("could not start /bin/sh to guard the function processes")?,
+            Guard::start()
+                .context("failed to start /bin/sh, which guards the function processes")?,
         );
         let activity = settings.activity.clone();
         let settings = Arc::new(settings);
@@ -115,9 +124,12 @@ impl Host {
         })
     }
 
-    /// Sees to it that every function has an idle process, starting them all at once, and waits until
-    /// each has asked for its first event. Errs with one sentence per function that cannot start, its
-    /// last lines included.
+    /// Starts an idle process for every function that has none, all concurrently, and waits until
+    /// each has asked for its first event.
+    ///
+    /// # Errors
+    ///
+    /// Returns one sentence per function that does not start, with its last lines.
     pub async fn warm_up(&self) -> anyhow::Result<()> {
         let starts = self.runners.values().map(|runner| self.warm_up_one(runner));
         let starts = join_all(starts).await.into_iter();
@@ -128,8 +140,7 @@ impl Host {
         Ok(())
     }
 
-    /// Ends all processes and waits until they are gone; every invocation that waits for its turn or
-    /// comes later is refused.
+    /// Ends all processes and waits for their end. Waiting and later invocations are refused.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
         self.runners.values().for_each(|runner| runner.close());
@@ -137,8 +148,8 @@ impl Host {
         self.guard.end().await;
     }
 
-    /// Kills the running processes of a function (SIGKILL). What they are working on fails; the next
-    /// event gets a fresh process. Does nothing for a function that does not exist.
+    /// Kills the processes of a function (SIGKILL). Their invocations fail; the next event gets a
+    /// new process. Does nothing for an unknown function.
     pub fn kill(&self, function: &str) {
         if let Some(runner) = self.runners.get(function) {
             for environment in runner.pool().clear() {
@@ -147,14 +158,14 @@ impl Host {
         }
     }
 
-    /// How many processes of a function were ever started.
+    /// Returns the number of processes of a function that were ever started.
     pub fn started(&self, function: &str) -> usize {
         self.runners
             .get(function)
             .map_or(0, |runner| runner.pool().started())
     }
 
-    /// The ids of the running processes of a function.
+    /// Returns the ids of a function's running processes.
     pub fn process_ids(&self, function: &str) -> Vec<u32> {
         self.runners
             .get(function)
@@ -166,43 +177,43 @@ impl Host {
             .unwrap_or_default()
     }
 
-    /// Makes sure that there is an idle environment. Errs with one sentence.
+    /// Ensures that a function has an idle environment. The error is one sentence.
     async fn warm_up_one(&self, runner: &Arc<Runner>) -> Result<(), String> {
-        let _place = runner.place().await.ok_or(SHUTTING_DOWN)?;
+        let _slot = runner.slot().await.ok_or(SHUTTING_DOWN)?;
         let (environment, start) = self.take(runner)?;
         let function = runner.logical_id();
         if let Some(start) = start {
             start
                 .await
-                .map_err(|_| format!("function {function} was not started"))?
+                .map_err(|_| format!("function {function} did not start"))?
                 .map_err(|failure| failure.sentence(function))?;
         }
         runner.pool().put_back(&environment);
         Ok(())
     }
 
-    /// Runs one invocation. Errs with the reason the function was not run.
+    /// Runs one invocation. The error is the reason why the function did not run.
     async fn run(&self, function: &str, payload: Bytes) -> Result<Invocation, String> {
         let runner = self.runners.get(function);
-        let runner = runner.ok_or_else(|| format!("there is no function {function}"))?;
+        let runner = runner.ok_or_else(|| format!("function {function} does not exist"))?;
         if payload.len() > MAXIMUM_PAYLOAD_BYTES {
             return Err(too_large(payload.len()));
         }
-        let place = runner.place().await.ok_or(SHUTTING_DOWN)?;
+        let slot = runner.slot().await.ok_or(SHUTTING_DOWN)?;
         loop {
             let (environment, start) = self.take(runner)?;
-            let place = Arc::clone(&place);
-            let invocation = environment.invoke(payload.clone(), start.is_some(), place);
+            let slot = Arc::clone(&slot);
+            let invocation = environment.invoke(payload.clone(), start.is_some(), slot);
             if let Some(invocation) = invocation.await {
                 return Ok(invocation);
             }
         }
     }
 
-    /// An environment for whoever has a place, and how its start goes if it is a new one. Errs once
-    /// a shutdown has begun.
-    fn take(&self, runner: &Arc<Runner>) -> Result<(Environment, Option<Starting>), String> {
-        // Subscribed before looking, so that a shutdown from here on is not missed.
+    /// Returns an environment for the holder of a slot, with the result of its start if it is new.
+    /// Fails after the start of a shutdown.
+    fn take(&self, runner: &Arc<Runner>) -> Result<(Environment, Option<StartReceiver>), String> {
+        // Subscribe before the check, so that no later shutdown is missed.
         let stop = self.stop.subscribe();
         if *stop.borrow() {
             return Err(SHUTTING_DOWN.to_owned());
@@ -211,22 +222,23 @@ impl Host {
         if let Some(environment) = pool.take() {
             return Ok((environment, None));
         }
-        let (environment, birth) = Environment::new();
+        let (environment, unstarted) = Environment::new();
         pool.add(environment.clone());
-        Ok((environment, Some(birth.start(Arc::clone(runner), stop))))
+        Ok((environment, Some(unstarted.start(Arc::clone(runner), stop))))
     }
 }
 
 impl Invoke for Host {
     fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Invocation> {
         async move {
-            let asked_at = Instant::now();
+            let started_at = Instant::now();
             let invocation = self.run(function, payload.clone()).await;
             invocation.unwrap_or_else(|reason| {
                 tracing::warn!(function, reason, "function not invoked");
                 let invocation = Invocation::Refused(reason);
-                let ended = Ended::now(None, asked_at.elapsed(), payload, &invocation);
-                ended.record(function, Vec::new(), &self.activity);
+                let completed =
+                    CompletedInvocation::now(None, started_at.elapsed(), payload, &invocation);
+                completed.record(function, Vec::new(), &self.activity);
                 invocation
             })
         }

@@ -1,9 +1,9 @@
-//! What a function prints: forwarded to our log line by line, and kept until somebody takes it, the last
-//! lines of it.
+//! The output of a function: forwarded to the log line by line; the last lines are kept until a
+//! record takes them.
 //!
-//! A function prints before it calls its Runtime API, so its lines are in the pipe when the call is
-//! met, perhaps unread. Whoever takes lines reads the pipe to its end first; that is why it is not
-//! left to the tasks alone that wait for lines.
+//! A function prints before it calls its Runtime API, so its lines are in the pipe, perhaps unread,
+//! when the call arrives. So [`Output::take_lines`] reads the pipe to its end first and does not
+//! rely on the tasks that wait for lines.
 
 use std::{
     collections::VecDeque,
@@ -22,50 +22,50 @@ use tokio::{
 
 use crate::activity::Excerpt;
 
-/// How many of the last lines are kept.
+/// The number of last lines to keep.
 const KEPT_LINES: usize = 50;
 
-/// How much of a line is kept, in bytes.
+/// The bytes of a line to keep.
 const KEPT_OF_LINE: usize = 1000;
 
-/// The most that is read without pause: what a pipe holds.
+/// The most bytes to read without a pause: the capacity of a pipe.
 const READ_AT_ONCE: usize = 64 * 1024;
 
-/// How long to wait, once a process has ended, for lines it wrote before. They are in the pipe
-/// already; the limit is for a grandchild that holds the pipe open.
+/// The wait for the last lines of an ended process. They are in the pipe already; the limit is for
+/// a grandchild that keeps the pipe open.
 const LAST_LINES_LIMIT: Duration = Duration::from_millis(500);
 
 /// The standard output and standard error of one process.
 #[derive(Debug)]
 pub(super) struct Output {
-    printed: Arc<Printed>,
+    printed: Arc<OutputBuffer>,
     readers: JoinSet<()>,
 }
 
 #[derive(Debug)]
-struct Printed {
+struct OutputBuffer {
     function: String,
     pipes: Vec<Pipe>,
-    /// Those that nobody has taken.
+    /// The lines that no record has taken yet.
     lines: Mutex<VecDeque<Excerpt>>,
 }
 
 #[derive(Debug)]
 struct Pipe {
     receiver: Receiver,
-    /// The beginning of a line. Locked while the pipe is read, so that lines keep their order.
+    /// The start of an unfinished line. Locked during a read, so that lines keep their order.
     unfinished: Mutex<Vec<u8>>,
 }
 
 impl Output {
     /// Starts forwarding from these pipes. The lines are logged with the target
-    /// `herald_local::function` and the field `function`. Errs if a file is no pipe.
+    /// `herald_local::function` and the field `function`. Fails if a file is not a pipe.
     pub(super) fn forward(
         function: &str,
         pipes: impl IntoIterator<Item = OwnedFd>,
     ) -> io::Result<Self> {
         let pipes = pipes.into_iter().map(Pipe::new);
-        let printed = Arc::new(Printed {
+        let printed = Arc::new(OutputBuffer {
             function: function.to_owned(),
             pipes: pipes.collect::<io::Result<_>>()?,
             lines: Mutex::default(),
@@ -76,7 +76,7 @@ impl Output {
         Ok(Self { printed, readers })
     }
 
-    /// The last lines that were printed by now and not taken before, oldest first.
+    /// Takes the last lines printed so far, oldest first.
     pub(super) fn take_lines(&self) -> Vec<Excerpt> {
         for pipe in &self.printed.pipes {
             self.printed.read(pipe);
@@ -85,10 +85,10 @@ impl Output {
         std::mem::take(&mut *lines).into()
     }
 
-    /// Waits until all lines are read of a process that has ended.
+    /// Waits until all lines of an ended process are read.
     pub(super) async fn finish(&mut self) {
         let read_all = async { while self.readers.join_next().await.is_some() {} };
-        // On a time-out the lines read so far have to do.
+        // After a timeout, the lines read so far must suffice.
         let _ = timeout(LAST_LINES_LIMIT, read_all).await;
     }
 }
@@ -102,42 +102,42 @@ impl Pipe {
     }
 }
 
-/// What a pipe was left as.
+/// The state of a pipe after a read.
 #[derive(PartialEq, Eq)]
-enum End {
-    NotYet,
-    Reached,
+enum PipeState {
+    Open,
+    Ended,
 }
 
-impl Printed {
+impl OutputBuffer {
     async fn forward(self: Arc<Self>, pipe: usize) {
         let pipe = &self.pipes[pipe];
-        while pipe.receiver.readable().await.is_ok() && self.read(pipe) == End::NotYet {
-            // A function that prints without end would keep this thread to itself.
+        while pipe.receiver.readable().await.is_ok() && self.read(pipe) == PipeState::Open {
+            // A function that prints without end would block this thread.
             yield_now().await;
         }
     }
 
-    /// Reads what is in a pipe.
-    fn read(&self, pipe: &Pipe) -> End {
+    /// Reads the pending bytes of a pipe.
+    fn read(&self, pipe: &Pipe) -> PipeState {
         let mut unfinished = lock(&pipe.unfinished);
         let mut buffer = [0; 8 * 1024];
         for _ in 0..READ_AT_ONCE / buffer.len() {
             match pipe.receiver.try_read(&mut buffer) {
                 Ok(read @ 1..) => self.split(&mut unfinished, &buffer[..read]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return End::NotYet,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return PipeState::Open,
                 Ok(0) | Err(_) => {
                     if !unfinished.is_empty() {
                         self.line(&std::mem::take(&mut *unfinished));
                     }
-                    return End::Reached;
+                    return PipeState::Ended;
                 }
             }
         }
-        End::NotYet
+        PipeState::Open
     }
 
-    /// Takes the lines out of a text whose beginning was read before.
+    /// Splits a text, which continues `unfinished`, into lines.
     fn split(&self, unfinished: &mut Vec<u8>, text: &[u8]) {
         let mut lines = text.split(|byte| *byte == b'\n');
         let rest = lines.next_back().unwrap_or_default();
@@ -154,7 +154,7 @@ impl Printed {
         let text = String::from_utf8_lossy(line);
         let text = text.trim_end();
         tracing::info!(target: "herald_local::function", function, "{text}");
-        // Colours are for the terminal alone.
+        // Only the terminal shows colours.
         let text = strip_str(text).to_string();
         let mut lines = lock(&self.lines);
         if lines.len() == KEPT_LINES {
@@ -164,7 +164,7 @@ impl Printed {
     }
 }
 
-/// Locks what no panic can leave half done.
+/// Locks a mutex and ignores poisoning: no panic can leave the data inconsistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -177,7 +177,7 @@ mod tests {
 
     fn output() -> (Output, PipeWriter) {
         let (reader, writer) = pipe().expect("a pipe");
-        let output = Output::forward("Echo", [reader.into()]).expect("it is a pipe");
+        let output = Output::forward("Echo", [reader.into()]).expect("a pipe");
         (output, writer)
     }
 
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_lines_are_kept_whatever_their_encoding() {
+    async fn last_lines_are_kept_shortened_and_with_invalid_utf8_replaced() {
         let (mut output, mut writer) = output();
         for number in 1..=60 {
             writeln!(writer, "line {number}").expect("room");
@@ -203,9 +203,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lines_are_taken_from_the_pipe_once_and_when_they_are_whole() {
+    async fn take_lines_reads_each_finished_line_once() {
         let (mut output, mut writer) = output();
-        // As if the tasks that wait for lines always came too late.
+        // Simulates reader tasks that are always too late.
         output.readers.shutdown().await;
         for (printed, taken) in [
             ("a\nb\nc", &["a", "b"][..]),
@@ -215,7 +215,7 @@ mod tests {
             ("\x1b[1m\x1b[32mgreen\x1b[0m é\n", &["green é"]),
         ] {
             writer.write_all(printed.as_bytes()).expect("room");
-            // The runtime has to hear of it, as it does of a call that comes afterwards.
+            // The runtime must see the readiness first, as it sees the call that follows.
             if !printed.is_empty() {
                 output.printed.pipes[0]
                     .receiver

@@ -1,19 +1,19 @@
-//! The execution environments of one function: which exist, which are idle, which one is next.
+//! The pool of one function's execution environments: all of them, the idle ones and the next to
+//! use.
 //!
-//! Pure state; starting and ending processes, and holding their number down, is done elsewhere. `E`
-//! is a cheap handle.
+//! Pure state: other modules start, end and limit the processes. `E` is a cheap handle.
 
 /// The environments of one function.
 #[derive(Debug)]
 pub(super) struct Pool<E> {
     started: usize,
     alive: Vec<E>,
-    /// The subset of `alive` that waits for work, the most recently used last.
+    /// The idle subset of `alive`, the most recently used last.
     idle: Vec<E>,
 }
 
 impl<E: Clone + PartialEq> Pool<E> {
-    /// A pool without environments.
+    /// Makes an empty pool.
     pub(super) fn new() -> Self {
         Self {
             started: 0,
@@ -22,8 +22,8 @@ impl<E: Clone + PartialEq> Pool<E> {
         }
     }
 
-    /// Takes an idle environment, which is busy from now on: the one that was used last, so that the
-    /// others can age and be ended.
+    /// Takes an idle environment, which is busy from now on. It is the last used one, so the others
+    /// reach their idle limit.
     pub(super) fn take(&mut self) -> Option<E> {
         self.idle.pop()
     }
@@ -34,20 +34,20 @@ impl<E: Clone + PartialEq> Pool<E> {
         self.alive.push(environment);
     }
 
-    /// Makes a busy environment idle. One that was removed meanwhile stays removed.
+    /// Makes a busy environment idle. A removed environment stays removed.
     pub(super) fn put_back(&mut self, environment: &E) {
         if self.alive.contains(environment) {
             self.idle.push(environment.clone());
         }
     }
 
-    /// Removes an environment whatever it does.
+    /// Removes an environment, busy or idle.
     pub(super) fn remove(&mut self, environment: &E) {
         self.alive.retain(|other| other != environment);
         self.idle.retain(|other| other != environment);
     }
 
-    /// Removes an environment if it is idle; otherwise it has just been taken, and `false` is said.
+    /// Removes an environment if it is idle. Returns `false` if it has just been taken.
     pub(super) fn remove_if_idle(&mut self, environment: &E) -> bool {
         let idle = self.idle.contains(environment);
         if idle {
@@ -62,12 +62,12 @@ impl<E: Clone + PartialEq> Pool<E> {
         std::mem::take(&mut self.alive)
     }
 
-    /// All environments, busy and idle.
+    /// Returns all environments, busy and idle.
     pub(super) fn alive(&self) -> &[E] {
         &self.alive
     }
 
-    /// How many environments were ever started.
+    /// Returns the number of environments that were ever started.
     pub(super) fn started(&self) -> usize {
         self.started
     }
@@ -77,7 +77,7 @@ impl<E: Clone + PartialEq> Pool<E> {
 mod tests {
     use super::Pool;
 
-    /// A pool with these environments, all busy.
+    /// Returns a pool with these environments, all busy.
     fn busy(environments: &[&'static str]) -> Pool<&'static str> {
         let mut pool = Pool::new();
         environments.iter().for_each(|name| pool.add(*name));
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_environment_takes_no_second_invocation() {
+    fn busy_environment_is_not_taken_again() {
         let mut pool = busy(&["a", "b"]);
         assert_eq!(pool.take(), None);
         pool.put_back(&"a");
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_used_environment_is_reused_first() {
+    fn last_used_environment_is_taken_first() {
         let mut pool = busy(&["a", "b"]);
         pool.put_back(&"b");
         pool.put_back(&"a");
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_idle_environment_may_retire() {
+    fn only_idle_environment_is_removed_if_idle() {
         let mut pool = busy(&["a"]);
         assert!(!pool.remove_if_idle(&"a"));
         pool.put_back(&"a");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_environment_does_not_come_back() {
+    fn removed_environment_cannot_be_put_back() {
         let mut pool = busy(&["a"]);
         assert_eq!(pool.clear(), ["a"]);
         pool.put_back(&"a");

@@ -1,5 +1,5 @@
-//! One function process: started in a clean environment and in the guarded group, stopped and
-//! resumed, ended on request, and its end told in Lambda's words.
+//! One function process: its start in a clean environment and in the guarded group, stop and
+//! resume, and its end with Lambda's sentence about the exit.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use tokio::{
 use super::output::Output;
 use crate::activity::Excerpt;
 
-/// A running function process. Dropped, it is killed.
+/// A running function process. Dropping it kills the process.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
@@ -30,8 +30,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `binary` in the process group `group`. Either of `kill` being notified and `stop`
-    /// changing ends it. Errs if the operating system cannot start it.
+    /// Starts `binary` in the process group `group`. A notification of `kill` and a change of
+    /// `stop` each end it.
     pub(super) fn start(
         function: &str,
         binary: &Path,
@@ -64,12 +64,12 @@ impl Process {
         })
     }
 
-    /// The process id, until the process has ended.
+    /// Returns the process id. `None` after the end of the process.
     pub(super) fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Waits for the end of the process, and brings it about when asked to.
+    /// Waits for the end of the process, and kills it on request.
     pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
         tokio::select! {
             () = self.kill.notified() => {},
@@ -79,28 +79,28 @@ impl Process {
         self.kill_and_wait().await
     }
 
-    /// Kills the process if it still runs, and tells how it ended, in the words of Lambda's
-    /// `Runtime.ExitError`. All that it printed can be taken afterwards.
+    /// Kills the process if it still runs. Returns the sentence of Lambda's `Runtime.ExitError`
+    /// about its exit. All of its output is available afterwards.
     pub(super) async fn end(&mut self) -> String {
         let ended = self.kill_and_wait().await;
         self.output.finish().await;
         match ended {
             Ok(status) => sentence(status),
-            Err(error) => format!("Runtime exited, but not how: {error}"),
+            Err(error) => format!("Runtime exited with an unknown status: {error}"),
         }
     }
 
-    /// The last lines that the process has printed by now and nobody has taken, oldest first.
+    /// Takes the last lines that the process has printed so far, oldest first.
     pub(super) fn take_lines(&self) -> Vec<Excerpt> {
         self.output.take_lines()
     }
 
-    /// Stops the process where it is.
+    /// Stops the process (SIGSTOP).
     pub(super) fn freeze(&mut self) {
         self.frozen = self.signal(Signal::STOP);
     }
 
-    /// Lets a frozen process go on.
+    /// Resumes a frozen process.
     pub(super) fn thaw(&mut self) {
         if self.frozen {
             self.frozen = !self.signal(Signal::CONT);
@@ -108,14 +108,14 @@ impl Process {
     }
 
     async fn kill_and_wait(&mut self) -> io::Result<ExitStatus> {
-        // A process that has been waited for has no id, and cannot be killed.
+        // A reaped process has no id and cannot be killed.
         if self.child.id().is_some() {
             self.child.start_kill()?;
         }
         self.child.wait().await
     }
 
-    /// Sends a signal; a process that has ended cannot be signalled and needs no signal.
+    /// Sends a signal. Does nothing after the end of the process.
     fn signal(&self, signal: Signal) -> bool {
         let id = self.id().and_then(|id| i32::try_from(id).ok());
         let Some(pid) = id.and_then(Pid::from_raw) else {
@@ -123,7 +123,7 @@ impl Process {
         };
         let sent = kill_process(pid, signal);
         if let Err(error) = sent {
-            tracing::warn!(%error, ?signal, "could not signal a function process");
+            tracing::warn!(%error, ?signal, "failed to signal a function process");
         }
         sent.is_ok()
     }
@@ -146,7 +146,7 @@ mod tests {
     use std::{os::unix::process::ExitStatusExt, process::ExitStatus};
 
     #[test]
-    fn an_exit_is_told_in_lambdas_words() {
+    fn exit_status_becomes_the_lambda_sentence() {
         let check = |wait_status: i32, expected: &str| {
             assert_eq!(super::sentence(ExitStatus::from_raw(wait_status)), expected);
         };

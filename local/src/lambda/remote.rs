@@ -1,9 +1,9 @@
-//! Functions that somebody else runs: anything with Lambda's Invoke API, e.g. `cargo lambda watch`.
+//! Functions behind another server with Lambda's Invoke API, e.g. `cargo lambda watch`.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>. AWS answers a failed function with
 //! status 200 and the header `X-Amz-Function-Error`; `cargo lambda watch` with status 500 and no such
-//! header. There is no time limit here: that is the other side's job, and `cargo lambda watch`
-//! compiles a function while its first event waits.
+//! header. This client has no time limit: the other server sets it, and `cargo lambda watch` compiles a
+//! function while its first event waits.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -18,29 +18,32 @@ use hyper_util::{
 };
 use tracing::Instrument;
 
-use super::{FunctionError, Invocation, Invoke, ended::Ended};
+use super::{FunctionError, Invocation, Invoke, completed_invocation::CompletedInvocation};
 use crate::{activity::Activity, template::Function};
 
-/// Runs functions through an Invoke API, named by their binaries.
+/// An invoker through an Invoke API, which names functions by their binaries.
 #[derive(Clone, Debug)]
 pub struct Remote {
     client: Client<HttpConnector, Full<Bytes>>,
     url: String,
-    /// Binary by logical id.
+    /// Binaries by logical id.
     binaries: BTreeMap<String, String>,
     activity: Activity,
 }
 
-/// An answer, and the request id that it was given under.
-type Answered = (Invocation, Option<String>);
-
 impl Remote {
-    /// Functions served at `url`, e.g. `http://127.0.0.1:9000`. Connects to nothing yet; `activity` is
-    /// told of every invocation that has ended. Errs unless `url` is an `http` address.
+    /// Makes an invoker of the functions at `url`, e.g. `http://127.0.0.1:9000`, without
+    /// connecting. `activity` records every completed invocation.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if `url` is not an `http` URL.
     pub fn new(url: &str, functions: &[Function], activity: Activity) -> anyhow::Result<Self> {
         let usable = |uri: &Uri| uri.scheme_str() == Some("http") && uri.query().is_none();
         if !url.parse().is_ok_and(|uri| usable(&uri)) {
-            bail!("{url} is not the address of an Invoke API: give one like http://127.0.0.1:9000");
+            bail!(
+                "the address of the Invoke API must be an http URL such as http://127.0.0.1:9000, got {url}"
+            );
         }
         let binaries = functions
             .iter()
@@ -54,11 +57,11 @@ impl Remote {
         })
     }
 
-    /// Runs one invocation and tells of its end.
+    /// Runs one invocation and records it.
     async fn run(&self, function: &str, payload: Bytes) -> Invocation {
-        let asked_at = Instant::now();
-        let (invocation, request_id) = self.ask(function, payload.clone()).await;
-        let duration = asked_at.elapsed();
+        let started_at = Instant::now();
+        let (invocation, request_id) = self.request(function, payload.clone()).await;
+        let duration = started_at.elapsed();
         tracing::info!(
             function,
             duration_ms = duration.as_millis(),
@@ -66,15 +69,16 @@ impl Remote {
             reason = invocation.reason(),
             "function invoked"
         );
-        let ended = Ended::now(request_id, duration, payload, &invocation);
-        // What the function prints is read by whoever runs it.
-        ended.record(function, Vec::new(), &self.activity);
+        let completed = CompletedInvocation::now(request_id, duration, payload, &invocation);
+        // The other server reads the function's output.
+        completed.record(function, Vec::new(), &self.activity);
         invocation
     }
 
-    async fn ask(&self, function: &str, payload: Bytes) -> Answered {
+    /// Returns the result of an invocation and its request id.
+    async fn request(&self, function: &str, payload: Bytes) -> (Invocation, Option<String>) {
         let Some(binary) = self.binaries.get(function) else {
-            let reason = format!("there is no function {function}");
+            let reason = format!("function {function} does not exist");
             return (Invocation::Refused(reason), None);
         };
         match self.call(binary, payload).await {
@@ -101,11 +105,14 @@ impl Remote {
         let response: Response<Incoming> =
             self.client.request(request).await.with_context(|| {
                 format!(
-                    "no function runs at {url}: start `cargo lambda watch` or what else serves it"
+                    "no Invoke API answers at {url}; start `cargo lambda watch` or another server there"
                 )
             })?;
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.context("the answer broke off")?;
+        let body = body
+            .collect()
+            .await
+            .context("the connection closed before the end of the answer")?;
         Ok((parts, body.to_bytes()))
     }
 }
@@ -114,11 +121,11 @@ impl Invoke for Remote {
     fn invoke<'a>(&'a self, function: &'a str, payload: Bytes) -> BoxFuture<'a, Invocation> {
         let remote = self.clone();
         let name = function.to_owned();
-        // In a task of its own, so that the function runs on when its caller stops waiting.
+        // In a task of its own, so that the function continues when its caller stops waiting.
         let run = async move { remote.run(&name, payload).await }.in_current_span();
         async move {
-            let ended = tokio::spawn(run).await;
-            ended.unwrap_or_else(|error| Invocation::Refused(error.to_string()))
+            let completed = tokio::spawn(run).await;
+            completed.unwrap_or_else(|error| Invocation::Refused(error.to_string()))
         }
         .boxed()
     }

@@ -1,5 +1,5 @@
-//! What all environments of one function share: the function, its binary and limits, the pool they
-//! live in, and the places that hold their number down.
+//! The shared state of one function's environments: the function, its binary and limits, the pool,
+//! and the slots that limit their number.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
 use super::{
-    ended::Ended,
+    completed_invocation::CompletedInvocation,
     environment::Environment,
     guard::Guard,
     host::{FunctionProcess, HostSettings},
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{activity::Excerpt, open_files, template::Function};
 
-/// One function, ready to be run.
+/// One function with its pool of environments.
 #[derive(Debug)]
 pub(super) struct Runner {
     function: Function,
@@ -36,17 +36,16 @@ pub(super) struct Runner {
     settings: Arc<HostSettings>,
     guard: Arc<Guard>,
     pool: Mutex<Pool<Environment>>,
-    /// One for every environment that may be busy. Handed out in the order they were asked for.
-    places: Arc<Semaphore>,
+    /// One slot for every environment that may be busy, granted in the order of requests.
+    slots: Arc<Semaphore>,
 }
 
-/// The right to keep one environment busy, until the last clone is dropped. An environment that was
-/// busy is idle or out of the pool by then, so whoever gets the place next finds it idle or may start
-/// one.
-pub(super) type Place = Arc<OwnedSemaphorePermit>;
+/// The right to keep one environment busy until the last clone is dropped. By then the environment
+/// is idle or removed, so the next holder of the slot finds an idle environment or may start one.
+pub(super) type Slot = Arc<OwnedSemaphorePermit>;
 
 impl Runner {
-    /// A function with no environment yet. Errs if its binary is not there.
+    /// Makes a runner without environments. Fails if the binary does not exist.
     pub(super) fn new(
         process: FunctionProcess,
         settings: Arc<HostSettings>,
@@ -55,14 +54,14 @@ impl Runner {
         let FunctionProcess { function, binary } = process;
         let binary = binary.canonicalize().with_context(|| {
             format!(
-                "function {} has no binary at {}: build it first",
+                "function {} has no binary at {}; build it first",
                 function.logical_id,
                 binary.display()
             )
         })?;
         Ok(Self {
             pool: Mutex::new(Pool::new()),
-            places: Arc::new(Semaphore::new(settings.maximum_environments)),
+            slots: Arc::new(Semaphore::new(settings.maximum_environments)),
             function,
             binary,
             settings,
@@ -70,28 +69,28 @@ impl Runner {
         })
     }
 
-    /// The environments. The lock is held for a moment only and never across an await.
+    /// Locks the environments. The lock is never held across an await.
     pub(super) fn pool(&self) -> MutexGuard<'_, Pool<Environment>> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place, first come first served. Dropping the future gives the turn to the next.
-    /// `None`: there are no more, as the host shuts down.
-    pub(super) async fn place(&self) -> Option<Place> {
-        if self.places.available_permits() == 0 {
+    /// Waits for a slot, first come first served. Dropping the future gives the turn to the next.
+    /// `None` if the host shuts down.
+    pub(super) async fn slot(&self) -> Option<Slot> {
+        if self.slots.available_permits() == 0 {
             let function = self.logical_id();
-            tracing::debug!(function, "all environments are busy; an event waits");
+            tracing::debug!(function, "event waits: all environments are busy");
         }
-        let permit = Arc::clone(&self.places).acquire_owned().await;
+        let permit = Arc::clone(&self.slots).acquire_owned().await;
         permit.ok().map(Arc::new)
     }
 
-    /// Sends away whoever waits for a place, and whoever will ask for one.
+    /// Refuses all waiting and later requests for a slot.
     pub(super) fn close(&self) {
-        self.places.close();
+        self.slots.close();
     }
 
-    /// Starts a process that finds its Runtime API at `runtime_api`. Errs if it, or the guard it needs,
+    /// Starts a process whose Runtime API is at `runtime_api`. Fails if the process or the guard
     /// cannot be started.
     pub(super) async fn start_process(
         &self,
@@ -103,7 +102,7 @@ impl Runner {
             .guard
             .group()
             .await
-            .context("could not guard a function process")?;
+            .context("failed to guard a function process")?;
         let variables = self.variables(&runtime_api.to_string());
         Process::start(
             &self.function.logical_id,
@@ -114,10 +113,10 @@ impl Runner {
             stop,
         )
         .map_err(open_files::explained)
-        .with_context(|| format!("could not start {}", self.binary.display()))
+        .with_context(|| format!("failed to start {}", self.binary.display()))
     }
 
-    /// An event with a deadline counted from now.
+    /// Returns an event whose deadline starts now.
     pub(super) fn event(&self, request_id: &str, payload: &Bytes) -> Event {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.unwrap_or_default();
@@ -134,32 +133,32 @@ impl Runner {
         }
     }
 
-    /// Tells of an invocation that has ended, and of what the function printed meanwhile.
-    pub(super) fn record(&self, ended: Ended, lines: Vec<Excerpt>) {
-        ended.record(self.logical_id(), lines, &self.settings.activity);
+    /// Records a completed invocation with the function's output.
+    pub(super) fn record(&self, completed: CompletedInvocation, lines: Vec<Excerpt>) {
+        completed.record(self.logical_id(), lines, &self.settings.activity);
     }
 
-    /// The function's logical id in the template.
+    /// Returns the function's logical id in the template.
     pub(super) fn logical_id(&self) -> &str {
         &self.function.logical_id
     }
 
-    /// How long one invocation may take.
+    /// Returns the time limit of one invocation.
     pub(super) fn timeout(&self) -> Duration {
         self.function.timeout
     }
 
-    /// How long an environment may take to ask for its first event.
+    /// Returns the time limit of a start.
     pub(super) fn init_limit(&self) -> Duration {
         self.settings.init_limit
     }
 
-    /// How long an environment may be idle.
+    /// Returns the time after which an idle environment is ended.
     pub(super) fn idle_limit(&self) -> Duration {
         self.settings.idle_limit
     }
 
-    /// Whether idle processes are stopped.
+    /// Returns whether idle processes are stopped.
     pub(super) fn freezes(&self) -> bool {
         self.settings.freeze
     }
@@ -184,7 +183,7 @@ impl Runner {
     }
 }
 
-/// An X-Ray trace header of an unsampled trace that starts now.
+/// Returns the X-Ray trace header of a new, unsampled trace.
 fn trace_id(now: Duration) -> String {
     format!(
         "Root=1-{:08x}-{:024x};Parent={:016x};Sampled=0",

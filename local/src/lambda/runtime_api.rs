@@ -1,12 +1,12 @@
-//! The Lambda Runtime API, version 2018-06-01, as the function processes speak it:
+//! The Lambda Runtime API for the function processes, version 2018-06-01:
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
 //!
-//! Every environment has a listener of its own on a free loopback port, its [`Desk`], so that
-//! `AWS_LAMBDA_RUNTIME_API` is a host and a port as on AWS (the Rust runtime takes a path after them
-//! only with a scheme before them, other runtimes not at all) and no call needs to say who makes it.
-//! Here are only routes and shapes; the environment decides what to answer.
+//! Every environment has its own [`RuntimeApi`] on a free loopback port, so
+//! `AWS_LAMBDA_RUNTIME_API` is a host and a port as on AWS (the Rust runtime accepts a path only
+//! after a scheme, other runtimes never), and the port identifies the caller. This module has only
+//! routes and shapes; the environment decides the replies.
 //!
-//! `next` is held open until there is an event: runtimes take any other answer as a reason to exit.
+//! `next` stays open until an event arrives: runtimes exit on any other answer.
 
 use std::{
     io,
@@ -29,51 +29,51 @@ use tokio::{
 };
 
 use super::{FunctionError, MAXIMUM_PAYLOAD_BYTES};
-use crate::{http_server::Accepting, open_files};
+use crate::{http_server::RetryingListener, open_files};
 
-/// Where the calls of one environment arrive. Dropped, it is closed.
+/// The Runtime API server of one environment. Dropping it closes the port.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct RuntimeApi {
     address: SocketAddr,
     calls: mpsc::UnboundedReceiver<Call>,
     server: JoinHandle<()>,
 }
 
-/// What a function process asks or tells.
+/// A call of a function process.
 #[derive(Debug)]
 pub(super) enum Call {
-    /// It waits for its next event. Dropping the sender forbids the call.
+    /// The request for the next event. Dropping the sender refuses the call.
     Next(oneshot::Sender<Event>),
-    /// It is done with an event.
+    /// The answer to an event.
     Answer {
-        /// The event it answers.
+        /// The request id of the event.
         request_id: String,
-        /// What the function returned, or its error.
+        /// The function's result, or its error.
         answer: Result<Bytes, FunctionError>,
-        /// Whether this answer is taken.
-        verdict: oneshot::Sender<Verdict>,
+        /// The sender of the reply to this call.
+        reply: oneshot::Sender<CallReply>,
     },
-    /// It could not start.
-    InitError(FunctionError, oneshot::Sender<Verdict>),
+    /// The report of a failed start.
+    InitError(FunctionError, oneshot::Sender<CallReply>),
 }
 
-/// What becomes of a call that tells something.
+/// The reply to an answer or to a failed start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It was expected.
+pub(super) enum CallReply {
+    /// The call was expected.
     Accepted,
-    /// It names an event that this environment is not working on.
+    /// The call names another event than the one in flight.
     WrongRequestId,
-    /// It does not fit what the environment is doing.
+    /// The environment does not expect the call in its state.
     WrongState,
 }
 
-/// One event with what the runtime is told about it.
+/// One event with its metadata for the runtime.
 #[derive(Debug)]
 pub(super) struct Event {
     /// The request id, a UUID.
     pub(super) request_id: String,
-    /// When the invocation will be ended, in milliseconds since 1970.
+    /// The invocation's deadline in epoch milliseconds.
     pub(super) deadline_ms: u128,
     /// The function's ARN.
     pub(super) function_arn: String,
@@ -83,8 +83,8 @@ pub(super) struct Event {
     pub(super) payload: Bytes,
 }
 
-impl Desk {
-    /// Opens a desk for a new environment. Errs if there is no port to be had.
+impl RuntimeApi {
+    /// Opens a port for a new environment.
     pub(super) async fn open() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.map_err(open_files::explained)?;
@@ -97,41 +97,41 @@ impl Desk {
         })
     }
 
-    /// The value of `AWS_LAMBDA_RUNTIME_API`.
+    /// Returns the value of `AWS_LAMBDA_RUNTIME_API`.
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The next call. Waits for ever if there is none.
+    /// Waits for the next call.
     pub(super) async fn call(&mut self) -> Call {
         match self.calls.recv().await {
             Some(call) => call,
-            // Only without its server, which has logged why it ended.
+            // The server has ended and logged the reason.
             None => std::future::pending().await,
         }
     }
 }
 
-impl Drop for Desk {
+impl Drop for RuntimeApi {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
 impl Call {
-    /// Refuses a call that does not fit what its environment is doing.
+    /// Refuses a call that the environment does not expect in its state.
     pub(super) fn refuse(self) {
         match self {
-            // Dropping the sender is the refusal.
+            // Dropping the sender refuses the call.
             Self::Next(_) => {}
-            Self::Answer { verdict, .. } | Self::InitError(_, verdict) => {
-                verdict.send(Verdict::WrongState).ok();
+            Self::Answer { reply, .. } | Self::InitError(_, reply) => {
+                reply.send(CallReply::WrongState).ok();
             }
         }
     }
 }
 
-impl IntoResponse for Verdict {
+impl IntoResponse for CallReply {
     fn into_response(self) -> Response {
         match self {
             Self::Accepted => status_response(StatusCode::ACCEPTED, json!({ "status": "OK" })),
@@ -171,8 +171,8 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-
 type Calls = mpsc::UnboundedSender<Call>;
 
 async fn serve(listener: TcpListener, calls: Calls) {
-    if let Err(error) = axum::serve(Accepting::new(listener), routes(calls)).await {
-        tracing::error!(%error, "a function's Runtime API has ended");
+    if let Err(error) = axum::serve(RetryingListener::new(listener), routes(calls)).await {
+        tracing::error!(%error, "the Runtime API of a function stopped");
     }
 }
 
@@ -182,18 +182,18 @@ fn routes(calls: Calls) -> Router {
         .route("/invocation/{request_id}/response", post(response))
         .route("/invocation/{request_id}/error", post(error))
         .route("/init/error", post(init_error))
-        // The size is judged below, since the function's caller has to hear of it too.
+        // `response` checks the size, because the function's caller needs the error as well.
         .layer(DefaultBodyLimit::disable())
         .with_state(calls);
     Router::new().nest("/2018-06-01/runtime", runtime)
 }
 
 async fn next(State(calls): State<Calls>) -> Response {
-    let (reply, event) = oneshot::channel();
-    submit(&calls, Call::Next(reply));
+    let (sender, event) = oneshot::channel();
+    submit(&calls, Call::Next(sender));
     match event.await {
         Ok(event) => event.into_response(),
-        Err(_) => Verdict::WrongState.into_response(),
+        Err(_) => CallReply::WrongState.into_response(),
     }
 }
 
@@ -213,7 +213,7 @@ async fn response(
         ),
     );
     match answer(&calls, request_id, Err(too_large)).await {
-        Verdict::Accepted => error_response(
+        CallReply::Accepted => error_response(
             StatusCode::PAYLOAD_TOO_LARGE,
             "RequestEntityTooLarge",
             "Exceeded maximum allowed payload size",
@@ -234,28 +234,28 @@ async fn error(
 
 async fn init_error(State(calls): State<Calls>, headers: HeaderMap, body: Bytes) -> Response {
     let error = FunctionError::from_body(&body, error_type(&headers));
-    let (verdict, reply) = oneshot::channel();
-    submit(&calls, Call::InitError(error, verdict));
-    reply.await.unwrap_or(Verdict::WrongState).into_response()
+    let (sender, reply) = oneshot::channel();
+    submit(&calls, Call::InitError(error, sender));
+    reply.await.unwrap_or(CallReply::WrongState).into_response()
 }
 
 async fn answer(
     calls: &Calls,
     request_id: String,
     answer: Result<Bytes, FunctionError>,
-) -> Verdict {
-    let (verdict, reply) = oneshot::channel();
+) -> CallReply {
+    let (sender, reply) = oneshot::channel();
     let call = Call::Answer {
         request_id,
         answer,
-        verdict,
+        reply: sender,
     };
     submit(calls, call);
-    reply.await.unwrap_or(Verdict::WrongState)
+    reply.await.unwrap_or(CallReply::WrongState)
 }
 
-/// Hands a call to the environment. One that has ended drops it and with it the way back, which is
-/// an answer, too.
+/// Sends a call to the environment. An ended environment drops the call and with it the sender of
+/// the reply, which refuses the call.
 fn submit(calls: &Calls, call: Call) {
     calls.send(call).ok();
 }
@@ -283,66 +283,64 @@ mod tests {
     use hyper::Request;
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
-    use super::{Bytes, Call, Desk, Event, Verdict};
+    use super::{Bytes, Call, CallReply, Event, RuntimeApi};
 
-    /// Makes a call, meets it with `decide`, and returns the status of the answer.
-    async fn status(method: &str, path: &str, body: &str, decide: impl FnOnce(Call)) -> u16 {
-        let mut desk = Desk::open().await.expect("a port");
+    /// Makes a call, passes it to `handle`, and returns the status of the response.
+    async fn status(method: &str, path: &str, body: &str, handle: impl FnOnce(Call)) -> u16 {
+        let mut runtime_api = RuntimeApi::open().await.expect("a port");
         let request = Request::builder()
             .method(method)
             .uri(format!(
                 "http://{}/2018-06-01/runtime{path}",
-                desk.address()
+                runtime_api.address()
             ))
             .body(Full::new(Bytes::from(body.to_owned())))
             .expect("a request");
         let client = Client::builder(TokioExecutor::new()).build_http();
-        let meet = async { decide(desk.call().await) };
-        let (response, ()) = tokio::join!(client.request(request), meet);
+        let handled = async { handle(runtime_api.call().await) };
+        let (response, ()) = tokio::join!(client.request(request), handled);
         response.expect("an answer").status().as_u16()
     }
 
-    fn say(verdict: Verdict) -> impl FnOnce(Call) {
+    fn reply_with(reply: CallReply) -> impl FnOnce(Call) {
         move |call| match call {
-            Call::Answer { verdict: reply, .. } | Call::InitError(_, reply) => {
-                reply.send(verdict).expect("somebody waits");
+            Call::Answer { reply: sender, .. } | Call::InitError(_, sender) => {
+                sender.send(reply).expect("a waiting handler");
             }
-            Call::Next(_) => panic!("`next` asks and tells nothing"),
+            Call::Next(_) => panic!("unexpected `next`"),
         }
     }
 
     #[tokio::test]
-    async fn an_answer_gets_the_status_its_environment_decides_on() {
+    async fn answer_gets_the_status_of_the_reply() {
         let cases = [
-            (Verdict::Accepted, 202),
-            (Verdict::WrongRequestId, 400),
-            (Verdict::WrongState, 403),
+            (CallReply::Accepted, 202),
+            (CallReply::WrongRequestId, 400),
+            (CallReply::WrongState, 403),
         ];
-        for (verdict, expected) in cases {
+        for (reply, expected) in cases {
             for path in [
                 "/invocation/7/response",
                 "/invocation/7/error",
                 "/init/error",
             ] {
-                let status = status("POST", path, "{}", say(verdict)).await;
-                assert_eq!(status, expected, "{path} {verdict:?}");
+                let status = status("POST", path, "{}", reply_with(reply)).await;
+                assert_eq!(status, expected, "{path} {reply:?}");
             }
         }
     }
 
     #[tokio::test]
-    async fn an_answer_over_the_limit_is_413_and_an_error_for_the_caller() {
+    async fn answer_over_the_limit_is_413_and_an_error_for_the_caller() {
         let large = " ".repeat(super::MAXIMUM_PAYLOAD_BYTES + 1);
         let status = status(
             "POST",
             "/invocation/7/response",
             &large,
             |call| match call {
-                Call::Answer {
-                    answer, verdict, ..
-                } => {
+                Call::Answer { answer, reply, .. } => {
                     assert!(answer.is_err());
-                    verdict.send(Verdict::Accepted).expect("somebody waits");
+                    reply.send(CallReply::Accepted).expect("a waiting handler");
                 }
                 other => panic!("unexpected {other:?}"),
             },
@@ -351,7 +349,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn next_is_answered_with_an_event_or_forbidden() {
+    async fn next_is_answered_with_an_event_or_403() {
         let event = Event {
             request_id: "7".to_owned(),
             deadline_ms: 1,
@@ -359,11 +357,11 @@ mod tests {
             trace_id: "Root=1".to_owned(),
             payload: Bytes::from("{}"),
         };
-        let hand_over = |call| match call {
-            Call::Next(next) => next.send(event).expect("somebody waits"),
+        let send_event = |call| match call {
+            Call::Next(next) => next.send(event).expect("a waiting handler"),
             other => panic!("unexpected {other:?}"),
         };
-        assert_eq!(status("GET", "/invocation/next", "", hand_over).await, 200);
+        assert_eq!(status("GET", "/invocation/next", "", send_event).await, 200);
         assert_eq!(
             status("GET", "/invocation/next", "", Call::refuse).await,
             403

@@ -1,22 +1,22 @@
-//! The environment variables a function process sees, and no others: what happens to be set on the
-//! developer's machine (an AWS profile, real credentials, `HOME` with `~/.aws` in it) must not reach
-//! a function.
+//! The environment variables of a function process. It sees no others: variables of the developer's
+//! machine (an AWS profile, real credentials, `HOME` with `~/.aws` in it) must not reach a
+//! function.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html> lists what Lambda sets.
-//! `LAMBDA_TASK_ROOT` is the folder of the binary here, since a function may look for files there.
+//! `LAMBDA_TASK_ROOT` is the folder of the binary here, because a function may look for files there.
 
 use std::{collections::BTreeMap, path::Path};
 
 use crate::template::Function;
 
-/// What is taken over from our own environment, where it is set: without these some binaries do not
+/// The variables that a function inherits from `herald-local`: without them some binaries do not
 /// find their libraries or their temporary folder.
 pub(super) const INHERITED: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "TMPDIR"];
 
-/// Where the variables of a function come from.
+/// The sources of a function's variables.
 #[derive(Debug)]
 pub(super) struct Sources<'a> {
-    /// The function, with the variables the template gives it.
+    /// The function, with its variables of the template.
     pub(super) function: &'a Function,
     /// The function's binary.
     pub(super) binary: &'a Path,
@@ -24,9 +24,9 @@ pub(super) struct Sources<'a> {
     pub(super) region: &'a str,
     /// Values of [`INHERITED`] variables.
     pub(super) inherited: BTreeMap<String, String>,
-    /// The variables that hold the function's credentials, if it has any.
+    /// The variables with the function's credentials, if it has any.
     pub(super) credentials: Option<&'a BTreeMap<String, String>>,
-    /// Variables for every function: endpoints.
+    /// Variables of every function: endpoints.
     pub(super) extra: &'a BTreeMap<String, String>,
     /// `host:port` of the Runtime API of this environment.
     pub(super) runtime_api: &'a str,
@@ -34,8 +34,9 @@ pub(super) struct Sources<'a> {
     pub(super) log_stream: &'a str,
 }
 
-/// All variables of one environment. Later sources win: Lambda's defaults, our own environment, the
-/// template, the credentials, the extra ones, and last what Lambda lets nobody set.
+/// Returns all variables of one environment. Later sources override earlier ones: Lambda's
+/// defaults, the inherited variables, the template, the credentials, the extra ones, and Lambda's
+/// reserved variables.
 pub(super) fn variables(sources: Sources<'_>) -> BTreeMap<String, String> {
     let Sources {
         function,
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_sees_what_lambda_shows_it() {
+    fn later_sources_override_earlier_ones() {
         let function = Function {
             logical_id: "Echo".to_owned(),
             name: "stack-Echo".to_owned(),
@@ -106,12 +107,12 @@ mod tests {
                 ("TABLE", "rows"),
                 ("TZ", "CET"),
                 ("AWS_REGION", "mars-1"),
-                ("AWS_ACCESS_KEY_ID", "whoever"),
+                ("AWS_ACCESS_KEY_ID", "AKIA"),
             ]),
             timeout: Duration::from_secs(3),
             memory_mb: 128,
         };
-        let seen = variables(Sources {
+        let variables = variables(Sources {
             function: &function,
             binary: Path::new("/target/debug/echo"),
             region: "eu-west-1",
@@ -141,6 +142,6 @@ mod tests {
             ("TZ", "CET"),
             ("_HANDLER", "bootstrap"),
         ]);
-        assert_eq!(seen, expected);
+        assert_eq!(variables, expected);
     }
 }

@@ -1,17 +1,17 @@
-//! Passwords as Secrets Manager makes them up.
+//! The generation of passwords, as by Secrets Manager.
 
 use rand::seq::{IndexedRandom, SliceRandom};
 
 use crate::template::PasswordRules;
 
-/// A password that keeps the rules.
+/// Generates a password that meets the rules.
 pub(super) fn generate(rules: &PasswordRules) -> String {
-    // A generator for secrets: seeded by the system, and it forgets its seed.
+    // A cryptographic generator, seeded by the system.
     let random = &mut rand::rng();
     let all: Vec<char> = rules.kinds.concat().chars().collect();
-    let required = rules.kinds.iter().filter(|_| rules.each_kind);
-    let required: Vec<Vec<char>> = required.map(|kind| kind.chars().collect()).collect();
-    let mut password: Vec<char> = required
+    let kinds = rules.kinds.iter();
+    let kinds: Vec<Vec<char>> = kinds.map(|kind| kind.chars().collect()).collect();
+    let mut password: Vec<char> = kinds
         .iter()
         .filter_map(|kind| kind.choose(random).copied())
         .collect();
@@ -27,17 +27,16 @@ mod tests {
     use super::generate;
     use crate::template::PasswordRules;
 
-    fn rules(length: usize, each_kind: bool) -> PasswordRules {
+    fn rules(length: usize) -> PasswordRules {
         PasswordRules {
             length,
             kinds: ["abc", "XYZ", "7"].map(str::to_owned).into(),
-            each_kind,
         }
     }
 
     #[test]
-    fn a_password_has_its_length_and_its_characters_and_is_no_other_twice() {
-        let rules = rules(40, false);
+    fn password_has_its_length_and_characters_and_differs_each_time() {
+        let rules = rules(40);
         let password = generate(&rules);
         assert_eq!(password.chars().count(), 40);
         assert!(password.chars().all(|one| "abcXYZ7".contains(one)));
@@ -45,8 +44,8 @@ mod tests {
     }
 
     #[test]
-    fn a_password_has_a_character_of_each_kind_if_it_must() {
-        let rules = rules(3, true);
+    fn password_has_a_character_of_each_kind() {
+        let rules = rules(3);
         for _ in 0..100 {
             let password = generate(&rules);
             for kind in &rules.kinds {

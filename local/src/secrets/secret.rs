@@ -1,4 +1,4 @@
-//! One secret with its versions: the current one, and the one before it.
+//! One secret with its versions: the current one and the previous one.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -9,18 +9,18 @@ use crate::{
     template::{self, SecretText},
 };
 
-/// The label of the version that is read if a request names none.
+/// The label of the current version, which is read by default.
 pub(super) const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
 
-/// How much a secret's name is longer in its ARN: a hyphen and six characters.
+/// The length of the suffix of a name in the ARN: a hyphen and six characters.
 const SUFFIX: usize = 7;
 
 pub(super) struct Secret {
     pub(super) name: String,
     pub(super) arn: String,
     pub(super) created: DateTime<Utc>,
-    /// The newest last. A version that lost its last label is forgotten.
+    /// The newest last. A version without a label is deleted.
     pub(super) versions: Vec<Version>,
 }
 
@@ -32,22 +32,12 @@ pub(super) struct Version {
 }
 
 impl Secret {
-    /// The secret of a template, its text made up if the template says so.
+    /// Creates a secret of a template, and generates its text if the template says so.
     pub(super) fn new(described: &template::Secret, now: DateTime<Utc>) -> Self {
         let text = match &described.text {
             SecretText::Empty => None,
             SecretText::Given(text) => Some(text.clone()),
-            SecretText::Generated { password, within } => {
-                let password = password::generate(password);
-                Some(match within {
-                    None => password,
-                    Some((template, key)) => {
-                        let mut object = template.clone();
-                        object.insert(key.clone(), password.into());
-                        serde_json::Value::Object(object).to_string()
-                    }
-                })
-            }
+            SecretText::Generated(rules) => Some(password::generate(rules)),
         };
         Self {
             name: described.name.clone(),
@@ -60,15 +50,15 @@ impl Secret {
         }
     }
 
-    /// Whether a `SecretId` is this secret's: its name, its ARN, or its ARN without the characters that
-    /// Secrets Manager has put behind the name.
+    /// Returns whether a `SecretId` is this secret's: its name, its ARN, or its ARN without the suffix of
+    /// the name.
     pub(super) fn is_called(&self, id: &str) -> bool {
         let short_arn = &self.arn[..self.arn.len() - SUFFIX];
         [self.name.as_str(), self.arn.as_str(), short_arn].contains(&id)
     }
 
-    /// The version with this id and this label, of which either may be left open; the current one if
-    /// both are.
+    /// Returns the version with this id and this label, as far as they are given; otherwise the current
+    /// one.
     pub(super) fn version(&self, id: Option<&str>, stage: Option<&str>) -> Option<&Version> {
         let stage = match (id, stage) {
             (None, None) => Some(CURRENT),
@@ -80,8 +70,8 @@ impl Secret {
         })
     }
 
-    /// Makes `text` the current version, under the id that the caller chose or a new one. The same
-    /// again changes nothing.
+    /// Stores `text` as the current version, with the caller's id or a new one. Storing the same again
+    /// changes nothing.
     pub(super) fn put(
         &mut self,
         id: Option<String>,
@@ -108,7 +98,7 @@ impl Secret {
         Ok(&self.versions[self.versions.len() - 1])
     }
 
-    /// When its text was changed last.
+    /// Returns the time of the last change.
     pub(super) fn changed(&self) -> DateTime<Utc> {
         self.versions
             .last()

@@ -1,4 +1,5 @@
-//! What the three batch operations share: up to ten entries, each of which succeeds or fails alone.
+//! The shared part of the three batch operations: up to ten entries, each of which succeeds or
+//! fails alone.
 
 use std::collections::HashSet;
 
@@ -8,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::errors;
 use crate::aws_json::{Answer, ServiceError};
 
-const MAXIMUM_ENTRIES: usize = 10;
-const MAXIMUM_ID: usize = 80;
+const MAX_ENTRIES: usize = 10;
+const MAX_ID_LENGTH: usize = 80;
 
 /// A batch operation's input.
 #[derive(Debug, Deserialize)]
@@ -20,39 +21,39 @@ pub(super) struct Batch<T> {
     pub(super) entries: Vec<Entry<T>>,
 }
 
-/// One entry: the input of the operation for a single message, with an id.
+/// One entry of a batch: the input for a single message, with an id.
 #[derive(Debug)]
 pub(super) struct Entry<T> {
     pub(super) id: String,
-    /// The input. An error if a member is missing or is not of its kind: the entry then fails alone.
+    /// The input, or an error if a member is missing or has a wrong type: the entry then fails
+    /// alone.
     pub(super) request: Result<T, ServiceError>,
 }
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Entry<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // An entry that is no JSON object fails the request, as AWS's JSON protocol cannot parse
+        // it.
         let mut members = Map::deserialize(deserializer)?;
         let id = match members.remove("Id") {
             Some(Value::String(id)) => id,
-            // No entry has this id, so the batch is refused for it.
+            // `Batch::check` refuses the empty id and with it the batch.
             _ => String::new(),
         };
         let request = serde_json::from_value(Value::Object(members)).map_err(|error| {
-            errors::invalid_parameter_value(format!("the entry cannot be read: {error}"))
+            errors::invalid_parameter_value(format!("The entry is not valid. Reason: {error}."))
         });
         Ok(Self { id, request })
     }
 }
 
 impl<T> Batch<T> {
-    /// Checks what concerns the batch as a whole.
+    /// Checks the number of entries and their ids, which fail the batch as a whole.
     pub(super) fn check(&self) -> Result<(), ServiceError> {
         match self.entries.len() {
             0 => return Err(errors::empty_batch_request()),
-            sent if sent > MAXIMUM_ENTRIES => {
-                return Err(errors::too_many_entries_in_batch_request(
-                    MAXIMUM_ENTRIES,
-                    sent,
-                ));
+            sent if sent > MAX_ENTRIES => {
+                return Err(errors::too_many_entries_in_batch_request(MAX_ENTRIES, sent));
             }
             _ => {}
         }
@@ -68,7 +69,7 @@ impl<T> Batch<T> {
         Ok(())
     }
 
-    /// Runs `single` for each entry and gathers what came of it.
+    /// Runs `single` for each entry and collects the results.
     pub(super) fn answer(self, mut single: impl FnMut(T) -> Answer) -> Answer {
         let (mut successful, mut failed) = (Vec::new(), Vec::new());
         for Entry { id, request } in self.entries {
@@ -96,12 +97,13 @@ fn failure(id: &str, error: &ServiceError) -> Value {
 
 fn is_entry_id(id: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    (1..=MAXIMUM_ID).contains(&id.len()) && id.chars().all(allowed)
+    (1..=MAX_ID_LENGTH).contains(&id.len()) && id.chars().all(allowed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws_json::parse;
 
     fn check(ids: &[&str]) -> Option<&'static str> {
         let entries = ids
@@ -126,8 +128,18 @@ mod tests {
     }
 
     #[test]
-    fn entry_that_cannot_be_read_fails_alone() {
-        for (bad, said) in [
+    fn entry_that_is_not_an_object_fails_the_batch() {
+        for bad in [json!("text"), json!(7), json!(["a"]), Value::Null] {
+            let good = json!({ "Id": "good", "MessageBody": "b" });
+            let batch = json!({ "QueueUrl": "q", "Entries": [good, bad] });
+            let error = parse::<Batch<Input>>(batch).expect_err("no batch");
+            assert_eq!(error.code, "SerializationException", "{bad}");
+        }
+    }
+
+    #[test]
+    fn entry_with_missing_or_mistyped_member_fails_alone() {
+        for (bad, reason) in [
             (json!({}), "missing field `MessageBody`"),
             (json!({ "MessageBody": 7 }), "invalid type: integer `7`"),
             (json!({ "MessageBody": null }), "invalid type: null"),
@@ -145,7 +157,7 @@ mod tests {
             let good = json!({ "Id": "good", "MessageBody": "b", "DelaySeconds": 1 });
             let batch = json!({ "QueueUrl": "q", "Entries": [bad, good] });
             let batch: Batch<Input> = serde_json::from_value(batch).expect("a batch");
-            batch.check().expect("ids are right");
+            batch.check().expect("valid ids");
             let answer = batch
                 .answer(|input| Ok(json!({ "Sent": [input.message_body, input.delay_seconds] })))
                 .expect("an answer");
@@ -159,12 +171,12 @@ mod tests {
                 (&json!("bad"), &json!(true))
             );
             let message = failed["Message"].as_str().expect("a message");
-            assert!(message.contains(said), "{message}");
+            assert!(message.contains(reason), "{message}");
         }
     }
 
     #[test]
-    fn a_batch_has_one_to_ten_entries_with_distinct_ids() {
+    fn batch_with_0_or_11_entries_or_invalid_ids_is_refused() {
         let ten = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
         let eleven = [ten.as_slice(), &["10"]].concat();
         let (longest, longer) = ("i".repeat(80), "i".repeat(81));

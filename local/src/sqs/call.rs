@@ -1,4 +1,4 @@
-//! The operations of the AWS JSON protocol by name.
+//! The dispatch of the AWS JSON protocol's operations by name.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::aws_json::{Answer, ServiceError, parse};
 
-/// The operations [`call`] knows.
+/// The operations of [`call`].
 const OPERATIONS: [&str; 14] = [
     "ChangeMessageVisibility",
     "ChangeMessageVisibilityBatch",
@@ -27,8 +27,12 @@ const OPERATIONS: [&str; 14] = [
     "StartMessageMoveTask",
 ];
 
-/// Answers one operation: what follows `AmazonSQS.` in `X-Amz-Target`. Only `ReceiveMessage` takes
-/// time: as long as it is told to wait for a message.
+/// Answers one operation, named by the text after `AmazonSQS.` in `X-Amz-Target`. Only
+/// `ReceiveMessage` waits, for at most its `WaitTimeSeconds`.
+///
+/// # Errors
+///
+/// Returns the error for the caller if the operation is unknown or refuses its input.
 pub async fn call(queues: &Queues, operation: &str, request: Value) -> Answer {
     match operation {
         "SendMessage" => send::send_message(queues, parse(request)?),
@@ -52,13 +56,13 @@ pub async fn call(queues: &Queues, operation: &str, request: Value) -> Answer {
         "StartMessageMoveTask" => move_tasks::start(queues, parse(request)?),
         "ListMessageMoveTasks" => move_tasks::list(queues, parse(request)?),
         _ => Err(errors::unsupported_operation(format!(
-            "{operation} is not supported here; supported are {}",
+            "herald-local does not support {operation}; it supports {}",
             OPERATIONS.join(", ")
         ))),
     }
 }
 
-/// The queue that a request names by its address.
+/// Returns the queue with the URL of a request.
 pub(super) fn addressed(queues: &Queues, url: &str) -> Result<QueueId, ServiceError> {
     queues
         .with_url(url)

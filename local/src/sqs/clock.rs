@@ -1,14 +1,13 @@
-//! The queues' clock: real time, plus what a test skipped.
+//! The queues' clock: real time plus the time that tests skip.
 //!
-//! It runs on tokio's time, so that a test that pauses tokio pauses the queues, and it can be
-//! advanced while everything else keeps its pace, so that a test with real processes and sockets
-//! need not wait for a visibility timeout.
+//! It runs on tokio's time, so a test that pauses tokio pauses the queues. It can be advanced
+//! alone, so a test with real processes and sockets need not wait for a visibility timeout.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::{sync::watch, time::Instant};
 
-/// A clock that can be moved forward; whoever sleeps on it notices.
+/// A clock that can be advanced; an advance wakes sleepers on it.
 #[derive(Debug)]
 pub struct Clock {
     started_at: SystemTime,
@@ -17,7 +16,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows the machine's time.
+    /// Makes a clock with the machine's time.
     pub fn new() -> Self {
         Self {
             started_at: SystemTime::now(),
@@ -26,17 +25,17 @@ impl Clock {
         }
     }
 
-    /// The time; it never goes back.
+    /// Returns the time, which never goes back.
     pub fn now(&self) -> SystemTime {
         self.started_at + self.started.elapsed() + *self.skipped.borrow()
     }
 
-    /// Moves the clock forward and wakes whoever sleeps until a time that is now past.
+    /// Advances the clock and wakes sleepers whose time has come.
     pub fn advance(&self, by: Duration) {
         self.skipped.send_modify(|skipped| *skipped += by);
     }
 
-    /// Returns once the clock shows `time` or later.
+    /// Waits until the clock shows `time` or later.
     pub async fn sleep_until(&self, time: SystemTime) {
         let mut skipped = self.skipped.subscribe();
         while let Some(left) = time
@@ -52,8 +51,8 @@ impl Clock {
     }
 }
 
-/// How long after the start of 1970 a time is. The clock starts at the machine's time and only goes
-/// forward, so it shows none before.
+/// Returns the duration since the epoch. The clock starts at the machine's time and only goes
+/// forward, so it never shows an earlier time.
 pub(super) fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
@@ -71,7 +70,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     #[tokio::test(start_paused = true)]
-    async fn follows_tokio_s_time() {
+    async fn clock_follows_paused_tokio_time() {
         let clock = Clock::new();
         let before = clock.now();
         clock.sleep_until(before + HOUR).await;
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn advancing_wakes_a_sleeper_at_once() {
+    async fn advance_wakes_a_sleeper_at_once() {
         let (clock, started) = (Clock::new(), Instant::now());
         let wake_up = clock.now() + HOUR;
         tokio::join!(clock.sleep_until(wake_up), async { clock.advance(HOUR) });

@@ -1,19 +1,19 @@
-//! Errors as SQS sends them: the shape of the JSON protocol, and for clients that still go by it the
-//! code of the query protocol, with the blame after it.
+//! SQS's errors: the shape of the JSON protocol, and the code of the query protocol with `Sender`
+//! or `Receiver` as the party at fault, for SDKs that still read it.
 
 use super::{message::SendError, queue::HandleError};
 use crate::aws_json::ServiceError;
 
-/// No queue has this address or name.
+/// Returns the error of an unknown URL or name of a queue.
 pub(super) fn queue_does_not_exist() -> ServiceError {
     modelled(
         "QueueDoesNotExist",
         "AWS.SimpleQueueService.NonExistentQueue;Sender",
-        "The specified queue does not exist. Queues are those of the template.",
+        "The specified queue does not exist. Only the template's queues exist.",
     )
 }
 
-/// No queue has this ARN, in operations that go by it.
+/// Returns the error of an unknown ARN of a queue.
 pub(super) fn resource_not_found() -> ServiceError {
     modelled(
         "ResourceNotFoundException",
@@ -22,7 +22,7 @@ pub(super) fn resource_not_found() -> ServiceError {
     )
 }
 
-/// A batch without entries.
+/// Returns the error of a batch without entries.
 pub(super) fn empty_batch_request() -> ServiceError {
     modelled(
         "EmptyBatchRequest",
@@ -31,7 +31,7 @@ pub(super) fn empty_batch_request() -> ServiceError {
     )
 }
 
-/// A batch with more entries than `limit`.
+/// Returns the error of a batch with more entries than `limit`.
 pub(super) fn too_many_entries_in_batch_request(limit: usize, sent: usize) -> ServiceError {
     modelled(
         "TooManyEntriesInBatchRequest",
@@ -40,7 +40,7 @@ pub(super) fn too_many_entries_in_batch_request(limit: usize, sent: usize) -> Se
     )
 }
 
-/// Two entries with the same id.
+/// Returns the error of two entries with the same id.
 pub(super) fn batch_entry_ids_not_distinct(id: &str) -> ServiceError {
     modelled(
         "BatchEntryIdsNotDistinct",
@@ -49,7 +49,7 @@ pub(super) fn batch_entry_ids_not_distinct(id: &str) -> ServiceError {
     )
 }
 
-/// An entry whose id breaks the rules.
+/// Returns the error of an invalid entry id.
 pub(super) fn invalid_batch_entry_id() -> ServiceError {
     modelled(
         "InvalidBatchEntryId",
@@ -59,7 +59,7 @@ pub(super) fn invalid_batch_entry_id() -> ServiceError {
     )
 }
 
-/// Messages that are too large together.
+/// Returns the error of a batch that is too large.
 pub(super) fn batch_request_too_long(limit: usize, sent: usize) -> ServiceError {
     modelled(
         "BatchRequestTooLong",
@@ -68,7 +68,7 @@ pub(super) fn batch_request_too_long(limit: usize, sent: usize) -> ServiceError 
     )
 }
 
-/// A queue attribute that SQS does not know.
+/// Returns the error of an unknown queue attribute.
 pub(super) fn invalid_attribute_name(name: &str) -> ServiceError {
     modelled(
         "InvalidAttributeName",
@@ -77,7 +77,7 @@ pub(super) fn invalid_attribute_name(name: &str) -> ServiceError {
     )
 }
 
-/// Something this emulator does not do.
+/// Returns the error of an operation or option that `herald-local` does not support.
 pub(super) fn unsupported_operation(message: impl Into<String>) -> ServiceError {
     modelled(
         "UnsupportedOperation",
@@ -86,7 +86,7 @@ pub(super) fn unsupported_operation(message: impl Into<String>) -> ServiceError 
     )
 }
 
-/// A parameter's value is out of its range.
+/// Returns the error of an invalid parameter value.
 pub(super) fn invalid_parameter_value(message: impl Into<String>) -> ServiceError {
     unmodelled(
         "InvalidParameterValueException",
@@ -95,19 +95,19 @@ pub(super) fn invalid_parameter_value(message: impl Into<String>) -> ServiceErro
     )
 }
 
-/// The service fails, on purpose.
+/// Returns the error of an injected failure.
 pub(super) fn internal_failure() -> ServiceError {
     ServiceError {
         status: 500,
         ..unmodelled(
             "InternalFailure",
             "InternalFailure;Receiver",
-            "The request was made to fail.",
+            "The request failed by an injected fault.",
         )
     }
 }
 
-/// A handle of which nothing more can be said than that it does not do.
+/// Returns the error of a refused receipt handle.
 pub(super) fn refused_handle(error: HandleError, handle: &str) -> ServiceError {
     match error {
         HandleError::Invalid => modelled(
@@ -151,7 +151,7 @@ impl From<SendError> for ServiceError {
     }
 }
 
-/// An error of the service's model.
+/// Makes an error of the service's model.
 fn modelled(shape: &str, query_code: &'static str, message: impl Into<String>) -> ServiceError {
     ServiceError {
         query_code: Some(query_code),
@@ -159,7 +159,7 @@ fn modelled(shape: &str, query_code: &'static str, message: impl Into<String>) -
     }
 }
 
-/// An error that all services share and SQS's model does not list.
+/// Makes an error that all services share and SQS's model does not list.
 fn unmodelled(shape: &str, query_code: &'static str, message: impl Into<String>) -> ServiceError {
     ServiceError {
         query_code: Some(query_code),

@@ -1,5 +1,4 @@
-//! The operations that go by receipt handles: `DeleteMessage`, `ChangeMessageVisibility` and their
-//! batches.
+//! The operations on receipt handles: `DeleteMessage`, `ChangeMessageVisibility` and their batches.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -22,14 +21,14 @@ pub(super) struct Single<T> {
     request: T,
 }
 
-/// Which message to delete.
+/// The input of a delete.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Delete {
     receipt_handle: String,
 }
 
-/// Which message to hide for how long.
+/// The input of a change of visibility.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ChangeVisibility {
@@ -67,7 +66,7 @@ pub(super) fn delete(queues: &Queues, queue: QueueId, request: Delete) -> Answer
     Ok(json!({}))
 }
 
-/// Hides a message in flight for longer, or no longer.
+/// Changes the visibility timeout of a message in flight.
 pub(super) fn change_visibility(
     queues: &Queues,
     queue: QueueId,

@@ -1,8 +1,8 @@
-//! The Lambda event source mapping: invokes a function with what arrives on a queue.
+//! The Lambda event source mapping, which invokes a function with the messages of a queue.
 //!
-//! Records are received only once an invocation can take them, so a busy function does not use up
-//! their receive counts, which on AWS it may. Succeeded records are deleted; failed ones come back
-//! when their visibility timeout ends, as Lambda does not shorten it.
+//! Records are received only when an invocation is free for them, so a busy function does not
+//! increase their receive counts; on AWS it may. Successful records are deleted; failed ones become
+//! visible again when their visibility timeout ends, because Lambda does not shorten it.
 
 mod answer;
 mod concurrency;
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{lambda::Invoke, template::EventSourceMapping};
 
-/// How long one look at an empty queue takes.
+/// The duration of one long poll.
 const POLL: Duration = Duration::from_secs(20);
 
 /// An event source mapping, ready to run.
@@ -31,10 +31,10 @@ pub struct Mapping {
     invoker: Arc<Invoker>,
 }
 
-/// A mapping names a queue that the template does not define.
+/// The error of a mapping whose queue is not in the template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "function {function} has the event source {queue}, a queue that the template does not define"
+    "function {function} has the event source {queue}, which is not a queue of the template; add the queue or correct the event source"
 )]
 pub struct UnknownQueue {
     function: String,
@@ -42,8 +42,12 @@ pub struct UnknownQueue {
 }
 
 impl Mapping {
-    /// A mapping from one of the `queues` to a function that `lambda` runs; `region` is what records
-    /// are told they come from.
+    /// Makes a mapping from one of the `queues` to a function that `lambda` runs. `region` is the
+    /// `awsRegion` of the records.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`UnknownQueue`] if no queue has the mapping's ARN.
     pub fn new(
         definition: EventSourceMapping,
         queues: Arc<Queues>,
@@ -65,21 +69,21 @@ impl Mapping {
         })
     }
 
-    /// Runs until `shutdown` turns true or its sender is gone, then receives no more and returns when
-    /// the last invocation has ended. Records gathered by then and not yet on their way come back when
-    /// their visibility timeout ends. Dropping the future drops the invocations.
+    /// Runs until `shutdown` is true or its sender is dropped, then stops receiving and returns
+    /// when the last invocation has ended. Records that were gathered but not sent become visible
+    /// again when their visibility timeout ends. Dropping the future drops the invocations.
     pub async fn run(self, shutdown: watch::Receiver<bool>) {
         let mut running = JoinSet::new();
         let mut signal = shutdown.clone();
         tokio::select! {
             () = self.feed(&mut running, &shutdown) => {}
-            // An error says that nobody is left to send the signal.
+            // An error means that the sender was dropped.
             _ = signal.wait_for(|stop| *stop) => {}
         }
         while running.join_next().await.is_some() {}
     }
 
-    /// Starts one invocation after the other, for ever.
+    /// Starts one invocation after the other and never returns.
     async fn feed(&self, running: &mut JoinSet<()>, shutdown: &watch::Receiver<bool>) {
         let mut concurrency = Concurrency::new(self.definition.maximum_concurrency);
         let mut carried = Vec::new();
@@ -98,7 +102,7 @@ impl Mapping {
         }
     }
 
-    /// Returns once fewer invocations run than may.
+    /// Waits until fewer invocations run than the limit.
     async fn wait_for_room(&self, running: &mut JoinSet<()>, concurrency: &mut Concurrency) {
         while running.try_join_next().is_some() {}
         while running.len() >= concurrency.limit() {
@@ -109,8 +113,8 @@ impl Mapping {
         }
     }
 
-    /// Gathers the records of one invocation: until there are enough, or they are large enough, or
-    /// the window that began with the first has ended.
+    /// Gathers the records of one invocation until the batch or the event is full, or the window
+    /// that starts with the first record has ended.
     async fn gather(&self, carried: Vec<Received>) -> Vec<Received> {
         let mut records = carried;
         if records.is_empty() {

@@ -1,4 +1,4 @@
-//! What is sent: a body with attributes, the rules it must keep and the MD5 sums that SDKs check.
+//! The content of a message: a body with attributes, its rules, and the MD5 sums that SDKs check.
 //!
 //! The rules are those of "Message metadata for Amazon SQS" in the developer guide and of
 //! `SendMessage` in the API reference.
@@ -8,11 +8,11 @@ use std::{collections::BTreeMap, time::Duration};
 /// A message's id, a UUID.
 pub type MessageId = String;
 
-/// The most attributes of one message.
+/// The largest number of attributes of one message.
 const MAXIMUM_ATTRIBUTES: usize = 10;
-/// The longest name, and the longest data type, of an attribute.
+/// The longest name and the longest data type of an attribute.
 const MAXIMUM_NAME: usize = 256;
-/// The longest time a message can be delayed.
+/// The longest delay of a message.
 const MAXIMUM_DELAY: Duration = Duration::from_secs(900);
 
 /// A message's content.
@@ -22,7 +22,7 @@ pub struct Content {
     pub body: String,
     /// The sender's attributes by name.
     pub attributes: BTreeMap<String, MessageAttribute>,
-    /// What SQS carries along by name: `AWSTraceHeader`, `MessageGroupId`.
+    /// The system attributes by name: `AWSTraceHeader`, `MessageGroupId`.
     pub system_attributes: BTreeMap<String, String>,
 }
 
@@ -38,28 +38,28 @@ pub struct MessageAttribute {
 /// An attribute's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttributeValue {
-    /// Of a `String` or a `Number`.
+    /// The value of a `String` or a `Number`.
     Text(String),
-    /// Of a `Binary`.
+    /// The value of a `Binary`.
     Binary(Vec<u8>),
 }
 
-/// Why a message was not taken.
+/// The reason why a queue refused a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
     /// No queue has this ARN.
-    #[error("no queue has the ARN {0}; queues are those of the template")]
+    #[error("no queue has the ARN {0}; only the template's queues exist")]
     UnknownQueue(String),
     /// The body is empty.
-    #[error("the message body is empty; a message holds at least one character")]
+    #[error("the message body is empty; it must hold at least one character")]
     EmptyBody,
-    /// The body or an attribute holds a character that XML 1.0 does not know.
+    /// The body or an attribute holds a character that XML 1.0 does not allow.
     #[error(
         "the message holds the character {0:?}; allowed are #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
     )]
     ForbiddenCharacter(char),
     /// Body and attributes together are too large.
-    #[error("the message has {size} bytes; send at most {limit}")]
+    #[error("the message has {size} bytes, {limit} are allowed")]
     TooLarge {
         /// The size of the message, in bytes.
         size: usize,
@@ -70,15 +70,15 @@ pub enum SendError {
     #[error("message attribute {0:?} is invalid: {1}")]
     InvalidAttribute(String, &'static str),
     /// More than ten attributes.
-    #[error("the message has {0} attributes; send at most {MAXIMUM_ATTRIBUTES}")]
+    #[error("the message has {0} attributes, {MAXIMUM_ATTRIBUTES} are allowed")]
     TooManyAttributes(usize),
     /// A delay beyond fifteen minutes.
-    #[error("the delay is {0:?}; it is at most 15 minutes")]
+    #[error("the delay is {0:?}, 15 minutes are allowed")]
     DelayTooLong(Duration),
 }
 
 impl Content {
-    /// A message without attributes.
+    /// Makes a message without attributes.
     pub fn text(body: impl Into<String>) -> Self {
         Self {
             body: body.into(),
@@ -86,8 +86,8 @@ impl Content {
         }
     }
 
-    /// The size that counts against limits, in bytes: the body, and of each attribute its name, data
-    /// type and value.
+    /// Returns the size in bytes that counts against limits: the body, and the name, data type and
+    /// value of each attribute.
     pub fn size(&self) -> usize {
         let attributes = self
             .attributes
@@ -97,7 +97,11 @@ impl Content {
         self.body.len() + attributes
     }
 
-    /// Checks the rules a queue with this `maximum_size` in bytes puts on a message.
+    /// Checks the message against the rules of a queue with this `maximum_size` in bytes.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first broken rule.
     pub fn check(&self, maximum_size: usize) -> Result<(), SendError> {
         if self.body.is_empty() {
             return Err(SendError::EmptyBody);
@@ -120,7 +124,7 @@ impl Content {
 }
 
 impl MessageAttribute {
-    /// An attribute of type `String`.
+    /// Makes an attribute of type `String`.
     pub fn string(value: impl Into<String>) -> Self {
         Self {
             data_type: "String".to_owned(),
@@ -142,7 +146,7 @@ impl AttributeValue {
     }
 }
 
-/// Checks that a message may be delayed for this long.
+/// Checks a message's delay.
 pub(super) fn check_delay(delay: Duration) -> Result<(), SendError> {
     if delay > MAXIMUM_DELAY {
         return Err(SendError::DelayTooLong(delay));
@@ -150,15 +154,15 @@ pub(super) fn check_delay(delay: Duration) -> Result<(), SendError> {
     Ok(())
 }
 
-/// The MD5 sum of a text, in hexadecimal.
+/// Returns the MD5 sum of a text in hexadecimal.
 pub(super) fn md5_of_text(text: &str) -> String {
     format!("{:x}", md5::compute(text))
 }
 
-/// The MD5 sum of attributes, in hexadecimal, or none if there are no attributes.
+/// Returns the MD5 sum of attributes in hexadecimal. `None` without attributes.
 ///
-/// In the order of their names: name, data type, one byte for the kind of value, value; each but the
-/// byte with its length, four bytes, big end first, before it.
+/// The sum covers, in the order of names: name, data type, one byte for the kind of value, and
+/// value. The length precedes each but the byte, as four bytes in big-endian order.
 pub(super) fn md5_of_attributes(attributes: &BTreeMap<String, MessageAttribute>) -> Option<String> {
     if attributes.is_empty() {
         return None;
@@ -177,7 +181,7 @@ pub(super) fn md5_of_attributes(attributes: &BTreeMap<String, MessageAttribute>)
 }
 
 fn consume_with_length(digest: &mut md5::Context, bytes: &[u8]) {
-    // A message of at most 1 MiB was checked before it is summed.
+    // The length fits: a message is at most 1 MiB, which was checked before.
     digest.consume((bytes.len() as u32).to_be_bytes());
     digest.consume(bytes);
 }
@@ -196,18 +200,18 @@ fn check_attribute(name: &str, attribute: &MessageAttribute) -> Result<(), SendE
         return invalid(rule);
     }
     if attribute.data_type.len() > MAXIMUM_NAME {
-        return invalid("its data type is longer than 256 characters");
+        return invalid("its data type must have at most 256 characters");
     }
     let kind = attribute.data_type.split('.').next().unwrap_or_default();
     match (kind, &attribute.value) {
-        (_, value) if value.len() == 0 => invalid("its value is empty"),
+        (_, value) if value.len() == 0 => invalid("its value must not be empty"),
         ("Number", AttributeValue::Text(text)) if !is_number(text) => {
-            invalid("its value is not a number")
+            invalid("its value must be a number")
         }
         ("String" | "Number", AttributeValue::Text(text)) => check_characters(text),
         ("Binary", AttributeValue::Binary(_)) => Ok(()),
-        ("String" | "Number" | "Binary", _) => invalid("its value is not of its data type"),
-        _ => invalid("its data type does not start with String, Number or Binary"),
+        ("String" | "Number" | "Binary", _) => invalid("its value does not match its data type"),
+        _ => invalid("its data type must start with String, Number or Binary"),
     }
 }
 
@@ -215,7 +219,7 @@ fn check_attribute_name(name: &str) -> Result<(), &'static str> {
     let lower = name.to_ascii_lowercase();
     let allowed = |character: char| character.is_ascii_alphanumeric() || "_-.".contains(character);
     if name.is_empty() || name.len() > MAXIMUM_NAME {
-        Err("its name has not between 1 and 256 characters")
+        Err("its name must have 1 to 256 characters")
     } else if !name.chars().all(allowed) {
         Err("its name may only hold A-Z, a-z, 0-9, underscore, hyphen and period")
     } else if lower.starts_with("aws.") || lower.starts_with("amazon.") {
@@ -227,7 +231,7 @@ fn check_attribute_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Whether a text is a number in SQS's eyes; Rust would also take `inf` and `nan`.
+/// Returns whether a text is a number for SQS. Rust would also parse `inf` and `nan`.
 fn is_number(text: &str) -> bool {
     text.parse::<f64>().is_ok_and(f64::is_finite) && text.contains(|c: char| c.is_ascii_digit())
 }
@@ -257,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_those_that_sdks_compute() {
+    fn md5_sums_match_those_of_sdks() {
         assert_eq!(md5_of_text("hello"), "5d41402abc4b2a76b9719d911017c592");
         assert_eq!(md5_of_attributes(&BTreeMap::new()), None);
         let timestamp = attribute("Number", text("1493147359900"));
@@ -280,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn only_characters_of_xml_are_taken() {
+    fn only_xml_characters_are_accepted() {
         for allowed in [
             "\t\n\r",
             " ~",
@@ -321,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_keep_the_rules() {
+    fn attributes_with_invalid_name_type_or_value_are_refused() {
         let binary = || AttributeValue::Binary(vec![1]);
         let long = "n".repeat(MAXIMUM_NAME);
         for (name, data_type, value) in [
@@ -364,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_not_empty_and_has_ten_attributes_at_most() {
+    fn empty_body_and_more_than_10_attributes_are_refused() {
         assert_eq!(Content::text("").check(MEBIBYTE), Err(SendError::EmptyBody));
         let mut content = Content::text("b");
         for index in 0..11 {
@@ -379,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delay_is_fifteen_minutes_at_most() {
+    fn delay_beyond_15_minutes_is_refused() {
         assert_eq!(check_delay(Duration::from_secs(900)), Ok(()));
         let longer = Duration::from_secs(901);
         assert_eq!(check_delay(longer), Err(SendError::DelayTooLong(longer)));

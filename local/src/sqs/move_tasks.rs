@@ -1,8 +1,9 @@
-//! `StartMessageMoveTask` and `ListMessageMoveTasks`: moving messages back from a dead-letter queue.
+//! `StartMessageMoveTask` and `ListMessageMoveTasks`, which move messages out of a dead-letter
+//! queue.
 //!
-//! A task here moves what can be received at that moment and is complete when the operation answers;
-//! a rate is checked and otherwise ignored. As on AWS the messages are new ones afterwards: new id,
-//! new time, received never. There is nothing to cancel.
+//! A task here moves the visible messages and is complete when the operation answers; its rate is
+//! checked and otherwise ignored. As on AWS, the moved messages are new: with a new id, a new time
+//! and no receives. `CancelMessageMoveTask` is not needed.
 
 use std::time::SystemTime;
 
@@ -38,7 +39,7 @@ pub(super) struct List {
     max_results: Option<usize>,
 }
 
-/// A task that is over.
+/// A completed task.
 #[derive(Debug)]
 pub(super) struct MoveTask {
     source: QueueId,
@@ -49,7 +50,7 @@ pub(super) struct MoveTask {
     started_at: SystemTime,
 }
 
-/// Moves every message that can be received to the destination, or else to the queue it came from.
+/// Moves every visible message to the destination, or else to its source queue.
 pub(super) fn start(queues: &Queues, request: Start) -> Answer {
     let source = find(queues, &request.source_arn)?;
     if queues.dead_letter_sources(source).next().is_none() {
@@ -82,7 +83,7 @@ pub(super) fn start(queues: &Queues, request: Start) -> Answer {
     Ok(json!({ "TaskHandle": Uuid::new_v4().to_string() }))
 }
 
-/// The latest tasks of a queue, the youngest first.
+/// Lists the latest tasks of a queue, the newest first.
 pub(super) fn list(queues: &Queues, request: List) -> Answer {
     let source = find(queues, &request.source_arn)?;
     let maximum = request.max_results.unwrap_or(1);
@@ -103,8 +104,8 @@ fn find(queues: &Queues, arn: &str) -> Result<QueueId, ServiceError> {
     queues.with_arn(arn).ok_or_else(errors::resource_not_found)
 }
 
-/// Returns how many messages were moved. One that was sent to the dead-letter queue directly came
-/// from nowhere and stays.
+/// Returns the number of moved messages. A message that was sent directly to the dead-letter queue
+/// has no source queue and stays.
 fn move_all(
     queues: &Queues,
     source: QueueId,

@@ -1,7 +1,7 @@
 //! One standard queue as pure state: every operation is told the time, none waits.
 //!
-//! Messages are handed out oldest first, which is one of the orders a standard queue may choose; a
-//! message whose receiver was too slow is handed out again.
+//! Messages are received oldest first, which is one of the allowed orders of a standard queue. A
+//! message with too slow a receiver is received again.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -14,37 +14,37 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::message::{Content, MessageId};
 use crate::template;
 
-/// A queue and what is on it.
+/// A queue and its messages.
 #[derive(Debug)]
 pub(super) struct Queue {
     definition: template::Queue,
     messages: HashMap<Sequence, Message>,
-    /// What can be received now; a lower sequence was sent earlier.
+    /// The visible messages; one with a lower sequence was sent earlier.
     visible: BTreeSet<Sequence>,
-    /// What cannot be received before some time: delayed or in flight.
+    /// The delayed messages and those in flight, by the time at which they become visible.
     hidden: BTreeSet<(SystemTime, Sequence)>,
-    /// When each message is dropped.
+    /// The messages by their expiry.
     expiry: BTreeSet<(SystemTime, Sequence)>,
     next_sequence: Sequence,
     faults: Faults,
 }
 
-/// What a standard queue may do and rarely does, done on purpose.
+/// Injected faults: rare but allowed behaviour of a standard queue, and failing sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// The share of receives after which the message can be received at once again: 0, never, to 1,
+    /// The share of received messages that stay visible and are received again: 0, never, to 1,
     /// always.
     pub duplicates: f64,
-    /// Whether messages are received in any order.
+    /// Whether messages are received in random order.
     pub shuffle: bool,
-    /// The share of messages that are not taken when they are sent: 0, never, to 1, always.
+    /// The share of sends that fail: 0, never, to 1, always.
     pub failing_sends: f64,
 }
 
-/// A message's place in its queue.
+/// A message's position in its queue.
 type Sequence = u64;
 
-/// A message as it moves from queue to queue.
+/// The part of a message that moves from queue to queue.
 #[derive(Clone, Debug)]
 pub(super) struct Transfer {
     pub(super) id: MessageId,
@@ -52,113 +52,115 @@ pub(super) struct Transfer {
     sent_at: SystemTime,
     receive_count: u32,
     first_received_at: Option<SystemTime>,
-    /// The ARN of the queue it was a dead letter of.
+    /// The ARN of the queue whose dead letter it is.
     pub(super) dead_letter_source: Option<String>,
 }
 
 #[derive(Debug)]
 struct Message {
     transfer: Transfer,
-    /// How often it was received from this queue; the transfer counts across queues.
+    /// The number of receives from this queue; the transfer counts across queues.
     receives_here: u32,
-    /// Until when it cannot be received; none: it can.
+    /// The time at which the message becomes visible; `None` if it is visible.
     hidden_until: Option<SystemTime>,
 }
 
-/// A message as its receiver gets it.
+/// A received message.
 #[derive(Clone, Debug)]
 pub struct Received {
     /// The message's id.
     pub id: MessageId,
-    /// What to delete it with, until it is received again.
+    /// The handle that deletes the message, until it is received again.
     pub receipt_handle: String,
     /// Body and attributes.
     pub content: Arc<Content>,
-    /// When it was sent.
+    /// The time of the send.
     pub sent_at: SystemTime,
-    /// When it was received for the first time, from whichever queue.
+    /// The time of the first receive, across queues.
     pub first_received_at: SystemTime,
-    /// How often it was received by now, across queues.
+    /// The number of receives so far, across queues.
     pub receive_count: u32,
-    /// Until when nobody else receives it.
+    /// The time at which the message becomes visible again.
     pub hidden_until: SystemTime,
-    /// The ARN of the queue it was a dead letter of.
+    /// The ARN of the queue whose dead letter it is.
     pub dead_letter_source: Option<String>,
 }
 
-/// What a receive took off the queue.
+/// The result of a receive.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
-    /// For the receiver.
+pub(super) struct ReceiveResult {
+    /// The messages for the receiver.
     pub(super) received: Vec<Received>,
-    /// For the dead-letter queue: they had been received as often as the redrive policy allows.
+    /// The messages for the dead-letter queue, which have reached the redrive policy's maximum.
     pub(super) dead_letters: Vec<Transfer>,
 }
 
-/// How many messages a queue holds.
+/// The numbers of a queue's messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Those that can be received.
+    /// Visible messages.
     pub visible: usize,
-    /// Those that were received and neither deleted nor returned.
+    /// Received messages that were neither deleted nor became visible again.
     pub in_flight: usize,
-    /// Those whose delay has not ended.
+    /// Messages whose delay has not ended.
     pub delayed: usize,
 }
 
-/// A message as somebody who only looks sees it.
+/// A read-only view of a message.
 #[derive(Clone, Debug)]
 pub struct MessageView {
     /// The message's id.
     pub id: MessageId,
     /// Body and attributes.
     pub content: Arc<Content>,
-    /// When it was sent.
+    /// The time of the send.
     pub sent_at: SystemTime,
-    /// How often it was received, across queues.
+    /// The number of receives, across queues.
     pub receive_count: u32,
-    /// Where it stands.
+    /// The message's state.
     pub state: MessageState,
 }
 
-/// Where a message stands.
+/// The state of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MessageState {
-    /// It can be received.
+    /// The message can be received.
     Visible,
-    /// Somebody received it and has until then to delete it.
+    /// The message was received and becomes visible again at this time.
     InFlight(SystemTime),
-    /// Nobody can receive it before then.
+    /// The message becomes visible at this time.
     Delayed(SystemTime),
 }
 
-/// Why a receipt handle did not do.
+/// The reason why a receipt handle was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandleError {
-    /// This queue never gave it out.
-    #[error("the receipt handle is not one of this queue's")]
+    /// The handle does not belong to this queue.
+    #[error("the receipt handle does not belong to this queue")]
     Invalid,
-    /// Its message was deleted, has expired, moved on or was received again.
-    #[error("the receipt handle is of the past")]
+    /// Its message was deleted, expired, moved or was received again.
+    #[error("the receipt handle is outdated: its message was deleted, moved or received again")]
     Outdated,
-    /// Its message waits to be received again.
+    /// Its message is visible again.
     #[error("the message is not in flight")]
     NotInFlight,
 }
 
-/// Why a message was not taken off its queue.
+/// The reason why a message was not removed from its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoveError {
-    /// The queue does not have it, or not any more.
-    #[error("the message is not on the queue any more")]
+    /// The queue does not have the message, or no longer has it.
+    #[error("the message is no longer on the queue")]
     NoSuchMessage,
-    /// Somebody received it and may still delete it.
-    #[error("the message is in flight: somebody has received it and works on it")]
+    /// The message was received, and its receiver may still delete it.
+    #[error(
+        "the message is in flight: a consumer received it and has not deleted it yet; retry after its visibility timeout"
+    )]
     InFlight,
 }
 
 impl Queue {
-    /// An empty queue.
+    /// Makes an empty queue.
     pub(super) fn new(definition: template::Queue) -> Self {
         Self {
             definition,
@@ -171,12 +173,12 @@ impl Queue {
         }
     }
 
-    /// From now on, these faults happen and no others.
+    /// Replaces the injected faults.
     pub(super) fn set_faults(&mut self, faults: Faults) {
         self.faults = faults;
     }
 
-    /// Returns whether a message that a client sends is not to be taken, on purpose.
+    /// Returns whether an injected fault fails the next send of a client.
     pub(super) fn fails_to_send(&self) -> bool {
         rand::random::<f64>() < self.faults.failing_sends
     }
@@ -200,42 +202,44 @@ impl Queue {
         self.insert(transfer, now + delay.unwrap_or(self.definition.delay), now);
     }
 
-    /// Adds a message that was elsewhere before; it expires by the time it was sent there.
+    /// Adds a message of another queue; its expiry counts from the original send.
     pub(super) fn accept(&mut self, now: SystemTime, transfer: Transfer) {
         self.insert(transfer, now, now);
     }
 
-    /// Takes up to `maximum` messages and hides them for `visibility` or else for the queue's own
-    /// visibility timeout.
+    /// Receives up to `maximum` messages and hides them for `visibility` or else for the queue's
+    /// own visibility timeout.
     pub(super) fn receive(
         &mut self,
         now: SystemTime,
         maximum: usize,
         visibility: Option<Duration>,
-    ) -> Taken {
+    ) -> ReceiveResult {
         self.settle(now);
         let hidden_until = now + visibility.unwrap_or(self.definition.visibility_timeout);
-        let mut taken = Taken::default();
-        while taken.received.len() < maximum {
+        let mut result = ReceiveResult::default();
+        while result.received.len() < maximum {
             let Some(sequence) = self.next_visible() else {
                 break;
             };
             if self.is_dead(sequence) {
-                taken.dead_letters.extend(self.remove_dead(sequence));
+                result.dead_letters.extend(self.remove_dead(sequence));
             } else {
-                // Not hidden, it is received by somebody else as well.
+                // A duplicated message stays visible, so another receiver gets it as well.
                 let duplicated = rand::random::<f64>() < self.faults.duplicates;
                 let until = if duplicated { now } else { hidden_until };
-                taken.received.extend(self.hand_out(sequence, now, until));
+                result
+                    .received
+                    .extend(self.hide_received(sequence, now, until));
             }
         }
-        // Only now: hidden for no time at all, a message would be taken again by the same receive.
+        // Not earlier: the same receive would return a message without a visibility timeout twice.
         self.settle(now);
-        taken
+        result
     }
 
-    /// Deletes the message received with this handle. A handle of the past deletes nothing and is no
-    /// error, as the API reference says of `DeleteMessage`.
+    /// Deletes the message received with this handle. An outdated handle deletes nothing and is not
+    /// an error, as the API reference says of `DeleteMessage`.
     pub(super) fn delete(&mut self, now: SystemTime, handle: &str) -> Result<(), HandleError> {
         self.settle(now);
         match self.find(handle) {
@@ -273,7 +277,7 @@ impl Queue {
         self.expiry.clear();
     }
 
-    /// Takes every message that can be received off the queue.
+    /// Removes and returns every visible message.
     pub(super) fn drain_visible(&mut self, now: SystemTime) -> Vec<Transfer> {
         self.settle(now);
         let sequences = std::mem::take(&mut self.visible);
@@ -283,7 +287,7 @@ impl Queue {
             .collect()
     }
 
-    /// Takes a message off the queue that nobody has received just now.
+    /// Removes and returns a message that is not in flight.
     pub(super) fn take_out(&mut self, now: SystemTime, id: &str) -> Result<Transfer, RemoveError> {
         self.settle(now);
         let (sequence, message) = self
@@ -297,7 +301,7 @@ impl Queue {
         self.remove(*sequence).ok_or(RemoveError::NoSuchMessage)
     }
 
-    /// How many messages there are.
+    /// Returns the numbers of messages.
     pub(super) fn counts(&mut self, now: SystemTime) -> Counts {
         self.settle(now);
         let hidden = self
@@ -312,15 +316,15 @@ impl Queue {
         }
     }
 
-    /// How many messages there ever were.
+    /// Returns the number of messages that the queue ever had.
     pub(super) fn ever_sent(&self) -> u64 {
         self.next_sequence
     }
 
-    /// The messages that were sent first, wherever that was; at most `count`.
+    /// Returns at most `count` messages with the earliest original send.
     pub(super) fn oldest(&mut self, now: SystemTime, count: usize) -> Vec<MessageView> {
         self.settle(now);
-        // They are the next to expire, as all are kept equally long.
+        // The oldest messages expire next, because the retention is the same for all.
         let oldest = self.expiry.iter().take(count);
         oldest
             .filter_map(|(_, sequence)| self.messages.get(sequence))
@@ -328,7 +332,7 @@ impl Queue {
             .collect()
     }
 
-    /// Every message, oldest first.
+    /// Returns every message, oldest first.
     pub(super) fn messages(&mut self, now: SystemTime) -> Vec<MessageView> {
         self.settle(now);
         let mut messages = self.messages.iter().collect::<Vec<_>>();
@@ -339,7 +343,7 @@ impl Queue {
             .collect()
     }
 
-    /// When the next hidden message can be received.
+    /// Returns the time at which the next hidden message becomes visible.
     pub(super) fn next_due(&self) -> Option<SystemTime> {
         self.hidden.first().map(|(until, _)| *until)
     }
@@ -359,7 +363,7 @@ impl Queue {
         self.settle(now);
     }
 
-    /// Lets time have its effects: what is due turns visible, what is too old goes.
+    /// Applies the effects of time: due messages become visible, expired ones are dropped.
     fn settle(&mut self, now: SystemTime) {
         while let Some((_, sequence)) = pop_due(&mut self.hidden, now) {
             if let Some(message) = self.messages.get_mut(&sequence) {
@@ -372,13 +376,13 @@ impl Queue {
         }
     }
 
-    /// Takes what is received next: the oldest message, or any if the queue is to shuffle them.
+    /// Takes the next message to receive: the oldest one, or a random one with the fault `shuffle`.
     fn next_visible(&mut self) -> Option<Sequence> {
         if !self.faults.shuffle {
             return self.visible.pop_first();
         }
-        let place = rand::random_range(0..self.visible.len().max(1));
-        let sequence = self.visible.iter().nth(place).copied()?;
+        let index = rand::random_range(0..self.visible.len().max(1));
+        let sequence = self.visible.iter().nth(index).copied()?;
         self.visible.remove(&sequence);
         Some(sequence)
     }
@@ -400,7 +404,7 @@ impl Queue {
         Some(transfer)
     }
 
-    fn hand_out(
+    fn hide_received(
         &mut self,
         sequence: Sequence,
         now: SystemTime,
@@ -449,7 +453,7 @@ impl Queue {
 }
 
 impl Transfer {
-    /// The same content as a message that was just sent.
+    /// Returns the same content as a new message.
     pub(super) fn renewed(self, id: MessageId, now: SystemTime) -> Self {
         Self {
             id,
@@ -501,8 +505,8 @@ impl Message {
     }
 }
 
-/// What a receipt handle says: one receive of one message. The message's id is in it so that a handle
-/// of an earlier run, whose sequences were the same, fits nothing.
+/// The content of a receipt handle: one receive of one message. The message's id makes handles of
+/// an earlier run invalid, which had the same sequences.
 #[derive(Debug, PartialEq, Eq)]
 struct Handle {
     queue: String,

@@ -1,4 +1,4 @@
-//! The operations on a queue as a whole: `GetQueueUrl`, `ListQueues`, `ListDeadLetterSourceQueues`,
+//! The operations on whole queues: `GetQueueUrl`, `ListQueues`, `ListDeadLetterSourceQueues`,
 //! `GetQueueAttributes` and `PurgeQueue`.
 
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::aws_json::Answer;
 
-/// Attributes a queue can be without: asking for one that it has not is no error.
+/// Optional attributes of a queue: a request for a missing one is not an error.
 const OPTIONAL: [&str; 9] = [
     "ContentBasedDeduplication",
     "DeduplicationScope",
@@ -25,7 +25,7 @@ const OPTIONAL: [&str; 9] = [
     "RedrivePolicy",
 ];
 
-/// The input of operations that only name a queue.
+/// The input of operations with a queue's URL alone.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ByUrl {
@@ -56,7 +56,7 @@ pub(super) struct Attributes {
     attribute_names: Vec<String>,
 }
 
-/// The address of the queue with a name.
+/// Answers the URL of the queue with a name.
 pub(super) fn queue_url(queues: &Queues, request: ByName) -> Answer {
     let queue = queues
         .with_name(&request.queue_name)
@@ -64,7 +64,7 @@ pub(super) fn queue_url(queues: &Queues, request: ByName) -> Answer {
     Ok(json!({ "QueueUrl": queues.definition(queue).url }))
 }
 
-/// The addresses of all queues whose name has a prefix.
+/// Answers the URLs of all queues whose name has a prefix.
 pub(super) fn list(queues: &Queues, request: ByPrefix) -> Answer {
     let matches = |id: &QueueId| {
         let name = &queues.definition(*id).name;
@@ -73,14 +73,14 @@ pub(super) fn list(queues: &Queues, request: ByPrefix) -> Answer {
     Ok(json!({ "QueueUrls": urls(queues, queues.ids().filter(matches)) }))
 }
 
-/// The addresses of the queues whose dead letters go to a queue.
+/// Answers the URLs of the queues whose dead letters go to a queue.
 pub(super) fn list_dead_letter_sources(queues: &Queues, request: ByUrl) -> Answer {
     let queue = addressed(queues, &request.queue_url)?;
-    // The one output whose name starts with a small letter.
+    // The only output name with a lower-case first letter.
     Ok(json!({ "queueUrls": urls(queues, queues.dead_letter_sources(queue)) }))
 }
 
-/// The attributes of a queue that are asked for.
+/// Answers the requested attributes of a queue.
 pub(super) fn attributes(queues: &Queues, request: Attributes) -> Answer {
     let queue = addressed(queues, &request.queue_url)?;
     let mut attributes = all_attributes(queues, queue);

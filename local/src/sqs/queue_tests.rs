@@ -1,4 +1,4 @@
-//! A queue's rules, each at exact times.
+//! Tests of a queue's rules at exact times.
 
 use std::time::UNIX_EPOCH;
 
@@ -8,7 +8,7 @@ use crate::sqs::testing;
 const VISIBILITY: u64 = 30;
 const RETENTION: u64 = 1000;
 
-/// A queue that is told seconds and answers bodies.
+/// A queue with times in seconds and messages as bodies.
 struct Harness {
     queue: Queue,
     sent: u32,
@@ -44,9 +44,9 @@ impl Harness {
     }
 
     fn receive(&mut self, at: u64) -> Vec<Received> {
-        let taken = self.queue.receive(second(at), 10, None);
-        assert!(taken.dead_letters.is_empty());
-        taken.received
+        let result = self.queue.receive(second(at), 10, None);
+        assert!(result.dead_letters.is_empty());
+        result.received
     }
 
     fn receive_one(&mut self, at: u64) -> Received {
@@ -75,7 +75,7 @@ fn bodies(received: &[Received]) -> Vec<String> {
 }
 
 #[test]
-fn a_received_message_is_hidden_until_its_visibility_ends() {
+fn received_message_is_hidden_until_its_visibility_timeout_ends() {
     let mut harness = Harness::new();
     harness.send(0, "a");
     assert_eq!(harness.bodies(1), ["a"]);
@@ -88,7 +88,7 @@ fn a_received_message_is_hidden_until_its_visibility_ends() {
 }
 
 #[test]
-fn a_receive_may_choose_its_own_visibility() {
+fn receive_with_visibility_timeout_overrides_the_queue() {
     let mut harness = Harness::new();
     harness.send(0, "a");
     harness
@@ -99,16 +99,16 @@ fn a_receive_may_choose_its_own_visibility() {
 }
 
 #[test]
-fn a_visibility_of_zero_leaves_the_message_to_the_next_receive() {
+fn message_received_with_visibility_timeout_zero_stays_visible() {
     let mut harness = Harness::new();
     harness.send(0, "a");
-    let taken = harness.queue.receive(second(0), 10, Some(Duration::ZERO));
-    assert_eq!(bodies(&taken.received), ["a"]);
+    let result = harness.queue.receive(second(0), 10, Some(Duration::ZERO));
+    assert_eq!(bodies(&result.received), ["a"]);
     assert_eq!(harness.bodies(0), ["a"]);
 }
 
 #[test]
-fn a_slow_receiver_makes_a_duplicate_and_cannot_delete_it() {
+fn handle_of_an_earlier_receive_does_not_delete() {
     let mut harness = Harness::new();
     harness.send(0, "a");
     let slow = harness.receive_one(0);
@@ -123,7 +123,7 @@ fn a_slow_receiver_makes_a_duplicate_and_cannot_delete_it() {
 }
 
 #[test]
-fn a_message_that_comes_back_comes_out_of_order() {
+fn message_received_again_is_out_of_order() {
     let mut harness = Harness::new();
     harness.send(0, "first");
     harness.send(0, "second");
@@ -134,7 +134,7 @@ fn a_message_that_comes_back_comes_out_of_order() {
 }
 
 #[test]
-fn deleting_works_after_visibility_ended_as_long_as_nobody_received_again() {
+fn delete_after_visibility_timeout_succeeds_without_another_receive() {
     let mut harness = Harness::new();
     harness.send(0, "a");
     let received = harness.receive_one(0);
@@ -144,7 +144,7 @@ fn deleting_works_after_visibility_ended_as_long_as_nobody_received_again() {
 }
 
 #[test]
-fn deleting_twice_is_no_error_but_a_handle_never_given_out_is() {
+fn second_delete_succeeds_and_foreign_handle_is_refused() {
     let mut harness = Harness::new();
     harness.send(0, "a");
     let handle = harness.receive_one(0).receipt_handle;
@@ -160,7 +160,7 @@ fn deleting_twice_is_no_error_but_a_handle_never_given_out_is() {
 }
 
 #[test]
-fn visibility_can_be_ended_and_extended_while_in_flight() {
+fn visibility_of_message_in_flight_can_be_extended_and_ended() {
     let mut harness = Harness::new();
     harness.send(0, "a");
     let handle = harness.receive_one(0).receipt_handle;
@@ -179,7 +179,7 @@ fn visibility_can_be_ended_and_extended_while_in_flight() {
 }
 
 #[test]
-fn a_delay_hides_a_new_message() {
+fn delayed_message_is_hidden() {
     let mut harness = Harness::with(|definition| definition.delay = Duration::from_secs(5));
     harness.send(0, "the queue's delay");
     harness.send_delayed(0, "its own delay", Some(2));
@@ -192,7 +192,7 @@ fn a_delay_hides_a_new_message() {
 }
 
 #[test]
-fn a_message_is_dropped_when_its_retention_ends_even_in_flight() {
+fn message_is_dropped_at_the_end_of_its_retention_even_in_flight() {
     let mut harness = Harness::new();
     harness.send(0, "waiting");
     harness.send(1, "younger");
@@ -204,17 +204,17 @@ fn a_message_is_dropped_when_its_retention_ends_even_in_flight() {
 }
 
 #[test]
-fn a_message_received_too_often_moves_on_in_place_of_one_more_receive() {
+fn message_with_max_receive_count_becomes_a_dead_letter() {
     let mut harness = Harness::with(|definition| *definition = testing::queue_with_dead_letters(2));
     harness.send(0, "poison");
     harness.receive_one(0);
     harness.receive_one(VISIBILITY);
     harness.send(VISIBILITY, "good");
     assert_eq!(harness.counts(2 * VISIBILITY), (2, 0, 0));
-    let taken = harness.queue.receive(second(2 * VISIBILITY), 1, None);
-    assert_eq!(bodies(&taken.received), ["good"]);
-    let [dead] = taken.dead_letters.as_slice() else {
-        panic!("one dead letter, not {taken:?}");
+    let result = harness.queue.receive(second(2 * VISIBILITY), 1, None);
+    assert_eq!(bodies(&result.received), ["good"]);
+    let [dead] = result.dead_letters.as_slice() else {
+        panic!("expected one dead letter, got {result:?}");
     };
     assert_eq!(dead.dead_letter_source, Some(testing::queue().arn));
     assert_eq!(harness.counts(2 * VISIBILITY), (0, 1, 0));
@@ -226,16 +226,16 @@ fn a_message_received_too_often_moves_on_in_place_of_one_more_receive() {
     let received = dead_letter_queue.receive_one(2 * VISIBILITY);
     assert_eq!(received.id, "id-1");
     assert_eq!(received.sent_at, second(0));
-    assert_eq!(received.receive_count, 3, "counts across queues");
+    assert_eq!(received.receive_count, 3, "receives across queues");
     assert_eq!(
         dead_letter_queue.counts(RETENTION),
         (0, 0, 0),
-        "keeps the time it was sent"
+        "the retention counts from the original send"
     );
 }
 
 #[test]
-fn purging_leaves_nothing() {
+fn purge_removes_all_messages() {
     let mut harness = Harness::new();
     harness.send(0, "in flight");
     let handle = harness.receive_one(0).receipt_handle;
@@ -248,7 +248,7 @@ fn purging_leaves_nothing() {
 }
 
 #[test]
-fn a_message_is_taken_out_unless_somebody_works_on_it() {
+fn take_out_refuses_message_in_flight() {
     let mut harness = Harness::new();
     harness.send(0, "received");
     harness.receive_one(0);
@@ -273,7 +273,7 @@ fn a_message_is_taken_out_unless_somebody_works_on_it() {
 }
 
 #[test]
-fn the_oldest_messages_are_those_that_were_sent_first_to_whichever_queue() {
+fn oldest_orders_by_original_send_across_queues() {
     let mut source = Harness::new();
     source.send(0, "old");
     let old = source.queue.take_out(second(9), "id-1").expect("visible");
@@ -293,14 +293,14 @@ fn the_oldest_messages_are_those_that_were_sent_first_to_whichever_queue() {
 }
 
 #[test]
-fn looking_at_messages_receives_none() {
+fn messages_views_do_not_receive() {
     let mut harness = Harness::new();
     harness.send(0, "in flight");
     harness.receive_one(0);
     harness.send(0, "visible");
     harness.send_delayed(0, "delayed", Some(5));
-    let seen = harness.queue.messages(second(1));
-    let states = seen
+    let views = harness.queue.messages(second(1));
+    let states = views
         .iter()
         .map(|view| (view.content.body.as_str(), view.state))
         .collect::<Vec<_>>();
@@ -316,7 +316,7 @@ fn looking_at_messages_receives_none() {
 }
 
 #[test]
-fn a_duplicate_is_received_at_once_again() {
+fn duplicated_message_is_received_again_at_once() {
     let mut harness = Harness::new();
     harness.queue.set_faults(Faults {
         duplicates: 1.0,
@@ -329,7 +329,7 @@ fn a_duplicate_is_received_at_once_again() {
 }
 
 #[test]
-fn a_shuffled_queue_loses_nothing() {
+fn shuffled_queue_changes_order_and_loses_no_message() {
     let mut harness = Harness::new();
     harness.queue.set_faults(Faults {
         shuffle: true,

@@ -1,4 +1,4 @@
-//! The queues of a stack, shared: who waits for a message is woken when one comes or falls due.
+//! The shared queues of a stack. A new or due message wakes the receives that wait for one.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use super::{
     queue::{Counts, Faults, HandleError, MessageView, Queue, Received, RemoveError, Transfer},
 };
 use crate::{
-    activity::{Activity, Cause, Happening},
+    activity::{Activity, Cause, RecordKind},
     template,
 };
 
@@ -26,23 +26,23 @@ pub struct Queues {
     clock: Clock,
     created_at: SystemTime,
     entries: Vec<Entry>,
-    /// In the order of `entries`. One lock for all, as a message may move from queue to queue; it is
-    /// never held across an await.
+    /// The queues in the order of `entries`. They share one lock because a message may move from
+    /// queue to queue; it is never held across an await.
     states: Mutex<Vec<Queue>>,
     move_tasks: Mutex<Vec<MoveTask>>,
     activity: Activity,
 }
 
-/// One of the queues of [`Queues`].
+/// The identity of one queue of [`Queues`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueId(usize);
 
-/// Why the queues of a template cannot be run.
+/// The reason why the queues of a template are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueuesError {
-    /// A redrive policy names a queue that is not there.
+    /// A redrive policy names an unknown queue.
     #[error(
-        "queue {queue} has the dead-letter queue {dead_letter_queue}, which the template does not define"
+        "queue {queue} has the dead-letter queue {dead_letter_queue}, which is not a queue of the template; add the queue or correct the RedrivePolicy"
     )]
     UnknownDeadLetterQueue {
         /// The logical id of the queue with the policy.
@@ -60,7 +60,11 @@ struct Entry {
 }
 
 impl Queues {
-    /// Empty queues, on a clock of their own. `activity` is told of every message that comes onto one.
+    /// Makes empty queues with a clock of their own. `activity` records every message that arrives.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`QueuesError`] if a redrive policy names an unknown queue.
     pub fn new(definitions: &[template::Queue], activity: Activity) -> Result<Self, QueuesError> {
         let clock = Clock::new();
         let entries = definitions
@@ -77,44 +81,48 @@ impl Queues {
         })
     }
 
-    /// The clock that delays, visibility and retention go by.
+    /// Returns the clock of delays, visibility timeouts and retention.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// When the queues were made.
+    /// Returns the time when the queues were made.
     pub fn created_at(&self) -> SystemTime {
         self.created_at
     }
 
-    /// Every queue, in the template's order.
+    /// Returns every queue in the template's order.
     pub fn ids(&self) -> impl Iterator<Item = QueueId> + use<> {
         (0..self.entries.len()).map(QueueId)
     }
 
-    /// The queue with this ARN.
+    /// Returns the queue with this ARN.
     pub fn with_arn(&self, arn: &str) -> Option<QueueId> {
         self.ids().find(|id| self.definition(*id).arn == arn)
     }
 
-    /// The queue with this name.
+    /// Returns the queue with this name.
     pub fn with_name(&self, name: &str) -> Option<QueueId> {
         self.ids().find(|id| self.definition(*id).name == name)
     }
 
-    /// The queue with this address, told by the last segment of its path: the same queue is reached
-    /// under `localhost`, `127.0.0.1` and whatever a proxy is called.
+    /// Returns the queue with this URL by the last segment of its path: a queue has the same path
+    /// under `localhost`, `127.0.0.1` and the name of a proxy.
     pub fn with_url(&self, url: &str) -> Option<QueueId> {
         self.with_name(url.trim_end_matches('/').rsplit('/').next()?)
     }
 
-    /// What the template says of a queue.
+    /// Returns the template's definition of a queue.
     pub fn definition(&self, id: QueueId) -> &template::Queue {
         &self.entries[id.0].definition
     }
 
     /// Sends a message to the queue with this ARN, hidden for `delay` or else for the queue's own
-    /// delay. Returns the message's id; errs when there is no such queue or the message breaks a rule.
+    /// delay. Returns the message's id.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`SendError`] if the queue is unknown or the message breaks a rule.
     pub fn send(
         &self,
         queue_arn: &str,
@@ -133,7 +141,11 @@ impl Queues {
         self.send_to(queue, content, delay)
     }
 
-    /// Sends a message as [`Queues::send`] does, with everything a message can carry.
+    /// Sends a message like [`Queues::send`], with system attributes.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`SendError`] if the message breaks a rule.
     pub fn send_to(
         &self,
         queue: QueueId,
@@ -152,11 +164,11 @@ impl Queues {
         Ok(id)
     }
 
-    /// Receives up to `maximum` messages, as soon as there is one and after `wait` at the latest. They
-    /// are hidden for `visibility` or else for the queue's own visibility timeout.
+    /// Receives up to `maximum` messages as soon as one is visible, or none after `wait`. They are
+    /// hidden for `visibility` or else for the queue's own visibility timeout.
     ///
-    /// A message received as often as the redrive policy allows moves to the dead-letter queue
-    /// instead, as on AWS at the next receive and not before.
+    /// A message that has reached the redrive policy's maximum moves to the dead-letter queue
+    /// instead; as on AWS, at the next receive and not before.
     pub async fn receive(
         &self,
         queue: QueueId,
@@ -168,7 +180,7 @@ impl Queues {
         loop {
             let arrival = self.entries[queue.0].arrivals.notified();
             let mut arrival = std::pin::pin!(arrival);
-            // Registered before looking, so that a message sent right after the look is not missed.
+            // Registered before the receive, so that no message sent right after it is missed.
             arrival.as_mut().enable();
             let (received, next_due) = self.receive_now(queue, maximum, visibility);
             if !received.is_empty() || self.clock.now() >= deadline {
@@ -182,12 +194,21 @@ impl Queues {
         }
     }
 
-    /// Deletes the message received with this handle; one of the past deletes nothing.
+    /// Deletes the message received with this handle. An outdated handle deletes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HandleError::Invalid`] if the handle does not belong to the queue.
     pub fn delete(&self, queue: QueueId, receipt_handle: &str) -> Result<(), HandleError> {
         self.states()[queue.0].delete(self.clock.now(), receipt_handle)
     }
 
     /// Hides the message received with this handle until `timeout` from now.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`HandleError`] if the handle is invalid or outdated, or the message not in
+    /// flight.
     pub fn change_visibility(
         &self,
         queue: QueueId,
@@ -196,19 +217,19 @@ impl Queues {
     ) -> Result<(), HandleError> {
         let now = self.clock.now();
         self.states()[queue.0].change_visibility(now, receipt_handle, timeout)?;
-        // It may be visible now, or due earlier than whoever waits believes.
+        // The message may be visible now, or due earlier than waiting receives assume.
         self.entries[queue.0].arrivals.notify_waiters();
         Ok(())
     }
 
-    /// From now on, these faults happen to all queues, and no others.
+    /// Replaces the injected faults of all queues.
     pub fn set_faults(&self, faults: Faults) {
         for queue in self.states().iter_mut() {
             queue.set_faults(faults);
         }
     }
 
-    /// Returns whether a message that a client sends is not to be taken, on purpose.
+    /// Returns whether an injected fault fails the next send of a client.
     pub(super) fn fails_to_send(&self, queue: QueueId) -> bool {
         self.states()[queue.0].fails_to_send()
     }
@@ -218,33 +239,33 @@ impl Queues {
         self.states()[queue.0].purge();
     }
 
-    /// How many messages a queue holds.
+    /// Returns the numbers of a queue's messages.
     pub fn counts(&self, queue: QueueId) -> Counts {
         self.states()[queue.0].counts(self.clock.now())
     }
 
-    /// How many messages were ever put on a queue.
+    /// Returns the number of messages that a queue ever had.
     pub fn ever_sent(&self, queue: QueueId) -> u64 {
         self.states()[queue.0].ever_sent()
     }
 
-    /// The oldest messages of a queue, at most `count`, without receiving any.
+    /// Returns at most `count` oldest messages of a queue without receiving them.
     pub fn oldest(&self, queue: QueueId, count: usize) -> Vec<MessageView> {
         self.states()[queue.0].oldest(self.clock.now(), count)
     }
 
-    /// Every message of a queue, oldest first, without receiving any.
+    /// Returns every message of a queue, oldest first, without receiving them.
     pub fn messages(&self, queue: QueueId) -> Vec<MessageView> {
         self.states()[queue.0].messages(self.clock.now())
     }
 
-    /// The queues whose dead letters go to this one.
+    /// Returns the queues whose dead letters go to this one.
     pub fn dead_letter_sources(&self, queue: QueueId) -> impl Iterator<Item = QueueId> + '_ {
         self.ids()
             .filter(move |id| self.entries[id.0].dead_letter_queue == Some(queue))
     }
 
-    /// Takes every message that can be received off a queue.
+    /// Removes and returns every visible message of a queue.
     pub(super) fn drain_visible(&self, queue: QueueId) -> Vec<Transfer> {
         self.states()[queue.0].drain_visible(self.clock.now())
     }
@@ -263,14 +284,22 @@ impl Queues {
         self.put_back(queue, transfer);
     }
 
-    /// Deletes a message that nobody has received just now.
+    /// Deletes a message that is not in flight.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`RemoveError`] if the queue does not have the message, or it is in flight.
     pub fn remove(&self, queue: QueueId, message_id: &str) -> Result<(), RemoveError> {
         let now = self.clock.now();
         self.states()[queue.0].take_out(now, message_id).map(drop)
     }
 
-    /// Moves a message that nobody has received just now back from a dead-letter queue, as a new
-    /// message: to the queue that it was redriven from or, if it was sent here, to `otherwise`.
+    /// Moves a message that is not in flight out of a dead-letter queue, as a new message: to its
+    /// source queue or, if it was sent directly, to `otherwise`.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`RemoveError`] if the queue does not have the message, or it is in flight.
     pub fn replay(
         &self,
         queue: QueueId,
@@ -285,7 +314,7 @@ impl Queues {
         Ok(())
     }
 
-    /// The tasks that moved messages, oldest first.
+    /// Returns the completed move tasks, oldest first.
     pub(super) fn move_tasks(&self) -> MutexGuard<'_, Vec<MoveTask>> {
         self.move_tasks
             .lock()
@@ -300,20 +329,20 @@ impl Queues {
     ) -> (Vec<Received>, Option<SystemTime>) {
         let now = self.clock.now();
         let mut states = self.states();
-        let taken = states[queue.0].receive(now, maximum, visibility);
+        let result = states[queue.0].receive(now, maximum, visibility);
         if let Some(target) = self.entries[queue.0].dead_letter_queue
-            && !taken.dead_letters.is_empty()
+            && !result.dead_letters.is_empty()
         {
-            for transfer in taken.dead_letters {
+            for transfer in result.dead_letters {
                 self.moved(target, &transfer, Cause::Redriven);
                 states[target.0].accept(now, transfer);
             }
             self.entries[target.0].arrivals.notify_waiters();
         }
-        (taken.received, states[queue.0].next_due())
+        (result.received, states[queue.0].next_due())
     }
 
-    /// Tells of a message that comes from another queue.
+    /// Records a message that comes from another queue.
     fn moved(&self, queue: QueueId, transfer: &Transfer, cause: Cause) {
         let delay = Duration::ZERO;
         self.queued(queue, &transfer.id, &transfer.content, delay, cause);
@@ -328,11 +357,11 @@ impl Queues {
         cause: Cause,
     ) {
         let name = &self.definition(queue).logical_id;
-        let queued = Happening::queued(name, id, &content.body, delay, cause);
+        let queued = RecordKind::queued(name, id, &content.body, delay, cause);
         self.activity.record(queued);
     }
 
-    /// A panic elsewhere leaves every queue whole: no operation stops half way.
+    /// Locks the queues and ignores poisoning: no panic can leave a queue inconsistent.
     fn states(&self) -> MutexGuard<'_, Vec<Queue>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -380,7 +409,7 @@ mod tests {
             &[queue_with_dead_letters(1), dead_letter_queue()],
             Activity::default(),
         )
-        .expect("a whole template");
+        .expect("valid definitions");
         let mut ids = queues.ids();
         let (source, dead) = (ids.next().expect("two"), ids.next().expect("two"));
         (queues, source, dead)
@@ -389,17 +418,17 @@ mod tests {
     fn send(queues: &Queues, body: &str, delay: Option<Duration>) {
         queues
             .send(&queue().arn, body.to_owned(), BTreeMap::new(), delay)
-            .expect("a message by the rules");
+            .expect("a valid message");
     }
 
     #[test]
-    fn a_redrive_policy_must_name_a_queue_of_the_template() {
+    fn redrive_policy_with_unknown_queue_is_refused() {
         let error = Queues::new(&[queue_with_dead_letters(1)], Activity::default())
-            .expect_err("no such queue");
+            .expect_err("an unknown queue");
         assert_eq!(
             error.to_string(),
             format!(
-                "queue {} has the dead-letter queue {}, which the template does not define",
+                "queue {} has the dead-letter queue {}, which is not a queue of the template; add the queue or correct the RedrivePolicy",
                 queue().logical_id,
                 dead_letter_queue().arn
             )
@@ -407,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_is_found_under_any_host() {
+    fn queue_url_is_found_under_any_host() {
         let (queues, source, _) = queues();
         for url in [
             "http://127.0.0.1:3030/000000000000/work",
@@ -424,14 +453,14 @@ mod tests {
     }
 
     #[test]
-    fn sending_to_an_unknown_queue_is_an_error() {
+    fn send_to_unknown_queue_is_an_error() {
         let (queues, ..) = queues();
         let sent = queues.send("arn:other", "a".to_owned(), BTreeMap::new(), None);
         assert_eq!(sent, Err(SendError::UnknownQueue("arn:other".to_owned())));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_long_poll_ends_with_the_first_message() {
+    async fn long_poll_ends_with_the_first_message() {
         let (queues, source, _) = queues();
         let started = queues.clock().now();
         let receive = queues.receive(source, 10, None, LONG);
@@ -448,7 +477,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_long_poll_ends_when_a_delayed_message_falls_due() {
+    async fn long_poll_ends_when_a_delayed_message_is_due() {
         let (queues, source, _) = queues();
         let started = queues.clock().now();
         send(&queues, "a", Some(Duration::from_secs(7)));
@@ -458,7 +487,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_long_poll_without_a_message_ends_in_time() {
+    async fn long_poll_without_message_ends_after_its_wait_time() {
         let (queues, source, _) = queues();
         let started = queues.clock().now();
         assert!(queues.receive(source, 10, None, LONG).await.is_empty());
@@ -472,8 +501,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_long_poll_ends_when_somebody_gives_a_message_back() {
-        let queues = Queues::new(&[queue()], Activity::default()).expect("no redrive");
+    async fn long_poll_ends_when_a_visibility_timeout_is_set_to_zero() {
+        let queues = Queues::new(&[queue()], Activity::default()).expect("a valid definition");
         let source = queues.with_name("work").expect("work");
         send(&queues, "a", None);
         let first = queues
@@ -490,7 +519,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_dead_letter_reaches_its_queue_and_whoever_waits_there() {
+    async fn dead_letter_ends_a_long_poll_of_the_dead_letter_queue() {
         let (queues, source, dead) = queues();
         send(&queues, "poison", None);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! `ReceiveMessage`.
+//! The operation `ReceiveMessage`.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::aws_json::{Answer, ServiceError};
 
-/// Who sends every message here: in the form of the id of an IAM user.
+/// The sender of every message, in the form of an IAM user's id.
 const SENDER_ID: &str = "AIDALOCALLOCALLOCALLO";
 const MAXIMUM_MESSAGES: u64 = 10;
 const MAXIMUM_VISIBILITY: u64 = 43_200;
@@ -42,7 +42,7 @@ pub(super) struct Request {
     message_attribute_names: Vec<String>,
 }
 
-/// Receives up to ten messages, waiting up to twenty seconds for the first.
+/// Receives up to ten messages, and waits up to twenty seconds for the first.
 pub(super) async fn receive_message(queues: &Queues, request: Request) -> Answer {
     let queue = addressed(queues, &request.queue_url)?;
     let maximum = request.max_number_of_messages.unwrap_or(1);
@@ -73,7 +73,7 @@ pub(super) fn check_visibility(seconds: Option<u64>) -> Result<Option<Duration>,
     Ok(seconds.map(Duration::from_secs))
 }
 
-/// Every system attribute of a message by name, as receivers and functions get them.
+/// Returns every system attribute of a message by name, for receivers and functions.
 pub(super) fn system_attributes(message: &Received) -> BTreeMap<String, String> {
     let mut attributes = message.content.system_attributes.clone();
     let mut insert = |name: &str, value: String| attributes.insert(name.to_owned(), value);
@@ -103,7 +103,7 @@ impl Request {
         }
         let mut attributes = message.content.attributes.clone();
         attributes.retain(|name, _| self.wants_attribute(name));
-        // The sum covers what is returned: that is what SDKs can check.
+        // The sum covers the returned attributes alone, because SDKs check it against them.
         if let Some(sum) = md5_of_attributes(&attributes) {
             output["MD5OfMessageAttributes"] = json!(sum);
             output["MessageAttributes"] = render_attributes(&attributes);
@@ -119,7 +119,8 @@ impl Request {
         wanted.any(|wanted| wanted == "All" || wanted == name)
     }
 
-    /// Names may be `All` or `.*` for every attribute, and `prefix.*`.
+    /// Returns whether an attribute is requested. A requested name may be `All` or `.*` for every
+    /// attribute, or `prefix.*`.
     fn wants_attribute(&self, name: &str) -> bool {
         self.message_attribute_names.iter().any(|wanted| {
             let prefix = wanted.strip_suffix(".*");

@@ -1,4 +1,4 @@
-//! `SendMessage` and `SendMessageBatch`.
+//! The operations `SendMessage` and `SendMessageBatch`.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::aws_json::{Answer, ServiceError};
 
-/// The largest batch, in bytes, all messages together.
+/// The largest total size in bytes of a batch's messages.
 const MAXIMUM_BATCH_SIZE: usize = 1 << 20;
 
 /// `SendMessage`'s input.
@@ -27,7 +27,7 @@ pub(super) struct Single {
     message: Message,
 }
 
-/// What `SendMessage` and an entry of `SendMessageBatch` have in common.
+/// The shared input of `SendMessage` and of an entry of `SendMessageBatch`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Message {
@@ -53,7 +53,7 @@ pub(super) fn send_message(queues: &Queues, request: Single) -> Answer {
     send(queues, queue, request.message)
 }
 
-/// Sends up to ten messages, 1 MiB together at most.
+/// Sends up to ten messages of at most 1 MiB together.
 pub(super) fn send_message_batch(queues: &Queues, batch: Batch<Message>) -> Answer {
     let queue = addressed(queues, &batch.queue_url)?;
     batch.check()?;
@@ -85,7 +85,7 @@ fn send(queues: &Queues, queue: QueueId, message: Message) -> Answer {
 }
 
 impl Message {
-    /// The size that counts against the batch; an entry that is malformed fails by itself later.
+    /// Returns the size that counts against the batch. A malformed entry fails alone later.
     fn size(&self) -> usize {
         let attribute_size = |(name, attribute): (&String, &WireAttribute)| {
             let text = attribute.string_value.as_ref().map_or(0, String::len);
@@ -99,11 +99,11 @@ impl Message {
         self.message_body.len() + attributes.map(attribute_size).sum::<usize>()
     }
 
-    /// The content, and the MD5 sum of the system attributes.
+    /// Returns the content and the MD5 sum of the system attributes.
     fn into_content(self) -> Result<(Content, Option<String>), ServiceError> {
         if self.message_deduplication_id.is_some() {
             return Err(errors::invalid_parameter_value(
-                "MessageDeduplicationId is for FIFO queues and not valid for this queue type",
+                "MessageDeduplicationId is allowed for FIFO queues only; remove it for this standard queue",
             ));
         }
         let given = parse_attributes(self.message_system_attributes)?;
@@ -116,8 +116,8 @@ impl Message {
                 }
                 _ => {
                     return Err(errors::invalid_parameter_value(format!(
-                        "message system attribute {name} is invalid; only AWSTraceHeader can be \
-                         sent, as a String"
+                        "message system attribute {name} is invalid; only AWSTraceHeader of type \
+                         String is allowed"
                     )));
                 }
             }
@@ -155,9 +155,9 @@ impl WireAttribute {
             (Some(text), None) => AttributeValue::Text(text),
             (None, Some(encoded)) => match STANDARD.decode(encoded) {
                 Ok(bytes) => AttributeValue::Binary(bytes),
-                Err(_) => return invalid("its BinaryValue is not base64"),
+                Err(_) => return invalid("its BinaryValue must be base64"),
             },
-            _ => return invalid("it must have one of StringValue and BinaryValue"),
+            _ => return invalid("it must have either a StringValue or a BinaryValue"),
         };
         let data_type = self.data_type;
         Ok((name, MessageAttribute { data_type, value }))

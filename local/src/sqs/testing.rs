@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::template::{Queue, Redrive};
 
-/// A queue called `work`, visibility 30 s, that keeps a message as often as it is received.
+/// Returns a queue called `work` with a visibility timeout of 30 s and no dead-letter queue.
 pub(super) fn queue() -> Queue {
     named("work")
 }
 
-/// The same queue with a dead-letter queue, [`dead_letter_queue`].
+/// Returns the same queue with the dead-letter queue [`dead_letter_queue`].
 pub(super) fn queue_with_dead_letters(max_receive_count: u32) -> Queue {
     Queue {
         redrive: Some(Redrive {
@@ -20,7 +20,7 @@ pub(super) fn queue_with_dead_letters(max_receive_count: u32) -> Queue {
     }
 }
 
-/// A queue called `dead`.
+/// Returns a queue called `dead`.
 pub(super) fn dead_letter_queue() -> Queue {
     named("dead")
 }

@@ -1,4 +1,4 @@
-//! The operations as the real AWS SDK calls them, over a socket.
+//! Tests of the operations with the AWS SDK over a socket.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::activity::Activity;
 
-/// A client, and the queues it talks to.
+/// A client and its queues.
 struct Harness {
     client: Client,
     queues: Arc<Queues>,
@@ -38,7 +38,7 @@ struct Harness {
 async fn start() -> Harness {
     let definitions = [queue_with_dead_letters(1), dead_letter_queue()];
     let queues =
-        Arc::new(Queues::new(&definitions, Activity::default()).expect("a whole template"));
+        Arc::new(Queues::new(&definitions, Activity::default()).expect("valid definitions"));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -61,7 +61,7 @@ async fn start() -> Harness {
     }
 }
 
-/// The little of a front door that the SDK needs.
+/// Serves the part of the HTTP endpoint that the SDK needs.
 async fn serve(State(queues): State<Arc<Queues>>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers["x-amz-target"].to_str().expect("a name");
     let operation = target.strip_prefix("AmazonSQS.").expect("an SQS operation");
@@ -108,7 +108,7 @@ fn text_attribute(value: &str) -> MessageAttributeValue {
 }
 
 #[tokio::test]
-async fn a_message_comes_back_with_its_attributes_and_sums() {
+async fn message_is_received_with_its_attributes_and_md5_sums() {
     let harness = start().await;
     let binary = MessageAttributeValue::builder().data_type("Binary.png");
     let binary = binary
@@ -139,7 +139,7 @@ async fn a_message_comes_back_with_its_attributes_and_sums() {
         .await
         .expect("received");
     let [message] = received.messages() else {
-        panic!("one message, not {received:?}");
+        panic!("expected one message, got {received:?}");
     };
     assert_eq!(message.body(), Some("hello"));
     assert_eq!(message.message_id(), sent.message_id());
@@ -160,8 +160,8 @@ async fn a_message_comes_back_with_its_attributes_and_sums() {
 }
 
 #[tokio::test]
-async fn only_attributes_asked_for_are_returned() {
-    let queues = Queues::new(&[queue()], Activity::default()).expect("no redrive");
+async fn only_requested_attributes_are_returned() {
+    let queues = Queues::new(&[queue()], Activity::default()).expect("a valid definition");
     let attributes =
         ["trace.id", "other"].map(|name| (name.to_owned(), MessageAttribute::string("x")));
     queues
@@ -204,7 +204,7 @@ async fn only_attributes_asked_for_are_returned() {
 }
 
 #[tokio::test]
-async fn a_long_poll_over_the_wire_gets_what_is_sent_meanwhile() {
+async fn long_poll_receives_a_message_sent_meanwhile() {
     let harness = start().await;
     let receive = harness.client.receive_message().queue_url(&harness.work);
     let (received, ()) = tokio::join!(receive.wait_time_seconds(20).send(), harness.send("hello"));
@@ -212,7 +212,7 @@ async fn a_long_poll_over_the_wire_gets_what_is_sent_meanwhile() {
 }
 
 #[tokio::test]
-async fn each_entry_of_a_batch_succeeds_or_fails_alone() {
+async fn batch_entry_succeeds_or_fails_alone() {
     let harness = start().await;
     let entry = |id: &str, body: &str| {
         let builder = SendMessageBatchRequestEntry::builder().id(id);
@@ -258,7 +258,7 @@ async fn each_entry_of_a_batch_succeeds_or_fails_alone() {
 }
 
 #[tokio::test]
-async fn a_batch_is_a_mebibyte_at_most() {
+async fn batch_larger_than_1_mib_is_refused() {
     let harness = start().await;
     let entry = |id: &str, size: usize| {
         let builder = SendMessageBatchRequestEntry::builder().id(id);
@@ -284,7 +284,7 @@ async fn a_batch_is_a_mebibyte_at_most() {
 }
 
 #[tokio::test]
-async fn errors_have_the_shapes_the_sdk_knows() {
+async fn errors_are_recognised_by_the_sdk() {
     let harness = start().await;
     let client = &harness.client;
     let unknown = format!("{}-not", harness.work);
@@ -295,7 +295,7 @@ async fn errors_have_the_shapes_the_sdk_knows() {
         .message_body("a")
         .send()
         .await;
-    let error = sent.expect_err("no such queue").into_service_error();
+    let error = sent.expect_err("an unknown queue").into_service_error();
     assert!(error.is_queue_does_not_exist(), "{error:?}");
 
     let sent = client
@@ -338,12 +338,12 @@ async fn errors_have_the_shapes_the_sdk_knows() {
     assert!(
         error
             .message()
-            .is_some_and(|text| text.contains("supported are ChangeMessage"))
+            .is_some_and(|text| text.contains("it supports ChangeMessage"))
     );
 }
 
 #[tokio::test]
-async fn a_queue_tells_about_itself() {
+async fn queue_operations_return_urls_and_attributes() {
     let harness = start().await;
     let client = &harness.client;
     harness.send("a").await;
@@ -395,7 +395,7 @@ async fn a_queue_tells_about_itself() {
 }
 
 #[tokio::test]
-async fn dead_letters_can_be_moved_back() {
+async fn move_task_returns_dead_letters_to_their_source() {
     let harness = start().await;
     let client = &harness.client;
     harness.send("poison").await;
@@ -423,5 +423,5 @@ async fn dead_letters_can_be_moved_back() {
         .source_arn(&queue().arn)
         .send()
         .await;
-    assert!(start.is_err(), "work is nobody's dead-letter queue");
+    assert!(start.is_err(), "work is not a dead-letter queue");
 }

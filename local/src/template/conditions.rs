@@ -4,73 +4,77 @@
 use super::{
     error::Problem,
     item::Item,
-    scope::{Scope, Usage},
+    scope::{Place, Scope},
     yaml::{Kind, Node},
 };
 
-/// Whether the condition `node` holds.
+/// Returns whether the condition `node` holds.
 pub(super) fn holds(scope: &Scope<'_>, node: &Node, path: &str) -> Result<bool, Problem> {
-    let usage = Usage {
+    let place = Place {
         path,
         position: node.position,
     };
-    let function = Function::of(node, usage)?;
-    if let Some(connected) = function.connect(|node| holds(scope, node, path))? {
-        return Ok(connected);
+    let function = ConditionFunction::of(node, place)?;
+    if let Some(value) = function.connective(|node| holds(scope, node, path))? {
+        return Ok(value);
     }
     match function.name {
         "Condition" => {
             let condition = function.argument.scalar_text();
-            let condition = condition.ok_or_else(|| usage.problem("Condition takes a name"))?;
-            scope.condition(&condition, usage)
+            let condition = condition.ok_or_else(|| place.problem("Condition takes a name"))?;
+            scope.condition(&condition, place)
         }
         "Fn::Equals" => equals(scope, function.arguments(2, 2)?, path),
-        name => Err(usage.problem(format!(
+        name => Err(place.problem(format!(
             "{name} is not a condition: use Equals, And, Or, Not or Condition"
         ))),
     }
 }
 
-/// A function that is true or false, and what it is given.
+/// A function that is true or false, and its argument.
 #[derive(Clone, Copy)]
-pub(super) struct Function<'a> {
+pub(super) struct ConditionFunction<'a> {
     pub(super) name: &'a str,
     argument: &'a Node,
-    usage: Usage<'a>,
+    place: Place<'a>,
 }
 
-impl<'a> Function<'a> {
-    pub(super) fn of(node: &'a Node, usage: Usage<'a>) -> Result<Self, Problem> {
+impl<'a> ConditionFunction<'a> {
+    pub(super) fn of(node: &'a Node, place: Place<'a>) -> Result<Self, Problem> {
         let (name, argument) = match &node.kind {
             Kind::Call(name, argument) => (name.as_str(), argument.as_ref()),
             Kind::Map(entries) => match entries.as_slice() {
                 [(name, argument)] => (name.as_str(), argument),
-                _ => return Err(usage.problem("is not a condition")),
+                _ => return Err(place.problem("must be a condition function, e.g. !Equals")),
             },
-            _ => return Err(usage.problem("is not a condition")),
+            _ => return Err(place.problem("must be a condition function, e.g. !Equals")),
         };
         Ok(Self {
             name,
             argument,
-            usage,
+            place,
         })
     }
 
-    /// The argument's elements, of which there must be so many.
+    /// Returns the elements of the argument, of which there must be `least` to `most`.
     pub(super) fn arguments(self, least: usize, most: usize) -> Result<&'a [Node], Problem> {
         match &self.argument.kind {
             Kind::List(nodes) if (least..=most).contains(&nodes.len()) => Ok(nodes),
             _ => {
                 let name = self.name;
-                let problem = format!("{name} takes a list of {least} to {most}");
-                Err(self.usage.problem(problem))
+                let problem = if least == most {
+                    format!("{name} takes a list of {least}")
+                } else {
+                    format!("{name} takes a list of {least} to {most}")
+                };
+                Err(self.place.problem(problem))
             }
         }
     }
 
-    /// What `And`, `Or` and `Not` make of the conditions they are given, each of which `holds` or does
-    /// not; none if it is another function.
-    pub(super) fn connect(
+    /// Returns the value of `And`, `Or` and `Not`, whose operands `holds` evaluates; `None` for another
+    /// function.
+    pub(super) fn connective(
         self,
         holds: impl Fn(&Node) -> Result<bool, Problem>,
     ) -> Result<Option<bool>, Problem> {

@@ -1,10 +1,12 @@
 //! The sections of a template, and its resources one by one, `Globals` merged into them. Nothing is
 //! evaluated here.
 
+use std::collections::BTreeMap;
+
 use super::{
-    error::Problem,
+    error::{Problem, Problems},
     globals,
-    scope::Usage,
+    scope::Place,
     yaml::{Node, Position},
 };
 
@@ -16,6 +18,8 @@ pub(super) struct Document {
     pub(super) mappings: Node,
     pub(super) conditions: Node,
     pub(super) resources: Vec<Resource>,
+    /// The problems of resources that are not readable, by logical id.
+    pub(super) unreadable: BTreeMap<String, Problem>,
     pub(super) outputs: Vec<(String, Node)>,
 }
 
@@ -23,7 +27,7 @@ pub(super) struct Document {
 #[derive(Debug)]
 pub(super) struct Resource {
     pub(super) logical_id: String,
-    /// Where it stands, for errors.
+    /// Its path in the template, for errors.
     pub(super) path: String,
     /// Its `Type`.
     pub(super) kind: String,
@@ -34,7 +38,7 @@ pub(super) struct Resource {
     pub(super) position: Position,
 }
 
-/// `Hooks` deploys in two steps, `Metadata` is for tools.
+/// `Hooks` matter to deployments and `Metadata` to tools; both are ignored.
 const SECTIONS: &[&str] = &[
     "AWSTemplateFormatVersion",
     "Transform",
@@ -64,21 +68,56 @@ const RESOURCE_ATTRIBUTES: &[&str] = &[
 ];
 
 impl Document {
-    pub(super) fn new(root: &Node) -> Result<Self, Problem> {
-        known_keys(root, "template", SECTIONS)?;
-        let globals = section(root, "Globals")?;
-        let resources = section(root, "Resources")?;
-        Ok(Self {
-            parameters: entries(&section(root, "Parameters")?),
-            rules: entries(&section(root, "Rules")?),
-            mappings: section(root, "Mappings")?,
-            conditions: section(root, "Conditions")?,
-            resources: entries(&resources)
-                .into_iter()
-                .map(|(logical_id, node)| Resource::new(logical_id, &node, &globals))
-                .collect::<Result<_, _>>()?,
-            outputs: entries(&section(root, "Outputs")?),
-        })
+    /// Splits a template into its sections. Returns `None` if the template or a section is not a map,
+    /// which is reported.
+    pub(super) fn new(root: &Node, problems: &Problems) -> Option<Self> {
+        if root.entries().is_none() {
+            problems.report(Problem::new(
+                root.position,
+                "",
+                "a template must be a map of sections",
+            ));
+            return None;
+        }
+        report_unknown_keys(root, "", SECTIONS, problems);
+        let [
+            parameters,
+            rules,
+            mappings,
+            conditions,
+            globals,
+            resources,
+            outputs,
+        ] = [
+            "Parameters",
+            "Rules",
+            "Mappings",
+            "Conditions",
+            "Globals",
+            "Resources",
+            "Outputs",
+        ]
+        .map(|name| problems.value(section(root, name)));
+        let globals = globals?;
+        let mut document = Self {
+            parameters: entries(&parameters?),
+            rules: entries(&rules?),
+            mappings: mappings?,
+            conditions: conditions?,
+            resources: Vec::new(),
+            unreadable: BTreeMap::new(),
+            outputs: entries(&outputs?),
+        };
+        for (logical_id, node) in entries(&resources?) {
+            match Resource::new(&logical_id, &node, &globals, problems) {
+                Ok(resource) => document.resources.push(resource),
+                Err(problem) => {
+                    problems.report(problem.clone());
+                    document.unreadable.insert(logical_id, problem);
+                }
+            }
+        }
+        Some(document)
     }
 
     pub(super) fn resource(&self, logical_id: &str) -> Option<&Resource> {
@@ -89,25 +128,37 @@ impl Document {
 }
 
 impl Resource {
-    /// The path of its properties, for errors.
+    /// Returns the path of its properties, for errors.
     pub(super) fn properties_path(&self) -> String {
         format!("{}.Properties", self.path)
     }
 
-    /// The use of a name by the resource itself.
-    pub(super) fn usage(&self) -> Usage<'_> {
-        Usage {
+    /// Returns the place of the resource itself, for errors about the names it uses.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
             path: &self.path,
             position: self.position,
         }
     }
 
-    fn new(logical_id: String, node: &Node, globals: &Node) -> Result<Self, Problem> {
+    fn new(
+        logical_id: &str,
+        node: &Node,
+        globals: &Node,
+        problems: &Problems,
+    ) -> Result<Self, Problem> {
         let path = format!("Resources.{logical_id}");
-        known_keys(node, &path, RESOURCE_ATTRIBUTES)?;
+        if node.entries().is_none() {
+            return Err(Problem::new(node.position, path, "must be a map"));
+        }
+        report_unknown_keys(node, &path, RESOURCE_ATTRIBUTES, problems);
         let text = |key: &str| node.entry(key).and_then(Node::scalar_text);
         let kind = text("Type").ok_or_else(|| {
-            Problem::new(node.position, &path, "has no Type: say what resource it is")
+            Problem::new(
+                node.position,
+                &path,
+                "has no Type: add one, e.g. AWS::SQS::Queue",
+            )
         })?;
         let map = |key: &str| {
             let empty = || Node::empty_map(node.position);
@@ -119,14 +170,14 @@ impl Resource {
             metadata: map("Metadata"),
             position: node.position,
             path: path.clone(),
-            logical_id,
+            logical_id: logical_id.to_owned(),
             kind,
             properties,
         })
     }
 }
 
-/// A section, empty if the template has none.
+/// Returns a section, empty if the template does not have it.
 fn section(root: &Node, name: &str) -> Result<Node, Problem> {
     match root.entry(name) {
         None => Ok(Node::empty_map(root.position)),
@@ -139,20 +190,18 @@ fn entries(section: &Node) -> Vec<(String, Node)> {
     section.entries().unwrap_or_default().to_vec()
 }
 
-/// Errs if `node` is no map or has another entry than these.
-pub(super) fn known_keys(node: &Node, path: &str, known: &[&str]) -> Result<(), Problem> {
-    let entries = node
-        .entries()
-        .ok_or_else(|| Problem::new(node.position, path, "must be a map"))?;
-    match entries
-        .iter()
-        .find(|(key, _)| !known.contains(&key.as_str()))
-    {
-        None => Ok(()),
-        Some((key, value)) => Err(Problem::new(
-            value.position,
-            format!("{path}.{key}"),
-            format!("not known here: expected one of {}", known.join(", ")),
-        )),
+/// Reports each entry of the map `node` that is not among these.
+pub(super) fn report_unknown_keys(node: &Node, path: &str, known: &[&str], problems: &Problems) {
+    for (key, value) in node.entries().unwrap_or_default() {
+        if known.contains(&key.as_str()) {
+            continue;
+        }
+        let path = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        let reason = format!("is not known here: expected one of {}", known.join(", "));
+        problems.report(Problem::new(value.position, path, reason));
     }
 }

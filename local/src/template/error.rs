@@ -1,55 +1,47 @@
-//! What is wrong with a template, where, and what to do about it.
+//! The problems of a template: each with its place, its path and the remedy.
 
-use std::{io, path::PathBuf};
+use std::{
+    cell::RefCell,
+    fmt::{self, Display, Formatter},
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::yaml::Position;
 
-/// Why a template cannot be run.
+/// A template that cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The file cannot be read.
-    #[error("the template {} cannot be read: start in its folder, or name it with --template", file.display())]
+    #[error(
+        "the template {} cannot be read: run herald-local in its folder, or name the file with --template",
+        file.display()
+    )]
     Read {
         /// The template.
         file: PathBuf,
-        /// What the system said.
+        /// The operating system's error.
         #[source]
         source: io::Error,
     },
-    /// The file is not YAML, or not of one piece.
-    #[error("{}:{line}:{column}: {reason}", file.display())]
-    Syntax {
-        /// The template.
-        file: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Something in it is wrong, or is needed and not known.
-    #[error("{}:{line}:{column}: {path}: {reason}", file.display())]
+    /// The file is not YAML, or something in it is wrong or not supported.
+    #[error("{}", listing(file, problems))]
     Invalid {
         /// The template.
         file: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1.
-        column: usize,
-        /// Where it stands, e.g. `Resources.Queue.Properties.VisibilityTimeout`.
-        path: String,
-        /// What is wrong and what to do.
-        reason: String,
+        /// All its problems, in the order of the file.
+        problems: Vec<Problem>,
     },
 }
 
-/// An error within a template whose file is not known yet.
-#[derive(Debug)]
-pub(super) struct Problem {
+/// One problem of a template. Its text begins with line and column, both from 1, and the path, e.g.
+/// `12:7: Resources.Queue.Properties.VisibilityTimeout`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
     pub(super) position: Position,
-    /// Empty for a syntax error.
+    /// Empty if the text is not YAML, or no template at all.
     pub(super) path: String,
+    /// The mistake and its remedy.
     pub(super) reason: String,
 }
 
@@ -65,24 +57,58 @@ impl Problem {
             reason: reason.into(),
         }
     }
+}
 
-    pub(super) fn into_error(self, file: PathBuf) -> TemplateError {
+impl Display for Problem {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         let Position { line, column } = self.position;
-        let reason = self.reason;
-        if self.path.is_empty() {
-            return TemplateError::Syntax {
-                file,
-                line,
-                column,
-                reason,
-            };
+        write!(formatter, "{line}:{column}: ")?;
+        if !self.path.is_empty() {
+            write!(formatter, "{}: ", self.path)?;
         }
-        TemplateError::Invalid {
-            file,
-            line,
-            column,
-            path: self.path,
-            reason,
+        formatter.write_str(&self.reason)
+    }
+}
+
+/// The problems found so far. Readers report a problem and go on, so that one start names them all.
+#[derive(Debug, Default)]
+pub(super) struct Problems(RefCell<Vec<Problem>>);
+
+impl Problems {
+    /// Adds a problem, unless one with the same place and reason is known: a name that is wrong is wrong
+    /// wherever it is used.
+    pub(super) fn report(&self, problem: Problem) {
+        let mut problems = self.0.borrow_mut();
+        let is_same =
+            |known: &Problem| known.position == problem.position && known.reason == problem.reason;
+        if !problems.iter().any(is_same) {
+            problems.push(problem);
+        }
+    }
+
+    /// Returns the value of a result, or reports its problem.
+    pub(super) fn value<T>(&self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.report(problem)).ok()
+    }
+
+    /// Returns all problems in the order of the file.
+    pub(super) fn into_sorted(self) -> Vec<Problem> {
+        let mut problems = self.0.into_inner();
+        problems.sort_by_key(|problem| (problem.position.line, problem.position.column));
+        problems
+    }
+}
+
+fn listing(file: &Path, problems: &[Problem]) -> String {
+    let file = file.display();
+    match problems {
+        [problem] => format!("{file}:{problem}"),
+        problems => {
+            let lines = problems
+                .iter()
+                .map(|problem| format!("\n  {file}:{problem}"));
+            let lines: String = lines.collect();
+            format!("{file} has {} problems:{lines}", problems.len())
         }
     }
 }

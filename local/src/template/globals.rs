@@ -1,11 +1,11 @@
-//! SAM's `Globals`: properties that every function, or every WebSocket API, of the template shares.
+//! SAM's `Globals`: properties that all functions, or all WebSocket APIs, of the template share.
 //!
-//! As SAM merges them: maps are merged, lists put one after the other, and of anything else the
-//! resource's own value counts. <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html>
+//! They are merged as by SAM: maps are merged, lists concatenated, and any other value is replaced by the
+//! resource's own. <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-specification-template-anatomy-globals.html>
 
 use super::yaml::{Kind, Node};
 
-/// A resource's own properties with those of `Globals` for its type.
+/// Returns a resource's own properties merged with those of `Globals` for its type.
 pub(super) fn merge(globals: &Node, kind: &str, properties: Node) -> Node {
     let section = kind.strip_prefix("AWS::Serverless::").unwrap_or_default();
     match globals.entry(section) {

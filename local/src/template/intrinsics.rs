@@ -1,4 +1,4 @@
-//! Intrinsic functions: what `!Ref`, `!Sub` and the others stand for.
+//! Intrinsic functions: the values of `!Ref`, `!Sub` and the others.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html>
 
 use std::collections::BTreeMap;
@@ -6,13 +6,17 @@ use std::collections::BTreeMap;
 use super::{
     error::Problem,
     item::Item,
-    scope::{Scope, Usage},
+    scope::{Place, Scope},
     substitution::{Part, parts},
     yaml::{Kind, Node},
 };
 
-/// Evaluates `node` if it is an intrinsic; what it holds stays as it is. None is `AWS::NoValue`.
-pub(super) fn settle(scope: &Scope<'_>, node: &Node, path: &str) -> Result<Option<Node>, Problem> {
+/// Evaluates `node` if it is an intrinsic, but not its parts. Returns `None` for `AWS::NoValue`.
+pub(super) fn evaluate(
+    scope: &Scope<'_>,
+    node: &Node,
+    path: &str,
+) -> Result<Option<Node>, Problem> {
     let Kind::Call(name, argument) = &node.kind else {
         return Ok(Some(node.clone()));
     };
@@ -20,7 +24,7 @@ pub(super) fn settle(scope: &Scope<'_>, node: &Node, path: &str) -> Result<Optio
         scope,
         name,
         argument,
-        usage: Usage {
+        place: Place {
             path,
             position: node.position,
         },
@@ -34,15 +38,14 @@ pub(super) fn settle(scope: &Scope<'_>, node: &Node, path: &str) -> Result<Optio
         "Fn::Select" => call.select().map(Some),
         "Fn::Split" => call.split().map(Some),
         "Fn::FindInMap" => call.find_in_map().map(Some),
-        "Fn::ImportValue" => {
-            Err(call
-                .problem("values of other stacks are not known here: use a parameter in its place"))
-        }
+        "Fn::ImportValue" => Err(call.problem(
+            "the values of other stacks are not known here: use a parameter in its place",
+        )),
         "Condition" | "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" => Err(call.problem(
-            format!("{name} only stands in Conditions: name the condition, and use it with !If"),
+            format!("{name} is for Conditions only: define a condition there, and use it with !If"),
         )),
         _ => Err(call.problem(format!(
-            "{name} is not known to the local stack: write its value out or use a parameter"
+            "{name} is not supported by the local stack: write its value out, or use a parameter"
         ))),
     }
 }
@@ -52,7 +55,7 @@ struct Call<'a> {
     scope: &'a Scope<'a>,
     name: &'a str,
     argument: &'a Node,
-    usage: Usage<'a>,
+    place: Place<'a>,
 }
 
 impl<'a> Call<'a> {
@@ -61,13 +64,13 @@ impl<'a> Call<'a> {
             return Ok(None);
         }
         if let Some(parameter) = self.scope.parameter(name) {
-            return Ok(Some(parameter.clone()));
+            return parameter.map(Some);
         }
         if name.starts_with("AWS::") {
             return Ok(Some(self.text(self.pseudo_parameter(name)?)));
         }
-        let identity = self.scope.identity(name, self.usage)?;
-        Ok(Some(self.text(identity.reference)))
+        let identity = self.scope.identity(name, self.place)?;
+        Ok(Some(self.text(identity.reference.clone())))
     }
 
     fn pseudo_parameter(&self, name: &str) -> Result<String, Problem> {
@@ -80,7 +83,7 @@ impl<'a> Call<'a> {
             "AWS::URLSuffix" => "amazonaws.com".to_owned(),
             _ => {
                 return Err(self.problem(format!(
-                    "{name} is not known to the local stack: use a parameter in its place"
+                    "{name} is not supported by the local stack: use a parameter in its place"
                 )));
             }
         })
@@ -96,7 +99,7 @@ impl<'a> Call<'a> {
         let path = parts.join(".");
         let (logical_id, attribute) = path.split_once('.').ok_or_else(|| {
             self.problem(format!(
-                "GetAtt takes a resource and its attribute, as in Queue.Arn, and not `{path}`"
+                "GetAtt takes a resource and its attribute, as in Queue.Arn, got `{path}`"
             ))
         })?;
         self.attribute_of(logical_id, attribute)
@@ -104,20 +107,20 @@ impl<'a> Call<'a> {
     }
 
     fn attribute_of(&self, logical_id: &str, attribute: &str) -> Result<String, Problem> {
-        self.scope.attribute(logical_id, attribute, self.usage)
+        self.scope.attribute(logical_id, attribute, self.place)
     }
 
     fn choose(&self) -> Result<Option<Node>, Problem> {
         let [condition, yes, no] = self.nodes()?;
-        let condition = condition
-            .scalar_text()
-            .ok_or_else(|| self.problem("If takes the name of a condition first"))?;
-        let chosen = if self.scope.condition(&condition, self.usage)? {
+        let condition = condition.scalar_text().ok_or_else(|| {
+            self.problem("the first argument of If must be the name of a condition")
+        })?;
+        let chosen = if self.scope.condition(&condition, self.place)? {
             yes
         } else {
             no
         };
-        settle(self.scope, chosen, self.usage.path)
+        evaluate(self.scope, chosen, self.place.path)
     }
 
     fn substitute(&self) -> Result<Node, Problem> {
@@ -143,14 +146,14 @@ impl<'a> Call<'a> {
         Ok(self.text(text))
     }
 
-    /// What `${name}` stands for.
+    /// Returns the value of `${name}`.
     fn named(&self, name: &str) -> Result<String, Problem> {
         match name.split_once('.') {
             Some((logical_id, attribute)) => self.attribute_of(logical_id, attribute),
             None => self
                 .reference(name)?
                 .and_then(|node| node.scalar_text())
-                .ok_or_else(|| self.problem(format!("${{{name}}} is not text"))),
+                .ok_or_else(|| self.problem(format!("${{{name}}} must be text"))),
         }
     }
 
@@ -173,7 +176,9 @@ impl<'a> Call<'a> {
         let length = items.len();
         let selected = items.into_iter().nth(index);
         selected.map(Item::into_node).ok_or_else(|| {
-            self.problem(format!("Select takes number {index} of a list of {length}"))
+            self.problem(format!(
+                "Select has no number {index} in a list of {length}: numbers begin with 0"
+            ))
         })
     }
 
@@ -195,42 +200,46 @@ impl<'a> Call<'a> {
             let key = key?;
             found = found
                 .entry(&key)
-                .ok_or_else(|| self.problem(format!("Mappings have no entry {key} here")))?;
+                .ok_or_else(|| self.problem(format!("Mappings have no such entry {key}")))?;
         }
         Ok(found.clone())
     }
 
-    /// The argument's elements, of which there must be `N`.
+    /// Returns the elements of the argument, of which there must be `N`.
     fn nodes<const N: usize>(&self) -> Result<&'a [Node; N], Problem> {
         let nodes = match &self.argument.kind {
             Kind::List(nodes) => nodes.as_slice().try_into().ok(),
             _ => None,
         };
-        nodes.ok_or_else(|| self.problem(format!("{} takes a list of {N} here", self.name)))
+        nodes.ok_or_else(|| self.problem(format!("{} takes a list of {N}", self.name)))
     }
 
     fn argument(&self) -> Result<Item<'a>, Problem> {
         self.value(self.argument)
     }
 
-    /// The value of an argument, which must have one.
+    /// Returns the value of an argument, which must have one.
     fn value(&self, node: &Node) -> Result<Item<'a>, Problem> {
-        Item::evaluate(self.scope, self.usage.path, node)?
-            .ok_or_else(|| self.problem(format!("{} takes no AWS::NoValue", self.name)))
+        Item::evaluate(self.scope, self.place.path, node)?.ok_or_else(|| {
+            self.problem(format!(
+                "an argument of {} must not be AWS::NoValue",
+                self.name
+            ))
+        })
     }
 
     fn text(&self, text: impl Into<String>) -> Node {
-        Node::text(text, self.usage.position)
+        Node::text(text, self.place.position)
     }
 
     fn node(&self, kind: Kind) -> Node {
         Node {
             kind,
-            position: self.usage.position,
+            position: self.place.position,
         }
     }
 
     fn problem(&self, reason: impl Into<String>) -> Problem {
-        self.usage.problem(reason)
+        self.place.problem(reason)
     }
 }

@@ -1,12 +1,11 @@
-//! What a template describes, once every intrinsic is resolved.
+//! The stack that a template describes, with every intrinsic evaluated.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::Value;
 
-use crate::iam::Statement;
-
-/// Everything of a template that is run on this machine, and the names of what is not.
+/// The resources of a template that this machine runs, and the names of the others.
 #[derive(Clone, Debug)]
 pub struct Stack {
     /// The stack's name, `AWS::StackName`.
@@ -27,9 +26,9 @@ pub struct Stack {
     pub tables: Vec<Table>,
     /// The SQS queues.
     pub queues: Vec<Queue>,
-    /// Which queue feeds which function.
+    /// The mappings from queues to the functions they feed.
     pub event_source_mappings: Vec<EventSourceMapping>,
-    /// The EventBridge buses, `default` always among them.
+    /// The EventBridge buses, always including `default`.
     pub buses: Vec<Bus>,
     /// The EventBridge rules.
     pub rules: Vec<Rule>,
@@ -37,7 +36,7 @@ pub struct Stack {
     pub secrets: Vec<Secret>,
     /// The template's outputs by name.
     pub outputs: BTreeMap<String, String>,
-    /// What has no meaning on this machine.
+    /// The resources that are not run.
     pub not_run: Vec<NotRun>,
 }
 
@@ -50,11 +49,11 @@ pub struct WebSocketApi {
     pub api_id: String,
     /// The stage's name: the first path segment of every address.
     pub stage: String,
-    /// Which part of a message chooses the route, e.g. `$request.body.action`.
+    /// The part of a message that selects the route, e.g. `$request.body.action`.
     pub route_selection_expression: String,
-    /// The routes, `$connect`, `$disconnect` and `$default` among them where defined.
+    /// The routes, including `$connect`, `$disconnect` and `$default` where defined.
     pub routes: Vec<Route>,
-    /// Who decides on `$connect`.
+    /// The authorizer of `$connect`.
     pub authorizer: Option<Authorizer>,
     /// The stage's variables.
     pub stage_variables: BTreeMap<String, String>,
@@ -69,10 +68,10 @@ pub struct Route {
     pub key: String,
     /// The function's logical id.
     pub function: String,
-    /// How long the gateway waits for the function: 50 ms to 29 s.
+    /// The time that the gateway waits for the function: 50 ms to 29 s.
     pub integration_timeout: Duration,
-    /// Whether the function's body is sent back: the route names a response selection expression
-    /// and has the route response `$default`.
+    /// Whether the function's body is sent to the client: the route has a response selection expression
+    /// and the route response `$default`.
     pub two_way: bool,
 }
 
@@ -81,8 +80,8 @@ pub struct Route {
 pub struct Authorizer {
     /// The function's logical id.
     pub function: String,
-    /// What a request must carry before the function is asked, e.g.
-    /// `route.request.querystring.token`; none: it is always asked.
+    /// The parts that a request must have before the function is invoked, e.g.
+    /// `route.request.querystring.token`. If there are none, it is always invoked.
     pub identity_sources: Vec<String>,
 }
 
@@ -91,7 +90,7 @@ pub struct Authorizer {
 pub struct Throttle {
     /// Requests per second.
     pub rate: f64,
-    /// How many requests may come at once.
+    /// The requests that may arrive at once.
     pub burst: u32,
 }
 
@@ -102,29 +101,50 @@ pub struct Function {
     pub logical_id: String,
     /// The function's name.
     pub name: String,
-    /// The name of its binary target in the package.
+    /// The name of its binary target in the package; the logical id if another program runs the
+    /// function and no binary is known.
     pub binary: String,
     /// The folder of the package, absolute.
     pub code: PathBuf,
     /// The environment the template gives it.
     pub environment: BTreeMap<String, String>,
-    /// How long one invocation may take.
+    /// The time limit of one invocation.
     pub timeout: Duration,
-    /// Megabytes of memory; only told to the function, not enforced.
+    /// Megabytes of memory; told to the function, but not enforced.
     pub memory_mb: u32,
 }
 
-/// The role that SAM makes for a function: what it may call.
+/// The role that SAM generates for a function: the calls it may make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Role {
     /// The function's logical id.
     pub function: String,
     /// The role's name.
     pub name: String,
-    /// What the function's `Policies` say.
+    /// The statements of the function's `Policies`.
     pub policies: Vec<Statement>,
-    /// What SAM adds by itself: logs, and for a function with a queue what its poller needs.
+    /// The statements that SAM adds: for logs, and for the poller of a function with a queue.
     pub managed: Vec<Statement>,
+}
+
+/// One statement of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Whether it allows or denies its calls.
+    pub effect: Effect,
+    /// The actions it is about, with wildcards; IAM compares them without regard to case.
+    pub actions: Vec<String>,
+    /// The ARNs it is about, with wildcards.
+    pub resources: Vec<String>,
+}
+
+/// The effect of a statement on the calls it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum Effect {
+    /// They are allowed, unless another statement denies them.
+    Allow,
+    /// They are denied, regardless of other statements.
+    Deny,
 }
 
 /// A DynamoDB table.
@@ -134,9 +154,9 @@ pub struct Table {
     pub logical_id: String,
     /// The table's name.
     pub name: String,
-    /// The `CreateTable` request that makes it.
+    /// The `CreateTable` request that creates it.
     pub create_table: Value,
-    /// The attribute whose epoch second ends a row.
+    /// The attribute with the epoch second at which a row expires.
     pub time_to_live_attribute: Option<String>,
 }
 
@@ -151,17 +171,17 @@ pub struct Queue {
     pub arn: String,
     /// The queue's address, `{endpoint}/{account}/{name}`.
     pub url: String,
-    /// How long a received message stays hidden.
+    /// The time that a received message stays hidden.
     pub visibility_timeout: Duration,
-    /// How long a new message stays hidden.
+    /// The time that a new message stays hidden.
     pub delay: Duration,
-    /// How long a message is kept.
+    /// The time that a message is kept.
     pub retention: Duration,
-    /// How long a receive waits for a message when it does not say.
+    /// The time that a receive waits for a message by default.
     pub receive_wait: Duration,
     /// The largest message, in bytes.
     pub maximum_message_size: usize,
-    /// Where messages go that were received too often.
+    /// The policy for messages that were received too often.
     pub redrive: Option<Redrive>,
 }
 
@@ -170,7 +190,7 @@ pub struct Queue {
 pub struct Redrive {
     /// The dead-letter queue's ARN.
     pub dead_letter_queue: String,
-    /// A message received this many times moves there instead of being received once more.
+    /// The receives after which a message moves there instead of being received again.
     pub max_receive_count: u32,
 }
 
@@ -183,18 +203,18 @@ pub struct EventSourceMapping {
     pub queue: String,
     /// The most records of one invocation.
     pub batch_size: usize,
-    /// How long records are gathered for one invocation.
+    /// The time that records are gathered for one invocation.
     pub window: Duration,
-    /// How many invocations may run at once.
+    /// The invocations that may run at once.
     pub maximum_concurrency: Option<usize>,
-    /// Whether the function answers which records failed.
+    /// Whether the function reports which records failed.
     pub report_batch_item_failures: bool,
 }
 
 /// An EventBridge event bus.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bus {
-    /// The logical id, unless it is the account's default bus or one made elsewhere.
+    /// The logical id; `None` for the default bus, and a bus that the template does not create.
     pub logical_id: Option<String>,
     /// The bus's name.
     pub name: String,
@@ -215,7 +235,7 @@ pub struct Rule {
     pub pattern: Value,
     /// Whether `State` is `ENABLED`.
     pub enabled: bool,
-    /// Where matching events go.
+    /// The targets of matching events.
     pub targets: Vec<Target>,
 }
 
@@ -239,49 +259,42 @@ pub struct Secret {
     pub name: String,
     /// `arn:aws:secretsmanager:{region}:{account}:secret:{name}-{six characters}`.
     pub arn: String,
-    /// Where its text comes from.
+    /// The source of its text.
     pub text: SecretText,
 }
 
-/// Where the text of a secret comes from.
+/// The source of a secret's text.
 #[derive(Clone)]
 pub enum SecretText {
-    /// `SecretString`: it stands in the template or in a parameter.
+    /// `SecretString`: a text of the template or of a parameter.
     Given(String),
-    /// `GenerateSecretString`: a password that is made up at every start.
-    Generated {
-        /// What the password is made of.
-        password: PasswordRules,
-        /// The JSON object that the password is put into, and its key there; none: it stands alone.
-        within: Option<(Map<String, Value>, String)>,
-    },
-    /// It has none until somebody puts one.
+    /// `GenerateSecretString`: a password that each start generates.
+    Generated(PasswordRules),
+    /// No text until `PutSecretValue`.
     Empty,
 }
 
 impl fmt::Debug for SecretText {
-    /// Says nothing of the text itself.
+    /// Hides the text itself.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Given(_) => "Given",
-            Self::Generated { .. } => "Generated",
+            Self::Generated(_) => "Generated",
             Self::Empty => "Empty",
         })
     }
 }
 
-/// What a generated password is made of.
+/// The rules of a generated password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordRules {
-    /// How many characters it has.
+    /// The number of characters.
     pub length: usize,
-    /// The kinds of characters it is made of, each a list of them; none is empty.
+    /// The kinds of characters, each a list of them and not empty. A password has one of each kind.
     pub kinds: Vec<String>,
-    /// Whether it holds a character of each kind.
-    pub each_kind: bool,
 }
 
-/// A resource that has no meaning on this machine.
+/// A resource that is not run on this machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NotRun {
     /// The logical id in the template.

@@ -1,5 +1,5 @@
-//! The values of a template's parameters: given, or their defaults. A value is held against all that
-//! its declaration says of it, as CloudFormation does before it makes anything.
+//! The values of a template's parameters: given, or their defaults. As CloudFormation does before it
+//! creates anything, the reader checks each value against its declaration.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html>
 
 use std::collections::BTreeMap;
@@ -9,46 +9,51 @@ use serde_json::{Number, Value};
 
 use super::{
     document::Document,
-    error::Problem,
+    error::{Problem, Problems},
     settings::Settings,
     yaml::{Kind, Node, Position},
 };
 
-/// Every parameter's value by name.
+/// Returns each parameter's value, or its problem, by name; the problems are reported.
 pub(super) fn resolve(
     document: &Document,
     settings: &Settings,
-) -> Result<BTreeMap<String, Node>, Problem> {
-    let names: Vec<&str> = document
-        .parameters
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    for given in settings.parameters.keys() {
-        if !names.contains(&given.as_str()) {
-            return Err(Problem::new(
-                Position { line: 1, column: 1 },
-                format!("Parameters.{given}"),
-                format!(
-                    "there is no such parameter: the template has {}",
-                    names.join(", ")
-                ),
-            ));
-        }
-    }
-    document
-        .parameters
-        .iter()
+    problems: &Problems,
+) -> BTreeMap<String, Result<Node, Problem>> {
+    let declarations = document.parameters.iter();
+    let values: BTreeMap<_, _> = declarations
         .map(|(name, declaration)| {
             let given = settings.parameters.get(name);
             let given = given.or_else(|| settings.defaults.get(name));
-            let value = value(name, declaration, given.map(String::as_str))?;
-            Ok((name.clone(), value))
+            let value = value(name, declaration, given.map(String::as_str));
+            (name.clone(), value)
         })
-        .collect()
+        .collect();
+    for problem in values.values().filter_map(|value| value.as_ref().err()) {
+        problems.report(problem.clone());
+    }
+    for name in settings.parameters.keys() {
+        if !values.contains_key(name) {
+            problems.report(unknown(name, document));
+        }
+    }
+    values
 }
 
-/// A parameter's value as text, a list joined by commas.
+fn unknown(name: &str, document: &Document) -> Problem {
+    let names = document.parameters.iter().map(|(name, _)| name.as_str());
+    let names: Vec<_> = names.collect();
+    Problem::new(
+        Position { line: 1, column: 1 },
+        format!("Parameters.{name}"),
+        format!(
+            "the template has no such parameter, only {}",
+            names.join(", ")
+        ),
+    )
+}
+
+/// Returns a parameter's value as text, a list joined by commas.
 pub(super) fn text(value: &Node) -> String {
     match &value.kind {
         Kind::List(items) => items.iter().map(text).collect::<Vec<_>>().join(","),
@@ -62,13 +67,13 @@ fn value(name: &str, declaration: &Node, given: Option<&str>) -> Result<Node, Pr
     let declaration = Declaration(declaration);
     let kind = declaration.text("Type");
     let kind = kind.unwrap_or_else(|| "String".to_owned());
-    // Its default is the name of a value kept in AWS.
+    // The default of such a parameter names a value in AWS.
     let default = (!kind.starts_with("AWS::SSM::Parameter::Value"))
         .then(|| declaration.text("Default"))
         .flatten();
     let text = given.map(str::to_owned).or(default).ok_or_else(|| {
         problem(format!(
-            "has no value here: give it one with --parameter {name}=…"
+            "has no value: give it one with --parameter {name}=…"
         ))
     })?;
     let scalar = |text: &str| -> Result<Node, Problem> {
@@ -87,7 +92,7 @@ fn value(name: &str, declaration: &Node, given: Option<&str>) -> Result<Node, Pr
     Ok(declaration.node(Kind::List(items)))
 }
 
-/// None if it should be a number and is not.
+/// Returns `None` if `text` should be a number and is not.
 fn parse_scalar(kind: &str, text: &str) -> Option<Value> {
     if !kind.contains("Number") {
         return Some(text.into());
@@ -97,7 +102,7 @@ fn parse_scalar(kind: &str, text: &str) -> Option<Value> {
     number.map(Value::from)
 }
 
-/// What a template says of a parameter.
+/// A parameter as the template declares it.
 #[derive(Clone, Copy)]
 struct Declaration<'a>(&'a Node);
 
@@ -132,15 +137,17 @@ impl Declaration<'_> {
         let Some(Kind::List(allowed)) = self.0.entry("AllowedValues").map(|node| &node.kind) else {
             return Ok(());
         };
-        let allowed: Vec<String> = allowed.iter().filter_map(Node::scalar_text).collect();
+        let mut allowed: Vec<String> = allowed.iter().filter_map(Node::scalar_text).collect();
         if allowed.iter().any(|value| value == text) {
             return Ok(());
         }
+        // An empty value would not show in the list.
+        allowed.retain(|value| !value.is_empty());
         Err(self.fails(&format!("must be one of {}", allowed.join(", ")), text))
     }
 
-    /// The pattern must match the whole value. CloudFormation's are Java's; look-around and references
-    /// back, which `regex` lacks on purpose, are errors here.
+    /// Checks that the pattern matches the whole value. CloudFormation's patterns are Java's; look-around
+    /// and backreferences, which `regex` omits on purpose, are errors here.
     fn check_pattern(self, text: &str) -> Result<(), String> {
         let Some(pattern) = self.text("AllowedPattern") else {
             return Ok(());
@@ -148,8 +155,8 @@ impl Declaration<'_> {
         let whole = Regex::new(&format!(r"\A(?:{pattern})\z"));
         let whole = whole.map_err(|_| {
             format!(
-                "its AllowedPattern `{pattern}` cannot be read here: write it without look-around \
-                 and references back"
+                "its AllowedPattern `{pattern}` is not supported here: write it without look-around \
+                 and backreferences"
             )
         })?;
         if whole.is_match(text) {
@@ -175,22 +182,23 @@ impl Declaration<'_> {
         let length = text.chars().count() as f64;
         match (self.number("MinLength"), self.number("MaxLength")) {
             (Some(least), _) if length < least => {
-                Err(self.fails(&format!("must have at least {least} characters"), text))
+                Err(self.fails(&format!("must have a length of at least {least}"), text))
             }
             (_, Some(most)) if length > most => {
-                Err(self.fails(&format!("must have at most {most} characters"), text))
+                Err(self.fails(&format!("must have a length of at most {most}"), text))
             }
             _ => Ok(()),
         }
     }
 
-    /// The template's own words for what is wrong, if it has any. A value with `NoEcho` is not told.
+    /// Returns the template's own description of the constraint, if it has one. A value with `NoEcho` is
+    /// not shown.
     fn fails(self, constraint: &str, text: &str) -> String {
         let described = self.text("ConstraintDescription");
         let constraint = described.as_deref().unwrap_or(constraint);
         match self.text("NoEcho").as_deref() {
             Some("true") => constraint.to_owned(),
-            _ => format!("{constraint}, is `{text}`"),
+            _ => format!("{constraint}, got `{text}`"),
         }
     }
 }

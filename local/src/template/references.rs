@@ -1,45 +1,47 @@
-//! The names a part of a template uses, evaluated or not: a misspelt name in a policy is an error
-//! here as it is on AWS, though no policy is run.
+//! The names that a part of a template uses, evaluated or not: a misspelt name in a property that is
+//! ignored here is an error, as it is on AWS.
 
 use super::{
     error::Problem,
-    scope::{Scope, Usage},
+    scope::Scope,
     substitution::{Part, parts},
     yaml::{Kind, Node, Position},
 };
 
-/// A name and where it is used.
+/// A name and the place that uses it.
 pub(super) struct Reference {
     /// A parameter, pseudo parameter or logical id.
     pub(super) name: String,
     position: Position,
 }
 
-/// Every name in `node`, in `Ref`, `GetAtt` and `Sub`.
+/// Returns every name that `node` uses in `Ref`, `GetAtt` and `Sub`.
 pub(super) fn collect(node: &Node) -> Vec<Reference> {
     let mut references = Vec::new();
     walk(node, &mut references);
     references
 }
 
-/// Errs if `node`, which stands at `path`, uses a name that nothing has.
-pub(super) fn check(scope: &Scope<'_>, node: &Node, path: &str) -> Result<(), Problem> {
-    let dangling = |reference: &Reference| !is_known(scope, &reference.name);
-    match collect(node).into_iter().find(dangling) {
-        None => Ok(()),
-        Some(Reference { name, position }) => Err(Usage { path, position }
-            .problem(format!("there is no resource or parameter called {name}"))),
+/// Reports every name in `node`, which is at `path`, that is unknown. Returns whether any is.
+pub(super) fn report_unknown(scope: &Scope<'_>, node: &Node, path: &str) -> bool {
+    let mut references = collect(node);
+    references.retain(|reference| !is_known(scope, &reference.name));
+    for Reference { name, position } in &references {
+        let reason = format!("there is no resource or parameter called {name}");
+        scope.problems.report(Problem::new(*position, path, reason));
     }
+    !references.is_empty()
 }
 
 fn is_known(scope: &Scope<'_>, name: &str) -> bool {
     name.starts_with("AWS::")
         || scope.parameter(name).is_some()
         || scope.document.resource(name).is_some()
+        || scope.document.unreadable.contains_key(name)
         || is_generated(scope, name)
 }
 
-/// SAM names what it makes after the resource it makes it for, e.g. `ConnectFunctionRole`.
+/// SAM names the resources it generates after those of the template, e.g. `ConnectFunctionRole`.
 fn is_generated(scope: &Scope<'_>, name: &str) -> bool {
     let mut resources = scope.document.resources.iter();
     resources.any(|resource| {
@@ -85,7 +87,7 @@ fn called(intrinsic: &str, argument: &Node) -> Vec<String> {
     }
 }
 
-/// Whether the map of `Fn::Sub: [text, map]` gives `name` its value.
+/// Returns whether the map of `Fn::Sub: [text, map]` defines `name`.
 fn is_variable(argument: &Node, name: &str) -> bool {
     match &argument.kind {
         Kind::List(nodes) => nodes.get(1).and_then(|map| map.entry(name)).is_some(),

@@ -1,6 +1,7 @@
-//! The resources that are run, one kind per file.
+//! Readers of the resources that are run, one file for each type.
 
 mod bus;
+mod code;
 mod event_source;
 mod function;
 mod policies;
@@ -35,9 +36,9 @@ pub(super) const SECRET: &str = "AWS::SecretsManager::Secret";
 const ROUTE_RESPONSE: &str = "AWS::ApiGatewayV2::RouteResponse";
 const EVENT_SOURCE_MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 
-/// Types whose resources would be run, were they written as the other type. Leaving them out would
-/// start half a stack. Every other type has no part in a push and is not run.
-const WRITTEN_OTHERWISE: &[(&str, &str)] = &[
+/// Types that are not supported, each with the supported type that replaces it. Ignoring them would
+/// start half a stack. Resources of every other type have no part in a push and are not run.
+const REPLACED: &[(&str, &str)] = &[
     ("AWS::Lambda::Function", FUNCTION),
     ("AWS::ApiGatewayV2::Api", WEB_SOCKET_API),
     ("AWS::ApiGatewayV2::Stage", WEB_SOCKET_API),
@@ -48,7 +49,7 @@ const WRITTEN_OTHERWISE: &[(&str, &str)] = &[
     ("AWS::Serverless::SimpleTable", TABLE),
 ];
 
-/// The resources of a template by kind.
+/// The resources of a template by type.
 #[derive(Default)]
 pub(super) struct Resources {
     pub(super) web_socket_apis: Vec<WebSocketApi>,
@@ -61,75 +62,68 @@ pub(super) struct Resources {
     pub(super) rules: Vec<Rule>,
     pub(super) secrets: Vec<Secret>,
     pub(super) not_run: Vec<NotRun>,
-    /// The logical ids of routes whose function's body is sent back.
+    /// The logical ids of routes that reply.
     answered_routes: Vec<String>,
 }
 
 impl Resources {
     /// Reads every resource whose condition holds. `folder` is where `CodeUri` starts.
-    pub(super) fn read(scope: &Scope<'_>, folder: &Path) -> Result<Self, Problem> {
+    pub(super) fn read(scope: &Scope<'_>, folder: &Path) -> Self {
         let mut resources = Self::default();
         for resource in &scope.document.resources {
-            if scope.is_active(resource)? {
-                resources.add(scope, resource, folder)?;
+            if scope.problems.value(scope.is_active(resource)) == Some(true) {
+                resources.add(scope, resource, folder);
             }
         }
         resources.mark_two_way_routes();
         resources.add_buses_of_rules();
-        Ok(resources)
+        resources
     }
 
-    fn add(
-        &mut self,
-        scope: &Scope<'_>,
-        resource: &Resource,
-        folder: &Path,
-    ) -> Result<(), Problem> {
+    fn add(&mut self, scope: &Scope<'_>, resource: &Resource, folder: &Path) {
         match resource.kind.as_str() {
             FUNCTION => {
-                let (function, role, mappings) = function::read(scope, resource, folder)?;
-                self.functions.push(function);
-                self.roles.push(role);
-                self.event_source_mappings.extend(mappings);
+                if let Some((function, role, mappings)) = function::read(scope, resource, folder) {
+                    self.functions.push(function);
+                    self.roles.push(role);
+                    self.event_source_mappings.extend(mappings);
+                }
             }
-            WEB_SOCKET_API => {
-                self.web_socket_apis
-                    .push(web_socket_api::read(scope, resource)?);
-            }
+            WEB_SOCKET_API => self
+                .web_socket_apis
+                .extend(web_socket_api::read(scope, resource)),
             ROUTE_RESPONSE => self
                 .answered_routes
-                .push(route_response::read(scope, resource)?),
-            TABLE => self.tables.push(table::read(scope, resource)?),
-            QUEUE => self.queues.push(queue::read(scope, resource)?),
-            BUS => self.buses.push(bus::read(scope, resource)?),
-            SECRET => self.secrets.push(secret::read(scope, resource)?),
-            RULE => self.rules.push(rule::read(scope, resource)?),
-            EVENT_SOURCE_MAPPING => {
-                let mapping = event_source::read_resource(scope, resource)?;
-                self.event_source_mappings.extend(mapping);
-            }
-            kind => return self.leave_out(resource, kind),
+                .extend(route_response::read(scope, resource)),
+            TABLE => self.tables.extend(table::read(scope, resource)),
+            QUEUE => self.queues.extend(queue::read(scope, resource)),
+            BUS => self.buses.extend(bus::read(scope, resource)),
+            SECRET => self.secrets.extend(secret::read(scope, resource)),
+            RULE => self.rules.extend(rule::read(scope, resource)),
+            EVENT_SOURCE_MAPPING => self
+                .event_source_mappings
+                .extend(event_source::read_resource(scope, resource)),
+            kind => return self.skip(scope, resource, kind),
         }
-        references::check(scope, &resource.properties, &resource.properties_path())
+        references::report_unknown(scope, &resource.properties, &resource.properties_path());
     }
 
-    fn leave_out(&mut self, resource: &Resource, kind: &str) -> Result<(), Problem> {
-        if let Some((_, instead)) = WRITTEN_OTHERWISE.iter().find(|(other, _)| *other == kind) {
-            return Err(Problem::new(
+    fn skip(&mut self, scope: &Scope<'_>, resource: &Resource, kind: &str) {
+        if let Some((_, instead)) = REPLACED.iter().find(|(other, _)| *other == kind) {
+            scope.problems.report(Problem::new(
                 resource.position,
                 format!("{}.Type", resource.path),
-                format!("{kind} is not known to the local stack: write it as {instead}"),
+                format!("{kind} is not supported by the local stack: use {instead} instead"),
             ));
+            return;
         }
         self.not_run.push(NotRun {
             logical_id: resource.logical_id.clone(),
             kind: kind.to_owned(),
         });
-        Ok(())
     }
 
-    /// A selection expression on the route is not enough: the answer goes back only if the route also
-    /// has the route response `$default`.
+    /// A route replies only if it has both a selection expression and the route response `$default`.
     fn mark_two_way_routes(&mut self) {
         for api in &mut self.web_socket_apis {
             for route in &mut api.routes {
@@ -139,7 +133,7 @@ impl Resources {
         }
     }
 
-    /// The default bus, and those that rules name and the template does not make.
+    /// Adds the default bus, and buses that rules name and the template does not create.
     fn add_buses_of_rules(&mut self) {
         let named = self.rules.iter().map(|rule| rule.bus.as_str());
         for name in iter::once("default").chain(named) {

@@ -1,29 +1,32 @@
-//! What a template does not say of itself: account, Region, stack name, parameters.
+//! The values that a template does not hold itself: account, Region, stack name, parameters.
 
 use std::collections::BTreeMap;
 
-/// What the reader fills into a template.
+/// The values that the reader fills into a template.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The address that serves every AWS service here, e.g. `http://127.0.0.1:3030`; queue URLs start
     /// with it.
     pub endpoint: String,
-    /// Values for the template's parameters, all of which it must have; the others take their
+    /// Values for the template's parameters, all of which it must have; the others keep their
     /// defaults.
     pub parameters: BTreeMap<String, String>,
-    /// What takes the place of the template's own defaults; names that it does not have are ignored.
+    /// Values that replace the template's own defaults; parameters that it does not have are ignored.
     pub defaults: BTreeMap<String, String>,
     /// `AWS::Region`.
     pub region: String,
     /// `AWS::AccountId`.
     pub account_id: String,
-    /// `AWS::StackName`, with which the names of everything begin.
+    /// `AWS::StackName`, with which the names of all resources begin.
     pub stack_name: String,
+    /// Whether another program runs the functions, behind Lambda's Invoke API: their code, runtimes and
+    /// binaries then do not matter here.
+    pub remote_functions: bool,
 }
 
 impl Settings {
-    /// Settings for a stack served at `endpoint`, with the defaults: no parameters, Region
-    /// `us-east-1`, account `123456789012`, stack `herald-local`.
+    /// Returns settings for a stack served at `endpoint`, with the defaults: no parameters, Region
+    /// `us-east-1`, account `123456789012`, stack `herald-local`, functions run here.
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
             endpoint: endpoint.into(),
@@ -32,6 +35,7 @@ impl Settings {
             region: "us-east-1".to_owned(),
             account_id: "123456789012".to_owned(),
             stack_name: "herald-local".to_owned(),
+            remote_functions: false,
         }
     }
 }

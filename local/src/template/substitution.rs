@@ -1,6 +1,6 @@
 //! The text of `Fn::Sub`: literals and `${Names}`.
 
-/// A piece of the text.
+/// A piece of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part<'a> {
     Literal(&'a str),
@@ -8,7 +8,7 @@ pub(super) enum Part<'a> {
     Name(&'a str),
 }
 
-/// The pieces in order. `${!x}` is the literal `${x}`.
+/// Returns the pieces of a text in order. `${!x}` is the literal `${x}`.
 pub(super) fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -33,7 +33,7 @@ mod tests {
     use super::{Part::*, *};
 
     #[test]
-    fn tells_names_from_literals() {
+    fn names_are_split_from_literals() {
         for (text, expected) in [
             ("plain $x {y}", vec![Literal("plain $x {y}")]),
             (

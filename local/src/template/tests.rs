@@ -1,10 +1,13 @@
-//! Whole templates, read: our own, small ones for every intrinsic, wrong ones, and damaged ones.
+//! Tests that read whole templates: our own, small ones for every intrinsic, wrong ones, and damaged
+//! ones.
 
+mod binaries;
 mod damaged;
 mod errors;
 mod intrinsics;
 mod own_template;
 mod policies;
+mod problems;
 mod resources;
 mod rules;
 mod secrets;
@@ -13,7 +16,7 @@ use std::path::Path;
 
 use super::{Settings, Stack, error::Problem, stack::parse};
 
-/// The least a stack needs: an API with one route and its function.
+/// The smallest stack: an API with one route and its function.
 const LEAST: &str = "
   Api:
     Type: AWS::Serverless::WebSocketApi
@@ -31,10 +34,20 @@ fn settings() -> Settings {
 }
 
 fn read(text: &str) -> Result<Stack, Problem> {
-    parse(text, Path::new("/herald"), &settings())
+    read_with(text, &settings())
 }
 
-/// A template of `sections` and, beside the least resources, `resources`.
+/// Reads a template that has one problem, or none.
+fn read_with(text: &str, settings: &Settings) -> Result<Stack, Problem> {
+    parse(text, Path::new("/herald"), settings).map_err(|problems| {
+        let [problem] = problems.as_slice() else {
+            panic!("expected one problem: {problems:#?}");
+        };
+        problem.clone()
+    })
+}
+
+/// Returns a template of `sections` and, beside the smallest stack, `resources`.
 fn template(sections: &str, resources: &str) -> String {
     format!("{sections}\nResources:{LEAST}\n{resources}\n")
 }

@@ -1,20 +1,23 @@
-//! The text of a template as a tree in which intrinsic functions are nodes, each with its place in
-//! the file. Both spellings of an intrinsic, `!Sub x` and `{"Fn::Sub": x}`, become the same node.
-//! What an intrinsic means is not known here.
+//! The text of a template as a tree of nodes, each with its place in the file. Both spellings of an
+//! intrinsic function, `!Sub x` and `{"Fn::Sub": x}`, become the same node; its meaning is elsewhere.
 
-use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, Tag, YamlData};
+use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, ScanError, Tag, YamlData};
+use saphyr_parser::{Event, Parser};
 use serde_json::{Number, Value};
 
 use super::error::Problem;
 
-/// A node and where it begins.
+/// The deepest nesting that is read. Loading recurses, so a deeper text could overflow the stack.
+const MAX_DEPTH: usize = 100;
+
+/// A node and the place where it begins.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
     pub(super) kind: Kind,
     pub(super) position: Position,
 }
 
-/// What a node is.
+/// The kinds of nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind {
     /// Null, a boolean, a number or text.
@@ -26,7 +29,7 @@ pub(super) enum Kind {
     Call(String, Box<Node>),
 }
 
-/// A place in the file, both from 1.
+/// A place in the file, line and column from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) line: usize,
@@ -36,13 +39,8 @@ pub(super) struct Position {
 impl Node {
     /// Reads the one document of `text`.
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
-        let documents = MarkedYaml::load_from_str(text).map_err(|error| {
-            let position = Position {
-                line: error.marker().line(),
-                column: error.marker().col() + 1,
-            };
-            syntax_error(position, format!("not valid YAML: {}", error.info()))
-        })?;
+        check_depth(text)?;
+        let documents = MarkedYaml::load_from_str(text).map_err(|error| invalid_yaml(&error))?;
         match <[MarkedYaml<'_>; 1]>::try_from(documents) {
             Ok([document]) => Self::convert(document),
             Err(documents) => Err(syntax_error(
@@ -66,7 +64,7 @@ impl Node {
         }
     }
 
-    /// The entries, if it is a map.
+    /// Returns the entries of a map.
     pub(super) fn entries(&self) -> Option<&[(String, Node)]> {
         match &self.kind {
             Kind::Map(entries) => Some(entries),
@@ -74,13 +72,13 @@ impl Node {
         }
     }
 
-    /// The entry of a map.
+    /// Returns an entry of a map.
     pub(super) fn entry(&self, key: &str) -> Option<&Node> {
         let (_, node) = self.entries()?.iter().find(|(name, _)| name == key)?;
         Some(node)
     }
 
-    /// The text of a scalar, as CloudFormation writes it: `5`, `true`.
+    /// Returns the text of a scalar, as CloudFormation writes it: `5`, `true`.
     pub(super) fn scalar_text(&self) -> Option<String> {
         match &self.kind {
             Kind::Scalar(Value::String(text)) => Some(text.clone()),
@@ -111,18 +109,48 @@ impl Node {
             ),
             YamlData::Tagged(tag, argument) => {
                 let mut argument = Self::convert(*argument)?;
-                // A tagged scalar has no place of its own.
+                // saphyr gives a tagged scalar no place of its own.
                 if argument.position.line == 0 {
                     argument.position = position;
                 }
                 Kind::Call(long_name(&tag), Box::new(argument))
             }
             YamlData::Representation(..) | YamlData::Alias(_) | YamlData::BadValue => {
-                return Err(syntax_error(position, "not a value"));
+                return Err(syntax_error(position, "must be a value, not an alias"));
             }
         };
         Ok(Self { kind, position })
     }
+}
+
+/// Checks the nesting before anything recurses into it.
+fn check_depth(text: &str) -> Result<(), Problem> {
+    let mut depth = 0_usize;
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| invalid_yaml(&error))?;
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth -= 1,
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            let position = Position {
+                line: span.start.line(),
+                column: span.start.col() + 1,
+            };
+            let reason = format!("nests deeper than {MAX_DEPTH} levels: flatten it");
+            return Err(syntax_error(position, reason));
+        }
+    }
+    Ok(())
+}
+
+fn invalid_yaml(error: &ScanError) -> Problem {
+    let position = Position {
+        line: error.marker().line(),
+        column: error.marker().col() + 1,
+    };
+    syntax_error(position, format!("not valid YAML: {}", error.info()))
 }
 
 fn syntax_error(position: Position, reason: impl Into<String>) -> Problem {
@@ -135,7 +163,7 @@ fn convert_scalar(scalar: Scalar<'_>, position: Position) -> Result<Value, Probl
         Scalar::Boolean(value) => value.into(),
         Scalar::Integer(value) => value.into(),
         Scalar::FloatingPoint(value) => Number::from_f64(value.into_inner())
-            .ok_or_else(|| syntax_error(position, "not a finite number"))?
+            .ok_or_else(|| syntax_error(position, "must be a finite number"))?
             .into(),
         Scalar::String(text) => text.into_owned().into(),
     })
@@ -154,8 +182,8 @@ fn long_name(tag: &Tag) -> String {
     }
 }
 
-/// `{Ref: x}` and `{"Fn::…": x}` are calls. `{Condition: x}` is one only among conditions, where it is
-/// seen to: an IAM statement may hold nothing else.
+/// `{Ref: x}` and `{"Fn::…": x}` are calls. `{Condition: x}` is a call only among conditions, which
+/// `conditions` recognizes: an IAM statement may have that single entry, too.
 fn spelled_out(mut entries: Vec<(String, Node)>) -> Kind {
     let is_call =
         matches!(entries.as_slice(), [(name, _)] if name == "Ref" || name.starts_with("Fn::"));
@@ -173,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_both_spellings_of_an_intrinsic_alike() {
+    fn both_spellings_of_an_intrinsic_are_the_same_node() {
         for (short, long) in [
             ("!Ref Queue", "{Ref: Queue}"),
             ("!GetAtt Queue.Arn", "{\"Fn::GetAtt\": Queue.Arn}"),
@@ -190,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_types_order_and_places() {
+    fn types_order_and_places_are_kept() {
         let node = Node::parse("b: 1\na: [x, 2.5, true, ~, '1']\nc:\n  d: !Ref e").expect("yaml");
         assert_eq!(
             outline(&node),
@@ -201,12 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn says_where_the_text_is_no_template() {
+    fn text_that_is_no_template_is_refused_with_its_line() {
         for (text, line, reason) in [
             ("a: 1\na: 2", 2, "not valid YAML: duplicated key in mapping"),
             ("a: 1\n---\nb: 1", 1, "expected one YAML document, found 2"),
             ("", 1, "expected one YAML document, found 0"),
-            ("a: .inf", 1, "not a finite number"),
+            ("a: .inf", 1, "must be a finite number"),
             ("a:\n  [b]: c", 2, "a key must be text"),
         ] {
             let problem = Node::parse(text).expect_err(text);
@@ -214,7 +242,7 @@ mod tests {
         }
     }
 
-    /// The tree without its places.
+    /// Returns the tree without its places.
     fn outline(node: &Node) -> String {
         match &node.kind {
             Kind::Scalar(value) => value.to_string(),

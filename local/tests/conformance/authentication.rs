@@ -1,6 +1,5 @@
-//! Test tokens and secrets, over the one port.
+//! Tests of test tokens and secrets, over the one port.
 
 pub mod harness;
 mod secrets;
 mod tokens;
-mod visitors;

@@ -1,4 +1,4 @@
-//! `herald-local` as it is used: what it prints and where, what its options do, and how it ends.
+//! Tests of the program `herald-local`: its output, its options, its errors, and its end.
 
 mod announcement;
 mod authentication;

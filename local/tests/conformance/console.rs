@@ -1,9 +1,8 @@
-//! The console: what its page is given, and what it may do.
+//! Tests of the console: its page, its requests, and access to them.
 
 mod activity;
 mod connections;
 pub mod harness;
 mod page;
 mod queues;
-mod visitors;
 pub mod watcher;

@@ -1,4 +1,5 @@
-//! `docs/local-vs-aws.md` and the tests name each other, and neither names what is not there.
+//! Consistency of `docs/local-vs-aws.md` and the tests: each name or heading that one mentions
+//! exists in the other.
 
 use std::{
     fs,
@@ -13,13 +14,13 @@ fn document() -> String {
     fs::read_to_string(repository().join("docs/local-vs-aws.md")).unwrap()
 }
 
-/// What stands between pairs of `mark`.
+/// Returns the texts between pairs of `mark`.
 fn quoted(line: &str, mark: char) -> impl Iterator<Item = &str> {
     line.split(mark).skip(1).step_by(2)
 }
 
 #[test]
-fn every_test_that_the_document_names_is_there() {
+fn every_test_named_in_the_document_exists() {
     let document = document();
     let mut named = 0;
     for line in document
@@ -39,7 +40,7 @@ fn every_test_that_the_document_names_is_there() {
     assert!(named > 50, "only {named} tests were found in the document");
 }
 
-/// A file by the path that the document gives it.
+/// Reads a file by its path in the document.
 fn read(path: &str) -> String {
     let conformance = repository().join("local/tests/conformance").join(path);
     fs::read_to_string(conformance)
@@ -48,7 +49,7 @@ fn read(path: &str) -> String {
 }
 
 #[test]
-fn every_heading_that_a_test_quotes_is_there() {
+fn every_heading_quoted_by_a_test_exists() {
     let document = document();
     let mut found = 0;
     for source in sources(&repository().join("local/tests/conformance")) {

@@ -1,4 +1,4 @@
-//! The gateway, with functions that are scripted in the test.
+//! Tests of the gateway with functions that each test scripts.
 
 mod authorizer;
 mod authorizer_answers;

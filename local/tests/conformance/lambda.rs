@@ -1,13 +1,13 @@
-//! The Lambda host with a real function process, whose life is what
-//! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html> describes; where its
-//! binaries come from; and functions that somebody else runs.
+//! Tests of the Lambda host with a real function process, whose life cycle is that of
+//! <https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>; of the function
+//! binaries; and of functions behind an Invoke API.
 
 mod binaries;
 mod concurrency;
+mod context;
 mod failures;
 mod harness;
 mod idle;
 mod remote;
 mod shutdown;
 mod start;
-mod surroundings;

@@ -1,12 +1,12 @@
-//! The local stack against what AWS is known to do. Each test names what it proves; what AWS is not
-//! proven to do is listed in `docs/local-vs-aws.md`.
+//! Conformance tests of the local stack: its behaviour against that of AWS, and `herald-local`
+//! against its documentation. `docs/local-vs-aws.md` lists the behaviour that is not proven of AWS.
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod authentication;
 mod command_line;
 mod console;
 mod documented;
-mod doors;
+mod endpoints;
 mod gateway;
 mod lambda;
 mod permissions;

@@ -1,4 +1,4 @@
-//! What functions may call.
+//! Tests of the permissions of functions.
 
 mod harness;
 mod refusals;

@@ -1,10 +1,10 @@
-//! Processes of this machine, by their ids.
+//! Helpers for processes of this machine by their ids.
 
 use std::{fs, path::Path, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-/// Waits for something that must come; the limit only ends a test that has failed.
+/// Waits until a condition is true. The limit only ends a failed test.
 pub async fn until(condition: impl Fn() -> bool) {
     let wait = async {
         while !condition() {
@@ -14,10 +14,10 @@ pub async fn until(condition: impl Fn() -> bool) {
     let limit = Duration::from_secs(30);
     tokio::time::timeout(limit, wait)
         .await
-        .expect("it should have come about");
+        .expect("the condition to become true");
 }
 
-/// Whether a process runs; one that has ended but was not waited for does not.
+/// Returns whether a process runs. A zombie does not.
 pub fn runs(process: u32) -> bool {
     if Path::new("/proc/self/stat").exists() {
         return !matches!(state(process), None | Some('Z' | 'X'));
@@ -25,12 +25,12 @@ pub fn runs(process: u32) -> bool {
     test_kill_process(pid(process)).is_ok()
 }
 
-/// The state letter of a process as Linux tells it.
+/// Returns the state letter of a process on Linux.
 pub fn state(process: u32) -> Option<char> {
     stat(process)?.first()?.chars().next()
 }
 
-/// The processes that a process has started, as Linux tells it.
+/// Returns the children of a process on Linux.
 pub fn children(parent: u32) -> Vec<u32> {
     let parent = parent.to_string();
     let names = fs::read_dir("/proc").unwrap();
@@ -40,7 +40,7 @@ pub fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// The ports that a process listens on, as Linux tells them.
+/// Returns the listening ports of a process on Linux.
 pub fn listening_ports(process: u32) -> Vec<u16> {
     const LISTENING: &str = "0A";
     let descriptors = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
@@ -52,7 +52,7 @@ pub fn listening_ports(process: u32) -> Vec<u16> {
     let rows = table
         .lines()
         .map(|row| row.split_whitespace().collect::<Vec<_>>());
-    // The local address, the state and the socket's number.
+    // The columns are the local address, the state and the socket's inode.
     rows.filter(|row| row[3] == LISTENING)
         .filter(|row| {
             sockets
@@ -63,10 +63,10 @@ pub fn listening_ports(process: u32) -> Vec<u16> {
         .collect()
 }
 
-/// What Linux tells of a process, from its state on.
+/// Returns the fields of `/proc/{process}/stat` from the state on.
 fn stat(process: u32) -> Option<Vec<String>> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name before the state is in brackets and may hold anything.
+    // The name before the state is in brackets and may hold any character.
     let (_, fields) = stat.rsplit_once(") ")?;
     Some(fields.split(' ').map(str::to_owned).collect())
 }

@@ -1,23 +1,24 @@
-//! The programs that tests run, and the template that names some of them.
+//! The programs of the tests, and the template with the names of some of them.
 
 use std::{
+    env,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
 use herald_local::{
     Authentication,
-    lambda::binaries,
     template::{Settings, Stack},
 };
 use tempfile::TempDir;
 
-/// An example of this package. `cargo test` builds the examples, too; with `--test` it does not.
+/// Returns an example of this package. `cargo test` builds the examples as well; with `--test` it
+/// does not.
 pub fn example(name: &str) -> PathBuf {
-    let path = binaries::build_folder()
-        .unwrap()
-        .join("examples")
-        .join(name);
+    // This program is in the folder `deps` beside `examples`.
+    let program = env::current_exe().unwrap();
+    let path = program.parent().unwrap().with_file_name("examples");
+    let path = path.join(name);
     assert!(
         path.exists(),
         "run `cargo build -p herald-local --examples` first"
@@ -25,8 +26,8 @@ pub fn example(name: &str) -> PathBuf {
     path
 }
 
-/// A folder with a binary for every function of [`template`], all of them the same: it answers the
-/// events of the gateway with status 200.
+/// Makes a folder with a binary for every function of [`template`]. All are the same one, which
+/// answers the gateway's events with status 200.
 pub fn function_binaries() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for binary in function_names() {
@@ -35,7 +36,7 @@ pub fn function_binaries() -> TempDir {
     folder
 }
 
-/// The names of the binaries that [`template`] needs.
+/// Returns the names of the binaries of [`template`].
 pub fn function_names() -> Vec<String> {
     let settings = Settings {
         defaults: Authentication::Open.parameters(""),
@@ -46,7 +47,7 @@ pub fn function_names() -> Vec<String> {
     functions.map(|function| function.binary).collect()
 }
 
-/// The template of this repository.
+/// Returns the template of this repository.
 pub fn template() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml")
 }

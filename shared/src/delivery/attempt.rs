@@ -1,4 +1,4 @@
-//! The number of an attempt, and what follows it.
+//! The number of an attempt, and the step after it.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,18 +12,18 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
     pub(super) audience: Audience,
-    /// From 1.
+    /// The number, from 1.
     pub(super) number: u32,
-    /// The number of times there was no time for these connections in this attempt.
+    /// The number of times that the time ran out before these connections were tried in this attempt.
     pub(super) rounds: u32,
 }
 
 /// The next step for connections that did not get the push.
 #[derive(Debug)]
-pub(super) enum Next {
-    /// They are put back on the queue, hidden for the delay.
+pub(super) enum NextStep {
+    /// They are requeued, hidden for the delay.
     Attempt(Attempt, Duration),
-    /// They are a dead letter.
+    /// They become a dead letter for this reason.
     DeadLetter(String),
 }
 
@@ -37,8 +37,8 @@ impl Attempt {
         }
     }
 
-    /// Names connections for this attempt.
-    pub(super) fn of(&self, connections: Vec<Recipient>) -> Recipients {
+    /// Returns connections as the recipients of this attempt.
+    pub(super) fn recipients(&self, connections: Vec<Recipient>) -> Recipients {
         Recipients::Connections {
             audience: self.audience.clone(),
             connections,
@@ -47,44 +47,44 @@ impl Attempt {
         }
     }
 
-    /// Returns what follows if there was no time to post: another round of this attempt. Rounds are
-    /// bounded, so that the messages of one event are.
-    pub(super) fn after_no_time(&self, settings: &Settings) -> Next {
+    /// Returns the next step if the time ran out before the posts: another round of this attempt. The
+    /// number of rounds is limited, and so is the number of an event's messages.
+    pub(super) fn after_no_time(&self, settings: &Settings) -> NextStep {
         if self.rounds < settings.rounds {
             let round = Self {
                 rounds: self.rounds + 1,
                 ..self.clone()
             };
-            return Next::Attempt(round, Duration::ZERO);
+            return NextStep::Attempt(round, Duration::ZERO);
         }
-        self.after_failure("there was no time to post to them", settings)
+        self.after_failure("the time ran out before they were tried", settings)
     }
 
-    /// Returns what follows if every try failed, the last one for `reason`.
-    pub(super) fn after_failure(&self, reason: &str, settings: &Settings) -> Next {
+    /// Returns the next step if every try failed, the last one for `reason`.
+    pub(super) fn after_failure(&self, reason: &str, settings: &Settings) -> NextStep {
         if self.number < settings.attempts {
             let delay = backoff::before_next_attempt(self.number, fastrand::f64());
-            return Next::Attempt(self.next(), delay);
+            return NextStep::Attempt(self.next(), delay);
         }
         let attempts = self.number;
-        Next::DeadLetter(format!("not reached in {attempts} attempts: {reason}"))
+        NextStep::DeadLetter(format!("not reached in {attempts} attempts: {reason}"))
     }
 
-    /// Returns what follows if connections were not open yet. After the last attempt they have one more,
-    /// when the youngest is so old that a 410 is final: a connection that never opens is forgotten, and
-    /// is no dead letter.
+    /// Returns the next step if connections were not open yet. After the last attempt they get one more,
+    /// when the youngest is so old that a 410 is final: a connection that never opens is then forgotten
+    /// instead of becoming a dead letter.
     pub(super) fn while_opening(
         &self,
         opening: &[Recipient],
         settings: &Settings,
         now: SystemTime,
-    ) -> Next {
+    ) -> NextStep {
         if self.number < settings.attempts {
             let delay = backoff::before_next_look(self.number, fastrand::f64());
-            return Next::Attempt(self.next(), delay);
+            return NextStep::Attempt(self.next(), delay);
         }
         if self.number == settings.attempts {
-            return Next::Attempt(self.next(), youth_left(opening, now));
+            return NextStep::Attempt(self.next(), youth_left(opening, now));
         }
         self.after_failure("the connection is not open yet", settings)
     }
@@ -97,11 +97,11 @@ impl Attempt {
     }
 }
 
-/// Returns how long it takes until none of these connections is young, in whole seconds.
+/// Returns the time until none of these connections is young, in whole seconds.
 fn youth_left(connections: &[Recipient], now: SystemTime) -> Duration {
     let youngest = connections.iter().map(|recipient| recipient.connected_at);
     let old_at = youngest.max().unwrap_or(now) + YOUNG;
     let left = old_at.duration_since(now).unwrap_or_default();
-    // A clock that is ahead does not hide the message for longer.
+    // A connection time in the future does not hide the message for longer.
     Duration::from_secs(left.as_secs() + 1).min(YOUNG)
 }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Counts the posts that failed since the gateway last answered one. Once there are `limit` of them, in
-/// all pushes of a delivery together, the others are not worth their time-outs: they are requeued untried.
+/// The number of posts that failed since the gateway last answered one. Once it reaches `limit`, in all
+/// pushes of a delivery together, the remaining posts are not worth their time-outs: their recipients
+/// are requeued untried.
 #[derive(Debug)]
 pub(super) struct Circuit {
     limit: usize,
@@ -19,9 +20,8 @@ impl Circuit {
         }
     }
 
-    /// Counts a post. An answer that is about the connection, such as 410 or 429, shows that the gateway
-    /// works.
-    pub(super) fn note(&self, answered: bool) {
+    /// Records a post. An answer about the connection, such as 410 or 429, shows that the gateway works.
+    pub(super) fn record(&self, answered: bool) {
         if answered {
             self.failures.store(0, Relaxed);
         } else {
@@ -29,7 +29,7 @@ impl Circuit {
         }
     }
 
-    /// Returns whether a further post is not worth making.
+    /// Returns whether further posts are not worth making.
     pub(super) fn is_open(&self) -> bool {
         self.failures.load(Relaxed) >= self.limit
     }
@@ -40,15 +40,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn circuit_opens_at_its_limit_and_closes_with_the_next_answer() {
+    fn circuit_opens_at_limit_and_closes_at_next_answer() {
         let circuit = Circuit::new(2);
-        circuit.note(false);
+        circuit.record(false);
         assert!(!circuit.is_open());
-        circuit.note(false);
+        circuit.record(false);
         assert!(circuit.is_open());
-        circuit.note(true);
+        circuit.record(true);
         assert!(!circuit.is_open());
-        circuit.note(false);
+        circuit.record(false);
         assert!(!circuit.is_open());
     }
 }

@@ -1,4 +1,4 @@
-//! Forgetting connections that ended.
+//! Forgetting connections that are gone or closed.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use crate::{
 };
 
 impl<S: Forget, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
-    /// Forgets connections that ended. Those that there is no time for go back to the queue, and are
-    /// found to be gone by the notifier that is given the message. A connection that cannot be forgotten
-    /// is gone at the next push as well, so a failure is only logged.
+    /// Forgets connections that are gone or closed. Those that are left when the time runs out go back
+    /// to the queue, and the notifier that receives the message finds them gone. A connection that could
+    /// not be forgotten is gone at the next push as well, so a failure is only logged.
     pub(super) async fn forget(
         &self,
         ended: Vec<Recipient>,
@@ -37,12 +37,12 @@ impl<S: Forget, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
             tracing::warn!(
                 connections = left.len(),
                 error = &refused.error as &dyn std::error::Error,
-                "connections that ended are left to the next push"
+                "failed to forget connections that are gone; the next push will try again"
             );
         }
     }
 
-    /// Returns the connection if there is no time for it.
+    /// Forgets a connection. Returns it if the time has run out.
     async fn prune(
         &self,
         recipient: Recipient,
@@ -56,7 +56,7 @@ impl<S: Forget, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
             tracing::warn!(
                 connection_id = %recipient.connection,
                 error = &error as &dyn std::error::Error,
-                "a connection that ended could not be forgotten"
+                "failed to forget a connection that is gone"
             );
         }
         None

@@ -1,5 +1,5 @@
-//! Posting one frame to many connections, each tried again for itself, and closing them if the push
-//! says so or their token has ended.
+//! Posts of one frame to many connections, each retried independently. A connection is closed if the
+//! push demands it or its token has ended.
 
 use std::{pin::pin, time::SystemTime};
 
@@ -9,55 +9,55 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{Delivery, DeliveryError, Report, backoff};
 use crate::{
     audience::Recipient,
-    in_full::in_full,
+    error_chain::error_chain,
     post::{Post, PostError},
     push::{Push, token_expired_frame},
     store::{CurrentToken, ReadToken, StoreError},
 };
 
-/// How many connections are in hand at once. Many more than are posted to, because those that wait
-/// for their next try must not keep others from theirs.
-const IN_HAND: usize = 1024;
+/// The number of connections that are processed at once. It is far above the number of posts in flight,
+/// because connections in back-off must not block others.
+const CONCURRENT: usize = 1024;
 
 /// The connections that did not get the push.
 #[derive(Debug, Default)]
-pub(super) struct Left {
+pub(super) struct Undelivered {
     /// They are gone.
     pub(super) gone: Vec<Recipient>,
-    /// They have their last frame and are closed.
+    /// They got their last frame, and are closed.
     pub(super) disconnected: Vec<Recipient>,
     /// They answered 410 and are so young that they may still be in their handshake.
     pub(super) opening: Vec<Recipient>,
-    /// Every try failed, or so many of others did that there was none.
+    /// Every try failed, or the circuit was open.
     pub(super) unreached: Vec<Recipient>,
-    /// Why the last of those failed.
+    /// The reason the last of those failed.
     pub(super) reason: String,
-    /// There was no time to try.
+    /// The time ran out before they were tried.
     pub(super) untried: Vec<Recipient>,
 }
 
-/// How one connection ended.
-struct Tried {
+/// The result for one connection.
+struct PostResult {
     recipient: Recipient,
-    outcome: Outcome,
+    outcome: PostOutcome,
     throttled: usize,
     retried: usize,
 }
 
-enum Outcome {
-    Taken(Taken),
+enum PostOutcome {
+    Accepted(Accepted),
     Failed(Failure),
-    /// There was no time to try.
+    /// The time ran out before the first try.
     Untried,
-    /// The circuit is open, so it was not tried.
-    Hopeless,
+    /// The circuit was open before the first try.
+    CircuitOpen,
 }
 
-/// A post that was taken.
-enum Taken {
+/// A frame that the gateway accepted.
+enum Accepted {
     /// The push, at this time.
     Push(SystemTime),
-    /// The last frame, as far as the connection takes one; the connection is closed.
+    /// The last frame, unless the gateway refused it; the connection is closed.
     LastFrame,
 }
 
@@ -66,12 +66,12 @@ enum Taken {
 enum Failure {
     #[error(transparent)]
     Post(#[from] PostError),
-    /// A 410 that may only mean that the handshake is not over.
+    /// A 410 that may mean that the handshake is not finished.
     #[error("the connection is not open yet")]
     Opening,
     #[error("the end of the connection's token could not be read")]
     Token(#[source] StoreError),
-    #[error("the end of the connection's token was not read in time")]
+    #[error("the end of the connection's token could not be read in time")]
     TokenTimedOut,
 }
 
@@ -84,7 +84,7 @@ impl Failure {
         }
     }
 
-    /// Returns whether the gateway answered, with something about the connection or the frame.
+    /// Returns whether the gateway answered with something about the connection or the frame.
     fn is_answer(&self) -> bool {
         match self {
             Self::Post(PostError::Gone | PostError::Throttled | PostError::TooLarge) => true,
@@ -95,167 +95,177 @@ impl Failure {
 }
 
 impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
-    /// Posts to all connections, starting no post after `stop_at`.
+    /// Posts to all connections and starts no post after `stop_at`.
     ///
     /// # Errors
     ///
-    /// Returns [`DeliveryError::TooLarge`] if the gateway refuses the frame for its size.
+    /// Returns [`DeliveryError::TooLarge`] if the gateway refuses the frame because of its size.
     pub(super) async fn post_all(
         &self,
         push: &Push,
         recipients: Vec<Recipient>,
         stop_at: Instant,
         report: &mut Report,
-    ) -> Result<Left, DeliveryError> {
-        let tried = stream::iter(recipients)
+    ) -> Result<Undelivered, DeliveryError> {
+        let results = stream::iter(recipients)
             .map(|recipient| self.post(recipient, push, stop_at))
-            .buffer_unordered(IN_HAND);
-        let mut tried = pin!(tried);
-        let mut left = Left::default();
-        while let Some(tried) = tried.next().await {
-            report.throttled += tried.throttled;
-            report.retried += tried.retried;
-            match tried.outcome {
-                Outcome::Taken(Taken::Push(at)) => {
+            .buffer_unordered(CONCURRENT);
+        let mut results = pin!(results);
+        let mut undelivered = Undelivered::default();
+        while let Some(result) = results.next().await {
+            report.throttled += result.throttled;
+            report.retried += result.retried;
+            match result.outcome {
+                PostOutcome::Accepted(Accepted::Push(at)) => {
                     report.delivered += 1;
                     report.last_post_at = report.last_post_at.max(Some(at));
                 }
-                Outcome::Taken(Taken::LastFrame) => left.disconnected.push(tried.recipient),
-                // It is the frame and not the connection: the others would answer the same.
-                Outcome::Failed(Failure::Post(PostError::TooLarge)) => {
+                PostOutcome::Accepted(Accepted::LastFrame) => {
+                    undelivered.disconnected.push(result.recipient);
+                }
+                // The reason is the frame and not the connection: the others would answer the same.
+                PostOutcome::Failed(Failure::Post(PostError::TooLarge)) => {
                     let length = push.frame.get().len();
                     return Err(DeliveryError::TooLarge { length });
                 }
-                Outcome::Failed(Failure::Post(PostError::Gone)) => left.gone.push(tried.recipient),
-                Outcome::Failed(Failure::Opening) => left.opening.push(tried.recipient),
-                Outcome::Failed(failure) => {
-                    left.reason = in_full(&failure);
-                    left.unreached.push(tried.recipient);
+                PostOutcome::Failed(Failure::Post(PostError::Gone)) => {
+                    undelivered.gone.push(result.recipient);
                 }
-                Outcome::Hopeless => left.unreached.push(tried.recipient),
-                Outcome::Untried => left.untried.push(tried.recipient),
+                PostOutcome::Failed(Failure::Opening) => undelivered.opening.push(result.recipient),
+                PostOutcome::Failed(failure) => {
+                    undelivered.reason = error_chain(&failure);
+                    undelivered.unreached.push(result.recipient);
+                }
+                PostOutcome::CircuitOpen => undelivered.unreached.push(result.recipient),
+                PostOutcome::Untried => undelivered.untried.push(result.recipient),
             }
         }
-        if left.reason.is_empty() {
-            left.reason.push_str("the gateway answered no post");
+        if undelivered.reason.is_empty() {
+            undelivered.reason.push_str("the gateway answered no post");
         }
-        Ok(left)
+        Ok(undelivered)
     }
 
-    /// Tries one connection until it answers, the tries are used up, or it is time to stop.
-    async fn post(&self, recipient: Recipient, push: &Push, stop_at: Instant) -> Tried {
-        let mut tried = Tried {
+    /// Tries one connection until it answers, the tries are used up, or the time runs out.
+    async fn post(&self, recipient: Recipient, push: &Push, stop_at: Instant) -> PostResult {
+        let mut result = PostResult {
             recipient,
-            outcome: Outcome::Untried,
+            outcome: PostOutcome::Untried,
             throttled: 0,
             retried: 0,
         };
-        for failed in 1.. {
-            let last = failed >= self.settings.tries;
-            let turn = self.in_flight.acquire().await;
+        for attempt in 1.. {
+            let last = attempt >= self.settings.tries;
+            let permit = self.in_flight.acquire().await;
             if Instant::now() >= stop_at {
-                return tried;
+                return result;
             }
             if self.circuit.is_open() {
-                if let Outcome::Untried = tried.outcome {
-                    tried.outcome = Outcome::Hopeless;
+                if let PostOutcome::Untried = result.outcome {
+                    result.outcome = PostOutcome::CircuitOpen;
                 }
-                return tried;
+                return result;
             }
             let by = stop_at + self.settings.post_timeout;
-            let posted = self.try_once(&mut tried.recipient, push, last, by).await;
-            drop(turn);
-            tried.retried += usize::from(failed > 1);
+            let posted = self.try_once(&mut result.recipient, push, last, by).await;
+            drop(permit);
+            result.retried += usize::from(attempt > 1);
             match posted {
-                Ok(taken) => {
-                    tried.outcome = Outcome::Taken(taken);
-                    return tried;
+                Ok(accepted) => {
+                    result.outcome = PostOutcome::Accepted(accepted);
+                    return result;
                 }
                 Err(failure) => {
                     let throttled = matches!(failure, Failure::Post(PostError::Throttled));
-                    tried.throttled += usize::from(throttled);
+                    result.throttled += usize::from(throttled);
                     let final_answer = last || !failure.is_transient();
-                    tried.outcome = Outcome::Failed(failure);
+                    result.outcome = PostOutcome::Failed(failure);
                     if final_answer {
-                        return tried;
+                        return result;
                     }
                 }
             }
-            sleep(backoff::before_next_try(failed, fastrand::f64())).await;
+            sleep(backoff::before_next_try(attempt, fastrand::f64())).await;
         }
-        tried
+        result
     }
 
-    /// Posts what is for the connection, which ends by `by`. The connection's age is judged before: the
-    /// handshake may end meanwhile.
+    /// Posts the frame that is due, with all calls ending before `by`. The connection's age is checked
+    /// before the post, because the handshake may finish meanwhile.
     async fn try_once(
         &self,
         recipient: &mut Recipient,
         push: &Push,
         last: bool,
         by: Instant,
-    ) -> Result<Taken, Failure> {
+    ) -> Result<Accepted, Failure> {
         let young = recipient.is_young(SystemTime::now());
-        let posted = self.post_what_is_due(recipient, push, last, by).await;
+        let posted = self
+            .post_push_or_last_frame(recipient, push, last, by)
+            .await;
         let posted = posted.map_err(|failure| match failure {
             Failure::Post(PostError::Gone) if young => Failure::Opening,
             failure => failure,
         });
         let answered = posted.as_ref().err().is_none_or(Failure::is_answer);
-        self.circuit.note(answered);
+        self.circuit.record(answered);
         posted
     }
 
     /// Posts the push, or the last frame if the connection's token has ended.
-    async fn post_what_is_due(
+    async fn post_push_or_last_frame(
         &self,
         recipient: &mut Recipient,
         push: &Push,
         last: bool,
         by: Instant,
-    ) -> Result<Taken, Failure> {
+    ) -> Result<Accepted, Failure> {
+        // Boxed, because they are rare: every connection in progress would have room for their state.
         if push.then_disconnect {
-            return self.see_off(recipient, push.frame.get(), last, by).await;
+            let last_frame = self.post_last_frame(recipient, push.frame.get(), last, by);
+            return Box::pin(last_frame).await;
         }
-        if self.token_has_ended(recipient, by).await? {
+        if recipient.token_has_expired(SystemTime::now())
+            && Box::pin(self.token_has_ended(recipient, by)).await?
+        {
             let frame = token_expired_frame();
-            return self.see_off(recipient, &frame, last, by).await;
+            return Box::pin(self.post_last_frame(recipient, &frame, last, by)).await;
         }
         let post = self.poster.post(&recipient.connection, push.frame.get());
-        self.in_time(by, post).await?;
-        Ok(Taken::Push(SystemTime::now()))
+        self.within_timeout(by, post).await?;
+        Ok(Accepted::Push(SystemTime::now()))
     }
 
-    /// Posts a last frame and closes the connection. At the last try, a connection that does not take
-    /// the frame is closed without it.
-    async fn see_off(
+    /// Posts a last frame and closes the connection. At the last try, the connection is closed even if
+    /// the gateway refused the frame.
+    async fn post_last_frame(
         &self,
         recipient: &Recipient,
         frame: &str,
         last: bool,
         by: Instant,
-    ) -> Result<Taken, Failure> {
+    ) -> Result<Accepted, Failure> {
         let connection = &recipient.connection;
-        match self.in_time(by, self.poster.post(connection, frame)).await {
+        match self
+            .within_timeout(by, self.poster.post(connection, frame))
+            .await
+        {
             Err(error) if !(last && error.is_transient()) => Err(error.into()),
             _ => {
-                let closed = self.poster.disconnect(connection);
-                self.in_time(by, closed).await?;
-                Ok(Taken::LastFrame)
+                let close = self.poster.disconnect(connection);
+                self.within_timeout(by, close).await?;
+                Ok(Accepted::LastFrame)
             }
         }
     }
 
-    /// Returns whether the connection's token has ended. What the audience's row or the queue says of it
-    /// may be old: a token that seems to have ended is looked up, for it may have been renewed.
+    /// Reads the end of the connection's token, which seems to have ended, and returns whether it has. The
+    /// end on the audience's row or on the queue may be stale: the token may have been renewed.
     async fn token_has_ended(
         &self,
         recipient: &mut Recipient,
         by: Instant,
     ) -> Result<bool, Failure> {
-        if !recipient.token_has_expired(SystemTime::now()) {
-            return Ok(false);
-        }
         let read = self.store.current_token(&recipient.connection);
         let read = timeout_at(self.call_ends(by), read).await;
         recipient.token_expires_at = match read.map_err(|_| Failure::TokenTimedOut)? {
@@ -267,7 +277,7 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
         Ok(recipient.token_has_expired(SystemTime::now()))
     }
 
-    async fn in_time(
+    async fn within_timeout(
         &self,
         by: Instant,
         answer: impl Future<Output = Result<(), PostError>>,
@@ -276,7 +286,7 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
         answer.unwrap_or(Err(PostError::TimedOut))
     }
 
-    /// Returns when a call that starts now is given up: a try makes up to three of them.
+    /// Returns the time at which a call that starts now is cancelled. A try makes up to three calls.
     fn call_ends(&self, by: Instant) -> Instant {
         by.min(Instant::now() + self.settings.post_timeout)
     }

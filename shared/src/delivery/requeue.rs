@@ -1,4 +1,4 @@
-//! What is left of a push, back on the queue or in the dead-letter queue.
+//! Undelivered parts of a push, back on the queue or on the dead-letter queue.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,24 +6,25 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     Delivery, Report,
-    attempt::{Attempt, Next},
+    attempt::{Attempt, NextStep},
     backoff,
-    posting::Left,
+    posting::Undelivered,
     schedule::Schedule,
 };
 use crate::{
     audience::Recipient,
-    in_full::in_full,
+    error_chain::error_chain,
     push::{Push, Recipients},
     queue::{DeadLetter, Enqueue, EnqueueError, NotEnqueued},
 };
 
-/// The most bytes of one message. SQS takes 1 MiB with its attributes, and a dead letter has a reason.
+/// The maximum size of one message in bytes. SQS accepts 1 MiB with its attributes, and a dead letter
+/// has a reason.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 const MESSAGE_BYTES: usize = 1000 * 1024;
 
-/// Pushes that neither queue took.
+/// Pushes that neither queue accepted.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) pushes: Vec<Push>,
@@ -31,50 +32,51 @@ pub(super) struct Refused {
 }
 
 impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
-    /// Puts back what is left after an attempt: what there was no time for as the same attempt, what
-    /// failed as the next one, after a delay. After the last attempt, and if the queue takes nothing, it
-    /// goes to the dead-letter queue.
+    /// Requeues the recipients that are left after an attempt: untried ones in the same attempt, failed
+    /// ones in the next attempt after a delay. After the last attempt, or if the queue refuses them,
+    /// they go to the dead-letter queue.
     ///
     /// # Errors
     ///
-    /// Returns [`Refused`] with what neither queue took.
+    /// Returns [`Refused`] with the pushes that neither queue accepted.
     pub(super) async fn put_back(
         &self,
         push: &Push,
         attempt: &Attempt,
-        left: &Left,
+        undelivered: &Undelivered,
         schedule: &Schedule,
         report: &mut Report,
     ) -> Result<(), Refused> {
         let settings = &self.settings;
         let mut refused = Ok(());
         for (connections, next) in [
-            (&left.untried, attempt.after_no_time(settings)),
+            (&undelivered.untried, attempt.after_no_time(settings)),
             (
-                &left.unreached,
-                attempt.after_failure(&left.reason, settings),
+                &undelivered.unreached,
+                attempt.after_failure(&undelivered.reason, settings),
             ),
             (
-                &left.opening,
-                attempt.while_opening(&left.opening, settings, SystemTime::now()),
+                &undelivered.opening,
+                attempt.while_opening(&undelivered.opening, settings, SystemTime::now()),
             ),
         ] {
             let put_back = match next {
-                Next::Attempt(next, delay) => {
+                NextStep::Attempt(next, delay) => {
                     let pushes = split(push, connections, &next);
-                    self.requeue_or_bury(pushes, delay, schedule, report).await
+                    self.requeue_or_dead_letter(pushes, delay, schedule, report)
+                        .await
                 }
-                Next::DeadLetter(reason) => {
+                NextStep::DeadLetter(reason) => {
                     let pushes = split(push, connections, attempt);
-                    self.bury(pushes, &reason, schedule, report).await
+                    self.dead_letter(pushes, &reason, schedule, report).await
                 }
             };
-            refused = both(refused, put_back);
+            refused = merge(refused, put_back);
         }
         refused
     }
 
-    async fn requeue_or_bury(
+    async fn requeue_or_dead_letter(
         &self,
         pushes: Vec<Push>,
         delay: Duration,
@@ -87,23 +89,24 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
             return Ok(());
         };
         report.requeued += total - named(&refused.pushes);
-        let error = in_full(&refused.error);
-        let reason = format!("could not be put back on the queue: {error}");
-        self.bury(refused.pushes, &reason, schedule, report).await
+        let error = error_chain(&refused.error);
+        let reason = format!("failed to requeue: {error}");
+        self.dead_letter(refused.pushes, &reason, schedule, report)
+            .await
     }
 
-    /// Puts pushes on the queue, what it does not take again and again until `until`.
+    /// Enqueues pushes, and retries those that the queue refuses before `until`.
     ///
     /// # Errors
     ///
-    /// Returns [`Refused`] with those that it did not take.
+    /// Returns [`Refused`] with the pushes that the queue did not accept.
     pub(super) async fn requeue(
         &self,
         mut pushes: Vec<Push>,
         delay: Duration,
         until: Instant,
     ) -> Result<(), Refused> {
-        let mut failed = 0;
+        let mut attempt = 0;
         while !pushes.is_empty() {
             let sent = timeout_at(until, self.queue.enqueue(&pushes, delay)).await;
             let error = match sent {
@@ -114,16 +117,16 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
                 }
                 Err(elapsed) => EnqueueError::Failed(elapsed.into()),
             };
-            failed += 1;
-            if !may_send_again(&error, failed, until).await {
+            attempt += 1;
+            if !pause_before_retry(&error, attempt, until).await {
                 return Err(Refused { pushes, error });
             }
         }
         Ok(())
     }
 
-    /// Sends pushes to the dead-letter queue. They start over when they are replayed: as a first attempt.
-    async fn bury(
+    /// Sends pushes to the dead-letter queue. A replay starts with the first attempt again.
+    async fn dead_letter(
         &self,
         pushes: Vec<Push>,
         reason: &str,
@@ -133,19 +136,27 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
         let mut refused = Ok(());
         for push in pushes {
             let body = restarted(&push).to_queue_body();
-            match self.bury_one(&body, reason, schedule.dead_lettered).await {
+            match self
+                .send_dead_letter(&body, reason, schedule.dead_lettered)
+                .await
+            {
                 Ok(()) => report.dead_lettered += connections_of(&push),
                 Err(error) => {
                     let pushes = vec![push];
-                    refused = both(refused, Err(Refused { pushes, error }));
+                    refused = merge(refused, Err(Refused { pushes, error }));
                 }
             }
         }
         refused
     }
 
-    async fn bury_one(&self, body: &str, reason: &str, until: Instant) -> Result<(), EnqueueError> {
-        let mut failed = 0;
+    async fn send_dead_letter(
+        &self,
+        body: &str,
+        reason: &str,
+        until: Instant,
+    ) -> Result<(), EnqueueError> {
+        let mut attempt = 0;
         loop {
             let sent = timeout_at(until, self.queue.dead_letter(body, reason)).await;
             let error = match sent {
@@ -153,17 +164,17 @@ impl<S: Sync, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
                 Ok(Err(error)) => error,
                 Err(elapsed) => EnqueueError::Failed(elapsed.into()),
             };
-            failed += 1;
-            if !may_send_again(&error, failed, until).await {
+            attempt += 1;
+            if !pause_before_retry(&error, attempt, until).await {
                 return Err(error);
             }
         }
     }
 }
 
-/// Pauses before the next send; false at once if it would not help or be too late.
-async fn may_send_again(error: &EnqueueError, failed: u32, until: Instant) -> bool {
-    let pause = backoff::before_next_send(failed, fastrand::f64());
+/// Pauses before the next send. Returns false at once if a retry would be useless or too late.
+async fn pause_before_retry(error: &EnqueueError, attempt: u32, until: Instant) -> bool {
+    let pause = backoff::before_next_send(attempt, fastrand::f64());
     if !error.is_transient() || Instant::now() + pause >= until {
         return false;
     }
@@ -171,8 +182,8 @@ async fn may_send_again(error: &EnqueueError, failed: u32, until: Instant) -> bo
     true
 }
 
-/// Both results as one: what neither took, with the first error.
-fn both(one: Result<(), Refused>, other: Result<(), Refused>) -> Result<(), Refused> {
+/// Merges two results: the pushes of both, with the first error.
+fn merge(one: Result<(), Refused>, other: Result<(), Refused>) -> Result<(), Refused> {
     match (one, other) {
         (Err(mut one), Err(other)) => {
             one.pushes.extend(other.pushes);
@@ -182,29 +193,35 @@ fn both(one: Result<(), Refused>, other: Result<(), Refused>) -> Result<(), Refu
     }
 }
 
-/// The push for these connections, as messages that keep to the queue's size limit.
+/// Returns the push for these connections as messages within the queue's size limit.
 pub(super) fn split(push: &Push, connections: &[Recipient], attempt: &Attempt) -> Vec<Push> {
     let mut parts: Vec<Vec<Recipient>> = Vec::new();
-    let room = MESSAGE_BYTES.saturating_sub(push.to(attempt.of(Vec::new())).to_queue_body().len());
-    let mut left = 0;
+    let room = MESSAGE_BYTES.saturating_sub(
+        push.to(attempt.recipients(Vec::new()))
+            .to_queue_body()
+            .len(),
+    );
+    let mut room_left = 0;
     for recipient in connections {
         let length = written_length(recipient);
         match parts.last_mut() {
-            Some(part) if length <= left => {
-                left -= length;
+            Some(part) if length <= room_left => {
+                room_left -= length;
                 part.push(recipient.clone());
             }
             _ => {
-                left = room.saturating_sub(length);
+                room_left = room.saturating_sub(length);
                 parts.push(vec![recipient.clone()]);
             }
         }
     }
     let parts = parts.into_iter();
-    parts.map(|part| push.to(attempt.of(part))).collect()
+    parts
+        .map(|part| push.to(attempt.recipients(part)))
+        .collect()
 }
 
-/// Returns the bytes of a recipient and its comma in a message.
+/// Returns the number of bytes of a recipient and its comma in a message.
 fn written_length(recipient: &Recipient) -> usize {
     let written = serde_json::to_string(recipient).expect("a recipient is always JSON");
     written.len() + 1
@@ -221,7 +238,7 @@ fn restarted(push: &Push) -> Push {
     push
 }
 
-/// Returns the number of connections that are named.
+/// Returns the number of connections that the pushes name.
 fn named(pushes: &[Push]) -> usize {
     pushes.iter().map(connections_of).sum()
 }

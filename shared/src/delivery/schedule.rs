@@ -1,17 +1,17 @@
-//! The last moment of each step of a delivery.
+//! The deadlines of the steps of a delivery.
 
 use tokio::time::Instant;
 
 use super::Settings;
 
-/// When each step of a delivery has to end, so that the next one has time left.
+/// The deadline of each step, so that the next step has time left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
     /// No post starts after this.
     pub(super) last_post: Instant,
     /// No connection is forgotten after this.
     pub(super) forgotten: Instant,
-    /// Nothing is put back on the queue after this.
+    /// Nothing is requeued after this.
     pub(super) put_back: Instant,
     /// Nothing is sent to the dead-letter queue after this.
     pub(super) dead_lettered: Instant,

@@ -1,27 +1,27 @@
-//! What bounds a delivery.
+//! The settings of a delivery.
 
 use std::time::Duration;
 
-/// The bounds of a delivery. The defaults fit a notifier with a time limit of a minute.
+/// The limits of a delivery. The defaults fit a notifier with a time limit of one minute.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How many posts are under way at once.
+    /// The maximum number of posts in flight.
     pub in_flight: usize,
-    /// How long one post may take.
+    /// The time limit of one post.
     pub post_timeout: Duration,
-    /// How often a connection is tried within one attempt.
+    /// The maximum number of tries of a connection within one attempt.
     pub tries: u32,
-    /// How many attempts there are: this many messages at the most name a connection before it is a
-    /// dead letter. A connection that is not open yet has one more.
+    /// The maximum number of attempts: at most this many messages name a connection before it becomes a
+    /// dead letter. A connection that is not open yet gets one more.
     pub attempts: u32,
-    /// The number of times that a connection that there was no time for is put back within one attempt. After that,
-    /// each time counts as an attempt.
+    /// The maximum number of times that a connection is requeued within one attempt because the time ran
+    /// out. After that, each time counts as an attempt.
     pub rounds: u32,
-    /// The number of posts that fail in a row, none answered in between, before the others are not tried.
-    pub hopeless_after: usize,
-    /// How long before the deadline the last post starts: enough for it to end, to put back what is
-    /// left, and in the first half of it to forget who is gone.
+    /// The number of consecutive posts without an answer after which the remaining posts are not made.
+    pub circuit_limit: usize,
+    /// The time before the deadline at which the last post starts: enough for it to end, to requeue
+    /// undelivered parts, and in its first half to forget connections that are gone.
     pub reserve: Duration,
 }
 
@@ -33,7 +33,7 @@ impl Default for Settings {
             tries: 3,
             attempts: 6,
             rounds: 10,
-            hopeless_after: 100,
+            circuit_limit: 100,
             reserve: Duration::from_secs(12),
         }
     }

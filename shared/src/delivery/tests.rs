@@ -1,4 +1,4 @@
-//! Delivery, with a store, a poster and queues in memory and the clock paused.
+//! Delivery with a store, a poster and queues in memory, and the clock paused.
 
 mod opening;
 mod put_back;
@@ -16,7 +16,7 @@ use crate::{
     ids::{ConnectionId, EntityId},
     post::{Post, PostError, scripted::ScriptedPoster},
     push::{Push, Recipients},
-    queue::memory::{MemoryQueues, Trouble},
+    queue::memory::{MemoryQueues, QueueFaults},
     store::{
         Connection, ConnectionStore, CurrentToken, Forget, Page, ReadAudience, ReadToken,
         StoreError, Subscription, memory::MemoryStore,
@@ -42,7 +42,7 @@ fn audience() -> Audience {
     Audience::Entity(entity())
 }
 
-/// These connections by name, for an attempt.
+/// Returns these connections by name, for an attempt.
 fn named(connections: Vec<Recipient>, attempt: u32) -> Recipients {
     Recipients::Connections {
         audience: audience(),
@@ -56,12 +56,12 @@ fn entity() -> EntityId {
     EntityId::new("order-1").expect("an id")
 }
 
-/// A store in which so many connections are subscribed, none of them young.
+/// Returns a store in which this many connections are subscribed, none of them young.
 async fn subscribers(count: usize, page_size: usize) -> MemoryStore {
     subscribers_since(SystemTime::UNIX_EPOCH, count, page_size).await
 }
 
-/// The same, all connected at this time.
+/// Returns the same store with all connections opened at this time.
 async fn subscribers_since(
     connected_at: SystemTime,
     count: usize,
@@ -132,8 +132,9 @@ async fn deliver_all<P: Post>(
     reports
 }
 
-/// How many connections the one message on the queue names, for which attempt and after which delay.
-fn put_back(queues: &MemoryQueues) -> (usize, u32, Duration) {
+/// Returns the number of connections that the only message on the queue names, its attempt and its
+/// delay.
+fn requeued(queues: &MemoryQueues) -> (usize, u32, Duration) {
     let waiting = queues.take();
     let [(push, delay)] = &waiting[..] else {
         panic!("{waiting:?}")
@@ -150,7 +151,7 @@ fn put_back(queues: &MemoryQueues) -> (usize, u32, Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_audience_of_one_page_needs_no_further_message() {
+async fn audience_of_one_page_needs_no_further_message() {
     let store = subscribers(99, 100).await;
     let poster = ScriptedPoster::new(|_, _| Ok(()));
     let queues = MemoryQueues::default();
@@ -167,7 +168,7 @@ async fn an_audience_of_one_page_needs_no_further_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_large_audience_is_reached_over_continuations_and_everybody_once() {
+async fn large_audience_is_reached_once_over_continuations() {
     let store = subscribers(10_000, 700).await;
     let poster = ScriptedPoster::new(|_, _| Ok(()));
     let queues = MemoryQueues::default();
@@ -179,7 +180,7 @@ async fn a_large_audience_is_reached_over_continuations_and_everybody_once() {
     for number in 0..10_000 {
         assert_eq!(poster.posts(&connection_id(number)).tries, 1, "{number}");
     }
-    // The first page is enough to cut the rest, so that nearly all of it is delivered side by side.
+    // The first page is enough to divide the rest, so that nearly all of it is delivered in parallel.
     let first = reports[0].continuations;
     assert!(first >= 10_000 / 700, "{first}");
     assert!(
@@ -190,7 +191,7 @@ async fn a_large_audience_is_reached_over_continuations_and_everybody_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sender_is_never_posted_to() {
+async fn sender_gets_no_post() {
     let store = subscribers(10, 100).await;
     let poster = ScriptedPoster::new(|_, _| Ok(()));
     let queues = MemoryQueues::default();
@@ -204,7 +205,7 @@ async fn the_sender_is_never_posted_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_passes_is_tried_again_for_that_connection_only() {
+async fn transient_error_is_retried_for_that_connection_only() {
     let store = subscribers(100, 1000).await;
     let poster = ScriptedPoster::new(|connection, nth| match connection.as_str() {
         "c-1" if nth <= 2 => Err(PostError::Throttled),
@@ -234,7 +235,7 @@ async fn what_passes_is_tried_again_for_that_connection_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_never_passes_is_a_dead_letter_alone_after_the_last_attempt() {
+async fn connection_that_always_fails_is_a_dead_letter_after_the_last_attempt() {
     let store = subscribers(100, 1000).await;
     let poster = ScriptedPoster::new(|connection, _| match connection.as_str() {
         "c-7" => Err(PostError::Throttled),
@@ -271,20 +272,20 @@ async fn what_never_passes_is_a_dead_letter_alone_after_the_last_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_failed_is_put_back_with_a_delay() {
+async fn failed_attempt_is_requeued_with_delay() {
     let store = subscribers(3, 100).await;
     let poster = ScriptedPoster::new(|_, _| Err(unavailable()));
     let queues = MemoryQueues::default();
     let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
     let report = delivery.deliver(&push(), Instant::now() + MINUTE).await;
     assert_eq!(report.expect("delivered").requeued, 3);
-    let (connections, attempt, delay) = put_back(&queues);
+    let (connections, attempt, delay) = requeued(&queues);
     assert!((1..=10).contains(&delay.as_secs()), "{delay:?}");
     assert_eq!((connections, attempt), (3, 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_gone_is_forgotten_and_no_failure() {
+async fn gone_connection_is_forgotten_without_failure() {
     let store = subscribers(10, 100).await;
     let poster = ScriptedPoster::new(|connection, _| match connection.as_str() {
         "c-4" | "c-5" => Err(PostError::Gone),
@@ -306,7 +307,7 @@ async fn who_is_gone_is_forgotten_and_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_push_that_disconnects_closes_and_forgets_even_who_takes_no_frame() {
+async fn disconnecting_push_closes_and_forgets_connections_that_refuse_the_frame() {
     let store = subscribers(4, 100).await;
     let poster = ScriptedPoster::new(|connection, nth| match connection.as_str() {
         "c-1" => Err(PostError::Throttled),
@@ -341,7 +342,7 @@ async fn a_push_that_disconnects_closes_and_forgets_even_who_takes_no_frame() {
     assert!(everyone.expect("a page").recipients.is_empty());
 }
 
-/// A store that takes a second to forget.
+/// A store in which forgetting takes a second.
 struct SlowToForget(MemoryStore);
 
 impl ReadAudience for SlowToForget {
@@ -368,7 +369,7 @@ impl Forget for SlowToForget {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_there_is_no_time_to_forget_is_left_to_the_next_message() {
+async fn connections_not_forgotten_in_time_are_requeued() {
     let store = SlowToForget(subscribers(100, 1000).await);
     let poster = ScriptedPoster::new(|_, _| Err(PostError::Gone));
     let queues = MemoryQueues::default();
@@ -385,11 +386,11 @@ async fn who_there_is_no_time_to_forget_is_left_to_the_next_message() {
         .await
         .expect("delivered");
     assert!(Instant::now() < deadline);
-    let (connections, ..) = put_back(&queues);
+    let (connections, ..) = requeued(&queues);
     assert_eq!(connections, 75);
 }
 
-/// A poster that takes a second for each post.
+/// A poster whose posts take a second each.
 struct SlowPoster;
 
 impl Post for SlowPoster {
@@ -404,7 +405,7 @@ impl Post for SlowPoster {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_posted_once_too_little_time_is_left() {
+async fn no_post_starts_after_the_stop_time() {
     let store = subscribers(1000, 2000).await;
     let queues = MemoryQueues::default();
     let settings = Settings {
@@ -419,12 +420,12 @@ async fn nothing_is_posted_once_too_little_time_is_left() {
         .deliver(&push(), deadline)
         .await
         .expect("delivered");
-    // Ten at once, a second each, for the twenty seconds that are not in reserve.
+    // Ten at once, a second each, for the twenty seconds before the reserve.
     assert_eq!((report.delivered, report.requeued), (200, 800));
     assert_eq!(started.elapsed(), Duration::from_secs(20));
-    let (connections, attempt, delay) = put_back(&queues);
+    let (connections, attempt, delay) = requeued(&queues);
     assert_eq!(delay, Duration::ZERO);
-    // Not having been tried is no attempt.
+    // An untried connection keeps its attempt.
     assert_eq!((connections, attempt), (800, 1));
 }
 
@@ -442,7 +443,7 @@ impl Post for SilentPoster {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gateway_that_does_not_answer_is_given_up_in_time() {
+async fn silent_gateway_ends_the_delivery_before_its_deadline() {
     let store = subscribers(3, 100).await;
     let queues = MemoryQueues::default();
     let delivery = Delivery::new(&store, &SilentPoster, &queues, Settings::default());
@@ -456,7 +457,7 @@ async fn a_gateway_that_does_not_answer_is_given_up_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn forbidden_post_is_retried_and_then_a_dead_letter_that_says_so() {
+async fn forbidden_post_is_retried_and_then_a_dead_letter_with_the_reason() {
     let store = subscribers(3, 100).await;
     let poster = ScriptedPoster::new(|connection, nth| match connection.as_str() {
         "c-0" => Err(PostError::Forbidden("403".into())),
@@ -479,13 +480,13 @@ async fn forbidden_post_is_retried_and_then_a_dead_letter_that_says_so() {
     );
     assert_eq!(
         reason,
-        "not reached in 6 attempts: the gateway forbids to post: check the notifier's permissions \
+        "not reached in 6 attempts: the gateway denied the post: check the notifier's permissions \
          and endpoint: 403"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_frame_that_is_too_large_is_said_once() {
+async fn frame_over_the_gateways_limit_is_reported_once() {
     let store = subscribers(2000, 5000).await;
     let poster = ScriptedPoster::new(|_, _| Err(PostError::TooLarge));
     let queues = MemoryQueues::default();
@@ -499,11 +500,11 @@ async fn a_frame_that_is_too_large_is_said_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_put_back_keeps_to_the_queues_size_limit() {
+async fn requeued_messages_keep_to_the_queues_size_limit() {
     let store = subscribers(80_000, 100_000).await;
     let poster = ScriptedPoster::new(|_, _| Err(unavailable()));
     let queues = MemoryQueues::default();
-    // Each of these characters is twice as long on the queue.
+    // Each of these characters is escaped to twice its length on the queue.
     let large = "\u{ffff}".repeat(126 * 1024 / 3);
     let large = serde_json::to_string(&Value::from(large)).expect("JSON");
     let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
@@ -521,6 +522,6 @@ async fn what_is_put_back_keeps_to_the_queues_size_limit() {
         }
     }
     assert_eq!(named, 80_000);
-    // Each but the last is as full as it can be.
+    // Every message but the last is as full as possible.
     assert!(waiting[0].0.to_queue_body().len() > 999 * 1024);
 }

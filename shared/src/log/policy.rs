@@ -215,8 +215,8 @@ fn specificity(pattern: &EntityPattern) -> Vec<(u8, usize)> {
 mod tests {
     use super::*;
     use crate::{
+        error_chain::error_chain,
         ids::{EntityId, UserId},
-        in_full::in_full,
     };
 
     fn entity(text: &str) -> Audience {
@@ -319,7 +319,7 @@ mod tests {
                 r#"History of "a" has last: false: leave it out"#,
             ),
         ] {
-            let error = in_full(&History::from_json(json).expect_err(json));
+            let error = error_chain(&History::from_json(json).expect_err(json));
             assert!(error.contains(expected), "{json}: {error}");
         }
     }

@@ -1,4 +1,4 @@
-//! Patterns that entities match. Ids are read as segments separated by `:`.
+//! Patterns of entity ids, which are read as segments separated by `:`.
 
 use std::fmt;
 
@@ -6,34 +6,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{EntityId, InvalidId};
 
-/// A pattern of entity ids: `*` stands for any characters within one `:`-separated segment, none
-/// included, and `**` as the last segment for one or more whole segments.
+/// A pattern of entity ids: `*` stands for any number of characters within one `:`-separated segment,
+/// and `**` as the last segment for one or more whole segments.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EntityPattern(String);
 
-/// Why a text is no [`EntityPattern`].
+/// The reason a text is not an [`EntityPattern`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPattern {
-    /// No entity id can match it, as it is none itself.
+    /// No entity id can match the text, because it breaks the rules of an id.
     #[error("the pattern {0}")]
-    NoId(InvalidId),
-    /// `**` is a part of a segment, or not the last one.
-    #[error("the pattern {0:?} is not one: ** must stand alone as the last segment")]
+    NotAnId(InvalidId),
+    /// `**` is part of a segment, or not the last segment.
+    #[error("the pattern {0:?} is invalid: ** must be the whole last segment")]
     MisplacedRest(String),
 }
 
 const REST: &str = "**";
 
 impl EntityPattern {
-    /// Checks `text`: an entity id in which `**` is at most the last segment.
+    /// Returns the pattern if `text` is an entity id in which `**` is at most the last segment.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidPattern`] otherwise.
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidPattern> {
-        let text = EntityId::new(text).map_err(InvalidPattern::NoId)?;
+        let text = EntityId::new(text).map_err(InvalidPattern::NotAnId)?;
         let fixed = text
             .as_str()
             .strip_suffix(REST)
             .map_or(text.as_str(), |before| {
-                // What is before a `**` that stands alone ends with the separator.
+                // The text before a `**` that is a whole segment ends with the separator.
                 if before.is_empty() || before.ends_with(':') {
                     before
                 } else {
@@ -46,12 +50,13 @@ impl EntityPattern {
         Ok(Self(text.into()))
     }
 
-    /// The pattern that every entity matches.
+    /// Returns the pattern that every entity matches.
     pub fn everything() -> Self {
         Self(REST.to_owned())
     }
 
-    /// Whether the whole id matches. Time grows with the product of both lengths at most.
+    /// Returns whether the whole id matches. The time is at most proportional to the product of both
+    /// lengths.
     pub fn matches(&self, entity: &EntityId) -> bool {
         let mut segments = entity.as_str().split(':');
         for pattern in self.0.split(':') {
@@ -65,8 +70,8 @@ impl EntityPattern {
     }
 }
 
-/// Matches what is between the stars from left to right, each at its first place: a later place could
-/// only leave less for the rest.
+/// Matches the parts between the stars from left to right, each at its first occurrence: a later one
+/// could only leave less for the remaining parts.
 fn segment_matches(pattern: &str, segment: &str) -> bool {
     let Some((first, others)) = pattern.split_once('*') else {
         return pattern == segment;
@@ -114,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_matches_the_whole_id_segment_by_segment() {
+    fn pattern_matches_whole_id_by_segments() {
         for (pattern, matching, others) in [
             (
                 "order-1",
@@ -157,29 +162,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_pattern_is_said() {
-        for (pattern, said) in [
+    fn invalid_pattern_is_refused_with_message() {
+        for (pattern, message) in [
             ("", "the pattern must not be empty"),
-            ("a\n", "the pattern must not hold control characters"),
+            ("a\n", "the pattern must not contain control characters"),
             (
                 "**:a",
-                r#"the pattern "**:a" is not one: ** must stand alone as the last segment"#,
+                r#"the pattern "**:a" is invalid: ** must be the whole last segment"#,
             ),
             (
                 "a**",
-                r#"the pattern "a**" is not one: ** must stand alone as the last segment"#,
+                r#"the pattern "a**" is invalid: ** must be the whole last segment"#,
             ),
             (
                 "a:***",
-                r#"the pattern "a:***" is not one: ** must stand alone as the last segment"#,
+                r#"the pattern "a:***" is invalid: ** must be the whole last segment"#,
             ),
             (
                 "a:**:**",
-                r#"the pattern "a:**:**" is not one: ** must stand alone as the last segment"#,
+                r#"the pattern "a:**:**" is invalid: ** must be the whole last segment"#,
             ),
         ] {
             let error = EntityPattern::new(pattern).expect_err(pattern).to_string();
-            assert_eq!(error, said);
+            assert_eq!(error, message);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an answer of the gateway means for the connection, whoever reads it.
+//! The meaning of the gateway's answers for a connection.
 
 use std::error::Error;
 
@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::PostError;
 
-/// Goes by the HTTP status, because an answer that lost its `x-amzn-errortype` header on the way has
-/// no type. `source` tells all of it.
+/// Returns the error for an answer by its HTTP status, because an answer that lost its
+/// `x-amzn-errortype` header in transit has no type. `source` is the whole answer.
 pub(super) fn post_error(
     status: u16,
     body: &[u8],
@@ -15,7 +15,7 @@ pub(super) fn post_error(
 ) -> PostError {
     match status {
         410 => PostError::Gone,
-        // An id that the gateway never gave out will not come to life either.
+        // An id that the gateway never issued will not become valid either.
         400 if message(body).starts_with("Invalid connectionId") => PostError::Gone,
         413 => PostError::TooLarge,
         429 => PostError::Throttled,
@@ -24,11 +24,11 @@ pub(super) fn post_error(
     }
 }
 
-/// The message in the body of a refusal; none: an empty one.
+/// Returns the message in the body of a refusal. Empty if it has none.
 pub(super) fn message(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Body {
-        // API Gateway writes it either way.
+        // API Gateway uses either spelling.
         #[serde(alias = "Message")]
         message: String,
     }

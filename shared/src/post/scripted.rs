@@ -1,4 +1,4 @@
-//! A poster whose answers are scripted, for tests of what stands on one.
+//! A poster with scripted answers, for tests of code that needs a poster.
 
 use std::{
     collections::HashMap,
@@ -10,26 +10,26 @@ use crate::ids::ConnectionId;
 
 type Script = dyn Fn(&ConnectionId, usize) -> Result<(), PostError> + Send + Sync;
 
-/// Answers each post as a script says, and remembers what was taken.
+/// A poster that answers each post by a script and records the accepted frames.
 pub struct ScriptedPoster {
     script: Box<Script>,
     posts: Mutex<HashMap<ConnectionId, Posts>>,
 }
 
-/// What happened to one connection.
+/// The posts to one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Posts {
-    /// How often it was posted to.
+    /// The number of posts.
     pub tries: usize,
-    /// The frames it took.
+    /// The accepted frames.
     pub taken: Vec<String>,
     /// Whether it was disconnected.
     pub disconnected: bool,
 }
 
 impl ScriptedPoster {
-    /// A poster that answers the n-th post to a connection, the first being 1, as `script` says, and
-    /// disconnects whom it is told to.
+    /// Returns a poster that calls `script` with the connection and the number of the post to it, from
+    /// 1. It closes every connection on request.
     pub fn new(
         script: impl Fn(&ConnectionId, usize) -> Result<(), PostError> + Send + Sync + 'static,
     ) -> Self {
@@ -39,7 +39,7 @@ impl ScriptedPoster {
         }
     }
 
-    /// What happened to a connection.
+    /// Returns the posts to a connection.
     pub fn posts(&self, connection: &ConnectionId) -> Posts {
         let posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
         posts.get(connection).cloned().unwrap_or_default()
@@ -48,7 +48,7 @@ impl ScriptedPoster {
 
 impl Post for ScriptedPoster {
     async fn post(&self, connection: &ConnectionId, frame: &str) -> Result<(), PostError> {
-        // As a real post, it takes a moment in which others go on.
+        // Like a real post, it yields to other tasks.
         tokio::task::yield_now().await;
         let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
         let posts = posts.entry(connection.clone()).or_default();

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why the server is about to close a connection.
+/// The reason the server is about to close a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DisconnectCode {

@@ -2,41 +2,41 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Why a request was refused.
+/// The reason a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
-    /// The frame has a field missing, or one that holds what it must not.
+    /// A field of the frame is missing or holds an invalid value.
     BadRequest,
     /// The frame is not JSON, is not an object, or names no known action.
     UnknownAction,
-    /// The connection's token has ended, or the one it sent to renew it is not accepted.
+    /// The connection's token has ended, or the token sent to renew it is not accepted.
     Unauthorized,
-    /// The table does not know the connection: its rows were removed, or never stored. The client
+    /// The table does not have the connection: its rows were removed, or never stored. The client
     /// reconnects.
     UnknownConnection,
     /// The user may not do this.
     Forbidden,
     /// The message is over the size limit.
     TooLarge,
-    /// A limit on how many is reached.
+    /// A limit on the number of subscriptions, entities or messages is reached.
     TooMany,
-    /// Some of the messages of one `sendMessage` were sent and some were not: the error's `eventIds` tell
-    /// which. The client sends those that were not in a frame of their own.
+    /// Some of the messages of one `sendMessage` were sent and some were not: the error's `eventIds`
+    /// tell which. The client sends the others again in a new frame.
     PartlySent,
-    /// Too much at once: the same request may succeed later.
+    /// The request came too soon after others: the same request may succeed later.
     Throttled,
     /// Herald failed: the same request may succeed later.
     Internal,
 }
 
 impl ErrorCode {
-    /// Whether the same frame, sent again later, may succeed.
+    /// Returns whether the same frame, sent again later, may succeed.
     pub fn retryable(self) -> bool {
         matches!(self, Self::Throttled | Self::Internal)
     }
 
-    /// The HTTP status that says the same: the function's `statusCode`, for the gateway's access log.
+    /// Returns the corresponding HTTP status: the function's `statusCode`, for the gateway's access log.
     pub fn status(self) -> u16 {
         match self {
             Self::PartlySent => 207,

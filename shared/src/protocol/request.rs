@@ -1,4 +1,4 @@
-//! A client's frame, as far as all actions have it in common.
+//! The fields that all client frames have in common.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use super::ErrorCode;
 use crate::ids::EntityId;
 
-/// The most bytes of an action that is read, and repeated in a reply. No action of Herald's is nearly
-/// as long.
+/// The maximum length of an action that is read and repeated in a reply, in bytes. Herald's own actions
+/// are much shorter.
 const ACTION_LIMIT: usize = 64;
 
-/// The client's own id of a request, echoed in the reply.
+/// The client's own id of a request, repeated in the reply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum RequestId {
@@ -23,25 +23,25 @@ pub enum RequestId {
 }
 
 impl RequestId {
-    /// The most bytes a request id may have that is a string.
+    /// The maximum length of a request id that is a string, in bytes.
     pub const LIMIT: usize = 256;
 }
 
-/// Why a request was refused, in words for the client: they say what to do and hold nothing internal.
+/// The refusal of a request. Its message tells the client what to do and contains nothing internal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
     /// The code.
     pub code: ErrorCode,
-    /// What was wrong and what to do.
+    /// The mistake and how to correct it.
     pub message: String,
-    /// The ids of the pushes that the request led to all the same, in the order of `messages`, with
-    /// `None` for each message that led to none.
+    /// The ids of the pushes that were sent nevertheless, in the order of `messages`, with `None` for
+    /// each message that was not sent.
     pub event_ids: Option<Vec<Option<String>>>,
 }
 
 impl Refusal {
-    /// A refusal with `code` and the words for the client.
+    /// Returns a refusal with `code` and the message for the client.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -55,26 +55,30 @@ impl Refusal {
     }
 }
 
-/// A JSON object that a client sent; its fields are read on demand, and unknown ones ignored.
+/// A JSON object that a client sent. Its fields are read on demand; unknown fields are ignored.
 #[derive(Debug)]
 pub struct Request<'a> {
     fields: HashMap<String, &'a RawValue>,
 }
 
 impl<'a> Request<'a> {
-    /// Reads a frame's text; `unknown_action` when it is not a JSON object.
+    /// Reads a frame's text.
+    ///
+    /// # Errors
+    ///
+    /// Returns `unknown_action` if the text is not a JSON object.
     pub fn parse(text: &'a str) -> Result<Self, Refusal> {
         let fields = serde_json::from_str(text).map_err(|_| {
-            let what = match serde_json::from_str::<&RawValue>(text) {
+            let problem = match serde_json::from_str::<&RawValue>(text) {
                 Ok(_) => "JSON but not an object",
                 Err(_) => "not JSON",
             };
-            wrong_endpoint(format!("the frame is {what}"))
+            wrong_endpoint(format!("the frame is {problem}"))
         })?;
         Ok(Self { fields })
     }
 
-    /// The action, if it is a string of at most 64 bytes.
+    /// Returns the action. `None` if it is not a string of at most 64 bytes.
     pub fn action(&self) -> Option<String> {
         self.read("action")
             .ok()
@@ -82,13 +86,17 @@ impl<'a> Request<'a> {
             .filter(|action: &String| action.len() <= ACTION_LIMIT)
     }
 
-    /// The client's own request id; `bad_request` if it is neither a string of at most
-    /// [`RequestId::LIMIT`] bytes nor a number. A reply repeats it, and has to fit into a message.
+    /// Returns the client's own request id. A reply repeats it, so its length is limited.
+    ///
+    /// # Errors
+    ///
+    /// Returns `bad_request` if it is neither a number nor a string of at most [`RequestId::LIMIT`]
+    /// bytes.
     pub fn id(&self) -> Result<Option<RequestId>, Refusal> {
         match self.read("id") {
             Ok(Some(RequestId::Text(text))) if text.len() > RequestId::LIMIT => {
                 Err(Refusal::bad_request(format!(
-                    "id is {} bytes long, the most is {}",
+                    "id is {} bytes long, the limit is {}",
                     text.len(),
                     RequestId::LIMIT
                 )))
@@ -98,19 +106,31 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The entity; `bad_request` if it is missing or no [`EntityId`].
+    /// Returns the entity.
+    ///
+    /// # Errors
+    ///
+    /// Returns `bad_request` if it is missing or not an [`EntityId`].
     pub fn entity_id(&self) -> Result<EntityId, Refusal> {
         self.optional_entity_id()?
-            .ok_or_else(|| Refusal::bad_request("entityId is missing: name the entity"))
+            .ok_or_else(|| Refusal::bad_request("entityId is missing: send the entity's id"))
     }
 
-    /// The token of an `authenticate`; `bad_request` if it is missing or no string.
+    /// Returns the token of an `authenticate`.
+    ///
+    /// # Errors
+    ///
+    /// Returns `bad_request` if it is missing or not a string.
     pub fn token(&self) -> Result<String, Refusal> {
         self.optional_string("token")?
             .ok_or_else(|| Refusal::bad_request("token is missing: send the new token"))
     }
 
-    /// The entity, if there is one; `bad_request` if it is no [`EntityId`].
+    /// Returns the entity. `None` if the frame names no entity.
+    ///
+    /// # Errors
+    ///
+    /// Returns `bad_request` if it is not an [`EntityId`].
     pub fn optional_entity_id(&self) -> Result<Option<EntityId>, Refusal> {
         self.optional_string("entityId")?
             .map(EntityId::new)
@@ -118,7 +138,7 @@ impl<'a> Request<'a> {
             .map_err(|error| Refusal::bad_request(format!("entityId {error}")))
     }
 
-    /// Why no action of Herald's answers this frame.
+    /// Returns the refusal of a frame that no action of Herald's answers.
     pub fn unknown_action(&self) -> Refusal {
         match (self.action(), self.fields.get("action")) {
             (Some(action), _) => wrong_endpoint(format!("there is no action {action:?}")),
@@ -129,12 +149,12 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The JSON text of a field exactly as the client wrote it.
+    /// Returns the JSON text of a field exactly as the client wrote it.
     pub(super) fn raw(&self, field: &str) -> Option<&'a RawValue> {
         self.fields.get(field).copied()
     }
 
-    /// The requests in a list of objects; none if the text is anything else.
+    /// Returns the requests in a list of objects. `None` if the text is anything else.
     pub(super) fn parse_list(text: &'a str) -> Option<Vec<Self>> {
         let requests: Vec<HashMap<String, &RawValue>> = serde_json::from_str(text).ok()?;
         Some(requests.into_iter().map(|fields| Self { fields }).collect())
@@ -149,18 +169,18 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// A field's value: none if the field is absent or `null`.
+    /// Returns a field's value. `None` if the field is absent or `null`.
     pub(super) fn read<T: Deserialize<'a>>(&self, field: &str) -> serde_json::Result<Option<T>> {
         self.raw(field)
             .map_or(Ok(None), |raw| serde_json::from_str(raw.get()))
     }
 }
 
-fn wrong_endpoint(what: String) -> Refusal {
+fn wrong_endpoint(problem: String) -> Refusal {
     Refusal::new(
         ErrorCode::UnknownAction,
         format!(
-            "Seems like wrong endpoint: {what}; send a JSON object whose action is subscribe, \
+            "Seems like wrong endpoint: {problem}; send a JSON object whose action is subscribe, \
              unsubscribe, sendMessage, authenticate or ping"
         ),
     )
@@ -180,8 +200,8 @@ mod tests {
     }
 
     #[test]
-    fn what_no_action_answers_is_named() {
-        for (text, said) in [
+    fn frame_without_known_action_is_refused_by_name() {
+        for (text, problem) in [
             ("", "the frame is not JSON"),
             ("hello", "the frame is not JSON"),
             (r#"{"action":"subscribe""#, "the frame is not JSON"),
@@ -205,23 +225,23 @@ mod tests {
         ] {
             let message = refused(text);
             assert!(
-                message.starts_with(&format!("Seems like wrong endpoint: {said}; send")),
+                message.starts_with(&format!("Seems like wrong endpoint: {problem}; send")),
                 "{text}: {message}"
             );
         }
     }
 
     #[test]
-    fn an_entity_id_that_is_none_is_refused_in_words() {
-        for (frame, said) in [
-            ("{}", "entityId is missing: name the entity"),
+    fn invalid_entity_id_is_refused_with_message() {
+        for (frame, message) in [
+            ("{}", "entityId is missing: send the entity's id"),
             (r#"{"entityId":""}"#, "entityId must not be empty"),
             (r#"{"entityId":7}"#, "entityId must be a string"),
             (r#"{"entityId":null}"#, "entityId must be a string"),
             (r#"{"entityId":["a"]}"#, "entityId must be a string"),
             (
                 r#"{"entityId":"a\u0000"}"#,
-                "entityId must not hold control characters",
+                "entityId must not contain control characters",
             ),
             (r#"{"entityId":"\ud800"}"#, "entityId must be a string"),
         ] {
@@ -229,13 +249,13 @@ mod tests {
             let refusal = request.entity_id().expect_err(frame);
             assert_eq!(
                 (refusal.code, refusal.message.as_str()),
-                (ErrorCode::BadRequest, said)
+                (ErrorCode::BadRequest, message)
             );
         }
     }
 
     #[test]
-    fn a_request_id_is_a_short_string_or_a_number() {
+    fn short_string_or_number_is_a_request_id() {
         let id = |frame: &str| Request::parse(frame).expect("an object").id();
         assert_eq!(
             id(r#"{"id":"7"}"#),
@@ -248,7 +268,7 @@ mod tests {
         assert!(of_length(256).is_ok());
         assert_eq!(
             of_length(257).map_err(|refusal| refusal.message),
-            Err("id is 257 bytes long, the most is 256".to_owned())
+            Err("id is 257 bytes long, the limit is 256".to_owned())
         );
     }
 }

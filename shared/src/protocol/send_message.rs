@@ -1,4 +1,4 @@
-//! The request `sendMessage`: what is said, and to whom.
+//! The request `sendMessage`: its messages and their audience.
 
 use serde_json::value::RawValue;
 
@@ -10,26 +10,28 @@ use crate::audience::Audience;
 pub struct Outgoing<'a> {
     /// Any JSON value.
     pub message: &'a RawValue,
-    /// Whom the message says it is from: a JSON string, the client's own claim.
+    /// The sender's name as the client claims it: a JSON string.
     pub name: Option<&'a RawValue>,
 }
 
 /// A checked `sendMessage`.
 #[derive(Debug)]
 pub enum SendMessage<'a> {
-    /// No target: the message comes back to its sender.
+    /// A message without a target, which goes back to its sender.
     Echo(Outgoing<'a>),
     /// One message for an audience.
     One(Audience, Outgoing<'a>),
-    /// Several messages for an audience, each delivered as its own.
+    /// Several messages for an audience, each delivered as a push of its own.
     Several(Audience, Vec<Outgoing<'a>>),
 }
 
 impl<'a> SendMessage<'a> {
     /// Reads the fields `message` and `name` or `messages`, and `entityId` or `broadcast`.
     ///
-    /// `bad_request` when one is missing, of the wrong type, or excludes another; `too_many` when
-    /// `messages` has more than [`BATCH_LIMIT`].
+    /// # Errors
+    ///
+    /// Returns `bad_request` if a field is missing, of the wrong type or excludes another, and
+    /// `too_many` if `messages` has more than [`BATCH_LIMIT`] entries.
     pub fn parse(request: &Request<'a>) -> Result<Self, Refusal> {
         let audience = audience(request)?;
         let Some(messages) = request.raw("messages") else {
@@ -40,8 +42,9 @@ impl<'a> SendMessage<'a> {
             });
         };
         let messages = several(request, messages)?;
-        let audience = audience
-            .ok_or_else(|| Refusal::bad_request("messages needs entityId or broadcast: true"))?;
+        let audience = audience.ok_or_else(|| {
+            Refusal::bad_request("messages needs a target: send entityId or broadcast: true")
+        })?;
         Ok(Self::Several(audience, messages))
     }
 }
@@ -77,17 +80,21 @@ fn several<'a>(
 ) -> Result<Vec<Outgoing<'a>>, Refusal> {
     if request.raw("message").is_some() || request.raw("name").is_some() {
         return Err(Refusal::bad_request(
-            "messages stands in place of message and name: send one or the other",
+            "messages excludes message and name: send either messages, or message and name",
         ));
     }
     let entries = Request::parse_list(messages.get())
         .ok_or_else(|| Refusal::bad_request("messages must be a list of objects"))?;
     match entries.len() {
-        0 => Err(Refusal::bad_request("messages must not be empty")),
+        0 => Err(Refusal::bad_request(
+            "messages is empty: send at least one message",
+        )),
         1..=BATCH_LIMIT => entries.iter().map(outgoing).collect(),
         count => Err(Refusal::new(
             ErrorCode::TooMany,
-            format!("messages has {count} entries, the most is {BATCH_LIMIT}: send several frames"),
+            format!(
+                "messages has {count} entries, the limit is {BATCH_LIMIT}: send the others in another frame"
+            ),
         )),
     }
 }
@@ -111,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_goes_back_to_an_entity_or_to_everyone() {
+    fn message_is_for_its_sender_an_entity_or_everyone() {
         let kind = |frame: &str| {
             let request = Request::parse(frame).expect("an object");
             match SendMessage::parse(&request).expect(frame) {
@@ -137,8 +144,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_message_is_said() {
-        for (frame, said) in [
+    fn invalid_message_is_refused_with_message() {
+        for (frame, message) in [
             ("{}", "message is missing: send any JSON value"),
             (r#"{"message":1,"name":2}"#, "name must be a string"),
             (
@@ -155,11 +162,11 @@ mod tests {
             ),
             (
                 r#"{"messages":[{"message":1}]}"#,
-                "messages needs entityId or broadcast: true",
+                "messages needs a target: send entityId or broadcast: true",
             ),
             (
                 r#"{"messages":[],"broadcast":true}"#,
-                "messages must not be empty",
+                "messages is empty: send at least one message",
             ),
             (
                 r#"{"messages":[{"name":"a"}],"broadcast":true}"#,
@@ -171,20 +178,20 @@ mod tests {
             ),
             (
                 r#"{"messages":[{"message":1}],"message":1,"broadcast":true}"#,
-                "messages stands in place of message and name: send one or the other",
+                "messages excludes message and name: send either messages, or message and name",
             ),
         ] {
             let refusal = refused(frame);
             assert_eq!(
                 (refusal.code, refusal.message.as_str()),
-                (ErrorCode::BadRequest, said),
+                (ErrorCode::BadRequest, message),
                 "{frame}"
             );
         }
     }
 
     #[test]
-    fn more_than_a_batch_is_too_many() {
+    fn messages_over_the_batch_limit_are_too_many() {
         let entries = vec![r#"{"message":1}"#; BATCH_LIMIT + 1].join(",");
         let refusal = refused(&format!(r#"{{"messages":[{entries}],"broadcast":true}}"#));
         assert_eq!(refusal.code, ErrorCode::TooMany);

@@ -1,4 +1,4 @@
-//! What the server sends.
+//! The frames that the server sends.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{DisconnectCode, EntityResult, ErrorCode, RequestId};
 use crate::ids::EntityId;
 
-/// A frame to a client, as its JSON stands on the wire: `type` says which.
+/// A frame to a client, with the JSON that is sent: `type` tells its kind.
 #[derive(Clone, Debug, Serialize)]
 #[serde(
     tag = "type",
@@ -16,23 +16,23 @@ use crate::ids::EntityId;
     rename_all_fields = "camelCase"
 )]
 pub enum ServerFrame<'a> {
-    /// The request is done: the row is stored, or the message is on the queue.
+    /// The request succeeded: the row is stored, or the message is on the queue.
     Ack(Ack),
-    /// A message of a client: back to its sender when it named no target, with the request id; else
-    /// a push to an audience, with the event's id and time.
+    /// A client's message. If it named no target, it goes back to its sender with the request id;
+    /// otherwise it is a push to an audience with the event's id and time.
     Message {
         /// The message as it was sent.
         message: &'a RawValue,
-        /// Whom it says it is from.
+        /// The sender's name as the client claims it.
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<&'a RawValue>,
         /// The entity it was sent to.
         #[serde(skip_serializing_if = "Option::is_none")]
         entity_id: Option<&'a EntityId>,
-        /// The push's id, the same in every repeat.
+        /// The push's id, the same in every duplicate.
         #[serde(skip_serializing_if = "Option::is_none")]
         event_id: Option<&'a str>,
-        /// When it was sent, RFC 3339.
+        /// The time it was sent, RFC 3339.
         #[serde(skip_serializing_if = "Option::is_none")]
         time: Option<&'a str>,
         /// The client's request id.
@@ -47,20 +47,20 @@ pub enum ServerFrame<'a> {
     },
     /// The request was refused.
     Error {
-        /// The action, as far as one could be read.
+        /// The action, if it could be read.
         #[serde(skip_serializing_if = "Option::is_none")]
         action: Option<String>,
         /// The client's request id.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<RequestId>,
-        /// Why.
+        /// The reason, for programs.
         code: ErrorCode,
-        /// What was wrong and what to do.
+        /// The reason and what to do, for people.
         message: String,
         /// Whether the same frame may succeed later.
         retryable: bool,
-        /// With the code `partly_sent`, the ids of the pushes that `messages` led to, in their order, and
-        /// `None` for each message that was not sent.
+        /// With the code `partly_sent`: the ids of the pushes that were sent, in the order of
+        /// `messages`, with `None` for each message that was not sent.
         #[serde(skip_serializing_if = "Option::is_none")]
         event_ids: Option<Vec<Option<String>>>,
     },
@@ -71,7 +71,7 @@ pub enum ServerFrame<'a> {
         entity_id: &'a EntityId,
         /// The event's message.
         message: &'a RawValue,
-        /// The push's id, the same in every repeat.
+        /// The push's id, the same in every duplicate.
         event_id: &'a str,
         /// The event's time, RFC 3339.
         time: &'a str,
@@ -81,10 +81,10 @@ pub enum ServerFrame<'a> {
     UserPushNotification {
         /// The event's message.
         message: &'a RawValue,
-        /// What the sender would have the client do with it.
+        /// The action that the sender asks the client for.
         #[serde(skip_serializing_if = "Option::is_none")]
         callback: Option<&'a RawValue>,
-        /// The push's id, the same in every repeat.
+        /// The push's id, the same in every duplicate.
         event_id: &'a str,
         /// The event's time, RFC 3339.
         time: &'a str,
@@ -94,42 +94,41 @@ pub enum ServerFrame<'a> {
     Broadcast {
         /// The event's message.
         message: &'a RawValue,
-        /// The push's id, the same in every repeat.
+        /// The push's id, the same in every duplicate.
         event_id: &'a str,
         /// The event's time, RFC 3339.
         time: &'a str,
     },
-    /// The last frame of a connection that the server is about to close. The close itself can carry
-    /// no reason.
+    /// The last frame before the server closes the connection. The close itself cannot carry a reason.
     Disconnect {
-        /// Why, for programs.
+        /// The reason, for programs.
         code: DisconnectCode,
-        /// Why, for people.
+        /// The reason, for people.
         reason: &'a str,
-        /// Whether the client is to connect again.
+        /// Whether the client should connect again.
         reconnect: bool,
     },
 }
 
-/// What is done. A field that does not apply is left out on the wire.
+/// The acknowledgement of a request. A field that does not apply is omitted.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ack {
     /// The action.
     pub action: &'static str,
-    /// The entity it was about.
+    /// The entity of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entity_id: Option<EntityId>,
     /// The result for each entity of a `subscribe` to several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entities: Option<BTreeMap<String, EntityResult>>,
-    /// The id of the one push it led to.
+    /// The id of the push that was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
-    /// The ids of the pushes it led to, in the order of `messages`.
+    /// The ids of the pushes that were sent, in the order of `messages`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_ids: Option<Vec<String>>,
-    /// When the token ends that the connection now has, in epoch seconds.
+    /// The end of the connection's new token, in epoch seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
     /// The client's request id.
@@ -138,9 +137,9 @@ pub struct Ack {
 }
 
 impl ServerFrame<'_> {
-    /// The frame's JSON text.
+    /// Returns the frame's JSON text.
     pub fn to_json(&self) -> String {
-        // Strings, numbers and JSON that was parsed before: there is nothing serde_json can refuse.
+        // Strings, numbers and JSON that was parsed before: serde_json can refuse none of them.
         serde_json::to_string(self).expect("a server frame is always JSON")
     }
 }
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_stand_on_the_wire_as_documented() {
+    fn frames_are_serialized_as_documented() {
         let entity = EntityId::new("order-1").expect("an id");
         let hello = raw(r#""Hello""#);
         let frames = [

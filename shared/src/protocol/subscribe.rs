@@ -1,4 +1,4 @@
-//! The request `subscribe`: one entity, or many in one frame.
+//! The request `subscribe` for one entity or several.
 
 use std::collections::BTreeMap;
 
@@ -23,9 +23,9 @@ impl Subscribe {
     ///
     /// # Errors
     ///
-    /// Returns `bad_request` if both or neither are there, or `entities` is not an object or is empty,
-    /// and `too_many` if it has more than [`ENTITIES_AT_ONCE`] entities. A single entity that cannot be
-    /// read is refused by itself.
+    /// Returns `bad_request` if the frame has both fields or neither, or `entities` is not an object or
+    /// is empty, and `too_many` if it has more than [`ENTITIES_AT_ONCE`] entities. An invalid entity is
+    /// refused on its own.
     pub fn parse(request: &Request<'_>) -> Result<Self, Refusal> {
         let Some(entities) = request.raw("entities") else {
             return request.entity_id().map(Self::One);
@@ -35,15 +35,19 @@ impl Subscribe {
                 "entityId and entities exclude each other: send one of them",
             ));
         }
-        let entities: BTreeMap<String, &RawValue> = serde_json::from_str(entities.get())
-            .map_err(|_| Refusal::bad_request("entities must be an object of entity ids"))?;
+        let entities: BTreeMap<String, &RawValue> =
+            serde_json::from_str(entities.get()).map_err(|_| {
+                Refusal::bad_request("entities must be an object with an entity's id as each name")
+            })?;
         match entities.len() {
-            0 => Err(Refusal::bad_request("entities is empty: name an entity")),
+            0 => Err(Refusal::bad_request(
+                "entities is empty: send at least one entity",
+            )),
             1..=ENTITIES_AT_ONCE => Ok(Self::Several(checked(entities))),
             length => Err(Refusal::new(
                 ErrorCode::TooMany,
                 format!(
-                    "entities has {length} entities, the most is {ENTITIES_AT_ONCE}: send the others in \
+                    "entities has {length} entities, the limit is {ENTITIES_AT_ONCE}: send the others in \
                      another frame"
                 ),
             )),
@@ -57,7 +61,7 @@ fn checked(entities: BTreeMap<String, &RawValue>) -> BTreeMap<String, Result<Ent
             true => EntityId::new(id.clone())
                 .map_err(|error| Refusal::bad_request(format!("the entity's id {error}"))),
             false => Err(Refusal::bad_request(
-                "the value of an entity must be an object, {} for instance",
+                "the value of an entity must be an object, e.g. {}",
             )),
         };
         (id, checked)
@@ -78,7 +82,7 @@ pub struct EntityResult {
 pub struct EntityError {
     /// The code.
     pub code: ErrorCode,
-    /// What was wrong and what to do.
+    /// The mistake and how to correct it.
     pub message: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
@@ -104,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn each_entity_is_checked_by_itself() {
+    fn entities_are_checked_independently() {
         let text =
             r#"{"entities":{"order-1":{},"order-2":{"later":1},"":{},"room-1":5,"order-1":{}}}"#;
         let Ok(Subscribe::Several(entities)) = parse(text) else {
@@ -126,23 +130,23 @@ mod tests {
                 ("order-2".to_owned(), id("order-2")),
                 (
                     "room-1".to_owned(),
-                    Err("the value of an entity must be an object, {} for instance".to_owned())
+                    Err("the value of an entity must be an object, e.g. {}".to_owned())
                 ),
             ]
         );
     }
 
     #[test]
-    fn a_frame_that_names_no_entities_is_refused_whole() {
+    fn frame_without_valid_entities_is_refused_whole() {
         let many: Vec<_> = (0..101)
             .map(|number| format!(r#""{number}":{{}}"#))
             .collect();
         let many = format!(r#"{{"entities":{{{}}}}}"#, many.join(","));
-        for (text, code, said) in [
+        for (text, code, message) in [
             (
                 "{}",
                 ErrorCode::BadRequest,
-                "entityId is missing: name the entity",
+                "entityId is missing: send the entity's id",
             ),
             (
                 r#"{"entityId":"a","entities":{"b":{}}}"#,
@@ -152,26 +156,26 @@ mod tests {
             (
                 r#"{"entities":["a"]}"#,
                 ErrorCode::BadRequest,
-                "entities must be an object of entity ids",
+                "entities must be an object with an entity's id as each name",
             ),
             (
                 r#"{"entities":null}"#,
                 ErrorCode::BadRequest,
-                "entities must be an object of entity ids",
+                "entities must be an object with an entity's id as each name",
             ),
             (
                 r#"{"entities":{}}"#,
                 ErrorCode::BadRequest,
-                "entities is empty: name an entity",
+                "entities is empty: send at least one entity",
             ),
             (
                 &many,
                 ErrorCode::TooMany,
-                "entities has 101 entities, the most is 100: send the others in another frame",
+                "entities has 101 entities, the limit is 100: send the others in another frame",
             ),
         ] {
             let refusal = parse(text).expect_err(text);
-            assert_eq!((refusal.code, refusal.message.as_str()), (code, said));
+            assert_eq!((refusal.code, refusal.message.as_str()), (code, message));
         }
     }
 }

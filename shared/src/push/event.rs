@@ -1,4 +1,4 @@
-//! From an EventBridge event to the push it asks for.
+//! The conversion of an EventBridge event to a push.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ use crate::{
     protocol::{DisconnectCode, ServerFrame},
 };
 
-/// An EventBridge event, as far as it matters here.
+/// The fields of an EventBridge event that Herald reads.
 ///
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>
 #[derive(Deserialize)]
@@ -23,7 +23,7 @@ struct Event<'a> {
     detail: &'a RawValue,
 }
 
-/// The push that an event asks for.
+/// Returns the push that an event asks for.
 pub(super) fn read(body: &str) -> Result<Push, InvalidPush> {
     let event: Event<'_> = serde_json::from_str(body).map_err(InvalidPush::Unreadable)?;
     match event.detail_type.as_str() {
@@ -35,7 +35,7 @@ pub(super) fn read(body: &str) -> Result<Push, InvalidPush> {
     }
 }
 
-// A detail names exactly one audience, so each of them refuses the fields of the others.
+// A detail names exactly one audience, so each type refuses the fields of the others.
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -74,7 +74,7 @@ struct UserPushNotification<'a> {
     idempotency_key: Option<String>,
 }
 
-/// The value of a field that is there, `null` included.
+/// Returns the value of a field that is present, `null` included.
 fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(field).map(Some)
 }
@@ -139,7 +139,7 @@ fn disconnect_user(event: &Event<'_>) -> Result<Push, InvalidPush> {
     })
 }
 
-/// Returns the id of the push: the event's own, unless its detail has a key.
+/// Returns the id of the push: the key in the detail, or else the event's own id.
 fn event_id(event: &Event<'_>, key: Option<String>) -> Result<String, InvalidPush> {
     let id = key.unwrap_or_else(|| event.id.clone());
     match id.len() {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn event_id_over_its_limit_is_refused_with_both_lengths() {
+    fn event_id_over_limit_is_refused_with_both_lengths() {
         for detail_type in ["Broadcast", "Disconnect User"] {
             let read_with_key = |length| {
                 let key = "k".repeat(length);
@@ -200,13 +200,13 @@ mod tests {
             let error = read_with_key(EVENT_ID_LIMIT + 1).expect_err("too long");
             assert_eq!(
                 error.to_string(),
-                "the event id is 1025 bytes, the most is 1024"
+                "the event id is 1025 bytes long, the limit is 1024"
             );
         }
     }
 
     #[test]
-    fn an_event_becomes_the_push_its_detail_type_asks_for() {
+    fn event_becomes_push_of_its_detail_type() {
         for (detail_type, detail, audience, frame) in [
             (
                 "Entity Updated",
@@ -254,8 +254,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_event_is_said() {
-        for (body, said) in [
+    fn invalid_event_is_refused_with_message() {
+        for (body, message) in [
             ("x".to_owned(), "expected value at line 1 column 1"),
             ("{}".to_owned(), "missing field `id` at line 1 column 2"),
             (
@@ -282,14 +282,14 @@ mod tests {
                     "Broadcast",
                     &format!(r#"{{"message":"{}"}}"#, "x".repeat(MESSAGE_LIMIT)),
                 ),
-                "the frame is 131151 bytes, the most is 131072",
+                "the frame is 131151 bytes long, the limit is 131072",
             ),
         ] {
             let error = Push::from_queue_body(&body).expect_err(&body);
             let cause = error
                 .source()
                 .map_or_else(|| error.to_string(), |cause| cause.to_string());
-            assert_eq!(cause, said);
+            assert_eq!(cause, message);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The notification queue and its dead-letter queue in memory, for tests of what stands on them.
+//! The notification queue and its dead-letter queue in memory, for tests of code that needs them.
 
 use std::{
     mem,
@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{DeadLetter, Enqueue, EnqueueError, NotEnqueued, Return};
+use super::{DeadLetter, Enqueue, EnqueueError, NotEnqueued, Release};
 use crate::push::Push;
 
 /// Both queues in memory.
@@ -14,24 +14,24 @@ use crate::push::Push;
 pub struct MemoryQueues {
     pushes: Mutex<Vec<(Push, Duration)>>,
     dead_letters: Mutex<Vec<(String, String)>>,
-    given_back: Mutex<Vec<(String, Duration)>>,
-    trouble: Mutex<Trouble>,
+    released: Mutex<Vec<(String, Duration)>>,
+    faults: Mutex<QueueFaults>,
 }
 
-/// The failures of the queues.
+/// The failures that the queues simulate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Trouble {
-    /// The number of further calls that fail to put pushes on the notification queue.
+pub struct QueueFaults {
+    /// The number of further calls to enqueue that fail.
     pub enqueue: usize,
-    /// The number of pushes that the first such call stores before it fails.
+    /// The number of pushes that the first of these calls stores before it fails.
     pub stored: usize,
-    /// The number of further dead letters that are not taken.
+    /// The number of further dead letters that are refused.
     pub dead_letter: usize,
 }
 
-impl Trouble {
-    /// Both queues take nothing.
-    pub const WITH_ALL: Self = Self {
+impl QueueFaults {
+    /// Both queues refuse everything.
+    pub const ALL: Self = Self {
         enqueue: usize::MAX,
         stored: 0,
         dead_letter: usize::MAX,
@@ -39,34 +39,34 @@ impl Trouble {
 }
 
 impl MemoryQueues {
-    /// Takes what was enqueued, each push with its delay.
+    /// Removes and returns the enqueued pushes, each with its delay.
     pub fn take(&self) -> Vec<(Push, Duration)> {
         mem::take(&mut *lock(&self.pushes))
     }
 
-    /// The dead letters so far, each body with its reason.
+    /// Returns the dead letters so far, each body with its reason.
     pub fn dead_letters(&self) -> Vec<(String, String)> {
         lock(&self.dead_letters).clone()
     }
 
-    /// The handles of the messages that were given back, each with its delay.
-    pub fn given_back(&self) -> Vec<(String, Duration)> {
-        lock(&self.given_back).clone()
+    /// Returns the handles of the released messages, each with its delay.
+    pub fn released(&self) -> Vec<(String, Duration)> {
+        lock(&self.released).clone()
     }
 
-    /// From now on, the queues have this trouble and no other.
-    pub fn set_trouble(&self, trouble: Trouble) {
-        *lock(&self.trouble) = trouble;
+    /// Replaces the simulated failures.
+    pub fn set_faults(&self, faults: QueueFaults) {
+        *lock(&self.faults) = faults;
     }
 }
 
 impl Enqueue for MemoryQueues {
     async fn enqueue(&self, pushes: &[Push], delay: Duration) -> Result<(), NotEnqueued> {
-        let mut trouble = lock(&self.trouble);
-        let fails = trouble.enqueue > 0;
-        trouble.enqueue -= usize::from(fails);
+        let mut faults = lock(&self.faults);
+        let fails = faults.enqueue > 0;
+        faults.enqueue -= usize::from(fails);
         let stored = match fails {
-            true => mem::take(&mut trouble.stored).min(pushes.len()),
+            true => mem::take(&mut faults.stored).min(pushes.len()),
             false => pushes.len(),
         };
         let delayed = pushes[..stored].iter().map(|push| (push.clone(), delay));
@@ -81,18 +81,18 @@ impl Enqueue for MemoryQueues {
     }
 }
 
-impl Return for MemoryQueues {
-    async fn give_back(&self, receipt_handle: &str, delay: Duration) -> Result<(), EnqueueError> {
-        lock(&self.given_back).push((receipt_handle.to_owned(), delay));
+impl Release for MemoryQueues {
+    async fn release(&self, receipt_handle: &str, delay: Duration) -> Result<(), EnqueueError> {
+        lock(&self.released).push((receipt_handle.to_owned(), delay));
         Ok(())
     }
 }
 
 impl DeadLetter for MemoryQueues {
     async fn dead_letter(&self, body: &str, reason: &str) -> Result<(), EnqueueError> {
-        let mut trouble = lock(&self.trouble);
-        if trouble.dead_letter > 0 {
-            trouble.dead_letter -= 1;
+        let mut faults = lock(&self.faults);
+        if faults.dead_letter > 0 {
+            faults.dead_letter -= 1;
             return Err(failed());
         }
         lock(&self.dead_letters).push((body.to_owned(), reason.to_owned()));

@@ -1,4 +1,4 @@
-//! The queues on SQS.
+//! The queues in SQS.
 
 mod each;
 mod letter;
@@ -12,41 +12,42 @@ use aws_sdk_sqs::{
 };
 
 use self::letter::Letter;
-use super::{DeadLetter, Enqueue, EnqueueError, NotEnqueued, Return};
+use super::{DeadLetter, Enqueue, EnqueueError, NotEnqueued, Release};
 use crate::{aws_error::is_throttling, backoff::bound, push::Push};
 
-/// The most entries of one `SendMessageBatch`.
+/// The maximum number of entries in one `SendMessageBatch`.
 const BATCH: usize = 10;
 
-/// The most bytes of a message with its attributes, and of all messages of a `SendMessageBatch` together.
+/// The maximum size of a message with its attributes, and of all messages in a `SendMessageBatch`
+/// together, in bytes.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 const MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// The number of sends of what SQS did not take, before the caller is told.
+/// The number of sends of a message before the error is returned.
 const SENDS: u32 = 3;
 
-/// Between two sends: up to 50 ms, then 100 ms.
+/// The longest pause before the second send, which doubles before the third.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The attribute of a dead letter that says why it is one.
+/// The attribute of a dead letter with the reason it is one.
 const REASON: &str = "Reason";
 
-/// The notification queue on SQS.
+/// The notification queue in SQS.
 #[derive(Clone, Debug)]
 pub struct NotificationQueue {
     client: Client,
     url: String,
 }
 
-/// The dead-letter queue on SQS.
+/// The dead-letter queue in SQS.
 #[derive(Clone, Debug)]
 pub struct DeadLetterQueue {
     client: Client,
     url: String,
 }
 
-/// Both queues, as the notifier needs them.
+/// Both queues of the notifier.
 #[derive(Clone, Debug)]
 pub struct NotifierQueues {
     /// The notification queue.
@@ -55,21 +56,21 @@ pub struct NotifierQueues {
     pub dead_letters: DeadLetterQueue,
 }
 
-/// A message that SQS has not taken yet.
-struct Waiting {
-    /// Its place among the pushes.
+/// A message that SQS has not accepted yet.
+struct Pending {
+    /// The index of its push.
     index: usize,
     body: String,
 }
 
-/// The messages that SQS did not take.
+/// The messages that SQS refused.
 struct Refused {
     indices: BTreeSet<usize>,
     reason: EnqueueError,
 }
 
 impl NotificationQueue {
-    /// The queue at `url`.
+    /// Returns the queue at `url`.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self {
             client,
@@ -77,11 +78,11 @@ impl NotificationQueue {
         }
     }
 
-    /// Sends all messages once, in as many batches as they take.
-    async fn send_once(&self, waiting: &[Waiting], delay: i32) -> Result<(), Refused> {
+    /// Sends all messages once, in as few batches as SQS allows.
+    async fn send_once(&self, pending: &[Pending], delay: i32) -> Result<(), Refused> {
         let mut refused: Option<Refused> = None;
-        for batch in batches(waiting) {
-            let batch: Vec<_> = waiting[batch].iter().collect();
+        for batch in batches(pending) {
+            let batch: Vec<_> = pending[batch].iter().collect();
             let sent = self.send_batch(&batch, delay).await;
             match (&mut refused, sent) {
                 (_, Ok(())) => {}
@@ -92,8 +93,8 @@ impl NotificationQueue {
         refused.map_or(Ok(()), Err)
     }
 
-    /// Sends up to ten messages. SQS takes or refuses each for itself.
-    async fn send_batch(&self, batch: &[&Waiting], delay: i32) -> Result<(), Refused> {
+    /// Sends up to ten messages. SQS accepts or refuses each independently.
+    async fn send_batch(&self, batch: &[&Pending], delay: i32) -> Result<(), Refused> {
         let entries = batch.iter().map(|message| entry(message, delay));
         let sent = self
             .client
@@ -127,7 +128,7 @@ impl NotificationQueue {
 }
 
 impl Refused {
-    /// Adds what else was refused. A reason that may pass is one to send again.
+    /// Merges another refusal. The reason of the merged refusal is a transient one if there is any.
     fn join(&mut self, other: Self) {
         self.indices.extend(other.indices);
         if !self.reason.is_transient() {
@@ -137,12 +138,12 @@ impl Refused {
 }
 
 impl Enqueue for NotificationQueue {
-    /// Sends again only what SQS did not take.
+    /// Retries only the messages that SQS refused.
     async fn enqueue(&self, pushes: &[Push], delay: Duration) -> Result<(), NotEnqueued> {
         let delay = seconds(delay);
-        let mut waiting = waiting(pushes);
+        let mut pending = pending(pushes);
         let mut sends = 0;
-        while let Err(Refused { indices, reason }) = self.send_once(&waiting, delay).await {
+        while let Err(Refused { indices, reason }) = self.send_once(&pending, delay).await {
             sends += 1;
             if sends == SENDS || !reason.is_transient() {
                 return Err(NotEnqueued {
@@ -150,15 +151,15 @@ impl Enqueue for NotificationQueue {
                     source: reason,
                 });
             }
-            waiting.retain(|message| indices.contains(&message.index));
+            pending.retain(|message| indices.contains(&message.index));
             pause(sends).await;
         }
         Ok(())
     }
 }
 
-impl Return for NotificationQueue {
-    async fn give_back(&self, receipt_handle: &str, delay: Duration) -> Result<(), EnqueueError> {
+impl Release for NotificationQueue {
+    async fn release(&self, receipt_handle: &str, delay: Duration) -> Result<(), EnqueueError> {
         self.client
             .change_message_visibility()
             .queue_url(&self.url)
@@ -172,7 +173,7 @@ impl Return for NotificationQueue {
 }
 
 impl DeadLetterQueue {
-    /// The queue at `url`.
+    /// Returns the queue at `url`.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         Self {
             client,
@@ -219,9 +220,9 @@ impl Enqueue for NotifierQueues {
     }
 }
 
-impl Return for NotifierQueues {
-    async fn give_back(&self, receipt_handle: &str, delay: Duration) -> Result<(), EnqueueError> {
-        self.notifications.give_back(receipt_handle, delay).await
+impl Release for NotifierQueues {
+    async fn release(&self, receipt_handle: &str, delay: Duration) -> Result<(), EnqueueError> {
+        self.notifications.release(receipt_handle, delay).await
     }
 }
 
@@ -231,15 +232,15 @@ impl DeadLetter for NotifierQueues {
     }
 }
 
-fn waiting(pushes: &[Push]) -> Vec<Waiting> {
+fn pending(pushes: &[Push]) -> Vec<Pending> {
     let bodies = pushes.iter().map(Push::to_queue_body).enumerate();
     bodies
-        .map(|(index, body)| Waiting { index, body })
+        .map(|(index, body)| Pending { index, body })
         .collect()
 }
 
-/// The messages in order, as many to a batch as SQS takes at once.
-fn batches(messages: &[Waiting]) -> impl Iterator<Item = Range<usize>> {
+/// Returns the messages in order, divided into batches that SQS accepts.
+fn batches(messages: &[Pending]) -> impl Iterator<Item = Range<usize>> {
     let mut next = 0;
     std::iter::from_fn(move || {
         let start = next;
@@ -252,13 +253,13 @@ fn batches(messages: &[Waiting]) -> impl Iterator<Item = Range<usize>> {
                 bytes <= MESSAGE_BYTES
             })
             .count();
-        // A message that is too large for a batch goes alone: SQS says so if it takes none such.
+        // A message that is too large for a batch is sent alone. SQS refuses it if it exceeds the limit.
         next = (start + fitting.max(1)).min(messages.len());
         (start < next).then_some(start..next)
     })
 }
 
-fn entry(message: &Waiting, delay: i32) -> SendMessageBatchRequestEntry {
+fn entry(message: &Pending, delay: i32) -> SendMessageBatchRequestEntry {
     SendMessageBatchRequestEntry::builder()
         .id(message.index.to_string())
         .message_body(&message.body)
@@ -304,12 +305,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_keeps_to_ten_messages_and_to_its_size() {
+    fn batch_has_at_most_ten_messages_and_its_maximum_size() {
         let sizes = |lengths: &[usize]| {
             let messages: Vec<_> = lengths
                 .iter()
                 .enumerate()
-                .map(|(index, length)| Waiting {
+                .map(|(index, length)| Pending {
                     index,
                     body: "x".repeat(*length),
                 })

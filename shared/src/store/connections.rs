@@ -1,21 +1,21 @@
-//! The connection store over rows: the order in which they are written.
+//! The connection store over rows, with the order in which they are written.
 //!
-//! Several functions write rows of one connection at once, `$disconnect` may run while a `subscribe`
-//! still does, and any of them may stop between two writes. These rules keep a subscription that was
-//! acknowledged, and leave no row behind that is not met later:
+//! Several functions write rows of one connection at the same time, `$disconnect` may run during a
+//! `subscribe`, and any of them may stop between two writes. These rules preserve every acknowledged
+//! subscription and leave no row behind that is not found later:
 //!
 //! - **The set of entities on the connection's own row is the truth.** Each change of it has a number,
-//!   and a listener row carries the number of the change that wrote it, so an older write never undoes
-//!   a newer one, however late it arrives.
-//! - **Connecting** stores the connection's own row only if there is none: the first of two tries may
-//!   arrive after the second, when the set has entities.
-//! - **Subscribing** changes the set, puts the listener rows, and looks at the set again: a row whose
-//!   entity the set has lost meanwhile is deleted, if it is still the row that was put.
+//!   and a listener row has the number of the change that wrote it, so an older write never undoes a
+//!   newer one, however late it arrives.
+//! - **Connecting** stores the connection's own row only if it does not exist: the first of two tries
+//!   may arrive after the second, when the set has entities.
+//! - **Subscribing** changes the set, puts the listener rows and reads the set again: if the set has
+//!   lost an entity meanwhile, the entity's row is deleted, unless a later change wrote it.
 //! - **Unsubscribing** changes the set and deletes the listener row of an earlier change.
-//! - **Forgetting** deletes the connection's own row first, which tells the other rows; the row of the
-//!   user goes last.
-//! - **Pruning** forgets, and deletes last the very row by which the connection was met.
-//! - An error takes nothing back: the same steps again complete what was begun.
+//! - **Forgetting** deletes the connection's own row first, which names the other rows; the user's
+//!   listener row goes last.
+//! - **Pruning** forgets, and deletes last the listener row in which the connection was found.
+//! - An error undoes nothing: the same steps again complete the change.
 
 mod everyone;
 mod forgetting;
@@ -41,21 +41,22 @@ pub struct Connections<R> {
 }
 
 impl<R: Rows> Connections<R> {
-    /// Returns the store over these rows.
+    /// Returns the store over `rows`.
     pub fn over(rows: R) -> Self {
         Self { rows }
     }
 
     /// Returns the rows.
+    #[cfg(any(test, feature = "fakes"))]
     pub fn rows(&self) -> &R {
         &self.rows
     }
 
-    /// Returns what is stored of a connection. `None` if it is not known.
+    /// Returns the stored data of a connection. `None` if it is not stored.
     ///
     /// # Errors
     ///
-    /// Returns an error if the table could not be read.
+    /// Returns [`StoreError`] if the table could not be read.
     pub async fn inspect(
         &self,
         connection: &ConnectionId,
@@ -107,7 +108,7 @@ impl<R: Rows> ConnectionStore for Connections<R> {
             latest: (since_epoch(now) + rate.time_for(rate.burst)).saturating_sub(cost),
             expires_at: since_epoch(now + LIFETIME),
         };
-        // At once: a charge to a connection that is gone does no harm.
+        // Both at once: charging a connection that is gone does no harm.
         let (charged, token) = tokio::join!(
             self.rows.charge(connection, charge),
             self.current_token(connection)

@@ -1,12 +1,13 @@
-//! The rows of the connection table on DynamoDB.
+//! The rows of the connection table in DynamoDB.
 
 mod batch;
 mod charging;
 mod entities;
 mod listeners;
-mod row;
 
-use std::collections::HashMap;
+mod row;
+#[cfg(feature = "fakes")]
+pub mod seed;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -15,7 +16,7 @@ use aws_sdk_dynamodb::{
         delete_item::builders::DeleteItemFluentBuilder,
         update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     },
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
 use super::{
@@ -30,11 +31,11 @@ use crate::{
 };
 use row::{Key, Row};
 
-/// The connection store on a DynamoDB table.
+/// The connection store in a DynamoDB table.
 pub type ConnectionTable = Connections<DynamoDbRows>;
 
 impl ConnectionTable {
-    /// Returns the store on the table of that name.
+    /// Returns the store in the table of that name.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self::over(DynamoDbRows {
             client,
@@ -42,22 +43,9 @@ impl ConnectionTable {
             page_limit: PAGE_LIMIT,
         })
     }
-
-    /// Returns the same store, reading audiences in pages of at most so many connections.
-    pub fn with_page_limit(self, connections: i32) -> Self {
-        Self::over(DynamoDbRows {
-            page_limit: connections,
-            ..self.rows().clone()
-        })
-    }
 }
 
-/// Returns the row of a subscription as the store writes it, for tests and benchmarks that need many.
-pub fn listener_row(listener: Listener<'_>) -> HashMap<String, AttributeValue> {
-    row::listener(listener)
-}
-
-/// The most connections of a page. DynamoDB ends one at 1 MB, which is about as many.
+/// The maximum number of connections on a page. DynamoDB ends a page at 1 MB, which is about as many.
 const PAGE_LIMIT: i32 = 10_000;
 
 /// The rows of a DynamoDB table.
@@ -83,8 +71,8 @@ impl DynamoDbRows {
             .set_key(Some(key.into()))
     }
 
-    /// An update of the connection's own row that returns the new row, or the old one if the condition
-    /// does not hold.
+    /// Returns an update of the connection's own row. Its result is the new row, or the old row if the
+    /// condition failed.
     fn update_connection(&self, connection: &ConnectionId) -> UpdateItemFluentBuilder {
         self.update(Key::connection(connection))
             .return_values(ReturnValue::AllNew)
@@ -109,7 +97,7 @@ impl Rows for DynamoDbRows {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(row::connection(connection)))
-            .condition_expression("attribute_not_exists(pk)");
+            .condition_expression(row::ABSENT);
         let step = "store the connection";
         let (own, listeners) = tokio::join!(own.send(), self.put_batch(listeners, step));
         unless_refused(own, step)?;
@@ -222,11 +210,11 @@ impl Rows for DynamoDbRows {
     }
 }
 
-/// The update that writes when the token ends on a row, if there is such a row.
+/// Adds a new end of the token to the update of a row, which is refused if the row does not exist.
 fn renewing(update: UpdateItemFluentBuilder, expiry: TokenExpiry) -> UpdateItemFluentBuilder {
     update
         .update_expression("SET #expiry = :expiry")
-        .condition_expression("attribute_exists(pk)")
+        .condition_expression(row::EXISTS)
         .expression_attribute_names("#expiry", row::TOKEN_EXPIRES_AT)
         .expression_attribute_values(":expiry", row::number(expiry.epoch_seconds()))
 }
@@ -235,7 +223,7 @@ fn condition_failed<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     error.code() == Some("ConditionalCheckFailedException")
 }
 
-/// A conditional write whose refusal is as good as its success.
+/// Returns the result of a conditional write that may be refused.
 fn unless_refused<T, E>(
     written: Result<T, SdkError<E>>,
     step: &'static str,
@@ -250,7 +238,7 @@ where
     }
 }
 
-/// The row that the condition of an update did not hold on. `None` if there is no row.
+/// Returns the row that violated the condition of an update. `None` if there is no row.
 fn refused_row(error: &SdkError<UpdateItemError>) -> Option<&Row> {
     match error.as_service_error()? {
         UpdateItemError::ConditionalCheckFailedException(failed) => failed.item(),
@@ -258,7 +246,7 @@ fn refused_row(error: &SdkError<UpdateItemError>) -> Option<&Row> {
     }
 }
 
-/// The store's error for a failed call.
+/// Returns the store's error for a failed call.
 fn failed<E>(step: &'static str, error: SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

@@ -1,5 +1,5 @@
-//! The rows of the connection table in memory, for tests of what stands on a store. They keep the same
-//! contract as those on DynamoDB.
+//! The rows of the connection table in memory, for tests of code that needs a store. They pass the same
+//! contract test as the rows in DynamoDB.
 
 use std::{
     collections::BTreeMap,
@@ -41,7 +41,7 @@ struct Tables {
     charged_until: BTreeMap<ConnectionId, Duration>,
 }
 
-/// The place of a connection in an audience: its slot, and then its id.
+/// The position of a connection in an audience: its slot, then its id.
 type Place = (u8, ConnectionId);
 
 #[derive(Clone, Debug)]
@@ -52,21 +52,12 @@ struct ListenerRow {
 }
 
 impl MemoryRows {
-    /// Returns no rows, read in pages of this size.
+    /// Returns an empty table that is read in pages of this size.
     pub fn new(page_size: usize) -> Self {
         Self {
             tables: Mutex::default(),
             page_size,
         }
-    }
-
-    /// Returns the listener rows of the connection: each audience with the number of its change.
-    pub fn listened(&self, connection: &ConnectionId) -> Vec<(Audience, u64)> {
-        let tables = self.tables();
-        let place = place(connection);
-        let rows = tables.listeners.iter();
-        rows.filter_map(|(audience, rows)| Some((audience.clone(), rows.get(&place)?.change)))
-            .collect()
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -268,7 +259,7 @@ impl Rows for MemoryRows {
                 token_expires_at: row.token_expires_at,
             })
             .collect();
-        // As DynamoDB, which does not look whether anything follows a full page.
+        // DynamoDB, too, ends a full page without a look at the next row.
         let full = recipients.len() == self.page_size;
         let last = recipients.last().filter(|_| full);
         Ok(Page {

@@ -1,8 +1,7 @@
 //! The rows of the connection table, one request at a time.
 //!
-//! Each method is one request (a batch counts as one) and each condition is checked by the table
-//! itself, atomically with the write. The order of the requests is the business of
-//! [`Connections`](super::Connections).
+//! Each method is one request (a batch counts as one), and the table checks each condition atomically
+//! with the write. [`Connections`](super::Connections) decides the order of the requests.
 
 use std::{future::Future, time::Duration};
 
@@ -13,25 +12,25 @@ use crate::{
     token_expiry::TokenExpiry,
 };
 
-/// Entities to be added to a connection's set, and what has to be true of the set.
+/// Entities to add to a connection's set, and the condition on the set.
 #[derive(Clone, Copy, Debug)]
 pub struct Addition<'a> {
-    /// The entities that the set has.
+    /// The entities that the set must have.
     pub known: &'a [EntityId],
-    /// The entities that the set does not have.
+    /// The entities that the set must not have, and that are added.
     pub fresh: &'a [EntityId],
-    /// The most entities that the set may have before the addition.
+    /// The maximum number of entities in the set before the addition.
     pub room: usize,
-    /// The most bytes that the ids in the set may have before the addition.
+    /// The maximum total length of the ids in the set before the addition, in bytes.
     pub bytes_room: usize,
 }
 
-/// The result of a change of a connection's set of entities.
+/// The result of a change to a connection's set of entities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The change is made and has this number.
+    /// The change was made and has this number.
     Made(u64),
-    /// The condition does not hold. This is the row that it was checked on.
+    /// The condition failed on this row.
     Refused(StoredConnection),
     /// The connection has no row.
     ConnectionGone,
@@ -44,27 +43,27 @@ pub struct Listener<'a> {
     pub connection: &'a ConnectionId,
     /// The entity.
     pub entity: &'a EntityId,
-    /// The number of the change that the row stands for.
+    /// The number of the change that wrote the row.
     pub change: u64,
-    /// The connection, as [`Connection::connected_at`] has it.
+    /// The time the connection was opened, as in [`Connection::connected_at`].
     pub connected_at: std::time::SystemTime,
-    /// When the connection's token ends. `None` if it has no token.
+    /// The end of the connection's token. `None` if it has no token.
     pub token_expires_at: Option<TokenExpiry>,
 }
 
-/// The listener rows that a deletion is meant for, by the number of their change.
+/// The listener rows that a deletion applies to, by the number of their change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Superseded {
-    /// The row of this very change.
+    /// The row of exactly this change.
     By(u64),
-    /// Rows of changes below this one.
+    /// Rows of changes with lower numbers.
     Below(u64),
     /// Any row.
     Always,
 }
 
 impl Superseded {
-    /// Returns whether the row of `change` is to be deleted.
+    /// Returns whether the deletion applies to the row of `change`.
     pub fn covers(self, change: u64) -> bool {
         match self {
             Self::By(own) => change == own,
@@ -77,13 +76,13 @@ impl Superseded {
 /// A charge for messages, in durations since the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Charge {
-    /// Now.
+    /// The current time.
     pub now: Duration,
     /// The time that the messages take at the connection's rate.
     pub cost: Duration,
-    /// The latest moment up to which the connection may be charged already.
+    /// The latest time up to which the connection may already be charged.
     pub latest: Duration,
-    /// When the row of the charges may go.
+    /// The time after which the row of the charges may be removed.
     pub expires_at: Duration,
 }
 
@@ -91,55 +90,55 @@ pub struct Charge {
 ///
 /// # Errors
 ///
-/// Every method returns [`StoreError`] if the table did not answer, or refused for another reason than
-/// its condition. The write may have been applied then, or may still be.
+/// Every method returns [`StoreError`] if the table did not answer, or refused for a reason other than
+/// the condition. The write may then have been applied, or may still be.
 pub trait Rows: Send + Sync {
-    /// The most recipients of a page.
+    /// The maximum number of recipients on a page.
     fn page_limit(&self) -> usize;
 
-    /// Stores the connection's own row, unless there is one, and the listener rows of its user and of
-    /// everyone. A write that arrives late must not take subscriptions away.
+    /// Stores the connection's own row, unless it exists, and the listener rows of its user and of
+    /// everyone. A write that arrives late must not remove subscriptions.
     fn put_connection(
         &self,
         connection: &Connection,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Reads the connection's own row, consistently. `None` if there is none.
+    /// Reads the connection's own row consistently. `None` if it does not exist.
     fn connection(
         &self,
         connection: &ConnectionId,
     ) -> impl Future<Output = Result<Option<StoredConnection>, StoreError>> + Send;
 
-    /// Deletes the connection's own row and returns what it was. `None` if there was none.
+    /// Deletes the connection's own row and returns it. `None` if it did not exist.
     fn delete_connection(
         &self,
         connection: &ConnectionId,
     ) -> impl Future<Output = Result<Option<StoredConnection>, StoreError>> + Send;
 
-    /// Adds entities to the set and one to its number of changes, if the row exists and the set is as
-    /// the addition says.
+    /// Adds entities to the set and increments its number of changes, if the row exists and the set
+    /// meets the condition of `addition`.
     fn add_entities(
         &self,
         connection: &ConnectionId,
         addition: Addition<'_>,
     ) -> impl Future<Output = Result<Change, StoreError>> + Send;
 
-    /// Removes an entity from the set and adds one to its number of changes, if the set has it.
+    /// Removes an entity from the set and increments its number of changes, if the set has it.
     fn remove_entity(
         &self,
         connection: &ConnectionId,
         entity: &EntityId,
     ) -> impl Future<Output = Result<Change, StoreError>> + Send;
 
-    /// Writes when the token ends on the connection's own row, and returns the row. `None` if there is
-    /// none.
+    /// Writes the end of the token on the connection's own row and returns the row. `None` if it does
+    /// not exist.
     fn set_token_expiry(
         &self,
         connection: &ConnectionId,
         expiry: TokenExpiry,
     ) -> impl Future<Output = Result<Option<StoredConnection>, StoreError>> + Send;
 
-    /// Stores a listener row, unless there is one of a later change.
+    /// Stores a listener row, unless a later change has written it.
     fn put_listener(
         &self,
         listener: Listener<'_>,
@@ -153,15 +152,14 @@ pub trait Rows: Send + Sync {
         superseded: Superseded,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Deletes the listener rows by which these audiences have the connection.
+    /// Deletes the listener rows of the connection in these audiences.
     fn delete_listeners(
         &self,
         connection: &ConnectionId,
         audiences: &[Audience],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Writes when the token ends on the listener row by which an audience has the connection, if there
-    /// is one.
+    /// Writes the end of the token on the connection's listener row in an audience, if the row exists.
     fn set_listener_token_expiry(
         &self,
         connection: &ConnectionId,
@@ -169,16 +167,15 @@ pub trait Rows: Send + Sync {
         expiry: TokenExpiry,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Reads the first page of a range of an audience, consistently. For everyone, the range lies in one
-    /// shard ([`Range::shards`]).
+    /// Reads the first page of a range of an audience consistently. For everyone, the range must lie in
+    /// one shard ([`Range::shards`]).
     fn listeners(
         &self,
         audience: &Audience,
         range: &Range,
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
-    /// Charges a connection for messages. Returns false if it is charged beyond the latest moment
-    /// already.
+    /// Charges a connection for messages. Returns false if it is already charged beyond the latest time.
     fn charge(
         &self,
         connection: &ConnectionId,

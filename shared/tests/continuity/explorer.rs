@@ -102,9 +102,9 @@ async fn story(world: &World, order: &[Choice]) -> String {
 
 /// Returns a hash over all that decides how the run goes on.
 fn hash(run: &Run<'_, MemoryLogRows>, listeners: &MemoryRows) -> u64 {
-    let desk = run.scheduler.desk();
-    let waiting: Vec<_> = desk
-        .waiting
+    let state = run.scheduler.state();
+    let waiting: Vec<_> = state
+        .pending
         .values()
         .map(|waiting| (waiting.actor, waiting.name))
         .collect();
@@ -112,6 +112,6 @@ fn hash(run: &Run<'_, MemoryLogRows>, listeners: &MemoryRows) -> u64 {
     format!("{:?}{listeners:?}{:?}", run.log, run.replies).hash(&mut hasher);
     (&run.notifiers, &run.receives, &run.clients).hash(&mut hasher);
     (run.budgets, &run.asked, &*run.flight.borrow()).hash(&mut hasher);
-    (&desk.seen, waiting).hash(&mut hasher);
+    (&state.seen, waiting).hash(&mut hasher);
     hasher.finish()
 }

@@ -26,7 +26,7 @@ use serde_json::value::RawValue;
 use super::{
     client::{Arrived, Client, Event, Reply},
     scheduled_log::{LAGGING_READ, ScheduledLog},
-    scheduler::{Actor, Desk, Permit, Scheduled, Scheduler, Ticket, Waiting},
+    scheduler::{Actor, PendingRequest, Permit, Scheduled, Scheduler, SchedulerState, Ticket},
     worlds::World,
 };
 
@@ -246,7 +246,7 @@ impl<'a, L: LogRows> Run<'a, L> {
     pub(crate) fn choices(&self) -> Vec<Choice> {
         let mut choices = Vec::new();
         for (actor, state) in self.notifiers.iter().enumerate() {
-            let has_begun = self.scheduler.desk().seen.contains_key(&actor);
+            let has_begun = self.scheduler.state().seen.contains_key(&actor);
             // A crash before the first request is none.
             if *state == State::Running && self.budgets.crashes > 0 && has_begun {
                 if self.receives[actor] > 0 {
@@ -262,10 +262,10 @@ impl<'a, L: LogRows> Run<'a, L> {
         }
         let flight = self.flight.borrow();
         choices.extend((0..flight.len()).map(Choice::Push));
-        let desk = self.scheduler.desk();
-        let waiting = desk.waiting.iter();
+        let state = self.scheduler.state();
+        let waiting = state.pending.iter();
         for (&ticket, waiting) in
-            waiting.filter(|(_, waiting)| self.is_in_turn(waiting.actor, &desk))
+            waiting.filter(|(_, waiting)| self.is_in_turn(waiting.actor, &state))
         {
             choices.push(Choice::Request(ticket, Permit::Apply));
             let budget = match waiting.name {
@@ -302,7 +302,7 @@ impl<'a, L: LogRows> Run<'a, L> {
         let first_client = self.notifiers.len();
         match choice {
             Choice::Request(ticket, permit) => {
-                let waiting = self.scheduler.desk().waiting[&ticket];
+                let waiting = self.scheduler.state().pending[&ticket];
                 match (permit, waiting.name) {
                     (Permit::LoseAnswer, POST) => self.budgets.lost_posts -= 1,
                     (Permit::LoseAnswer, _) => self.budgets.lost_answers -= 1,
@@ -378,7 +378,7 @@ impl<'a, L: LogRows> Run<'a, L> {
     pub(crate) fn describe(&self, choice: Choice) -> String {
         match choice {
             Choice::Request(ticket, permit) => {
-                let waiting = self.scheduler.desk().waiting[&ticket];
+                let waiting = self.scheduler.state().pending[&ticket];
                 format!(
                     "{}: {} ({permit:?})",
                     self.name(waiting.actor),
@@ -405,12 +405,12 @@ impl<'a, L: LogRows> Run<'a, L> {
 
     /// Returns whether a function may go on. Events differ only in their names, so each begins after the one
     /// before it.
-    fn is_in_turn(&self, actor: Actor, desk: &Desk) -> bool {
+    fn is_in_turn(&self, actor: Actor, scheduler: &SchedulerState) -> bool {
         actor == 0
             || actor >= self.notifiers.len()
             || self.receives[actor - 1] < RECEIVES - 1
             || self.notifiers[actor - 1] != State::Running
-            || desk.seen.contains_key(&(actor - 1))
+            || scheduler.seen.contains_key(&(actor - 1))
     }
 
     /// Gives a notifier its events.
@@ -434,9 +434,9 @@ impl<'a, L: LogRows> Run<'a, L> {
     /// Forgets a function, and all that it has seen.
     fn end(&mut self, actor: Actor) {
         self.running[actor] = None;
-        let mut desk = self.scheduler.desk();
-        desk.waiting.retain(|_, waiting| waiting.actor != actor);
-        desk.seen.remove(&actor);
+        let mut state = self.scheduler.state();
+        state.pending.retain(|_, waiting| waiting.actor != actor);
+        state.seen.remove(&actor);
     }
 
     /// Lets a function run until it ends, or waits for a permit that matters to another function.
@@ -454,9 +454,9 @@ impl<'a, L: LogRows> Run<'a, L> {
         let ended = poll_fn(|context| match running.as_mut().poll(context) {
             Poll::Ready(ended) => Poll::Ready(Some(ended)),
             Poll::Pending => {
-                let desk = scheduler.desk();
-                let waits = desk.waiting.values().any(|waiting| waiting.actor == actor);
-                match desk.in_flight == 0 && waits {
+                let state = scheduler.state();
+                let waits = state.pending.values().any(|waiting| waiting.actor == actor);
+                match state.in_flight == 0 && waits {
                     true => Poll::Ready(None),
                     false => Poll::Pending,
                 }
@@ -477,14 +477,14 @@ impl<'a, L: LogRows> Run<'a, L> {
     }
 
     fn unnoticed(&self, actor: Actor) -> Option<Ticket> {
-        let desk = self.scheduler.desk();
-        let mut waiting = desk.waiting.iter();
+        let state = self.scheduler.state();
+        let mut waiting = state.pending.iter();
         let (ticket, _) =
             waiting.find(|(_, waiting)| waiting.actor == actor && self.goes_unnoticed(waiting))?;
         Some(*ticket)
     }
 
-    fn goes_unnoticed(&self, waiting: &Waiting) -> bool {
+    fn goes_unnoticed(&self, waiting: &PendingRequest) -> bool {
         let client = waiting.actor.checked_sub(self.notifiers.len());
         let syncs = client.is_some_and(|client| self.asked[client].is_some());
         // An eventually consistent read of the moment stands for all but those of an old head.
@@ -529,7 +529,7 @@ impl<'a, L: LogRows> Run<'a, L> {
             let published = publish(&log, &audience, policy, &messages, now(), async |stored| {
                 let page = store.read_audience(&audience, &Range::WHOLE).await;
                 for recipient in page.expect("rows that answer").recipients {
-                    let waiting = Waiting {
+                    let waiting = PendingRequest {
                         actor,
                         name: POST,
                         may_be_late: false,

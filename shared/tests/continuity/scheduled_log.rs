@@ -7,7 +7,7 @@ use herald_shared::{
     log::{Claim, Claimed, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage},
 };
 
-use super::scheduler::{Actor, Permit, Scheduler, Waiting};
+use super::scheduler::{Actor, PendingRequest, Permit, Scheduler};
 
 /// The name of an eventually consistent read of a head.
 pub(crate) const LAGGING_READ: &str = "read the head, maybe late";
@@ -31,7 +31,7 @@ impl<R: LogRows> ScheduledLog<'_, R> {
         request: impl Fn() -> F,
     ) -> Result<T, LogError> {
         loop {
-            let waiting = Waiting {
+            let waiting = PendingRequest {
                 actor: self.actor,
                 name,
                 may_be_late: false,
@@ -75,7 +75,7 @@ impl<R: LogRows> LogRows for ScheduledLog<'_, R> {
             let read = || self.rows.head(audience, consistency);
             return self.send("read the head", false, read).await;
         }
-        let waiting = Waiting {
+        let waiting = PendingRequest {
             actor: self.actor,
             name: LAGGING_READ,
             may_be_late: true,

@@ -1,4 +1,4 @@
-//! Goes through every order of a world, over rows in memory.
+//! A search through every order of a world, over rows in memory.
 
 use std::{
     collections::{HashSet, hash_map::DefaultHasher},
@@ -13,11 +13,11 @@ use super::{
     worlds::World,
 };
 
-/// Returns how many states the world has.
+/// Returns the number of the world's states.
 ///
 /// # Panics
 ///
-/// Panics with the shortest order known that breaks a promise.
+/// Panics with the shortest order that breaks a promise.
 pub(crate) async fn explore(world: &World) -> usize {
     let mut seen = HashSet::new();
     let mut level = vec![Vec::new()];
@@ -32,14 +32,14 @@ pub(crate) async fn explore(world: &World) -> usize {
     seen.len()
 }
 
-/// Replays an order, checks the promises, and returns the orders that go one step on. The code is
-/// deterministic: a state that was seen leads to what was seen.
+/// Replays an order, checks the promises, and returns the orders that are one step longer. The code is
+/// deterministic, so a state that was seen before leads to nothing new.
 async fn visit(world: &World, order: Vec<Choice>, seen: &mut HashSet<u64>) -> Vec<Vec<Choice>> {
     let rows = MemoryRows::new(10);
     let mut run = Run::new(&rows, world).await;
-    let mut story = Vec::new();
+    let mut steps = Vec::new();
     for &choice in &order {
-        story.push(run.describe(choice));
+        steps.push(run.describe(choice));
         run.step(choice).await;
     }
     if !seen.insert(hash(&run, &rows)) {
@@ -52,7 +52,7 @@ async fn visit(world: &World, order: Vec<Choice>, seen: &mut HashSet<u64>) -> Ve
         complaint = broken_at_the_end(&mut run, &stored).await;
     }
     if let Some(complaint) = complaint {
-        panic!("{complaint}, after:\n  {}", story.join("\n  "));
+        panic!("{complaint}, after:\n  {}", steps.join("\n  "));
     }
     choices
         .into_iter()
@@ -60,18 +60,18 @@ async fn visit(world: &World, order: Vec<Choice>, seen: &mut HashSet<u64>) -> Ve
         .collect()
 }
 
-/// Returns a hash over all that decides how the run goes on.
+/// Returns a hash over everything that the run's further steps depend on.
 fn hash(run: &Run<'_, MemoryRows>, rows: &MemoryRows) -> u64 {
-    let desk = run.scheduler.desk();
-    let waiting: Vec<_> = desk
-        .waiting
+    let state = run.scheduler.state();
+    let pending: Vec<_> = state
+        .pending
         .values()
-        .map(|waiting| (waiting.actor, waiting.name))
+        .map(|pending| (pending.actor, pending.name))
         .collect();
     let mut hasher = DefaultHasher::new();
     format!("{rows:?}").hash(&mut hasher);
     (&run.states, run.open.get(), run.crashes).hash(&mut hasher);
-    (run.lost_answers, run.late_writes, &desk.late).hash(&mut hasher);
-    (&desk.seen, &desk.changes, waiting).hash(&mut hasher);
+    (run.lost_answers, run.late_writes, &state.late).hash(&mut hasher);
+    (&state.seen, &state.changes, pending).hash(&mut hasher);
     hasher.finish()
 }

@@ -1,4 +1,4 @@
-//! The promises of the store, as assertions over the rows of a run.
+//! The promises of the store, as assertions on the rows of a run.
 
 use herald_shared::{
     audience::{Range, Recipient, slot},
@@ -6,13 +6,13 @@ use herald_shared::{
     token_expiry::TokenExpiry,
 };
 
-use super::run::{Met, Role, Run, State, connection, entity};
+use super::run::{AudienceKind, Role, Run, State, connection, entity};
 
 /// The rows of the connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) own: Option<StoredConnection>,
-    pub(crate) listeners: Vec<(Met, Recipient)>,
+    pub(crate) listeners: Vec<(AudienceKind, Recipient)>,
 }
 
 /// Reads the rows of the connection.
@@ -25,10 +25,10 @@ pub(crate) async fn stored<R: Rows>(rows: &R) -> Stored {
         after: None,
     };
     let mut listeners = Vec::new();
-    for met in Met::ALL {
-        let page = rows.listeners(&met.audience(), &range).await;
+    for kind in AudienceKind::ALL {
+        let page = rows.listeners(&kind.audience(), &range).await;
         let recipients = page.expect("rows that answer").recipients;
-        listeners.extend(recipients.into_iter().map(|recipient| (met, recipient)));
+        listeners.extend(recipients.into_iter().map(|recipient| (kind, recipient)));
     }
     Stored {
         own: own.expect("rows that answer"),
@@ -37,8 +37,8 @@ pub(crate) async fn stored<R: Rows>(rows: &R) -> Stored {
 }
 
 impl Stored {
-    fn listens(&self, met: Met) -> bool {
-        self.listeners.iter().any(|(audience, _)| *audience == met)
+    fn listens(&self, kind: AudienceKind) -> bool {
+        self.listeners.iter().any(|(audience, _)| *audience == kind)
     }
 
     fn subscribed(&self) -> bool {
@@ -47,7 +47,7 @@ impl Stored {
     }
 }
 
-/// Checks what has to hold after every step, and returns the promise that is broken.
+/// Checks the promises that hold after every step, and returns one that is broken.
 pub(crate) fn broken<R: Rows>(run: &Run<'_, R>, stored: &Stored) -> Option<String> {
     if !run.open.get() {
         return None;
@@ -55,7 +55,7 @@ pub(crate) fn broken<R: Rows>(run: &Run<'_, R>, stored: &Stored) -> Option<Strin
     let Some(own) = &stored.own else {
         return Some("an open connection lost its own row".to_owned());
     };
-    if !stored.listens(Met::User) || !stored.listens(Met::Everyone) {
+    if !stored.listens(AudienceKind::User) || !stored.listens(AudienceKind::Everyone) {
         return Some("an open connection lost the row of its user or of everyone".to_owned());
     }
     if own.entities.len() > run.world.limit as usize {
@@ -67,27 +67,28 @@ pub(crate) fn broken<R: Rows>(run: &Run<'_, R>, stored: &Stored) -> Option<Strin
     if !stored.subscribed() {
         return Some("an acknowledged subscription is not in the set".to_owned());
     }
-    if !stored.listens(Met::Entity) {
+    if !stored.listens(AudienceKind::Entity) {
         return Some("an acknowledged subscription is not in the audience".to_owned());
     }
     None
 }
 
-/// Returns whether a subscription was acknowledged that no later change ended.
+/// Returns whether a subscription was acknowledged and no later change ended it.
 fn acknowledged<R: Rows>(run: &Run<'_, R>) -> bool {
-    let desk = run.scheduler.desk();
+    let state = run.scheduler.state();
     let last = |role| {
         let of_role = |actor: &usize| run.roles[*actor] == role;
-        desk.changes.iter().rposition(of_role)
+        state.changes.iter().rposition(of_role)
     };
     let ended = last(Role::Unsubscribe);
     let subscribers = (0..run.roles.len()).filter(|&actor| run.roles[actor] == Role::Subscribe);
     subscribers
         .filter(|&actor| run.states[actor] == State::Done)
-        .any(|actor| desk.changes.iter().rposition(|by| *by == actor) > ended)
+        .any(|actor| state.changes.iter().rposition(|by| *by == actor) > ended)
 }
 
-/// Checks what has to hold once every function has ended. A run whose socket is closed is pruned by it.
+/// Checks the promises that hold once every function has ended. If the socket is closed, a push prunes
+/// the connection first.
 pub(crate) async fn broken_at_the_end<R: Rows>(
     run: &mut Run<'_, R>,
     stored: &Stored,
@@ -95,7 +96,7 @@ pub(crate) async fn broken_at_the_end<R: Rows>(
     let crashed = run.states.contains(&State::Crashed);
     let tidy = !crashed && run.world.late_writes == 0 && !run.world.late_connect;
     if run.open.get() {
-        if tidy && stored.subscribed() != stored.listens(Met::Entity) {
+        if tidy && stored.subscribed() != stored.listens(AudienceKind::Entity) {
             return Some("the set and the audience disagree".to_owned());
         }
         return tidy.then(|| other_token(stored)).flatten();
@@ -111,23 +112,24 @@ pub(crate) async fn broken_at_the_end<R: Rows>(
     left_by_pushes(run).await
 }
 
-/// Returns the complaint about a listener row whose token ends at another time than its connection's.
+/// Returns the complaint about a listener row whose token has another end than its connection's.
 fn other_token(stored: &Stored) -> Option<String> {
     let token = |expiry: Option<TokenExpiry>| expiry.map(TokenExpiry::epoch_seconds);
     let own = token(stored.own.as_ref()?.token_expires_at);
     let mut listeners = stored.listeners.iter();
-    let (met, _) = listeners.find(|(_, recipient)| token(recipient.token_expires_at) != own)?;
-    Some(format!("the row of {met:?} has an older token"))
+    let (kind, _) = listeners.find(|(_, recipient)| token(recipient.token_expires_at) != own)?;
+    Some(format!("the row of {kind:?} has an older token"))
 }
 
-/// Lets a push meet the connection in each audience that has it, and returns the complaint about a row
-/// that is left.
+/// Pushes to each audience that has the connection, and returns the complaint about a row that is left.
 async fn left_by_pushes<R: Rows>(run: &mut Run<'_, R>) -> Option<String> {
-    for met in Met::ALL {
-        if stored(run.rows).await.listens(met) {
-            run.push_to(met).await;
-            if stored(run.rows).await.listens(met) {
-                return Some(format!("a push to {met:?} left the row it came by"));
+    for kind in AudienceKind::ALL {
+        if stored(run.rows).await.listens(kind) {
+            run.push_to(kind).await;
+            if stored(run.rows).await.listens(kind) {
+                return Some(format!(
+                    "a push to {kind:?} left the listener row in that audience"
+                ));
             }
         }
     }

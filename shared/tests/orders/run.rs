@@ -31,7 +31,7 @@ pub(crate) enum Choice {
     Start(Actor),
     /// A request gets its permit.
     Request(Ticket, Permit),
-    /// A write that was on its way arrives.
+    /// A late write arrives.
     LateWrite,
     /// A function stops for good.
     Crash(Actor),
@@ -46,18 +46,18 @@ pub(crate) enum Role {
     Unsubscribe,
     Renew,
     Disconnect,
-    Notify(Met),
+    Notify(AudienceKind),
 }
 
-/// The audience in which a notifier meets the connection.
+/// An audience of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Met {
+pub(crate) enum AudienceKind {
     Entity,
     User,
     Everyone,
 }
 
-impl Met {
+impl AudienceKind {
     pub(crate) const ALL: [Self; 3] = [Self::Entity, Self::User, Self::Everyone];
 
     pub(crate) fn audience(self) -> Audience {
@@ -82,7 +82,7 @@ pub(crate) enum State {
 
 type Running<'a> = Pin<Box<dyn Future<Output = State> + 'a>>;
 
-/// The functions of a run, the socket, and what may still go wrong.
+/// The functions of a run, the socket, and the faults that may still occur.
 pub(crate) struct Run<'a, R> {
     pub(crate) rows: &'a R,
     pub(crate) scheduler: Scheduler,
@@ -114,13 +114,13 @@ fn connected_at() -> SystemTime {
 }
 
 impl<'a, R: Rows> Run<'a, R> {
-    /// Stores the connection, with its other subscriptions, and starts nothing.
+    /// Stores the connection with its other subscriptions, and starts no function.
     pub(crate) async fn new(rows: &'a R, world: &World) -> Self {
         prepare(rows, world).await;
         let roles = roles(world);
         let scheduler = Scheduler::default();
         if world.late_connect {
-            scheduler.desk().late.push(LateWrite::Connect);
+            scheduler.state().late.push(LateWrite::Connect);
         }
         Self {
             rows,
@@ -141,18 +141,18 @@ impl<'a, R: Rows> Run<'a, R> {
         let starts = (0..self.roles.len())
             .filter(|&actor| self.may_start(actor))
             .map(Choice::Start);
-        let desk = self.scheduler.desk();
+        let state = self.scheduler.state();
         let mut choices: Vec<_> = starts.collect();
-        for (&ticket, waiting) in &desk.waiting {
+        for (&ticket, pending) in &state.pending {
             choices.push(Choice::Request(ticket, Permit::Apply));
-            if waiting.may_lose_answer && self.lost_answers > 0 {
+            if pending.may_lose_answer && self.lost_answers > 0 {
                 choices.push(Choice::Request(ticket, Permit::LoseAnswer));
             }
-            if waiting.may_be_late && self.late_writes > 0 {
+            if pending.may_be_late && self.late_writes > 0 {
                 choices.push(Choice::Request(ticket, Permit::ApplyLate));
             }
         }
-        if !desk.late.is_empty() {
+        if !state.late.is_empty() {
             choices.push(Choice::LateWrite);
         }
         if self.crashes > 0 {
@@ -174,7 +174,7 @@ impl<'a, R: Rows> Run<'a, R> {
             }
     }
 
-    /// Takes one step, until every function waits for a permit again.
+    /// Takes one step. Afterwards, every function waits for a permit again.
     pub(crate) async fn step(&mut self, choice: Choice) {
         match choice {
             Choice::Start(actor) => {
@@ -183,7 +183,7 @@ impl<'a, R: Rows> Run<'a, R> {
                 self.drive(actor).await;
             }
             Choice::Request(ticket, permit) => {
-                let actor = self.scheduler.desk().waiting[&ticket].actor;
+                let actor = self.scheduler.state().pending[&ticket].actor;
                 match permit {
                     Permit::Apply => {}
                     Permit::LoseAnswer => self.lost_answers -= 1,
@@ -193,50 +193,50 @@ impl<'a, R: Rows> Run<'a, R> {
                 self.drive(actor).await;
             }
             Choice::LateWrite => {
-                let write = self.scheduler.desk().late.remove(0);
+                let write = self.scheduler.state().late.remove(0);
                 apply_late(self.rows, &connection(), &entity(), write).await;
             }
             Choice::Crash(actor) => {
                 self.crashes -= 1;
                 self.states[actor] = State::Crashed;
                 self.running[actor] = None;
-                let mut desk = self.scheduler.desk();
-                desk.waiting.retain(|_, waiting| waiting.actor != actor);
+                let mut state = self.scheduler.state();
+                state.pending.retain(|_, pending| pending.actor != actor);
             }
             Choice::Close => self.open.set(false),
         }
     }
 
-    /// Lets one more notifier meet the connection, undisturbed.
-    pub(crate) async fn push_to(&mut self, met: Met) {
+    /// Runs one more notifier for an audience of the connection, undisturbed.
+    pub(crate) async fn push_to(&mut self, kind: AudienceKind) {
         let actor = self.roles.len();
-        self.roles.push(Role::Notify(met));
+        self.roles.push(Role::Notify(kind));
         self.states.push(State::Idle);
         self.running.push(None);
         self.step(Choice::Start(actor)).await;
         while self.states[actor] == State::Running {
-            let ticket = self.scheduler.desk().waiting.keys().next().copied();
+            let ticket = self.scheduler.state().pending.keys().next().copied();
             let ticket = ticket.expect("the notifier waits for a permit");
             self.step(Choice::Request(ticket, Permit::Apply)).await;
         }
     }
 
-    /// Returns whether nothing runs and nothing is on its way, and no function is left that would start.
+    /// Returns whether nothing runs, no write is late, and no further function would start.
     pub(crate) fn has_ended(&self) -> bool {
         let running = self.states.contains(&State::Running);
         let unstarted = (0..self.roles.len())
             .any(|actor| self.may_start(actor) && !matches!(self.roles[actor], Role::Notify(_)));
-        !running && !unstarted && self.scheduler.desk().late.is_empty()
+        !running && !unstarted && self.scheduler.state().late.is_empty()
     }
 
-    /// Returns a choice in words.
+    /// Returns the description of a choice.
     pub(crate) fn describe(&self, choice: Choice) -> String {
         let function = |actor: Actor| format!("{:?} {actor}", self.roles[actor]);
         match choice {
             Choice::Start(actor) => format!("{} starts", function(actor)),
             Choice::Request(ticket, permit) => {
-                let waiting = self.scheduler.desk().waiting[&ticket];
-                format!("{}: {} ({permit:?})", function(waiting.actor), waiting.name)
+                let pending = self.scheduler.state().pending[&ticket];
+                format!("{}: {} ({permit:?})", function(pending.actor), pending.name)
             }
             Choice::LateWrite => "a late write arrives".to_owned(),
             Choice::Crash(actor) => format!("{} crashes", function(actor)),
@@ -251,9 +251,9 @@ impl<'a, R: Rows> Run<'a, R> {
         let ended = poll_fn(|context| match running.as_mut().poll(context) {
             Poll::Ready(state) => Poll::Ready(Some(state)),
             Poll::Pending => {
-                let desk = scheduler.desk();
-                let waits = desk.waiting.values().any(|waiting| waiting.actor == actor);
-                match desk.in_flight == 0 && waits {
+                let state = scheduler.state();
+                let waits = state.pending.values().any(|pending| pending.actor == actor);
+                match state.in_flight == 0 && waits {
                     true => Poll::Ready(None),
                     false => Poll::Pending,
                 }
@@ -293,7 +293,7 @@ impl<'a, R: Rows> Run<'a, R> {
                 store.forget(&connection()).await.expect("rows that answer");
                 State::Done
             }),
-            Role::Notify(met) => Box::pin(notify(store, met, self.open.clone())),
+            Role::Notify(kind) => Box::pin(notify(store, kind, self.open.clone())),
         }
     }
 }
@@ -304,12 +304,15 @@ fn roles(world: &World) -> Vec<Role> {
     roles.extend(world.renews.then_some(Role::Renew));
     roles.extend((world.closes && !world.loses_disconnect).then_some(Role::Disconnect));
     if world.notifiers {
-        roles.extend([Role::Notify(Met::Entity), Role::Notify(Met::User)]);
+        roles.extend([
+            Role::Notify(AudienceKind::Entity),
+            Role::Notify(AudienceKind::User),
+        ]);
     }
     roles
 }
 
-/// The connection as its connect stores it.
+/// Returns the connection as its connect stores it.
 pub(crate) fn opened() -> Connection {
     Connection {
         id: connection(),
@@ -357,13 +360,14 @@ async fn subscribe<R: Rows>(store: Connections<R>, limit: u32) -> State {
     }
 }
 
-/// Reads an audience, posts to the connection if it is there, and prunes it if the socket is closed.
+/// Reads an audience, posts to the connection if the audience has it, and prunes it if the socket is
+/// closed.
 async fn notify<R: Rows>(
     store: Connections<Scheduled<'_, R>>,
-    met: Met,
+    kind: AudienceKind,
     open: Rc<Cell<bool>>,
 ) -> State {
-    let audience = met.audience();
+    let audience = kind.audience();
     let page = store.read_audience(&audience, &Range::WHOLE).await;
     let page = page.expect("rows that answer");
     if page.recipients.is_empty() {

@@ -1,4 +1,4 @@
-//! Rows whose every request waits for a permit.
+//! Rows with requests that each wait for a permit.
 
 use std::{
     collections::{BTreeMap, hash_map::DefaultHasher},
@@ -31,17 +31,17 @@ pub(crate) type Ticket = usize;
 /// The decision about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Permit {
-    /// It is applied and answered.
+    /// The request is applied and answered.
     Apply,
-    /// It is applied, its answer is lost, and it is sent again.
+    /// The request is applied, its answer is lost, and it is sent again.
     LoseAnswer,
-    /// It times out and is sent again, and is applied at some later moment.
+    /// The request times out and is sent again, and the first one is applied later.
     ApplyLate,
 }
 
 /// A request that waits for its permit.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Waiting {
+pub(crate) struct PendingRequest {
     pub(crate) actor: Actor,
     pub(crate) name: &'static str,
     /// True for a single write of a listener row.
@@ -50,7 +50,7 @@ pub(crate) struct Waiting {
     pub(crate) may_lose_answer: bool,
 }
 
-/// A write that is still on its way.
+/// A write that arrives late.
 #[derive(Clone, Debug, Hash)]
 pub(crate) enum LateWrite {
     Put {
@@ -65,72 +65,72 @@ pub(crate) enum LateWrite {
     Connect,
 }
 
-/// The requests of a run, and what each function has seen.
+/// The requests of a run, and the answers of each function.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
+pub(crate) struct SchedulerState {
     next: Ticket,
-    pub(crate) waiting: BTreeMap<Ticket, Waiting>,
+    pub(crate) pending: BTreeMap<Ticket, PendingRequest>,
     permits: BTreeMap<Ticket, Permit>,
     wakers: BTreeMap<Ticket, Waker>,
     /// Requests that are being applied.
     pub(crate) in_flight: usize,
     pub(crate) late: Vec<LateWrite>,
-    /// For each function, a hash over all that its requests were answered: it decides what it does next.
+    /// For each function, a hash over all its answers, which decides its further requests.
     pub(crate) seen: BTreeMap<Actor, u64>,
-    /// Every change of the set that was applied, in order: the function that made it.
+    /// Every applied change of the set, in order: the function that made it.
     pub(crate) changes: Vec<Actor>,
 }
 
-/// A desk that several handles share.
+/// A state that several handles share.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Scheduler(Arc<Mutex<Desk>>);
+pub(crate) struct Scheduler(Arc<Mutex<SchedulerState>>);
 
 impl Scheduler {
-    pub(crate) fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.0.lock().expect("no panic at the desk")
+    pub(crate) fn state(&self) -> MutexGuard<'_, SchedulerState> {
+        self.0.lock().expect("no panic with the lock")
     }
 
     pub(crate) fn permit(&self, ticket: Ticket, permit: Permit) {
-        let mut desk = self.desk();
-        desk.waiting.remove(&ticket);
-        desk.in_flight += 1;
-        desk.permits.insert(ticket, permit);
-        if let Some(waker) = desk.wakers.remove(&ticket) {
+        let mut state = self.state();
+        state.pending.remove(&ticket);
+        state.in_flight += 1;
+        state.permits.insert(ticket, permit);
+        if let Some(waker) = state.wakers.remove(&ticket) {
             waker.wake();
         }
     }
 
     /// Waits for the permit of a request.
-    pub(crate) async fn permitted(&self, waiting: Waiting) -> Permit {
+    pub(crate) async fn permitted(&self, pending: PendingRequest) -> Permit {
         let ticket = {
-            let mut desk = self.desk();
-            desk.next += 1;
-            let ticket = desk.next;
-            desk.waiting.insert(ticket, waiting);
+            let mut state = self.state();
+            state.next += 1;
+            let ticket = state.next;
+            state.pending.insert(ticket, pending);
             ticket
         };
         poll_fn(|context| {
-            let mut desk = self.desk();
-            if let Some(permit) = desk.permits.remove(&ticket) {
+            let mut state = self.state();
+            if let Some(permit) = state.permits.remove(&ticket) {
                 return Poll::Ready(permit);
             }
-            desk.wakers.insert(ticket, context.waker().clone());
+            state.wakers.insert(ticket, context.waker().clone());
             Poll::Pending
         })
         .await
     }
 
     pub(crate) fn answered(&self, actor: Actor, answer: &impl Debug) {
-        let mut desk = self.desk();
-        desk.in_flight -= 1;
-        let seen = desk.seen.entry(actor).or_default();
+        let mut state = self.state();
+        state.in_flight -= 1;
+        let seen = state.seen.entry(actor).or_default();
         let mut hasher = DefaultHasher::new();
         (*seen, format!("{answer:?}")).hash(&mut hasher);
         *seen = hasher.finish();
     }
 }
 
-/// The rows as one function sees them.
+/// The rows of one function.
 #[derive(Debug)]
 pub(crate) struct Scheduled<'a, R> {
     pub(crate) rows: &'a R,
@@ -139,15 +139,15 @@ pub(crate) struct Scheduled<'a, R> {
 }
 
 impl<R: Rows> Scheduled<'_, R> {
-    /// Sends a request as the SDK does: again, if its answer is lost.
+    /// Sends a request like the SDK: again, if its answer is lost.
     async fn send<T: Debug, F: Future<Output = Result<T, StoreError>>>(
         &self,
-        waiting: Waiting,
+        pending: PendingRequest,
         late: Option<LateWrite>,
         request: impl Fn() -> F,
     ) -> Result<T, StoreError> {
         loop {
-            let permit = self.scheduler.permitted(waiting).await;
+            let permit = self.scheduler.permitted(pending).await;
             match permit {
                 Permit::Apply => {
                     let answer = request().await;
@@ -157,20 +157,20 @@ impl<R: Rows> Scheduled<'_, R> {
                 Permit::LoseAnswer => {
                     request().await.map(drop)?;
                 }
-                Permit::ApplyLate => self.scheduler.desk().late.extend(late.clone()),
+                Permit::ApplyLate => self.scheduler.state().late.extend(late.clone()),
             }
             self.scheduler.answered(self.actor, &permit);
         }
     }
 
-    /// Waits for a permit to go on with something that is no request to the rows.
+    /// Waits for a permit for a step that is not a request to the rows.
     pub(crate) async fn pause(&self, name: &'static str) {
         let done = self.send(self.plain(name), None, async || Ok(()));
-        done.await.expect("nothing that can fail");
+        done.await.expect("a step that cannot fail");
     }
 
-    fn plain(&self, name: &'static str) -> Waiting {
-        Waiting {
+    fn plain(&self, name: &'static str) -> PendingRequest {
+        PendingRequest {
             actor: self.actor,
             name,
             may_be_late: false,
@@ -178,10 +178,10 @@ impl<R: Rows> Scheduled<'_, R> {
         }
     }
 
-    /// Notes who changed the set, when it was changed.
-    fn note(&self, change: Result<Change, StoreError>) -> Result<Change, StoreError> {
+    /// Records the function if it changed the set.
+    fn record(&self, change: Result<Change, StoreError>) -> Result<Change, StoreError> {
         if let Ok(Change::Made(_)) = &change {
-            self.scheduler.desk().changes.push(self.actor);
+            self.scheduler.state().changes.push(self.actor);
         }
         change
     }
@@ -193,8 +193,8 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
     }
 
     async fn put_connection(&self, connection: &Connection) -> Result<(), StoreError> {
-        let waiting = self.plain("put the connection");
-        self.send(waiting, None, || self.rows.put_connection(connection))
+        let pending = self.plain("put the connection");
+        self.send(pending, None, || self.rows.put_connection(connection))
             .await
     }
 
@@ -202,8 +202,8 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
         &self,
         connection: &ConnectionId,
     ) -> Result<Option<StoredConnection>, StoreError> {
-        let waiting = self.plain("read the connection");
-        self.send(waiting, None, || self.rows.connection(connection))
+        let pending = self.plain("read the connection");
+        self.send(pending, None, || self.rows.connection(connection))
             .await
     }
 
@@ -211,8 +211,8 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
         &self,
         connection: &ConnectionId,
     ) -> Result<Option<StoredConnection>, StoreError> {
-        let waiting = self.plain("delete the connection");
-        self.send(waiting, None, || self.rows.delete_connection(connection))
+        let pending = self.plain("delete the connection");
+        self.send(pending, None, || self.rows.delete_connection(connection))
             .await
     }
 
@@ -221,12 +221,12 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
         connection: &ConnectionId,
         addition: Addition<'_>,
     ) -> Result<Change, StoreError> {
-        let waiting = Waiting {
+        let pending = PendingRequest {
             may_lose_answer: true,
             ..self.plain("add to the set")
         };
-        self.send(waiting, None, || async {
-            self.note(self.rows.add_entities(connection, addition).await)
+        self.send(pending, None, || async {
+            self.record(self.rows.add_entities(connection, addition).await)
         })
         .await
     }
@@ -236,12 +236,12 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
         connection: &ConnectionId,
         entity: &EntityId,
     ) -> Result<Change, StoreError> {
-        let waiting = Waiting {
+        let pending = PendingRequest {
             may_lose_answer: true,
             ..self.plain("remove from the set")
         };
-        self.send(waiting, None, || async {
-            self.note(self.rows.remove_entity(connection, entity).await)
+        self.send(pending, None, || async {
+            self.record(self.rows.remove_entity(connection, entity).await)
         })
         .await
     }
@@ -251,8 +251,8 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
         connection: &ConnectionId,
         expiry: TokenExpiry,
     ) -> Result<Option<StoredConnection>, StoreError> {
-        let waiting = self.plain("renew the token");
-        self.send(waiting, None, || {
+        let pending = self.plain("renew the token");
+        self.send(pending, None, || {
             self.rows.set_token_expiry(connection, expiry)
         })
         .await
@@ -266,11 +266,11 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
                 .token_expires_at
                 .map(|expiry| expiry.epoch_seconds()),
         };
-        let waiting = Waiting {
+        let pending = PendingRequest {
             may_be_late: true,
             ..self.plain("put the listener")
         };
-        self.send(waiting, Some(late), || self.rows.put_listener(listener))
+        self.send(pending, Some(late), || self.rows.put_listener(listener))
             .await
     }
 
@@ -287,26 +287,26 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
                 Superseded::Below(change) => (2, change),
             },
         };
-        let waiting = Waiting {
+        let pending = PendingRequest {
             may_be_late: true,
             ..self.plain("delete the listener")
         };
-        self.send(waiting, Some(late), || {
+        self.send(pending, Some(late), || {
             self.rows.delete_listener(connection, entity, superseded)
         })
         .await
     }
 
-    /// One by one, since a batch is not atomic.
+    /// Deletes one row after the other, because a batch is not atomic.
     async fn delete_listeners(
         &self,
         connection: &ConnectionId,
         audiences: &[Audience],
     ) -> Result<(), StoreError> {
         for audience in audiences {
-            let waiting = self.plain("delete a listener in a batch");
+            let pending = self.plain("delete a listener in a batch");
             let audience = std::slice::from_ref(audience);
-            self.send(waiting, None, || {
+            self.send(pending, None, || {
                 self.rows.delete_listeners(connection, audience)
             })
             .await?;
@@ -320,8 +320,8 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
         audience: &Audience,
         expiry: TokenExpiry,
     ) -> Result<(), StoreError> {
-        let waiting = self.plain("renew the listener's token");
-        self.send(waiting, None, || {
+        let pending = self.plain("renew the listener's token");
+        self.send(pending, None, || {
             self.rows
                 .set_listener_token_expiry(connection, audience, expiry)
         })
@@ -329,19 +329,19 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
     }
 
     async fn listeners(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
-        let waiting = self.plain("read the audience");
-        self.send(waiting, None, || self.rows.listeners(audience, range))
+        let pending = self.plain("read the audience");
+        self.send(pending, None, || self.rows.listeners(audience, range))
             .await
     }
 
     async fn charge(&self, connection: &ConnectionId, charge: Charge) -> Result<bool, StoreError> {
-        let waiting = self.plain("charge");
-        self.send(waiting, None, || self.rows.charge(connection, charge))
+        let pending = self.plain("charge");
+        self.send(pending, None, || self.rows.charge(connection, charge))
             .await
     }
 }
 
-/// Applies a write that was on its way.
+/// Applies a late write.
 pub(crate) async fn apply_late<R: Rows>(
     rows: &R,
     connection: &ConnectionId,

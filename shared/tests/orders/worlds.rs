@@ -1,4 +1,5 @@
-//! The worlds: what works on the connection at the same time, and what may go wrong.
+//! The worlds: the functions that work on the connection at the same time, and the faults that may
+//! occur.
 
 /// One world.
 #[derive(Clone, Debug, Default)]
@@ -8,22 +9,23 @@ pub(crate) struct World {
     pub(crate) renews: bool,
     pub(crate) closes: bool,
     pub(crate) loses_disconnect: bool,
-    /// A notifier for each audience of the connection, which meets it once.
+    /// A notifier for each audience of the connection, which runs once.
     pub(crate) notifiers: bool,
-    /// Subscriptions that the connection has from the start.
+    /// The number of subscriptions that the connection has from the start.
     pub(crate) others: usize,
     pub(crate) limit: u32,
-    /// The most functions that stop between two requests.
+    /// The maximum number of functions that stop between two requests.
     pub(crate) crashes: usize,
-    /// The most answers that are lost, so that the request is sent again.
+    /// The maximum number of lost answers, after which the request is sent again.
     pub(crate) lost_answers: usize,
-    /// Whether the first try of the connect's write is still on its way: the second was applied.
+    /// Whether the first try of the connect's write arrives late, after the second.
     pub(crate) late_connect: bool,
-    /// The most writes of a listener row that time out, are sent again, and are applied later.
+    /// The maximum number of writes of a listener row that time out, are sent again, and are applied
+    /// late.
     pub(crate) late_writes: usize,
 }
 
-/// Returns a world with an open connection in which nothing happens.
+/// Returns a world with an open connection and no function.
 pub(crate) fn world() -> World {
     World {
         limit: 10,
@@ -105,39 +107,33 @@ impl World {
     }
 }
 
-/// Hands all worlds, each with its name, to a macro.
+/// Passes all worlds, each with its name, to a macro.
 macro_rules! for_each_world {
     ($macro:ident) => {
         $macro! {
-            subscribes_beside_a_disconnect: world().subscribes(2).closes();
-            subscribes_that_may_crash: world().subscribes(2).closes().crashes(1);
-            a_lost_disconnect_is_made_up_for_by_pushes:
+            subscribes_beside_a_disconnect_with_a_crash: world().subscribes(2).closes().crashes(1);
+            lost_disconnect_is_pruned_by_pushes:
                 world().subscribes(1).closes().loses_disconnect().notifiers().crashes(1);
-            an_answer_that_is_lost: world().subscribes(2).closes().lost_answers(1);
+            subscribes_beside_a_disconnect_with_a_lost_answer:
+                world().subscribes(2).closes().lost_answers(1);
             subscribes_at_the_limit: world().subscribes(2).others(1).limit(2).lost_answers(1);
             subscribes_over_the_limit:
                 world().subscribes(2).others(2).limit(2).unsubscribes().crashes(1);
-            an_unsubscribe_at_the_limit_makes_room:
+            unsubscribe_at_the_limit_makes_room:
                 world().subscribes(2).others(1).limit(2).unsubscribes();
-            subscribes_beside_an_unsubscribe: world().subscribes(2).unsubscribes();
-            subscribes_beside_an_unsubscribe_that_may_crash:
-                world().subscribes(2).unsubscribes().crashes(1);
-            subscribes_beside_an_unsubscribe_with_lost_answers:
-                world().subscribes(2).unsubscribes().lost_answers(1);
             subscribes_beside_an_unsubscribe_with_a_late_write:
                 world().subscribes(2).unsubscribes().late_writes(1);
-            a_crash_and_a_lost_answer:
+            subscribes_beside_an_unsubscribe_with_a_crash_and_a_lost_answer:
                 world().subscribes(2).unsubscribes().crashes(1).lost_answers(1);
-            an_unsubscribe_beside_a_disconnect:
+            unsubscribe_beside_a_disconnect:
                 world().subscribes(1).unsubscribes().closes().crashes(1);
-            an_unsubscribe_whose_answer_is_lost_beside_a_disconnect:
+            unsubscribe_with_lost_answer_beside_a_disconnect:
                 world().subscribes(1).unsubscribes().closes().lost_answers(1);
-            a_push_beside_a_disconnect: world().subscribes(1).closes().notifiers().crashes(1);
-            a_connect_that_arrives_late: world().subscribes(1).unsubscribes().late_connect();
-            a_connect_that_arrives_late_beside_a_disconnect:
+            push_beside_a_disconnect: world().subscribes(1).closes().notifiers().crashes(1);
+            late_connect: world().subscribes(1).unsubscribes().late_connect();
+            late_connect_beside_a_disconnect:
                 world().subscribes(1).closes().late_connect();
-            a_renewal_beside_a_subscribe: world().subscribes(1).renews();
-            a_renewal_beside_a_subscribe_and_a_disconnect: world().subscribes(1).renews().closes();
+            renewal_beside_a_subscribe_and_a_disconnect: world().subscribes(1).renews().closes();
         }
     };
 }

@@ -1,4 +1,4 @@
-//! A gateway on loopback that answers as it is told, and keeps what it was asked.
+//! A gateway on loopback with answers that a test chooses. It keeps the last request.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use hyper::{Request, Response, body::Incoming, server::conn::http1, service::ser
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 
-/// What the gateway does with a post.
+/// The gateway's answer to a request.
 #[derive(Clone)]
 pub(crate) enum Answer {
     Status {
@@ -23,7 +23,7 @@ pub(crate) enum Answer {
         error_type: Option<&'static str>,
         body: String,
     },
-    /// Closes the connection instead.
+    /// Closes the connection without an answer.
     HangUp,
     Never,
 }
@@ -44,19 +44,19 @@ pub(crate) struct Gateway {
 
 struct State {
     answer: Mutex<Answer>,
-    taken: Mutex<Option<Request<Bytes>>>,
+    accepted: Mutex<Option<Request<Bytes>>>,
     connections: AtomicUsize,
     arrival: Notify,
 }
 
 impl Gateway {
-    /// Starts a gateway that takes every post.
+    /// Starts a gateway that accepts every post.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = Arc::new(State {
             answer: Mutex::new(Answer::OK),
-            taken: Mutex::default(),
+            accepted: Mutex::default(),
             connections: AtomicUsize::new(0),
             arrival: Notify::new(),
         });
@@ -69,32 +69,32 @@ impl Gateway {
         }
     }
 
-    /// The URL of its management API.
+    /// Returns the URL of its management API.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}/dev", self.address)
     }
 
-    /// Gives this answer from now on.
+    /// Sets the answer to all further requests.
     pub(crate) fn answer(&self, answer: Answer) {
         *locked(&self.state.answer) = answer;
     }
 
-    /// The last post that was answered.
-    pub(crate) fn taken(&self) -> Request<Bytes> {
-        locked(&self.state.taken).take().expect("a post")
+    /// Returns the last request that was answered.
+    pub(crate) fn accepted(&self) -> Request<Bytes> {
+        locked(&self.state.accepted).take().expect("a post")
     }
 
-    /// How many connections were ever made to it.
+    /// Returns the number of connections ever made to it.
     pub(crate) fn connections(&self) -> usize {
         self.state.connections.load(Ordering::Relaxed)
     }
 
-    /// Waits until a post has come in.
+    /// Waits until a request has arrived.
     pub(crate) async fn arrival(&self) {
         self.state.arrival.notified().await;
     }
 
-    /// Stops it; returns the URL where nobody listens now.
+    /// Stops the gateway and returns its URL, on which nothing listens any more.
     pub(crate) async fn stop(mut self) -> String {
         self.running.shutdown().await;
         self.endpoint()
@@ -108,7 +108,7 @@ async fn serve(listener: TcpListener, state: Arc<State>) {
         let state = Arc::clone(&state);
         connections.spawn(async move {
             let answer = service_fn(|request| answer(request, &state));
-            // A connection that was hung up on ends with an error.
+            // A connection that was closed without an answer ends with an error.
             http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), answer)
                 .await
@@ -128,10 +128,10 @@ async fn answer(request: Request<Incoming>, state: &State) -> io::Result<Respons
             error_type,
             body,
         } => (status, error_type, body),
-        Answer::HangUp => return Err(io::Error::other("told to hang up")),
+        Answer::HangUp => return Err(io::Error::other("closed without an answer")),
         Answer::Never => std::future::pending().await,
     };
-    *locked(&state.taken) = Some(Request::from_parts(head, body));
+    *locked(&state.accepted) = Some(Request::from_parts(head, body));
     let mut response = Response::builder().status(status);
     if let Some(error_type) = error_type {
         response = response.header("x-amzn-errortype", error_type);

@@ -1,5 +1,4 @@
-//! What every poster has to do: one body of tests, run with the one that posts and with the AWS SDK's
-//! client, which is the measure of what is right.
+//! The calls to the management API, against a gateway whose answers the test chooses.
 
 mod gateway;
 mod signature;
@@ -10,7 +9,7 @@ use aws_sdk_apigatewaymanagement::{
 };
 use herald_shared::{
     ids::ConnectionId,
-    post::{ManagementApi, Post, PostError, SdkManagementApi},
+    post::{ManagementApi, Post, PostError},
 };
 
 use self::gateway::{Answer, Gateway};
@@ -22,58 +21,27 @@ fn credentials() -> Credentials {
     Credentials::new("AKIDEXAMPLE", "secret", token, None, "test")
 }
 
-fn plain(endpoint: &str) -> ManagementApi {
-    let credentials = SharedCredentialsProvider::new(credentials());
-    ManagementApi::new(endpoint, Region::from_static(REGION), credentials).expect("a poster")
-}
-
-fn sdk(endpoint: &str) -> SdkManagementApi {
+fn management_api(endpoint: &str) -> ManagementApi {
+    let region = Region::from_static(REGION);
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .credentials_provider(credentials())
-        .region(Region::from_static(REGION))
+        .region(region.clone())
         .endpoint_url(endpoint)
         .retry_config(RetryConfig::disabled())
         .build();
-    SdkManagementApi::new(Client::from_conf(config))
+    let provider = SharedCredentialsProvider::new(credentials());
+    ManagementApi::new(endpoint, region, provider, Client::from_conf(config)).expect("an API")
 }
-
-macro_rules! for_both {
-    ($($test:ident),*) => {
-        mod of_the_plain_poster {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::plain).await;
-            })*
-        }
-        mod of_the_sdk {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::sdk).await;
-            })*
-        }
-    };
-}
-
-for_both!(
-    every_answer_has_its_meaning,
-    a_connection_is_disconnected,
-    no_answer_may_pass,
-    every_id_and_every_character_arrives,
-    a_domain_of_ones_own_has_a_path_or_none,
-    posts_are_signed,
-    a_connection_is_used_again,
-    a_post_that_is_given_up_spoils_no_other
-);
 
 fn connection(id: &str) -> ConnectionId {
     ConnectionId::new(id).expect("an id")
 }
 
-/// The name of an outcome.
+/// Returns the name of a result.
 fn name(posted: &Result<(), PostError>) -> &'static str {
     match posted {
-        Ok(()) => "taken",
+        Ok(()) => "accepted",
         Err(PostError::Gone) => "gone",
         Err(PostError::Throttled) => "throttled",
         Err(PostError::TimedOut) => "timed out",
@@ -83,15 +51,16 @@ fn name(posted: &Result<(), PostError>) -> &'static str {
     }
 }
 
-async fn every_answer_has_its_meaning<P: Post>(poster: fn(&str) -> P) {
+#[tokio::test]
+async fn answer_maps_to_its_error() {
     let gateway = Gateway::start().await;
-    let poster = poster(&gateway.endpoint());
+    let poster = management_api(&gateway.endpoint());
     let invalid = r#"{"message":"Invalid connectionId: PcQ="}"#;
     let other = r#"{"message":"Invalid body"}"#;
     for (status, error_type, body, meaning) in [
-        (200, None, "", "taken"),
-        (200, None, "{}", "taken"),
-        (204, None, "", "taken"),
+        (200, None, "", "accepted"),
+        (200, None, "{}", "accepted"),
+        (204, None, "", "accepted"),
         (410, Some("GoneException"), "", "gone"),
         (410, Some("GoneException"), "no JSON", "gone"),
         (410, None, "", "gone"),
@@ -133,12 +102,13 @@ async fn every_answer_has_its_meaning<P: Post>(poster: fn(&str) -> P) {
     }
 }
 
-async fn a_connection_is_disconnected<P: Post>(poster: fn(&str) -> P) {
+#[tokio::test]
+async fn disconnect_deletes_the_connection() {
     let gateway = Gateway::start().await;
-    let poster = poster(&gateway.endpoint());
+    let poster = management_api(&gateway.endpoint());
     let connection = connection("a/b+c-d_e=");
     for (status, meaning) in [
-        (204, "taken"),
+        (204, "accepted"),
         (410, "gone"),
         (403, "forbidden"),
         (429, "throttled"),
@@ -151,7 +121,7 @@ async fn a_connection_is_disconnected<P: Post>(poster: fn(&str) -> P) {
         });
         let disconnected = poster.disconnect(&connection).await;
         assert_eq!(name(&disconnected), meaning, "{status}: {disconnected:?}");
-        let request = gateway.taken();
+        let request = gateway.accepted();
         assert_eq!(request.method(), "DELETE");
         assert_eq!(request.uri().path(), "/dev/@connections/a%2Fb%2Bc-d_e%3D");
         assert!(request.body().is_empty());
@@ -160,21 +130,25 @@ async fn a_connection_is_disconnected<P: Post>(poster: fn(&str) -> P) {
     }
 }
 
-async fn no_answer_may_pass<P: Post>(poster: fn(&str) -> P) {
+#[tokio::test]
+async fn missing_answer_is_unavailable() {
     let gateway = Gateway::start().await;
     gateway.answer(Answer::HangUp);
-    let hung_up = poster(&gateway.endpoint())
+    let hung_up = management_api(&gateway.endpoint())
         .post(&connection("PcQ="), "{}")
         .await;
     assert_eq!(name(&hung_up), "unavailable", "{hung_up:?}");
-    let nobody = gateway.stop().await;
-    let refused = poster(&nobody).post(&connection("PcQ="), "{}").await;
+    let stopped = gateway.stop().await;
+    let refused = management_api(&stopped)
+        .post(&connection("PcQ="), "{}")
+        .await;
     assert_eq!(name(&refused), "unavailable", "{refused:?}");
 }
 
-async fn every_id_and_every_character_arrives<P: Post>(poster: fn(&str) -> P) {
+#[tokio::test]
+async fn any_id_and_any_character_arrives() {
     let gateway = Gateway::start().await;
-    let poster = poster(&gateway.endpoint());
+    let poster = management_api(&gateway.endpoint());
     for (id, path, frame) in [
         (
             "PcQeDRO4gIEm4LQ=",
@@ -189,8 +163,8 @@ async fn every_id_and_every_character_arrives<P: Post>(poster: fn(&str) -> P) {
         ("~a.b c%3D", "~a.b%20c%253D", ""),
         ("ä", "%C3%A4", &"x".repeat(128 * 1024)),
     ] {
-        poster.post(&connection(id), frame).await.expect("taken");
-        let request = gateway.taken();
+        poster.post(&connection(id), frame).await.expect("accepted");
+        let request = gateway.accepted();
         assert_eq!(request.uri().path(), format!("/dev/@connections/{path}"));
         assert_eq!(request.method(), "POST");
         assert_eq!(
@@ -202,8 +176,9 @@ async fn every_id_and_every_character_arrives<P: Post>(poster: fn(&str) -> P) {
     }
 }
 
-/// A custom domain maps a path of its own, or none, to the stage, and the stage is not in the path.
-async fn a_domain_of_ones_own_has_a_path_or_none<P: Post>(poster: fn(&str) -> P) {
+/// A custom domain maps a path, or none, to the stage, and the stage is not in the path.
+#[tokio::test]
+async fn custom_domain_with_or_without_path_is_called() {
     let gateway = Gateway::start().await;
     let endpoint = gateway.endpoint();
     let domain = endpoint.strip_suffix("/dev").expect("a stage");
@@ -212,18 +187,21 @@ async fn a_domain_of_ones_own_has_a_path_or_none<P: Post>(poster: fn(&str) -> P)
         (format!("{domain}/"), "/@connections/PcQ%3D"),
         (format!("{domain}/push"), "/push/@connections/PcQ%3D"),
     ] {
-        let posted = poster(&endpoint).post(&connection("PcQ="), "{}").await;
-        posted.expect("taken");
-        assert_eq!(gateway.taken().uri().path(), path, "{endpoint}");
+        let posted = management_api(&endpoint)
+            .post(&connection("PcQ="), "{}")
+            .await;
+        posted.expect("accepted");
+        assert_eq!(gateway.accepted().uri().path(), path, "{endpoint}");
     }
 }
 
-async fn posts_are_signed<P: Post>(poster: fn(&str) -> P) {
+#[tokio::test]
+async fn posts_are_signed() {
     let gateway = Gateway::start().await;
-    let poster = poster(&gateway.endpoint());
+    let poster = management_api(&gateway.endpoint());
     for (id, frame) in [("PcQeDRO4gIEm4LQ=", "{}"), ("a/b+c-d_e=", "🎉"), ("~", "")] {
-        poster.post(&connection(id), frame).await.expect("taken");
-        let request = gateway.taken();
+        poster.post(&connection(id), frame).await.expect("accepted");
+        let request = gateway.accepted();
         let expected = signature::of(&request, &gateway.endpoint(), REGION, credentials());
         assert_eq!(request.headers()["authorization"], expected, "{id}");
         let token = request.headers()["x-amz-security-token"].to_str();
@@ -231,11 +209,11 @@ async fn posts_are_signed<P: Post>(poster: fn(&str) -> P) {
     }
 }
 
-async fn a_connection_is_used_again<P: Post>(poster: fn(&str) -> P) {
+#[tokio::test]
+async fn connection_is_reused() {
     let gateway = Gateway::start().await;
-    let poster = poster(&gateway.endpoint());
-    // Not after a 500: the SDK gives up the connection then.
-    for status in [200, 410, 403, 429, 200] {
+    let poster = management_api(&gateway.endpoint());
+    for status in [200, 410, 403, 429, 500, 200] {
         gateway.answer(Answer::Status {
             status,
             error_type: None,
@@ -246,9 +224,10 @@ async fn a_connection_is_used_again<P: Post>(poster: fn(&str) -> P) {
     assert_eq!(gateway.connections(), 1);
 }
 
-async fn a_post_that_is_given_up_spoils_no_other<P: Post>(poster: fn(&str) -> P) {
+#[tokio::test]
+async fn cancelled_post_does_not_break_the_next() {
     let gateway = Gateway::start().await;
-    let poster = poster(&gateway.endpoint());
+    let poster = management_api(&gateway.endpoint());
     gateway.answer(Answer::Never);
     let connection = connection("PcQ=");
     tokio::select! {
@@ -256,6 +235,6 @@ async fn a_post_that_is_given_up_spoils_no_other<P: Post>(poster: fn(&str) -> P)
         () = gateway.arrival() => {}
     }
     gateway.answer(Answer::OK);
-    poster.post(&connection, "second").await.expect("taken");
-    assert_eq!(gateway.taken().body(), "second");
+    poster.post(&connection, "second").await.expect("accepted");
+    assert_eq!(gateway.accepted().body(), "second");
 }

@@ -1,4 +1,4 @@
-//! What AWS does with a signature: makes it anew from what arrived. By the SDK's own signer.
+//! The signature that AWS would compute from a request, by the SDK's own signer.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ use aws_sigv4::{
 use bytes::Bytes;
 use hyper::Request;
 
-/// The `Authorization` that a request which arrived at `endpoint` should have.
+/// Returns the `Authorization` that a request which arrived at `endpoint` should have.
 pub(crate) fn of(
     request: &Request<Bytes>,
     endpoint: &str,
@@ -44,7 +44,7 @@ pub(crate) fn of(
     authorization.to_str().expect("text").to_owned()
 }
 
-/// The headers that the request says it signed, but those that the signer adds.
+/// Returns the headers that the request names as signed, without those that the signer adds.
 fn signed_headers(request: &Request<Bytes>) -> impl Iterator<Item = (&str, &str)> {
     let authorization = header(request, "authorization");
     let (_, names) = authorization.split_once("SignedHeaders=").expect("names");
@@ -55,7 +55,7 @@ fn signed_headers(request: &Request<Bytes>) -> impl Iterator<Item = (&str, &str)
         .map(|name| (name, header(request, name)))
 }
 
-/// When the request says it was signed.
+/// Returns the time of the request's signature.
 fn time(request: &Request<Bytes>) -> SystemTime {
     let basic = header(request, "x-amz-date");
     let [year, month, day, hour, minute, second] =

@@ -1,8 +1,8 @@
-//! Small damage to a good text, so that what comes out is wrong deep inside.
+//! Small damage to a valid text, so that it becomes invalid deep inside.
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-/// A text of `good` after up to four edits.
+/// Returns a valid text after up to four edits.
 pub(crate) fn edited(good: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     (good, vec((any::<Index>(), edit()), 0..5)).prop_map(|(text, edits)| {
         let mut characters: Vec<char> = text.chars().collect();
@@ -50,7 +50,7 @@ fn edit() -> impl Strategy<Value = Edit> {
     ]
 }
 
-/// What JSON is made of, and what it is not.
+/// Returns the tokens of JSON, and some that JSON does not have.
 fn token() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![

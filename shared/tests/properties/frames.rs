@@ -1,4 +1,4 @@
-//! The reader of what clients send.
+//! The reader of client frames.
 
 use herald_shared::{
     audience::Audience,
@@ -12,17 +12,17 @@ use crate::{edits::edited, json, sentences::is_fit_for_a_client};
 
 proptest! {
     #[test]
-    fn any_text_is_read_or_refused_in_words(text in any::<String>()) {
+    fn any_text_is_read_or_refused_with_message(text in any::<String>()) {
         read_all(&text)?;
     }
 
     #[test]
-    fn a_damaged_frame_is_read_or_refused_in_words(text in edited(frame())) {
+    fn damaged_frame_is_read_or_refused_with_message(text in edited(frame())) {
         read_all(&text)?;
     }
 
     #[test]
-    fn a_frame_says_what_a_plain_reader_finds_in_it(text in frame()) {
+    fn frame_is_read_like_by_a_plain_reader(text in frame()) {
         let fields: Map<String, Value> = serde_json::from_str(&text)?;
         let request = Request::parse(&text)?;
 
@@ -43,7 +43,7 @@ proptest! {
     }
 }
 
-/// Reads everything a frame may hold; fails if a refusal is not fit for the client.
+/// Reads every field that a frame may have. Fails if a refusal is not fit for the client.
 fn read_all(text: &str) -> Result<(), TestCaseError> {
     let request = match Request::parse(text) {
         Ok(request) => request,
@@ -62,7 +62,7 @@ fn fit(refusal: Option<Refusal>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A frame with some of the protocol's fields, right and wrong, twice and in any order.
+/// Returns a frame with some of the protocol's fields, valid and invalid, repeated and in any order.
 fn frame() -> impl Strategy<Value = String> {
     json::object(vec(field(), 0..7))
 }
@@ -96,15 +96,15 @@ fn messages() -> impl Strategy<Value = String> {
         .prop_map(|entries| format!("[{}]", entries.join(",")))
 }
 
-/// Keeps of a refusal what is promised of it.
+/// Reduces a refusal to its code, the part that is promised.
 fn code<T>(read: Result<T, Refusal>) -> Result<T, ErrorCode> {
     read.map_err(|refusal| refusal.code)
 }
 
 // The second reader, over `serde_json::Value`.
 
-/// A `sendMessage` as both readers can tell it: the audience, the messages, and whether they came as
-/// a list.
+/// The content of a `sendMessage` that both readers can read: the audience, the messages, and whether
+/// they were a list.
 type Found = (Option<Audience>, Vec<(Value, Option<Value>)>, bool);
 
 fn send_message(fields: &Map<String, Value>) -> Result<Found, ErrorCode> {
@@ -198,7 +198,7 @@ fn outgoing<'a>(read: &SendMessage<'a>) -> Vec<Outgoing<'a>> {
 }
 
 fn as_json(raw: &serde_json::value::RawValue) -> Value {
-    serde_json::from_str(raw.get()).expect("what was read as JSON")
+    serde_json::from_str(raw.get()).expect("valid JSON")
 }
 
 fn id_as_json(id: RequestId) -> Value {

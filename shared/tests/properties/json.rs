@@ -1,9 +1,9 @@
-//! JSON texts of every kind, in spellings that a serializer would not choose: blanks, escapes that
-//! need not be there, fields twice.
+//! JSON texts of every kind, in spellings that a serializer would not choose: blanks, needless escapes,
+//! repeated fields.
 
 use proptest::{collection::vec, prelude::*};
 
-/// Any JSON value that fits the types of Rust.
+/// Returns any JSON value that fits Rust's types.
 pub(crate) fn value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         prop::sample::select(vec!["null", "true", "false", "[]", "{}"]).prop_map(str::to_owned),
@@ -18,7 +18,7 @@ pub(crate) fn value() -> impl Strategy<Value = String> {
     })
 }
 
-/// An object of fields, each a name's JSON and a value's.
+/// Returns an object of fields, each the JSON of its name and of its value.
 pub(crate) fn object(
     fields: impl Strategy<Value = Vec<(String, String)>>,
 ) -> impl Strategy<Value = String> {
@@ -38,14 +38,14 @@ fn between_fields(blanks: &str) -> String {
     format!("{blanks},")
 }
 
-/// The JSON of a string of any characters.
+/// Returns the JSON of a string of any characters.
 pub(crate) fn any_string() -> impl Strategy<Value = String> {
     vec(any::<char>(), 0..8)
         .prop_map(String::from_iter)
         .prop_flat_map(string)
 }
 
-/// The JSON of this string, each character as itself or escaped.
+/// Returns the JSON of this string, each character as itself or escaped.
 pub(crate) fn string(text: String) -> impl Strategy<Value = String> {
     let length = text.chars().count();
     vec(prop::bool::weighted(0.2), length).prop_map(move |escaped| {
@@ -65,7 +65,7 @@ fn spell(character: char, escaped: bool) -> String {
     units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
 }
 
-/// A number, seldom a pretty one.
+/// Returns a number, rarely in its shortest form.
 pub(crate) fn number() -> impl Strategy<Value = String> {
     "-?(0|[1-9][0-9]{0,24})(\\.[0-9]{1,4})?([eE][+-]?[0-9]{1,2})?"
 }

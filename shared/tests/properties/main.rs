@@ -1,11 +1,11 @@
-//! What must hold for any input: of the frames clients send, of what stands on the notification
-//! queue, and of the patterns that say what a user may do.
+//! The properties of every input: of clients' frames, of messages on the notification queue, and of the
+//! patterns in permissions.
 //!
-//! Each reader gets three kinds of input: any text, which seldom gets far; well-formed input in
-//! spellings that no serializer would choose; and well-formed input with a few edits. Beside that
-//! nothing panics, what a reader makes of its input is compared with a second, simpler reader.
+//! Each reader gets three kinds of input: any text, which rarely gets far; well-formed input in
+//! spellings that no serializer would choose; and well-formed input with a few edits. No reader may
+//! panic, and its result is compared with that of a second, simpler reader.
 //!
-//! `PROPTEST_CASES` says how many inputs each property gets; `.cargo/config.toml` has the default.
+//! `PROPTEST_CASES` sets the number of inputs for each property; `.cargo/config.toml` has the default.
 
 mod edits;
 mod frames;

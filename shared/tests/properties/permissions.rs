@@ -1,4 +1,4 @@
-//! Entity patterns, and the permissions made of them.
+//! Entity patterns and permissions.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ use crate::{edits::edited, json, sentences::is_described};
 
 proptest! {
     #[test]
-    fn a_pattern_matches_what_a_plain_matcher_finds(pattern in pattern(), id in id()) {
+    fn pattern_matches_like_a_plain_matcher(pattern in pattern(), id in id()) {
         let parsed = EntityPattern::new(pattern.as_str())?;
         let entity = EntityId::new(id.as_str())?;
         prop_assert_eq!(parsed.matches(&entity), plain_match(&pattern, &id));
     }
 
     #[test]
-    fn a_pattern_matches_what_it_was_filled_in_to((pattern, id) in filled_in()) {
+    fn pattern_matches_its_own_expansion((pattern, id) in filled_in()) {
         let parsed = EntityPattern::new(pattern)?;
         prop_assert!(parsed.matches(&EntityId::new(id)?));
     }
 
     #[test]
-    fn only_a_pattern_is_taken_for_one(text in prop_oneof!["[a*:]{0,8}", any::<String>()]) {
+    fn only_a_pattern_is_accepted(text in prop_oneof!["[a*:]{0,8}", any::<String>()]) {
         let pattern = EntityPattern::new(text.as_str());
         prop_assert_eq!(pattern.is_ok(), is_pattern(&text), "{:?}", pattern);
         match pattern {
@@ -36,7 +36,7 @@ proptest! {
     }
 
     #[test]
-    fn permissions_give_what_one_of_their_patterns_gives(grants in grants(), id in id()) {
+    fn permissions_grant_what_one_of_their_patterns_grants(grants in grants(), id in id()) {
         let permissions = Permissions::from_json(&json!(grants).to_string())?;
         let given = |permission: &str| {
             grants.iter().any(|(pattern, given)| given.contains(&permission) && plain_match(pattern, &id))
@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_claim_gives_permissions_or_an_error_in_words(claim in edited(claim())) {
+    fn damaged_claim_is_read_or_refused_with_message(claim in edited(claim())) {
         match Permissions::from_json(&claim) {
             Ok(permissions) => prop_assert_eq!(Permissions::from_json(&permissions.to_json())?, permissions),
             Err(error) => prop_assert!(is_described(&error), "{error:?}"),
@@ -57,7 +57,7 @@ proptest! {
     }
 }
 
-/// Few different characters, so that patterns and ids often meet.
+/// Returns an id of few different characters, so that patterns often match.
 fn id() -> impl Strategy<Value = String> {
     prop_oneof![9 => "[ab:]{1,10}", 1 => "[aé日*:]{1,10}"]
 }
@@ -78,7 +78,7 @@ fn segment() -> impl Strategy<Value = String> {
     "(\\*?[abé]){0,6}\\*?"
 }
 
-/// A pattern, and what it says with each of its stars replaced.
+/// Returns a pattern, and an id made by replacing each of its stars.
 fn filled_in() -> impl Strategy<Value = (String, String)> {
     (pattern(), vec("[ab*é日 ]{0,4}", 32), "[ab:]{1,8}")
         .prop_map(|(pattern, fillings, rest)| {
@@ -115,7 +115,8 @@ fn claim() -> impl Strategy<Value = String> {
     ))
 }
 
-/// Whether the whole id matches, character by character, trying every length of every star.
+/// Returns whether the whole id matches, character by character, with every possible length of every
+/// star.
 fn plain_match(pattern: &str, id: &str) -> bool {
     if pattern == "**" {
         return true;

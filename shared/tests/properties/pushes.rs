@@ -1,4 +1,4 @@
-//! The reader of what stands on the notification queue.
+//! The reader of messages on the notification queue.
 
 use std::collections::HashSet;
 
@@ -15,24 +15,24 @@ use crate::{edits::edited, json, sentences::is_described};
 
 proptest! {
     #[test]
-    fn any_text_is_a_push_or_an_error_in_words(body in any::<String>()) {
+    fn any_text_is_read_or_refused_with_message(body in any::<String>()) {
         read(&body)?;
     }
 
     #[test]
-    fn a_damaged_event_is_a_push_or_an_error_in_words(body in edited(event())) {
+    fn damaged_event_is_read_or_refused_with_message(body in edited(event())) {
         read(&body)?;
     }
 
     #[test]
-    fn a_damaged_push_is_a_push_or_an_error_in_words(body in edited(push().prop_map(|push| push.to_queue_body()))) {
+    fn damaged_push_is_read_or_refused_with_message(body in edited(push().prop_map(|push| push.to_queue_body()))) {
         read(&body)?;
     }
 
     #[test]
-    fn a_push_comes_off_the_queue_as_it_was_put_there(push in push()) {
+    fn push_survives_the_queue(push in push()) {
         let body = push.to_queue_body();
-        prop_assert!(body.chars().all(sqs_takes), "SQS refuses {:?}", body);
+        prop_assert!(body.chars().all(sqs_accepts), "SQS refuses {:?}", body);
         let read = Push::from_queue_body(&body)?;
         prop_assert_eq!(&read.event_id, &push.event_id);
         prop_assert_eq!(&read.time, &push.time);
@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn an_event_says_what_a_plain_reader_finds_in_it(body in event()) {
+    fn event_is_read_like_by_a_plain_reader(body in event()) {
         let found = plain(&as_json(&body));
         let read = Push::from_queue_body(&body).ok().map(|push| {
             (push.recipients.clone(), as_json(push.frame.get()))
@@ -54,7 +54,7 @@ proptest! {
 }
 
 #[test]
-fn a_message_may_nest_as_deeply_as_it_fits() {
+fn message_may_nest_to_any_depth() {
     let message = format!("{}{}", "[".repeat(60_000), "]".repeat(60_000));
     let body = format!(
         r#"{{"id":"e-1","detail-type":"Broadcast","time":"now","detail":{{"message":{message}}}}}"#
@@ -64,7 +64,7 @@ fn a_message_may_nest_as_deeply_as_it_fits() {
     assert!(read.frame.get().contains(&message));
 }
 
-/// Reads a body; fails if the error says nothing, or the push could not go back to the queue.
+/// Reads a body. Fails if the error has no message, or the push could not go back to the queue.
 fn read(body: &str) -> Result<(), TestCaseError> {
     match Push::from_queue_body(body) {
         Ok(push) => prop_assert!(Push::from_queue_body(&push.to_queue_body()).is_ok()),
@@ -73,10 +73,10 @@ fn read(body: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The characters SQS takes.
+/// Returns whether SQS accepts the character.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
-fn sqs_takes(character: char) -> bool {
+fn sqs_accepts(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
@@ -139,9 +139,9 @@ fn id() -> impl Strategy<Value = String> {
     "[^\\p{Cc}]{1,16}"
 }
 
-/// An EventBridge event, right and wrong.
+/// Returns an EventBridge event, valid or invalid.
 fn event() -> impl Strategy<Value = String> {
-    // A detail with a field twice is refused, which no second reader over a map could tell.
+    // A detail with a repeated field is refused, which no second reader over a map could detect.
     let fields = vec(detail_field(), 0..5).prop_map(|mut fields| {
         let mut names = HashSet::new();
         fields.retain(|(name, _)| names.insert(name.clone()));
@@ -190,7 +190,7 @@ fn detail_field() -> impl Strategy<Value = (String, String)> {
 
 // The second reader, over `serde_json::Value`.
 
-/// Whom an event is for and what they get; none if it is not one of Herald's.
+/// Returns the recipients of an event and their frame. `None` if the event is not one of Herald's.
 fn plain(event: &Value) -> Option<(Recipients, Value)> {
     let detail = event["detail"].as_object()?;
     let entity = || EntityId::new(detail.get("entityId")?.as_str()?).ok();
@@ -252,7 +252,7 @@ fn push_frame(
     Some(frame.into())
 }
 
-/// The text of a field, if it is there and not null; none at all if it is something else.
+/// Returns the text of a field. `Some(None)` if it is absent or null, `None` if it is not a string.
 fn optional_text(detail: &Map<String, Value>, name: &str) -> Option<Option<Value>> {
     match detail.get(name) {
         None | Some(Value::Null) => Some(None),
@@ -261,5 +261,5 @@ fn optional_text(detail: &Map<String, Value>, name: &str) -> Option<Option<Value
 }
 
 fn as_json(text: &str) -> Value {
-    serde_json::from_str(text).expect("what was read as JSON")
+    serde_json::from_str(text).expect("valid JSON")
 }

@@ -1,9 +1,9 @@
-//! What every error text has in common.
+//! The common rules of error texts.
 
-use herald_shared::{in_full::in_full, protocol::Refusal};
+use herald_shared::{error_chain::error_chain, protocol::Refusal};
 
-/// Whether a refusal is fit for the client: words in one line, not too many, and nothing of how the
-/// JSON was read.
+/// Returns whether a refusal is fit for the client: words in one line, not too many, and without the
+/// JSON reader's position.
 pub(crate) fn is_fit_for_a_client(refusal: &Refusal) -> bool {
     let message = &refusal.message;
     is_sentence(message)
@@ -12,10 +12,10 @@ pub(crate) fn is_fit_for_a_client(refusal: &Refusal) -> bool {
         && !message.contains(" at line ")
 }
 
-/// Whether an error, with its causes, is made of words and does not end in a full stop. It may quote
-/// what it is about, whatever that is.
+/// Returns whether an error, with its causes, is made of words and does not end in a full stop. It may
+/// quote any input.
 pub(crate) fn is_described(error: &dyn std::error::Error) -> bool {
-    is_sentence(&in_full(error))
+    is_sentence(&error_chain(error))
 }
 
 fn is_sentence(text: &str) -> bool {

@@ -1,7 +1,7 @@
-//! What was published and what arrived, added up: pure, and told the time.
+//! The counts and times of a run. It reads no clock: the caller passes the time.
 //!
-//! A delivery is one event at one connection that is subscribed to its entity. The first arrival of it counts as
-//! delivered, every other one as a repeat, and one that never came as lost.
+//! A delivery is one event at one connection that is subscribed to its entity. Its first arrival counts as delivered, each
+//! further arrival as a repeat, and a missing arrival as lost.
 
 use std::time::Duration;
 
@@ -9,39 +9,39 @@ use hdrhistogram::Histogram;
 
 use super::plan::Plan;
 
-/// The account of a run. Times are since its start.
+/// The account of a run. Times are relative to its start.
 pub(super) struct Account {
     plan: Plan,
-    /// How many open connections are subscribed to each entity.
+    /// The number of open subscribers of each entity.
     audiences: Vec<u32>,
-    /// Whether each connection takes part.
+    /// Whether each connection is open.
     open: Vec<bool>,
     events: Vec<Event>,
-    /// For each subscription of each connection, which of its entity's events arrived.
-    arrived: Vec<Marks>,
+    /// The events that arrived, for each subscription of each connection.
+    arrived: Vec<BitSet>,
     totals: Totals,
     latencies: Histogram<u64>,
 }
 
-/// The sums.
+/// The totals of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Totals {
-    /// Events that were taken.
+    /// Accepted events.
     pub(super) published: u64,
-    /// Events that were not.
+    /// Refused events.
     pub(super) refused: u64,
-    /// Deliveries that the published events ask for.
+    /// Deliveries that the published events should cause.
     pub(super) expected: u64,
-    /// Those of them that happened.
+    /// Expected deliveries that arrived.
     pub(super) delivered: u64,
     /// Arrivals beyond the first of a delivery.
     pub(super) repeated: u64,
-    /// Arrivals that were for nobody here, or not for that connection.
+    /// Arrivals at a connection that should not receive them.
     pub(super) unexpected: u64,
 }
 
 impl Totals {
-    /// Deliveries that did not happen, or not yet.
+    /// Returns the expected deliveries that have not arrived.
     pub(super) fn lost(&self) -> u64 {
         self.expected - self.delivered
     }
@@ -50,21 +50,22 @@ impl Totals {
 /// One event.
 struct Event {
     published_at: Duration,
-    outcome: Outcome,
+    state: EventState,
     delivered: u32,
     first_at: Duration,
     last_at: Duration,
 }
 
+/// The result of publishing an event.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Unknown,
-    Taken,
+enum EventState {
+    Pending,
+    Accepted,
     Refused,
 }
 
 impl Account {
-    /// The account of a run in which these connections of the plan are open, with all their subscriptions.
+    /// Makes the account of a run. `open` says which connections of the plan are open, with all their subscriptions.
     pub(super) fn new(plan: Plan, open: Vec<bool>) -> Self {
         let mut audiences = vec![0; plan.entities];
         for connection in (0..plan.connections).filter(|connection| open[*connection]) {
@@ -77,52 +78,53 @@ impl Account {
             audiences,
             open,
             events: Vec::new(),
-            arrived: vec![Marks::default(); plan.connections * plan.subscriptions],
+            arrived: vec![BitSet::default(); plan.connections * plan.subscriptions],
             totals: Totals::default(),
             latencies: histogram(),
         }
     }
 
-    /// The next event is about to be published.
+    /// Records that the next event is about to be published.
     pub(super) fn publishing(&mut self, at: Duration) {
         self.events.push(Event {
             published_at: at,
-            outcome: Outcome::Unknown,
+            state: EventState::Pending,
             delivered: 0,
             first_at: at,
             last_at: at,
         });
     }
 
-    /// An event was taken.
-    pub(super) fn taken(&mut self, event: usize) {
-        if self.events[event].outcome == Outcome::Unknown {
+    /// Records that an event was accepted.
+    pub(super) fn accepted(&mut self, event: usize) {
+        if self.events[event].state == EventState::Pending {
             self.totals.published += 1;
             self.totals.expected += u64::from(self.audience(event));
-            self.events[event].outcome = Outcome::Taken;
+            self.events[event].state = EventState::Accepted;
         }
     }
 
-    /// An event was not taken, or nobody knows. If it has arrived all the same, it was.
+    /// Records that an event was refused, or that its reply is unknown. An event that arrives nevertheless counts as
+    /// accepted.
     pub(super) fn refused(&mut self, event: usize) {
-        if self.events[event].outcome == Outcome::Unknown {
+        if self.events[event].state == EventState::Pending {
             self.totals.refused += 1;
-            self.events[event].outcome = Outcome::Refused;
+            self.events[event].state = EventState::Refused;
         }
     }
 
-    /// An event arrived at a connection; none: something that is no event of this run.
+    /// Records an arrival at a connection. `event` is `None` if the push belongs to no event of this run.
     pub(super) fn arrived(&mut self, connection: usize, event: Option<usize>, at: Duration) {
         let expected = event.and_then(|event| Some((event, self.delivery(connection, event)?)));
         let Some((event, subscription)) = expected else {
             self.totals.unexpected += 1;
             return;
         };
-        if !self.arrived[subscription].set(event / self.plan.entities) {
+        if !self.arrived[subscription].insert(event / self.plan.entities) {
             self.totals.repeated += 1;
             return;
         }
-        self.was_taken_after_all(event);
+        self.accepted_by_arrival(event);
         self.totals.delivered += 1;
         let event = &mut self.events[event];
         if event.delivered == 0 {
@@ -133,25 +135,24 @@ impl Account {
         record(&mut self.latencies, at.saturating_sub(event.published_at));
     }
 
-    /// The sums so far.
+    /// Returns the totals so far.
     pub(super) fn totals(&self) -> Totals {
         self.totals
     }
 
-    /// Whether everything that can be expected has arrived.
+    /// Whether all replies and all expected deliveries have arrived.
     pub(super) fn is_complete(&self) -> bool {
-        let answered = self.totals.published + self.totals.refused;
-        answered == self.events.len() as u64 && self.totals.lost() == 0
+        let replied = self.totals.published + self.totals.refused;
+        replied == self.events.len() as u64 && self.totals.lost() == 0
     }
 
-    /// From an event's publishing to its arrival at a connection, in microseconds: one value for each
-    /// delivery.
+    /// Returns the times from publishing to arrival in microseconds, one value for each delivery.
     pub(super) fn latencies(&self) -> &Histogram<u64> {
         &self.latencies
     }
 
-    /// From an event's first arrival to its last one, in microseconds: one value for each event that was
-    /// delivered to several.
+    /// Returns the times from the first to the last arrival in microseconds, one value for each event with several
+    /// deliveries.
     pub(super) fn spreads(&self) -> Histogram<u64> {
         let mut spreads = histogram();
         for event in self.events.iter().filter(|event| event.delivered > 1) {
@@ -160,23 +161,23 @@ impl Account {
         spreads
     }
 
-    /// From the first event to the last one published; none before the second.
-    pub(super) fn publishing_took(&self) -> Duration {
+    /// Returns the time from the first to the last published event.
+    pub(super) fn publishing_time(&self) -> Duration {
         match &self.events[..] {
             [first, .., last] => last.published_at - first.published_at,
             _ => Duration::ZERO,
         }
     }
 
-    /// From the first event's publishing to the last delivery.
-    pub(super) fn delivering_took(&self) -> Duration {
+    /// Returns the time from the first published event to the last delivery.
+    pub(super) fn delivery_time(&self) -> Duration {
         let first = self.events.first().map(|event| event.published_at);
         let last = self.events.iter().map(|event| event.last_at).max();
         last.unwrap_or_default()
             .saturating_sub(first.unwrap_or_default())
     }
 
-    /// Whom an event is for: the open subscribers of its entity, but its sender.
+    /// Returns the number of recipients of an event: the open subscribers of its entity except its sender.
     fn audience(&self, event: usize) -> u32 {
         let entity = self.plan.entity_of(event);
         let sender = self.plan.sender_of(event);
@@ -186,31 +187,31 @@ impl Account {
         self.audiences[entity] - u32::from(sender_subscribes)
     }
 
-    /// The subscription by which an event is for a connection.
+    /// Returns the subscription through which a connection receives an event. `None` if it should not receive it.
     fn delivery(&self, connection: usize, event: usize) -> Option<usize> {
-        let is_for_it = event < self.events.len()
+        let is_recipient = event < self.events.len()
             && self.open[connection]
             && self.plan.sender_of(event) != Some(connection);
         let entity = self.plan.entity_of(event);
         self.plan
             .subscription(connection, entity)
-            .filter(|_| is_for_it)
+            .filter(|_| is_recipient)
     }
 
-    /// An event that arrives was taken, whatever the answer was: an answer may have been lost.
-    fn was_taken_after_all(&mut self, event: usize) {
-        if self.events[event].outcome == Outcome::Refused {
+    /// Counts an event that arrived as accepted, even after an error: its reply may have been lost.
+    fn accepted_by_arrival(&mut self, event: usize) {
+        if self.events[event].state == EventState::Refused {
             self.totals.refused -= 1;
-            self.events[event].outcome = Outcome::Unknown;
+            self.events[event].state = EventState::Pending;
         }
-        self.taken(event);
+        self.accepted(event);
     }
 }
 
-/// Microseconds, with three digits that are right; what takes longer than a day counts as a day.
+/// Makes a histogram of microseconds with three significant digits. Times above a day count as a day.
 pub(super) fn histogram() -> Histogram<u64> {
     const DAY: u64 = 24 * 60 * 60 * 1_000_000;
-    Histogram::new_with_bounds(1, DAY, 3).expect("bounds and digits that a histogram can have")
+    Histogram::new_with_bounds(1, DAY, 3).expect("valid bounds and digits")
 }
 
 /// Records a time in microseconds.
@@ -219,13 +220,13 @@ pub(super) fn record(histogram: &mut Histogram<u64>, time: Duration) {
     histogram.saturating_record(microseconds);
 }
 
-/// Which of the things that are counted from 0 were there.
+/// A set of small numbers.
 #[derive(Clone, Debug, Default)]
-struct Marks(Vec<u64>);
+struct BitSet(Vec<u64>);
 
-impl Marks {
-    /// Marks one; false if it was marked before.
-    fn set(&mut self, number: usize) -> bool {
+impl BitSet {
+    /// Adds a number. Returns `false` if the set had it already.
+    fn insert(&mut self, number: usize) -> bool {
         let (word, bit) = (number / 64, 1 << (number % 64));
         if self.0.len() <= word {
             self.0.resize(word + 1, 0);
@@ -255,18 +256,18 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    /// An account of events that were published a second apart and taken.
+    /// Makes an account of accepted events that were published a second apart.
     fn account(plan: Plan, events: usize) -> Account {
         let mut account = Account::new(plan, vec![true; plan.connections]);
         for event in 0..events {
             account.publishing(at(1000 * event as u64));
-            account.taken(event);
+            account.accepted(event);
         }
         account
     }
 
     #[test]
-    fn first_arrivals_are_deliveries_and_others_repeats() {
+    fn first_arrival_is_a_delivery_and_further_ones_are_repeats() {
         let mut account = account(PLAN, 2);
         assert_eq!(account.totals().expected, 3);
         account.arrived(0, Some(0), at(5));
@@ -286,12 +287,12 @@ mod tests {
         assert_eq!(account.totals(), expected);
         assert_eq!(account.totals().lost(), 0);
         assert_eq!(account.latencies().len(), 3);
-        assert_eq!(account.delivering_took(), at(1010));
-        assert_eq!(account.publishing_took(), at(1000));
+        assert_eq!(account.delivery_time(), at(1010));
+        assert_eq!(account.publishing_time(), at(1000));
     }
 
     #[test]
-    fn what_does_not_arrive_is_lost() {
+    fn missing_arrivals_are_lost() {
         let mut account = account(PLAN, 4);
         account.arrived(2, Some(2), at(2001));
         let totals = account.totals();
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_for_a_connection_is_unexpected() {
+    fn arrival_at_a_connection_that_is_no_recipient_is_unexpected() {
         let mut account = account(PLAN, 2);
         for (connection, event) in [(0, Some(1)), (1, Some(0)), (0, Some(2)), (0, None)] {
             account.arrived(connection, event, at(5));
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_event_asks_for_nothing_unless_it_arrives() {
+    fn refused_event_expects_no_deliveries_unless_it_arrives() {
         let mut account = Account::new(PLAN, vec![true; 3]);
         for event in 0..2 {
             account.publishing(at(0));
@@ -324,7 +325,7 @@ mod tests {
         let totals = account.totals();
         assert_eq!((totals.published, totals.refused), (1, 1));
         assert_eq!((totals.expected, totals.lost()), (2, 1));
-        // It arrives before its answer does.
+        // The push arrives before the reply.
         account.publishing(at(2));
         account.arrived(0, Some(2), at(3));
         account.refused(2);
@@ -332,18 +333,18 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_complete_before_every_answer() {
+    fn account_is_incomplete_while_a_reply_is_missing() {
         let mut account = Account::new(PLAN, vec![true; 3]);
         account.publishing(at(0));
         assert!(!account.is_complete());
     }
 
     #[test]
-    fn connections_that_are_not_open_are_not_expected_to_get_anything() {
+    fn connection_that_is_not_open_expects_no_deliveries() {
         let mut account = Account::new(PLAN, vec![true, false, false]);
         for event in 0..2 {
             account.publishing(at(0));
-            account.taken(event);
+            account.accepted(event);
         }
         assert_eq!(account.totals().expected, 1);
         account.arrived(2, Some(0), at(1));
@@ -351,12 +352,12 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_gets_its_own_message_from_nobody() {
+    fn sender_is_no_recipient_of_its_own_message() {
         let by_clients = Plan {
             publisher: Publisher::Clients,
             ..PLAN
         };
-        // The senders are 0, 1, 2 and 0, the entities 0, 1, 0 and 1: the second is for nobody but its sender.
+        // The senders are 0, 1, 2 and 0, and the entities 0, 1, 0 and 1: the second message has no recipient.
         let mut account = account(by_clients, 4);
         assert_eq!(account.totals().expected, 3);
         account.arrived(0, Some(0), at(1));
@@ -368,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_the_deliveries() {
+    fn times_are_measured_on_deliveries_without_repeats() {
         let mut account = account(PLAN, 1);
         account.arrived(2, Some(0), at(20));
         account.arrived(0, Some(0), at(50));
@@ -377,15 +378,15 @@ mod tests {
         assert_eq!(milliseconds(account.latencies().min()), 20);
         assert_eq!(milliseconds(account.latencies().max()), 50);
         assert_eq!(milliseconds(account.spreads().max()), 30);
-        assert_eq!(account.delivering_took(), at(50));
+        assert_eq!(account.delivery_time(), at(50));
     }
 
     #[test]
-    fn marks_are_set_once() {
-        let mut marks = Marks::default();
+    fn number_is_inserted_once() {
+        let mut set = BitSet::default();
         for number in [0, 63, 64, 1000] {
-            assert!(marks.set(number));
-            assert!(!marks.set(number));
+            assert!(set.insert(number));
+            assert!(!set.insert(number));
         }
     }
 }

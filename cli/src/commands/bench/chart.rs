@@ -1,4 +1,4 @@
-//! How many deliveries took how long, as bars of text.
+//! A bar chart of latencies, as text.
 
 use std::{fmt::Write, time::Duration};
 
@@ -10,19 +10,19 @@ const WIDTH: u64 = 40;
 /// A bar of the chart.
 #[derive(Debug, PartialEq, Eq)]
 struct Bar {
-    /// The most microseconds that are counted in it; those of the bar before are not.
+    /// The upper bound in microseconds, inclusive. The lower bound is that of the bar before.
     up_to: u64,
     count: u64,
 }
 
-/// The chart of a histogram of microseconds, a line for each bar; empty if nothing was recorded.
+/// Formats a histogram of microseconds, one line for each bar. Returns an empty text if nothing was recorded.
 pub(super) fn text(times: &Histogram<u64>) -> String {
     let bars = bars(times);
     let most = bars.iter().map(|bar| bar.count).max().unwrap_or_default();
     let mut text = String::new();
     for bar in bars {
         let share = 100.0 * bar.count as f64 / times.len() as f64;
-        // Whatever is there can be seen.
+        // A bar that is not empty has at least one character.
         let length = (bar.count * WIDTH).div_ceil(most) as usize;
         // Writing to a string does not fail.
         let _ = writeln!(
@@ -36,7 +36,7 @@ pub(super) fn text(times: &Histogram<u64>) -> String {
     text
 }
 
-/// A time with three digits or so, in the unit that suits it.
+/// Formats a time with about three digits, in a suitable unit.
 pub(super) fn span(time: Duration) -> String {
     let microseconds = time.as_micros() as f64;
     match microseconds {
@@ -48,7 +48,7 @@ pub(super) fn span(time: Duration) -> String {
     }
 }
 
-/// From the bar with the shortest time to the one with the longest, those between that are empty included.
+/// Returns the bars from the shortest to the longest time, including empty bars between them.
 fn bars(times: &Histogram<u64>) -> Vec<Bar> {
     let mut bars: Vec<Bar> = Vec::new();
     for recorded in times.iter_recorded() {
@@ -67,7 +67,7 @@ fn bars(times: &Histogram<u64>) -> Vec<Bar> {
     bars
 }
 
-/// The first bound that a time is not above.
+/// Returns the smallest bound that is not below a time.
 fn bound_of(time: u64) -> u64 {
     let mut bound = 1;
     while bound < time {
@@ -76,7 +76,7 @@ fn bound_of(time: u64) -> u64 {
     bound
 }
 
-/// 1, 2, 5, 10, 20, 50 and so on.
+/// Returns the next of the bounds 1, 2, 5, 10, 20, 50 and so on.
 fn next_bound(bound: u64) -> u64 {
     let leading = bound / 10_u64.pow(bound.ilog10());
     if leading == 2 {
@@ -100,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn every_time_is_in_one_bar_and_between_them_none_is_left_out() {
+    fn every_time_is_in_one_bar_and_empty_bars_between_are_kept() {
         let times = [1001, 2000, 2001, 50_000, 50_000, 50_001];
         let counts: Vec<_> = bars(&histogram_of(&times))
             .into_iter()
             .map(|bar| (bar.up_to, bar.count))
             .collect();
-        // The last one is within the three digits of 50 ms.
+        // 50.001 ms rounds to 50 ms with three digits.
         assert_eq!(
             counts,
             [(2000, 2), (5000, 1), (10_000, 0), (20_000, 0), (50_000, 3)]
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_bar_has_the_whole_width_and_the_shortest_can_be_seen() {
+    fn longest_bar_has_full_width_and_shortest_is_visible() {
         let mut times = vec![150; 1000];
         times.push(900);
         let chart = text(&histogram_of(&times));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_written_in_the_unit_that_suits_it() {
+    fn time_is_formatted_in_a_suitable_unit() {
         for (microseconds, written) in [
             (0, "0 µs"),
             (999, "999 µs"),

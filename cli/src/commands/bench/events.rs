@@ -1,40 +1,37 @@
-//! What a run's entities and messages are called and look like on the wire.
+//! The entities and messages of a run on the wire.
 
 use std::sync::Arc;
 
 use herald_client::{EntityId, Push};
 use serde::{Deserialize, Serialize};
 
-/// The names of one run: what another run publishes is not for this one.
+/// The id of one run, which is part of its entity ids: a run ignores the events of other runs.
 #[derive(Clone)]
-pub(super) struct Names {
-    run: Arc<str>,
-}
+pub(super) struct RunId(Arc<str>);
 
 /// The message of an event.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Message {
     /// The event's number.
     pub(super) event: usize,
-    /// What makes it as long as it is to be.
+    /// Fills the message up to its size.
     padding: String,
 }
 
-impl Names {
-    /// The names of a run of its own.
+impl RunId {
+    /// Makes a random id.
     pub(super) fn new() -> Self {
-        Self {
-            run: format!("{:08x}", fastrand::u32(..)).into(),
-        }
+        Self(format!("{:08x}", fastrand::u32(..)).into())
     }
 
-    /// What an entity is called.
+    /// Returns the id of an entity.
     pub(super) fn entity(&self, entity: usize) -> EntityId {
-        EntityId::new(format!("bench-{}-{entity}", self.run))
+        EntityId::new(format!("bench-{}-{entity}", self.0))
             .expect("short, and without control characters")
     }
 
-    /// The event that a push is of; none if it is of none, or says another entity than `entity_of` knows.
+    /// Returns the event of a push. `None` if it belongs to no event of this run, or names another entity than
+    /// `entity_of` returns.
     pub(super) fn event_of(
         &self,
         push: &Push,
@@ -47,7 +44,7 @@ impl Names {
 }
 
 impl Message {
-    /// The message of an event, as JSON of so many bytes, or as few more as it takes.
+    /// Makes the message of an event, with at least this many bytes of JSON.
     pub(super) fn new(event: usize, bytes: usize) -> Self {
         let empty = Self {
             event,
@@ -66,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_as_long_as_it_is_to_be() {
+    fn message_has_the_given_length_or_the_shortest_possible() {
         for (event, bytes, length) in [
             (0, 100, 100),
             (123_456, 100, 100),
@@ -79,8 +76,8 @@ mod tests {
     }
 
     #[test]
-    fn runs_have_names_of_their_own() {
-        let (one, another) = (Names::new(), Names::new());
+    fn runs_have_different_entities() {
+        let (one, another) = (RunId::new(), RunId::new());
         assert_eq!(one.entity(1), one.clone().entity(1));
         assert_ne!(one.entity(1), one.entity(2));
         assert_ne!(one.entity(1), another.entity(1));

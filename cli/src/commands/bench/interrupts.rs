@@ -1,33 +1,32 @@
-//! Ctrl-C during a run: the first ends the publishing, the second the waiting. The report is printed all the
-//! same.
+//! Ctrl-C during a run: the first ends the publishing, the second the waiting. The report is printed in any case.
 
 use tokio::sync::watch;
 
-/// How often Ctrl-C was pressed.
+/// The number of times that Ctrl-C was pressed.
 #[derive(Clone)]
 pub(super) struct Interrupts(watch::Receiver<u32>);
 
 impl Interrupts {
-    /// Listens for Ctrl-C from now on, in place of what it would do otherwise.
+    /// Starts to listen for Ctrl-C, which then no longer ends the process.
     pub(super) fn listen() -> Self {
         let (pressed, interrupts) = watch::channel(0);
         tokio::spawn(async move {
             while tokio::signal::ctrl_c().await.is_ok() {
-                pressed.send_modify(|times| *times += 1);
+                pressed.send_modify(|count| *count += 1);
             }
         });
         Self(interrupts)
     }
 
-    /// How often it was pressed so far.
-    pub(super) fn times(&self) -> u32 {
+    /// Returns the number of times that Ctrl-C was pressed.
+    pub(super) fn count(&self) -> u32 {
         *self.0.borrow()
     }
 
-    /// Waits until it was pressed once.
+    /// Waits until Ctrl-C was pressed once.
     pub(super) async fn pressed(mut self) {
-        if self.0.wait_for(|times| *times > 0).await.is_err() {
-            // Signals cannot be listened for: nobody can interrupt.
+        if self.0.wait_for(|count| *count > 0).await.is_err() {
+            // The process cannot listen for signals, so no Ctrl-C can arrive.
             std::future::pending().await
         }
     }

@@ -1,13 +1,13 @@
-//! How many files this process may have open: each connection is one.
+//! The limit of open files: each connection is one.
 
 use rustix::process::{Resource, getrlimit};
 
 use crate::failure::Failure;
 
-/// What is open beside the connections: the terminal, the runtime's own, connections to AWS services.
+/// Open files beside the connections: the terminal, the runtime's files, connections to AWS services.
 const OTHERS: u64 = 64;
 
-/// Errs, with what to do, if so many connections are more than this process may have.
+/// Fails with [`Failure::Usage`] if this process may not open enough connections.
 pub(super) fn check(connections: usize) -> Result<(), Failure> {
     let allowed = getrlimit(Resource::Nofile).current;
     match too_many(connections as u64, allowed) {
@@ -20,8 +20,8 @@ fn too_many(connections: u64, allowed: Option<u64>) -> Option<String> {
     let needed = connections + OTHERS;
     let allowed = allowed.filter(|allowed| *allowed < needed)?;
     Some(format!(
-        "{connections} connections are {needed} open files, and this shell allows {allowed}: raise it with \
-         `ulimit -n {needed}`, here and where herald-local runs, or ask for fewer --connections"
+        "--connections {connections} needs {needed} open files, and the limit is {allowed}: run `ulimit -n {needed}` \
+         here and where herald-local runs, or lower --connections"
     ))
 }
 
@@ -30,11 +30,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_said_before_it_is_met() {
+    fn error_names_the_limit_and_the_needed_files() {
         assert_eq!(too_many(5000, None), None);
         assert_eq!(too_many(5000, Some(5064)), None);
         let sentence = too_many(5000, Some(5063)).expect("too many");
-        assert!(sentence.contains("this shell allows 5063"), "{sentence}");
+        assert!(sentence.contains("the limit is 5063"), "{sentence}");
         assert!(sentence.contains("`ulimit -n 5064`"), "{sentence}");
     }
 }

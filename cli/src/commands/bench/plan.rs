@@ -1,70 +1,69 @@
-//! Who subscribes to what, and which event is for whom and when: decided before anything is done.
+//! The plan of a run: the subscriptions of each connection, and the entity, sender and due time of each event.
 
 use std::time::Duration;
 
-/// What a run does. Connections, entities and events are known by their numbers, from 0.
+/// The plan of a run. Connections, entities and events are numbered from 0.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
-    /// How many connections there are, at least 1.
+    /// The number of connections, at least 1.
     pub(super) connections: usize,
-    /// How many entities there are, at least 1.
+    /// The number of entities, at least 1.
     pub(super) entities: usize,
-    /// How many of them each connection subscribes to, between 1 and all.
+    /// The number of entities that each connection subscribes to, at least 1.
     pub(super) subscriptions: usize,
-    /// How many events are published a second, more than none.
+    /// The events published a second, greater than 0.
     pub(super) rate: f64,
-    /// For how long.
+    /// The time for which events are published.
     pub(super) duration: Duration,
-    /// Who publishes them.
+    /// The publisher of the events.
     pub(super) publisher: Publisher,
 }
 
-/// Who publishes events.
+/// The publisher of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Publisher {
     /// The bench itself, with `PutEvents`.
     Bus,
-    /// The connections, in turn, with `sendMessage`. A sender gets its own message from nobody.
+    /// The connections in turn, with `sendMessage`. A sender does not receive its own message.
     Clients,
 }
 
 impl Plan {
-    /// How many events are published in all.
+    /// Returns the total number of events.
     pub(super) fn events(&self) -> usize {
-        // Beyond what a number can hold there is no time to publish them.
+        // The conversion saturates: there is no time to publish more events than that.
         (self.rate * self.duration.as_secs_f64()).ceil() as usize
     }
 
-    /// How many events should be published so long after the start.
+    /// Returns the number of events that should be published at this time after the start.
     pub(super) fn due(&self, elapsed: Duration) -> usize {
         let due = (self.rate * elapsed.as_secs_f64()).floor() as usize + 1;
         due.min(self.events())
     }
 
-    /// When an event is due, after the start.
+    /// Returns the time after the start at which an event is due.
     pub(super) fn due_at(&self, event: usize) -> Duration {
         Duration::from_secs_f64(event as f64 / self.rate)
     }
 
-    /// The entity that an event is about: each in turn.
+    /// Returns the entity of an event: each in turn.
     pub(super) fn entity_of(&self, event: usize) -> usize {
         event % self.entities
     }
 
-    /// The connection that sends an event, if connections do.
+    /// Returns the connection that sends an event. `None` if the bench publishes it.
     pub(super) fn sender_of(&self, event: usize) -> Option<usize> {
         (self.publisher == Publisher::Clients).then_some(event % self.connections)
     }
 
-    /// The entities that a connection subscribes to: neighbours, so that every entity has as many
-    /// subscribers as any other, or one more.
+    /// Returns the entities that a connection subscribes to. They are neighbours, so that the numbers of subscribers of two
+    /// entities differ by at most one.
     pub(super) fn entities_of(&self, connection: usize) -> impl Iterator<Item = usize> {
         let first = self.first_entity_of(connection);
         (first..first + self.subscriptions).map(|entity| entity % self.entities)
     }
 
-    /// Which of the subscriptions of all connections is the one of a connection to an entity; none if it
-    /// has no such.
+    /// Returns the number of a connection's subscription to an entity. `None` if it has none.
     pub(super) fn subscription(&self, connection: usize, entity: usize) -> Option<usize> {
         let place = (entity + self.entities - self.first_entity_of(connection)) % self.entities;
         (place < self.subscriptions).then_some(connection * self.subscriptions + place)
@@ -112,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn every_subscription_has_a_number_of_its_own() {
+    fn every_subscription_has_a_unique_number() {
         let mut seen = vec![false; PLAN.connections * PLAN.subscriptions];
         for connection in 0..PLAN.connections {
             let entities: Vec<_> = PLAN.entities_of(connection).collect();
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_due_at_their_rate_and_no_more_than_all() {
+    fn events_are_due_at_their_rate_up_to_the_total() {
         for (milliseconds, due) in [
             (0, 1),
             (9, 1),
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_send_in_turn_if_they_do() {
+    fn connections_send_in_turn_when_clients_publish() {
         let by_clients = Plan {
             publisher: Publisher::Clients,
             ..PLAN

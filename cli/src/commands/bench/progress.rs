@@ -1,12 +1,12 @@
-//! A progress bar on standard error, for a person: there is none if that is no terminal.
+//! A progress bar on standard error, if that is a terminal.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The bar of the stage that is under way.
+/// The progress bar of the current stage.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar without a stage.
+    /// Makes a bar without a stage.
     pub(super) fn new() -> Self {
         // It draws nothing when standard error is no terminal.
         Self(ProgressBar::with_draw_target(
@@ -15,11 +15,11 @@ impl Progress {
         ))
     }
 
-    /// Begins a stage that is over when `all` are done.
+    /// Starts a stage of `all` steps.
     pub(super) fn stage(&self, name: &'static str, all: usize) {
         let style =
             ProgressStyle::with_template("{prefix:<12} {wide_bar} {human_pos} of {human_len}{msg}");
-        // A template that is known to be right; the plain bar would do as well.
+        // The template is valid, so the fallback is never used.
         self.0
             .set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         self.0.set_prefix(name);
@@ -28,19 +28,19 @@ impl Progress {
         self.0.set_length(all as u64);
     }
 
-    /// So many are done.
+    /// Sets the number of finished steps.
     pub(super) fn set(&self, done: u64) {
         self.0.set_position(done);
     }
 
-    /// Something else that is worth knowing, behind the bar.
-    pub(super) fn say(&self, words: String) {
-        self.0.set_message(words);
+    /// Sets the text behind the bar.
+    pub(super) fn set_message(&self, message: String) {
+        self.0.set_message(message);
     }
 }
 
 impl Drop for Progress {
-    /// Leaves nothing behind: the report says it all.
+    /// Removes the bar.
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! Publishing events at their rate: on the bus, or as messages of the connections.
+//! Publishing events at a rate, on the bus or as messages of the connections.
 
 use std::{
     sync::Arc,
@@ -7,6 +7,7 @@ use std::{
 
 use aws_sdk_eventbridge::types::{PutEventsRequestEntry, PutEventsResultEntry};
 use herald_client::Client;
+use herald_shared::error_chain::error_chain;
 use serde_json::json;
 use tokio::{
     sync::{Semaphore, mpsc::UnboundedSender},
@@ -15,93 +16,93 @@ use tokio::{
 };
 
 use super::{
-    events::{Message, Names},
+    events::{Message, RunId},
     interrupts::Interrupts,
     plan::Plan,
-    run::Happening,
+    run::Observation,
 };
 
-/// The most events that one `PutEvents` takes.
+/// The largest number of events in one call of `PutEvents`.
 ///
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>
 const BATCH: usize = 10;
 
-/// How many calls of `PutEvents` may be under way at once. If they take longer than the rate allows, events
-/// are published later than planned, and the report has the rate that came of it.
-const CALLS_AT_ONCE: usize = 32;
+/// The largest number of calls in flight. If calls are too slow for the rate, events are published later than planned, and
+/// the report has the actual rate.
+const MAX_IN_FLIGHT: usize = 32;
 
-/// How often it is looked which events are due: what came due meanwhile goes in one call.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// The interval at which due events are collected into calls.
+const BATCH_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Publishes the events of a plan.
+/// The publisher of the events of a plan.
 pub(super) struct Publishing {
     pub(super) plan: Plan,
-    pub(super) names: Names,
-    /// How many bytes a message has.
+    pub(super) run_id: RunId,
+    /// The bytes of a message.
     pub(super) message_bytes: usize,
-    pub(super) way: Way,
-    pub(super) happenings: UnboundedSender<Happening>,
+    pub(super) transport: Transport,
+    pub(super) observations: UnboundedSender<Observation>,
 }
 
-/// How events are published.
+/// The transport of the events.
 #[derive(Clone)]
-pub(super) enum Way {
-    /// By `PutEvents` on this bus.
+pub(super) enum Transport {
+    /// `PutEvents` on this bus.
     Bus {
         events: aws_sdk_eventbridge::Client,
         bus: String,
     },
-    /// By `sendMessage` of these connections, by their numbers; none where there is no connection.
+    /// `sendMessage` on these connections, by their numbers. `None` for a connection that failed.
     Clients(Arc<[Option<Client>]>),
 }
 
 impl Publishing {
-    /// Publishes all events, each when it is due, until it is interrupted, and waits for every answer.
+    /// Publishes all events, each when it is due, until Ctrl-C, and waits for all replies.
     pub(super) async fn run(self, interrupts: Interrupts) {
         let start = Instant::now();
         let publishing = Arc::new(self);
-        let calls = Arc::new(Semaphore::new(CALLS_AT_ONCE));
-        let mut answers = JoinSet::new();
+        let calls = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+        let mut replies = JoinSet::new();
         let mut next = 0;
-        while next < publishing.plan.events() && interrupts.times() == 0 {
+        while next < publishing.plan.events() && interrupts.count() == 0 {
             let due = publishing.plan.due(start.elapsed());
             while next < due {
                 let batch: Vec<_> = (next..due.min(next + BATCH)).collect();
                 next += batch.len();
-                // Nobody closes the semaphore.
-                let turn = calls.clone().acquire_owned().await;
-                publishing.tell_of_publishing(&batch);
+                // Fails only if the semaphore is closed, which it never is.
+                let permit = calls.clone().acquire_owned().await;
+                publishing.observe_start(&batch);
                 let publishing = publishing.clone();
-                answers.spawn(async move {
+                replies.spawn(async move {
                     publishing.publish(batch).await;
-                    drop(turn);
+                    drop(permit);
                 });
             }
-            while answers.try_join_next().is_some() {}
-            let begin = publishing
+            while replies.try_join_next().is_some() {}
+            let next_at = publishing
                 .plan
                 .due_at(next)
-                .max(start.elapsed() + LOOK_EVERY);
+                .max(start.elapsed() + BATCH_INTERVAL);
             tokio::select! {
-                () = sleep_until((start + begin).into()) => {}
+                () = sleep_until((start + next_at).into()) => {}
                 () = interrupts.clone().pressed() => {}
             }
         }
-        answers.join_all().await;
+        replies.join_all().await;
     }
 
-    /// The moment from which latency counts.
-    fn tell_of_publishing(&self, batch: &[usize]) {
+    /// Observes the time from which latency is measured.
+    fn observe_start(&self, batch: &[usize]) {
         let at = Instant::now();
         for _ in batch {
-            self.tell(Happening::Publishing { at });
+            self.observe(Observation::Publishing { at });
         }
     }
 
     async fn publish(&self, batch: Vec<usize>) {
-        match &self.way {
-            Way::Bus { events, bus } => self.put(events, bus, batch).await,
-            Way::Clients(clients) => {
+        match &self.transport {
+            Transport::Bus { events, bus } => self.put(events, bus, batch).await,
+            Transport::Clients(clients) => {
                 let sending = batch.into_iter().map(|event| self.send(clients, event));
                 futures_util::future::join_all(sending).await;
             }
@@ -114,13 +115,13 @@ impl Publishing {
         match put {
             Ok(put) => {
                 for (event, entry) in batch.into_iter().zip(put.entries()) {
-                    self.tell(outcome(event, refusal(entry)));
+                    self.observe(result(event, refusal(entry)));
                 }
             }
             Err(error) => {
-                let words = aws_sdk_eventbridge::error::DisplayErrorContext(&error).to_string();
+                let reason = aws_sdk_eventbridge::error::DisplayErrorContext(&error).to_string();
                 for event in batch {
-                    self.tell(outcome(event, Some(words.clone())));
+                    self.observe(result(event, Some(reason.clone())));
                 }
             }
         }
@@ -128,7 +129,7 @@ impl Publishing {
 
     fn entry(&self, bus: &str, event: usize) -> PutEventsRequestEntry {
         let detail = json!({
-            "entityId": self.names.entity(self.plan.entity_of(event)),
+            "entityId": self.run_id.entity(self.plan.entity_of(event)),
             "message": Message::new(event, self.message_bytes),
         });
         PutEventsRequestEntry::builder()
@@ -145,33 +146,33 @@ impl Publishing {
             .sender_of(event)
             .and_then(|sender| clients[sender].as_ref());
         let Some(sender) = sender else {
-            return self.tell(outcome(
+            return self.observe(result(
                 event,
-                Some("its sender has no connection".to_owned()),
+                Some("its sender is not connected".to_owned()),
             ));
         };
-        let entity = self.names.entity(self.plan.entity_of(event));
+        let entity = self.run_id.entity(self.plan.entity_of(event));
         let message = json!(Message::new(event, self.message_bytes));
         let sent = sender
             .send(herald_client::Message::to_entity(entity, message))
             .await;
-        self.tell(outcome(event, sent.err().map(|error| error.to_string())));
+        self.observe(result(event, sent.err().map(|error| error_chain(&error))));
     }
 
-    fn tell(&self, happening: Happening) {
+    fn observe(&self, observation: Observation) {
         // Fails only when the run is over.
-        let _ = self.happenings.send(happening);
+        let _ = self.observations.send(observation);
     }
 }
 
-fn outcome(event: usize, refusal: Option<String>) -> Happening {
+fn result(event: usize, refusal: Option<String>) -> Observation {
     match refusal {
-        None => Happening::Taken { event },
-        Some(reason) => Happening::Refused { event, reason },
+        None => Observation::Accepted { event },
+        Some(reason) => Observation::Refused { event, reason },
     }
 }
 
-/// Why an entry was not taken; none: it was.
+/// Returns the reason for which an entry was refused. `None` if it was accepted.
 fn refusal(entry: &PutEventsResultEntry) -> Option<String> {
     let code = entry.error_code()?;
     let message = entry.error_message().unwrap_or_default();

@@ -1,66 +1,72 @@
-//! Making the connections: a bounded number a second, and a bounded number at once.
+//! Opening the connections, with a limit a second and a limit at once.
 
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, future::join_all, stream};
 use hdrhistogram::Histogram;
 use herald_client::{Client, Options, Subscription};
+use herald_shared::error_chain::error_chain;
 use tokio::time::{sleep_until, timeout};
 
 use super::{
     account::{histogram, record},
-    events::Names,
+    events::RunId,
     interrupts::Interrupts,
     plan::Plan,
     progress::Progress,
 };
 use crate::{
-    failure::Failure,
-    target::{Target, TokenSource, not_connected, not_done, options},
+    failure::{Failure, attempt_failure, request_failure},
+    target::{Target, TokenSource, client_options},
 };
 
-/// How long one connection may take, from the first attempt to its last subscription.
-const CONNECT_WITHIN: Duration = Duration::from_secs(60);
+/// The longest time of one connection, from its first attempt to its last subscription.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How fast connections are made.
+/// The limits of opening connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pace {
-    /// How many a second are begun.
+    /// Connections a second.
     pub(super) rate: f64,
-    /// How many at most are under way at once.
+    /// Connections that are being opened at once.
     pub(super) at_once: usize,
 }
 
-/// A connection that is open, with all its subscriptions.
-pub(super) struct Participant {
-    /// Its number in the plan.
+/// An open connection with its subscriptions.
+pub(super) struct Subscriber {
+    /// The connection's number in the plan.
     pub(super) number: usize,
     pub(super) client: Client,
     pub(super) subscriptions: Vec<Subscription>,
 }
 
-/// How the connections were made.
+/// The connections of a run.
 pub(super) struct Ramp {
-    pub(super) participants: Vec<Participant>,
-    /// How many did not come about.
+    pub(super) subscribers: Vec<Subscriber>,
+    pub(super) result: RampResult,
+}
+
+/// The result of opening the connections.
+pub(super) struct RampResult {
+    pub(super) open: usize,
     pub(super) failed: usize,
-    /// Why the first of these did not.
+    /// The reason of the first failure.
     pub(super) first_failure: Option<String>,
-    pub(super) took: Duration,
-    /// From the first attempt of a connection to its last subscription, in microseconds.
+    pub(super) duration: Duration,
+    /// The times from the first attempt of a connection to its last subscription, in microseconds.
     pub(super) times: Histogram<u64>,
 }
 
-/// What all connections need to know.
-pub(super) struct Door<'a> {
+/// Opens the connections of a run.
+pub(super) struct Connector<'a> {
     pub(super) target: &'a Target,
     pub(super) tokens: Option<TokenSource>,
-    pub(super) names: Names,
+    pub(super) run_id: RunId,
     pub(super) plan: Plan,
 }
 
-impl Door<'_> {
-    /// Makes all connections. Errs if the first one cannot be made: the others would not be, either.
+impl Connector<'_> {
+    /// Opens all connections. Fails if the first one fails, because the others would fail as well.
     pub(super) async fn connect_all(
         &self,
         pace: Pace,
@@ -69,11 +75,12 @@ impl Door<'_> {
     ) -> Result<Ramp, Failure> {
         progress.stage("connecting", self.plan.connections);
         let start = Instant::now();
-        let mut ramp = Ramp {
-            participants: Vec::new(),
+        let mut subscribers = Vec::new();
+        let mut result = RampResult {
+            open: 0,
             failed: 0,
             first_failure: None,
-            took: Duration::ZERO,
+            duration: Duration::ZERO,
             times: histogram(),
         };
         let first = async {
@@ -84,74 +91,80 @@ impl Door<'_> {
             first = timed(first) => first,
             () = interrupts.clone().pressed() => return Err(Failure::Interrupted),
         };
-        ramp.participants.push(first?);
-        record(&mut ramp.times, time);
+        subscribers.push(first?);
+        record(&mut result.times, time);
 
         let others = stream::iter(1..self.plan.connections)
             .then(|number| async move {
-                let begin = start + Duration::from_secs_f64(number as f64 / pace.rate);
-                sleep_until(begin.into()).await;
+                let start_at = start + Duration::from_secs_f64(number as f64 / pace.rate);
+                sleep_until(start_at.into()).await;
                 number
             })
-            .map(|number| timed(self.participant(number)))
+            .map(|number| timed(self.subscriber(number)))
             .buffer_unordered(pace.at_once)
             .take_until(interrupts.clone().pressed());
         let mut others = std::pin::pin!(others);
-        while let Some((participant, time)) = others.next().await {
-            match participant {
-                Ok(participant) => {
-                    ramp.participants.push(participant);
-                    record(&mut ramp.times, time);
+        while let Some((subscriber, time)) = others.next().await {
+            match subscriber {
+                Ok(subscriber) => {
+                    subscribers.push(subscriber);
+                    record(&mut result.times, time);
                 }
                 Err(failure) => {
-                    ramp.failed += 1;
-                    ramp.first_failure
+                    result.failed += 1;
+                    result
+                        .first_failure
                         .get_or_insert_with(|| format!("{:#}", failure.into_error()));
                 }
             }
-            progress.set((ramp.participants.len() + ramp.failed) as u64);
+            progress.set((subscribers.len() + result.failed) as u64);
         }
-        ramp.took = start.elapsed();
-        Ok(ramp)
+        result.open = subscribers.len();
+        result.duration = start.elapsed();
+        Ok(Ramp {
+            subscribers,
+            result,
+        })
     }
 
-    /// Makes one connection with its subscriptions. Its client tries again by itself.
-    async fn participant(&self, number: usize) -> Result<Participant, Failure> {
-        let address = self.target.web_socket()?;
-        let client = Client::start(address, self.options(number)).map_err(Failure::usage)?;
-        let opened = timeout(CONNECT_WITHIN, self.subscribe(number, client.clone())).await;
+    /// Opens one connection with its subscriptions. Its client retries.
+    async fn subscriber(&self, number: usize) -> Result<Subscriber, Failure> {
+        let address = self.target.addresses.web_socket()?;
+        let client = Client::start(address, self.options(number))
+            .map_err(|error| Failure::usage(error_chain(&error)))?;
+        let opened = timeout(CONNECT_TIMEOUT, self.subscribe(number, client.clone())).await;
         opened.unwrap_or_else(|_| {
             Err(match client.last_failure() {
-                Some(error) => not_connected(address, &error),
+                Some(error) => attempt_failure(address, &error),
                 None => Failure::unavailable(format!(
                     "{address} did not answer within {} s",
-                    CONNECT_WITHIN.as_secs()
+                    CONNECT_TIMEOUT.as_secs()
                 )),
             })
         })
     }
 
     /// Waits until a client has all its subscriptions.
-    async fn subscribe(&self, number: usize, client: Client) -> Result<Participant, Failure> {
+    async fn subscribe(&self, number: usize, client: Client) -> Result<Subscriber, Failure> {
         let entities = self.plan.entities_of(number);
-        let subscribing = entities.map(|entity| client.subscribe(self.names.entity(entity)));
+        let subscribing = entities.map(|entity| client.subscribe(self.run_id.entity(entity)));
         let subscriptions = join_all(subscribing)
             .await
             .into_iter()
             .collect::<Result<_, _>>()
-            .map_err(|error| not_done("a subscription", &error))?;
-        Ok(Participant {
+            .map_err(|error| request_failure("cannot subscribe", &error))?;
+        Ok(Subscriber {
             number,
             client,
             subscriptions,
         })
     }
 
-    /// A client that tells of every repeat, and never drops what its reader has not read yet.
+    /// Returns the options of a client that reports repeats, and never drops unread pushes.
     fn options(&self, number: usize) -> Options {
-        // One user may not have as many connections as there are here.
+        // The connections of one user are limited.
         let tokens = self.tokens.as_ref();
-        options(tokens.map(|tokens| tokens.of_another_user(number)))
+        client_options(tokens.map(|tokens| tokens.for_user(number)))
             .repeat_window(0)
             .buffer(usize::MAX)
     }

@@ -1,4 +1,4 @@
-//! What came of a run, for a person and for a program.
+//! The report of a run, as text and as JSON.
 
 use std::time::Duration;
 
@@ -9,43 +9,44 @@ use super::{
     account::Totals,
     chart::{self, span},
     plan::Plan,
+    ramp::RampResult,
     run::Run,
 };
-use crate::failure::Failure;
+use crate::{commands::counted, failure::Failure};
 
-/// What came of a run. Times are in milliseconds.
+/// The report of a run. Times are in milliseconds.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report {
     pub(super) connections: Connections,
     pub(super) events: Events,
     pub(super) deliveries: Deliveries,
-    /// From just before an event is published to its arrival: one value for each delivery.
+    /// The times from just before an event is published to its arrival, one value for each delivery.
     pub(super) latency: Times,
-    /// From an event's first arrival to its last: one value for each event with several.
+    /// The times from an event's first arrival to its last, one value for each event with several deliveries.
     pub(super) spread: Times,
-    /// Whether Ctrl-C ended it early.
+    /// Whether Ctrl-C ended the run early.
     pub(super) interrupted: bool,
     #[serde(skip)]
     chart: String,
 }
 
-/// How the connections came about, and held.
+/// The connections of a run.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Connections {
     pub(super) asked_for: usize,
     pub(super) open: usize,
     pub(super) failed: usize,
-    /// How often one broke, and was made again by its client: what was pushed in between is lost.
+    /// The number of times that a connection broke and its client reconnected. Pushes that it missed are lost.
     pub(super) broken: u64,
     pub(super) seconds: f64,
     pub(super) per_second: f64,
-    /// From the first attempt of one to its last subscription.
+    /// The times from the first attempt of a connection to its last subscription.
     pub(super) times: Times,
 }
 
-/// What was published.
+/// The published events.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Events {
@@ -55,7 +56,7 @@ pub(super) struct Events {
     pub(super) per_second: f64,
 }
 
-/// What became of it.
+/// The deliveries of the published events.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Deliveries {
@@ -68,7 +69,7 @@ pub(super) struct Deliveries {
     pub(super) per_second: f64,
 }
 
-/// How times are spread, in milliseconds; all 0 if there are none.
+/// Percentiles in milliseconds. All are 0 without values.
 #[derive(Debug, Serialize)]
 pub(super) struct Times {
     pub(super) p50: f64,
@@ -79,23 +80,15 @@ pub(super) struct Times {
     pub(super) max: f64,
 }
 
-/// How the connections were made.
-pub(super) struct Connecting {
-    pub(super) open: usize,
-    pub(super) failed: usize,
-    pub(super) took: Duration,
-    pub(super) times: Histogram<u64>,
-}
-
 impl Report {
-    /// The report on what was accounted for.
-    pub(super) fn new(plan: &Plan, connecting: &Connecting, run: &Run, interrupted: bool) -> Self {
+    /// Makes the report of a run.
+    pub(super) fn new(plan: &Plan, ramp: &RampResult, run: &Run, interrupted: bool) -> Self {
         let account = &run.account;
         let totals = account.totals();
         Self {
-            connections: Connections::new(plan, connecting, run.broken),
-            events: Events::new(totals, account.publishing_took()),
-            deliveries: Deliveries::new(totals, account.delivering_took()),
+            connections: Connections::new(plan, ramp, run.broken),
+            events: Events::new(totals, account.publishing_time()),
+            deliveries: Deliveries::new(totals, account.delivery_time()),
             latency: Times::of(account.latencies()),
             spread: Times::of(&account.spreads()),
             interrupted,
@@ -103,7 +96,7 @@ impl Report {
         }
     }
 
-    /// The report as a person reads it.
+    /// Formats the report as text.
     pub(super) fn text(&self) -> String {
         let Connections {
             asked_for,
@@ -115,10 +108,10 @@ impl Report {
             times,
         } = &self.connections;
         let mut text = format!(
-            "connections  {open} open of {asked_for}, {failed} failed, {broken} broken later; {seconds:.1} s, \
+            "connections  {open} of {asked_for} open, {failed} failed, {broken} broken later; {seconds:.1} s, \
              {per_second:.0} a second\n"
         );
-        text += &row("  each took", times);
+        text += &row("  setup", times);
         let Events {
             published,
             refused,
@@ -144,14 +137,14 @@ impl Report {
         text += &row("latency", &self.latency);
         text += &row("spread", &self.spread);
         if !self.chart.is_empty() {
-            text += "\nLatency of each delivery:\n\n";
+            text += "\nLatency of the deliveries:\n\n";
             text += &self.chart;
         }
         text
     }
 
-    /// Whether all is well; errs with what is not.
-    pub(super) fn verdict(&self) -> Result<(), Failure> {
+    /// Returns the result of the run. Fails if deliveries were lost, events refused or connections failed.
+    pub(super) fn result(&self) -> Result<(), Failure> {
         let Deliveries {
             expected,
             delivered,
@@ -159,18 +152,23 @@ impl Report {
             ..
         } = self.deliveries;
         let (failed, refused) = (self.connections.failed, self.events.refused);
-        let mut wrongs = Vec::new();
+        let mut errors = Vec::new();
         if lost > 0 {
-            wrongs.push(format!("{lost} of {expected} deliveries were lost"));
+            let noun = if expected == 1 {
+                "delivery"
+            } else {
+                "deliveries"
+            };
+            errors.push(format!("{lost} of {expected} {noun} lost"));
         }
         if refused > 0 {
-            wrongs.push(format!("{refused} events were refused"));
+            errors.push(format!("{} refused", counted(refused, "event")));
         }
         if failed > 0 {
-            wrongs.push(format!("{failed} connections failed"));
+            errors.push(format!("{} failed", counted(failed as u64, "connection")));
         }
-        let sentence = wrongs.join(", ");
-        match (wrongs.is_empty(), self.interrupted) {
+        let sentence = errors.join(", ");
+        match (errors.is_empty(), self.interrupted) {
             (_, true) => Err(Failure::Interrupted),
             (true, false) => Ok(()),
             (false, false) if delivered == 0 => Err(Failure::Failed(anyhow::Error::msg(sentence))),
@@ -180,37 +178,37 @@ impl Report {
 }
 
 impl Connections {
-    fn new(plan: &Plan, connecting: &Connecting, broken: u64) -> Self {
-        let seconds = connecting.took.as_secs_f64();
+    fn new(plan: &Plan, ramp: &RampResult, broken: u64) -> Self {
+        let seconds = ramp.duration.as_secs_f64();
         Self {
             asked_for: plan.connections,
-            open: connecting.open,
-            failed: connecting.failed,
+            open: ramp.open,
+            failed: ramp.failed,
             broken,
             seconds,
-            per_second: rate(connecting.open as u64, seconds),
-            times: Times::of(&connecting.times),
+            per_second: rate(ramp.open as u64, seconds),
+            times: Times::of(&ramp.times),
         }
     }
 }
 
 impl Events {
-    fn new(totals: Totals, took: Duration) -> Self {
-        let seconds = took.as_secs_f64();
-        // From the first to the last there is one fewer than there are.
-        let after_the_first = (totals.published + totals.refused).saturating_sub(1);
+    fn new(totals: Totals, time: Duration) -> Self {
+        let seconds = time.as_secs_f64();
+        // There is one interval fewer than there are events.
+        let intervals = (totals.published + totals.refused).saturating_sub(1);
         Self {
             published: totals.published,
             refused: totals.refused,
             seconds,
-            per_second: rate(after_the_first, seconds),
+            per_second: rate(intervals, seconds),
         }
     }
 }
 
 impl Deliveries {
-    fn new(totals: Totals, took: Duration) -> Self {
-        let seconds = took.as_secs_f64();
+    fn new(totals: Totals, time: Duration) -> Self {
+        let seconds = time.as_secs_f64();
         Self {
             expected: totals.expected,
             delivered: totals.delivered,
@@ -224,7 +222,7 @@ impl Deliveries {
 }
 
 impl Times {
-    /// How a histogram of microseconds is spread.
+    /// Returns the percentiles of a histogram of microseconds.
     fn of(histogram: &Histogram<u64>) -> Self {
         let milliseconds = |microseconds: u64| microseconds as f64 / 1000.0;
         let at = |quantile| milliseconds(histogram.value_at_quantile(quantile));

@@ -1,4 +1,4 @@
-//! A run once its connections are open: publishing, reading, and waiting for the rest.
+//! A run with open connections: publishing, receiving, and waiting for missing pushes.
 
 use std::{
     sync::Arc,
@@ -18,130 +18,130 @@ use tokio::{
 
 use super::{
     account::Account,
-    events::Names,
+    events::RunId,
     interrupts::Interrupts,
     plan::Plan,
     progress::Progress,
-    publishing::{Publishing, Way},
-    ramp::Participant,
+    publishing::{Publishing, Transport},
+    ramp::Subscriber,
 };
 use crate::failure::Failure;
 
-/// How often it is looked whether a run is over, and the progress bar is drawn.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The interval at which the end of the run is checked and the progress bar is drawn.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long repeats are waited for when everything has arrived.
-const QUIET: Duration = Duration::from_secs(1);
+/// The time to wait for repeats when everything has arrived.
+const REPEAT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long connections may take to close in the end, and how many do so at once.
-const CLOSE_WITHIN: Duration = Duration::from_secs(10);
-const CLOSE_AT_ONCE: usize = 100;
+/// The longest time of closing the connections, and the number that is closed at once.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+const CLOSE_CONCURRENCY: usize = 100;
 
-/// How many happenings are accounted for before anything else is looked at.
-const AT_ONCE: usize = 1000;
+/// The largest number of observations that are recorded in one step.
+const MAX_OBSERVATIONS: usize = 1000;
 
-/// Something that is accounted for.
-pub(super) enum Happening {
+/// An observation for the account.
+pub(super) enum Observation {
     /// The next event is about to be published.
     Publishing { at: Instant },
-    /// An event was taken.
-    Taken { event: usize },
-    /// An event was not, for this reason.
+    /// An event was accepted.
+    Accepted { event: usize },
+    /// An event was refused.
     Refused { event: usize, reason: String },
-    /// Something arrived at a connection; none: it is no event of this run.
+    /// A push arrived at a connection. `event` is `None` if it belongs to no event of this run.
     Arrived {
         connection: usize,
         event: Option<usize>,
         at: Instant,
     },
     /// A connection broke.
-    Broke,
+    Broken,
 }
 
-/// What a run is done with.
-pub(super) struct Setting<'a> {
+/// The configuration of a run.
+pub(super) struct RunConfig<'a> {
     pub(super) plan: Plan,
-    pub(super) names: Names,
+    pub(super) run_id: RunId,
     pub(super) message_bytes: usize,
-    /// How long what has not arrived is waited for.
+    /// The longest time to wait for missing pushes.
     pub(super) drain: Duration,
     pub(super) progress: &'a Progress,
     pub(super) interrupts: &'a Interrupts,
 }
 
-/// A run, as far as it has come.
+/// The state of a run.
 pub(super) struct Run {
     start: Instant,
     pub(super) account: Account,
-    /// How often a connection broke.
+    /// The number of times that a connection broke.
     pub(super) broken: u64,
-    /// Why the first event was refused that was.
+    /// The reason of the first refused event.
     pub(super) first_refusal: Option<String>,
     last_arrival: Instant,
 }
 
-/// The clients of the participants, by their numbers.
-pub(super) fn clients(plan: &Plan, participants: &[Participant]) -> Arc<[Option<Client>]> {
+/// Returns the clients of the subscribers, by their numbers.
+pub(super) fn clients(plan: &Plan, subscribers: &[Subscriber]) -> Arc<[Option<Client>]> {
     let mut clients = vec![None; plan.connections];
-    for participant in participants {
-        clients[participant.number] = Some(participant.client.clone());
+    for subscriber in subscribers {
+        clients[subscriber.number] = Some(subscriber.client.clone());
     }
     clients.into()
 }
 
-/// Publishes everything, and returns when everything has arrived or nothing more is waited for. The
-/// connections are still open.
+/// Publishes all events, and returns when all pushes have arrived or the time to wait for them is over. The connections
+/// stay open.
 pub(super) async fn measure(
-    setting: &Setting<'_>,
-    way: Way,
-    participants: Vec<Participant>,
+    config: &RunConfig<'_>,
+    transport: Transport,
+    subscribers: Vec<Subscriber>,
 ) -> Result<Run, Failure> {
-    let Setting {
+    let RunConfig {
         plan,
         progress,
         interrupts,
         ..
-    } = setting;
-    let (happenings, mut received) = unbounded_channel();
-    let mut run = Run::new(*plan, &participants);
+    } = config;
+    let (observations, mut received) = unbounded_channel();
+    let mut run = Run::new(*plan, &subscribers);
     let mut readers = JoinSet::new();
-    for participant in participants {
+    for subscriber in subscribers {
         readers.spawn(read(
-            participant,
+            subscriber,
             *plan,
-            setting.names.clone(),
-            happenings.clone(),
+            config.run_id.clone(),
+            observations.clone(),
         ));
     }
     let publishing = Publishing {
         plan: *plan,
-        names: setting.names.clone(),
-        message_bytes: setting.message_bytes,
-        way,
-        happenings: happenings.clone(),
+        run_id: config.run_id.clone(),
+        message_bytes: config.message_bytes,
+        transport,
+        observations: observations.clone(),
     };
     progress.stage("publishing", plan.events());
     let mut publishing = tokio::spawn(publishing.run((*interrupts).clone()));
-    let mut look = interval(LOOK_EVERY);
-    let mut noted = Vec::new();
+    let mut poll = interval(POLL_INTERVAL);
+    let mut batch = Vec::new();
     let mut drain_until = None;
     loop {
         tokio::select! {
-            // There is always a sender: `happenings`.
-            _ = received.recv_many(&mut noted, AT_ONCE) => {
-                noted.drain(..).for_each(|happening| run.note(happening));
+            // `observations` keeps the channel open.
+            _ = received.recv_many(&mut batch, MAX_OBSERVATIONS) => {
+                batch.drain(..).for_each(|observation| run.record(observation));
             }
-            ended = &mut publishing, if drain_until.is_none() => {
-                ended?;
-                drain_until = Some(Instant::now() + setting.drain);
+            result = &mut publishing, if drain_until.is_none() => {
+                result?;
+                drain_until = Some(Instant::now() + config.drain);
                 progress.stage("waiting", run.account.totals().expected as usize);
             }
-            _ = look.tick() => {
+            _ = poll.tick() => {
                 run.show(progress, drain_until.is_some());
                 let now = Instant::now();
-                let is_late = drain_until.is_some_and(|until| now >= until);
+                let is_timed_out = drain_until.is_some_and(|until| now >= until);
                 let is_over = drain_until.is_some() && run.is_over(now);
-                if is_late || is_over || interrupts.times() > 1 {
+                if is_timed_out || is_over || interrupts.count() > 1 {
                     return Ok(run);
                 }
             }
@@ -149,19 +149,19 @@ pub(super) async fn measure(
     }
 }
 
-/// Closes connections as an application would, so that they leave nothing behind.
+/// Closes connections as an application would, so that their rows are deleted.
 pub(super) async fn close(clients: &[Option<Client>]) {
     let closing = stream::iter(clients.iter().flatten())
-        .for_each_concurrent(CLOSE_AT_ONCE, |client| client.close(CLOSE_WITHIN));
-    // Whatever is open then is closed by the end of the process.
-    let _ = timeout(CLOSE_WITHIN, closing).await;
+        .for_each_concurrent(CLOSE_CONCURRENCY, |client| client.close(CLOSE_TIMEOUT));
+    // The end of the process closes the rest.
+    let _ = timeout(CLOSE_TIMEOUT, closing).await;
 }
 
 impl Run {
-    fn new(plan: Plan, participants: &[Participant]) -> Self {
+    fn new(plan: Plan, subscribers: &[Subscriber]) -> Self {
         let mut open = vec![false; plan.connections];
-        for participant in participants {
-            open[participant.number] = true;
+        for subscriber in subscribers {
+            open[subscriber.number] = true;
         }
         let start = Instant::now();
         Self {
@@ -173,15 +173,15 @@ impl Run {
         }
     }
 
-    fn note(&mut self, happening: Happening) {
-        match happening {
-            Happening::Publishing { at } => self.account.publishing(at - self.start),
-            Happening::Taken { event } => self.account.taken(event),
-            Happening::Refused { event, reason } => {
+    fn record(&mut self, observation: Observation) {
+        match observation {
+            Observation::Publishing { at } => self.account.publishing(at - self.start),
+            Observation::Accepted { event } => self.account.accepted(event),
+            Observation::Refused { event, reason } => {
                 self.account.refused(event);
                 self.first_refusal.get_or_insert(reason);
             }
-            Happening::Arrived {
+            Observation::Arrived {
                 connection,
                 event,
                 at,
@@ -189,13 +189,13 @@ impl Run {
                 self.account.arrived(connection, event, at - self.start);
                 self.last_arrival = at;
             }
-            Happening::Broke => self.broken += 1,
+            Observation::Broken => self.broken += 1,
         }
     }
 
-    /// Whether everything has arrived, and nothing has for a while.
+    /// Whether everything has arrived, and no repeat arrived for a while.
     fn is_over(&self, now: Instant) -> bool {
-        self.account.is_complete() && now > self.last_arrival + QUIET
+        self.account.is_complete() && now > self.last_arrival + REPEAT_TIMEOUT
     }
 
     fn show(&self, progress: &Progress, is_draining: bool) {
@@ -204,7 +204,7 @@ impl Run {
             progress.set(totals.delivered);
         } else {
             progress.set(totals.published + totals.refused);
-            progress.say(format!(
+            progress.set_message(format!(
                 ", {} of {} delivered",
                 totals.delivered, totals.expected
             ));
@@ -212,21 +212,21 @@ impl Run {
     }
 }
 
-/// Tells of everything that a connection sees, until its client is closed.
+/// Observes the pushes and the state of a connection, until its client is closed.
 async fn read(
-    participant: Participant,
+    subscriber: Subscriber,
     plan: Plan,
-    names: Names,
-    happenings: UnboundedSender<Happening>,
+    run_id: RunId,
+    observations: UnboundedSender<Observation>,
 ) {
-    let Participant {
+    let Subscriber {
         number,
         client,
         subscriptions,
-    } = participant;
-    let tell = |happening| {
+    } = subscriber;
+    let observe = |observation| {
         // Fails only when the run is over.
-        let _ = happenings.send(happening);
+        let _ = observations.send(observation);
     };
     let mut states = client.states();
     let mut is_open = true;
@@ -236,19 +236,19 @@ async fn read(
             push = pushes.next() => match push {
                 Some(Ok(push)) => {
                     let at = Instant::now();
-                    let event = names.event_of(&push, |event| plan.entity_of(event));
-                    tell(Happening::Arrived { connection: number, event, at });
+                    let event = run_id.event_of(&push, |event| plan.entity_of(event));
+                    observe(Observation::Arrived { connection: number, event, at });
                 }
-                // A subscription ended; what is not delivered for that is counted as lost.
+                // A subscription ended. Its missing deliveries count as lost.
                 Some(Err(_)) => {}
                 None => return,
             },
             Ok(()) = states.changed() => {
                 let was_open = is_open;
                 is_open = matches!(*states.borrow_and_update(), ConnectionState::Open);
-                // It changes again before each attempt.
+                // The state also changes between attempts to reconnect.
                 if was_open && !is_open {
-                    tell(Happening::Broke);
+                    observe(Observation::Broken);
                 }
             }
         }

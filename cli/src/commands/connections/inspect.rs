@@ -1,4 +1,4 @@
-//! `herald connections inspect`: everything about one connection.
+//! `herald connections inspect`: one connection in detail.
 
 use std::time::SystemTime;
 
@@ -9,48 +9,48 @@ use clap::Args;
 use herald_shared::{audience::LIFETIME, ids::ConnectionId, store::StoredConnection};
 use serde::Serialize;
 
-use super::{end_of, management, moment, not_read, table};
+use super::{expiry_time, management, read_failure, table, timestamp};
 use crate::{
-    failure::Failure,
+    failure::{Failure, aws_failure},
     output::{json, line},
-    target::{Target, aws_failure},
+    target::Target,
 };
 
-/// Show everything about a connection
+/// Show one connection in detail
 ///
-/// What is stored of it is from the table, what the gateway knows from @connections. One may know it and the other not:
-/// a connection that is gone stays in the table until somebody notices.
+/// The output combines the table and the gateway's @connections. Only one of them may know the connection: rows of a closed
+/// connection stay in the table until Herald learns of its end.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   herald connections inspect PcQeDRO4gIEm4LQ=
   herald connections inspect PcQeDRO4gIEm4LQ= --json | jq .entities")]
 pub(super) struct Arguments {
-    /// The connection's id
+    /// Id of the connection
     #[arg(value_name = "ID")]
     connection: ConnectionId,
 
-    /// Print it as one line of JSON
+    /// Print one line of JSON
     #[arg(long)]
     json: bool,
 }
 
-/// A connection as it is printed. Moments are RFC 3339.
+/// The output. Times are RFC 3339.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Inspected {
+struct ConnectionDetails {
     connection_id: String,
-    /// Whether the gateway holds it.
+    /// Whether the gateway has the connection open.
     open: bool,
     #[serde(flatten)]
     gateway: Gateway,
-    /// Whether the table has it.
+    /// Whether the connection is in the table.
     stored: bool,
     #[serde(flatten)]
     table: Table,
 }
 
-/// What the gateway knows.
+/// The gateway's part of the output.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Gateway {
@@ -60,7 +60,7 @@ struct Gateway {
     source_ip: Option<String>,
 }
 
-/// What the table knows.
+/// The table's part of the output.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Table {
@@ -79,16 +79,19 @@ struct Table {
     entities: Vec<String>,
 }
 
-/// Prints the connection. Errs if neither the table nor the gateway knows it.
+/// Prints the connection. Fails if neither the table nor the gateway knows it.
 pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Failure> {
     let connection = &arguments.connection;
     let (table, management) = (table(target).await?, management(target).await?);
-    let stored = table.inspect(connection).await.map_err(not_read)?;
+    let stored = table.inspect(connection).await.map_err(read_failure)?;
     let open = ask_gateway(&management, connection).await?;
     if stored.is_none() && open.is_none() {
-        return Err(anyhow::anyhow!("there is no connection {connection}").into());
+        return Err(anyhow::anyhow!(
+            "connection {connection} does not exist; `herald connections list` prints the ids"
+        )
+        .into());
     }
-    let inspected = Inspected {
+    let details = ConnectionDetails {
         connection_id: connection.to_string(),
         open: open.is_some(),
         gateway: open.map(Gateway::from).unwrap_or_default(),
@@ -96,13 +99,13 @@ pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Fa
         table: stored.map(Table::from).unwrap_or_default(),
     };
     if arguments.json {
-        json(&inspected)
+        json(&details)
     } else {
-        inspected.print()
+        details.print()
     }
 }
 
-/// What the gateway says of a connection; none if it holds no such.
+/// Asks the gateway about a connection. `None` if it is not open.
 async fn ask_gateway(
     management: &Management,
     connection: &ConnectionId,
@@ -115,11 +118,14 @@ async fn ask_gateway(
     match asked {
         Ok(open) => Ok(Some(open)),
         Err(error) if is_gone(&error) => Ok(None),
-        Err(error) => Err(aws_failure("the gateway says nothing of it", error)),
+        Err(error) => Err(aws_failure(
+            format!("cannot look up connection {connection}"),
+            error,
+        )),
     }
 }
 
-/// 410, and 400 for an id that is none: the gateway has no such connection.
+/// Whether the gateway has no such connection: it responds 410, or 400 if the id is malformed.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>
 pub(super) fn is_gone<E>(error: &aws_sdk_apigatewaymanagement::error::SdkError<E>) -> bool {
@@ -135,7 +141,7 @@ impl From<GetConnectionOutput> for Gateway {
             .last_active_at()
             .and_then(|at| SystemTime::try_from(*at).ok());
         Self {
-            last_active_at: last_active_at.map(moment),
+            last_active_at: last_active_at.map(timestamp),
             source_ip: open
                 .identity()
                 .and_then(|identity| identity.source_ip())
@@ -148,22 +154,22 @@ impl From<StoredConnection> for Table {
     fn from(stored: StoredConnection) -> Self {
         Self {
             user_id: stored.user.map(String::from),
-            connected_at: Some(moment(stored.connected_at)),
+            connected_at: Some(timestamp(stored.connected_at)),
             ip_address: stored.ip_address,
             user_agent: stored.user_agent,
-            token_expires_at: stored.token_expires_at.and_then(end_of),
-            expires_at: Some(moment(stored.connected_at + LIFETIME)),
+            token_expires_at: stored.token_expires_at.and_then(expiry_time),
+            expires_at: Some(timestamp(stored.connected_at + LIFETIME)),
             entities: stored.entities.into_iter().map(String::from).collect(),
         }
     }
 }
 
-impl Inspected {
+impl ConnectionDetails {
     fn print(&self) -> Result<(), Failure> {
-        let known = match (self.open, self.stored) {
+        let state = match (self.open, self.stored) {
             (true, true) => "open",
-            (true, false) => "open, but not in the table: nothing is pushed to it",
-            (false, _) => "gone, but still in the table",
+            (true, false) => "open, but not in the table: it receives no pushes",
+            (false, _) => "closed, but still in the table",
         };
         let Table {
             user_id,
@@ -179,18 +185,18 @@ impl Inspected {
             source_ip,
         } = &self.gateway;
         line(format_args!("connection     {}", self.connection_id))?;
-        line(format_args!("state          {known}"))?;
+        line(format_args!("state          {state}"))?;
         for (name, value) in [
             ("user", user_id),
-            ("connected at", connected_at),
-            ("last active at", last_active_at),
+            ("connected", connected_at),
+            ("last active", last_active_at),
             (
                 "address",
                 source_ip.as_ref().map_or(ip_address, |_| source_ip),
             ),
             ("user agent", user_agent),
-            ("token ends at", token_expires_at),
-            ("rows go at", expires_at),
+            ("token expires", token_expires_at),
+            ("rows expire", expires_at),
         ] {
             if let Some(value) = value {
                 line(format_args!("{name:<15}{value}"))?;

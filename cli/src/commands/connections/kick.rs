@@ -1,69 +1,68 @@
-//! `herald connections kick`: ending connections, one by its id, or all of a user by an event.
+//! `herald connections kick`: closing one connection by its id, or all of a user with an event.
 
 use anyhow::anyhow;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use herald_shared::ids::{ConnectionId, UserId};
 use serde_json::json;
 
 use super::{inspect::is_gone, management};
 use crate::{
-    failure::Failure,
+    failure::{Failure, aws_failure},
     output::{json, line},
-    target::{Target, aws_failure},
+    target::Target,
 };
 
-/// End connections: one by its id, or all of a user
+/// Close connections: one by its id, or all of a user
 ///
-/// One by its id is closed at once, without a word, and its rows go with it. A client such as Herald's takes that for a
-/// broken connection and comes back.
+/// With an ID, the gateway closes the connection at once, without a last frame, and its rows are deleted. Herald's clients
+/// treat this as a broken connection and reconnect.
 ///
-/// With --user the event `Disconnect User` is put on the bus. Every connection of the user gets a last frame with the
-/// reason, and is closed; a client comes back only with --reconnect. It prints the event's id, and does not wait
-/// until it is done.
+/// With --user, herald publishes the event `Disconnect User`. Every connection of the user receives a last frame with the
+/// reason and is closed. Herald's clients reconnect only with --reconnect. The command prints the event id and does not
+/// wait for the connections to close.
 #[derive(Args, Debug)]
-#[command(after_long_help = "\
+#[command(
+    group = ArgGroup::new("subject").required(true).args(["connection", "user_id"]),
+    after_long_help = "\
 Examples:
   herald connections kick PcQeDRO4gIEm4LQ=
   herald connections kick --user alice --reason 'your password was changed'
-  herald connections kick --user alice --reconnect")]
+  herald connections kick --user alice --reconnect"
+)]
 pub(super) struct Arguments {
-    /// The connection's id
-    #[arg(
-        value_name = "ID",
-        required_unless_present = "user_id",
-        conflicts_with = "user_id"
-    )]
+    /// Id of the connection
+    #[arg(value_name = "ID")]
     connection: Option<ConnectionId>,
 
-    /// All connections of this user
+    /// Close all connections of this user
     #[arg(long, value_name = "ID", id = "user_id")]
     user: Option<UserId>,
 
-    /// What the user's clients are told
+    /// Reason in the last frame
     #[arg(long, value_name = "TEXT", requires = "user_id")]
     reason: Option<String>,
 
-    /// The user's clients may come back
+    /// Allow the user's clients to reconnect
     #[arg(long, requires = "user_id")]
     reconnect: bool,
 
-    /// Print one line of JSON: `connectionId`, or `eventId`
+    /// Print one line of JSON with `connectionId` or `eventId`
     #[arg(long)]
     json: bool,
 }
 
-/// Ends what was asked for.
+/// Closes the connections.
 pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Failure> {
     match (&arguments.connection, &arguments.user) {
         (_, Some(user)) => arguments.disconnect(user, target).await,
         (Some(connection), None) => arguments.close(connection, target).await,
-        (None, None) => Err(Failure::usage("give a connection's id, or a --user")),
+        (None, None) => Err(Failure::usage("pass the id of a connection, or --user")),
     }
 }
 
 impl Arguments {
-    /// Errs if the gateway has no such connection.
+    /// Closes one connection. Fails if the gateway has no such connection.
     async fn close(&self, connection: &ConnectionId, target: &Target) -> Result<(), Failure> {
         let closed = management(target)
             .await?
@@ -73,21 +72,25 @@ impl Arguments {
             .await;
         match closed {
             Ok(_) if self.json => json(&json!({"connectionId": connection})),
-            Ok(_) => line(format_args!("{connection} is closed")),
+            Ok(_) => line(format_args!("closed {connection}")),
             Err(error) if is_gone(&error) => {
-                Err(anyhow!("there is no open connection {connection}").into())
+                Err(anyhow!("connection {connection} is not open").into())
             }
-            Err(error) => Err(aws_failure(format!("{connection} is not closed"), error)),
+            Err(error) => Err(aws_failure(
+                format!("cannot close connection {connection}"),
+                error,
+            )),
         }
     }
 
+    /// Publishes the event that closes all connections of a user.
     async fn disconnect(&self, user: &UserId, target: &Target) -> Result<(), Failure> {
         let mut detail = json!({"userId": user, "reconnect": self.reconnect});
         if let Some(reason) = &self.reason {
             detail["reason"] = json!(reason);
         }
         let entry = PutEventsRequestEntry::builder()
-            .event_bus_name(target.bus()?)
+            .event_bus_name(target.addresses.bus()?)
             .source("herald.cli")
             .detail_type("Disconnect User")
             .detail(detail.to_string())
@@ -97,7 +100,7 @@ impl Arguments {
             .entries(entry)
             .send()
             .await
-            .map_err(|error| aws_failure("EventBridge takes no events", error))?;
+            .map_err(|error| aws_failure("cannot publish on the event bus", error))?;
         let entry = put.entries().first();
         match entry.and_then(|entry| entry.event_id()) {
             Some(event_id) if self.json => json(&json!({"eventId": event_id})),
@@ -105,7 +108,7 @@ impl Arguments {
             None => {
                 let reason = entry.and_then(|entry| entry.error_message());
                 let reason = reason.unwrap_or("no reason given");
-                Err(anyhow!("EventBridge did not take the event: {reason}").into())
+                Err(anyhow!("EventBridge refused the event: {reason}").into())
             }
         }
     }

@@ -9,21 +9,22 @@ use herald_shared::{
 };
 use serde::Serialize;
 
-use super::{end_of, moment, not_read, table};
+use super::{expiry_time, read_failure, table, timestamp};
 use crate::{
+    commands::counted,
     failure::Failure,
     output::{json, line, note},
     target::Target,
 };
 
-/// How many connections are looked up at once.
-const AT_ONCE: usize = 20;
+/// The number of connections that are read concurrently.
+const CONCURRENCY: usize = 20;
 
 /// List connections: all of them, or those of a user or an entity
 ///
-/// It prints one connection a line: its id, and with --long its user, since when it is open, its address, and how many
-/// entities it is subscribed to. They are those in the table, which may hold some that are gone: a connection
-/// whose end nobody was told of is forgotten when a push does not reach it, or after two hours.
+/// Prints one connection a line: its id, and with --long also its user, the time at which it connected, its IP address and
+/// the number of its subscriptions. The list is read from the table and may contain closed connections: if AWS does not
+/// report the end of a connection, its rows stay until the next push to it fails, or for two hours.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -31,42 +32,42 @@ Examples:
   herald connections list --user alice --long
   herald connections list --entity order-1 --json | jq -r .connectionId")]
 pub(super) struct Arguments {
-    /// Only those of this user
+    /// Only connections of this user
     #[arg(long, value_name = "ID", conflicts_with = "entity_id", id = "user_id")]
     user: Option<UserId>,
 
-    /// Only those that are subscribed to this entity
+    /// Only subscribers of this entity
     #[arg(long, value_name = "ID", id = "entity_id")]
     entity: Option<EntityId>,
 
-    /// No more than so many
+    /// Largest number of connections to list
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
 
-    /// Print what is stored of each; one read more for each
+    /// Print details, which costs one more read for each connection
     #[arg(long, short)]
     long: bool,
 
-    /// Print each as a line of JSON
+    /// Print one line of JSON for each connection
     #[arg(long)]
     json: bool,
 }
 
-/// A connection as it is printed.
+/// One line of the output.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed {
+struct ConnectionSummary {
     connection_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_expires_at: Option<String>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    long: Option<Long>,
+    details: Option<Details>,
 }
 
-/// What --long adds.
+/// The part that --long adds.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Long {
+struct Details {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,17 +81,17 @@ struct Long {
 pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Failure> {
     let table = table(target).await?;
     let audience = arguments.audience();
-    let mut left = arguments.limit.map_or(usize::MAX, |limit| limit as usize);
-    let mut found = false;
+    let mut remaining = arguments.limit.map_or(usize::MAX, |limit| limit as usize);
+    let mut is_empty = true;
     let mut range = Some(Range::WHOLE);
-    while let Some(part) = range.filter(|_| left > 0) {
+    while let Some(part) = range.filter(|_| remaining > 0) {
         let page = table
             .read_audience(&audience, &part)
             .await
-            .map_err(not_read)?;
-        let recipients = page.recipients.into_iter().take(left);
-        left -= recipients.len();
-        found |= recipients.len() > 0;
+            .map_err(read_failure)?;
+        let recipients = page.recipients.into_iter().take(remaining);
+        remaining -= recipients.len();
+        is_empty &= recipients.len() == 0;
         arguments.print(&table, recipients).await?;
         range = page.read_to.map(|read_to| Range {
             first: slot(&read_to),
@@ -98,8 +99,8 @@ pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Fa
             after: Some(read_to),
         });
     }
-    if !found {
-        note("There are none.");
+    if is_empty {
+        note("no connections found");
     }
     Ok(())
 }
@@ -118,68 +119,68 @@ impl Arguments {
         table: &ConnectionTable,
         recipients: impl Iterator<Item = Recipient>,
     ) -> Result<(), Failure> {
-        let mut listed = stream::iter(recipients)
-            .map(async |recipient| self.listed(table, recipient).await)
-            .buffered(AT_ONCE);
-        while let Some(listed) = listed.try_next().await? {
-            let Some(listed) = listed else {
+        let mut summaries = stream::iter(recipients)
+            .map(async |recipient| self.summary(table, recipient).await)
+            .buffered(CONCURRENCY);
+        while let Some(summary) = summaries.try_next().await? {
+            let Some(summary) = summary else {
                 continue;
             };
             if self.json {
-                json(&listed)?;
+                json(&summary)?;
             } else {
-                line(text(&listed))?;
+                line(text(&summary))?;
             }
         }
         Ok(())
     }
 
-    /// A connection as it is printed; none if it was forgotten meanwhile.
-    async fn listed(
+    /// Returns the summary of a connection. `None` if its row was deleted meanwhile.
+    async fn summary(
         &self,
         table: &ConnectionTable,
         recipient: Recipient,
-    ) -> Result<Option<Listed>, Failure> {
-        let long = if self.long {
+    ) -> Result<Option<ConnectionSummary>, Failure> {
+        let details = if self.long {
             let stored = table
                 .inspect(&recipient.connection)
                 .await
-                .map_err(not_read)?;
+                .map_err(read_failure)?;
             match stored {
-                Some(stored) => Some(long(stored)),
+                Some(stored) => Some(details(stored)),
                 None => return Ok(None),
             }
         } else {
             None
         };
-        Ok(Some(Listed {
+        Ok(Some(ConnectionSummary {
             connection_id: recipient.connection.into(),
-            token_expires_at: recipient.token_expires_at.and_then(end_of),
-            long,
+            token_expires_at: recipient.token_expires_at.and_then(expiry_time),
+            details,
         }))
     }
 }
 
-fn long(stored: StoredConnection) -> Long {
-    Long {
+fn details(stored: StoredConnection) -> Details {
+    Details {
         user_id: stored.user.map(String::from),
-        connected_at: Some(moment(stored.connected_at)),
+        connected_at: Some(timestamp(stored.connected_at)),
         ip_address: stored.ip_address,
         subscriptions: stored.entities.len(),
     }
 }
 
-fn text(listed: &Listed) -> String {
-    let id = &listed.connection_id;
-    let Some(long) = &listed.long else {
+fn text(summary: &ConnectionSummary) -> String {
+    let id = &summary.connection_id;
+    let Some(details) = &summary.details else {
         return id.clone();
     };
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
-    let subscriptions = long.subscriptions;
+    let subscriptions = counted(details.subscriptions as u64, "subscription");
     format!(
-        "{id}  {:<20}  {:<20}  {:<15}  {subscriptions} subscriptions",
-        or_dash(&long.user_id),
-        or_dash(&long.connected_at),
-        or_dash(&long.ip_address),
+        "{id}  {:<20}  {:<20}  {:<15}  {subscriptions}",
+        or_dash(&details.user_id),
+        or_dash(&details.connected_at),
+        or_dash(&details.ip_address),
     )
 }

@@ -1,4 +1,4 @@
-//! A month's bill: the work of a month at the prices of a table, line by line.
+//! A month's bill: the work of a month at the prices of a table.
 
 use std::fmt;
 
@@ -9,8 +9,8 @@ use super::{
     usage::{Usage, Work},
 };
 
-/// The resources that the template makes, whatever happens: `docs/delivery.md` has the metrics, `observability.yaml` the alarms. A metric
-/// that is only written when something fails costs nothing until then.
+/// The resources of the template that are billed without any use: `docs/delivery.md` has the metrics, `observability.yaml`
+/// the alarms. A metric that is only written on failures costs nothing until then.
 const METRICS: f64 = 10.0;
 const ALARMS: f64 = 9.0;
 const DASHBOARDS: f64 = 1.0;
@@ -20,14 +20,14 @@ const SECRETS: f64 = 1.0;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Bill {
-    /// What is billed, in the order of `docs/cost.md`.
+    /// The billed items, in the order of `docs/cost.md`.
     pub(super) lines: Vec<Line>,
-    /// All lines together.
+    /// The total.
     pub(super) all: Usd,
-    /// The same for each connection, if there are any: a fraction of a cent matters here.
+    /// The total per connection, where fractions of a cent matter. `None` without connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) for_each_connection: Option<f64>,
-    /// All lines, if no connection pinged; none if none does.
+    /// The total without pings. `None` if the usage has no pings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) all_without_pings: Option<Usd>,
 }
@@ -35,15 +35,15 @@ pub(super) struct Bill {
 /// One line of a bill.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Line {
-    /// What it is for.
+    /// The billed item.
     pub(super) name: &'static str,
-    /// How much of it; none for several things that do not add up.
+    /// The quantity. `None` for a line of several resources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) quantity: Option<f64>,
-    /// What is counted.
+    /// The unit of the quantity.
     pub(super) unit: String,
     pub(super) usd: Usd,
-    /// Whether every price in it was found with a date.
+    /// Whether all prices in the line are verified.
     pub(super) verified: bool,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Line {
 pub(super) struct Usd(pub(super) f64);
 
 impl Usd {
-    /// Whole cents, halves up. 0.855 has no exact double: without the first rounding it would be 0.85.
+    /// Rounds to cents, halves up. 0.855 has no exact double: without the first rounding it would become 0.85.
     pub(super) fn cents(self) -> f64 {
         const NANO: f64 = 1e9;
         ((self.0 * NANO).round() / (NANO / 100.0)).round()
@@ -72,7 +72,7 @@ impl Serialize for Usd {
 }
 
 impl Bill {
-    /// What a month of `usage` costs at `prices`.
+    /// Computes the bill of `usage` at `prices`.
     pub(super) fn new(usage: &Usage, prices: &Prices) -> Self {
         let lines = lines(&usage.work(), prices);
         let all = total(&lines);
@@ -106,7 +106,7 @@ fn lines(work: &Work, prices: &Prices) -> Vec<Line> {
         quantity: Some(quantity),
         unit: prices[0].unit.clone(),
         usd: Usd(charge(quantity, prices)),
-        // A price that is not reached says nothing about the line.
+        // A price that applies beyond the quantity does not matter.
         verified: prices
             .iter()
             .all(|price| price.verified || quantity <= price.from),
@@ -135,31 +135,31 @@ fn lines(work: &Work, prices: &Prices) -> Vec<Line> {
         of("EventBridge", work.bus_events, &[&prices.bus_events]),
         of("logs", work.log_gb, &[&prices.logs]),
         of("data out", work.out_gb, &[&prices.data_out]),
-        whatever_happens(prices),
+        fixed_resources(prices),
     ]
 }
 
-/// What the template makes, and costs the same when nobody is connected.
-fn whatever_happens(prices: &Prices) -> Line {
-    let made = [
+/// Returns the line of the resources that cost the same without connections.
+fn fixed_resources(prices: &Prices) -> Line {
+    let resources = [
         (METRICS, &prices.metrics),
         (ALARMS, &prices.alarms),
         (DASHBOARDS, &prices.dashboards),
         (SECRETS, &prices.secrets),
     ];
     Line {
-        name: "whatever happens",
+        name: "fixed resources",
         quantity: None,
         unit: format!("{METRICS} metrics, {ALARMS} alarms, dashboard, secret"),
-        usd: Usd(made
+        usd: Usd(resources
             .iter()
             .map(|(quantity, price)| charge(*quantity, &[price]))
             .sum()),
-        verified: made.iter().all(|(_, price)| price.verified),
+        verified: resources.iter().all(|(_, price)| price.verified),
     }
 }
 
-/// The first two digits that are not zero, of what is less than a dollar; cents otherwise.
+/// Rounds an amount below a dollar to two significant digits, and others to cents.
 fn two_digits(dollars: f64) -> f64 {
     if dollars <= 0.0 {
         return 0.0;
@@ -169,7 +169,7 @@ fn two_digits(dollars: f64) -> f64 {
     (dollars * scale).round() / scale
 }
 
-/// A number with so many decimal places, and commas between thousands.
+/// Formats a number with commas between thousands.
 pub(super) fn grouped(number: f64, places: usize) -> String {
     let text = format!("{number:.places$}");
     let (whole, fraction) = match text.split_once('.') {
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_shown_to_the_cent() {
+    fn dollars_are_rounded_to_cents() {
         for (dollars, shown) in [
             (0.0, "0.00"),
             (0.855, "0.86"),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_amount_keeps_two_digits() {
+    fn small_amount_keeps_two_significant_digits() {
         for (dollars, rounded) in [
             (0.0, 0.0),
             (12.345, 12.35),

@@ -1,5 +1,4 @@
-//! `docs/cost.md` and this tool say the same: its prices are those of the built-in table, and its worked bills
-//! come out to the cent.
+//! Tests that the prices and the worked bills in `docs/cost.md` are those of this tool.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -9,11 +8,11 @@ use super::{
     usage::{Events, Usage},
 };
 
-/// The columns of the worked bills: connections, and the audience of their events.
+/// The connections and the audience of each column of the worked bills.
 const WORKED: [(f64, f64); 3] = [(100.0, 10.0), (10_000.0, 100.0), (1_000_000.0, 1_000.0)];
 
 #[test]
-fn the_worked_bills_come_out_to_the_cent() {
+fn worked_bills_in_the_docs_match_to_the_cent() {
     let rows = table(&document(), "USD a month");
     let prices = Prices::read(None).expect("a table");
     for (column, (connections, audience)) in WORKED.into_iter().enumerate() {
@@ -24,7 +23,7 @@ fn the_worked_bills_come_out_to_the_cent() {
         };
         for line in &bill.lines {
             let label = match line.name {
-                "whatever happens" => line.unit.as_str(),
+                "fixed resources" => line.unit.as_str(),
                 name => name,
             };
             let cents = line.usd.cents() / 100.0;
@@ -33,10 +32,10 @@ fn the_worked_bills_come_out_to_the_cent() {
         assert_eq!(
             rows.len(),
             bill.lines.len() + 3,
-            "a row too many or too few"
+            "unexpected number of rows"
         );
         assert_eq!(documented("**all**"), bill.all.cents() / 100.0);
-        let without_pings = bill.all_without_pings.expect("there are pings");
+        let without_pings = bill.all_without_pings.expect("a bill with pings");
         assert_eq!(
             documented("all, without pings"),
             without_pings.cents() / 100.0
@@ -49,7 +48,7 @@ fn the_worked_bills_come_out_to_the_cent() {
 }
 
 #[test]
-fn the_documented_prices_are_those_of_the_table() {
+fn prices_in_the_docs_match_the_built_in_table() {
     let rows = table(&document(), "Item");
     let prices = Prices::read(None).expect("a table");
     for price in prices.all() {
@@ -59,12 +58,12 @@ fn the_documented_prices_are_those_of_the_table() {
             .unwrap_or_else(|| panic!("no row {:?}", price.item));
         check(price, &row[1], &row[2]);
     }
-    assert_eq!(rows.len(), prices.all().len(), "a row too many");
-    let said = format!(
+    assert_eq!(rows.len(), prices.all().len(), "unexpected number of rows");
+    let words = format!(
         "{}, US dollars, without free tiers and taxes",
         prices.region
     );
-    assert!(document().contains(&said), "{said}");
+    assert!(document().contains(&words), "{words}");
 }
 
 fn check(price: &Price, documented: &str, source: &str) {
@@ -97,7 +96,7 @@ fn document() -> String {
     fs::read_to_string(file).expect("docs/cost.md")
 }
 
-/// The rows of the first table whose first column has this heading.
+/// Returns the rows of the first table whose first column has this heading.
 fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
     let start = format!("| {heading} |");
     let lines = document

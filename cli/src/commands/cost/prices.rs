@@ -1,20 +1,19 @@
-//! A price table: data, read from a file, with the place and the date that each price is from.
+//! A table of prices with their sources and dates, read from a file.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-/// The table that comes with the tool.
+/// The built-in table.
 pub(super) const BUILT_IN: &str = include_str!("../../../prices.toml");
 
-/// What AWS asks for in one Region.
+/// AWS's prices in one Region.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Prices {
-    /// The Region.
     pub(super) region: String,
-    /// The day on which the table was made.
+    /// The date of the table.
     pub(super) gathered: String,
     pub(super) gateway_messages: Price,
     pub(super) gateway_messages_beyond: Price,
@@ -33,29 +32,27 @@ pub(super) struct Prices {
     pub(super) secrets: Price,
 }
 
-/// The price of one thing.
+/// The price of one item.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Price {
-    /// What it is.
     pub(super) item: String,
-    /// What is counted.
+    /// The unit of the quantity.
     pub(super) unit: String,
-    /// US dollars.
+    /// US dollars for `per` units.
     pub(super) usd: f64,
-    /// For so many units.
     #[serde(default = "one")]
     pub(super) per: f64,
-    /// From so many units a month on; what is below has another price, or none.
+    /// The units a month above which the price applies. Units below have another price, or none.
     #[serde(default)]
     pub(super) from: f64,
-    /// Where it was found.
+    /// The web site of the price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<String>,
-    /// From when what was found there is.
+    /// The date of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) date: Option<String>,
-    /// Whether it was found anywhere with a date.
+    /// Whether a dated source states the price.
     pub(super) verified: bool,
 }
 
@@ -64,16 +61,16 @@ fn one() -> f64 {
 }
 
 impl Prices {
-    /// The table in `file`, or the one that comes with the tool. Errs with what is wrong with the file.
+    /// Reads the table in `file`, or the built-in one.
     pub(super) fn read(file: Option<&Path>) -> anyhow::Result<Self> {
         let Some(file) = file else {
             return Self::parse(BUILT_IN);
         };
         let text = fs::read_to_string(file)
-            .with_context(|| format!("failed to read the prices in {}", file.display()))?;
+            .with_context(|| format!("cannot read the prices in {}", file.display()))?;
         Self::parse(&text).with_context(|| {
             format!(
-                "{} is no price table: begin with what --print-prices prints",
+                "{} is not a valid price table; `herald cost --print-prices` prints one",
                 file.display()
             )
         })
@@ -87,7 +84,7 @@ impl Prices {
         Ok(prices)
     }
 
-    /// Every price.
+    /// Returns all prices.
     pub(super) fn all(&self) -> [&Price; 15] {
         [
             &self.gateway_messages,
@@ -114,21 +111,24 @@ impl Price {
         let item = &self.item;
         ensure!(
             self.usd.is_finite() && self.usd >= 0.0,
-            "the price of {item:?} must not be negative"
+            "`usd` of {item:?} must not be negative, got {}",
+            self.usd
         );
         ensure!(
             self.per.is_finite() && self.per > 0.0,
-            "the price of {item:?} must be per so many units, more than none"
+            "`per` of {item:?} must be greater than 0, got {}",
+            self.per
         );
         ensure!(
             self.from.is_finite() && self.from >= 0.0,
-            "the price of {item:?} must be from so many units on, or from none"
+            "`from` of {item:?} must not be negative, got {}",
+            self.from
         );
         Ok(())
     }
 }
 
-/// What so many units cost, in dollars, at prices in the order of their `from`.
+/// Returns the charge for a quantity in dollars, at prices in the order of their `from`.
 pub(super) fn charge(units: f64, prices: &[&Price]) -> f64 {
     let ends = prices.iter().skip(1).map(|next| next.from);
     let ends = ends.chain([f64::INFINITY]);
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_charged_at_the_price_that_is_theirs() {
+    fn each_unit_is_charged_at_the_price_of_its_tier() {
         let built_in = Prices::read(None).expect("a table");
         let messages = [
             &built_in.gateway_messages,
@@ -165,26 +165,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_table_is_said() {
-        for (text, replacement, said) in [
+    fn invalid_table_is_refused_with_the_item_and_field() {
+        for (text, replacement, words) in [
             (
                 "usd = 0.25",
                 "usd = -1",
-                "the price of \"API Gateway WebSocket: connection minutes\" must not be negative",
+                "`usd` of \"API Gateway WebSocket: connection minutes\" must not be negative",
             ),
             (
                 "usd = 0.25\nper = 1_000_000",
                 "usd = 0.25\nper = 0",
-                "must be per so many units",
+                "must be greater than 0, got 0",
             ),
-            ("from = 100", "from = -1", "must be from so many units on"),
+            ("from = 100", "from = -1", "`from` of \"Data out"),
             ("usd = 0.25", "dollars = 0.25", "unknown field `dollars`"),
             ("[secrets]", "[secret]", "unknown field `secret`"),
             ("region = \"us-east-1\"", "", "missing field `region`"),
         ] {
             assert!(BUILT_IN.contains(text), "{text}");
-            let error = Prices::parse(&BUILT_IN.replace(text, replacement)).expect_err(said);
-            assert!(error.to_string().contains(said), "{error}");
+            let error = Prices::parse(&BUILT_IN.replace(text, replacement)).expect_err(words);
+            assert!(error.to_string().contains(words), "{error}");
         }
     }
 }

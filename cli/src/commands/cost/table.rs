@@ -1,4 +1,4 @@
-//! A bill as a person reads it.
+//! The bill as text.
 
 use std::fmt::Write;
 
@@ -7,14 +7,13 @@ use super::{
     prices::Prices,
 };
 
-/// The bill as lines of text.
+/// Formats the bill as lines of text.
 pub(super) fn text(bill: &Bill, prices: &Prices) -> String {
     let Prices {
         region, gathered, ..
     } = prices;
     let mut text = format!(
-        "A month of 30 days in {region}, in US dollars, at prices gathered on {gathered}, without free tiers and \
-         taxes.\n\n"
+        "Estimate for 30 days in {region}, in US dollars, at prices of {gathered}, without free tiers and taxes.\n\n"
     );
     for line in &bill.lines {
         let mark = if line.verified { "" } else { "*" };
@@ -28,22 +27,24 @@ pub(super) fn text(bill: &Bill, prices: &Prices) -> String {
         );
     }
     let _ = writeln!(text, "{:-<76}", "");
-    let _ = writeln!(text, "{:<60}{:>16}", "all", bill.all);
+    let is_verified = bill.lines.iter().all(|line| line.verified);
+    let mark = if is_verified { "" } else { "*" };
+    let _ = writeln!(text, "{:<60}{:>16}{mark}", "total", bill.all);
     if let Some(dollars) = bill.for_each_connection {
         let _ = writeln!(
             text,
-            "{:<60}{:>16}",
-            "for each connection",
+            "{:<60}{:>16}{mark}",
+            "per connection",
             at_least_cents(dollars)
         );
     }
     if let Some(dollars) = bill.all_without_pings {
-        let _ = writeln!(text, "{:<60}{dollars:>16}", "all, without pings");
+        let _ = writeln!(text, "{:<60}{dollars:>16}{mark}", "total without pings");
     }
-    if bill.lines.iter().any(|line| !line.verified) {
-        text.push_str("\n* A price in it was found nowhere with a date.\n");
+    if !is_verified {
+        text.push_str("\n* Includes an unverified price: --print-prices marks them with `verified = false`.\n");
     }
-    text.push_str("\nWhat is assumed, and where each price is from: docs/cost.md, or --json.\n");
+    text.push_str("\nAssumptions: docs/cost.md. Sources of the prices: --print-prices.\n");
     text
 }
 
@@ -62,7 +63,7 @@ fn quantity(line: &Line) -> String {
     }
 }
 
-/// With two decimal places, or as many as there are.
+/// Formats dollars with two decimal places, or more if the amount has them.
 fn at_least_cents(dollars: f64) -> String {
     let exact = dollars.to_string();
     let places = exact.split_once('.').map_or(0, |(_, places)| places.len());

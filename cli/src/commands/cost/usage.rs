@@ -1,102 +1,101 @@
-//! From what a stack is used for to the work that AWS bills in a month: the formula of `docs/cost.md`.
-//! It knows no price.
+//! The formula of `docs/cost.md`: the work that AWS bills for the usage of a stack. It contains no prices.
 
 use std::time::Duration;
 
-/// The month of every figure here.
+/// The days of a month.
 pub(super) const DAYS: f64 = 30.0;
 
 const MINUTES: f64 = DAYS * 24.0 * 60.0;
 
-/// A connection lasts two hours at the most, so one that is always open connects as often in a month.
+/// The connects a month of a connection that is always open: the gateway closes it after two hours.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 const CONNECTS: f64 = MINUTES / 120.0;
 
-/// Each connect runs the authorizer, `connect` and later `disconnect`.
+/// The authorizer, `connect` and later `disconnect`.
 const INVOCATIONS_FOR_CONNECT: f64 = 3.0;
 
 /// The memory of the functions in the template, in GB.
 const SMALL_FUNCTION_GB: f64 = 0.25;
 const NOTIFIER_GB: f64 = 0.5;
 
-/// Assumed, in seconds.
+/// Assumed durations, in seconds.
 const SMALL_FUNCTION_TIME: f64 = 0.005;
-const LEAST_NOTIFIER_TIME: f64 = 0.05;
+const MIN_NOTIFIER_TIME: f64 = 0.05;
 
-/// Measured locally, a second, with 100 posts at a time of 20 ms each.
-const POSTS: f64 = 4400.0;
+/// Posts a second of one notifier, measured locally with 100 concurrent posts of 20 ms each.
+const POSTS_PER_SECOND: f64 = 4400.0;
 
-/// The rows of a connection beside its subscriptions: its own, its user's, and everyone's.
+/// The rows of a connection without its subscriptions: its own, its user's, and everyone's.
 const ROWS_OF_CONNECTION: f64 = 3.0;
-/// A message, or a frame that subscribes, is charged on a row of the connection.
+/// The rate limiter writes a row for each message and each frame that subscribes.
 const WRITES_FOR_CHARGE: f64 = 1.0;
-/// The connection's own row: without subscriptions, and for each with a UUID. A write of it is a unit
+/// The size of the connection's own row: without subscriptions, and for each subscription to a UUID. A write costs one unit
 /// for each kilobyte.
 const CONNECTION_ROW_BYTES: f64 = 300.0;
 const ENTITY_BYTES: f64 = 37.0;
 const WRITE_BYTES: f64 = 1024.0;
 
-/// The user's connections are read at the connect.
+/// A connect reads the user's connections.
 const READS_FOR_CONNECT: f64 = 1.0;
-/// The connection's row is read when a message is charged, and once more after the rows of
-/// subscriptions are stored.
+/// The rate limiter reads the connection's row, and a subscribe reads it again after it has stored the rows of the
+/// subscriptions.
 const READS_FOR_MESSAGE: f64 = 1.0;
 const READS_FOR_SUBSCRIBE: f64 = 2.0;
-/// A listener row of an entity whose id is a UUID: `docs/delivery.md`.
+/// The size of a listener row of an entity whose id is a UUID: `docs/delivery.md`.
 const LISTENER_ROW_BYTES: f64 = 111.0;
-/// The bytes that a read unit reads consistently.
+/// The bytes of a read unit, with consistent reads.
 const READ_BYTES: f64 = 4096.0;
 
-/// The most entities that one frame subscribes to, as Herald's clients do it.
+/// The largest number of entities that Herald's clients put in one subscribe frame.
 const ENTITIES_OF_FRAME: f64 = 100.0;
 
-/// It is sent, received and deleted.
+/// Send, receive and delete.
 const QUEUE_REQUESTS_FOR_DELIVERY: f64 = 3.0;
-/// Of Lambda's pollers, while there is nothing.
+/// The requests of Lambda's pollers while the queue is empty.
 const QUEUE_REQUESTS_WHEN_IDLE: f64 = 650_000.0;
 
-/// What counts as one, in bytes.
+/// The bytes that are billed as one message, request or event.
 const GATEWAY_STEP: f64 = 32.0 * 1024.0;
 const QUEUE_STEP: f64 = 64.0 * 1024.0;
 const BUS_STEP: f64 = 64.0 * 1024.0;
 
-/// Assumed, in bytes: a reply to a client, and the notifier's two lines of log. Other invocations that go well log nothing,
-/// as the template leaves out Lambda's own lines.
+/// Assumed bytes of a reply to a client, and of the notifier's two log lines. Other successful invocations log nothing,
+/// because the template turns Lambda's own lines off.
 const REPLY_BYTES: f64 = 150.0;
 const LOG_BYTES_OF_DELIVERY: f64 = 1200.0;
 
 const GB: f64 = 1e9;
 
-/// What a stack is used for.
+/// The usage of a stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Usage {
-    /// How many connections are open on average.
+    /// Connections that are open on average.
     pub(super) connections: f64,
-    /// What comes over EventBridge.
+    /// Events from EventBridge.
     pub(super) events: Events,
-    /// How many connections one event or message is for.
+    /// Connections that receive one event or message.
     pub(super) audience: f64,
-    /// How many entities each connection is subscribed to.
+    /// Subscriptions of each connection.
     pub(super) subscriptions: f64,
-    /// How many bytes a pushed frame has.
+    /// Bytes of a pushed frame.
     pub(super) message_bytes: f64,
-    /// How often a connection pings; none: never.
+    /// Interval of the pings of a connection. `None` for no pings.
     pub(super) ping_every: Option<Duration>,
-    /// How many messages each connection sends a day.
+    /// Messages a day that each connection sends.
     pub(super) messages_a_day: f64,
 }
 
-/// How much comes over EventBridge.
+/// The number of events from EventBridge.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Events {
-    /// So many events a day.
+    /// Events a day.
     ADay(f64),
-    /// As many as it takes for each connection to get so many pushes a day.
+    /// The events that cause this many pushes a day to each connection.
     PushesADay(f64),
 }
 
-/// What AWS bills in a month.
+/// The quantities that AWS bills in a month.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Work {
     pub(super) connection_minutes: f64,
@@ -112,7 +111,7 @@ pub(super) struct Work {
 }
 
 impl Usage {
-    /// The work of a month.
+    /// Computes the work of a month.
     pub(super) fn work(&self) -> Work {
         let connects = self.connections * CONNECTS;
         let subscribes = connects * (self.subscriptions / ENTITIES_OF_FRAME).ceil();
@@ -126,25 +125,25 @@ impl Usage {
         let deliveries = events + messages;
         let pushes = deliveries * self.audience;
         let small_invocations = requests + INVOCATIONS_FOR_CONNECT * connects;
-        let notifier_time = LEAST_NOTIFIER_TIME.max(self.audience / POSTS);
+        let notifier_time = MIN_NOTIFIER_TIME.max(self.audience / POSTS_PER_SECOND);
         let audience_reads = (self.audience * LISTENER_ROW_BYTES / READ_BYTES).ceil();
         let rows = connects * (ROWS_OF_CONNECTION + self.subscriptions);
-        let set_bytes = CONNECTION_ROW_BYTES + ENTITY_BYTES * self.subscriptions;
-        let writes_for_set = (set_bytes / WRITE_BYTES).ceil();
+        let row_bytes = CONNECTION_ROW_BYTES + ENTITY_BYTES * self.subscriptions;
+        let writes_for_row = (row_bytes / WRITE_BYTES).ceil();
 
         Work {
             connection_minutes: self.connections * MINUTES,
-            // A message is as large on its way in as on its way out; every other request is small.
+            // A message is as large as its pushes. All other requests are small.
             gateway_messages: (pings + subscribes + requests)
                 + (messages + pushes) * self.steps(GATEWAY_STEP),
             lambda_requests: small_invocations + deliveries,
             lambda_gb_seconds: SMALL_FUNCTION_GB * SMALL_FUNCTION_TIME * small_invocations
                 + NOTIFIER_GB * notifier_time * deliveries,
-            // Every row is stored once and deleted once; the set is written with each frame, and
-            // deleted as large as it is.
+            // Each row is written once and deleted once. The connection's own row is written again with each subscribe
+            // frame, and its deletion costs its full size.
             write_units: 2.0 * rows
-                + connects * (writes_for_set - 1.0)
-                + subscribes * (WRITES_FOR_CHARGE + writes_for_set)
+                + connects * (writes_for_row - 1.0)
+                + subscribes * (WRITES_FOR_CHARGE + writes_for_row)
                 + messages * WRITES_FOR_CHARGE,
             read_units: connects * READS_FOR_CONNECT
                 + subscribes * READS_FOR_SUBSCRIBE
@@ -165,7 +164,7 @@ impl Usage {
         }
     }
 
-    /// As how many a message counts that is billed in steps of so many bytes.
+    /// Returns how many units a message is billed as, in steps of `step` bytes.
     fn steps(&self, step: f64) -> f64 {
         (self.message_bytes / step).ceil().max(1.0)
     }
@@ -186,7 +185,7 @@ mod tests {
     };
 
     #[test]
-    fn nobody_connected_costs_the_pollers_alone() {
+    fn no_connections_cost_only_the_pollers() {
         let work = NOTHING.work();
         assert_eq!(work.queue_requests, 650_000.0);
         assert_eq!(work.gateway_messages + work.lambda_requests, 0.0);
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_told_directly_or_by_what_each_connection_gets() {
+    fn events_a_day_equal_pushes_a_day_for_the_audience() {
         let usage = Usage {
             connections: 1000.0,
             audience: 50.0,
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_counts_by_its_size() {
+    fn large_message_is_billed_as_several() {
         for (bytes, gateway, queue, bus) in [
             (1.0, 1.0, 3.0, 1.0),
             (32_768.0, 1.0, 3.0, 1.0),
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_a_request_and_a_delivery_without_the_bus() {
+    fn client_message_is_billed_as_request_and_delivery_without_the_bus() {
         let connected = Usage {
             connections: 1.0,
             audience: 10.0,
@@ -244,14 +243,14 @@ mod tests {
             ..connected
         };
         let (before, after) = (connected.work(), sending.work());
-        // It, its reply and ten pushes, thirty times.
+        // The message, its reply and ten pushes, on thirty days.
         assert_eq!(after.gateway_messages - before.gateway_messages, 360.0);
         assert_eq!(after.lambda_requests - before.lambda_requests, 60.0);
         assert_eq!(after.write_units - before.write_units, 30.0);
-        // The connection's row and the audience.
+        // The connection's row and the audience, on thirty days.
         assert_eq!(after.read_units - before.read_units, 60.0);
         assert_eq!(after.queue_requests - before.queue_requests, 90.0);
-        // Of thirty deliveries; the requests themselves log nothing.
+        // Thirty deliveries: requests log nothing.
         assert_eq!((before.log_gb, after.log_gb), (0.0, 0.000_036));
         assert_eq!(after.bus_events, 0.0);
     }

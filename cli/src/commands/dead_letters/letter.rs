@@ -1,4 +1,4 @@
-//! One dead letter: what SQS says of it, and what its body is.
+//! One message of a dead-letter queue, with its attributes and its push.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,42 +8,42 @@ use herald_shared::{
     push::{Push, Recipients},
 };
 
-use super::Name;
+use super::QueueName;
 
 /// A message of a dead-letter queue.
 #[derive(Clone, Debug)]
-pub(super) struct Letter {
-    pub(super) queue: Name,
+pub(super) struct DeadLetter {
+    pub(super) queue: QueueName,
     pub(super) id: String,
-    /// What deletes it or makes it visible.
+    /// The receipt handle.
     pub(super) receipt: String,
     pub(super) body: String,
-    /// Why it is here, if whoever put it here said so.
+    /// The reason in the message's attributes, if any.
     pub(super) reason: Option<String>,
-    /// When it was put on the queue.
+    /// The time at which the message was put on the queue.
     pub(super) sent_at: Option<SystemTime>,
-    /// How often it was received, this time included.
-    pub(super) received: Option<u32>,
-    /// What it was to be; none: it is no push.
-    pub(super) push: Option<Meant>,
+    /// The number of times that the message was received, including this one.
+    pub(super) receive_count: Option<u32>,
+    /// The push in the body. `None` if the body is not a valid push.
+    pub(super) push: Option<PushSummary>,
 }
 
-/// What a dead letter was to be.
+/// A push that was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Meant {
+pub(super) struct PushSummary {
     pub(super) event_id: String,
-    /// Whom it was for, in words: those who did not get it, if they are known.
+    /// The recipients in words: those that did not receive the push, if they are known.
     pub(super) audience: String,
 }
 
-impl Letter {
-    /// A message as it was received from a queue; none if SQS left out what every message has.
-    pub(super) fn new(queue: Name, message: Message) -> Option<Self> {
+impl DeadLetter {
+    /// Reads a message of a queue. `None` if the message lacks its id, receipt handle or body.
+    pub(super) fn new(queue: QueueName, message: Message) -> Option<Self> {
         let system = |name| message.attributes.as_ref()?.get(&name);
         let since_epoch = system(MessageSystemAttributeName::SentTimestamp)
             .and_then(|milliseconds| milliseconds.parse().ok())
             .map(Duration::from_millis);
-        let received = system(MessageSystemAttributeName::ApproximateReceiveCount)
+        let receive_count = system(MessageSystemAttributeName::ApproximateReceiveCount)
             .and_then(|count| count.parse().ok());
         let reason = reason(&message);
         let body = message.body?;
@@ -53,14 +53,14 @@ impl Letter {
             receipt: message.receipt_handle?,
             reason,
             sent_at: since_epoch.and_then(|since_epoch| UNIX_EPOCH.checked_add(since_epoch)),
-            received,
-            push: Push::from_queue_body(&body).ok().map(Meant::from),
+            receive_count,
+            push: Push::from_queue_body(&body).ok().map(PushSummary::from),
             body,
         })
     }
 }
 
-/// What the notifier says in `Reason`, or EventBridge in its own attributes.
+/// Returns the notifier's attribute `Reason`, or EventBridge's `ERROR_CODE` and `ERROR_MESSAGE`.
 ///
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html>
 fn reason(message: &Message) -> Option<String> {
@@ -77,13 +77,13 @@ fn reason(message: &Message) -> Option<String> {
     })
 }
 
-impl From<Push> for Meant {
+impl From<Push> for PushSummary {
     fn from(push: Push) -> Self {
         let audience = match push.recipients {
             Recipients::Audience { audience, range } if range == Range::WHOLE => {
                 in_words(&audience)
             }
-            Recipients::Audience { audience, .. } => format!("a part of {}", in_words(&audience)),
+            Recipients::Audience { audience, .. } => format!("part of {}", in_words(&audience)),
             Recipients::Connections { connections, .. } => match &connections[..] {
                 [one] => format!("connection {}", one.connection),
                 several => format!("{} connections", several.len()),
@@ -111,17 +111,17 @@ mod tests {
 
     use super::*;
 
-    fn meant(recipients: serde_json::Value) -> Option<Meant> {
+    fn summary(recipients: serde_json::Value) -> Option<PushSummary> {
         let push = json!({"push": {
             "eventId": "e-1", "time": "2026-11-20T10:15:30Z", "recipients": recipients, "frame": {},
         }});
         Push::from_queue_body(&push.to_string())
             .ok()
-            .map(Meant::from)
+            .map(PushSummary::from)
     }
 
     #[test]
-    fn whom_it_was_for_is_said_in_words() {
+    fn audience_is_described_in_words() {
         let audience = |audience, last| json!({"audience": {"audience": audience, "range": {"first": 0, "last": last}}});
         let connections = |ids: &[&str]| {
             let named: Vec<_> = ids.iter().map(|id| json!([id, 0])).collect();
@@ -136,21 +136,21 @@ mod tests {
             ),
             (
                 audience(json!({"entity": "order-1"}), 9),
-                "a part of entity order-1",
+                "part of entity order-1",
             ),
             (connections(&["abc="]), "connection abc="),
             (connections(&["abc=", "def="]), "2 connections"),
         ] {
-            let meant = meant(recipients).expect(words);
+            let summary = summary(recipients).expect(words);
             assert_eq!(
-                (meant.event_id.as_str(), meant.audience.as_str()),
+                (summary.event_id.as_str(), summary.audience.as_str()),
                 ("e-1", words)
             );
         }
     }
 
     #[test]
-    fn a_reason_is_the_notifiers_or_eventbridges() {
+    fn reason_is_read_from_attributes_of_the_notifier_or_eventbridge() {
         let message = |attributes: &[(&str, &str)]| {
             let attributes = attributes.iter().map(|(name, value)| {
                 let value = MessageAttributeValue::builder()
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_push_is_a_letter_all_the_same() {
+    fn message_with_an_invalid_push_is_still_a_dead_letter() {
         let message = Message::builder()
             .message_id("m-1")
             .receipt_handle("r-1")
@@ -188,8 +188,8 @@ mod tests {
             .attributes(MessageSystemAttributeName::SentTimestamp, "1764000000123")
             .attributes(MessageSystemAttributeName::ApproximateReceiveCount, "3")
             .build();
-        let letter = Letter::new(Name::Events, message).expect("a letter");
-        assert_eq!((letter.push, letter.received), (None, Some(3)));
+        let letter = DeadLetter::new(QueueName::Events, message).expect("a letter");
+        assert_eq!((letter.push, letter.receive_count), (None, Some(3)));
         let sent_at = UNIX_EPOCH + Duration::from_millis(1_764_000_000_123);
         assert_eq!(letter.sent_at, Some(sent_at));
     }

@@ -1,4 +1,4 @@
-//! `herald dlq list`: what is in the dead-letter queues.
+//! `herald dlq list`: the messages of the dead-letter queues.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,18 +6,17 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Name, letter::Letter, queues};
+use super::{QueueName, letter::DeadLetter, queues};
 use crate::{
     failure::Failure,
     output::{json, line, note},
     target::Target,
 };
 
-/// List what is in the dead-letter queues
+/// List the messages of the dead-letter queues
 ///
-/// For each message: its id, its queue, its age, how often it was received, whom it was for, and the reason that whoever put
-/// it there gave. The reason says after how many attempts the notifier gave up. A message without one failed a
-/// notifier five times.
+/// Prints one message a line: its id, its queue, its age, its receive count, its audience and the reason. The reason says
+/// after how many attempts the notifier gave up. A message without a reason made the notifier itself fail five times.
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -26,22 +25,22 @@ Examples:
 pub(super) struct Arguments {
     /// Only this queue
     #[arg(long, value_name = "QUEUE")]
-    from: Option<Name>,
+    from: Option<QueueName>,
 
-    /// No more than so many of a queue
+    /// Largest number of messages to list of each queue
     #[arg(long, value_name = "N", default_value_t = 100,
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
 
-    /// Print each as a line of JSON
+    /// Print one line of JSON for each message
     #[arg(long)]
     json: bool,
 }
 
-/// A message as it is printed.
+/// One line of the output.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Listed<'a> {
+pub(super) struct LetterSummary<'a> {
     id: &'a str,
     queue: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,16 +55,16 @@ pub(super) struct Listed<'a> {
     receive_count: Option<u32>,
 }
 
-/// Prints the messages of the queues, one after the other.
+/// Prints the messages of the queues, one queue after the other.
 pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Failure> {
     let limit = arguments.limit as usize;
-    let mut found = false;
+    let mut is_empty = true;
     for queue in queues(arguments.from, target).await? {
-        let letters = queue.look(limit).await?;
-        found |= !letters.is_empty();
+        let letters = queue.peek(limit).await?;
+        is_empty &= letters.is_empty();
         for letter in &letters {
             if arguments.json {
-                json(&Listed::from(letter))?;
+                json(&LetterSummary::from(letter))?;
             } else {
                 line(text(letter, SystemTime::now()))?;
             }
@@ -73,18 +72,18 @@ pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Fa
         if letters.len() == limit {
             let name = queue.name.as_str();
             note(format_args!(
-                "There may be more in {name}: ask for more with --limit."
+                "{name} may contain more messages: raise --limit to list them"
             ));
         }
     }
-    if !found {
-        note("There are none.");
+    if is_empty {
+        note("no dead letters found");
     }
     Ok(())
 }
 
-impl<'a> From<&'a Letter> for Listed<'a> {
-    fn from(letter: &'a Letter) -> Self {
+impl<'a> From<&'a DeadLetter> for LetterSummary<'a> {
+    fn from(letter: &'a DeadLetter) -> Self {
         let push = letter.push.as_ref();
         Self {
             id: &letter.id,
@@ -95,30 +94,30 @@ impl<'a> From<&'a Letter> for Listed<'a> {
             sent_at: letter.sent_at.map(|time| {
                 DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
             }),
-            receive_count: letter.received,
+            receive_count: letter.receive_count,
         }
     }
 }
 
-fn text(letter: &Letter, now: SystemTime) -> String {
+fn text(letter: &DeadLetter, now: SystemTime) -> String {
     let age = letter
         .sent_at
         .and_then(|sent| now.duration_since(sent).ok());
     format!(
-        "{}  {:<13}  {:>4}  received {}  {}  {}",
+        "{}  {:<13}  {:>4}  received {}x  {}  {}",
         letter.id,
         letter.queue.as_str(),
         age.map_or_else(|| "-".to_owned(), in_words),
-        letter.received.unwrap_or_default(),
+        letter.receive_count.unwrap_or_default(),
         letter
             .push
             .as_ref()
-            .map_or("no push", |push| push.audience.as_str()),
+            .map_or("invalid push", |push| push.audience.as_str()),
         letter.reason.as_deref().unwrap_or("no reason given"),
     )
 }
 
-/// An age in its largest unit.
+/// Formats an age in its largest unit.
 fn in_words(age: Duration) -> String {
     let seconds = age.as_secs();
     match seconds {
@@ -134,8 +133,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_age_is_said_in_its_largest_unit() {
-        for (seconds, said) in [
+    fn age_is_printed_in_its_largest_unit() {
+        for (seconds, words) in [
             (0, "0s"),
             (59, "59s"),
             (60, "1m"),
@@ -144,7 +143,7 @@ mod tests {
             (86_399, "23h"),
             (1_209_600, "14d"),
         ] {
-            assert_eq!(in_words(Duration::from_secs(seconds)), said);
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
         }
     }
 }

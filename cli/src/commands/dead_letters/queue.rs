@@ -1,4 +1,4 @@
-//! A dead-letter queue on SQS: looking into it without losing anything, and what a replay needs.
+//! A dead-letter queue on SQS: reading without removing messages, and moving them to another queue.
 
 use std::collections::HashSet;
 
@@ -10,32 +10,32 @@ use aws_sdk_sqs::{
     },
 };
 
-use super::{Name, letter::Letter};
-use crate::{failure::Failure, target::aws_failure};
+use super::{QueueName, letter::DeadLetter};
+use crate::failure::{Failure, aws_failure};
 
-/// The most messages of one call.
+/// The largest number of messages in one call.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
 const BATCH: usize = 10;
 
-/// How long messages that are looked at are hidden, in seconds, if they are not made visible before.
-const HIDDEN_FOR: i32 = 60;
+/// The visibility timeout of received messages, in seconds.
+const VISIBILITY_TIMEOUT: i32 = 60;
 
-/// How long a call waits for messages, in seconds. Without waiting SQS asks only some of its servers, and may
-/// answer that there is nothing when there is.
+/// The time that a call waits for messages, in seconds. Without waiting, SQS asks only some of its servers and may miss
+/// messages.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>
-const WAIT_FOR: i32 = 1;
+const WAIT_TIME: i32 = 1;
 
 /// A dead-letter queue.
 pub(super) struct Queue {
     pub(super) client: Client,
-    pub(super) name: Name,
+    pub(super) name: QueueName,
     url: String,
 }
 
 impl Queue {
-    pub(super) fn new(client: Client, name: Name, url: &str) -> Self {
+    pub(super) fn new(client: Client, name: QueueName, url: &str) -> Self {
         Self {
             client,
             name,
@@ -43,24 +43,27 @@ impl Queue {
         }
     }
 
-    /// The messages of the queue, up to so many. They are visible again afterwards.
-    pub(super) async fn look(&self, limit: usize) -> Result<Vec<Letter>, Failure> {
+    /// Returns at most `limit` messages, and makes them visible again.
+    pub(super) async fn peek(&self, limit: usize) -> Result<Vec<DeadLetter>, Failure> {
         let mut letters = Vec::new();
-        let looked = self
+        let received = self
             .receive_all(async |letter| {
                 letters.push(letter);
                 Ok(letters.len() < limit)
             })
             .await;
         self.release(&letters).await?;
-        looked.map(|()| letters)
+        received.map(|()| letters)
     }
 
-    /// The messages with these ids. All others are visible again afterwards; those that were found are not.
-    pub(super) async fn take(&self, ids: &HashSet<&str>) -> Result<Vec<Letter>, Failure> {
+    /// Returns the messages with these ids, which stay hidden. Makes all others visible again.
+    pub(super) async fn receive_ids(
+        &self,
+        ids: &HashSet<&str>,
+    ) -> Result<Vec<DeadLetter>, Failure> {
         let (mut found, mut others) = (Vec::new(), Vec::new());
-        let looked = self
-            .receive_all(async |letter: Letter| {
+        let received = self
+            .receive_all(async |letter: DeadLetter| {
                 if ids.contains(letter.id.as_str()) {
                     found.push(letter);
                 } else {
@@ -69,44 +72,44 @@ impl Queue {
                 Ok(found.len() < ids.len())
             })
             .await;
-        if looked.is_err() {
+        if received.is_err() {
             others.append(&mut found);
         }
         self.release(&others).await?;
-        looked.map(|()| found)
+        received.map(|()| found)
     }
 
-    /// Receives each message once and hands it on, until there are no more or `visit` says that it is enough.
-    /// What was handed on stays hidden.
+    /// Receives each message once and calls `visit`, until the queue is empty or `visit` returns `false`. Visited messages
+    /// stay hidden.
     pub(super) async fn receive_all(
         &self,
-        mut visit: impl AsyncFnMut(Letter) -> Result<bool, Failure>,
+        mut visit: impl AsyncFnMut(DeadLetter) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
         let mut seen = HashSet::new();
         loop {
             let received = self.receive().await?;
-            // The same again: it was hidden for so long that it came back. All others have been seen.
+            // Messages come back when their visibility timeout ends: all others have been seen by then.
             if received.iter().all(|letter| seen.contains(&letter.id)) {
                 return Ok(());
             }
-            let mut is_enough = false;
-            let mut too_many = Vec::new();
+            let mut is_done = false;
+            let mut surplus = Vec::new();
             for letter in received {
-                if is_enough {
-                    too_many.push(letter);
+                if is_done {
+                    surplus.push(letter);
                 } else if seen.insert(letter.id.clone()) {
-                    is_enough = !visit(letter).await?;
+                    is_done = !visit(letter).await?;
                 }
             }
-            self.release(&too_many).await?;
-            if is_enough {
+            self.release(&surplus).await?;
+            if is_done {
                 return Ok(());
             }
         }
     }
 
-    /// Makes messages visible at once.
-    pub(super) async fn release(&self, letters: &[Letter]) -> Result<(), Failure> {
+    /// Makes messages visible again.
+    pub(super) async fn release(&self, letters: &[DeadLetter]) -> Result<(), Failure> {
         for batch in letters.chunks(BATCH) {
             let entries = batch.iter().enumerate().map(|(index, letter)| {
                 ChangeMessageVisibilityBatchRequestEntry::builder()
@@ -115,7 +118,7 @@ impl Queue {
                     .visibility_timeout(0)
                     .build()
             });
-            // Whatever is not made visible now is by itself, a minute later.
+            // Entries that fail become visible when their visibility timeout ends.
             self.client
                 .change_message_visibility_batch()
                 .queue_url(&self.url)
@@ -124,7 +127,9 @@ impl Queue {
                 .await
                 .map_err(|error| {
                     aws_failure(
-                        "messages that were looked at are hidden for a minute",
+                        format!(
+                            "cannot make messages visible again before {VISIBILITY_TIMEOUT} s pass"
+                        ),
                         error,
                     )
                 })?;
@@ -132,9 +137,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends a message's body to another queue, and then deletes it here: if the deletion fails it is there
-    /// twice, and clients drop the repeat.
-    pub(super) async fn resend(&self, letter: &Letter, destination: &str) -> Result<(), Failure> {
+    /// Sends a message's body to another queue, and then deletes it here. If the deletion fails, the message exists twice,
+    /// and clients drop the repeat.
+    pub(super) async fn resend(
+        &self,
+        letter: &DeadLetter,
+        destination: &str,
+    ) -> Result<(), Failure> {
         let id = &letter.id;
         self.client
             .send_message()
@@ -142,51 +151,46 @@ impl Queue {
             .message_body(&letter.body)
             .send()
             .await
-            .map_err(|error| aws_failure(format!("{id} cannot be sent again"), error))?;
+            .map_err(|error| aws_failure(format!("cannot replay {id}"), error))?;
         self.client
             .delete_message()
             .queue_url(&self.url)
             .receipt_handle(&letter.receipt)
             .send()
             .await
-            .map_err(|error| {
-                aws_failure(format!("{id} is sent again, but cannot be deleted"), error)
-            })?;
+            .map_err(|error| aws_failure(format!("replayed {id}, but cannot delete it"), error))?;
         Ok(())
     }
 
-    /// The queue's ARN.
+    /// Returns the queue's ARN.
     pub(super) async fn arn(&self) -> Result<String, Failure> {
         arn(&self.client, &self.url).await
     }
 
-    async fn receive(&self) -> Result<Vec<Letter>, Failure> {
+    async fn receive(&self) -> Result<Vec<DeadLetter>, Failure> {
         let received = self
             .client
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(BATCH as i32)
-            .visibility_timeout(HIDDEN_FOR)
-            .wait_time_seconds(WAIT_FOR)
+            .visibility_timeout(VISIBILITY_TIMEOUT)
+            .wait_time_seconds(WAIT_TIME)
             .message_attribute_names("All")
             .message_system_attribute_names(MessageSystemAttributeName::All)
             .send()
             .await
             .map_err(|error| {
                 let name = self.name.as_str();
-                aws_failure(
-                    format!("the dead-letter queue {name} cannot be read"),
-                    error,
-                )
+                aws_failure(format!("cannot read the dead-letter queue {name}"), error)
             })?;
         let messages = received.messages.unwrap_or_default().into_iter();
         Ok(messages
-            .filter_map(|message| Letter::new(self.name, message))
+            .filter_map(|message| DeadLetter::new(self.name, message))
             .collect())
     }
 }
 
-/// The ARN of the queue at `url`.
+/// Returns the ARN of the queue at `url`.
 pub(super) async fn arn(client: &Client, url: &str) -> Result<String, Failure> {
     let asked = client
         .get_queue_attributes()
@@ -194,8 +198,8 @@ pub(super) async fn arn(client: &Client, url: &str) -> Result<String, Failure> {
         .attribute_names(QueueAttributeName::QueueArn)
         .send()
         .await
-        .map_err(|error| aws_failure(format!("{url} cannot be asked for its ARN"), error))?;
+        .map_err(|error| aws_failure(format!("cannot look up the ARN of {url}"), error))?;
     let attributes = asked.attributes.unwrap_or_default();
     let arn = attributes.get(&QueueAttributeName::QueueArn).cloned();
-    Ok(arn.ok_or_else(|| anyhow!("SQS does not say the ARN of {url}"))?)
+    Ok(arn.ok_or_else(|| anyhow!("SQS responded without the ARN of {url}"))?)
 }

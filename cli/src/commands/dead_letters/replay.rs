@@ -1,4 +1,4 @@
-//! `herald dlq replay`: delivering again what could not be delivered.
+//! `herald dlq replay`: moving dead letters back to the notification queue.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -9,26 +9,27 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{
-    Name,
+    QueueName,
     queue::{Queue, arn},
     queues,
 };
 use crate::{
-    failure::Failure,
+    commands::counted,
+    failure::{Failure, aws_failure},
     output::{self, line, note},
-    target::{Target, aws_failure},
+    target::Target,
 };
 
-/// How often SQS is asked how far a move has come.
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// The interval at which SQS is asked for the progress of a move.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Put dead letters on the notification queue again
+/// Put dead letters back on the notification queue
 ///
-/// A replay goes to the connections that did not get the push, and with the same event id: it is harmless to whoever is gone or has
-/// it. What cannot be delivered now comes back, with a reason.
+/// A replayed push goes to the connections that did not receive it, with the same event id, so that clients drop repeats. A
+/// push that cannot be delivered now returns to the dead-letter queue, with a reason.
 ///
-/// --all has SQS move the messages of `notifications` itself; Ctrl-C does not stop it. Those of `events`, and single
-/// ones, are sent again one by one and deleted then.
+/// With --all, SQS itself moves the messages of `notifications`, and Ctrl-C does not stop the move. Messages of `events`
+/// and single messages are sent one by one, and each is deleted once it is sent.
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("which").required(true).args(["ids", "all"]),
@@ -38,41 +39,41 @@ Examples:
   herald dlq replay --all
   herald dlq replay --all --from notifications --rate 50
 
-Exit codes of its own:
-  5  some of several ids are no dead letters"
+Exit codes (`herald --help` lists all):
+  5  some of the ids are not in the dead-letter queues"
 )]
 pub(super) struct Arguments {
-    /// The ids of messages, as `herald dlq list` prints them
+    /// Ids of messages, as `herald dlq list` prints them
     #[arg(value_name = "ID")]
     ids: Vec<String>,
 
-    /// All messages
+    /// Replay all messages
     #[arg(long)]
     all: bool,
 
     /// Only this queue
     #[arg(long, value_name = "QUEUE")]
-    from: Option<Name>,
+    from: Option<QueueName>,
 
-    /// How many messages of `notifications` are moved a second, so that they do not crowd out what happens now
+    /// Messages of `notifications` that are moved a second; a low rate leaves capacity for new pushes
     #[arg(long, value_name = "N", default_value_t = 10, conflicts_with = "ids",
           value_parser = clap::value_parser!(i32).range(1..=500))]
     rate: i32,
 
-    /// Print for each queue a line of JSON: `queue` and the number of messages `replayed`
+    /// Print one line of JSON for each queue: `queue` and the number of messages `replayed`
     #[arg(long)]
     json: bool,
 }
 
-/// Puts the messages on the notification queue. Errs if there are no such.
+/// Replays the messages. Fails if some ids are not found.
 pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Failure> {
-    let destination = target.queue()?;
+    let destination = target.addresses.queue()?;
     let queues = queues(arguments.from, target).await?;
     if arguments.all {
         for queue in &queues {
             let replayed = match queue.name {
-                Name::Notifications => move_all(queue, destination, arguments.rate).await?,
-                Name::Events => resend_all(queue, destination).await?,
+                QueueName::Notifications => move_all(queue, destination, arguments.rate).await?,
+                QueueName::Events => resend_all(queue, destination).await?,
             };
             arguments.print(queue, replayed)?;
         }
@@ -81,7 +82,7 @@ pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Fa
     let ids: HashSet<_> = arguments.ids.iter().map(String::as_str).collect();
     let mut missing = ids.clone();
     for queue in &queues {
-        let found = queue.take(&missing).await?;
+        let found = queue.receive_ids(&missing).await?;
         for (index, letter) in found.iter().enumerate() {
             if let Err(failure) = queue.resend(letter, destination).await {
                 queue.release(&found[index..]).await?;
@@ -105,7 +106,10 @@ impl Arguments {
         if self.json {
             output::json(&json!({"queue": name, "replayed": replayed}))
         } else {
-            line(format_args!("{replayed} of {name} replayed"))
+            line(format_args!(
+                "{name}: {} replayed",
+                counted(replayed, "message")
+            ))
         }
     }
 }
@@ -113,7 +117,11 @@ impl Arguments {
 fn not_found(missing: &HashSet<&str>, asked_for: usize) -> Failure {
     let mut ids: Vec<_> = missing.iter().copied().collect();
     ids.sort_unstable();
-    let sentence = format!("there are no such dead letters: {}", ids.join(", "));
+    let noun = if ids.len() == 1 { "id" } else { "ids" };
+    let sentence = format!(
+        "{noun} not found in the dead-letter queues: {}",
+        ids.join(", ")
+    );
     if missing.len() < asked_for {
         Failure::partial(sentence)
     } else {
@@ -121,10 +129,9 @@ fn not_found(missing: &HashSet<&str>, asked_for: usize) -> Failure {
     }
 }
 
-/// Has SQS move all messages, and waits until it has. Returns how many it moved.
+/// Lets SQS move all messages, and waits for the end of the move. Returns the number of moved messages.
 ///
-/// The destination has to be said: the notifier sends dead letters itself, and SQS does not know from which queue they
-/// come.
+/// The destination is explicit because the notifier sends dead letters itself: SQS does not know their source queue.
 async fn move_all(queue: &Queue, destination: &str, rate: i32) -> Result<u64, Failure> {
     let source = queue.arn().await?;
     queue
@@ -135,25 +142,26 @@ async fn move_all(queue: &Queue, destination: &str, rate: i32) -> Result<u64, Fa
         .max_number_of_messages_per_second(rate)
         .send()
         .await
-        .map_err(|error| aws_failure("SQS does not begin to move the messages", error))?;
-    let mut is_told = false;
+        .map_err(|error| aws_failure("cannot start the move of the messages", error))?;
+    let mut is_noted = false;
     loop {
         let task = latest_move(queue, &source).await?;
         let moved = task.approximate_number_of_messages_moved();
         match task.status() {
             Some("RUNNING") => {
-                if !is_told {
-                    note("SQS moves the messages; it goes on if you end this.");
-                    is_told = true;
+                if !is_noted {
+                    note("SQS is moving the messages; Ctrl-C does not stop the move");
+                    is_noted = true;
                 }
-                sleep(ASK_EVERY).await;
+                sleep(POLL_INTERVAL).await;
             }
             Some("COMPLETED") => return Ok(u64::try_from(moved).unwrap_or_default()),
             status => {
-                let status = status.unwrap_or("without a status");
+                let status = status.unwrap_or("unknown");
                 let reason = task.failure_reason().unwrap_or("no reason given");
                 return Err(anyhow!(
-                    "the move of the messages is {status} after {moved}: {reason}"
+                    "the move of the messages ended with status {status} after {}: {reason}",
+                    counted(u64::try_from(moved).unwrap_or_default(), "message")
                 )
                 .into());
             }
@@ -172,12 +180,12 @@ async fn latest_move(
         .max_results(1)
         .send()
         .await
-        .map_err(|error| aws_failure("SQS does not say how far the move has come", error))?;
+        .map_err(|error| aws_failure("cannot look up the progress of the move", error))?;
     let latest = listed.results.unwrap_or_default().into_iter().next();
-    Ok(latest.ok_or_else(|| anyhow!("SQS knows of no move"))?)
+    Ok(latest.ok_or_else(|| anyhow!("SQS responded without the move"))?)
 }
 
-/// Sends every message again, one by one. Returns how many.
+/// Sends every message again, one by one. Returns the number of messages.
 async fn resend_all(queue: &Queue, destination: &str) -> Result<u64, Failure> {
     let mut replayed = 0;
     queue

@@ -1,45 +1,45 @@
-//! `herald dlq show`: one message, whole.
+//! `herald dlq show`: one message with its body.
 
 use anyhow::anyhow;
 use clap::Args;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Name, list::Listed, queues};
+use super::{QueueName, list::LetterSummary, queues};
 use crate::{
     failure::Failure,
     output::{json, line},
     target::Target,
 };
 
-/// Show a message of a dead-letter queue, whole
+/// Show a message of a dead-letter queue with its body
 #[derive(Args, Debug)]
 #[command(after_long_help = "\
 Examples:
   herald dlq show 11f5b1a0-0b9e-4d8a-9a3c-4f4b3a1b2c3d
   herald dlq show 11f5b1a0-0b9e-4d8a-9a3c-4f4b3a1b2c3d --json | jq .body.push.frame")]
 pub(super) struct Arguments {
-    /// The message's id, as `herald dlq list` prints it
+    /// Id of the message, as `herald dlq list` prints it
     #[arg(value_name = "ID")]
     id: String,
 
     /// Only in this queue
     #[arg(long, value_name = "QUEUE")]
-    from: Option<Name>,
+    from: Option<QueueName>,
 
-    /// Print it as one line of JSON
+    /// Print one line of JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct Shown<'a> {
+struct LetterDetails<'a> {
     #[serde(flatten)]
-    listed: Listed<'a>,
-    /// As it is if it is JSON, or else as a text.
+    summary: LetterSummary<'a>,
     body: Body<'a>,
 }
 
+/// The body: JSON as it is, or else text.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Body<'a> {
@@ -47,23 +47,23 @@ enum Body<'a> {
     Text(&'a str),
 }
 
-/// Prints the message. Errs if there is none with the id.
+/// Prints the message. Fails if no message has the id.
 pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Failure> {
     let id = &arguments.id;
     for queue in queues(arguments.from, target).await? {
-        let found = queue.take(&[id.as_str()].into()).await?;
+        let found = queue.receive_ids(&[id.as_str()].into()).await?;
         queue.release(&found).await?;
         let Some(letter) = found.first() else {
             continue;
         };
-        let listed = Listed::from(letter);
+        let summary = LetterSummary::from(letter);
         let body = &letter.body;
         if arguments.json {
             let raw = serde_json::from_str(body).map(Body::Json);
             let body = raw.unwrap_or(Body::Text(body));
-            return json(&Shown { listed, body });
+            return json(&LetterDetails { summary, body });
         }
-        let serde_json::Value::Object(fields) = serde_json::to_value(&listed)? else {
+        let serde_json::Value::Object(fields) = serde_json::to_value(&summary)? else {
             return line(body);
         };
         for (name, value) in &fields {
@@ -74,5 +74,5 @@ pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Fa
         }
         return line(format_args!("body          {body}"));
     }
-    Err(anyhow!("there is no dead letter {id}: it may have been replayed").into())
+    Err(anyhow!("dead letter {id} does not exist: it may have been replayed; `herald dlq list` prints the ids").into())
 }

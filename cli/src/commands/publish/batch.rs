@@ -1,19 +1,19 @@
-//! What goes to EventBridge in one call.
+//! The events of one call of EventBridge.
 
 use super::entry::Entry;
 
-/// The most events of a call.
+/// The largest number of events in a call.
 ///
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>
-const MOST: usize = 10;
+const MAX_EVENTS: usize = 10;
 
-/// The most bytes of a call. Newer documentation says 1 MB; this is what every Region has always taken, and
+/// The largest size of a call, in bytes. Newer documentation says 1 MB. Every Region has always accepted this size, and
 /// no event of Herald's is larger.
 ///
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>
-const LARGEST: usize = 256 * 1024;
+const MAX_BYTES: usize = 256 * 1024;
 
-/// Events of one call, each with the number of its line.
+/// The events of one call, each with the number of its line.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     entries: Vec<(u64, Entry)>,
@@ -21,10 +21,10 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Adds an event, unless there is no room for it beside the others. Gives it back then.
+    /// Adds an event. Returns it if it does not fit beside the others.
     pub(super) fn add(&mut self, line: u64, entry: Entry, source: &str) -> Result<(), Entry> {
         let size = size(&entry, source);
-        let is_full = self.entries.len() == MOST || self.size + size > LARGEST;
+        let is_full = self.entries.len() == MAX_EVENTS || self.size + size > MAX_BYTES;
         if is_full && !self.is_empty() {
             return Err(entry);
         }
@@ -37,13 +37,13 @@ impl Batch {
         self.entries.is_empty()
     }
 
-    /// The events with their lines, in order.
+    /// Returns the events with their lines, in order.
     pub(super) fn entries(&self) -> &[(u64, Entry)] {
         &self.entries
     }
 }
 
-/// The bytes an event counts for; it has neither a time nor resources.
+/// Returns the bytes that EventBridge counts for an event without time and resources.
 ///
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html#eb-putevent-size>
 fn size(entry: &Entry, source: &str) -> usize {
@@ -54,7 +54,7 @@ fn size(entry: &Entry, source: &str) -> usize {
 mod tests {
     use super::*;
 
-    /// How many of events of these sizes go into the first call.
+    /// Returns how many events of these sizes fit into the first call.
     fn fitting(sizes: impl IntoIterator<Item = usize>) -> usize {
         let mut batch = Batch::default();
         let empty = Entry {
@@ -76,12 +76,12 @@ mod tests {
     }
 
     #[test]
-    fn a_call_has_ten_events_and_so_many_bytes_at_most() {
+    fn batch_is_limited_by_count_and_by_bytes() {
         assert_eq!(fitting([100; 9]), 9);
         assert_eq!(fitting([100; 11]), 10);
-        assert_eq!(fitting([LARGEST / 2, LARGEST / 2, 100]), 2);
-        assert_eq!(fitting([LARGEST / 2, LARGEST / 2 + 1]), 1);
-        // Alone it is EventBridge's to refuse.
-        assert_eq!(fitting([LARGEST + 1, 100]), 1);
+        assert_eq!(fitting([MAX_BYTES / 2, MAX_BYTES / 2, 100]), 2);
+        assert_eq!(fitting([MAX_BYTES / 2, MAX_BYTES / 2 + 1]), 1);
+        // A single event that is too large is left for EventBridge to refuse.
+        assert_eq!(fitting([MAX_BYTES + 1, 100]), 1);
     }
 }

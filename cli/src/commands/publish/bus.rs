@@ -1,4 +1,4 @@
-//! PutEvents, with what EventBridge could not take tried again.
+//! `PutEvents` with retries.
 
 use std::time::Duration;
 
@@ -12,16 +12,16 @@ use herald_shared::backoff::bound;
 use tokio::time::sleep;
 
 use super::entry::Entry;
-use crate::{failure::Failure, target::aws_failure};
+use crate::failure::{Failure, aws_failure};
 
-/// How often an event is tried.
+/// The number of attempts for an event.
 const ATTEMPTS: u32 = 6;
 
 // Bounds of the delays between attempts.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
-/// The bus that events are put on.
+/// An event bus.
 pub(super) struct Bus {
     client: Client,
     name: String,
@@ -29,7 +29,7 @@ pub(super) struct Bus {
 }
 
 impl Bus {
-    /// The bus called `name`, and what its events say of where they come from.
+    /// Makes a client of the bus `name`, whose events have this `source`.
     pub(super) fn new(config: &SdkConfig, name: &str, source: &str) -> Self {
         Self {
             client: Client::new(config),
@@ -38,37 +38,37 @@ impl Bus {
         }
     }
 
-    /// Puts the events of one call. Returns for each, in order, the id under which clients get it, or why
-    /// it was not taken in the end.
+    /// Publishes the events of one call, and retries those that fail for a transient reason. Returns the event id or the
+    /// error of each, in order.
     ///
-    /// Errs if the call as a whole fails.
+    /// Fails if a call as a whole fails.
     pub(super) async fn put(
         &self,
         entries: &[&Entry],
     ) -> Result<Vec<anyhow::Result<String>>, Failure> {
         let mut results: Vec<_> = self.attempt(entries).await?;
-        for failures in 0..ATTEMPTS - 1 {
-            let again: Vec<_> = (0..entries.len())
+        for retry in 0..ATTEMPTS - 1 {
+            let failed: Vec<_> = (0..entries.len())
                 .filter(|index| is_retryable(&results[*index]))
                 .collect();
-            if again.is_empty() {
+            if failed.is_empty() {
                 break;
             }
             let share = fastrand::f64();
-            sleep(bound(FIRST_DELAY, LONGEST_DELAY, failures).mul_f64(share)).await;
-            let left: Vec<_> = again.iter().map(|index| entries[*index]).collect();
-            for (index, result) in again.into_iter().zip(self.attempt(&left).await?) {
+            sleep(bound(FIRST_DELAY, LONGEST_DELAY, retry).mul_f64(share)).await;
+            let retried: Vec<_> = failed.iter().map(|index| entries[*index]).collect();
+            for (index, result) in failed.into_iter().zip(self.attempt(&retried).await?) {
                 results[index] = result;
             }
         }
         Ok(entries
             .iter()
             .zip(results)
-            .map(|(entry, result)| outcome(entry, result))
+            .map(|(entry, result)| event_id(entry, result))
             .collect())
     }
 
-    /// One call. Returns as many results as there are events.
+    /// Makes one call. Returns a result for each event, in order.
     async fn attempt(&self, entries: &[&Entry]) -> Result<Vec<PutEventsResultEntry>, Failure> {
         let requested = entries.iter().map(|entry| {
             PutEventsRequestEntry::builder()
@@ -79,18 +79,18 @@ impl Bus {
                 .build()
         });
         let put = self.client.put_events();
-        let answered = put.set_entries(Some(requested.collect())).send().await;
-        let answered =
-            answered.map_err(|error| aws_failure("EventBridge takes no events", error))?;
-        let results = answered.entries.unwrap_or_default();
+        let response = put.set_entries(Some(requested.collect())).send().await;
+        let response =
+            response.map_err(|error| aws_failure("cannot publish on the event bus", error))?;
+        let results = response.entries.unwrap_or_default();
         if results.len() != entries.len() {
-            return Err(anyhow!("EventBridge answers about other events than were put").into());
+            return Err(anyhow!("EventBridge responded with the wrong number of results").into());
         }
         Ok(results)
     }
 }
 
-/// Whether an event was not taken for a reason that passes.
+/// Whether an event failed for a transient reason.
 ///
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>
 fn is_retryable(result: &PutEventsResultEntry) -> bool {
@@ -100,11 +100,12 @@ fn is_retryable(result: &PutEventsResultEntry) -> bool {
     )
 }
 
-fn outcome(entry: &Entry, result: PutEventsResultEntry) -> anyhow::Result<String> {
+/// Returns the event id that clients receive.
+fn event_id(entry: &Entry, result: PutEventsResultEntry) -> anyhow::Result<String> {
     match (result.event_id, result.error_code) {
         (Some(event_id), None) => Ok(entry.idempotency_key.clone().unwrap_or(event_id)),
         (_, code) => Err(anyhow!(
-            "EventBridge did not take it: {} ({})",
+            "EventBridge refused the event: {} ({})",
             result.error_message.as_deref().unwrap_or("no reason given"),
             code.as_deref().unwrap_or("no code"),
         )),

@@ -1,4 +1,4 @@
-//! One event, ready to be put.
+//! One event for `PutEvents`.
 
 use anyhow::{Context, anyhow, bail};
 use herald_shared::{
@@ -9,17 +9,16 @@ use herald_shared::{
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
-/// One event, which Herald has been seen to understand: what it does not would only turn up in a
-/// dead-letter queue.
+/// One event that Herald can deliver. Others are refused here, because they would end in a dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) detail_type: &'static str,
     pub(super) detail: String,
-    /// The id under which clients get it; none: that of the event.
+    /// The event id that clients receive. `None` for the id that EventBridge assigns.
     pub(super) idempotency_key: Option<String>,
 }
 
-/// An event as a line has it.
+/// An event as a line of input.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Line<'a> {
@@ -49,7 +48,7 @@ struct Detail<'a> {
 }
 
 impl Entry {
-    /// The event of a message. Errs if Herald would not understand it, or if it would be too large for a
+    /// Makes the event of a message. Fails if Herald cannot deliver it, for example because the frame is too large for a
     /// client.
     pub(super) fn new(
         audience: Audience,
@@ -74,24 +73,25 @@ impl Entry {
             detail,
             idempotency_key: idempotency_key.map(str::to_owned),
         };
-        Push::from_queue_body(&entry.as_delivered()?).context("Herald would not deliver it")?;
+        Push::from_queue_body(&entry.as_delivered()?)
+            .context("Herald cannot deliver this event")?;
         Ok(entry)
     }
 
-    /// The event of a line. Errs with what is wrong with it.
-    pub(super) fn read(line: &[u8]) -> anyhow::Result<Self> {
-        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| in_one_line(&error))?;
+    /// Parses a line.
+    pub(super) fn parse(line: &[u8]) -> anyhow::Result<Self> {
+        let line: Line<'_> = serde_json::from_slice(line).map_err(|error| without_line(&error))?;
         let audience = match (line.entity_id, line.user_id, line.broadcast) {
             (Some(entity), None, false) => Audience::Entity(entity),
             (None, Some(user), false) => Audience::User(user),
             (None, None, true) => Audience::Everyone,
-            _ => bail!(r#"it needs one of entityId, userId and "broadcast":true"#),
+            _ => bail!(r#"expected exactly one of entityId, userId and "broadcast":true"#),
         };
         let key = line.idempotency_key.as_deref();
         Self::new(audience, line.message, line.callback, key)
     }
 
-    /// The event as EventBridge would hand it on; its id and time are as long as any.
+    /// Returns the event as EventBridge would deliver it, with an id and a time of the real length.
     fn as_delivered(&self) -> anyhow::Result<String> {
         let detail: &RawValue = serde_json::from_str(&self.detail)?;
         Ok(serde_json::to_string(&json!({
@@ -109,8 +109,8 @@ impl Entry {
     }
 }
 
-/// What is wrong with JSON in a line: its line is not the first, as `serde_json` would have it.
-fn in_one_line(error: &serde_json::Error) -> anyhow::Error {
+/// Removes the line number from a JSON error: it is always 1, whatever the line of the input.
+fn without_line(error: &serde_json::Error) -> anyhow::Error {
     let text = error.to_string();
     let words = text
         .split_once(" at line ")
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_an_event_for_one_audience() {
+    fn line_becomes_the_event_of_its_audience() {
         for (line, detail_type, detail) in [
             (
                 r#"{"entityId":"order-1","message":{"b":1.0,"a":[ ]}}"#,
@@ -141,7 +141,7 @@ mod tests {
                 r#"{"message":"hi"}"#,
             ),
         ] {
-            let entry = Entry::read(line.as_bytes()).expect(line);
+            let entry = Entry::parse(line.as_bytes()).expect(line);
             assert_eq!(
                 (entry.detail_type, entry.detail.as_str()),
                 (detail_type, detail)
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_herald_would_not_understand_is_refused() {
+    fn line_that_cannot_be_delivered_is_refused() {
         let too_large = format!(
             r#"{{"broadcast":true,"message":"{}"}}"#,
             "x".repeat(128 * 1024)
@@ -158,11 +158,14 @@ mod tests {
         for (line, words) in [
             ("", "EOF"),
             ("[]", "invalid"),
-            (r#"{"message":1}"#, "it needs one of"),
-            (r#"{"message":1,"broadcast":false}"#, "it needs one of"),
+            (r#"{"message":1}"#, "expected exactly one of"),
+            (
+                r#"{"message":1,"broadcast":false}"#,
+                "expected exactly one of",
+            ),
             (
                 r#"{"message":1,"broadcast":true,"userId":"a"}"#,
-                "it needs one of",
+                "expected exactly one of",
             ),
             (r#"{"broadcast":true}"#, "missing field `message`"),
             (
@@ -173,7 +176,7 @@ mod tests {
             (r#"{"entityId":"","message":1}"#, "must not be empty"),
             (&too_large, "the frame is 131"),
         ] {
-            let error = Entry::read(line.as_bytes()).expect_err(line);
+            let error = Entry::parse(line.as_bytes()).expect_err(line);
             let error = format!("{error:#}");
             assert!(error.contains(words), "{line}: {error}");
         }

@@ -1,4 +1,4 @@
-//! One event for each line, in as few calls as there can be.
+//! One event for each line, in batches.
 
 use std::{path::Path, time::Duration};
 
@@ -12,24 +12,23 @@ use tokio::{
 
 use super::{batch::Batch, bus::Bus, entry::Entry};
 use crate::{
-    commands::outcome::Outcome,
+    commands::tally::Tally,
     failure::Failure,
     output::{json, line},
 };
 
-/// How long a line waits for others to go with it: whoever pipes a log in sees it arrive at once.
-const WAIT_FOR_MORE: Duration = Duration::from_millis(50);
+/// The longest time that a line waits for its batch to fill: lines of a slow pipe are published as they come.
+const BATCH_DELAY: Duration = Duration::from_millis(50);
 
-/// Puts an event for every line of a file, or of standard input. What became of each is printed as soon
-/// as it is known.
+/// Publishes an event for each line of a file, or of standard input. Prints the result of each line as soon as it is known.
 ///
-/// Errs at the end if some or all were not taken, and at once if a call as a whole fails.
+/// Fails at the end if lines failed, and at once if a call as a whole fails.
 pub(super) async fn publish(bus: &Bus, file: Option<&Path>, as_json: bool) -> Result<(), Failure> {
     let lines: Box<dyn AsyncBufRead + Unpin + Send> = match file {
         None => Box::new(BufReader::new(stdin())),
         Some(path) => {
             let file = File::open(path).await;
-            let file = file.with_context(|| format!("{} cannot be read", path.display()));
+            let file = file.with_context(|| format!("cannot read {}", path.display()));
             Box::new(BufReader::new(file.map_err(Failure::Usage)?))
         }
     };
@@ -37,12 +36,11 @@ pub(super) async fn publish(bus: &Bus, file: Option<&Path>, as_json: bool) -> Re
         bus,
         as_json,
         batch: Batch::default(),
-        outcome: Outcome::default(),
+        tally: Tally::of("event"),
     };
-    let ended = publisher.publish_all(lines).await;
-    match ended {
-        Ok(()) => publisher.outcome.into_result("events"),
-        Err(failure) => Err(publisher.outcome.broken_off(failure, "events")),
+    match publisher.publish_all(lines).await {
+        Ok(()) => publisher.tally.into_result(),
+        Err(failure) => Err(publisher.tally.aborted(failure)),
     }
 }
 
@@ -50,7 +48,7 @@ struct Publisher<'a> {
     bus: &'a Bus,
     as_json: bool,
     batch: Batch,
-    outcome: Outcome,
+    tally: Tally,
 }
 
 impl Publisher<'_> {
@@ -62,7 +60,7 @@ impl Publisher<'_> {
             let next = if self.batch.is_empty() {
                 next.await
             } else {
-                match timeout(WAIT_FOR_MORE, next).await {
+                match timeout(BATCH_DELAY, next).await {
                     Ok(next) => next,
                     Err(_) => {
                         self.put().await?;
@@ -70,7 +68,7 @@ impl Publisher<'_> {
                     }
                 }
             };
-            let Some(line) = next.context("the lines cannot be read")? else {
+            let Some(line) = next.context("cannot read the lines")? else {
                 return self.put().await;
             };
             number += 1;
@@ -81,7 +79,7 @@ impl Publisher<'_> {
     }
 
     async fn add(&mut self, number: u64, line: &[u8]) -> Result<(), Failure> {
-        let entry = match Entry::read(line) {
+        let entry = match Entry::parse(line) {
             Ok(entry) => entry,
             Err(error) => {
                 self.failed(number, error);
@@ -90,13 +88,13 @@ impl Publisher<'_> {
         };
         if let Err(entry) = self.batch.add(number, entry, &self.bus.source) {
             self.put().await?;
-            // There is room for any event among no others.
+            // An empty batch accepts any event.
             let _ = self.batch.add(number, entry, &self.bus.source);
         }
         Ok(())
     }
 
-    /// Puts what has gathered.
+    /// Publishes the batch.
     async fn put(&mut self) -> Result<(), Failure> {
         let batch = std::mem::take(&mut self.batch);
         if batch.is_empty() {
@@ -107,7 +105,7 @@ impl Publisher<'_> {
         for ((number, _), result) in batch.entries().iter().zip(results) {
             match result {
                 Ok(event_id) => {
-                    self.outcome.done();
+                    self.tally.succeeded();
                     self.print(*number, &event_id)?;
                 }
                 Err(error) => self.failed(*number, error),
@@ -126,6 +124,6 @@ impl Publisher<'_> {
 
     fn failed(&mut self, number: u64, error: anyhow::Error) {
         let error = error.context(format!("line {number}"));
-        self.outcome.failed(Failure::Failed(error));
+        self.tally.failed(Failure::Failed(error));
     }
 }

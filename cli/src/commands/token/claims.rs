@@ -1,4 +1,4 @@
-//! What a token says, and the signature under it.
+//! The claims of a token, and their signature.
 
 use anyhow::bail;
 use herald_shared::permissions::Permissions;
@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use crate::target::MintedToken;
 
-/// The fewest bytes of a secret: those of the hash.
+/// The minimum length of a secret in bytes: that of the hash.
 ///
 /// Source: RFC 7518, section 3.2.
-const LEAST: usize = 32;
+const MIN_SECRET: usize = 32;
 
-/// The claims that Herald looks at.
+/// The claims that Herald reads.
 #[derive(Debug, Serialize)]
 pub(super) struct Claims {
     pub(super) sub: String,
@@ -27,11 +27,11 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// The token, signed with HS256. Errs if no stack would accept a secret as short as this.
+    /// Signs the token with HS256. Fails if the secret is too short for a stack to accept.
     pub(super) fn sign(&self, secret: &[u8]) -> anyhow::Result<MintedToken> {
-        if secret.len() < LEAST {
+        if secret.len() < MIN_SECRET {
             bail!(
-                "the secret is {} bytes, and no stack accepts less than {LEAST}: make a longer one",
+                "the secret must have at least {MIN_SECRET} bytes, got {}",
                 secret.len()
             );
         }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_signed_with_a_secret_that_cannot_be_guessed() {
+    fn token_is_signed_unless_the_secret_is_short() {
         let claims = Claims {
             sub: "alice".to_owned(),
             iat: 1000,
@@ -60,13 +60,13 @@ mod tests {
             aud: None,
             herald: None,
         };
-        assert!(claims.sign(&[b'x'; LEAST - 1]).is_err());
-        let secret = [b'x'; LEAST];
+        assert!(claims.sign(&[b'x'; MIN_SECRET - 1]).is_err());
+        let secret = [b'x'; MIN_SECRET];
         let signed = claims.sign(&secret).expect("a token");
         assert_eq!(signed.expires_at, 1060);
 
         let mut validation = Validation::new(Algorithm::HS256);
-        // It ended long ago.
+        // The token expired long ago.
         validation.validate_exp = false;
         let decoded = decode::<Value>(
             &signed.token,
@@ -74,6 +74,6 @@ mod tests {
             &validation,
         );
         let expected = json!({"sub": "alice", "iat": 1000, "exp": 1060});
-        assert_eq!(decoded.expect("a good signature").claims, expected);
+        assert_eq!(decoded.expect("a valid signature").claims, expected);
     }
 }

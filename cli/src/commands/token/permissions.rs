@@ -1,32 +1,32 @@
-//! Permissions, as they are given on the command line.
+//! Permissions on the command line.
 
 use std::collections::BTreeMap;
 
 use anyhow::Context;
 use herald_shared::permissions::Permissions;
 
-/// One pattern with what is allowed there, as `order:*=subscribe,publish`.
-pub(super) fn one(text: &str) -> Result<(String, Vec<String>), String> {
-    // The last: a pattern may hold others.
-    let (pattern, words) = text
+/// Parses the actions that are allowed for one pattern: `order:*=subscribe,publish`.
+pub(super) fn parse(text: &str) -> Result<(String, Vec<String>), String> {
+    // A pattern may contain `=`, and actions do not.
+    let (pattern, actions) = text
         .rsplit_once('=')
-        .ok_or("write it as PATTERN=WHAT,…, like order:*=subscribe,publish")?;
-    let words = words.split(',').map(|word| word.trim().to_owned());
-    Ok((pattern.to_owned(), words.collect()))
+        .ok_or("expected PATTERN=ACTION,…, such as order:*=subscribe,publish")?;
+    let actions = actions.split(',').map(|action| action.trim().to_owned());
+    Ok((pattern.to_owned(), actions.collect()))
 }
 
-/// All of them together; none if there are none. Errs if one is no permission.
-pub(super) fn all(given: &[(String, Vec<String>)]) -> anyhow::Result<Option<Permissions>> {
+/// Merges the permissions of several flags. `None` if there are none.
+pub(super) fn merge(given: &[(String, Vec<String>)]) -> anyhow::Result<Option<Permissions>> {
     if given.is_empty() {
         return Ok(None);
     }
-    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (pattern, words) in given {
-        let of_pattern = all.entry(pattern).or_default();
-        of_pattern.extend(words.iter().map(String::as_str));
+    let mut merged: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (pattern, actions) in given {
+        let merged_actions = merged.entry(pattern).or_default();
+        merged_actions.extend(actions.iter().map(String::as_str));
     }
-    let text = serde_json::to_string(&all)?;
-    let permissions = Permissions::from_json(&text).context("--permission cannot be understood")?;
+    let text = serde_json::to_string(&merged)?;
+    let permissions = Permissions::from_json(&text).context("--permission is invalid")?;
     Ok(Some(permissions))
 }
 
@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn permissions_are_given_pattern_by_pattern() {
+    fn permissions_of_several_flags_are_merged_by_pattern() {
         for (given, expected) in [
             (vec![], Ok(None)),
             (
@@ -48,17 +48,17 @@ mod tests {
                 vec!["a=b=subscribe", "a=b=publish"],
                 Ok(Some(r#"{"a=b":["subscribe","publish"]}"#)),
             ),
-            (vec!["order-1"], Err("write it as")),
+            (vec!["order-1"], Err("expected PATTERN=ACTION")),
             (vec!["order-1=read"], Err("read")),
             (
                 vec!["order-1=broadcast"],
-                Err("broadcast is about no entity"),
+                Err("broadcast concerns no entity"),
             ),
             (vec!["order-1="], Err("unknown variant ``")),
         ] {
-            let parsed: Result<Vec<_>, _> = given.iter().map(|text| one(text)).collect();
+            let parsed: Result<Vec<_>, _> = given.iter().map(|text| parse(text)).collect();
             let result = parsed.and_then(|given| {
-                let permissions = all(&given).map_err(|error| format!("{error:#}"))?;
+                let permissions = merge(&given).map_err(|error| format!("{error:#}"))?;
                 Ok(permissions.map(|permissions| permissions.to_json()))
             });
             match (result, expected) {

@@ -1,10 +1,13 @@
-//! The action `authenticate`: a live connection goes on with a newer token.
+//! The action `authenticate`: the renewal of an open connection's token.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use herald_local::issuer::{Token, TokenRequest};
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
-use crate::harness::{Client, TestStack};
+use crate::{
+    ending::end_token,
+    harness::{Client, TestStack},
+};
 
 const PERMISSIONS: &str = r#"{"order:*":["subscribe"]}"#;
 
@@ -24,7 +27,7 @@ async fn authenticate(client: &mut Client, token: &str) -> Value {
         .await
 }
 
-/// The ends that the rows of the stack's connections have.
+/// Returns the ends of tokens on the rows of the stack's connections.
 async fn ends(stack: &TestStack) -> Vec<String> {
     let items = stack.items().await;
     items
@@ -33,12 +36,9 @@ async fn ends(stack: &TestStack) -> Vec<String> {
         .collect()
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn a_connection_goes_on_with_a_newer_token() {
+async fn newer_token_renews_every_row_of_the_connection() {
     let stack = TestStack::start_with_users().await;
     let first = mint(&stack, "alice", PERMISSIONS, 60);
     let mut client = stack.client_with(&first.token).await;
@@ -57,12 +57,9 @@ async fn a_connection_goes_on_with_a_newer_token() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn a_token_that_makes_somebody_else_of_the_connection_is_refused() {
+async fn token_with_another_identity_is_refused() {
     let stack = TestStack::start_with_users().await;
     let first = mint(&stack, "alice", PERMISSIONS, 600);
     let mut client = stack.client_with(&first.token).await;
@@ -99,12 +96,9 @@ async fn a_token_that_makes_somebody_else_of_the_connection_is_refused() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn a_frame_does_not_say_who_is_sending_it() {
+async fn frame_cannot_set_its_user() {
     let stack = TestStack::start_with_users().await;
     let alice = mint(&stack, "alice", PERMISSIONS, 600).token;
     let mut client = stack.client_with(&alice).await;
@@ -121,16 +115,13 @@ async fn a_frame_does_not_say_who_is_sending_it() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
-async fn a_connection_whose_token_has_ended_may_still_renew_it() {
+async fn ended_token_can_still_be_renewed() {
     let stack = TestStack::start_with_users().await;
     let first = mint(&stack, "alice", PERMISSIONS, 600);
     let mut client = stack.client_with(&first.token).await;
-    end_tokens(&stack).await;
+    end_token(&stack, "alice").await;
     let subscribe = json!({"action": "subscribe", "entityId": "order:1"});
     assert_eq!(client.ask(subscribe).await["code"], "unauthorized");
     let newer = mint(&stack, "alice", PERMISSIONS, 3600);
@@ -140,32 +131,15 @@ async fn a_connection_whose_token_has_ended_may_still_renew_it() {
     stack.stop().await;
 }
 
-/// Lets the time that the tokens of all connections end be long ago.
-async fn end_tokens(stack: &TestStack) {
-    let client = aws_sdk_dynamodb::Client::new(stack.aws());
-    for row in stack.items().await {
-        client
-            .update_item()
-            .table_name(&stack.running().addresses().tables["Table"])
-            .key("pk", row["pk"].clone())
-            .key("sk", row["sk"].clone())
-            .update_expression("SET tokenExpiresAt = :past")
-            .expression_attribute_values(":past", AttributeValue::N("1".to_owned()))
-            .send()
-            .await
-            .unwrap();
-    }
-}
-
 #[tokio::test]
-async fn without_authentication_there_is_nothing_to_renew() {
+async fn authenticate_without_authentication_is_refused() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
     let answer = authenticate(&mut client, "a.b.c").await;
     assert_eq!(answer["code"], "bad_request");
     assert_eq!(
         answer["message"],
-        "connections have no tokens here: there is nothing to renew"
+        "connections have no tokens here, so there is none to renew"
     );
     stack.stop().await;
 }

@@ -1,5 +1,5 @@
-//! An OpenID Connect issuer of a test's own: it publishes the keys it is told to, counts who asks, and
-//! can be slow, down, or talk nonsense.
+//! An OpenID Connect issuer for tests: it publishes given keys, counts requests, and can be slow, down
+//! or faulty.
 
 use std::sync::{
     Arc, Mutex,
@@ -18,22 +18,22 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::harness::TestStack;
 
-/// The audience that the tests' tokens are for.
+/// The audience of the tests' tokens.
 pub const AUDIENCE: &str = "4h7jk2l3m9n8b5v6c1x0z";
 
-/// How the issuer answers who asks for its keys.
+/// The issuer's answer to requests for its keys.
 #[derive(Clone, Debug)]
-pub enum Mood {
-    Well,
-    /// Never, though it takes the connection.
+pub enum KeyAnswer {
+    Keys,
+    /// No answer, on an accepted connection.
     Silent,
-    /// With this status and body.
-    Answering(u16, String),
+    /// An answer with this status and body.
+    Status(u16, String),
 }
 
 /// A running issuer.
 pub struct Issuer {
-    /// What it calls itself.
+    /// The issuer's name.
     pub name: String,
     state: Arc<Published>,
     server: JoinHandle<()>,
@@ -41,19 +41,19 @@ pub struct Issuer {
 
 struct Published {
     keys: Mutex<Vec<Value>>,
-    mood: Mutex<Mood>,
-    /// How often the key set was asked for.
+    answer: Mutex<KeyAnswer>,
+    /// The number of requests for the key set.
     asked: AtomicUsize,
 }
 
 impl Issuer {
-    /// An issuer whose name has this path.
+    /// Starts an issuer with this path in its name.
     pub async fn start(path: &str, keys: Vec<Value>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Published {
             keys: Mutex::new(keys),
-            mood: Mutex::new(Mood::Well),
+            answer: Mutex::new(KeyAnswer::Keys),
             asked: AtomicUsize::new(0),
         });
         let discovery = path.trim_end_matches('/').to_owned() + "/.well-known/openid-configuration";
@@ -75,7 +75,7 @@ impl Issuer {
         }
     }
 
-    /// The parameters of a stack that takes its tokens.
+    /// Starts a stack that accepts its tokens.
     pub async fn stack(&self) -> TestStack {
         TestStack::start_with_parameters(&[
             ("Authentication", "jwks"),
@@ -89,11 +89,11 @@ impl Issuer {
         *self.state.keys.lock().unwrap() = keys;
     }
 
-    pub fn set_mood(&self, mood: Mood) {
-        *self.state.mood.lock().unwrap() = mood;
+    pub fn set_answer(&self, answer: KeyAnswer) {
+        *self.state.answer.lock().unwrap() = answer;
     }
 
-    /// How often the key set was asked for.
+    /// Returns the number of requests for the key set.
     pub fn asked(&self) -> usize {
         self.state.asked.load(Ordering::Relaxed)
     }
@@ -108,14 +108,14 @@ async fn keys_of(State(issuer): State<Arc<Published>>, Path(set): Path<String>) 
         return StatusCode::NOT_FOUND.into_response();
     }
     issuer.asked.fetch_add(1, Ordering::Relaxed);
-    let mood = issuer.mood.lock().unwrap().clone();
-    match mood {
-        Mood::Well => {
+    let answer = issuer.answer.lock().unwrap().clone();
+    match answer {
+        KeyAnswer::Keys => {
             let keys = issuer.keys.lock().unwrap().clone();
             json!({"keys": keys}).to_string().into_response()
         }
-        Mood::Silent => std::future::pending().await,
-        Mood::Answering(status, body) => {
+        KeyAnswer::Silent => std::future::pending().await,
+        KeyAnswer::Status(status, body) => {
             (StatusCode::from_u16(status).unwrap(), body).into_response()
         }
     }

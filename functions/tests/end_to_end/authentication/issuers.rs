@@ -1,5 +1,6 @@
-//! Tokens and key sets in the shapes of the issuers that people use.
+//! Tokens and key sets in the formats of common issuers.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use super::{
@@ -15,14 +16,11 @@ fn signed(key: &Rsa, id: &str, claims: &Value) -> String {
     })
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn id_and_access_tokens_of_cognito_are_good() {
+async fn cognito_id_and_access_tokens_are_accepted() {
     let (key, other) = (Rsa::new(), Rsa::new());
-    // A user pool has two keys: one for each kind of token, more or less.
+    // A user pool has two keys, roughly one for each kind of token.
     let keys = vec![
         key.jwk("Hb0pXJZ1vKqKqHqYzYbG7m1Oe0Wm3JrN1n4kq0h3c2s="),
         other.jwk("q8mVn2pSY0Qz0V6WvJm7c0L0eXk5dY9oR3tB1uF4a6A="),
@@ -68,12 +66,9 @@ async fn id_and_access_tokens_of_cognito_are_good() {
     issuer.stop();
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn tokens_of_auth0_are_good() {
+async fn auth0_tokens_are_accepted() {
     let key = Rsa::new();
     let id = "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4QzQ2MDAyQjVDNjk1RTM2Qg";
     let mut jwk = key.jwk(id);

@@ -1,9 +1,10 @@
-//! The endpoint with an issuer's keys: how often it is asked, and what happens when it is not well.
+//! The endpoint of an issuer's keys: the number of requests to it, and its failures.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use super::{
-    issuer::{AUDIENCE, Issuer, Mood},
+    issuer::{AUDIENCE, Issuer, KeyAnswer},
     keys::{Ec, token},
     now,
     upgrade::{Upgrade, status},
@@ -13,8 +14,8 @@ use crate::{
     watcher::Watcher,
 };
 
-/// A good token, signed with a key that is said to have this id.
-fn good(issuer: &Issuer, key: &Ec, id: &str) -> String {
+/// Returns a valid token, signed with this key under this key id.
+fn valid(issuer: &Issuer, key: &Ec, id: &str) -> String {
     let claims = json!({
         "iss": issuer.name, "aud": AUDIENCE, "sub": "alice", "exp": now() + 600,
     });
@@ -23,85 +24,76 @@ fn good(issuer: &Issuer, key: &Ec, id: &str) -> String {
     })
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn an_unknown_key_id_is_looked_for_once_and_then_refused() {
+async fn unknown_key_id_makes_one_request_and_is_refused() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("known")]).await;
     let stack = issuer.stack().await;
     assert_eq!(issuer.asked(), 0);
     for _ in 0..3 {
-        assert_eq!(status(&stack, &good(&issuer, &key, "known")).await, 101);
+        assert_eq!(status(&stack, &valid(&issuer, &key, "known")).await, 101);
     }
     assert_eq!(issuer.asked(), 1);
     for id in ["unknown", "unknown", "unknown-2", "unknown-3"] {
-        assert_eq!(status(&stack, &good(&issuer, &key, id)).await, 401);
+        assert_eq!(status(&stack, &valid(&issuer, &key, id)).await, 401);
     }
     assert_eq!(issuer.asked(), 2);
-    assert_eq!(status(&stack, &good(&issuer, &key, "known")).await, 101);
+    assert_eq!(status(&stack, &valid(&issuer, &key, "known")).await, 101);
     assert_eq!(issuer.asked(), 2);
     stack.stop().await;
     issuer.stop();
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn a_key_that_the_issuer_has_made_since_is_found() {
+async fn new_key_of_the_issuer_is_fetched() {
     let (old, new) = (Ec::new(), Ec::new());
     let issuer = Issuer::start("", vec![old.jwk("old")]).await;
     let stack = issuer.stack().await;
-    assert_eq!(status(&stack, &good(&issuer, &old, "old")).await, 101);
+    assert_eq!(status(&stack, &valid(&issuer, &old, "old")).await, 101);
     issuer.publish(vec![new.jwk("new")]);
-    assert_eq!(status(&stack, &good(&issuer, &new, "new")).await, 101);
-    assert_eq!(status(&stack, &good(&issuer, &old, "old")).await, 401);
+    assert_eq!(status(&stack, &valid(&issuer, &new, "new")).await, 101);
+    assert_eq!(status(&stack, &valid(&issuer, &old, "old")).await, 401);
     assert_eq!(issuer.asked(), 2);
     stack.stop().await;
     issuer.stop();
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn while_there_are_no_keys_nobody_new_is_let_in_and_then_all_is_well_again() {
+async fn clients_are_refused_with_500_until_the_keys_can_be_fetched() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("key")]).await;
     let stack = issuer.stack().await;
-    let token = good(&issuer, &key, "key");
+    let token = valid(&issuer, &key, "key");
     let processes = || {
         let host = stack.running().functions().unwrap();
         host.process_ids("AuthorizerFunction")
     };
     let before = processes();
     let nonsense = "<html><body>502 Bad Gateway</body></html>";
-    for mood in [
-        Mood::Silent,
-        Mood::Answering(500, String::new()),
-        Mood::Answering(302, String::new()),
-        Mood::Answering(404, json!({"keys": [key.jwk("key")]}).to_string()),
-        Mood::Answering(200, nonsense.to_owned()),
-        Mood::Answering(200, json!({"keys": []}).to_string()),
-        Mood::Answering(200, "x".repeat(1024 * 1024)),
+    for answer in [
+        KeyAnswer::Silent,
+        KeyAnswer::Status(500, String::new()),
+        KeyAnswer::Status(302, String::new()),
+        KeyAnswer::Status(404, json!({"keys": [key.jwk("key")]}).to_string()),
+        KeyAnswer::Status(200, nonsense.to_owned()),
+        KeyAnswer::Status(200, json!({"keys": []}).to_string()),
+        KeyAnswer::Status(200, "x".repeat(1024 * 1024)),
     ] {
-        issuer.set_mood(mood.clone());
+        issuer.set_answer(answer.clone());
         let asked = issuer.asked();
         until("the issuer was asked", async || {
-            assert_eq!(status(&stack, &token).await, 500, "{mood:?}");
+            assert_eq!(status(&stack, &token).await, 500, "{answer:?}");
             issuer.asked() > asked
         })
         .await;
     }
-    // It gave up by itself each time, and did not hang until Lambda ended it.
+    // The authorizer timed out by itself each time; Lambda ended no process.
     assert_eq!(processes(), before);
-    issuer.set_mood(Mood::Well);
-    until("a client is let in", async || {
+    issuer.set_answer(KeyAnswer::Keys);
+    until("a client is admitted", async || {
         status(&stack, &token).await == 101
     })
     .await;
@@ -109,20 +101,17 @@ async fn while_there_are_no_keys_nobody_new_is_let_in_and_then_all_is_well_again
     issuer.stop();
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn an_issuer_that_cannot_be_reached_is_no_reason_to_let_somebody_in() {
+async fn unreachable_issuer_refuses_clients_with_500() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("key")]).await;
-    let token = good(&issuer, &key, "key");
+    let token = valid(&issuer, &key, "key");
     let stack = issuer.stack().await;
     issuer.stop();
     assert_eq!(status(&stack, &token).await, 500);
     assert_eq!(Upgrade::default().status(&stack.web_socket()).await, 401);
-    // An operator is told of the first, and not of the second.
+    // The metric counts the first refusal and not the second.
     let endpoint = &stack.running().addresses().endpoint;
     let mut watcher = Watcher::start(endpoint, None).await;
     for counted in [true, false] {
@@ -138,19 +127,16 @@ async fn an_issuer_that_cannot_be_reached_is_no_reason_to_let_somebody_in() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn while_the_issuer_is_silent_those_with_known_keys_stay_and_come() {
+async fn silent_issuer_does_not_affect_tokens_of_known_keys() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("key")]).await;
     let stack = issuer.stack().await;
-    let token = good(&issuer, &key, "key");
+    let token = valid(&issuer, &key, "key");
     let mut connected = stack.client_with(&token).await;
-    issuer.set_mood(Mood::Silent);
-    assert_eq!(status(&stack, &good(&issuer, &key, "newer")).await, 500);
+    issuer.set_answer(KeyAnswer::Silent);
+    assert_eq!(status(&stack, &valid(&issuer, &key, "newer")).await, 500);
     assert_eq!(
         connected.ask(json!({"action": "ping"})).await["type"],
         "pong"
@@ -160,22 +146,19 @@ async fn while_the_issuer_is_silent_those_with_known_keys_stay_and_come() {
     issuer.stop();
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn an_issuer_that_calls_itself_otherwise_is_not_trusted() {
+async fn issuer_with_another_name_is_not_trusted() {
     let key = Ec::new();
     let issuer = Issuer::start("/tenant", vec![key.jwk("key")]).await;
-    // The same place, and not the same name.
+    // The same place, but another name.
     let stack = TestStack::start_with_parameters(&[
         ("Authentication", "jwks"),
         ("TokenIssuer", &format!("{}/", issuer.name)),
         ("TokenAudience", AUDIENCE),
     ])
     .await;
-    assert_eq!(status(&stack, &good(&issuer, &key, "key")).await, 500);
+    assert_eq!(status(&stack, &valid(&issuer, &key, "key")).await, 500);
     assert_eq!(issuer.asked(), 0);
     stack.stop().await;
     issuer.stop();

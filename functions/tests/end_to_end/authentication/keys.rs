@@ -1,5 +1,5 @@
-//! Keys that sign tokens, and whatever else a test wants signed. The tokens are put together by hand:
-//! a library would not make the bad ones.
+//! Keys that sign tokens. The tokens are assembled by hand, because a library would not make the invalid
+//! ones.
 
 use aws_lc_rs::{
     encoding::{AsDer, PublicKeyX509Der},
@@ -27,17 +27,17 @@ impl Rsa {
         self.sign_as(&RSA_PKCS1_SHA256, message)
     }
 
-    /// Signs as RS512 does.
+    /// Signs like RS512.
     pub fn sign_as_rs512(&self, message: &[u8]) -> Vec<u8> {
         self.sign_as(&RSA_PKCS1_SHA512, message)
     }
 
-    /// Signs as PS256 does.
+    /// Signs like PS256.
     pub fn sign_as_ps256(&self, message: &[u8]) -> Vec<u8> {
         self.sign_as(&RSA_PSS_SHA256, message)
     }
 
-    /// Its public half, as an issuer publishes it.
+    /// Returns the public key as an issuer publishes it.
     pub fn jwk(&self, id: &str) -> Value {
         json!({"kty": "RSA", "kid": id, "use": "sig", "alg": "RS256", "n": self.modulus(), "e": "AQAB"})
     }
@@ -47,7 +47,7 @@ impl Rsa {
         encode(modulus.big_endian_without_leading_zero())
     }
 
-    /// Its public half as X.509 has it.
+    /// Returns the public key in X.509.
     pub fn public_der(&self) -> Vec<u8> {
         let der: PublicKeyX509Der<'_> = self.0.public_key().as_der().unwrap();
         der.as_ref().to_vec()
@@ -85,14 +85,14 @@ impl Ec {
         signature.as_ref().to_vec()
     }
 
-    /// Signs in the encoding that TLS uses and tokens do not.
+    /// Signs in the encoding of TLS, which tokens do not use.
     pub fn sign_as_asn1(&self, message: &[u8]) -> Vec<u8> {
         let signature = self.asn1.sign(&SystemRandom::new(), message).unwrap();
         signature.as_ref().to_vec()
     }
 
     pub fn jwk(&self, id: &str) -> Value {
-        // 4, then both coordinates.
+        // The byte 4, then both coordinates.
         let (x, y) = self.fixed.public_key().as_ref()[1..].split_at(32);
         json!({"kty": "EC", "kid": id, "use": "sig", "crv": "P-256", "x": encode(x), "y": encode(y)})
     }
@@ -116,18 +116,18 @@ impl Ed {
     }
 }
 
-/// Signs as HS256 does.
+/// Signs like HS256.
 pub fn hmac_with(secret: &[u8], message: &[u8]) -> Vec<u8> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     hmac::sign(&key, message).as_ref().to_vec()
 }
 
-/// A token of these parts, signed by `sign`.
+/// Returns a token of these parts, signed by `sign`.
 pub fn token(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     token_of_text(&header.to_string(), &claims.to_string(), sign)
 }
 
-/// The same of texts that need not be JSON.
+/// Returns a token of texts that need not be JSON.
 pub fn token_of_text(header: &str, claims: &str, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
     let message = format!("{}.{}", encode(header), encode(claims));
     let signature = sign(message.as_bytes());

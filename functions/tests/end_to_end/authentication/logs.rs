@@ -1,4 +1,4 @@
-//! What the authorizer logs of tokens: why one was refused, and nothing that could be used.
+//! The authorizer's log about tokens: the reason of a refusal, and nothing that could be used.
 
 use std::{
     io,
@@ -10,6 +10,7 @@ use herald_functions::{
     authorizer::{self, AllowedOrigins, KeysUnavailable},
     tokens::{Settings, Verifier},
 };
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 use tracing::{instrument::WithSubscriber, level_filters::LevelFilter};
 
@@ -19,7 +20,7 @@ use super::{
     now,
 };
 
-/// What was logged.
+/// The log output.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -34,7 +35,7 @@ impl io::Write for Log {
     }
 }
 
-/// Asks the authorizer about a token; returns its answer, and all it logged of that.
+/// Asks the authorizer about a token. Returns its answer and its log.
 async fn ask(verifier: &Verifier, token: &str) -> (String, String) {
     let log = Log::default();
     let writer = log.clone();
@@ -62,9 +63,9 @@ async fn ask(verifier: &Verifier, token: &str) -> (String, String) {
     (answer, logged.replace(r#"\""#, "\""))
 }
 
+#[local_only("runs an authorizer of its own")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "runs an authorizer of its own")]
-async fn the_log_says_why_and_holds_neither_token_nor_claims() {
+async fn log_has_the_reason_and_neither_token_nor_claims() {
     let (key, foreign) = (Ec::new(), Ec::new());
     let issuer = Issuer::start("", vec![key.jwk("key-1")]).await;
     let variable = |name: &str| match name {
@@ -110,10 +111,14 @@ async fn the_log_says_why_and_holds_neither_token_nor_claims() {
         (
             signed(("herald", json!("secret-claim"))),
             "Deny",
-            "of user \"alice\" is no object",
+            "of user \"alice\" is not an object",
         ),
         (by_foreign, "Unauthorized", r#"its key id is "key-1""#),
-        (unknown, "Unauthorized", r#"no key with the id "key-2""#),
+        (
+            unknown,
+            "Unauthorized",
+            r#"no key for the token's algorithm has the id "key-2""#,
+        ),
         (
             "secret.secret.secret".to_owned(),
             "Unauthorized",

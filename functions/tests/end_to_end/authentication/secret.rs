@@ -1,5 +1,6 @@
 //! Tokens that are signed with a secret.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use super::{
@@ -34,12 +35,9 @@ async fn start() -> TestStack {
     TestStack::start_with_parameters(&[("Authentication", "secret")]).await
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn only_a_token_signed_with_the_secret_is_good() {
+async fn only_a_token_signed_with_the_secret_is_accepted() {
     let stack = start().await;
     put_secret(&stack, SECRET).await;
     let rsa = Rsa::new();
@@ -49,7 +47,7 @@ async fn only_a_token_signed_with_the_secret_is_good() {
             hmac_with(SECRET.as_bytes(), message)
         })
     };
-    let for_somebody = {
+    let with_audience = {
         let mut claims = claims();
         claims["aud"] = json!("somebody");
         let header = json!({"alg": "HS256"});
@@ -72,7 +70,7 @@ async fn only_a_token_signed_with_the_secret_is_good() {
             token(&json!({"alg": "RS256"}), &claims(), |m| rsa.sign(m)),
             401,
         ),
-        (for_somebody, 401),
+        (with_audience, 401),
         (hs256(SECRET), 101),
     ] {
         assert_eq!(status(&stack, &token).await, expected, "{token}");
@@ -80,12 +78,9 @@ async fn only_a_token_signed_with_the_secret_is_good() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn a_secret_that_was_rotated_is_fetched_again() {
+async fn rotated_secret_is_fetched_again() {
     let stack = start().await;
     put_secret(&stack, SECRET).await;
     assert_eq!(status(&stack, &hs256(SECRET)).await, 101);
@@ -95,17 +90,14 @@ async fn a_secret_that_was_rotated_is_fetched_again() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
-async fn a_secret_that_can_be_guessed_lets_nobody_in() {
+async fn short_secret_refuses_every_client() {
     let stack = start().await;
     put_secret(&stack, "secret").await;
     assert_eq!(status(&stack, &hs256("secret")).await, 500);
     put_secret(&stack, SECRET).await;
-    until("a client is let in", async || {
+    until("a client is admitted", async || {
         status(&stack, &hs256(SECRET)).await == 101
     })
     .await;

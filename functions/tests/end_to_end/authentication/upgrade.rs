@@ -1,5 +1,5 @@
-//! A WebSocket upgrade, written onto the socket by hand: clients would not send what some of these
-//! tests do.
+//! A WebSocket upgrade, written onto the socket by hand: a client library would not send some of these
+//! requests.
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -8,12 +8,12 @@ use tokio::{
 
 use crate::harness::TestStack;
 
-/// The status that a client with this token, in the preferred place, is answered with.
+/// Returns the status of the answer to a client with this token in the preferred place.
 pub async fn status(stack: &TestStack, token: &str) -> u16 {
     Upgrade::bearer(token).status(&stack.web_socket()).await
 }
 
-/// What a client says of itself when it connects.
+/// The request of a client that connects.
 #[derive(Clone, Debug, Default)]
 pub struct Upgrade {
     query: String,
@@ -21,17 +21,17 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
-    /// With the token in the header `Authorization`.
+    /// Returns a request with the token in the header `Authorization`.
     pub fn bearer(token: &str) -> Self {
         Self::default().header("Authorization", format!("Bearer {token}"))
     }
 
-    /// With the token beside a subprotocol.
+    /// Returns a request with the token beside a subprotocol.
     pub fn subprotocol(subprotocol: &str, token: &str) -> Self {
         Self::default().header("Sec-WebSocket-Protocol", format!("{subprotocol}, {token}"))
     }
 
-    /// With the token in the query string.
+    /// Returns a request with the token in the query string.
     pub fn query(token: &str) -> Self {
         Self::default().and_query(token)
     }
@@ -47,7 +47,7 @@ impl Upgrade {
         self
     }
 
-    /// Tries to connect to the stack at this WebSocket address; returns the status of the answer.
+    /// Tries to connect to the stack at this WebSocket address. Returns the status of the answer.
     pub async fn status(&self, web_socket: &str) -> u16 {
         let address = web_socket.strip_prefix("ws://").unwrap();
         let (host, path) = address.split_once('/').unwrap();

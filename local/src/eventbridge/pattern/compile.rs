@@ -1,4 +1,5 @@
-//! From a pattern's JSON to the conditions on each field, with every `$or` multiplied out.
+//! The compiler from a pattern's JSON to the conditions on each field, with every `$or` multiplied
+//! out.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +7,16 @@ use serde_json::{Map, Value};
 
 use super::{PatternError, matcher::Matcher};
 
-/// The conditions of one way to match: a field's path, e.g. `detail.state`, and the alternatives its
-/// value must be among. The order is the order in which fields are tried.
+/// The conditions of one alternative: a field's path, e.g. `detail.state`, and the matchers of
+/// which one must accept its value. Fields are tried in this order.
 pub(super) type Branch = BTreeMap<String, Vec<Matcher>>;
 
-/// The most ways to match that the `$or`s of a pattern may multiply to.
-const MOST_BRANCHES: usize = 1000;
+/// The most branches that the `$or`s of a pattern may multiply to.
+const MAX_BRANCHES: usize = 1000;
 
 const OR: &str = "$or";
 
-/// No field inside `$or` may have one of these names: the matching library keeps them for itself.
+/// Names that no field inside `$or` may have: the matching library reserves them.
 const RESERVED_IN_OR: &[&str] = &[
     "exactly",
     "equals-ignore-case",
@@ -43,7 +44,7 @@ const RESERVED_IN_OR: &[&str] = &[
     "ip-address-not-in-range",
 ];
 
-/// The branches of `pattern`, at least one.
+/// Returns the branches of `pattern`, at least one.
 pub(super) fn branches(pattern: &Value) -> Result<Vec<Branch>, PatternError> {
     let Value::Object(fields) = pattern else {
         return Err(error("", "Filter is not an object"));
@@ -51,7 +52,7 @@ pub(super) fn branches(pattern: &Value) -> Result<Vec<Branch>, PatternError> {
     Scope::default().extend(vec![Branch::new()], fields)
 }
 
-/// Where in the pattern an object stands.
+/// The place of an object in the pattern.
 #[derive(Clone, Default)]
 struct Scope {
     path: String,
@@ -59,10 +60,10 @@ struct Scope {
 }
 
 impl Scope {
-    /// Adds what `object` asks for to each of `branches`.
+    /// Adds the conditions of `object` to each of `branches`.
     ///
-    /// `$or` comes last, so that a field named both beside it and inside it is decided by the one
-    /// inside, as it is when a pattern is written in the usual order.
+    /// `$or` comes last. So if a field is both beside it and inside it, the one inside decides, as
+    /// in a pattern written in the usual order.
     fn extend(
         &self,
         mut branches: Vec<Branch>,
@@ -80,7 +81,7 @@ impl Scope {
         }
     }
 
-    /// The scope of this object's field `name`.
+    /// Returns the scope of this object's field `name`.
     fn field(&self, name: &str) -> Result<Self, PatternError> {
         if self.inside_or && RESERVED_IN_OR.contains(&name) {
             let reason = format!(
@@ -98,7 +99,7 @@ impl Scope {
         })
     }
 
-    /// Adds the conditions `value` puts on the field of this scope.
+    /// Adds the conditions of `value` on the field of this scope.
     fn extend_by(
         &self,
         mut branches: Vec<Branch>,
@@ -146,9 +147,9 @@ impl Scope {
         let mut extended = Vec::new();
         for choice in choices {
             extended.extend(inside.extend(branches.clone(), choice)?);
-            if extended.len() > MOST_BRANCHES {
+            if extended.len() > MAX_BRANCHES {
                 let reason =
-                    format!("{OR} multiplies to more than {MOST_BRANCHES} rule combinations");
+                    format!("{OR} multiplies to more than {MAX_BRANCHES} rule combinations");
                 return Err(error(&self.path, reason));
             }
         }

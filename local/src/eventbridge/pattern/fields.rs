@@ -1,8 +1,8 @@
-//! An event as patterns see it: its leaves, each with its path and the array elements it is in.
+//! The leaves of an event, each with its path and the array elements around it.
 //!
-//! Arrays do not show in a path: every scalar of an array stands at the array's own path. Nor does
-//! it matter whether a dot in a path comes from nesting or from a field's name; the service treats
-//! `{"a.b": 1}` and `{"a": {"b": 1}}` alike.
+//! Arrays do not appear in a path: every scalar of an array has the array's own path. A dot in a
+//! path may come from nesting or from a field's name; the service treats `{"a.b": 1}` and
+//! `{"a": {"b": 1}}` alike.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use super::compile::Branch;
 
-/// The leaves of an event at the paths a branch names.
+/// The leaves of an event at the paths of a branch.
 pub(super) struct Fields<'a> {
     by_path: HashMap<&'a str, Vec<(&'a Value, Elements)>>,
 }
 
-/// Which element was taken of each array: from a number that stands for the array to an index.
+/// The element chosen of each array: the array's number and the element's index.
 ///
 /// Only elements that are objects or arrays count; the scalars of an array are alternatives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,15 +36,15 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The leaves at `path`; none if the field is absent or not a leaf.
+    /// Returns the leaves at `path`; empty if the field is absent or not a leaf.
     pub(super) fn at(&self, path: &str) -> &[(&'a Value, Elements)] {
         self.by_path.get(path).map_or(&[], Vec::as_slice)
     }
 
-    /// For each field of `branch` the arrays that the fields after it are in, last field first.
+    /// Returns for each field of `branch` the arrays around the fields after it, last field first.
     ///
-    /// What was chosen of any other array no longer matters and is forgotten, which keeps the number
-    /// of choices from multiplying over unrelated arrays.
+    /// Choices of other arrays no longer matter. Dropping them keeps the number of choices from
+    /// multiplying over unrelated arrays.
     pub(super) fn arrays_after_each(&self, branch: &Branch) -> Vec<BTreeSet<usize>> {
         let mut after = BTreeSet::new();
         branch
@@ -64,7 +64,7 @@ impl<'a> Fields<'a> {
 }
 
 impl Elements {
-    /// Both choices together; none if they take different elements of one array.
+    /// Returns both choices together. `None` if they have different elements of one array.
     pub(super) fn joined(&self, other: &Self) -> Option<Self> {
         let mut joined = self.0.clone();
         for (&array, &index) in &other.0 {
@@ -75,14 +75,14 @@ impl Elements {
         Some(Self(joined))
     }
 
-    /// What is chosen of `arrays`.
+    /// Returns the choices of `arrays` alone.
     pub(super) fn only(mut self, arrays: &BTreeSet<usize>) -> Self {
         self.0.retain(|array, _| arrays.contains(array));
         self
     }
 }
 
-/// A walk over an event, and where it is.
+/// A walk over an event, with its current place.
 struct Walk<'a> {
     by_path: HashMap<&'a str, Vec<(&'a Value, Elements)>>,
     path: String,

@@ -1,4 +1,4 @@
-//! One alternative in the list of a field: a literal value or an operator.
+//! One alternative in a field's list: a literal value or an operator.
 
 use std::net::IpAddr;
 
@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use super::{number, numeric::Range, text::TextMatcher};
 
-/// Decides on one leaf of an event.
+/// A condition on one leaf of an event.
 #[derive(Clone, Debug)]
 pub(super) enum Matcher {
-    /// This value and no other.
+    /// This very value.
     Exactly(Value),
     /// A string with a property.
     Text(TextMatcher),
@@ -18,16 +18,16 @@ pub(super) enum Matcher {
     Numeric(Range),
     /// A string that is an address in a network.
     Cidr(IpNet),
-    /// Any value at all, null included.
+    /// Any value, including null.
     Exists,
     /// No leaf at the field's path.
     DoesNotExist,
-    /// A value none of these accepts.
+    /// A value that none of these accepts.
     AnythingBut(Vec<Matcher>),
 }
 
 impl Matcher {
-    /// Reads an alternative; the error says what is wrong with it.
+    /// Reads an alternative. The error is the problem in AWS's words.
     pub(super) fn parse(alternative: &Value) -> Result<Self, String> {
         match alternative {
             Value::Array(_) => {
@@ -38,7 +38,7 @@ impl Matcher {
         }
     }
 
-    /// Whether `leaf`, which is neither object nor array, is what this asks for.
+    /// Returns whether the condition accepts `leaf`, which is neither an object nor an array.
     pub(super) fn accepts(&self, leaf: &Value) -> bool {
         match (self, leaf) {
             (Self::Exactly(Value::Number(wanted)), Value::Number(number)) => {
@@ -58,7 +58,7 @@ impl Matcher {
         }
     }
 
-    /// Whether this accepts that there is no leaf. `anything-but` does not.
+    /// Returns whether the condition accepts a missing leaf. `anything-but` does not.
     pub(super) fn accepts_absence(&self) -> bool {
         matches!(self, Self::DoesNotExist)
     }
@@ -109,7 +109,7 @@ fn parse_cidr(operand: &Value) -> Result<IpNet, String> {
     let address: IpAddr = address
         .parse()
         .map_err(|_| format!("Nonstandard IP address: {address}"))?;
-    // The service does not take a network of one address.
+    // The service refuses a network of one address.
     let (version, limit) = match address {
         IpAddr::V4(_) => ("IPv4", 32),
         IpAddr::V6(_) => ("IPv6", 128),
@@ -141,7 +141,7 @@ fn parse_unwanted_literals(values: &[Value]) -> Result<Vec<Matcher>, String> {
     }
     let all_strings = values.iter().all(Value::is_string);
     let all_numbers = values.iter().all(Value::is_number);
-    // Of an empty list both hold.
+    // Both are true of an empty list.
     if all_strings == all_numbers {
         return Err("Inside anything but list, either all values are number or string, mixed type is not supported".into());
     }

@@ -15,7 +15,7 @@ pub(super) struct Range {
 
 impl Range {
     /// Reads `["=", n]`, `["<", n]` and the like, or a lower limit followed by an upper one,
-    /// `[">", 0, "<=", 5]`; no other combination is one.
+    /// `[">", 0, "<=", 5]`. Any other combination is an error.
     pub(super) fn parse(operand: &Value) -> Result<Self, String> {
         let Value::Array(terms) = operand else {
             return Err("Value of numeric must be an array.".into());
@@ -45,7 +45,7 @@ impl Range {
         }
     }
 
-    /// Whether `number` is in the range.
+    /// Returns whether `number` is in the range.
     pub(super) fn contains(&self, number: &Number) -> bool {
         let above = match &self.lower {
             Bound::Unbounded => true,
@@ -67,7 +67,7 @@ impl Range {
         }
     }
 
-    /// A range with a lower limit, and an upper one if `rest` has it.
+    /// Returns a range with a lower limit, and with an upper one if `rest` has it.
     fn starting(lower: Bound<Number>, rest: &[Value]) -> Result<Self, String> {
         if rest.is_empty() {
             return Ok(Self {
@@ -94,10 +94,10 @@ impl Range {
     }
 }
 
-/// An operator and the number to compare with.
+/// An operator and its number.
 struct Comparison<'a>(&'a str, &'a Number);
 
-/// Takes one comparison off the front of `terms`.
+/// Splits the first comparison off `terms`.
 fn comparison(terms: &[Value]) -> Result<(Comparison<'_>, &[Value]), String> {
     let (operator, rest) = match terms {
         [Value::String(operator), rest @ ..] => (operator.as_str(), rest),

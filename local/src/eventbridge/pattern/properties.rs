@@ -1,5 +1,5 @@
-//! What must hold for any pattern and any event: nothing panics, errors are words, and a pattern
-//! takes what a second matcher takes, which tries everything and knows no shortcut.
+//! Properties of all patterns and events: nothing panics, errors are words, and a pattern matches
+//! the same events as a second, plain matcher, which tries every combination and has no shortcut.
 
 use proptest::{
     collection::{btree_map, vec},
@@ -13,7 +13,7 @@ use super::Pattern;
 
 proptest! {
     #[test]
-    fn any_json_is_a_pattern_or_an_error_in_words(pattern in any_json(), event in any_json()) {
+    fn any_json_parses_or_returns_a_one_line_error(pattern in any_json(), event in any_json()) {
         match Pattern::parse(&pattern) {
             Ok(pattern) => {
                 pattern.matches(&event);
@@ -26,39 +26,40 @@ proptest! {
     }
 
     #[test]
-    fn a_condition_takes_what_the_plain_matcher_takes(condition in condition(true), leaf in scalar()) {
+    fn condition_agrees_with_plain_matcher(condition in condition(true), leaf in scalar()) {
         let (pattern, event) = (json!({ "a": [condition] }), json!({ "a": leaf }));
         prop_assert_eq!(Pattern::parse(&pattern)?.matches(&event), plain(&pattern, &event));
     }
 
     #[test]
-    fn a_wildcard_takes_what_the_plain_matcher_takes(expression in r"\*?([ab]\*?){0,4}", text in "[ab]{0,6}") {
+    fn wildcard_agrees_with_plain_matcher(expression in r"\*?([ab]\*?){0,4}", text in "[ab]{0,6}") {
         let pattern = json!({ "a": [{ "wildcard": expression }] });
         prop_assert_eq!(Pattern::parse(&pattern)?.matches(&json!({ "a": text })), fits(&expression, &text));
     }
 
     #[test]
-    fn a_pattern_takes_what_the_plain_matcher_takes(pattern in pattern(true), event in event(false)) {
-        let taken = Pattern::parse(&pattern)?.matches(&event);
-        prop_assert_eq!(taken, plain(&pattern, &event));
+    fn pattern_agrees_with_plain_matcher(pattern in pattern(true), event in event(false)) {
+        let matches = Pattern::parse(&pattern)?.matches(&event);
+        prop_assert_eq!(matches, plain(&pattern, &event));
     }
 
-    // Without `exists: false`: whether a field is absent depends on the elements that the fields
-    // before it have settled on, which the plain matcher has no notion of.
+    // Without `exists: false`: the absence of a field depends on the elements chosen by the fields
+    // before it, which the plain matcher does not track.
     #[test]
     fn fields_of_objects_in_arrays_match_within_one_object(pattern in pattern(false), event in event(true)) {
-        let taken = Pattern::parse(&pattern)?.matches(&event);
-        prop_assert_eq!(taken, plain(&pattern, &event));
+        let matches = Pattern::parse(&pattern)?.matches(&event);
+        prop_assert_eq!(matches, plain(&pattern, &event));
     }
 }
 
-// Patterns and events of few names and values, so that they often meet.
+// Generators of patterns and events. They use few names and values, so that matches are frequent.
 
-/// A pattern, with or without `exists: false`.
+/// Generates a pattern, with or without `exists: false`.
 fn pattern(absence: bool) -> impl Strategy<Value = Value> {
     let conditions = conditions(absence).boxed();
     let leaves = || fields(&["a", "b"], conditions.clone());
-    // Inside `$or` fields have other names than beside it: a name in both would mean the one inside.
+    // Fields inside `$or` have other names than those beside it: a field inside would override one
+    // beside it.
     let or = vec(fields(&["c", "d"], conditions.clone()), 2..4).prop_map(Value::from);
     let nested = fields(&["a", "b"], prop_oneof![conditions.clone(), leaves()]);
     (
@@ -77,7 +78,7 @@ fn pattern(absence: bool) -> impl Strategy<Value = Value> {
         })
 }
 
-/// An object with one or more of these fields.
+/// Generates an object with one or more of these fields.
 fn fields(
     names: &[&'static str],
     value: impl Strategy<Value = Value> + 'static,
@@ -87,7 +88,7 @@ fn fields(
         .boxed()
 }
 
-/// The list of a field's alternatives.
+/// Generates the list of a field's alternatives.
 fn conditions(absence: bool) -> impl Strategy<Value = Value> {
     vec(condition(absence), 1..4).prop_map(Value::from)
 }
@@ -140,12 +141,13 @@ fn anything_but() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// A wildcard expression: no two stars in a row, and no backslash that escapes nothing.
+/// Generates a valid wildcard expression: no two stars in a row, no backslash without a character
+/// to escape.
 fn wildcard() -> impl Strategy<Value = String> {
     r"\*?(([aAb]|\\\*|\\\\)\*?){0,4}"
 }
 
-/// An event, with or without objects and arrays in its arrays.
+/// Generates an event, with or without objects and arrays in its arrays.
 fn event(deep_arrays: bool) -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![3 => scalar(), 1 => vec(scalar(), 0..3).prop_map(Value::from)];
     let names = ["a", "b", "c", "d"];
@@ -182,7 +184,7 @@ fn number() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// JSON full of the language's own words, seldom in their places.
+/// Generates JSON full of the language's own words, mostly in invalid places.
 fn any_json() -> impl Strategy<Value = Value> {
     let words = vec![
         "a",
@@ -230,7 +232,8 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 // The plain matcher.
 
-/// Whether some choice of one element of every array makes every field of the pattern match.
+/// Returns whether some choice of one element of every array makes every field of the pattern
+/// match.
 fn plain(pattern: &Value, event: &Value) -> bool {
     views(event, "")
         .iter()
@@ -240,8 +243,8 @@ fn plain(pattern: &Value, event: &Value) -> bool {
 /// Scalars with their paths.
 type Leaves = Vec<(String, Value)>;
 
-/// The leaves under each choice of one object or array of every array. Scalars of an array are in all
-/// of them.
+/// Returns the leaves under each choice of one object or array of every array. Every choice has the
+/// scalars of an array.
 fn views(value: &Value, path: &str) -> Vec<Leaves> {
     match value {
         Value::Object(fields) => fields
@@ -270,7 +273,7 @@ fn views(value: &Value, path: &str) -> Vec<Leaves> {
     }
 }
 
-/// Each of the first joined with each of the second.
+/// Joins each of the first with each of the second.
 fn both(first: Vec<Leaves>, second: Vec<Leaves>) -> Vec<Leaves> {
     let pairs = first.iter().flat_map(|left| {
         second
@@ -376,7 +379,7 @@ fn plain_text(operator: &str, operand: &Value, text: &str) -> bool {
     }
 }
 
-/// Whether a text fits a wildcard expression, trying every length of every star.
+/// Returns whether a text matches a wildcard expression, trying every length of every star.
 fn fits(expression: &str, text: &str) -> bool {
     let mut characters = expression.chars();
     let literal = match characters.next() {
@@ -412,7 +415,7 @@ fn compares(number: f64, operator: &Value, other: Option<f64>) -> bool {
     }
 }
 
-/// Whether the text is an address of the network, both of 10.0.0.0/24.
+/// Returns whether the text is an address of the network; both are of 10.0.0.0/24.
 fn same_network(network: &str, text: &str) -> bool {
     let (address, bits) = network
         .split_once('/')

@@ -1,4 +1,4 @@
-//! The pattern language as tables: `matches.txt` and `invalid.txt`, one case a line.
+//! Tests of the pattern language by two tables: `matches.txt` and `invalid.txt`, one case a line.
 
 use serde_json::Value;
 
@@ -9,37 +9,37 @@ fn patterns_match_as_documented() {
     let mut wrong = vec![];
     for [pattern, event, expected, name] in rows(include_str!("matches.txt")) {
         let matches = parse(pattern).matches(&json(event));
-        let outcome = if matches { "yes" } else { "no" };
-        if outcome != expected {
-            wrong.push(format!("{name}: {pattern} on {event} is {outcome}"));
+        let matches = if matches { "yes" } else { "no" };
+        if matches != expected {
+            wrong.push(format!("{name}: {pattern} on {event} is {matches}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn what_is_no_pattern_says_why_and_where() {
+fn invalid_pattern_returns_reason_and_path() {
     let mut wrong = vec![];
     for [pattern, expected] in rows(include_str!("invalid.txt")) {
-        let outcome = match Pattern::parse(&json(pattern)) {
-            Ok(_) => "it is one".to_owned(),
+        let error = match Pattern::parse(&json(pattern)) {
+            Ok(_) => "no error".to_owned(),
             Err(error) => error.to_string(),
         };
-        if outcome != expected {
-            wrong.push(format!("{pattern}: {outcome}"));
+        if error != expected {
+            wrong.push(format!("{pattern}: {error}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn a_reserved_name_is_an_ordinary_field_outside_of_or() {
+fn reserved_name_is_allowed_outside_or() {
     let pattern = parse(r#"{"prefix":["x"]}"#);
     assert!(pattern.matches(&json(r#"{"prefix":"x"}"#)));
 }
 
 #[test]
-fn or_multiplies_to_at_most_1000_combinations() {
+fn pattern_with_more_than_1000_or_combinations_is_refused() {
     let choices = |field: char, count: usize| {
         let choices: Vec<_> = (0..count)
             .map(|value| format!(r#"{{"{field}":[{value}]}}"#))
@@ -62,7 +62,7 @@ fn or_multiplies_to_at_most_1000_combinations() {
 }
 
 #[test]
-fn a_pattern_has_at_most_2048_characters() {
+fn pattern_longer_than_2048_characters_is_refused() {
     let of_length = |length: usize| {
         let value = "é".repeat(length - r#"{"a":[""]}"#.len());
         Pattern::parse(&serde_json::json!({ "a": [value] }))
@@ -70,73 +70,12 @@ fn a_pattern_has_at_most_2048_characters() {
     of_length(2048).expect("2,048 characters");
     assert_eq!(
         of_length(2049).expect_err("one more").to_string(),
-        "the pattern has 2049 characters and may have 2048; move conditions to another rule"
+        "the pattern has 2049 characters, 2048 are allowed; move conditions to another rule"
     );
 }
 
 #[test]
-fn no_json_makes_a_pattern_panic() {
-    let leaves = [
-        "null",
-        "true",
-        "0",
-        "-1.5e300",
-        r#""""#,
-        r#""*""#,
-        r#""\\""#,
-        r#""é/1""#,
-        "[]",
-        "{}",
-    ];
-    let names = [
-        "a",
-        "",
-        ".",
-        "$or",
-        "prefix",
-        "suffix",
-        "equals-ignore-case",
-        "wildcard",
-        "numeric",
-        "cidr",
-        "exists",
-        "anything-but",
-        "<",
-        "=",
-    ];
-    let wrap = |inner: &[String]| -> Vec<String> {
-        let arrays = inner.iter().map(|value| format!("[{value}]"));
-        let pairs = inner.iter().map(|value| format!(r#"["<",{value}]"#));
-        let doubles = inner.iter().map(|value| format!("[{value},{value}]"));
-        let objects = inner
-            .iter()
-            .flat_map(|value| names.map(|name| format!(r#"{{"{name}":{value}}}"#)));
-        arrays.chain(pairs).chain(doubles).chain(objects).collect()
-    };
-    let leaves = leaves.map(str::to_owned).to_vec();
-    let once = wrap(&leaves);
-    let twice = wrap(&once);
-    let events: Vec<_> = leaves
-        .iter()
-        .chain(&once)
-        .map(|event| json(event))
-        .collect();
-    let mut valid = 0;
-    for inner in leaves.iter().chain(&once).chain(&twice) {
-        for pattern in [inner.clone(), format!(r#"{{"a":[{inner}]}}"#)] {
-            if let Ok(pattern) = Pattern::parse(&json(&pattern)) {
-                valid += 1;
-                for event in &events {
-                    pattern.matches(event);
-                }
-            }
-        }
-    }
-    assert!(valid > 50, "only {valid} of the patterns were valid");
-}
-
-#[test]
-fn unrelated_arrays_do_not_multiply() {
+fn unrelated_arrays_do_not_multiply_choices() {
     let array = |name: &str| {
         let elements: Vec<_> = (0..200)
             .map(|index| format!(r#"{{"x":{index}}}"#))
@@ -152,7 +91,7 @@ fn unrelated_arrays_do_not_multiply() {
     assert!(!pattern.matches(&json(&format!("{{{arrays}}}"))));
 }
 
-/// The rows of a table, whose columns are separated by ` | `; lines with `#` are comments.
+/// Returns the rows of a table. Its columns are separated by ` | `; lines with `#` are comments.
 fn rows<const COLUMNS: usize>(table: &str) -> Vec<[&str; COLUMNS]> {
     let lines = table
         .lines()

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::wildcard::Wildcard;
 
-/// Decides on a string. Texts compared ignoring case are kept folded.
+/// A condition on a string. Texts that are compared ignoring case are stored folded.
 #[derive(Clone, Debug)]
 pub(super) enum TextMatcher {
     Prefix(String),
@@ -33,7 +33,7 @@ impl TextMatcher {
         }
     }
 
-    /// Whether `text` has the property.
+    /// Returns whether the condition accepts `text`.
     pub(super) fn accepts(&self, text: &str) -> bool {
         match self {
             Self::Prefix(prefix) => text.starts_with(prefix),
@@ -46,7 +46,7 @@ impl TextMatcher {
     }
 }
 
-/// Reads `{"equals-ignore-case": "text"}`, the one operator that stands inside a prefix or suffix.
+/// Reads `{"equals-ignore-case": "text"}`, the only operator allowed inside a prefix or suffix.
 fn ignoring_case(outer: &str, operand: &Value) -> Result<String, String> {
     let mut entries = operand.as_object().into_iter().flatten();
     let (operator, text) = entries
@@ -63,8 +63,8 @@ fn ignoring_case(outer: &str, operand: &Value) -> Result<String, String> {
         .ok_or_else(|| "equals-ignore-case match pattern must be a string".into())
 }
 
-/// Lower case, character by character: `str::to_lowercase` looks at a character's neighbours, so
-/// that the folded prefix of a text need not be a prefix of the folded text.
+/// Lowercases character by character. `str::to_lowercase` looks at a character's neighbours, so the
+/// folded prefix of a text might not be a prefix of the folded text.
 fn fold(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }

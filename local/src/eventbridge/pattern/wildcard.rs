@@ -1,5 +1,4 @@
-//! The operator `wildcard`: `*` stands for any run of characters, `\*` for a star and `\\` for a
-//! backslash.
+//! The operator `wildcard`: `*` matches any run of characters, `\*` a star and `\\` a backslash.
 
 /// A compiled wildcard expression: the literal pieces between its stars.
 #[derive(Clone, Debug)]
@@ -8,8 +7,8 @@ pub(super) struct Wildcard {
 }
 
 impl Wildcard {
-    /// Reads an expression. Two stars in a row and a backslash before anything else are errors;
-    /// positions count bytes from 1.
+    /// Reads an expression. Two stars in a row are an error, and so is a backslash before any other
+    /// character. Positions count bytes from 1.
     pub(super) fn parse(expression: &str) -> Result<Self, String> {
         let mut pieces = vec![];
         let mut piece = String::new();
@@ -36,7 +35,7 @@ impl Wildcard {
         Ok(Self { pieces })
     }
 
-    /// Whether the whole of `text` fits the expression.
+    /// Returns whether the whole of `text` matches the expression.
     pub(super) fn matches(&self, text: &str) -> bool {
         let [first, middle @ .., last] = self.pieces.as_slice() else {
             return self.pieces.iter().all(|only| only == text);
@@ -47,7 +46,7 @@ impl Wildcard {
         let Some(mut rest) = rest.strip_suffix(last.as_str()) else {
             return false;
         };
-        // The leftmost place of each piece leaves the most room for those after it.
+        // The leftmost place of each piece leaves the most text for the pieces after it.
         for piece in middle {
             match rest.split_once(piece.as_str()) {
                 Some((_, after)) => rest = after,

@@ -1,25 +1,25 @@
-//! Which records of a batch failed, read from what the function returned.
+//! The failed records of a batch, read from the function's answer.
 //!
-//! The rules are those of "Implementing partial batch responses" in Lambda's developer guide: nothing
-//! listed is success, and an answer that cannot be understood fails the whole batch.
+//! The rules are those of "Implementing partial batch responses" in Lambda's developer guide: an
+//! empty list is success, and an invalid answer fails the whole batch.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-/// The ids of the records that failed, all of them among `message_ids`. Errs with the reason why the
-/// whole batch counts as failed.
+/// Returns the ids of the failed records, all among `message_ids`. The error is the reason why the
+/// whole batch failed.
 pub(super) fn failures(answer: &[u8], message_ids: &[&str]) -> Result<HashSet<String>, String> {
     if answer.trim_ascii().is_empty() {
         return Ok(HashSet::new());
     }
     let answer = serde_json::from_slice::<Value>(answer)
-        .map_err(|error| format!("the function's answer is not JSON: {error}"))?;
+        .map_err(|error| format!("the function's answer must be JSON: {error}"))?;
     let list = match &answer {
         Value::Null => return Ok(HashSet::new()),
         Value::String(text) if text.is_empty() => return Ok(HashSet::new()),
         Value::Object(members) => members.get("batchItemFailures").unwrap_or(&Value::Null),
-        _ => return Err("the function's answer is not an object".to_owned()),
+        _ => return Err("the function's answer must be a JSON object".to_owned()),
     };
     match list {
         Value::Null => Ok(HashSet::new()),
@@ -27,15 +27,19 @@ pub(super) fn failures(answer: &[u8], message_ids: &[&str]) -> Result<HashSet<St
             .iter()
             .map(|item| failure(item, message_ids))
             .collect(),
-        _ => Err("batchItemFailures is not a list".to_owned()),
+        _ => Err("batchItemFailures must be a list".to_owned()),
     }
 }
 
 fn failure(item: &Value, message_ids: &[&str]) -> Result<String, String> {
     match item.get("itemIdentifier").and_then(Value::as_str) {
-        None | Some("") => Err("an item of batchItemFailures has no itemIdentifier".to_owned()),
+        None | Some("") => {
+            Err("each item of batchItemFailures must have an itemIdentifier".to_owned())
+        }
         Some(id) if message_ids.contains(&id) => Ok(id.to_owned()),
-        Some(id) => Err(format!("itemIdentifier {id} is not a record of the batch")),
+        Some(id) => Err(format!(
+            "itemIdentifier must be the id of a record of the batch, got {id}"
+        )),
     }
 }
 
@@ -46,7 +50,7 @@ mod tests {
     const IDS: [&str; 3] = ["a", "b", "c"];
 
     #[test]
-    fn nothing_listed_is_success() {
+    fn answer_without_failures_is_success() {
         for answer in [
             "",
             "null",
@@ -65,15 +69,15 @@ mod tests {
     }
 
     #[test]
-    fn listed_records_failed() {
+    fn listed_records_are_failures() {
         let answer = r#"{"batchItemFailures":[
             {"itemIdentifier":"a"},{"itemIdentifier":"c"},{"itemIdentifier":"a"}]}"#;
-        let failed = failures(answer.as_bytes(), &IDS).expect("by the rules");
+        let failed = failures(answer.as_bytes(), &IDS).expect("a valid answer");
         assert_eq!(failed, HashSet::from(["a".to_owned(), "c".to_owned()]));
     }
 
     #[test]
-    fn an_answer_that_makes_no_sense_fails_the_whole_batch() {
+    fn invalid_answer_fails_the_whole_batch() {
         for answer in [
             "{",
             r#""ok""#,

@@ -1,9 +1,9 @@
-//! How many invocations of one mapping may run at once.
+//! The limit of concurrent invocations of one mapping.
 //!
-//! AWS starts with five and, while there is a backlog, adds 300 a minute, five a second, up to a
-//! thousand. A mapping that sets `MaximumConcurrency` gets that number from the start. Here neither
-//! goes beyond the environments a function may have: the records of an invocation that waits for one
-//! could become visible again meanwhile.
+//! AWS starts with five and, during a backlog, adds 300 a minute, five a second, up to a thousand.
+//! A mapping with `MaximumConcurrency` gets that number from the start. Here both are bounded by
+//! the environments of a function: the records of an invocation that waits for an environment could
+//! become visible again.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const START: usize = 5;
 const STEP: usize = 5;
 const STEP_TIME: Duration = Duration::from_secs(1);
 
-/// The limit, as it is now.
+/// The current limit.
 #[derive(Debug)]
 pub(super) struct Concurrency {
     start: usize,
@@ -22,9 +22,9 @@ pub(super) struct Concurrency {
 }
 
 impl Concurrency {
-    /// With the maximum the template sets, if any.
+    /// Starts with the template's maximum, if any.
     pub(super) fn new(maximum: Option<usize>) -> Self {
-        // With none allowed nothing could ever end to make room.
+        // With a maximum of zero, no invocation would ever start.
         let maximum = maximum.map(|maximum| maximum.clamp(1, MAXIMUM_ENVIRONMENTS));
         let start = maximum.unwrap_or(START);
         Self {
@@ -34,13 +34,12 @@ impl Concurrency {
         }
     }
 
-    /// How many may run now.
+    /// Returns the current limit.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Returns when the limit has grown, which takes a second and a backlog by then; never, if it is
-    /// at its maximum.
+    /// Waits until the limit has grown: each second with a backlog. Never returns at the maximum.
     pub(super) async fn grown(&mut self, backlog: impl Fn() -> bool) {
         loop {
             if self.limit >= self.maximum {
@@ -54,7 +53,7 @@ impl Concurrency {
         }
     }
 
-    /// The queue has run dry: the next backlog starts small again.
+    /// Resets the limit after an empty queue: the next backlog starts small again.
     pub(super) fn reset(&mut self) {
         self.limit = self.start;
     }
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_maximum_it_grows_from_five_to_sixteen_and_starts_again() {
+    async fn limit_without_maximum_grows_from_5_to_16_until_reset() {
         let mut concurrency = Concurrency::new(None);
         for expected in [5, 10, 15] {
             assert_eq!(concurrency.limit(), expected);
@@ -79,14 +78,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn without_a_backlog_it_does_not_grow() {
+    async fn limit_without_backlog_does_not_grow() {
         let mut concurrency = Concurrency::new(None);
         let never = tokio::time::timeout(Duration::from_secs(3600), concurrency.grown(|| false));
         assert!(never.await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_maximum_holds_from_the_start() {
+    async fn limit_with_maximum_is_fixed_from_the_start() {
         let mut concurrency = Concurrency::new(Some(2));
         assert_eq!(concurrency.limit(), 2);
         let never = tokio::time::timeout(Duration::from_secs(3600), concurrency.grown(|| true));
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_maximum_is_at_least_one_and_no_more_than_there_are_environments() {
+    fn maximum_is_clamped_to_1_and_the_number_of_environments() {
         for (maximum, limit) in [(0, 1), (1, 1), (16, 16), (1000, 16)] {
             assert_eq!(Concurrency::new(Some(maximum)).limit(), limit, "{maximum}");
         }

@@ -1,4 +1,4 @@
-//! The event a function gets: `{"Records": […]}`, each record as Lambda shapes it.
+//! The event for a function: `{"Records": […]}`, with records in Lambda's shape.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ pub(super) const MAXIMUM_EVENT: usize = 6 * 1024 * 1024;
 const BEFORE: &str = r#"{"Records":["#;
 const AFTER: &str = "]}";
 
-/// One record as JSON text.
+/// Returns one record as JSON text.
 pub(super) fn record(message: &Received, queue_arn: &str, region: &str) -> String {
     let content = &message.content;
     let mut record = json!({
@@ -36,12 +36,12 @@ pub(super) fn record(message: &Received, queue_arn: &str, region: &str) -> Strin
     record.to_string()
 }
 
-/// The event with these records.
+/// Returns the event with these records.
 pub(super) fn event(records: &[String]) -> Bytes {
     [BEFORE, &records.join(","), AFTER].concat().into()
 }
 
-/// How many of the records, from the first, fit one event of at most `limit` bytes; at least one.
+/// Returns the number of leading records that fit one event of at most `limit` bytes; at least one.
 pub(super) fn fitting(records: &[String], limit: usize) -> usize {
     let mut size = BEFORE.len() + AFTER.len();
     let fits = |record: &&String| {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_message_makes_the_event_aws_makes() {
+    fn plain_message_becomes_the_event_of_aws() {
         assert_eq!(
             parsed(Content::text("hello")),
             json!({ "Records": [{
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_have_lambda_s_shape_and_rust_s_type_reads_them() {
+    fn attributes_have_the_lambda_shape_and_parse_as_sqs_event() {
         let binary = MessageAttribute {
             data_type: "Binary".to_owned(),
             value: AttributeValue::Binary(vec![0, 255]),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_ends_before_it_gets_too_large() {
+    fn records_beyond_the_event_limit_do_not_fit() {
         let records = ["1".repeat(10), "2".repeat(10), "3".repeat(10)];
         let size = |count: usize| event(&records[..count]).len();
         for (limit, expected) in [

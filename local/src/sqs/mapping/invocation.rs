@@ -1,4 +1,4 @@
-//! One batch: the function is invoked with it, and what succeeded is deleted.
+//! The invocation of a function with one batch, and the deletion of the successful records.
 
 use std::{
     collections::HashSet,
@@ -20,10 +20,10 @@ use crate::{
     template::EventSourceMapping,
 };
 
-const FIRST_RETRY: Duration = Duration::from_millis(200);
-const SLOWEST_RETRY: Duration = Duration::from_secs(10);
+const FIRST_BACK_OFF: Duration = Duration::from_millis(200);
+const MAX_BACK_OFF: Duration = Duration::from_secs(10);
 
-/// What every batch of a mapping needs.
+/// The shared state of all batches of a mapping.
 pub(super) struct Invoker {
     function: String,
     queue_arn: String,
@@ -35,14 +35,14 @@ pub(super) struct Invoker {
     lambda: Arc<dyn Invoke>,
 }
 
-/// Records that go to the function together.
+/// The records of one invocation.
 pub(super) struct Batch {
     records: Vec<Received>,
     event: Bytes,
 }
 
 impl Invoker {
-    /// For a mapping from `queue` to a function that `lambda` runs.
+    /// Makes the invoker of a mapping from `queue` to a function that `lambda` runs.
     pub(super) fn new(
         mapping: &EventSourceMapping,
         queues: Arc<Queues>,
@@ -62,7 +62,7 @@ impl Invoker {
         }
     }
 
-    /// Whether one more record could not go with these.
+    /// Returns whether no further record fits with these.
     pub(super) fn is_full(&self, records: &[Received]) -> bool {
         let size = records
             .iter()
@@ -71,8 +71,7 @@ impl Invoker {
         records.len() >= self.batch_size || size >= event::MAXIMUM_EVENT
     }
 
-    /// The batch to invoke with now, and the records that are too many for it; `records` has at least
-    /// one.
+    /// Splits the records, at least one, into the next batch and the rest that does not fit.
     pub(super) fn split(&self, mut records: Vec<Received>) -> (Batch, Vec<Received>) {
         let mut texts = records
             .iter()
@@ -85,12 +84,12 @@ impl Invoker {
         (Batch { records, event }, rest)
     }
 
-    /// Invokes the function and deletes the records that succeeded; those that failed come back by
-    /// themselves. A refused invocation is tried again, more and more slowly, while the records are
-    /// hidden and no shutdown is asked for.
+    /// Invokes the function and deletes the successful records; the failed ones become visible
+    /// again by themselves. A refused invocation is retried with back-off until the records become
+    /// visible or a shutdown starts.
     pub(super) async fn process(&self, batch: Batch, mut shutdown: watch::Receiver<bool>) {
         let hidden_until = batch.records.iter().map(|record| record.hidden_until).min();
-        let mut pause = FIRST_RETRY;
+        let mut pause = FIRST_BACK_OFF;
         loop {
             let reason = match self
                 .lambda
@@ -114,11 +113,11 @@ impl Invoker {
             {
                 return self.give_up(&batch.records, &reason);
             }
-            pause = SLOWEST_RETRY.min(pause * 2);
+            pause = MAX_BACK_OFF.min(pause * 2);
         }
     }
 
-    /// Returns whether to go on: false after a shutdown.
+    /// Waits. Returns `false` if a shutdown starts meanwhile.
     async fn pause(&self, until: SystemTime, shutdown: &mut watch::Receiver<bool>) -> bool {
         tokio::select! {
             () = self.queues.clock().sleep_until(until) => true,
@@ -126,7 +125,7 @@ impl Invoker {
         }
     }
 
-    /// The ids of the records that failed, or why all did.
+    /// Returns the ids of the failed records, or the reason why all failed.
     fn read(&self, answer: &[u8], records: &[Received]) -> Result<HashSet<String>, String> {
         if !self.report_batch_item_failures {
             return Ok(HashSet::new());
@@ -135,8 +134,8 @@ impl Invoker {
         answer::failures(answer, &ids.collect::<Vec<_>>())
     }
 
-    fn settle(&self, records: &[Received], outcome: Result<HashSet<String>, String>) {
-        match outcome {
+    fn settle(&self, records: &[Received], failed: Result<HashSet<String>, String>) {
+        match failed {
             Ok(failed) => self.delete_succeeded(records, &failed),
             Err(reason) => warn!(
                 function = self.function,
@@ -144,14 +143,14 @@ impl Invoker {
                 records = records.len(),
                 failed = records.len(),
                 reason,
-                "batch failed; its messages come back when their visibility timeout ends"
+                "batch failed; its messages become visible again when their visibility timeout ends"
             ),
         }
     }
 
     fn delete_succeeded(&self, records: &[Received], failed: &HashSet<String>) {
         for record in records.iter().filter(|record| !failed.contains(&record.id)) {
-            // The handle is this queue's own, so there is no error it could give.
+            // The handle is this queue's own, so the deletion cannot fail.
             let _ = self.queues.delete(self.queue, &record.receipt_handle);
         }
         info!(
@@ -169,7 +168,8 @@ impl Invoker {
             queue = self.queue_arn,
             records = records.len(),
             reason,
-            "batch was not taken; its messages come back when their visibility timeout ends"
+            "batch not delivered: the invocation was refused; its messages become visible again when \
+             their visibility timeout ends"
         );
     }
 }

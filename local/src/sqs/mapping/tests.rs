@@ -1,4 +1,4 @@
-//! The mapping with a function that is a closure, on paused time.
+//! Tests of the mapping with a closure as its function, on paused time.
 
 use std::{
     collections::BTreeMap,
@@ -22,20 +22,20 @@ use crate::{
 
 const VISIBILITY: Duration = Duration::from_secs(30);
 
-/// A record as the function saw it: its id, body and receive count.
+/// A record of an invocation: its id, body and receive count.
 #[derive(Clone, Debug, PartialEq)]
-struct Seen {
+struct SeenRecord {
     id: String,
     body: String,
     receives: String,
 }
 
-type Behaviour = dyn Fn(Vec<Seen>) -> BoxFuture<'static, Invocation> + Send + Sync;
+type Behaviour = dyn Fn(Vec<SeenRecord>) -> BoxFuture<'static, Invocation> + Send + Sync;
 
-/// A function and what it was invoked with.
+/// A function and the batches that it was invoked with.
 struct Function {
     behaviour: Box<Behaviour>,
-    batches: Mutex<Vec<Vec<Seen>>>,
+    batches: Mutex<Vec<Vec<SeenRecord>>>,
 }
 
 impl Invoke for Function {
@@ -54,9 +54,9 @@ impl Invoke for Function {
     }
 }
 
-fn seen(record: &Value) -> Seen {
+fn seen(record: &Value) -> SeenRecord {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
-    Seen {
+    SeenRecord {
         id: text(&record["messageId"]),
         body: text(&record["body"]),
         receives: text(&record["attributes"]["ApproximateReceiveCount"]),
@@ -86,14 +86,14 @@ fn mapping() -> EventSourceMapping {
 fn start<F>(
     mapping: EventSourceMapping,
     bodies: &[&str],
-    behaviour: impl Fn(Vec<Seen>) -> F + Send + Sync + 'static,
+    behaviour: impl Fn(Vec<SeenRecord>) -> F + Send + Sync + 'static,
 ) -> Harness
 where
     F: Future<Output = Invocation> + Send + 'static,
 {
     let definitions = [queue_with_dead_letters(2), dead_letter_queue()];
     let queues =
-        Arc::new(Queues::new(&definitions, Activity::default()).expect("a whole template"));
+        Arc::new(Queues::new(&definitions, Activity::default()).expect("valid definitions"));
     let function = Arc::new(Function {
         behaviour: Box::new(move |records| Box::pin(behaviour(records))),
         batches: Mutex::default(),
@@ -117,28 +117,31 @@ where
 fn send(queues: &Queues, body: &str) {
     queues
         .send(&queue().arn, body.to_owned(), BTreeMap::new(), None)
-        .expect("a message by the rules");
+        .expect("a valid message");
 }
 
 impl Harness {
-    /// Lets paused time pass until something holds.
-    async fn until(&self, holds: impl Fn(&Self) -> bool) {
+    /// Lets paused time elapse until the condition is true.
+    async fn until(&self, condition: impl Fn(&Self) -> bool) {
         for _ in 0..100_000 {
-            if holds(self) {
+            if condition(self) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("it never held; the function saw {:?}", self.batches());
+        panic!(
+            "the condition was never true; the function received {:?}",
+            self.batches()
+        );
     }
 
-    fn batches(&self) -> Vec<Vec<Seen>> {
+    fn batches(&self) -> Vec<Vec<SeenRecord>> {
         self.function.batches.lock().expect("no panic").clone()
     }
 
-    /// Bodies and receive counts, batch by batch.
+    /// Returns the bodies and receive counts of each batch.
     fn bodies(&self) -> Vec<Vec<(String, String)>> {
-        let body = |seen: Seen| (seen.body, seen.receives);
+        let body = |seen: SeenRecord| (seen.body, seen.receives);
         let batches = self.batches().into_iter();
         batches
             .map(|batch| batch.into_iter().map(body).collect())
@@ -162,15 +165,15 @@ fn returned(answer: &Value) -> Invocation {
     Invocation::Returned(answer.to_string().into())
 }
 
-/// An answer that lists the records with this body.
-fn failing(records: &[Seen], body: &str) -> Invocation {
+/// Returns an answer that lists the records with this body as failed.
+fn failing(records: &[SeenRecord], body: &str) -> Invocation {
     let failed = records.iter().filter(|seen| seen.body == body);
     let failures = failed.map(|seen| json!({ "itemIdentifier": seen.id }));
     returned(&json!({ "batchItemFailures": failures.collect::<Vec<_>>() }))
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_goes_to_the_function_at_once_and_is_deleted() {
+async fn pending_messages_are_processed_together_and_deleted() {
     let harness = start(mapping(), &["a", "b"], async |_| returned(&Value::Null));
     harness.until(|harness| harness.left("work") == 0).await;
     assert_eq!(harness.bodies(), [batch(&[("a", 1), ("b", 1)])]);
@@ -180,11 +183,15 @@ async fn what_waits_goes_to_the_function_at_once_and_is_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_failed_records_come_back_and_only_when_their_visibility_ends() {
-    let harness = start(mapping(), &["good", "bad"], async |records: Vec<Seen>| {
-        let first_time = records[0].receives == "1";
-        failing(&records, if first_time { "bad" } else { "" })
-    });
+async fn failed_record_becomes_visible_when_its_visibility_timeout_ends() {
+    let harness = start(
+        mapping(),
+        &["good", "bad"],
+        async |records: Vec<SeenRecord>| {
+            let first_time = records[0].receives == "1";
+            failing(&records, if first_time { "bad" } else { "" })
+        },
+    );
     let started = harness.queues.clock().now();
     harness.until(|harness| harness.batches().len() == 2).await;
     assert!(harness.queues.clock().now() >= started + VISIBILITY);
@@ -197,8 +204,8 @@ async fn only_failed_records_come_back_and_only_when_their_visibility_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_that_keeps_failing_ends_in_the_dead_letter_queue() {
-    let harness = start(mapping(), &["poison"], async |records: Vec<Seen>| {
+async fn repeatedly_failed_record_goes_to_the_dead_letter_queue() {
+    let harness = start(mapping(), &["poison"], async |records: Vec<SeenRecord>| {
         failing(&records, "poison")
     });
     harness.until(|harness| harness.left("dead") == 1).await;
@@ -210,7 +217,7 @@ async fn a_record_that_keeps_failing_ends_in_the_dead_letter_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_error_fails_the_whole_batch() {
+async fn function_error_fails_the_whole_batch() {
     let harness = start(mapping(), &["a", "b"], async |_| {
         Invocation::Failed(FunctionError {
             error_type: "Runtime.ExitError".to_owned(),
@@ -222,12 +229,12 @@ async fn a_function_error_fails_the_whole_batch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_counts_only_if_the_mapping_asks_for_it() {
+async fn failures_are_ignored_without_report_batch_item_failures() {
     let without_report = EventSourceMapping {
         report_batch_item_failures: false,
         ..mapping()
     };
-    let harness = start(without_report, &["a"], async |records: Vec<Seen>| {
+    let harness = start(without_report, &["a"], async |records: Vec<SeenRecord>| {
         failing(&records, "a")
     });
     harness.until(|harness| harness.left("work") == 0).await;
@@ -236,8 +243,8 @@ async fn an_answer_counts_only_if_the_mapping_asks_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_function_slower_than_the_visibility_timeout_gets_a_record_twice() {
-    let harness = start(mapping(), &["slow"], async |records: Vec<Seen>| {
+async fn function_slower_than_the_visibility_timeout_receives_a_record_twice() {
+    let harness = start(mapping(), &["slow"], async |records: Vec<SeenRecord>| {
         if records[0].receives == "1" {
             tokio::time::sleep(VISIBILITY * 2).await;
         }
@@ -251,7 +258,7 @@ async fn a_function_slower_than_the_visibility_timeout_gets_a_record_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn records_reach_the_function_out_of_order_after_a_failure() {
+async fn failed_record_is_received_after_later_ones() {
     let one_by_one = EventSourceMapping {
         batch_size: 1,
         maximum_concurrency: Some(1),
@@ -260,7 +267,7 @@ async fn records_reach_the_function_out_of_order_after_a_failure() {
     let harness = start(
         one_by_one,
         &["first", "second"],
-        async |records: Vec<Seen>| {
+        async |records: Vec<SeenRecord>| {
             let fails = records[0].receives == "1";
             failing(&records, if fails { "first" } else { "" })
         },
@@ -277,7 +284,7 @@ async fn records_reach_the_function_out_of_order_after_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_window_gathers_what_comes_while_it_is_open() {
+async fn window_gathers_records_until_it_ends_or_the_batch_is_full() {
     let window = Duration::from_secs(5);
     let gathering = EventSourceMapping {
         batch_size: 3,
@@ -303,12 +310,12 @@ async fn a_window_gathers_what_comes_while_it_is_open() {
     );
     assert!(
         harness.queues.clock().now() < full + window,
-        "a full batch does not wait"
+        "a full batch waited for the end of the window"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_invocations_run_at_once_than_may() {
+async fn concurrent_invocations_never_exceed_maximum_concurrency() {
     let narrow = EventSourceMapping {
         batch_size: 1,
         maximum_concurrency: Some(2),
@@ -337,7 +344,7 @@ async fn no_more_invocations_run_at_once_than_may() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_invocation_is_tried_again_without_another_receive() {
+async fn refused_invocation_is_retried_without_another_receive() {
     let refusals = AtomicUsize::new(3);
     let harness = start(mapping(), &["a"], move |_| {
         let left = refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
@@ -345,7 +352,7 @@ async fn a_refused_invocation_is_tried_again_without_another_receive() {
         });
         async move {
             match left {
-                Ok(_) => Invocation::Refused("no process to be had".to_owned()),
+                Ok(_) => Invocation::Refused("no process available".to_owned()),
                 Err(_) => returned(&Value::Null),
             }
         }
@@ -356,12 +363,12 @@ async fn a_refused_invocation_is_tried_again_without_another_receive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_refused_for_as_long_as_it_is_hidden_comes_back() {
+async fn batch_refused_during_its_visibility_timeout_is_received_again() {
     let harness = start(
         mapping(),
         &["a"],
-        async |records: Vec<Seen>| match records[0].receives.as_str() {
-            "1" => Invocation::Refused("no process to be had".to_owned()),
+        async |records: Vec<SeenRecord>| match records[0].receives.as_str() {
+            "1" => Invocation::Refused("no process available".to_owned()),
             _ => returned(&Value::Null),
         },
     );
@@ -374,12 +381,12 @@ async fn a_batch_refused_for_as_long_as_it_is_hidden_comes_back() {
     assert_eq!(
         harness.batches().len(),
         invocations,
-        "the refused batch was given up"
+        "the refused batch was still retried"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_never_exceeds_six_megabytes() {
+async fn event_never_exceeds_six_megabytes() {
     let large = "x".repeat(1 << 20);
     let harness = start(mapping(), &[large.as_str(); 8], async |_| {
         returned(&Value::Null)
@@ -390,7 +397,7 @@ async fn an_event_never_exceeds_six_megabytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_waits_for_running_invocations_and_receives_no_more() {
+async fn shutdown_waits_for_running_invocations_and_stops_receiving() {
     let harness = start(mapping(), &["a"], async |_| {
         tokio::time::sleep(Duration::from_secs(10)).await;
         returned(&Value::Null)
@@ -418,17 +425,17 @@ async fn a_shutdown_waits_for_running_invocations_and_receives_no_more() {
 }
 
 #[test]
-fn a_mapping_from_an_unknown_queue_is_an_error() {
-    let queues = Arc::new(Queues::new(&[], Activity::default()).expect("no queues"));
+fn mapping_from_unknown_queue_is_an_error() {
+    let queues = Arc::new(Queues::new(&[], Activity::default()).expect("valid definitions"));
     let function = Arc::new(Function {
         behaviour: Box::new(|_| Box::pin(async { returned(&Value::Null) })),
         batches: Mutex::default(),
     });
     let error = Mapping::new(mapping(), queues, function, String::new())
         .err()
-        .expect("no such queue");
+        .expect("an unknown queue");
     let expected = format!(
-        "function Notifier has the event source {}, a queue that the template does not define",
+        "function Notifier has the event source {}, which is not a queue of the template; add the queue or correct the event source",
         queue().arn
     );
     assert_eq!(error.to_string(), expected);

@@ -1,8 +1,6 @@
 //! `AWS::Events::EventBus`.
 
-use crate::template::{
-    document::Resource, error::Problem, identity::physical_name, model::Bus, scope::Scope,
-};
+use crate::template::{document::Resource, model::Bus, scope::Scope};
 
 const IGNORED: &[&str] = &[
     "Name",
@@ -13,10 +11,10 @@ const IGNORED: &[&str] = &[
     "Tags",
 ];
 
-pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Result<Bus, Problem> {
-    scope.properties(resource)?.finish(IGNORED)?;
-    Ok(Bus {
+pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Bus> {
+    scope.properties(resource)?.finish(IGNORED);
+    Some(Bus {
         logical_id: Some(resource.logical_id.clone()),
-        name: physical_name(scope, resource, "Name")?,
+        name: scope.identity_of(resource)?.name.clone(),
     })
 }

@@ -1,110 +1,110 @@
 //! Queues that feed functions: SAM's event of type `SQS` and `AWS::Lambda::EventSourceMapping`. Both
-//! say the same, but for where queue and function stand.
+//! have the same properties, but name queue and function in different places.
 
 use std::time::Duration;
 
 use crate::template::{
     document::Resource,
     error::Problem,
-    identity::physical_name,
     item::{Fields, Item},
     model::EventSourceMapping,
     scope::Scope,
 };
 
-use super::{FUNCTION, QUEUE};
+use super::{FUNCTION, queue::queue_arn};
 
 const IGNORED: &[&str] = &["KmsKeyArn", "LoggingConfig", "MetricsConfig", "Tags"];
 
-/// Reads one of a function's `Events`; none if it is switched off.
+/// Reads one of a function's `Events`. Returns `None` if it is disabled, or wrong and reported.
 pub(super) fn read_event(
     scope: &Scope<'_>,
     function: &str,
     event: &Item<'_>,
-) -> Result<Option<EventSourceMapping>, Problem> {
-    let mut fields = event.fields()?;
-    let kind = fields.require("Type")?;
-    let name = kind.text()?;
-    if name != "SQS" {
-        return Err(kind.problem(format!(
-            "events of type {name} are not run here, only SQS: remove it, or choose it with !If"
-        )));
-    }
-    let mut properties = fields.require("Properties")?.fields()?;
-    fields.finish(&[])?;
-    let queue = properties.require("Queue")?;
-    read(scope, function.to_owned(), &queue, properties)
+) -> Option<EventSourceMapping> {
+    let mut fields = event.read(Item::fields)?;
+    fields.require("Type")?.read(check_type)?;
+    let properties = fields.require("Properties");
+    fields.finish(&[]);
+    let mut properties = properties?.read(Item::fields)?;
+    let queue = properties.require("Queue");
+    read(scope, Some(function.to_owned()), queue, properties)
 }
 
-/// Reads a mapping that is a resource of its own; none if it is switched off.
-pub(super) fn read_resource(
-    scope: &Scope<'_>,
-    resource: &Resource,
-) -> Result<Option<EventSourceMapping>, Problem> {
+/// Reads a mapping that is a resource of its own. Returns `None` if it is disabled, or wrong and
+/// reported.
+pub(super) fn read_resource(scope: &Scope<'_>, resource: &Resource) -> Option<EventSourceMapping> {
     let mut properties = scope.properties(resource)?;
-    let queue = properties.require("EventSourceArn")?;
-    let function = function_of(scope, &properties.require("FunctionName")?)?;
-    read(scope, function, &queue, properties)
+    let queue = properties.require("EventSourceArn");
+    let function = properties.require("FunctionName");
+    let function = function.and_then(|item| item.read(|item| function_of(scope, item)));
+    read(scope, function, queue, properties)
 }
 
 fn read(
     scope: &Scope<'_>,
-    function: String,
-    queue: &Item<'_>,
+    function: Option<String>,
+    queue: Option<Item<'_>>,
     mut properties: Fields<'_>,
-) -> Result<Option<EventSourceMapping>, Problem> {
-    // The queue must be one of the template's.
-    scope.resource_by_arn(QUEUE, queue)?;
-    let batch_size = properties.read("BatchSize", Item::number)?;
-    let window = properties.read("MaximumBatchingWindowInSeconds", Item::seconds)?;
-    let enabled = properties.read("Enabled", Item::boolean)?;
+) -> Option<EventSourceMapping> {
+    let queue = queue.and_then(|queue| queue_arn(scope, &queue));
+    let batch_size = properties.read("BatchSize", Item::number);
+    let window = properties.read("MaximumBatchingWindowInSeconds", Item::seconds);
+    let enabled = properties.read("Enabled", Item::boolean);
+    let maximum_concurrency = maximum_concurrency(&mut properties);
+    let report_batch_item_failures = reports_failures(&mut properties);
+    properties.finish(IGNORED);
     let mapping = EventSourceMapping {
-        function,
-        queue: queue.text()?,
+        function: function?,
+        queue: queue?,
         batch_size: batch_size.unwrap_or(10),
         window: window.unwrap_or(Duration::ZERO),
-        maximum_concurrency: maximum_concurrency(&mut properties)?,
-        report_batch_item_failures: reports_failures(&mut properties)?,
+        maximum_concurrency,
+        report_batch_item_failures,
     };
-    properties.finish(IGNORED)?;
-    Ok(enabled.unwrap_or(true).then_some(mapping))
+    enabled.unwrap_or(true).then_some(mapping)
 }
 
-/// `FunctionName` takes a name or an ARN.
+fn check_type(kind: &Item<'_>) -> Result<(), Problem> {
+    let name = kind.text()?;
+    if name == "SQS" {
+        return Ok(());
+    }
+    Err(kind.problem(format!(
+        "events of type {name} are not supported here, only SQS: remove it, or make it conditional \
+         with !If"
+    )))
+}
+
+/// Returns the logical id of a function by its name or ARN: `FunctionName` may be either.
 fn function_of(scope: &Scope<'_>, item: &Item<'_>) -> Result<String, Problem> {
     let text = item.text()?;
-    for resource in &scope.document.resources {
-        if resource.kind == FUNCTION
-            && scope.is_active(resource)?
-            && physical_name(scope, resource, "FunctionName")? == text
-        {
-            return Ok(resource.logical_id.clone());
-        }
+    match scope.find(FUNCTION, |identity| identity.name == text) {
+        Some(function) => Ok(function.logical_id.clone()),
+        None => scope.resource_by_arn(FUNCTION, item),
     }
-    scope.resource_by_arn(FUNCTION, item)
 }
 
-fn maximum_concurrency(properties: &mut Fields<'_>) -> Result<Option<usize>, Problem> {
-    let Some(mut scaling) = properties.nested("ScalingConfig")? else {
-        return Ok(None);
-    };
-    let maximum = scaling.read("MaximumConcurrency", Item::number)?;
-    scaling.finish(&[])?;
-    Ok(maximum)
+fn maximum_concurrency(properties: &mut Fields<'_>) -> Option<usize> {
+    let mut scaling = properties.nested("ScalingConfig")?;
+    let maximum = scaling.read("MaximumConcurrency", Item::number);
+    scaling.finish(&[]);
+    maximum
 }
 
-fn reports_failures(properties: &mut Fields<'_>) -> Result<bool, Problem> {
-    let Some(types) = properties.take("FunctionResponseTypes")? else {
-        return Ok(false);
+fn reports_failures(properties: &mut Fields<'_>) -> bool {
+    let Some(types) = properties.take("FunctionResponseTypes") else {
+        return false;
     };
-    let mut reports = false;
-    for item in types.items()? {
-        match item.text()?.as_str() {
-            "ReportBatchItemFailures" => reports = true,
-            other => {
-                return Err(item.problem(format!("must be ReportBatchItemFailures, is `{other}`")));
-            }
-        }
+    let types = types.each();
+    for item in &types {
+        item.read(check_response_type);
     }
-    Ok(reports)
+    !types.is_empty()
+}
+
+fn check_response_type(item: &Item<'_>) -> Result<(), Problem> {
+    match item.text()?.as_str() {
+        "ReportBatchItemFailures" => Ok(()),
+        other => Err(item.problem(format!("must be ReportBatchItemFailures, got `{other}`"))),
+    }
 }

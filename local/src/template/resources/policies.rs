@@ -1,25 +1,23 @@
-//! A function's `Policies`: statements, SAM's policy templates, and AWS's managed policies.
-//! What a statement says that is not evaluated here is an error: without it the statement would grant
-//! something else.
+//! A function's `Policies`: statements, SAM's policy templates, and AWS's managed policies. Elements of
+//! a statement that are not evaluated are errors: without them the statement would grant something
+//! else.
 
-use crate::{
-    iam::{Effect, Statement},
-    template::{
-        error::Problem,
-        item::{Fields, Item},
-        scope::Scope,
-    },
+use crate::template::{
+    error::Problem,
+    item::{Fields, Item},
+    model::{Effect, Statement},
+    scope::Scope,
 };
 
 use super::sam_policies;
 
-/// Elements of a statement that are not evaluated, and what to do without them.
+/// Elements of a statement that are not evaluated, each with its remedy.
 const NOT_EVALUATED: &[(&str, &str)] = &[
     ("NotAction", "list the actions with Action"),
     ("NotResource", "list the resources with Resource"),
     (
         "Condition",
-        "conditions are not evaluated here: remove it, or choose it with !If",
+        "conditions are not evaluated here: remove it, or make it conditional with !If",
     ),
     (
         "Principal",
@@ -28,85 +26,101 @@ const NOT_EVALUATED: &[(&str, &str)] = &[
 ];
 
 /// Reads all statements of `Policies`.
-pub(super) fn read(
-    scope: &Scope<'_>,
-    properties: &mut Fields<'_>,
-) -> Result<Vec<Statement>, Problem> {
-    let policies = properties.read("Policies", Item::items_or_one)?;
-    let mut statements = Vec::new();
-    for item in policies.unwrap_or_default() {
-        statements.extend(policy(scope, &item)?);
-    }
-    Ok(statements)
+pub(super) fn read(scope: &Scope<'_>, properties: &mut Fields<'_>) -> Vec<Statement> {
+    let policies = properties.take("Policies");
+    let policies = policies.map(|item| item.each_or_one());
+    let policies = policies.unwrap_or_default();
+    policies
+        .iter()
+        .flat_map(|item| policy(scope, item))
+        .collect()
 }
 
-fn policy(scope: &Scope<'_>, item: &Item<'_>) -> Result<Vec<Statement>, Problem> {
-    if let Ok(name) = item.text() {
-        return sam_policies::managed(&name).ok_or_else(|| {
-            item.problem(format!(
-                "what the managed policy {name} grants is not known here: write its statements out"
-            ))
-        });
+fn policy(scope: &Scope<'_>, item: &Item<'_>) -> Vec<Statement> {
+    if item.text().is_ok() {
+        return item.read(managed_policy).unwrap_or_default();
     }
-    let mut fields = item.fields()?;
-    let Some(statements) = fields.read("Statement", Item::items_or_one)? else {
-        return policy_template(scope, item, fields);
+    let Some(mut fields) = item.read(Item::fields) else {
+        return Vec::new();
     };
-    fields.finish(&["Id", "Version"])?;
-    statements.iter().map(statement).collect()
+    match fields.take("Statement") {
+        Some(statements) => {
+            fields.finish(&["Id", "Version"]);
+            let statements = statements.each_or_one();
+            statements.iter().filter_map(statement).collect()
+        }
+        None => policy_template(scope, item, fields).into_iter().collect(),
+    }
 }
 
-/// One of SAM's templates, written `{Name: {Parameter: value}}`.
-fn policy_template(
-    scope: &Scope<'_>,
-    item: &Item<'_>,
-    fields: Fields<'_>,
-) -> Result<Vec<Statement>, Problem> {
-    let entries = fields.drain()?;
-    let [(name, parameters)] = entries.as_slice() else {
-        return Err(item.problem("a policy has a Statement, or is one of SAM's policy templates"));
-    };
-    let template = sam_policies::template(name).ok_or_else(|| {
-        let known = sam_policies::template_names().collect::<Vec<_>>().join(", ");
-        parameters.problem(format!(
-            "what the policy template {name} grants is not known here: write its statements out, or \
-             use one of {known}"
+fn managed_policy(item: &Item<'_>) -> Result<Vec<Statement>, Problem> {
+    let name = item.text()?;
+    sam_policies::managed(&name).ok_or_else(|| {
+        item.problem(format!(
+            "the managed policy {name} is not known here: list its statements instead"
         ))
-    })?;
-    let mut parameters = parameters.fields()?;
-    let value = parameters.require(template.parameter)?.text()?;
-    parameters.finish(&[])?;
-    Ok(vec![template.statement(scope.settings, &value)])
+    })
 }
 
-fn statement(item: &Item<'_>) -> Result<Statement, Problem> {
-    let mut fields = item.fields()?;
-    for (name, instead) in NOT_EVALUATED {
-        if let Some(item) = fields.take(name)? {
-            return Err(item.problem(*instead));
+/// Reads one of SAM's templates, written `{Name: {Parameter: value}}`.
+fn policy_template(scope: &Scope<'_>, item: &Item<'_>, fields: Fields<'_>) -> Option<Statement> {
+    let entries = fields.each();
+    let [(name, parameters)] = entries.as_slice() else {
+        item.report("a policy must have a Statement, or be one of SAM's policy templates");
+        return None;
+    };
+    let Some(template) = sam_policies::template(name) else {
+        let known = sam_policies::template_names()
+            .collect::<Vec<_>>()
+            .join(", ");
+        parameters.report(format!(
+            "the policy template {name} is not known here: list its statements instead, or use one of \
+             {known}"
+        ));
+        return None;
+    };
+    let mut parameters = parameters.read(Item::fields)?;
+    let value = parameters.require(template.parameter);
+    parameters.finish(&[]);
+    let value = value?.read(Item::text)?;
+    Some(template.statement(scope.settings, &value))
+}
+
+fn statement(item: &Item<'_>) -> Option<Statement> {
+    let mut fields = item.read(Item::fields)?;
+    let mut is_evaluated = true;
+    for (name, remedy) in NOT_EVALUATED {
+        if let Some(item) = fields.take(name) {
+            item.report(*remedy);
+            is_evaluated = false;
         }
     }
-    let statement = Statement {
-        effect: effect(&fields.require("Effect")?)?,
-        actions: each(&fields.require("Action")?, action)?,
-        resources: each(&fields.require("Resource")?, resource)?,
-    };
-    fields.finish(&["Sid"])?;
-    Ok(statement)
+    if !is_evaluated {
+        return None;
+    }
+    let effect = fields.require("Effect");
+    let actions = fields.require("Action");
+    let resources = fields.require("Resource");
+    fields.finish(&["Sid"]);
+    let actions = actions.map(|actions| each(&actions, action));
+    let resources = resources.map(|resources| each(&resources, resource));
+    Some(Statement {
+        effect: effect?.read(self::effect)?,
+        actions: actions?,
+        resources: resources?,
+    })
 }
 
-fn each(
-    item: &Item<'_>,
-    read: impl Fn(&Item<'_>) -> Result<String, Problem>,
-) -> Result<Vec<String>, Problem> {
-    item.items_or_one()?.iter().map(read).collect()
+fn each(item: &Item<'_>, read: impl Fn(&Item<'_>) -> Result<String, Problem>) -> Vec<String> {
+    let items = item.each_or_one();
+    items.iter().filter_map(|item| item.read(&read)).collect()
 }
 
 fn effect(item: &Item<'_>) -> Result<Effect, Problem> {
     match item.text()?.as_str() {
         "Allow" => Ok(Effect::Allow),
         "Deny" => Ok(Effect::Deny),
-        other => Err(item.problem(format!("must be Allow or Deny, is `{other}`"))),
+        other => Err(item.problem(format!("must be Allow or Deny, got `{other}`"))),
     }
 }
 
@@ -116,7 +130,7 @@ fn action(item: &Item<'_>) -> Result<String, Problem> {
         return Ok(action);
     }
     Err(item.problem(format!(
-        "`{action}` is no action: write its service as well, as in dynamodb:Query"
+        "must be an action with its service, as in dynamodb:Query, got `{action}`"
     )))
 }
 
@@ -124,13 +138,13 @@ fn resource(item: &Item<'_>) -> Result<String, Problem> {
     let resource = item.text()?;
     if resource.contains("${") {
         return Err(item.problem(format!(
-            "policy variables are not evaluated here: write out what `{resource}` stands for"
+            "policy variables are not evaluated here: write the value instead, got `{resource}`"
         )));
     }
     if resource == "*" || resource.starts_with("arn:") {
         return Ok(resource);
     }
     Err(item.problem(format!(
-        "`{resource}` is no ARN: write !GetAtt with the resource's attribute Arn"
+        "must be an ARN or *, got `{resource}`: write !GetAtt with the resource's attribute Arn"
     )))
 }

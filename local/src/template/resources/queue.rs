@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use crate::template::{
     document::Resource,
-    error::Problem,
-    identity::physical_name,
     item::{Fields, Item},
     model::{Queue, Redrive},
     scope::Scope,
@@ -25,24 +23,23 @@ const IGNORED: &[&str] = &[
 const FOUR_DAYS: Duration = Duration::from_secs(4 * 24 * 60 * 60);
 const ONE_MEBIBYTE: usize = 1024 * 1024;
 
-pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Result<Queue, Problem> {
+pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Queue> {
     let mut properties = scope.properties(resource)?;
-    refuse_fifo(&mut properties)?;
     let mut seconds = |key| properties.read(key, Item::seconds);
-    let visibility_timeout = seconds("VisibilityTimeout")?;
-    let delay = seconds("DelaySeconds")?;
-    let retention = seconds("MessageRetentionPeriod")?;
-    let receive_wait = seconds("ReceiveMessageWaitTimeSeconds")?;
-    let maximum_message_size = properties.read("MaximumMessageSize", Item::number)?;
-    let redrive = redrive(scope, &mut properties)?;
-    properties.finish(IGNORED)?;
-    Ok(Queue {
+    let visibility_timeout = seconds("VisibilityTimeout");
+    let delay = seconds("DelaySeconds");
+    let retention = seconds("MessageRetentionPeriod");
+    let receive_wait = seconds("ReceiveMessageWaitTimeSeconds");
+    let maximum_message_size = properties.read("MaximumMessageSize", Item::number);
+    let redrive = properties.nested("RedrivePolicy");
+    let redrive = redrive.and_then(|policy| redrive_policy(scope, policy));
+    properties.finish(IGNORED);
+    let identity = scope.identity_of(resource)?;
+    Some(Queue {
         logical_id: resource.logical_id.clone(),
-        name: physical_name(scope, resource, "QueueName")?,
-        arn: scope.attribute(&resource.logical_id, "Arn", resource.usage())?,
-        url: scope
-            .identity(&resource.logical_id, resource.usage())?
-            .reference,
+        name: identity.name.clone(),
+        arn: identity.arn.clone(),
+        url: identity.reference.clone(),
         visibility_timeout: visibility_timeout.unwrap_or(Duration::from_secs(30)),
         delay: delay.unwrap_or(Duration::ZERO),
         retention: retention.unwrap_or(FOUR_DAYS),
@@ -52,25 +49,21 @@ pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Result<Queue, Prob
     })
 }
 
-fn refuse_fifo(properties: &mut Fields<'_>) -> Result<(), Problem> {
-    match properties.take("FifoQueue")? {
-        Some(item) if item.boolean()? => {
-            Err(item.problem("FIFO queues are not run here: use a standard queue"))
-        }
-        _ => Ok(()),
-    }
+fn redrive_policy(scope: &Scope<'_>, mut policy: Fields<'_>) -> Option<Redrive> {
+    let dead_letter_queue = policy.require("deadLetterTargetArn");
+    let max_receive_count = policy.require("maxReceiveCount");
+    policy.finish(&[]);
+    let dead_letter_queue = dead_letter_queue.and_then(|queue| queue_arn(scope, &queue));
+    Some(Redrive {
+        max_receive_count: max_receive_count?.read(Item::number)?,
+        dead_letter_queue: dead_letter_queue?,
+    })
 }
 
-fn redrive(scope: &Scope<'_>, properties: &mut Fields<'_>) -> Result<Option<Redrive>, Problem> {
-    let Some(mut policy) = properties.nested("RedrivePolicy")? else {
-        return Ok(None);
-    };
-    let dead_letter_queue = policy.require("deadLetterTargetArn")?;
-    scope.resource_by_arn(QUEUE, &dead_letter_queue)?;
-    let redrive = Redrive {
-        dead_letter_queue: dead_letter_queue.text()?,
-        max_receive_count: policy.require("maxReceiveCount")?.number()?,
-    };
-    policy.finish(&[])?;
-    Ok(Some(redrive))
+/// Reads the ARN of a queue, which must be one of the template's.
+pub(super) fn queue_arn(scope: &Scope<'_>, item: &Item<'_>) -> Option<String> {
+    item.read(|item| {
+        scope.resource_by_arn(QUEUE, item)?;
+        item.text()
+    })
 }

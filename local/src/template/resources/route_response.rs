@@ -1,16 +1,23 @@
-//! `AWS::ApiGatewayV2::RouteResponse`: what makes a route answer.
+//! `AWS::ApiGatewayV2::RouteResponse`: the resource that lets a route reply.
 
 use crate::template::{document::Resource, error::Problem, item::Item, scope::Scope};
 
-/// The logical id of the route that is answered.
-pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Result<String, Problem> {
+/// Returns the logical id of the route that replies.
+pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<String> {
     let mut properties = scope.properties(resource)?;
-    let route = properties.require("RouteId")?.text()?;
-    properties.read("ApiId", Item::text)?;
-    let key = properties.require("RouteResponseKey")?;
-    if key.text()? != "$default" {
-        return Err(key.problem("API Gateway knows only the route response $default"));
+    let route = properties.require("RouteId");
+    properties.read("ApiId", Item::text);
+    let key = properties.require("RouteResponseKey");
+    properties.finish(&[]);
+    key?.read(check_key)?;
+    route?.read(Item::text)
+}
+
+fn check_key(key: &Item<'_>) -> Result<(), Problem> {
+    match key.text()?.as_str() {
+        "$default" => Ok(()),
+        other => Err(key.problem(format!(
+            "must be $default, the only route response of API Gateway, got `{other}`"
+        ))),
     }
-    properties.finish(&[])?;
-    Ok(route)
 }

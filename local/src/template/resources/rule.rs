@@ -1,71 +1,70 @@
-//! `AWS::Events::Rule` with queues as targets. A target gets the event as it is: `Input`, `InputPath`
-//! and `InputTransformer` are errors.
+//! `AWS::Events::Rule` with queues as targets. A target receives the event unchanged: `Input`,
+//! `InputPath` and `InputTransformer` are errors.
 
 use crate::template::{
     document::Resource,
     error::Problem,
-    identity::{bus_of_rule, physical_name},
-    item::Item,
+    identity::bus_of_rule,
+    item::{Fields, Item},
     model::{Rule, Target},
     scope::Scope,
 };
 
-use super::QUEUE;
+use super::queue::queue_arn;
 
 /// `RoleArn` is for targets other than queues.
 const IGNORED: &[&str] = &["Description", "EventBusName", "Name", "RoleArn", "Tags"];
 
-/// Delivery to a queue on this machine either works at once or never.
+/// Delivery to a queue on this machine needs no retry: it succeeds at once or never.
 const IGNORED_OF_TARGET: &[&str] = &["RetryPolicy", "RoleArn"];
 
-pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Result<Rule, Problem> {
+pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Rule> {
     let mut properties = scope.properties(resource)?;
-    let targets = properties.take("Targets")?;
-    let targets = targets.map(|item| item.items()).transpose()?;
-    let rule = Rule {
+    let targets = properties.take("Targets").map(|targets| targets.each());
+    let targets = targets.unwrap_or_default();
+    let targets = targets.iter().filter_map(|item| target(scope, item));
+    let targets = targets.collect();
+    let pattern = properties.require("EventPattern");
+    let pattern = pattern.and_then(|pattern| pattern.read(Item::json));
+    let enabled = properties.read("State", is_enabled);
+    properties.finish(IGNORED);
+    let identity = scope.identity_of(resource)?;
+    Some(Rule {
         logical_id: resource.logical_id.clone(),
-        name: physical_name(scope, resource, "Name")?,
-        arn: scope.attribute(&resource.logical_id, "Arn", resource.usage())?,
-        bus: bus_of_rule(scope, resource)?,
-        pattern: properties.require("EventPattern")?.json()?,
-        enabled: properties.read("State", is_enabled)?.unwrap_or(true),
-        targets: targets
-            .unwrap_or_default()
-            .iter()
-            .map(|item| target(scope, item))
-            .collect::<Result<_, _>>()?,
-    };
-    properties.finish(IGNORED)?;
-    Ok(rule)
+        name: identity.name.clone(),
+        arn: identity.arn.clone(),
+        bus: scope.problems.value(bus_of_rule(scope, resource))?,
+        pattern: pattern?,
+        enabled: enabled.unwrap_or(true),
+        targets,
+    })
 }
 
 fn is_enabled(state: &Item<'_>) -> Result<bool, Problem> {
     match state.text()?.as_str() {
         "ENABLED" => Ok(true),
         "DISABLED" => Ok(false),
-        other => Err(state.problem(format!("must be ENABLED or DISABLED, is `{other}`"))),
+        other => Err(state.problem(format!("must be ENABLED or DISABLED, got `{other}`"))),
     }
 }
 
-fn target(scope: &Scope<'_>, item: &Item<'_>) -> Result<Target, Problem> {
-    let mut fields = item.fields()?;
-    let queue = fields.require("Arn")?;
-    scope.resource_by_arn(QUEUE, &queue)?;
-    let target = Target {
-        id: fields.require("Id")?.text()?,
-        queue: queue.text()?,
-        dead_letter_queue: fields.read("DeadLetterConfig", |config| {
-            dead_letter_queue(scope, config)
-        })?,
-    };
-    fields.finish(IGNORED_OF_TARGET)?;
-    Ok(target)
+fn target(scope: &Scope<'_>, item: &Item<'_>) -> Option<Target> {
+    let mut fields = item.read(Item::fields)?;
+    let id = fields.require("Id");
+    let queue = fields.require("Arn");
+    let queue = queue.and_then(|queue| queue_arn(scope, &queue));
+    let dead_letters = fields.nested("DeadLetterConfig");
+    let dead_letter_queue = dead_letters.and_then(|config| dead_letter_queue(scope, config));
+    fields.finish(IGNORED_OF_TARGET);
+    Some(Target {
+        id: id?.read(Item::text)?,
+        queue: queue?,
+        dead_letter_queue,
+    })
 }
 
-fn dead_letter_queue(scope: &Scope<'_>, config: &Item<'_>) -> Result<String, Problem> {
-    let mut fields = config.fields()?;
-    let queue = fields.require("Arn")?;
-    scope.resource_by_arn(QUEUE, &queue)?;
-    fields.finish(&[])?;
-    queue.text()
+fn dead_letter_queue(scope: &Scope<'_>, mut config: Fields<'_>) -> Option<String> {
+    let queue = config.require("Arn");
+    config.finish(&[]);
+    queue_arn(scope, &queue?)
 }

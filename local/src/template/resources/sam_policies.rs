@@ -1,19 +1,20 @@
-//! What SAM's policy templates and AWS's managed policies grant, as far as functions of a template like
-//! this one use them.
+//! The statements of SAM's policy templates and AWS's managed policies, limited to the services that
+//! the local stack runs.
 //!
 //! Sources: <https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-policy-template-list.html>,
 //! <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html>
 
-use crate::{
-    iam::{Effect, Statement},
-    template::{identity::arn, settings::Settings},
+use crate::template::{
+    identity::arn,
+    model::{Effect, Statement},
+    settings::Settings,
 };
 
 /// A policy template with its one parameter.
 #[derive(Debug)]
 pub(super) struct PolicyTemplate {
     name: &'static str,
-    /// The parameter that every use gives a value.
+    /// The parameter that every use must set.
     pub(super) parameter: &'static str,
     actions: &'static [&'static str],
     /// Each as `service:resource`, with `{}` for the parameter's value; `{}` alone is an ARN.
@@ -107,17 +108,17 @@ const POLLER: &[&str] = &[
     "sqs:GetQueueAttributes",
 ];
 
-/// The policy template of this name.
+/// Returns the policy template `name`.
 pub(super) fn template(name: &str) -> Option<&'static PolicyTemplate> {
     TEMPLATES.iter().find(|template| template.name == name)
 }
 
-/// The names of all policy templates that are known.
+/// Returns the names of all known policy templates.
 pub(super) fn template_names() -> impl Iterator<Item = &'static str> {
     TEMPLATES.iter().map(|template| template.name)
 }
 
-/// What the managed policy of this name, or with this ARN, grants.
+/// Returns the statements of a managed policy by its name or ARN.
 pub(super) fn managed(name_or_arn: &str) -> Option<Vec<Statement>> {
     match name_or_arn.rsplit('/').next()? {
         "AWSLambdaBasicExecutionRole" => Some(basic_execution()),
@@ -126,18 +127,19 @@ pub(super) fn managed(name_or_arn: &str) -> Option<Vec<Statement>> {
     }
 }
 
-/// `AWSLambdaBasicExecutionRole`, which SAM adds to every role.
+/// Returns the statements of `AWSLambdaBasicExecutionRole`, which SAM adds to every role.
 pub(super) fn basic_execution() -> Vec<Statement> {
     vec![allow(LOGS, everything())]
 }
 
-/// `AWSLambdaSQSQueueExecutionRole`, which SAM adds for an event of type `SQS`.
+/// Returns the statements of `AWSLambdaSQSQueueExecutionRole`, which SAM adds for an event of type
+/// `SQS`.
 pub(super) fn queue_execution() -> Vec<Statement> {
     vec![allow(POLLER, everything()), allow(LOGS, everything())]
 }
 
 impl PolicyTemplate {
-    /// What it grants with this value of its parameter.
+    /// Returns the statement for this value of the parameter.
     pub(super) fn statement(&self, settings: &Settings, value: &str) -> Statement {
         let resource = |resource: &&str| match resource.split_once(':') {
             Some((service, name)) => arn(settings, service, &name.replace("{}", value)),

@@ -1,12 +1,10 @@
-//! `AWS::DynamoDB::Table`, as the `CreateTable` request that makes it. CloudFormation's properties are
-//! those of the request, so they are handed on.
+//! `AWS::DynamoDB::Table`, as the `CreateTable` request that creates it. CloudFormation's properties are
+//! those of the request, so they are copied.
 
 use serde_json::{Map, Value};
 
 use crate::template::{
     document::Resource,
-    error::Problem,
-    identity::physical_name,
     item::{Fields, Item},
     model::Table,
     scope::Scope,
@@ -31,74 +29,62 @@ const IGNORED_OF_INDEX: &[&str] = &[
     "WarmThroughput",
 ];
 
-pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Result<Table, Problem> {
+pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Table> {
     let mut properties = scope.properties(resource)?;
-    let name = physical_name(scope, resource, "TableName")?;
     let mut request = Map::new();
-    request.insert("TableName".to_owned(), name.clone().into());
     for key in ["AttributeDefinitions", "KeySchema"] {
-        request.insert(key.to_owned(), properties.require(key)?.json()?);
+        let value = properties.require(key);
+        let value = value.and_then(|value| value.read(Item::json));
+        request.extend(value.map(|value| (key.to_owned(), value)));
     }
-    hand_on(
-        &mut properties,
-        &["BillingMode", "ProvisionedThroughput"],
-        &mut request,
-    )?;
+    let optional = ["BillingMode", "ProvisionedThroughput"];
+    copy(&mut properties, &optional, &mut request);
     for key in ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"] {
-        if let Some(indexes) = properties.read(key, indexes)? {
-            request.insert(key.to_owned(), indexes);
+        if let Some(indexes) = properties.take(key) {
+            let indexes = indexes.each();
+            let indexes = indexes.iter().filter_map(index);
+            request.insert(key.to_owned(), indexes.collect());
         }
     }
-    let time_to_live_attribute = time_to_live(&mut properties)?;
-    properties.finish(IGNORED)?;
-    Ok(Table {
+    let time_to_live = properties.nested("TimeToLiveSpecification");
+    let time_to_live_attribute = time_to_live.and_then(time_to_live_attribute);
+    properties.finish(IGNORED);
+    let name = &scope.identity_of(resource)?.name;
+    request.insert("TableName".to_owned(), name.clone().into());
+    Some(Table {
         logical_id: resource.logical_id.clone(),
-        name,
+        name: name.clone(),
         create_table: request.into(),
         time_to_live_attribute,
     })
 }
 
-fn indexes(item: &Item<'_>) -> Result<Value, Problem> {
-    item.items()?.iter().map(index).collect()
-}
-
-fn index(item: &Item<'_>) -> Result<Value, Problem> {
-    let mut fields = item.fields()?;
+fn index(item: &Item<'_>) -> Option<Value> {
+    let mut fields = item.read(Item::fields)?;
     let mut index = Map::new();
-    hand_on(
-        &mut fields,
-        &[
-            "IndexName",
-            "KeySchema",
-            "Projection",
-            "ProvisionedThroughput",
-        ],
-        &mut index,
-    )?;
-    fields.finish(IGNORED_OF_INDEX)?;
-    Ok(index.into())
+    let keys = [
+        "IndexName",
+        "KeySchema",
+        "Projection",
+        "ProvisionedThroughput",
+    ];
+    copy(&mut fields, &keys, &mut index);
+    fields.finish(IGNORED_OF_INDEX);
+    Some(index.into())
 }
 
-fn hand_on(
-    fields: &mut Fields<'_>,
-    keys: &[&str],
-    request: &mut Map<String, Value>,
-) -> Result<(), Problem> {
+fn copy(fields: &mut Fields<'_>, keys: &[&str], request: &mut Map<String, Value>) {
     for key in keys {
-        if let Some(value) = fields.read(key, Item::json)? {
+        if let Some(value) = fields.read(key, Item::json) {
             request.insert((*key).to_owned(), value);
         }
     }
-    Ok(())
 }
 
-fn time_to_live(properties: &mut Fields<'_>) -> Result<Option<String>, Problem> {
-    let Some(mut specification) = properties.nested("TimeToLiveSpecification")? else {
-        return Ok(None);
-    };
-    let attribute = specification.read("AttributeName", Item::text)?;
-    let enabled = specification.require("Enabled")?.boolean()?;
-    specification.finish(&[])?;
-    Ok(attribute.filter(|_| enabled))
+fn time_to_live_attribute(mut specification: Fields<'_>) -> Option<String> {
+    let attribute = specification.read("AttributeName", Item::text);
+    let enabled = specification.require("Enabled");
+    specification.finish(&[]);
+    let is_enabled = enabled?.read(Item::boolean)?;
+    attribute.filter(|_| is_enabled)
 }

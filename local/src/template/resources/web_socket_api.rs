@@ -1,7 +1,5 @@
 //! `AWS::Serverless::WebSocketApi`: the API with its stage, routes and authorizer.
 
-use std::collections::BTreeMap;
-
 use crate::template::{
     document::Resource,
     error::Problem,
@@ -26,13 +24,13 @@ const IGNORED: &[&str] = &[
     "Tags",
 ];
 
-/// What an account is given when the stage sets only one of the two.
+/// The quota of an account, which replaces what the stage does not set.
 const ACCOUNT_THROTTLE: Throttle = Throttle {
     rate: 10_000.0,
     burst: 5_000,
 };
 
-/// What a WebSocket API's authorizer may ask a request for. HTTP APIs write theirs `$request.…`.
+/// The beginnings of a WebSocket API's identity sources. Those of HTTP APIs begin with `$request.`.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html>
 const IDENTITY_SOURCES: [&str; 4] = [
     "route.request.header.",
@@ -41,37 +39,40 @@ const IDENTITY_SOURCES: [&str; 4] = [
     "context.",
 ];
 
-pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Result<WebSocketApi, Problem> {
+pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<WebSocketApi> {
     let mut properties = scope.properties(resource)?;
-    let routes = properties.require("Routes")?;
-    let api = WebSocketApi {
-        logical_id: resource.logical_id.clone(),
-        api_id: scope
-            .identity(&resource.logical_id, resource.usage())?
-            .reference,
-        stage: stage(&mut properties)?,
-        route_selection_expression: properties.require("RouteSelectionExpression")?.text()?,
-        routes: routes
-            .fields()?
-            .drain()?
-            .into_iter()
-            .map(|(key, item)| route::read(scope, key, &item))
-            .collect::<Result<_, _>>()?,
-        authorizer: authorizer(scope, &mut properties)?,
-        stage_variables: stage_variables(&mut properties)?,
-        throttle: throttle(&mut properties)?,
-    };
-    if api.authorizer.is_some() && !api.routes.iter().any(|route| route.key == "$connect") {
-        return Err(routes.problem("Auth needs the route $connect, on which alone it is asked"));
+    let route_map = properties.require("Routes");
+    let routes = route_map
+        .as_ref()
+        .and_then(|routes| routes.read(Item::fields));
+    let routes = routes.map(Fields::each).unwrap_or_default();
+    let routes: Vec<_> = routes
+        .into_iter()
+        .filter_map(|(key, item)| route::read(scope, key, &item))
+        .collect();
+    let stage = properties.read("StageName", stage);
+    let expression = properties.require("RouteSelectionExpression");
+    let auth = properties.nested("Auth");
+    let authorizer = auth.and_then(|auth| authorizer(scope, auth));
+    let stage_variables = properties.nested("StageVariables").map(Fields::texts);
+    let throttle = properties.nested("DefaultRouteSettings").and_then(throttle);
+    properties.finish(IGNORED);
+    if authorizer.is_some() && !routes.iter().any(|route| route.key == "$connect") {
+        route_map?.report("Auth needs the route $connect, the only one that an authorizer guards");
     }
-    properties.finish(IGNORED)?;
-    Ok(api)
+    Some(WebSocketApi {
+        logical_id: resource.logical_id.clone(),
+        api_id: scope.identity_of(resource)?.name.clone(),
+        stage: stage.unwrap_or_else(|| "default".to_owned()),
+        route_selection_expression: expression?.read(Item::text)?,
+        routes,
+        authorizer,
+        stage_variables: stage_variables.unwrap_or_default().into_iter().collect(),
+        throttle,
+    })
 }
 
-fn stage(properties: &mut Fields<'_>) -> Result<String, Problem> {
-    let Some(item) = properties.take("StageName")? else {
-        return Ok("default".to_owned());
-    };
+fn stage(item: &Item<'_>) -> Result<String, Problem> {
     let name = item.text()?;
     if name == "$default" {
         return Err(item.problem("the stage of a WebSocket API cannot be called $default"));
@@ -79,39 +80,35 @@ fn stage(properties: &mut Fields<'_>) -> Result<String, Problem> {
     Ok(name)
 }
 
-fn authorizer(
-    scope: &Scope<'_>,
-    properties: &mut Fields<'_>,
-) -> Result<Option<Authorizer>, Problem> {
-    let Some(mut auth) = properties.nested("Auth")? else {
-        return Ok(None);
-    };
+fn authorizer(scope: &Scope<'_>, mut auth: Fields<'_>) -> Option<Authorizer> {
     let kind = auth.require("AuthType")?;
-    match kind.text()?.as_str() {
+    match kind.read(Item::text)?.as_str() {
         "NONE" => {
-            auth.finish(&[])?;
-            Ok(None)
+            auth.finish(&[]);
+            None
         }
         "CUSTOM" => {
-            let sources = auth.read("IdentitySource", identity_sources)?;
-            let authorizer = Authorizer {
-                function: scope.resource_by_arn(FUNCTION, &auth.require("AuthArn")?)?,
+            let sources = auth.read("IdentitySource", identity_sources);
+            let function = auth.require("AuthArn");
+            auth.finish(&["InvokeRole", "Name"]);
+            Some(Authorizer {
+                function: function?.read(|arn| scope.resource_by_arn(FUNCTION, arn))?,
                 identity_sources: sources.unwrap_or_default(),
-            };
-            auth.finish(&["InvokeRole", "Name"])?;
-            Ok(Some(authorizer))
+            })
         }
-        "AWS_IAM" => {
-            Err(kind.problem("AWS_IAM is not run here: choose NONE for the local stack with !If"))
+        other => {
+            kind.report(format!("must be NONE or CUSTOM here, got `{other}`"));
+            None
         }
-        other => Err(kind.problem(format!("must be NONE, CUSTOM or AWS_IAM, is `{other}`"))),
     }
 }
 
 fn identity_sources(list: &Item<'_>) -> Result<Vec<String>, Problem> {
     let items = list.items()?;
     if items.is_empty() {
-        return Err(list.problem("must name a source: without any, leave it out"));
+        return Err(
+            list.problem("must name at least one source: remove the property if there is none")
+        );
     }
     items.iter().map(identity_source).collect()
 }
@@ -123,33 +120,17 @@ fn identity_source(item: &Item<'_>) -> Result<String, Problem> {
         return Ok(source);
     }
     Err(item.problem(format!(
-        "`{source}` is no identity source of a WebSocket API: write {} and a name",
+        "must be one of {} and a name, got `{source}`",
         IDENTITY_SOURCES.join(", ")
     )))
 }
 
-fn stage_variables(properties: &mut Fields<'_>) -> Result<BTreeMap<String, String>, Problem> {
-    let Some(variables) = properties.nested("StageVariables")? else {
-        return Ok(BTreeMap::new());
-    };
-    let variables = variables.drain()?.into_iter();
-    variables
-        .map(|(name, item)| Ok((name, item.text()?)))
-        .collect()
-}
-
-fn throttle(properties: &mut Fields<'_>) -> Result<Option<Throttle>, Problem> {
-    let Some(mut settings) = properties.nested("DefaultRouteSettings")? else {
-        return Ok(None);
-    };
-    let rate = settings.read("ThrottlingRateLimit", Item::number)?;
-    let burst = settings.read("ThrottlingBurstLimit", Item::number)?;
-    settings.finish(&["DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"])?;
-    if rate.is_none() && burst.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(Throttle {
+fn throttle(mut settings: Fields<'_>) -> Option<Throttle> {
+    let rate = settings.read("ThrottlingRateLimit", Item::number);
+    let burst = settings.read("ThrottlingBurstLimit", Item::number);
+    settings.finish(&["DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"]);
+    (rate.is_some() || burst.is_some()).then(|| Throttle {
         rate: rate.unwrap_or(ACCOUNT_THROTTLE.rate),
         burst: burst.unwrap_or(ACCOUNT_THROTTLE.burst),
-    }))
+    })
 }

@@ -1,8 +1,10 @@
-//! Templates with a few edits: each is read, or refused at a place in it.
+//! Templates with random edits: each is read, or refused with places in it.
+
+use std::path::Path;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
-use super::{read, template};
+use super::{super::error::Problem, parse, read, settings, template};
 
 /// A part of every section, and an intrinsic function of every kind.
 const SECTIONS: &str = r#"
@@ -44,28 +46,33 @@ Outputs:
 "#;
 
 #[test]
-fn the_template_is_read_before_it_is_damaged() {
+fn undamaged_template_is_read() {
     let stack = read(&template(SECTIONS, RESOURCES)).expect("a template");
     assert_eq!((stack.queues.len(), stack.rules.len()), (2, 1));
 }
 
 proptest! {
     #[test]
-    fn a_damaged_template_is_read_or_refused_at_a_place_in_it(text in damaged()) {
-        if let Err(problem) = read(&text) {
-            prop_assert!(problem.reason.contains(' '), "{:?}", problem.reason);
-            let lines = text.lines().count();
-            prop_assert!(problem.position.line <= lines + 1, "line {} of {lines}", problem.position.line);
+    fn damaged_template_is_read_or_refused_with_places_in_it(text in damaged()) {
+        let lines = text.lines().count();
+        for Problem { position, reason, .. } in problems(&text) {
+            prop_assert!(reason.contains(' '), "{reason:?}");
+            prop_assert!(position.line <= lines + 1, "line {} of {lines}", position.line);
         }
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in any::<String>()) {
-        prop_assert!(read(&text).is_err());
+    fn any_text_is_refused(text in any::<String>()) {
+        prop_assert!(!problems(&text).is_empty());
     }
 }
 
-/// The template after one to four edits, of whole lines and within them.
+fn problems(text: &str) -> Vec<Problem> {
+    let stack = parse(text, Path::new("/herald"), &settings());
+    stack.err().unwrap_or_default()
+}
+
+/// Returns the template after one to four edits, of whole lines and within them.
 fn damaged() -> impl Strategy<Value = String> {
     let edits = vec((any::<Index>(), edit()), 1..5);
     edits.prop_map(|edits| {
@@ -166,9 +173,19 @@ fn edit() -> impl Strategy<Value = Edit> {
 }
 
 #[test]
-fn a_template_that_nests_without_end_is_refused() {
-    for text in ["[".repeat(100_000), "{a: ".repeat(100_000)] {
-        let problem = read(&text).expect_err("no template");
-        assert_eq!(&*problem.reason, "not valid YAML: recursion limit exceeded");
+fn nesting_beyond_the_limit_is_refused() {
+    let ours = "nests deeper than 100 levels: flatten it";
+    let parsers = "not valid YAML: recursion limit exceeded";
+    for (level, expected) in [
+        ("[", parsers),
+        ("{a: ", parsers),
+        ("- ", ours),
+        ("? ", ours),
+    ] {
+        let problem = read(&level.repeat(100_000)).expect_err(level);
+        assert_eq!(problem.reason, expected, "{level:?}");
     }
+    let deepest = "- ".repeat(100);
+    let problem = read(&deepest).expect_err("no template");
+    assert_eq!(problem.reason, "a template must be a map of sections");
 }

@@ -1,12 +1,12 @@
-//! What people read when a template is wrong.
+//! The error texts of wrong templates.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use super::super::{Stack, TemplateError};
-use super::{parse, read, settings, template};
+use super::{read, read_with, settings, template};
 
 #[test]
-fn wrong_references_say_where_and_what_to_do() {
+fn wrong_reference_is_refused_with_path_and_remedy() {
     for (value, expected) in [
         ("!Ref Nope", "there is no resource or parameter called Nope"),
         (
@@ -20,7 +20,7 @@ fn wrong_references_say_where_and_what_to_do() {
         ),
         (
             "!Ref Off",
-            "Off is not part of the stack, as its condition does not hold",
+            "Off is not part of the stack, because its condition does not hold",
         ),
         (
             "!GetAtt Queue.Color",
@@ -28,34 +28,34 @@ fn wrong_references_say_where_and_what_to_do() {
         ),
         (
             "!GetAtt Queue",
-            "GetAtt takes a resource and its attribute, as in Queue.Arn, and not `Queue`",
+            "GetAtt takes a resource and its attribute, as in Queue.Arn, got `Queue`",
         ),
         (
             "!ImportValue x",
-            "values of other stacks are not known here: use a parameter in its place",
+            "the values of other stacks are not known here: use a parameter in its place",
         ),
         (
             "!GetAZs ''",
-            "Fn::GetAZs is not known to the local stack: write its value out or use a parameter",
+            "Fn::GetAZs is not supported by the local stack: write its value out, or use a parameter",
         ),
         (
             "!Ref AWS::StackId",
-            "AWS::StackId is not known to the local stack: use a parameter in its place",
+            "AWS::StackId is not supported by the local stack: use a parameter in its place",
         ),
         ("!If [Nope, a, b]", "there is no condition Nope"),
         ("!If [Loop, a, b]", "Conditions.Loop is defined by itself"),
         (
             "!Equals [a, b]",
-            "Fn::Equals only stands in Conditions: name the condition, and use it with !If",
+            "Fn::Equals is for Conditions only: define a condition there, and use it with !If",
         ),
-        ("!Join [a]", "Fn::Join takes a list of 2 here"),
+        ("!Join [a]", "Fn::Join takes a list of 2"),
         (
             "!Select [2, [a, b]]",
-            "Select takes number 2 of a list of 2",
+            "Select has no number 2 in a list of 2: numbers begin with 0",
         ),
         (
             "!FindInMap [Sizes, big, memory]",
-            "Mappings have no entry big here",
+            "Mappings have no such entry big",
         ),
         ("[a]", "must be text"),
     ] {
@@ -86,9 +86,9 @@ Conditions: { No: !Equals [a, b], Loop: !Not [!Condition Loop] }
 }
 
 #[test]
-fn wrong_resources_say_where_and_what_to_do() {
-    const UNKNOWN: &str = "not known to the local stack, which does not guess what it changes: \
-                           remove it, or choose it with !If";
+fn wrong_resource_is_refused_with_path_and_remedy() {
+    const UNKNOWN: &str = "is not supported by the local stack: remove it, or make it conditional \
+                           with !If";
     for (resource, path, expected) in [
         (
             "{ Type: AWS::SQS::Queue, Properties: { Colour: red } }",
@@ -98,12 +98,12 @@ fn wrong_resources_say_where_and_what_to_do() {
         (
             "{ Type: AWS::SQS::Queue, Properties: { FifoQueue: true } }",
             "Properties.FifoQueue",
-            "FIFO queues are not run here: use a standard queue",
+            UNKNOWN,
         ),
         (
             "{ Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: soon } }",
             "Properties.VisibilityTimeout",
-            "`soon` is not a number that fits here",
+            "must be a number in range, got `soon`",
         ),
         (
             "{ Type: AWS::SQS::Queue, Properties: { QueueName: !Ref X } }",
@@ -126,34 +126,29 @@ fn wrong_resources_say_where_and_what_to_do() {
             UNKNOWN,
         ),
         (
-            "{ Type: AWS::Events::Rule, Properties: { ScheduleExpression: rate(1 minute) } }",
+            "{ Type: AWS::Events::Rule, Properties: { Targets: [] } }",
             "Properties",
             "EventPattern is missing",
         ),
         (
             "{ Type: AWS::Serverless::Function, Properties: { CodeUri: a, Runtime: nodejs22.x } }",
             "Properties.Runtime",
-            "`nodejs22.x` is not run here: only Rust functions are, with the runtime provided.al2023",
-        ),
-        (
-            "{ Type: AWS::Serverless::Function, Properties: { CodeUri: a, Runtime: provided.al2023 } }",
-            "Metadata",
-            "the binary is not named: give Metadata BuildMethod rust-cargolambda and BuildProperties with Binary",
+            "`nodejs22.x` is not run here: use provided.al2023, the runtime of Rust functions, or run the functions elsewhere with --functions",
         ),
         (
             "{ Type: AWS::Serverless::Function, Metadata: { BuildProperties: { Binary: x } }, Properties: { CodeUri: a, Runtime: provided.al2023, Events: { E: { Type: Schedule } } } }",
             "Properties.Events.E.Type",
-            "events of type Schedule are not run here, only SQS: remove it, or choose it with !If",
+            "events of type Schedule are not supported here, only SQS: remove it, or make it conditional with !If",
         ),
         (
             "{ Type: AWS::Lambda::Function }",
             "Type",
-            "AWS::Lambda::Function is not known to the local stack: write it as AWS::Serverless::Function",
+            "AWS::Lambda::Function is not supported by the local stack: use AWS::Serverless::Function instead",
         ),
         (
             "{ Type: AWS::SQS::Queue, Propertys: {} }",
             "Propertys",
-            "not known here: expected one of Type, Properties, Condition, DependsOn, Metadata, \
+            "is not known here: expected one of Type, Properties, Condition, DependsOn, Metadata, \
              Connectors, CreationPolicy, DeletionPolicy, UpdatePolicy, UpdateReplacePolicy",
         ),
         (
@@ -170,29 +165,28 @@ fn wrong_resources_say_where_and_what_to_do() {
 }
 
 #[test]
-fn wrong_apis_say_where_and_what_to_do() {
+fn wrong_api_is_refused_with_path_and_remedy() {
     for (property, path, expected) in [
         (
-            "Auth: { AuthType: NONE, Name: nobody }",
+            "Auth: { AuthType: NONE, Name: auth }",
             "Auth.Name",
-            "not known to the local stack, which does not guess what it changes: remove it, or choose \
-             it with !If",
+            "is not supported by the local stack: remove it, or make it conditional with !If",
         ),
         (
             "Auth: { AuthType: CUSTOM, AuthArn: !GetAtt Connect.Arn, IdentitySource: [$request.header.X] }",
             "Auth.IdentitySource[0]",
-            "`$request.header.X` is no identity source of a WebSocket API: write route.request.header., \
-             route.request.querystring., stageVariables., context. and a name",
+            "must be one of route.request.header., route.request.querystring., stageVariables., context. \
+             and a name, got `$request.header.X`",
         ),
         (
             "Auth: { AuthType: CUSTOM, AuthArn: !GetAtt Connect.Arn, IdentitySource: [] }",
             "Auth.IdentitySource",
-            "must name a source: without any, leave it out",
+            "must name at least one source: remove the property if there is none",
         ),
         (
             "Auth: { AuthType: AWS_IAM }",
             "Auth.AuthType",
-            "AWS_IAM is not run here: choose NONE for the local stack with !If",
+            "must be NONE or CUSTOM here, got `AWS_IAM`",
         ),
         (
             "StageName: $default",
@@ -202,7 +196,7 @@ fn wrong_apis_say_where_and_what_to_do() {
         (
             "Routes: { a-b: {} }",
             "Routes.a-b",
-            "a route key must be $connect, $disconnect, $default or made of letters and digits",
+            "a route key must be $connect, $disconnect, $default or consist of letters and digits",
         ),
         (
             "Routes: { a: { FunctionArn: !Ref Connect } }",
@@ -213,12 +207,7 @@ fn wrong_apis_say_where_and_what_to_do() {
         (
             "Routes: { a: { FunctionArn: !GetAtt Connect.Arn, IntegrationTimeout: 30000 } }",
             "Routes.a.IntegrationTimeout",
-            "must be 50 to 29000 milliseconds, is 30000",
-        ),
-        (
-            "Routes: { a: { FunctionArn: !GetAtt Connect.Arn, ApiKeyRequired: true } }",
-            "Routes.a.ApiKeyRequired",
-            "API keys are not run here: choose the property with !If",
+            "must be 50 to 29000 milliseconds, got 30000",
         ),
     ] {
         let routes = "Routes: { $connect: { FunctionArn: !GetAtt Connect.Arn } }";
@@ -234,17 +223,17 @@ fn wrong_apis_say_where_and_what_to_do() {
 }
 
 #[test]
-fn a_stack_has_one_api() {
+fn stack_without_api_is_refused() {
     let problem = read("Resources: {}").expect_err("no API");
     assert_eq!(problem.path, "Resources");
     assert_eq!(
         problem.reason,
-        "must hold one AWS::Serverless::WebSocketApi, and not 0"
+        "must hold one AWS::Serverless::WebSocketApi, got 0"
     );
 }
 
 #[test]
-fn a_queue_hides_messages_as_long_as_its_function_runs() {
+fn visibility_timeout_below_function_timeout_is_refused() {
     let text = template(
         "",
         "
@@ -263,47 +252,47 @@ fn a_queue_hides_messages_as_long_as_its_function_runs() {
 }
 
 #[test]
-fn wrong_parameters_say_what_to_give() {
+fn wrong_parameter_value_is_refused_with_its_constraint() {
     for (declaration, given, expected) in [
         (
             "{ Type: String }",
             None,
-            "has no value here: give it one with --parameter P=…",
+            "has no value: give it one with --parameter P=…",
         ),
         (
             "{ Type: AWS::SSM::Parameter::Value<String>, Default: /key }",
             None,
-            "has no value here: give it one with --parameter P=…",
+            "has no value: give it one with --parameter P=…",
         ),
         (
             "{ Type: String, AllowedValues: [a, b] }",
             Some("c"),
-            "must be one of a, b, is `c`",
+            "must be one of a, b, got `c`",
         ),
         (
             "{ Type: Number }",
             Some("many"),
-            "must be a number, is `many`",
+            "must be a number, got `many`",
         ),
         (
             "{ Type: Number, MinValue: 2 }",
             Some("1"),
-            "must be at least 2, is `1`",
+            "must be at least 2, got `1`",
         ),
         (
             "{ Type: Number, MaxValue: 2 }",
             Some("3"),
-            "must be at most 2, is `3`",
+            "must be at most 2, got `3`",
         ),
         (
             "{ Type: String, AllowedPattern: 'a|b' }",
             Some("ab"),
-            "must match `a|b`, is `ab`",
+            "must match `a|b`, got `ab`",
         ),
         (
             "{ Type: String, AllowedPattern: '[a-z]+', ConstraintDescription: must be small letters }",
             Some("Big"),
-            "must be small letters, is `Big`",
+            "must be small letters, got `Big`",
         ),
         (
             "{ Type: String, AllowedPattern: '[a-z]+', ConstraintDescription: must be small letters, NoEcho: true }",
@@ -313,37 +302,37 @@ fn wrong_parameters_say_what_to_give() {
         (
             "{ Type: String, AllowedPattern: '(?=a)a' }",
             Some("a"),
-            "its AllowedPattern `(?=a)a` cannot be read here: write it without look-around and references back",
+            "its AllowedPattern `(?=a)a` is not supported here: write it without look-around and backreferences",
         ),
         (
             "{ Type: String, MinLength: 2 }",
             Some("ä"),
-            "must have at least 2 characters, is `ä`",
+            "must have a length of at least 2, got `ä`",
         ),
         (
             "{ Type: String, MaxLength: 1 }",
             Some("ab"),
-            "must have at most 1 characters, is `ab`",
+            "must have a length of at most 1, got `ab`",
         ),
         (
             "{ Type: CommaDelimitedList, AllowedPattern: '[a-z]' }",
             Some("a, b, C"),
-            "must match `[a-z]`, is `C`",
+            "must match `[a-z]`, got `C`",
         ),
         (
             "{ Type: CommaDelimitedList, AllowedValues: [a, b] }",
             Some("a,c"),
-            "must be one of a, b, is `c`",
+            "must be one of a, b, got `c`",
         ),
         (
             "{ Type: 'List<Number>' }",
             Some("1,x"),
-            "must be a number, is `x`",
+            "must be a number, got `x`",
         ),
         (
             "{ Type: String, Default: '', MinLength: 1 }",
             None,
-            "must have at least 1 characters, is ``",
+            "must have a length of at least 1, got ``",
         ),
     ] {
         let text = template(&format!("Parameters: {{ P: {declaration} }}"), "");
@@ -352,26 +341,26 @@ fn wrong_parameters_say_what_to_give() {
             .map(|value| ("P".to_owned(), value.to_owned()))
             .into_iter()
             .collect();
-        let problem = parse(&text, Path::new("/"), &settings).expect_err(declaration);
+        let problem = read_with(&text, &settings).expect_err(declaration);
         assert_eq!(problem.path, "Parameters.P");
         assert_eq!(problem.reason, expected);
     }
 }
 
 #[test]
-fn a_parameter_the_template_does_not_have_is_an_error() {
+fn value_for_unknown_parameter_is_refused() {
     let mut settings = settings();
     settings.parameters = BTreeMap::from([("Stag".to_owned(), "dev".to_owned())]);
     let text = template("Parameters: { Stage: { Type: String, Default: dev } }", "");
-    let problem = parse(&text, Path::new("/"), &settings).expect_err("Stag");
+    let problem = read_with(&text, &settings).expect_err("Stag");
     assert_eq!(
         problem.reason,
-        "there is no such parameter: the template has Stage"
+        "the template has no such parameter, only Stage"
     );
 }
 
 #[test]
-fn an_error_begins_with_file_line_and_column() {
+fn error_begins_with_file_line_and_column() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("template.yaml");
     let read = |text: &str| -> TemplateError {
@@ -393,7 +382,7 @@ fn an_error_begins_with_file_line_and_column() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the template {} cannot be read: start in its folder, or name it with --template",
+            "the template {} cannot be read: run herald-local in its folder, or name the file with --template",
             missing.display()
         )
     );

@@ -1,4 +1,4 @@
-//! Every intrinsic as an output, where its value shows.
+//! Every intrinsic as the value of an output.
 
 use super::{read, template};
 
@@ -33,7 +33,7 @@ const RESOURCES: &str = "
 ";
 
 #[test]
-fn evaluates_every_intrinsic() {
+fn every_intrinsic_is_evaluated() {
     for (expression, expected) in [
         ("!Ref Name", "herald"),
         ("{ Ref: Name }", "herald"),
@@ -60,7 +60,7 @@ fn evaluates_every_intrinsic() {
 }
 
 #[test]
-fn knows_the_names_of_what_is_run() {
+fn names_of_resources_that_are_run_are_evaluated() {
     for (expression, expected) in [
         ("!Ref AWS::Region", "us-east-1"),
         ("!Ref AWS::AccountId", "123456789012"),
@@ -111,7 +111,7 @@ fn knows_the_names_of_what_is_run() {
 }
 
 #[test]
-fn the_api_id_is_the_same_at_every_start() {
+fn api_id_is_the_same_at_every_start() {
     let stack = read(&template("Outputs: { Id: { Value: !Ref Api } }", "")).expect("a stack");
     assert_eq!(stack.outputs["Id"], stack.web_socket_api.api_id);
     assert_eq!(stack.web_socket_api.api_id, "kgayfr5ny9");

@@ -1,4 +1,4 @@
-//! The template that is deployed.
+//! Herald's own template, the one that is deployed.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,7 +12,7 @@ use super::settings;
 use crate::Authentication;
 
 #[test]
-fn its_routes_lead_to_the_functions() {
+fn routes_have_their_functions() {
     let stack = own_stack();
     let routes: Vec<_> = stack
         .web_socket_api
@@ -44,12 +44,12 @@ fn its_routes_lead_to_the_functions() {
     );
     let authorizer = api.authorizer.as_ref().expect("an authorizer");
     assert_eq!(authorizer.function, "AuthorizerFunction");
-    // A token may be in three places, and a client without one has to be let in where there are none.
+    // A token may be in three places, and with open authentication a client has none.
     assert!(authorizer.identity_sources.is_empty());
 }
 
 #[test]
-fn its_functions_get_the_environment_they_read() {
+fn functions_get_the_environment_they_read() {
     let stack = own_stack();
     let queue = "http://127.0.0.1:3030/123456789012/herald-local-NotificationQueue";
     let dead_letter_queue =
@@ -137,10 +137,10 @@ fn its_functions_get_the_environment_they_read() {
 }
 
 #[test]
-fn it_is_not_run_before_somebody_has_chosen_who_may_connect() {
+fn template_without_authentication_is_refused() {
     let jwks = ("Authentication", "jwks");
     let issuer = ("TokenIssuer", "https://issuer.example");
-    for (chosen, said) in [
+    for (chosen, expected) in [
         (
             &[][..],
             "Choose who may connect: set the parameter Authentication",
@@ -148,8 +148,8 @@ fn it_is_not_run_before_somebody_has_chosen_who_may_connect() {
         (&[jwks], "needs TokenIssuer"),
         (&[jwks, issuer], "needs TokenAudience"),
     ] {
-        let error = read_with(chosen).expect_err(said).to_string();
-        assert!(error.contains(said), "{error}");
+        let error = read_with(chosen).expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
     }
     let audience = ("TokenAudience", "app");
     read_with(&[jwks, issuer, audience]).expect("all that jwks needs");
@@ -165,7 +165,7 @@ fn half_a_domain_is_refused() {
     );
     let path = ("BasePath", "push");
     let zone = ("HostedZoneId", "Z123");
-    for (chosen, said) in [
+    for (chosen, expected) in [
         (&[open, domain][..], "DomainName needs CertificateArn"),
         (
             &[open, domain, path, zone],
@@ -178,8 +178,8 @@ fn half_a_domain_is_refused() {
             "HostedZoneId is for the record of DomainName",
         ),
     ] {
-        let error = read_with(chosen).expect_err(said).to_string();
-        assert!(error.contains(said), "{error}");
+        let error = read_with(chosen).expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
     }
     read_with(&[open, domain, certificate]).expect("a domain with its certificate");
     read_with(&[open, domain, certificate, path, zone]).expect("all of a domain");
@@ -206,7 +206,7 @@ fn secret_arn_without_suffix_is_refused() {
     }
 }
 
-/// SAM hands on no more than `{` of a JSON object that is given as `NAME=VALUE`.
+/// SAM cuts a JSON object given as `NAME=VALUE` to `{`.
 #[test]
 fn permissions_cut_at_the_first_quotation_mark_are_refused() {
     let open = ("Authentication", "open");
@@ -220,7 +220,7 @@ fn permissions_cut_at_the_first_quotation_mark_are_refused() {
 }
 
 #[test]
-fn it_makes_a_secret_for_tokens_if_it_is_given_none() {
+fn secret_for_tokens_is_created_if_none_is_given() {
     let stack = own_stack_with(Authentication::Secret);
     let [secret] = stack.secrets.as_slice() else {
         panic!("one secret, not {:?}", stack.secrets);
@@ -236,7 +236,7 @@ fn it_makes_a_secret_for_tokens_if_it_is_given_none() {
 }
 
 #[test]
-fn its_functions_may_do_nothing_everywhere_but_log() {
+fn functions_have_no_permission_on_every_resource_but_logs() {
     for role in own_stack().roles {
         let everywhere = |resources: &[String]| resources.iter().any(|resource| resource == "*");
         let mut statements = role.policies.iter().chain(&role.managed);
@@ -252,7 +252,7 @@ fn its_functions_may_do_nothing_everywhere_but_log() {
 }
 
 #[test]
-fn its_events_go_to_the_queue_and_from_there_to_the_notifier() {
+fn events_go_to_the_queue_and_to_the_notifier() {
     let stack = own_stack();
     let arn = |name: &str| format!("arn:aws:sqs:us-east-1:123456789012:herald-local-{name}");
     let [rule] = stack.rules.as_slice() else {
@@ -309,7 +309,7 @@ fn event_source_restricts_the_rule_to_named_sources() {
 }
 
 #[test]
-fn its_queue_leaves_the_notifier_time_and_loses_nothing() {
+fn queue_hides_messages_and_keeps_dead_letters() {
     let stack = own_stack();
     let queue = |logical_id: &str| {
         let mut queues = stack.queues.iter();
@@ -338,7 +338,7 @@ fn its_queue_leaves_the_notifier_time_and_loses_nothing() {
 }
 
 #[test]
-fn its_table_has_no_index() {
+fn table_has_no_index() {
     let stack = own_stack();
     let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
     assert_eq!(
@@ -360,7 +360,7 @@ fn its_table_has_no_index() {
 }
 
 #[test]
-fn its_outputs_and_what_is_not_run_are_known() {
+fn outputs_and_resources_that_are_not_run_are_listed() {
     let stack = own_stack();
     let outputs: Vec<_> = stack.outputs.keys().map(String::as_str).collect();
     assert_eq!(

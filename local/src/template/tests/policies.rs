@@ -1,11 +1,10 @@
-//! What a function's `Policies` grant, in every form that is known, and what is refused.
+//! The statements of a function's `Policies`, in every form that is supported, and refusals.
 
-use super::super::{Role, error::Problem};
+use super::super::{Effect, Role, Statement, error::Problem};
 use super::{read, template};
-use crate::iam::{Effect, Statement};
 
 #[test]
-fn a_statement_says_what_it_evaluates_to() {
+fn statement_is_read_with_its_intrinsics_evaluated() {
     let role = role(
         "
       - Version: '2012-10-17'
@@ -39,7 +38,7 @@ fn a_statement_says_what_it_evaluates_to() {
 }
 
 #[test]
-fn a_policy_template_grants_what_sam_makes_of_it() {
+fn policy_template_becomes_the_statement_of_sam() {
     for (policy, actions, resources) in [
         (
             "{ SQSSendMessagePolicy: { QueueName: !GetAtt Queue.QueueName } }",
@@ -75,7 +74,7 @@ fn a_policy_template_grants_what_sam_makes_of_it() {
 }
 
 #[test]
-fn a_managed_policy_may_be_named_or_given_by_its_arn() {
+fn managed_policy_is_found_by_name_and_by_arn() {
     let arn = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
     for policies in ["AWSLambdaBasicExecutionRole", arn, &format!("[{arn}]")] {
         let role = role(policies).expect(policies);
@@ -84,7 +83,7 @@ fn a_managed_policy_may_be_named_or_given_by_its_arn() {
 }
 
 #[test]
-fn sam_adds_what_logs_and_a_queue_need() {
+fn role_gets_policies_for_logs_and_queue() {
     let logs = |role: &Role| {
         let mut actions = role.managed.iter().flat_map(|statement| &statement.actions);
         actions.any(|action| action == "logs:PutLogEvents")
@@ -101,20 +100,18 @@ fn sam_adds_what_logs_and_a_queue_need() {
 }
 
 #[test]
-fn what_is_not_evaluated_is_refused() {
+fn policy_that_is_not_evaluated_is_refused() {
     const STATEMENT: &str = "[0].Statement[0]";
     for (policies, path, expected) in [
         (
             "[AmazonDynamoDBFullAccess]",
             "[0]",
-            "what the managed policy AmazonDynamoDBFullAccess grants is not known here: write its \
-             statements out",
+            "the managed policy AmazonDynamoDBFullAccess is not known here: list its statements instead",
         ),
         (
             "[{ S3ReadPolicy: { BucketName: b } }]",
             "[0].S3ReadPolicy",
-            "what the policy template S3ReadPolicy grants is not known here: write its statements out, \
-             or use one of AWSSecretsManagerGetSecretValuePolicy, DynamoDBCrudPolicy, \
+            "the policy template S3ReadPolicy is not known here: list its statements instead, or use one of AWSSecretsManagerGetSecretValuePolicy, DynamoDBCrudPolicy, \
              DynamoDBReadPolicy, DynamoDBWritePolicy, EventBridgePutEventsPolicy, SQSPollerPolicy, \
              SQSSendMessagePolicy",
         ),
@@ -126,7 +123,7 @@ fn what_is_not_evaluated_is_refused() {
         (
             "[{ A: {}, B: {} }]",
             "[0]",
-            "a policy has a Statement, or is one of SAM's policy templates",
+            "a policy must have a Statement, or be one of SAM's policy templates",
         ),
         (
             "[{ Statement: [{ Effect: Allow, NotAction: 's3:*', Resource: '*' }] }]",
@@ -136,7 +133,7 @@ fn what_is_not_evaluated_is_refused() {
         (
             "[{ Statement: [{ Effect: Allow, Action: 's3:*', Resource: '*', Condition: {} }] }]",
             "[0].Statement[0].Condition",
-            "conditions are not evaluated here: remove it, or choose it with !If",
+            "conditions are not evaluated here: remove it, or make it conditional with !If",
         ),
         (
             "[{ Statement: [{ Effect: Allow, Action: 's3:*' }] }]",
@@ -146,23 +143,23 @@ fn what_is_not_evaluated_is_refused() {
         (
             "[{ Statement: [{ Effect: Permit, Action: 's3:*', Resource: '*' }] }]",
             "[0].Statement[0].Effect",
-            "must be Allow or Deny, is `Permit`",
+            "must be Allow or Deny, got `Permit`",
         ),
         (
             "[{ Statement: [{ Effect: Allow, Action: Query, Resource: '*' }] }]",
             "[0].Statement[0].Action",
-            "`Query` is no action: write its service as well, as in dynamodb:Query",
+            "must be an action with its service, as in dynamodb:Query, got `Query`",
         ),
         (
             "[{ Statement: [{ Effect: Allow, Action: 'sqs:*', Resource: [!Ref Queue] }] }]",
             "[0].Statement[0].Resource[0]",
-            "`http://127.0.0.1:3030/123456789012/herald-local-Queue` is no ARN: write !GetAtt with the \
-             resource's attribute Arn",
+            "must be an ARN or *, got `http://127.0.0.1:3030/123456789012/herald-local-Queue`: write \
+             !GetAtt with the resource's attribute Arn",
         ),
         (
             "[{ Statement: [{ Effect: Allow, Action: 's3:*', Resource: 'arn:${aws:username}' }] }]",
             "[0].Statement[0].Resource",
-            "policy variables are not evaluated here: write out what `arn:${aws:username}` stands for",
+            "policy variables are not evaluated here: write the value instead, got `arn:${aws:username}`",
         ),
     ] {
         let problem = role(policies).expect_err(policies);
@@ -174,7 +171,7 @@ fn what_is_not_evaluated_is_refused() {
     assert_eq!(problem.path, "Resources.Other.Properties.Role");
     assert_eq!(
         problem.reason,
-        "a role of the function's own is not read here: grant what it may call with Policies"
+        "roles are not supported here: list what the function may call under Policies instead"
     );
 }
 
@@ -187,7 +184,7 @@ fn allow(actions: &[&str], resources: &[&str]) -> Statement {
     }
 }
 
-/// The role of a function with these `Policies`.
+/// Returns the role of a function with these `Policies`.
 fn role(policies: &str) -> Result<Role, Problem> {
     let resources = format!(
         "

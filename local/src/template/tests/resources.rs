@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::{Bus, EventSourceMapping, Throttle};
-use super::{parse, read, settings, template};
+use super::{read, read_with, settings, template};
 
 #[test]
-fn properties_take_the_defaults_of_aws() {
+fn missing_properties_get_the_defaults_of_aws() {
     let stack = read(&template("", "  Queue: { Type: AWS::SQS::Queue }")).expect("a stack");
     let queue = &stack.queues[0];
     assert_eq!(queue.visibility_timeout, Duration::from_secs(30));
@@ -25,7 +25,7 @@ fn properties_take_the_defaults_of_aws() {
 }
 
 #[test]
-fn globals_are_merged_as_sam_merges_them() {
+fn globals_are_merged_as_by_sam() {
     let globals = "
 Globals:
   Function:
@@ -58,7 +58,7 @@ Globals:
 }
 
 #[test]
-fn a_route_is_two_way_only_with_its_route_response() {
+fn route_is_two_way_only_with_its_route_response() {
     let expression = "RouteResponseSelectionExpression: $default";
     let response = "
   Response:
@@ -81,7 +81,7 @@ fn a_route_is_two_way_only_with_its_route_response() {
 }
 
 #[test]
-fn reads_the_authorizer_and_the_throttle() {
+fn authorizer_and_throttle_are_read() {
     let text = template("", "").replace(
         "      Routes:",
         "      Auth:
@@ -109,7 +109,7 @@ fn reads_the_authorizer_and_the_throttle() {
 }
 
 #[test]
-fn a_mapping_may_be_a_resource_of_its_own() {
+fn mapping_may_be_a_resource_of_its_own() {
     let stack = read(&template(
         "",
         "
@@ -140,7 +140,7 @@ fn a_mapping_may_be_a_resource_of_its_own() {
 }
 
 #[test]
-fn buses_are_the_default_one_those_made_and_those_named() {
+fn buses_are_the_default_one_those_created_and_those_named() {
     let stack = read(&template(
         "",
         "
@@ -166,7 +166,7 @@ fn buses_are_the_default_one_those_made_and_those_named() {
 }
 
 #[test]
-fn what_is_not_run_is_named_and_never_evaluated() {
+fn resource_that_is_not_run_is_named_and_not_evaluated() {
     let stack = read(&template(
         "
 Conditions: { Off: !Equals [a, b] }
@@ -189,7 +189,7 @@ Outputs: { Board: { Value: !Ref Board }, Off: { Condition: Off, Value: !Ref Nope
 }
 
 #[test]
-fn parameters_are_overridden() {
+fn value_of_settings_overrides_parameter() {
     let text = template(
         "Parameters: { Seconds: { Type: Number } }",
         "  Queue: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: !Ref Seconds } }",
@@ -198,12 +198,12 @@ fn parameters_are_overridden() {
     settings
         .parameters
         .insert("Seconds".to_owned(), "42".to_owned());
-    let stack = parse(&text, "/herald".as_ref(), &settings).expect("a stack");
+    let stack = read_with(&text, &settings).expect("a stack");
     assert_eq!(stack.queues[0].visibility_timeout, Duration::from_secs(42));
 }
 
 #[test]
-fn a_table_becomes_its_create_request() {
+fn table_becomes_its_create_request() {
     let stack = read(&template(
         "Parameters: { Units: { Type: Number, Default: 3 } }",
         "

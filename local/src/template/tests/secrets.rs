@@ -1,7 +1,5 @@
 //! Secrets of Secrets Manager.
 
-use serde_json::{Map, json};
-
 use super::super::{PasswordRules, SecretText};
 use super::{read, template};
 
@@ -15,13 +13,13 @@ fn secret_text(properties: &str) -> Result<SecretText, String> {
 
 fn password_rules(properties: &str) -> PasswordRules {
     match secret_text(&format!("{{ GenerateSecretString: {properties} }}")) {
-        Ok(SecretText::Generated { password, .. }) => password,
+        Ok(SecretText::Generated(password)) => password,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn its_reference_is_its_arn() {
+fn reference_of_a_secret_is_its_arn() {
     let resources = "
   Key: { Type: AWS::SecretsManager::Secret }
   Named: { Type: AWS::SecretsManager::Secret, Properties: { Name: herald/key } }
@@ -44,68 +42,40 @@ Outputs:
 }
 
 #[test]
-fn a_password_is_made_of_what_the_template_says() {
-    let kinds = |properties| password_rules(properties).kinds;
+fn password_rules_are_those_of_the_template() {
     let default = password_rules("{}");
-    assert_eq!((default.length, default.each_kind), (32, true));
+    assert_eq!(default.length, 32);
     assert_eq!(default.kinds.len(), 4);
     assert_eq!(default.kinds.concat().len(), 26 + 26 + 10 + 32);
-    assert_eq!(
-        kinds(
-            "{ ExcludePunctuation: true, ExcludeUppercase: true, ExcludeCharacters: abcdefghijklmnopqrstuvw01 }"
-        ),
-        ["xyz", "23456789"]
+    let rules = password_rules(
+        "{ PasswordLength: 64, ExcludePunctuation: true, ExcludeUppercase: true, ExcludeCharacters: abcdefghijklmnopqrstuvw01 }",
     );
-    assert_eq!(
-        kinds(
-            "{ ExcludePunctuation: true, ExcludeUppercase: true, ExcludeNumbers: true, ExcludeLowercase: true, IncludeSpace: true }"
-        ),
-        [" "]
-    );
-    let long = password_rules("{ PasswordLength: 64, RequireEachIncludedType: false }");
-    assert_eq!((long.length, long.each_kind), (64, false));
+    assert_eq!(rules.length, 64);
+    assert_eq!(rules.kinds, ["xyz", "23456789"]);
 }
 
 #[test]
-fn a_password_may_stand_in_an_object() {
-    let properties = r#"{ GenerateSecretString: { SecretStringTemplate: '{"user":"a"}', GenerateStringKey: key } }"#;
-    let Ok(SecretText::Generated { within, .. }) = secret_text(properties) else {
-        panic!("generated");
-    };
-    let object = Map::from_iter([("user".to_owned(), json!("a"))]);
-    assert_eq!(within, Some((object, "key".to_owned())));
-}
-
-#[test]
-fn a_text_of_the_template_is_not_shown() {
-    let text = secret_text("{ SecretString: hush }").expect("a text");
-    assert!(matches!(&text, SecretText::Given(text) if text == "hush"));
+fn secret_string_is_hidden_from_debug_output() {
+    let text = secret_text("{ SecretString: hidden }").expect("a text");
+    assert!(matches!(&text, SecretText::Given(text) if text == "hidden"));
     assert_eq!(format!("{text:?}"), "Given");
     assert!(matches!(secret_text("{}"), Ok(SecretText::Empty)));
 }
 
 #[test]
-fn wrong_secrets_say_what_to_do() {
+fn wrong_secret_is_refused_with_remedy() {
     for (properties, expected) in [
         (
             "{ SecretString: a, GenerateSecretString: {} }",
-            "takes SecretString or GenerateSecretString, and not both",
-        ),
-        (
-            "{ GenerateSecretString: { GenerateStringKey: a } }",
-            "SecretStringTemplate and GenerateStringKey need each other",
-        ),
-        (
-            "{ GenerateSecretString: { GenerateStringKey: a, SecretStringTemplate: '[]' } }",
-            "must be the text of a JSON object",
+            "takes SecretString or GenerateSecretString, not both: remove one",
         ),
         (
             "{ GenerateSecretString: { PasswordLength: 3 } }",
-            "PasswordLength must be 4 to 4096 here, is 3",
+            "PasswordLength must be 4 to 4096 here, got 3",
         ),
         (
             "{ GenerateSecretString: { ExcludePunctuation: true, ExcludeUppercase: true, ExcludeLowercase: true, ExcludeCharacters: '0123456789' } }",
-            "leaves no character that a password could be made of",
+            "excludes every character that a password could consist of",
         ),
     ] {
         let reason = secret_text(properties).expect_err(properties);

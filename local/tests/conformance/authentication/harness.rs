@@ -1,4 +1,4 @@
-//! A stack whose clients have to prove who they are, and requests to it.
+//! A stack whose clients need tokens, and requests to it.
 
 use std::{
     os::unix::fs::symlink,
@@ -8,11 +8,11 @@ use std::{
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bytes::Bytes;
 use herald_local::{Authentication, Config, Functions, RunningStack};
+use herald_testkit::sdk_config;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 use crate::programs::example;
 
@@ -22,7 +22,7 @@ pub struct TestStack {
     _binaries: TempDir,
 }
 
-/// What a request was answered.
+/// A response, read whole.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -35,7 +35,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{self:?}"))
     }
 
-    /// The message of a refusal.
+    /// Returns the message of a refusal.
     pub fn message(&self) -> String {
         self.json()["message"].as_str().unwrap().to_owned()
     }
@@ -60,15 +60,14 @@ impl TestStack {
         .await
     }
 
-    /// Starts with the defaults changed.
+    /// Starts a stack with a changed configuration.
     pub async fn run(change: impl FnOnce(&mut Config)) -> anyhow::Result<Self> {
         let binaries = binaries();
         let functions = Functions::Prebuilt(binaries.path().to_owned());
         let mut config = Config::new(template(), functions);
         change(&mut config);
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
         Ok(Self {
-            running: RunningStack::start(listener, config).await?,
+            running: herald_testkit::start(config).await?,
             _binaries: binaries,
         })
     }
@@ -77,7 +76,7 @@ impl TestStack {
         &self.running.addresses().endpoint
     }
 
-    /// What the authorizer was given as its environment.
+    /// Returns a variable of the authorizer's environment.
     pub fn variable(&self, name: &str) -> &str {
         let mut functions = self.running.stack().functions.iter();
         let authorizer = functions.find(|function| function.binary == "authorizer");
@@ -88,7 +87,7 @@ impl TestStack {
         self.send(Method::GET, path, &[], "").await
     }
 
-    /// Asks for a token.
+    /// Requests a token.
     pub async fn post_token(&self, body: &str) -> Answer {
         self.send(Method::POST, "/auth/token", &[], body).await
     }
@@ -103,13 +102,13 @@ impl TestStack {
         send(method, &format!("{}{path}", self.endpoint()), headers, body).await
     }
 
-    /// Secrets Manager, as the real SDK calls it.
+    /// Returns the real SDK's client for Secrets Manager.
     pub fn secrets(&self) -> aws_sdk_secretsmanager::Client {
         secrets_at(self.endpoint())
     }
 }
 
-/// Sends a request and reads the whole answer.
+/// Sends a request and reads the whole response.
 pub async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut request = Request::builder().method(method).uri(url);
     for (name, value) in headers {
@@ -128,23 +127,16 @@ pub async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: &st
 }
 
 pub fn secrets_at(endpoint: &str) -> aws_sdk_secretsmanager::Client {
-    use aws_sdk_secretsmanager::config::{BehaviorVersion, Config, Credentials, Region};
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::for_tests())
-        .endpoint_url(endpoint)
-        .build();
-    aws_sdk_secretsmanager::Client::from_conf(config)
+    aws_sdk_secretsmanager::Client::new(&sdk_config(endpoint))
 }
 
-/// The template beside this file.
+/// Returns the path of the template beside this file.
 pub fn template() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/authentication");
     folder.join("template.yaml")
 }
 
-/// A folder with the functions of [`template`]; its authorizer lets everybody in.
+/// Creates a folder with the functions of [`template`], whose authorizer allows every connection.
 pub fn binaries() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for binary in ["authorizer", "connect"] {

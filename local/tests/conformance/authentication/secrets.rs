@@ -1,4 +1,4 @@
-//! Secrets Manager, as the real SDK calls it.
+//! Secrets Manager, called by the real SDK.
 
 use aws_sdk_secretsmanager::{
     error::ProvideErrorMetadata, types::error::ResourceNotFoundException,
@@ -10,7 +10,7 @@ use super::harness::TestStack;
 const ARN: &str = "arn:aws:secretsmanager:us-east-1:123456789012:secret:herald/fixed";
 
 #[tokio::test]
-async fn a_secret_is_read_by_its_name_its_arn_or_the_start_of_that() {
+async fn secret_is_read_by_name_arn_and_arn_without_suffix() {
     let stack = TestStack::start(Authentication::Open, &[]).await;
     let read = async |id: &str| {
         let secret = stack
@@ -33,12 +33,12 @@ async fn a_secret_is_read_by_its_name_its_arn_or_the_start_of_that() {
 }
 
 #[tokio::test]
-async fn a_secret_or_a_version_that_is_not_there_is_not_found() {
+async fn missing_secret_or_version_is_not_found() {
     let stack = TestStack::start(Authentication::Open, &[]).await;
     let client = stack.secrets();
     let read = || client.get_secret_value();
     for (request, expected) in [
-        (read().secret_id("nobodys"), "secret"),
+        (read().secret_id("missing"), "secret"),
         (read().secret_id("herald"), "secret"),
         (
             read().secret_id("herald-local-EmptySecret"),
@@ -60,10 +60,10 @@ async fn a_secret_or_a_version_that_is_not_there_is_not_found() {
         let message = format!("Secrets Manager can't find the specified {expected}.");
         assert_eq!(error.message(), Some(message.as_str()));
     }
-    let put = client.put_secret_value().secret_id("nobodys");
+    let put = client.put_secret_value().secret_id("missing");
     let error = put.secret_string("a").send().await.unwrap_err();
     assert!(error.into_service_error().is_resource_not_found_exception());
-    let described = client.describe_secret().secret_id("nobodys").send().await;
+    let described = client.describe_secret().secret_id("missing").send().await;
     let error = described.unwrap_err().into_service_error();
     assert_eq!(error.code(), Some("ResourceNotFoundException"));
     let _: &ResourceNotFoundException = match &error {
@@ -73,7 +73,7 @@ async fn a_secret_or_a_version_that_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_new_text_is_current_and_the_one_before_it_stays() {
+async fn new_text_is_current_and_the_previous_one_is_kept() {
     let stack = TestStack::start(Authentication::Open, &[]).await;
     let client = stack.secrets();
     let id = "herald/fixed";
@@ -108,7 +108,7 @@ async fn a_new_text_is_current_and_the_one_before_it_stays() {
 
 /// See docs/local-vs-aws.md: "Secrets last until the stack ends".
 #[tokio::test]
-async fn a_generated_secret_is_another_at_every_start() {
+async fn generated_secret_differs_at_every_start() {
     let read = async || {
         let stack = TestStack::start(Authentication::Secret, &[]).await;
         let arn = stack.variable("TOKEN_SECRET_ARN").to_owned();

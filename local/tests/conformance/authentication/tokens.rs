@@ -1,4 +1,4 @@
-//! Tokens, and what checks them.
+//! Minted tokens, and the keys that verify them.
 
 use axum::http::{Method, StatusCode};
 use herald_local::{Authentication, issuer::TokenRequest};
@@ -12,7 +12,7 @@ use super::harness::TestStack;
 
 const ALICE: &str = r#"{"userId":"alice","permissions":{"order:*":["subscribe"]},"expiresIn":60}"#;
 
-/// Checks the signature alone.
+/// Decodes a token if its signature is valid; nothing else is checked.
 fn decoded(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Option<TokenData<Value>> {
     let mut validation = Validation::new(algorithm);
     validation.validate_aud = false;
@@ -23,10 +23,10 @@ fn decoded(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Option<Token
 
 fn claims(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Value {
     let decoded = decoded(token, key, algorithm);
-    decoded.expect("the signature is that of the key").claims
+    decoded.expect("a valid signature").claims
 }
 
-/// The key that the issuer publishes for a token, found as an authorizer finds it.
+/// Returns the key that the issuer publishes for a token, by way of its discovery document.
 async fn published_key(stack: &TestStack, token: &str) -> DecodingKey {
     let issuer = stack.variable("TOKEN_ISSUER");
     let root = issuer.strip_prefix(stack.endpoint()).unwrap();
@@ -45,7 +45,7 @@ async fn published_key(stack: &TestStack, token: &str) -> DecodingKey {
 }
 
 #[tokio::test]
-async fn a_token_is_signed_with_the_key_that_its_issuer_publishes() {
+async fn token_is_signed_with_the_published_key() {
     let stack = TestStack::start(Authentication::Jwks, &[]).await;
     let answer = stack.post_token(ALICE).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -74,12 +74,12 @@ async fn a_token_is_signed_with_the_key_that_its_issuer_publishes() {
     let text = token.unwrap().token;
     assert!(
         decoded(&text, &key, Algorithm::ES256).is_none(),
-        "one key for all"
+        "both stacks have the same key"
     );
 }
 
 #[tokio::test]
-async fn a_token_says_what_it_is_asked_to_say() {
+async fn token_has_the_requested_claims() {
     let parameters = [("TokenAudience", "first, second")];
     let stack = TestStack::start(Authentication::Jwks, &parameters).await;
     let minted = async |request: TokenRequest| {
@@ -105,17 +105,17 @@ async fn a_token_says_what_it_is_asked_to_say() {
         permissions: Some(json!("everything")),
         expires_in: Some(-60),
         not_before: Some(4_000_000_000),
-        audience: Some("nobody".to_owned()),
+        audience: Some("other".to_owned()),
         ..asked
     };
     assert_eq!(
         minted(strange).await,
-        json!({"aud": "nobody", "nbf": 4_000_000_000_i64, "exp": -60, "herald": "everything"})
+        json!({"aud": "other", "nbf": 4_000_000_000_i64, "exp": -60, "herald": "everything"})
     );
 }
 
 #[tokio::test]
-async fn a_token_is_signed_with_the_secret_of_the_stack() {
+async fn token_is_signed_with_the_secret_of_the_stack() {
     let stack = TestStack::start(Authentication::Secret, &[]).await;
     let arn = stack.variable("TOKEN_SECRET_ARN");
     let secret = async || {
@@ -143,19 +143,19 @@ async fn a_token_is_signed_with_the_secret_of_the_stack() {
 }
 
 #[tokio::test]
-async fn where_no_token_is_taken_none_is_minted() {
+async fn stack_that_accepts_no_own_tokens_mints_none() {
     let open = TestStack::start(Authentication::Open, &[]).await;
     let parameters = [("TokenIssuer", "https://issuer.example")];
     let elsewhere = TestStack::start(Authentication::Jwks, &parameters).await;
     for (stack, expected) in [
         (
             open,
-            "this stack takes no tokens: start herald-local with --auth jwks or --auth secret",
+            "this stack accepts no tokens: start herald-local with --auth jwks or --auth secret",
         ),
         (
             elsewhere,
-            "this stack takes tokens of https://issuer.example: ask there, or leave the parameter \
-             TokenIssuer out",
+            "this stack accepts tokens of https://issuer.example: get one there, or remove the parameter \
+             TokenIssuer",
         ),
     ] {
         let answer = stack.post_token(ALICE).await;
@@ -181,7 +181,7 @@ async fn where_no_token_is_taken_none_is_minted() {
 }
 
 #[tokio::test]
-async fn a_request_that_makes_no_sense_is_told_what_to_send() {
+async fn invalid_token_request_is_refused_with_an_example() {
     let stack = TestStack::start(Authentication::Secret, &[]).await;
     let like = r#"send JSON like {"userId":"alice","permissions":{"order-*":["subscribe"]},"expiresIn":3600}: "#;
     for (body, expected) in [
@@ -198,11 +198,12 @@ async fn a_request_that_makes_no_sense_is_told_what_to_send() {
         ),
         (
             r#"{"userId":""}"#,
-            "userId is empty: say whose the token is to be".to_owned(),
+            "userId is empty: name the user of the token".to_owned(),
         ),
         (
             r#"{"userId":"alice","expiresIn":9223372036854775807}"#,
-            "expiresIn is no number of seconds that time has".to_owned(),
+            "expiresIn is out of range: give the seconds until the token expires, e.g. 3600"
+                .to_owned(),
         ),
     ] {
         let answer = stack.post_token(body).await;
@@ -218,7 +219,7 @@ async fn a_request_that_makes_no_sense_is_told_what_to_send() {
 }
 
 #[tokio::test]
-async fn parameters_have_the_last_word() {
+async fn parameters_override_the_requested_authentication() {
     let parameters = [("Authentication", "secret")];
     let stack = TestStack::start(Authentication::Jwks, &parameters).await;
     let addresses = stack.running.addresses();
@@ -232,9 +233,9 @@ async fn parameters_have_the_last_word() {
     assert!(sentence.ends_with(expected), "{sentence}");
 }
 
-/// An authorizer may fetch its keys or its secret before it asks for its first event.
+/// An authorizer may fetch its keys or its secret before it requests its first event.
 #[tokio::test]
-async fn the_stack_answers_a_function_that_has_not_started_yet() {
+async fn stack_answers_a_function_that_is_still_starting() {
     let stack = TestStack::run(|config| {
         let ask = ("AT_START".to_owned(), "ask".to_owned());
         config.environment.extend([ask]);

@@ -1,4 +1,4 @@
-//! What is printed once the stack takes requests.
+//! The output of a started stack.
 
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use super::harness::{Run, Stack};
 
 #[tokio::test]
-async fn json_is_one_line_with_every_address_and_all_else_is_on_standard_error() {
+async fn json_is_one_line_with_every_address_and_logs_are_on_standard_error() {
     let stack = Stack::start(&[]).await;
     let keys: Vec<_> = stack.addresses.as_object().unwrap().keys().collect();
     let expected = [
@@ -32,7 +32,7 @@ async fn json_is_one_line_with_every_address_and_all_else_is_on_standard_error()
 }
 
 #[tokio::test]
-async fn the_addresses_answer() {
+async fn printed_addresses_answer() {
     let stack = Stack::start(&[]).await;
     let text = page(stack.address("console")).await;
     assert!(text.contains(stack.address("webSocket")), "{text}");
@@ -40,7 +40,7 @@ async fn the_addresses_answer() {
 }
 
 #[tokio::test]
-async fn the_text_says_where_all_is_what_is_left_out_and_what_to_try() {
+async fn text_has_addresses_resources_that_are_not_run_and_first_steps() {
     let mut run = Run::start(&[]);
     let mut text = String::new();
     while !text.contains("put-events") {
@@ -51,8 +51,7 @@ async fn the_text_says_where_all_is_what_is_left_out_and_what_to_try() {
     for expected in [
         format!("  AWS endpoint  http://{address}\n"),
         "  table         herald-local-Table\n".to_owned(),
-        "\nWhoever reaches this address is let in, as nobody in particular: --auth open. "
-            .to_owned(),
+        "\nClients need no token and have no user id: --auth open. ".to_owned(),
         format!("http://{address}/123456789012/herald-local-NotificationQueue\n"),
         "Not run here: AWS::SQS::QueuePolicy (NotificationQueuePolicy, ".to_owned(),
         format!("\n  npx wscat -c ws://{address}/dev -x '{{\"action\":\"subscribe\","),
@@ -78,7 +77,7 @@ async fn help_and_version_are_printed_on_standard_output() {
     }
 }
 
-/// What a browser shows at an address.
+/// Returns the page at an address.
 async fn page(url: &str) -> String {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let response = client.get(url.parse().unwrap()).await.unwrap();

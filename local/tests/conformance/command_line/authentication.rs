@@ -1,4 +1,4 @@
-//! `--auth`: what is announced, what is refused, and what is kept quiet.
+//! The option `--auth`: output, refusals, and secrets that are not logged.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use tokio_tungstenite::{connect_async, tungstenite::client::IntoClientRequest};
 use super::harness::{Run, Stack};
 use crate::authentication::harness::{binaries, secrets_at, send, template};
 
-/// A run of the template with the parameters for tokens.
+/// Returns the arguments for the template that has the parameters for tokens.
 fn arguments<'a>(more: &[&'a str], template: &'a str, binaries: &'a str) -> Vec<&'a str> {
     [&["--template", template, "--binaries", binaries], more].concat()
 }
@@ -24,7 +24,7 @@ async fn stack(more: &[&str]) -> Stack {
 }
 
 #[tokio::test]
-async fn json_says_how_clients_prove_who_they_are_and_where_tokens_are_minted() {
+async fn json_has_the_authentication_and_the_address_that_mints_tokens() {
     for (mode, mints) in [("open", false), ("secret", true), ("jwks", true)] {
         let stack = stack(&["--auth", mode]).await;
         assert_eq!(stack.addresses["authentication"], mode);
@@ -35,19 +35,23 @@ async fn json_says_how_clients_prove_who_they_are_and_where_tokens_are_minted() 
         let expected = format!("{}/auth/token", stack.address("endpoint"));
         assert_eq!(tokens, mints.then_some(expected.as_str()), "{mode}");
     }
-    let unsaid = stack(&[]).await;
-    assert_eq!(unsaid.addresses["authentication"], "open");
+    let default = stack(&[]).await;
+    assert_eq!(default.addresses["authentication"], "open");
 }
 
 #[tokio::test]
-async fn the_text_says_who_is_let_in_and_how_to_connect() {
+async fn text_has_the_authentication_and_the_command_to_connect() {
     let (template, binaries) = (template(), binaries());
     let (template, folder) = (
         template.to_str().unwrap(),
         binaries.path().to_str().unwrap(),
     );
-    for (mode, said, header) in [
-        ("open", "Whoever reaches this address is let in", ""),
+    for (mode, expected, header) in [
+        (
+            "open",
+            "Clients need no token and have no user id: --auth open. ",
+            "",
+        ),
         (
             "secret",
             "Clients need a token: --auth secret. ",
@@ -64,7 +68,7 @@ async fn the_text_says_who_is_let_in_and_how_to_connect() {
         while !text.contains("put-events") {
             text += &run.line().await;
         }
-        assert!(text.contains(said), "{text}");
+        assert!(text.contains(expected), "{text}");
         let (_, address) = text.split_once("ws://").unwrap();
         let (address, _) = address.split_once("/dev\n").unwrap();
         let connect = format!("\n  npx wscat -c ws://{address}/dev{header} -x '");
@@ -75,9 +79,9 @@ async fn the_text_says_who_is_let_in_and_how_to_connect() {
     }
 }
 
-/// The line that is printed is one that a shell understands, and what it puts into TOKEN is a token.
+/// A shell runs the printed command, which stores a token in TOKEN.
 #[tokio::test]
-async fn the_line_that_mints_a_token_works() {
+async fn printed_command_mints_a_token() {
     let (template, binaries) = (template(), binaries());
     let (template, folder) = (
         template.to_str().unwrap(),
@@ -99,7 +103,7 @@ async fn the_line_that_mints_a_token_works() {
 }
 
 #[tokio::test]
-async fn neither_a_secret_nor_a_token_is_logged() {
+async fn secrets_and_tokens_are_not_logged() {
     let stack = stack(&["--auth", "secret", "--log", "trace"]).await;
     let secrets = secrets_at(stack.address("endpoint"));
     let read = secrets.get_secret_value();
@@ -119,7 +123,7 @@ async fn neither_a_secret_nor_a_token_is_logged() {
     }
 }
 
-/// Connects with a token in every place that one may be in.
+/// Connects with a token in every place where clients may put it.
 async fn connect_with(stack: &Stack, token: &str) {
     let url = format!("{}?access_token={token}", stack.address("webSocket"));
     let mut request = url.into_client_request().unwrap();
@@ -129,7 +133,7 @@ async fn connect_with(stack: &Stack, token: &str) {
 }
 
 #[tokio::test]
-async fn a_template_without_the_parameter_takes_no_mode_but_open() {
+async fn template_without_the_parameter_supports_open_only() {
     let text = fs::read_to_string(template()).unwrap();
     let text = text.replace("Authentication", "Access");
     let text = text.replace(r#"Default: """#, "Default: open");
@@ -147,8 +151,8 @@ async fn a_template_without_the_parameter_takes_no_mode_but_open() {
         assert_eq!(
             ended.errors,
             format!(
-                "herald-local: --auth {mode} needs a template with the parameter Authentication, and \
-                 this one has none\n"
+                "herald-local: --auth {mode} needs a template with the parameter Authentication: add it, \
+                 or use --auth open\n"
             )
         );
     }

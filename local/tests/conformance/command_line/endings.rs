@@ -1,4 +1,4 @@
-//! How a run ends, and what it leaves behind: nothing.
+//! The end of a run, which leaves no process behind.
 #![cfg(target_os = "linux")]
 
 use rustix::process::Signal;
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_signal_to_end_is_obeyed_in_order() {
+async fn signal_ends_the_run_and_its_functions() {
     for signal in [Signal::INT, Signal::TERM] {
         let stack = Stack::start(&[]).await;
         let socket = stack.connect().await;
@@ -30,7 +30,7 @@ async fn a_signal_to_end_is_obeyed_in_order() {
 }
 
 #[tokio::test]
-async fn no_function_process_outlives_a_kill() {
+async fn no_function_process_outlives_a_killed_run() {
     for arguments in [&[][..], &["--freeze"]] {
         let stack = Stack::start(arguments).await;
         let functions = function_processes(&stack);
@@ -39,7 +39,7 @@ async fn no_function_process_outlives_a_kill() {
     }
 }
 
-/// One for each of the template's functions, and the one that guards them.
+/// Returns the processes: one for each of the template's functions, and their guard.
 fn function_processes(stack: &Stack) -> Vec<u32> {
     let processes = children(stack.run.process());
     assert_eq!(processes.len(), function_names().len() + 1);

@@ -22,12 +22,12 @@ use crate::{
     programs::{function_binaries, template},
 };
 
-/// Longer than anything here takes; it only ends a test that has failed.
+/// Longer than any step; it only ends a test that failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
-/// A run that goes on until it is sent a signal, or dropped.
+/// A run that lasts until a signal or its drop.
 pub struct Run {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -35,29 +35,29 @@ pub struct Run {
     _binaries: TempDir,
 }
 
-/// What there is of a run that has ended.
-pub struct Ended {
+/// A run that has ended.
+pub struct EndedRun {
     pub status: ExitStatus,
-    /// What it printed on standard output and was not read before.
+    /// The unread rest of its standard output.
     pub output: String,
     /// All of its standard error.
     pub errors: String,
 }
 
-/// A run with `--json`, and the addresses it printed.
+/// A run with `--json`, and the printed addresses.
 pub struct Stack {
     pub run: Run,
     pub addresses: Value,
 }
 
 impl Run {
-    /// Starts with these arguments and, where they do not say otherwise, any port, the template of
-    /// this repository and functions that work.
+    /// Starts with these arguments and, unless they say otherwise, a free port, the template of this
+    /// repository and working functions.
     pub fn start(arguments: &[&str]) -> Self {
         Self::start_as(Command::new(env!("CARGO_BIN_EXE_herald-local")), arguments)
     }
 
-    /// Starts as [`Run::start`] does, in a shell that has run `first`.
+    /// Starts as [`Run::start`] does, in a shell after the command `first`.
     pub fn start_after(first: &str, arguments: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!(r#"{first} && exec "$0" "$@""#));
@@ -99,27 +99,27 @@ impl Run {
         self.child.id().unwrap()
     }
 
-    /// The next line of standard output.
+    /// Waits for the next line of standard output and returns it.
     pub async fn line(&mut self) -> String {
         let mut line = String::new();
         let read = timeout(PATIENCE, self.output.read_line(&mut line)).await;
-        let length = read.expect("a line should have come").unwrap();
+        let length = read.expect("a line in time").unwrap();
         assert_ne!(length, 0, "no more output: {}", self.errors());
         line
     }
 
-    pub async fn end_with(self, signal: Signal) -> Ended {
+    pub async fn end_with(self, signal: Signal) -> EndedRun {
         send(signal, self.process());
         self.end().await
     }
 
     /// Waits for the end.
-    pub async fn end(mut self) -> Ended {
+    pub async fn end(mut self) -> EndedRun {
         let mut output = String::new();
         let read = timeout(PATIENCE, self.output.read_to_string(&mut output)).await;
-        read.unwrap_or_else(|_| panic!("it should have ended: {}", self.errors()))
+        read.unwrap_or_else(|_| panic!("still running: {}", self.errors()))
             .unwrap();
-        Ended {
+        EndedRun {
             status: self.child.wait().await.unwrap(),
             output,
             errors: self.errors(),
@@ -133,7 +133,7 @@ impl Run {
 }
 
 impl Stack {
-    /// Starts a run that works, with `--json`.
+    /// Starts a run with `--json`.
     pub async fn start(arguments: &[&str]) -> Self {
         let mut run = Run::start(&[&["--json"], arguments].concat());
         let addresses = serde_json::from_str(&run.line().await).unwrap();

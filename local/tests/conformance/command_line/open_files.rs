@@ -7,7 +7,7 @@ use super::harness::Run;
 
 /// See docs/local-vs-aws.md: "Connections are files".
 #[tokio::test]
-async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
+async fn soft_limit_of_open_files_is_raised_to_the_hard_limit() {
     let mut run = Run::start_after("ulimit -Sn 256 && ulimit -Hn 600", &["--json"]);
     run.line().await;
     let limits = fs::read_to_string(format!("/proc/{}/limits", run.process())).unwrap();
@@ -21,26 +21,26 @@ async fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() {
 
 /// See docs/local-vs-aws.md: "Connections are files".
 #[tokio::test]
-async fn out_of_open_files_the_log_says_once_how_to_allow_more() {
+async fn exhausted_open_files_are_logged_once_with_remedy() {
     let mut run = Run::start_after("ulimit -n 300", &["--json"]);
     let addresses: serde_json::Value = serde_json::from_str(&run.line().await).unwrap();
     let endpoint = addresses["endpoint"].as_str().unwrap();
     let address = endpoint.strip_prefix("http://").unwrap();
     let mut connections = Vec::new();
-    // More than it can take: the others wait in the kernel.
+    // More than it can accept: the others wait in the kernel.
     for _ in 0..350 {
         connections.push(tokio::net::TcpStream::connect(address).await.unwrap());
     }
-    crate::processes::until(|| run.errors().contains("no connection can be taken")).await;
+    crate::processes::until(|| run.errors().contains("failed to accept a connection")).await;
     drop(connections);
     let errors = run.end_with(rustix::process::Signal::TERM).await.errors;
-    let said: Vec<_> = errors
+    let logged: Vec<_> = errors
         .lines()
-        .filter(|line| line.contains("no connection can be taken"))
+        .filter(|line| line.contains("failed to accept a connection"))
         .collect();
-    assert_eq!(said.len(), 1, "{errors}");
+    assert_eq!(logged.len(), 1, "{errors}");
     assert!(
-        said[0].contains("300") && said[0].contains("`ulimit -n`"),
+        logged[0].contains("300") && logged[0].contains("`ulimit -n`"),
         "{errors}"
     );
 }

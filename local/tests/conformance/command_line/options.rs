@@ -1,12 +1,11 @@
-//! What the options do.
+//! The effects of options.
 
-use aws_sdk_dynamodb::{
-    Client,
-    config::{BehaviorVersion, Config, Credentials, Region},
-    types::AttributeValue,
-};
+use std::fs;
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use axum::{Json, Router, extract::Path, routing::post};
 use futures_util::{SinkExt, StreamExt};
+use herald_testkit::sdk_config;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc};
@@ -15,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::harness::Stack;
 
 #[tokio::test]
-async fn parameters_replace_the_defaults_of_the_template() {
+async fn parameter_replaces_the_default_of_the_template() {
     let stack = Stack::start(&["--parameter", "StageName=test"]).await;
     let web_socket = stack.address("webSocket");
     assert!(web_socket.ends_with("/test"), "{web_socket}");
@@ -43,21 +42,8 @@ async fn rows_in_a_data_file_survive_the_run() {
 }
 
 #[tokio::test]
-async fn functions_at_an_address_are_invoked_there() {
-    let (sender, mut invocations) = mpsc::unbounded_channel();
-    let invoke = async move |Path(function): Path<String>, Json(event): Json<Value>| {
-        if event["type"] == "REQUEST" {
-            return Json(everybody_is_let_in());
-        }
-        let body = event["body"].clone();
-        sender.send((function, event)).unwrap();
-        Json(json!({ "statusCode": 200, "body": body }))
-    };
-    let routes = Router::new().route("/2015-03-31/functions/{function}/invocations", post(invoke));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-
+async fn functions_at_an_invoke_api_are_invoked_there() {
+    let (url, mut invocations) = invoke_api().await;
     let stack = Stack::start(&["--functions", &url]).await;
     let mut socket = stack.connect().await;
     let (function, _) = invocations.recv().await.unwrap();
@@ -85,21 +71,57 @@ async fn functions_at_an_address_are_invoked_there() {
     }
 }
 
-/// What an authorizer answers.
-fn everybody_is_let_in() -> Value {
+#[tokio::test]
+async fn remote_function_of_another_runtime_is_invoked_by_its_logical_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = folder.path().join("template.yaml");
+    let text = "
+Resources:
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: $request.body.action
+      Routes: { $connect: { FunctionArn: !GetAtt Echo.Arn } }
+  Echo:
+    Type: AWS::Serverless::Function
+    Properties: { Handler: index.handler, Runtime: nodejs22.x, InlineCode: '' }
+";
+    fs::write(&template, text).unwrap();
+    let (url, mut invocations) = invoke_api().await;
+    let template = template.to_str().unwrap();
+    let stack = Stack::start(&["--functions", &url, "--template", template]).await;
+    stack.connect().await;
+    let (function, _) = invocations.recv().await.unwrap();
+    assert_eq!(function, "Echo");
+}
+
+/// Serves an Invoke API whose functions allow every connection and echo every message. Returns its
+/// address, and its invocations but those of authorizers.
+async fn invoke_api() -> (String, mpsc::UnboundedReceiver<(String, Value)>) {
+    let (sender, invocations) = mpsc::unbounded_channel();
+    let invoke = async move |Path(function): Path<String>, Json(event): Json<Value>| {
+        if event["type"] == "REQUEST" {
+            return Json(allowed());
+        }
+        let body = event["body"].clone();
+        sender.send((function, event)).unwrap();
+        Json(json!({ "statusCode": 200, "body": body }))
+    };
+    let routes = Router::new().route("/2015-03-31/functions/{function}/invocations", post(invoke));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (url, invocations)
+}
+
+/// Returns the result of an authorizer that allows the connection.
+fn allowed() -> Value {
     let statement = json!({"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "*"});
-    json!({"principalId": "anybody", "policyDocument": {"Statement": [statement]}})
+    json!({"principalId": "user", "policyDocument": {"Statement": [statement]}})
 }
 
 fn dynamodb(stack: &Stack) -> Client {
-    Client::from_conf(
-        Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::for_tests())
-            .endpoint_url(stack.address("endpoint"))
-            .build(),
-    )
+    Client::new(&sdk_config(stack.address("endpoint")))
 }
 
 fn table(stack: &Stack) -> &str {

@@ -1,147 +1,179 @@
-//! What cannot be run is refused in one sentence on standard error; nothing is printed elsewhere.
+//! Refusals of unusable arguments and files: an error on standard error, and no other output.
 
 use std::{fs, net::TcpListener, path::PathBuf};
 
 use tempfile::{NamedTempFile, TempDir};
 
-use super::harness::{Ended, Run};
+use super::harness::{EndedRun, Run};
 use crate::programs::{function_names, template};
 
 #[tokio::test]
-async fn a_port_in_use() {
+async fn port_in_use_is_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let sentence = refusal(&["--port", &address.port().to_string()]).await;
+    let error = refusal(&["--port", &address.port().to_string()]).await;
     let start = format!(
-        "{address} cannot be listened on: choose another port with --port, 0 for any that is free, \
-         or another address of this machine with --host: Address already in use"
+        "cannot listen on {address}: choose another port with --port (0 for a free one), or another \
+         address of this machine with --host: Address already in use"
     );
-    assert!(sentence.starts_with(&start), "{sentence}");
+    assert!(error.starts_with(&start), "{error}");
 }
 
 #[tokio::test]
-async fn a_template_that_is_not_there() {
-    let sentence = refusal(&["--template", "/no/such/template.yaml"]).await;
-    let start = "the template /no/such/template.yaml cannot be read: start in its folder, or name it \
-                 with --template: No such file or directory";
-    assert!(sentence.starts_with(start), "{sentence}");
+async fn missing_template_is_refused() {
+    let error = refusal(&["--template", "/no/such/template.yaml"]).await;
+    let start = "the template /no/such/template.yaml cannot be read: run herald-local in its folder, or \
+                 name the file with --template: No such file or directory";
+    assert!(error.starts_with(start), "{error}");
 }
 
 #[tokio::test]
-async fn a_template_that_is_not_yaml() {
+async fn template_that_is_not_yaml_is_refused() {
     let template = EditedTemplate::new("\nOutputs:\n", "\nOutputs: ]\n");
     let line = template.line("Outputs: ]");
-    let sentence = refusal(&["--template", &template.path()]).await;
+    let error = refusal(&["--template", &template.path()]).await;
     let start = format!("{}:{line}:10: not valid YAML: ", template.path());
-    assert!(sentence.starts_with(&start), "{sentence}");
+    assert!(error.starts_with(&start), "{error}");
 }
 
 #[tokio::test]
-async fn a_template_with_an_unknown_intrinsic_function() {
+async fn template_with_unknown_intrinsic_function_is_refused() {
     let template = EditedTemplate::new("StageName: !Ref StageName", "StageName: !Reff StageName");
     let line = template.line("!Reff");
-    let sentence = refusal(&["--template", &template.path()]).await;
+    let error = refusal(&["--template", &template.path()]).await;
     assert_eq!(
-        sentence,
+        error,
         format!(
-            "{}:{line}:18: Resources.WebSocketApi.Properties.StageName: Fn::Reff is not known to the \
-             local stack: write its value out or use a parameter\n",
+            "{}:{line}:18: Resources.WebSocketApi.Properties.StageName: Fn::Reff is not supported by \
+             the local stack: write its value out, or use a parameter\n",
             template.path()
         )
     );
 }
 
 #[tokio::test]
-async fn a_function_without_a_binary() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path().to_str().unwrap();
-    let sentence = refusal(&["--binaries", folder]).await;
-    let binary = function_names().remove(0);
-    let start = format!(
-        " needs the binary {binary}, which the folder {folder} does not have: run `cargo build --bins` \
-         in "
+async fn all_problems_of_a_template_are_listed() {
+    let template = EditedTemplate::new(
+        "StageName: !Ref StageName",
+        "StageName: !Ref Stag\n      Colour: red",
     );
-    assert!(sentence.contains(&start), "{sentence}");
-    let end = "/functions and name the folder that cargo puts them in\n";
-    assert!(sentence.ends_with(end), "{sentence}");
+    let parameters = [
+        "--template",
+        &template.path(),
+        "--parameter",
+        "AccessLog=maybe",
+    ];
+    let error = refusal(&parameters).await;
+    let file = template.path();
+    let mut lines = error.lines();
+    assert_eq!(
+        lines.next(),
+        Some(format!("{file} has 3 problems:").as_str())
+    );
+    for expected in [
+        "Parameters.AccessLog: must be one of true, false, got `maybe`",
+        "Resources.WebSocketApi.Properties.StageName: there is no resource or parameter called Stag",
+        "Resources.WebSocketApi.Properties.Colour: is not supported by the local stack: remove it, or \
+         make it conditional with !If",
+    ] {
+        let line = lines.next().unwrap();
+        assert!(line.starts_with(&format!("  {file}:")), "{line}");
+        assert!(line.ends_with(expected), "{line}");
+    }
+    assert_eq!(lines.next(), None);
 }
 
 #[tokio::test]
-async fn a_function_that_dies_at_start() {
+async fn missing_binary_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().to_str().unwrap();
+    let error = refusal(&["--binaries", folder]).await;
+    let binary = function_names().remove(0);
+    let start = format!(
+        " needs the binary {binary}, which the folder {folder} does not have; run `cargo build --bins` \
+         in "
+    );
+    assert!(error.contains(&start), "{error}");
+    let end = "/functions and give cargo's output folder\n";
+    assert!(error.ends_with(end), "{error}");
+}
+
+#[tokio::test]
+async fn function_that_ends_at_start_is_refused_with_its_output() {
     let variable = "SUBSCRIPTIONS_PER_CONNECTION: !Ref SubscriptionsPerConnection";
     let template = EditedTemplate::new(variable, "AT_START: exit");
-    let sentence = refusal(&["--template", &template.path()]).await;
+    let error = refusal(&["--template", &template.path()]).await;
     assert_eq!(
-        sentence,
+        error,
         "function SubscribeFunction failed at start: Runtime exited with error: exit status 3; \
          it printed:\n    the table has no name\n"
     );
 }
 
 #[tokio::test]
-async fn a_parameter_that_the_template_does_not_take() {
+async fn unusable_parameter_is_refused() {
     let template = template().display().to_string();
     let cases = [
         (
             "Stage=prod",
-            "Parameters.Stage: there is no such parameter: the template has ",
+            "Parameters.Stage: the template has no such parameter, only ",
         ),
         (
             "AccessLog=maybe",
-            "Parameters.AccessLog: must be one of true, false, is `maybe`\n",
+            "Parameters.AccessLog: must be one of true, false, got `maybe`\n",
         ),
         (
             "SubscriptionsPerConnection=many",
-            "Parameters.SubscriptionsPerConnection: must be a number, is `many`\n",
+            "Parameters.SubscriptionsPerConnection: must be a number, got `many`\n",
         ),
     ];
     for (parameter, expected) in cases {
-        let sentence = refusal(&["--parameter", parameter]).await;
-        assert!(sentence.starts_with(&template), "{sentence}");
-        assert!(sentence.contains(expected), "{sentence}");
+        let error = refusal(&["--parameter", parameter]).await;
+        assert!(error.starts_with(&template), "{error}");
+        assert!(error.contains(expected), "{error}");
     }
 }
 
 #[tokio::test]
-async fn a_log_level_that_there_is_not() {
+async fn unknown_log_level_is_refused() {
     for level in ["loud", "info,loud", "herald_local=loud"] {
         assert_eq!(
             refusal(&["--log", level]).await,
             format!(
-                "--log {level} is no log level: give error, warn, info, debug or trace, or a filter \
-                 like herald_local=debug,warn\n"
+                "--log must be error, warn, info, debug or trace, or a filter like \
+                 herald_local=debug,warn, got `{level}`\n"
             )
         );
     }
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_run_functions() {
+async fn unusable_address_of_functions_is_refused() {
     for url in ["127.0.0.1:9000", "https://127.0.0.1", "not an address"] {
         assert_eq!(
             refusal(&["--functions", url]).await,
             format!(
-                "{url} is not the address of an Invoke API: give one like http://127.0.0.1:9000\n"
+                "the address of the Invoke API must be an http URL such as http://127.0.0.1:9000, got {url}\n"
             )
         );
     }
 }
 
 #[tokio::test]
-async fn a_data_file_that_is_none() {
+async fn file_that_is_no_database_is_refused() {
     let file = NamedTempFile::new().unwrap();
-    fs::write(file.path(), "no table was ever in here").unwrap();
+    fs::write(file.path(), "not a database").unwrap();
     let file = file.path().to_str().unwrap();
-    let sentence = refusal(&["--data", file]).await;
+    let error = refusal(&["--data", file]).await;
     let start = format!(
-        "the data file {file} cannot be opened: name one that was made here, or a new one in a \
-         folder that exists: "
+        "the data file {file} cannot be opened: name a file that herald-local created, or a new one in \
+         an existing folder: "
     );
-    assert!(sentence.starts_with(&start), "{sentence}");
+    assert!(error.starts_with(&start), "{error}");
 }
 
 #[tokio::test]
-async fn arguments_that_do_not_parse() {
+async fn invalid_argument_is_refused_with_usage() {
     let cases: [(&[&str], &str); 5] = [
         (
             &["--auth", "password"],
@@ -163,21 +195,21 @@ async fn arguments_that_do_not_parse() {
     }
 }
 
-/// What is said of a run with these arguments.
+/// Returns the error of a run with these arguments.
 async fn refusal(arguments: &[&str]) -> String {
     let ended = refused(arguments).await;
     assert_eq!(ended.status.code(), Some(1));
-    let (_, sentence) = ended.errors.split_once("herald-local: ").unwrap();
-    sentence.to_owned()
+    let (_, error) = ended.errors.split_once("herald-local: ").unwrap();
+    error.to_owned()
 }
 
-async fn refused(arguments: &[&str]) -> Ended {
+async fn refused(arguments: &[&str]) -> EndedRun {
     let ended = Run::start(arguments).end().await;
     assert_eq!(ended.output, "", "{arguments:?}");
     ended
 }
 
-/// The template of this repository with a text replaced.
+/// The template of this repository with one text replaced.
 struct EditedTemplate {
     folder: TempDir,
     text: String,
@@ -198,7 +230,7 @@ impl EditedTemplate {
         path.to_str().unwrap().to_owned()
     }
 
-    /// The number of the first line that contains this.
+    /// Returns the number of the first line that contains this.
     fn line(&self, part: &str) -> usize {
         1 + self
             .text

@@ -1,9 +1,10 @@
-//! What happens, as a watcher is told of it.
+//! The records that a watcher receives.
 
-use aws_sdk_apigatewaymanagement::{Client, config::Credentials, primitives::Blob};
+use aws_sdk_apigatewaymanagement::{Client, primitives::Blob};
 use axum::{Router, http::StatusCode};
 use futures_util::SinkExt;
 use herald_local::{Functions, lambda::Invocation};
+use herald_testkit::sdk_config;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_tungstenite::{
@@ -14,7 +15,7 @@ use tokio_tungstenite::{
 use super::{harness::TestStack, watcher::Watcher};
 
 #[tokio::test]
-async fn whoever_comes_late_is_told_what_happened_and_then_what_happens() {
+async fn late_watcher_receives_earlier_and_new_records() {
     let stack = TestStack::start().await;
     for body in ["1", "2"] {
         stack.send_message("Dead", body).await;
@@ -32,7 +33,7 @@ async fn whoever_comes_late_is_told_what_happened_and_then_what_happens() {
 }
 
 #[tokio::test]
-async fn a_browser_that_knew_an_earlier_run_is_told_everything() {
+async fn last_event_id_of_another_run_is_ignored() {
     let stack = TestStack::start().await;
     stack.send_message("Dead", "1").await;
     for id in ["1000-1", "1", "nonsense"] {
@@ -42,7 +43,7 @@ async fn a_browser_that_knew_an_earlier_run_is_told_everything() {
 }
 
 #[tokio::test]
-async fn a_watcher_that_fell_behind_is_told_how_much_it_missed() {
+async fn slow_watcher_receives_the_number_of_missed_records() {
     let stack = TestStack::start().await;
     stack.send_message("Dead", "1").await;
     let seen = stack.watch().await.event().await.id;
@@ -58,11 +59,12 @@ async fn a_watcher_that_fell_behind_is_told_how_much_it_missed() {
     assert_eq!(missed.data, json!({"count": 10}));
     assert_eq!(returning.record().await["number"], 12);
 
-    // Whoever has seen nothing has missed nothing.
+    // A new watcher has missed nothing.
     assert_eq!(stack.watch().await.record().await["number"], 12);
 }
 
-/// The next record of a kind, without what every record has; durations are only checked.
+/// Returns the next record of a kind, without the members that every record has; a duration is only
+/// checked.
 async fn next(watcher: &mut Watcher, kind: &str) -> Value {
     let mut record = watcher.record_of(kind).await;
     let members = record.as_object_mut().unwrap();
@@ -76,7 +78,7 @@ async fn next(watcher: &mut Watcher, kind: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_connection_is_told_of_from_its_upgrade_to_its_end() {
+async fn connection_is_recorded_from_upgrade_to_end() {
     let stack = TestStack::start().await;
     let mut watcher = stack.watch().await;
     let mut socket = stack.connect().await;
@@ -122,7 +124,7 @@ async fn a_connection_is_told_of_from_its_upgrade_to_its_end() {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_is_refused_is_told_of_and_other_requests_are_not() {
+async fn refused_upgrade_is_recorded_and_other_refused_requests_are_not() {
     let stack = TestStack::start().await;
     let mut watcher = stack.watch().await;
     let elsewhere = format!("{}ping", stack.running.addresses().web_socket);
@@ -140,7 +142,7 @@ async fn an_upgrade_that_is_refused_is_told_of_and_other_requests_are_not() {
 }
 
 #[tokio::test]
-async fn each_post_is_told_of_with_what_it_was_answered() {
+async fn post_is_recorded_with_its_status() {
     let stack = TestStack::start().await;
     let mut watcher = stack.watch().await;
     let _socket = stack.connect().await;
@@ -156,7 +158,6 @@ async fn each_post_is_told_of_with_what_it_was_answered() {
         ("strange", "", 400, json!([])),
     ] {
         let post = management(&stack).post_to_connection().connection_id(id);
-        // What came of it is what is told.
         let _ = post.data(Blob::new(frame)).send().await;
         assert_eq!(
             next(&mut watcher, "post").await,
@@ -170,21 +171,15 @@ async fn each_post_is_told_of_with_what_it_was_answered() {
     }
 }
 
-/// The management API, as the real SDK calls it; once each time.
+/// Returns the real SDK's client for the management API, without retries.
 fn management(stack: &TestStack) -> Client {
-    use aws_sdk_apigatewaymanagement::config::{Config, Region, retry::RetryConfig};
-    let config = Config::builder()
-        .behavior_version_latest()
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::for_tests())
-        .retry_config(RetryConfig::disabled())
-        .endpoint_url(format!("{}/dev", stack.endpoint()))
-        .build();
-    Client::from_conf(config)
+    use aws_sdk_apigatewaymanagement::config::{Builder, retry::RetryConfig};
+    let config = Builder::from(&sdk_config(&format!("{}/dev", stack.endpoint())));
+    Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
 }
 
 #[tokio::test]
-async fn an_event_is_told_of_with_the_rules_that_take_it() {
+async fn event_is_recorded_with_its_matching_rules() {
     let stack = TestStack::start().await;
     let mut watcher = stack.watch().await;
     let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(16 * 1024));
@@ -226,7 +221,7 @@ async fn an_event_is_told_of_with_the_rules_that_take_it() {
 }
 
 #[tokio::test]
-async fn an_invocation_is_told_of_with_its_outcome() {
+async fn invocation_is_recorded_with_its_outcome() {
     let stack = TestStack::start().await;
     let mut watcher = stack.watch().await;
     for (action, outcome, error) in [
@@ -237,24 +232,27 @@ async fn an_invocation_is_told_of_with_its_outcome() {
         ("hang", "timeout", Some("Task timed out after 1.00 seconds")),
     ] {
         stack.invoke(json!({"do": action})).await;
-        let told = next(&mut watcher, "invocation").await;
-        assert_eq!(told["outcome"], outcome, "{told}");
-        assert_eq!(told["function"], "Function");
-        assert!(told["requestId"].is_string(), "{told}");
-        assert_eq!(told["queue"], json!(null));
-        assert_eq!(told["records"], json!(null));
+        let record = next(&mut watcher, "invocation").await;
+        assert_eq!(record["outcome"], outcome, "{record}");
+        assert_eq!(record["function"], "Function");
+        assert!(record["requestId"].is_string(), "{record}");
+        assert_eq!(record["queue"], json!(null));
+        assert_eq!(record["records"], json!(null));
         match error {
-            None => assert_eq!(told["error"], json!(null)),
-            Some(error) => assert!(told["error"].as_str().unwrap().contains(error), "{told}"),
+            None => assert_eq!(record["error"], json!(null)),
+            Some(error) => assert!(
+                record["error"].as_str().unwrap().contains(error),
+                "{record}"
+            ),
         }
         if action == "exit" {
-            assert_eq!(told["logs"], json!(["giving up"]));
+            assert_eq!(record["logs"], json!(["giving up"]));
         }
     }
 }
 
 #[tokio::test]
-async fn an_invocation_that_came_to_nothing_is_told_of() {
+async fn refused_invocation_is_recorded() {
     let stack = TestStack::start().await;
     let mut watcher = stack.watch().await;
     let event = json!({"padding": "x".repeat(7 * 1024 * 1024)});
@@ -277,23 +275,23 @@ async fn an_invocation_that_came_to_nothing_is_told_of() {
 }
 
 #[tokio::test]
-async fn lines_belong_to_the_invocation_that_printed_them() {
+async fn printed_lines_are_recorded_with_their_invocation() {
     let stack = TestStack::start().await;
     let mut watcher = stack.watch().await;
     for number in 0..50 {
         let lines = [format!("{number} a"), format!("{number} b")];
         stack.invoke(json!({"do": "print", "lines": lines})).await;
-        let told = next(&mut watcher, "invocation").await;
-        assert_eq!(told["logs"], json!(lines));
+        let record = next(&mut watcher, "invocation").await;
+        assert_eq!(record["logs"], json!(lines));
     }
     let many: Vec<_> = (0..60).map(|number| number.to_string()).collect();
     stack.invoke(json!({"do": "print", "lines": many})).await;
-    let told = next(&mut watcher, "invocation").await;
-    assert_eq!(told["logs"], json!(many[10..]));
+    let record = next(&mut watcher, "invocation").await;
+    assert_eq!(record["logs"], json!(many[10..]));
 }
 
 #[tokio::test]
-async fn functions_that_somebody_else_runs_are_told_of_without_what_they_print() {
+async fn invocation_of_remote_function_is_recorded_without_logs() {
     let function = async || ([("x-amzn-requestid", "r-1")], r#"{"statusCode":200}"#);
     let stack = with_functions_at(serve(Router::new().fallback(function)).await).await;
     let mut watcher = stack.watch().await;
@@ -314,7 +312,7 @@ async fn functions_that_somebody_else_runs_are_told_of_without_what_they_print()
 }
 
 #[tokio::test]
-async fn that_nobody_runs_the_functions_is_told_of() {
+async fn unreachable_invoke_api_is_recorded() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -322,17 +320,20 @@ async fn that_nobody_runs_the_functions_is_told_of() {
     let mut watcher = stack.watch().await;
     let refused = connect_async(&stack.running.addresses().web_socket).await;
     assert!(matches!(refused, Err(tungstenite::Error::Http(_))));
-    let told = next(&mut watcher, "invocation").await;
-    assert_eq!(told["outcome"], "refused");
-    let error = told["error"].as_str().unwrap();
-    assert!(error.starts_with("no function runs at http://"), "{error}");
+    let record = next(&mut watcher, "invocation").await;
+    assert_eq!(record["outcome"], "refused");
+    let error = record["error"].as_str().unwrap();
+    assert!(
+        error.starts_with("no Invoke API answers at http://"),
+        "{error}"
+    );
 }
 
 async fn with_functions_at(url: String) -> TestStack {
     TestStack::start_with(|config| config.functions = Functions::Remote(url)).await
 }
 
-/// Serves these routes; returns where.
+/// Serves these routes and returns their address.
 async fn serve(routes: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -342,7 +343,7 @@ async fn serve(routes: Router) -> String {
 
 /// See docs/local-vs-aws.md: "Unknown stages and longer paths".
 #[tokio::test]
-async fn an_upgrade_at_any_other_path_is_forbidden_and_told_of() {
+async fn upgrade_at_any_other_path_is_forbidden_and_recorded() {
     let stack = TestStack::start().await;
     let mut watcher = stack.watch().await;
     for path in [

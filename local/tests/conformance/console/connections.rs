@@ -1,4 +1,4 @@
-//! The open connections.
+//! Listing and closing of open connections.
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::harness::TestStack;
 use crate::gateway::harness::closed;
 
 #[tokio::test]
-async fn connections_are_shown_oldest_first_and_can_be_closed() {
+async fn connections_are_listed_oldest_first_and_can_be_closed() {
     let stack = TestStack::start().await;
     assert_eq!(
         stack.get("/console/connections").await.json(),

@@ -1,4 +1,4 @@
-//! A stack to look at, and somebody who watches it.
+//! A stack for tests of the console, and requests to it.
 
 use std::{fs, os::unix::fs::symlink, path::PathBuf};
 
@@ -9,7 +9,6 @@ use herald_local::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio_tungstenite::connect_async;
 
 use super::watcher::Watcher;
@@ -19,7 +18,7 @@ use crate::{
     programs::{example, function_binaries, template},
 };
 
-/// A function that answers whoever connects, and queues that nobody empties.
+/// A function that accepts every connection, and queues that no function reads.
 const TEMPLATE: &str = "
 Resources:
   Api:
@@ -58,12 +57,12 @@ pub struct TestStack {
 }
 
 impl TestStack {
-    /// The stack of the template above, which tells its watchers of nothing that they did not do.
+    /// Starts the stack of the template above, which records nothing but the requests of a test.
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
-    /// The same with its configuration changed.
+    /// Starts the same stack with a changed configuration.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let template = folder.path().join("template.yaml");
@@ -73,7 +72,7 @@ impl TestStack {
         Self::run(template, folder, change).await
     }
 
-    /// The stack of the repository's own template.
+    /// Starts the stack of the repository's own template.
     pub async fn of_repository() -> Self {
         Self::run(template(), function_binaries(), |_| {}).await
     }
@@ -82,9 +81,8 @@ impl TestStack {
         let functions = Functions::Prebuilt(folder.path().to_owned());
         let mut config = Config::new(template, functions);
         change(&mut config);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self {
-            running: RunningStack::start(listener, config).await.unwrap(),
+            running: herald_testkit::start(config).await.unwrap(),
             _folder: folder,
         }
     }
@@ -110,7 +108,7 @@ impl TestStack {
         answer.json()
     }
 
-    /// Sends a message to a queue by its logical id; returns the message's id.
+    /// Sends a message to a queue by its logical id, and returns the message's id.
     pub async fn send_message(&self, queue: &str, body: &str) -> String {
         let url = &self.running.addresses().queues[queue];
         let input = json!({"QueueUrl": url, "MessageBody": body});
@@ -118,14 +116,14 @@ impl TestStack {
         sent["MessageId"].as_str().unwrap().to_owned()
     }
 
-    /// Receives what can be received from a queue now.
+    /// Receives the visible messages of a queue.
     pub async fn receive(&self, queue: &str) -> Value {
         let url = &self.running.addresses().queues[queue];
         let input = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});
         self.call("AmazonSQS.ReceiveMessage", input).await
     }
 
-    /// What the console shows of a queue.
+    /// Returns the console's description of a queue.
     pub async fn queue(&self, logical_id: &str) -> Value {
         let queues = self.get("/console/queues").await.json();
         let queues = queues["queues"].as_array().unwrap().iter();
@@ -144,12 +142,12 @@ impl TestStack {
         host.invoke("Function", event.to_string().into()).await
     }
 
-    /// Watches from the oldest record on.
+    /// Watches from the oldest record.
     pub async fn watch(&self) -> Watcher {
         self.watch_after(None).await
     }
 
-    /// Watches as a browser does that has lost its connection after this event.
+    /// Watches as a browser that reconnects after this event.
     pub async fn watch_after(&self, last_event_id: Option<&str>) -> Watcher {
         Watcher::start(self.endpoint(), last_event_id).await
     }

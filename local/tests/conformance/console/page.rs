@@ -1,4 +1,4 @@
-//! The page, its files, and what it is told of the stack.
+//! The page, its files, and its description of the stack.
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::harness::TestStack;
 
 #[tokio::test]
-async fn a_browser_gets_the_page_and_a_terminal_the_overview() {
+async fn browser_gets_the_page_and_terminal_the_overview() {
     let stack = TestStack::start().await;
     for (accept, content_type, beginning) in [
         (
@@ -25,7 +25,7 @@ async fn a_browser_gets_the_page_and_a_terminal_the_overview() {
 }
 
 #[tokio::test]
-async fn the_page_may_load_nothing_from_elsewhere_and_be_part_of_no_other_page() {
+async fn page_may_not_load_from_other_servers_nor_be_embedded() {
     let stack = TestStack::start().await;
     let html = [("accept", "text/html")];
     let page = stack.send(Method::GET, "/", &html).await;
@@ -36,14 +36,14 @@ async fn the_page_may_load_nothing_from_elsewhere_and_be_part_of_no_other_page()
 }
 
 #[tokio::test]
-async fn the_page_finds_every_file_that_it_names() {
+async fn every_file_that_the_page_names_is_served() {
     let stack = TestStack::start().await;
     let html = [("accept", "text/html")];
     let page = stack.send(Method::GET, "/", &html).await.body;
     let quoted = page.split('"').skip(1).step_by(2);
     let named: Vec<_> = quoted.filter(|text| text.starts_with("console/")).collect();
     assert!(named.len() >= 2, "{named:?}");
-    let more = ["console/herald-client.js"];
+    let more = ["console/herald-client.js", "console/client/machine/link.js"];
     for name in named.into_iter().chain(more) {
         let file = stack.get(&format!("/{name}")).await;
         assert_eq!(file.status, StatusCode::OK, "{name}");
@@ -59,7 +59,7 @@ async fn the_page_finds_every_file_that_it_names() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_and_what_is_not_taken_is_said() {
+async fn missing_path_and_wrong_method_are_refused_with_a_message() {
     let stack = TestStack::start().await;
     for (method, path, status) in [
         (Method::GET, "/console/nothing.js", 404),
@@ -75,7 +75,7 @@ async fn what_is_not_there_and_what_is_not_taken_is_said() {
 }
 
 #[tokio::test]
-async fn the_page_is_told_what_json_prints_and_the_functions() {
+async fn description_has_the_addresses_of_json_and_the_functions() {
     let stack = TestStack::of_repository().await;
     let mut document = stack.get("/console/stack.json").await.json();
     let members = document.as_object_mut().unwrap();

@@ -1,4 +1,4 @@
-//! The queues and their messages.
+//! Listing of queues, and deleting and replaying of their messages.
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -7,20 +7,20 @@ use super::harness::TestStack;
 use crate::authentication::harness::Answer;
 
 impl TestStack {
-    /// Moves a message back; returns the status.
+    /// Replays a message and returns the status.
     async fn replay(&self, queue: &str, message_id: &str) -> StatusCode {
         let path = format!("/console/queues/{queue}/messages/{message_id}/replay");
         checked(self.send(Method::POST, &path, &[]).await)
     }
 
-    /// Deletes a message; returns the status.
+    /// Deletes a message and returns the status.
     async fn delete(&self, queue: &str, message_id: &str) -> StatusCode {
         let path = format!("/console/queues/{queue}/messages/{message_id}");
         checked(self.send(Method::DELETE, &path, &[]).await)
     }
 }
 
-/// Checks that a refusal says why.
+/// Checks that a refusal has a message, and returns the status.
 fn checked(answer: Answer) -> StatusCode {
     if answer.status != StatusCode::NO_CONTENT {
         assert!(!answer.message().is_empty());
@@ -29,7 +29,7 @@ fn checked(answer: Answer) -> StatusCode {
 }
 
 #[tokio::test]
-async fn looking_at_a_queue_receives_nothing() {
+async fn listing_a_queue_receives_no_message() {
     let stack = TestStack::start().await;
     let url = &stack.running.addresses().queues["Dead"];
     let input = json!({
@@ -69,7 +69,7 @@ async fn looking_at_a_queue_receives_nothing() {
 }
 
 #[tokio::test]
-async fn a_message_is_visible_in_flight_or_delayed() {
+async fn message_is_visible_in_flight_or_delayed() {
     let stack = TestStack::start().await;
     stack.send_message("Dead", "received").await;
     stack.receive("Dead").await;
@@ -96,7 +96,7 @@ async fn a_message_is_visible_in_flight_or_delayed() {
 }
 
 #[tokio::test]
-async fn of_a_long_queue_the_oldest_hundred_are_shown() {
+async fn oldest_hundred_messages_of_a_long_queue_are_listed() {
     let stack = TestStack::start().await;
     for number in 0..105 {
         stack.send_message("Dead", &number.to_string()).await;
@@ -109,7 +109,7 @@ async fn of_a_long_queue_the_oldest_hundred_are_shown() {
     assert_eq!(bodies, expected);
 }
 
-/// Receives a message so often that it is redriven.
+/// Receives a message until it is redriven, and returns its id.
 async fn redrive(stack: &TestStack, body: &str) -> String {
     let id = stack.send_message("Work", body).await;
     let received = stack.receive("Work").await;
@@ -119,7 +119,7 @@ async fn redrive(stack: &TestStack, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_dead_letter_goes_back_to_where_it_was_redriven_from_as_a_new_message() {
+async fn replayed_dead_letter_is_a_new_message_of_its_source_queue() {
     let stack = TestStack::start().await;
     let mut watcher = stack.watch().await;
     let id = redrive(&stack, r#"{"id":"e-1","detail":{}}"#).await;
@@ -153,7 +153,7 @@ async fn a_dead_letter_goes_back_to_where_it_was_redriven_from_as_a_new_message(
 }
 
 #[tokio::test]
-async fn what_was_sent_to_a_dead_letter_queue_goes_to_the_queue_it_is_for() {
+async fn message_sent_to_a_dead_letter_queue_is_replayed_to_its_source() {
     let stack = TestStack::start().await;
     for queue in ["Dead", "Undelivered"] {
         let shown = stack.queue(queue).await;
@@ -172,7 +172,7 @@ async fn what_was_sent_to_a_dead_letter_queue_goes_to_the_queue_it_is_for() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_for_no_dead_letters_has_nowhere_to_send_them_back_to() {
+async fn replay_from_other_than_dead_letter_queue_is_refused() {
     let stack = TestStack::start().await;
     let id = stack.send_message("Work", "a").await;
     assert_eq!(stack.queue("Work").await["deadLetterQueueOf"], json!([]));
@@ -182,7 +182,7 @@ async fn a_queue_that_is_for_no_dead_letters_has_nowhere_to_send_them_back_to() 
 }
 
 #[tokio::test]
-async fn a_message_is_left_to_who_has_received_it() {
+async fn message_in_flight_can_be_neither_replayed_nor_deleted() {
     let stack = TestStack::start().await;
     let id = stack.send_message("Dead", "a").await;
     let received: Value = stack.receive("Dead").await;

@@ -1,4 +1,4 @@
-//! Somebody who reads what `/console/activity` tells. The tests of `functions` use this file, too.
+//! A reader of `/console/activity`. The tests of `functions` use this file, too.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use tokio::time::timeout;
 
-/// Longer than anything here takes; it only ends a test that would wait for ever.
+/// Longer than any step; it only ends a test that would wait forever.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Somebody who reads `/console/activity`.
+/// A reader of `/console/activity`.
 pub struct Watcher {
     body: Incoming,
     unread: String,
@@ -22,14 +22,13 @@ pub struct Watcher {
 #[derive(Debug, Default)]
 pub struct SentEvent {
     pub id: Option<String>,
-    /// Its type, if that is not the usual one.
+    /// Its type, unless it is the default.
     pub event: Option<String>,
     pub data: Value,
 }
 
 impl Watcher {
-    /// Watches from the oldest record on or, as a browser does that has lost its connection, from the
-    /// one after this event.
+    /// Watches from the oldest record or, as a browser that reconnects, from the one after this event.
     pub async fn start(endpoint: &str, last_event_id: Option<&str>) -> Self {
         let mut request = Request::get(format!("{endpoint}/console/activity"));
         if let Some(id) = last_event_id {
@@ -45,7 +44,7 @@ impl Watcher {
         }
     }
 
-    /// The next event that has data.
+    /// Waits for the next event with data and returns it.
     pub async fn event(&mut self) -> SentEvent {
         loop {
             let event = parse(&self.block().await);
@@ -55,14 +54,14 @@ impl Watcher {
         }
     }
 
-    /// The next record.
+    /// Waits for the next record and returns it.
     pub async fn record(&mut self) -> Value {
         let event = self.event().await;
         assert_eq!(event.event, None, "{event:?}");
         event.data
     }
 
-    /// The next record of a kind.
+    /// Waits for the next record of a kind and returns it.
     pub async fn record_of(&mut self, kind: &str) -> Value {
         loop {
             let record = self.record().await;
@@ -72,7 +71,7 @@ impl Watcher {
         }
     }
 
-    /// What stands before the next empty line.
+    /// Waits for the next empty line and returns the text before it.
     async fn block(&mut self) -> String {
         loop {
             if let Some((block, rest)) = self.unread.split_once("\n\n") {

@@ -1,4 +1,4 @@
-//! The answer of an authorizer, member by member.
+//! Tests of each member of an authorizer's answer.
 
 use bytes::Bytes;
 use herald_local::lambda::Invocation;
@@ -20,7 +20,7 @@ fn answer() -> Value {
     })
 }
 
-/// The status of an upgrade whose authorizer answers this.
+/// Returns the status of an upgrade with this answer of the authorizer.
 async fn status(answer: impl Into<Bytes>) -> u16 {
     let answer = answer.into();
     let gateway = TestGateway::builder()
@@ -30,7 +30,7 @@ async fn status(answer: impl Into<Bytes>) -> u16 {
     gateway.status(&gateway.url()).await
 }
 
-/// The answer with a member set, or removed.
+/// Returns the answer with a member set or removed.
 fn with(object: &str, member: &str, value: Option<&Value>) -> String {
     let mut answer = answer();
     let object = answer.pointer_mut(object).unwrap().as_object_mut().unwrap();
@@ -43,7 +43,7 @@ fn with(object: &str, member: &str, value: Option<&Value>) -> String {
 
 /// See docs/local-vs-aws.md: "An authorizer that answers badly".
 #[tokio::test]
-async fn a_member_that_is_absent_is_refused_unless_it_is_optional() {
+async fn answer_without_required_member_is_500() {
     for (object, member, expected) in [
         ("", "principalId", 500),
         ("", "policyDocument", 500),
@@ -67,7 +67,7 @@ async fn a_member_that_is_absent_is_refused_unless_it_is_optional() {
 
 /// See docs/local-vs-aws.md: "An authorizer that answers badly".
 #[tokio::test]
-async fn a_member_of_an_answer_is_taken_or_refused_by_its_value() {
+async fn each_member_value_determines_the_status() {
     for (object, member, value, expected) in [
         ("", "principalId", json!("a"), 101),
         ("", "principalId", json!(""), 500),
@@ -163,29 +163,25 @@ async fn a_member_of_an_answer_is_taken_or_refused_by_its_value() {
         (STATEMENT, "Principal", json!("*"), 500),
         (STATEMENT, "NotResource", json!("*"), 500),
     ] {
-        let said = format!("{object} {member}: {value}");
-        assert_eq!(
-            status(with(object, member, Some(&value))).await,
-            expected,
-            "{said}"
-        );
+        let status = status(with(object, member, Some(&value))).await;
+        assert_eq!(status, expected, "{object} {member}: {value}");
     }
 }
 
 /// See docs/local-vs-aws.md: "An authorizer that answers badly".
 #[tokio::test]
-async fn an_answer_that_is_no_object_is_refused() {
+async fn answer_that_is_not_an_object_is_500() {
     let mut members = vec![json!("user-42"), answer()["policyDocument"].clone()];
     members.extend([json!({}), json!(null)]);
-    for answer in ["", "null", "{}", "true", "not JSON"] {
+    for answer in ["", "null", "{}", "true", r#""text""#, "not JSON"] {
         assert_eq!(status(answer).await, 500, "{answer}");
     }
     assert_eq!(status(json!(members).to_string()).await, 500);
 }
 
-/// A malformed answer is an error of the authorizer, even if its policy refuses the client.
+/// A malformed answer is an error of the authorizer, even if its policy denies the client.
 #[tokio::test]
-async fn a_malformed_answer_is_an_error_even_with_a_deny() {
+async fn malformed_answer_with_deny_is_500() {
     let mut denied = answer();
     denied["policyDocument"]["Statement"][0]["Effect"] = json!("Deny");
     assert_eq!(status(denied.to_string()).await, 403);

@@ -1,4 +1,4 @@
-//! How a connection ends, and what `$disconnect` is told.
+//! Tests of the end of a connection, and of the status for `$disconnect`.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use tokio_tungstenite::tungstenite::{
 
 use super::harness::{TestGateway, closed, reporting, status};
 
-fn told(event: &Value) -> Value {
+fn close_status(event: &Value) -> Value {
     let context = &event["requestContext"];
     json!([context["disconnectStatusCode"], context["disconnectReason"]])
 }
 
 /// See docs/local-vs-aws.md: "What a closing client is told of".
 #[tokio::test]
-async fn the_clients_close_is_told_to_disconnect() {
+async fn disconnect_gets_the_code_and_reason_of_the_client() {
     let (disconnected, mut disconnects) = reporting();
     let gateway = TestGateway::builder()
         .route("$disconnect", disconnected)
@@ -48,13 +48,13 @@ async fn the_clients_close_is_told_to_disconnect() {
         let mut socket = gateway.connect().await;
         socket.close(close).await.unwrap();
         while let Some(Ok(_)) = socket.next().await {}
-        assert_eq!(told(&disconnects.recv().await.unwrap()), expected);
+        assert_eq!(close_status(&disconnects.recv().await.unwrap()), expected);
     }
 }
 
 /// See docs/local-vs-aws.md: "Lost clients".
 #[tokio::test]
-async fn a_lost_client_is_told_to_disconnect() {
+async fn disconnect_of_a_lost_client_gets_1006() {
     let (disconnected, mut disconnects) = reporting();
     let gateway = TestGateway::builder()
         .route("$disconnect", disconnected)
@@ -62,15 +62,13 @@ async fn a_lost_client_is_told_to_disconnect() {
         .await;
     drop(gateway.connect().await);
     let expected = json!([1006, "Connection Closed Abnormally"]);
-    assert_eq!(told(&disconnects.recv().await.unwrap()), expected);
+    assert_eq!(close_status(&disconnects.recv().await.unwrap()), expected);
     assert!(gateway.gateway.open_connections().is_empty());
 }
 
-/// Checklist item 13.
-///
 /// See docs/local-vs-aws.md: "What a deleted client sees".
 #[tokio::test]
-async fn a_delete_closes_the_connection_normally() {
+async fn delete_closes_the_connection_with_1000() {
     let (disconnected, mut disconnects) = reporting();
     let gateway = TestGateway::builder()
         .route("$disconnect", disconnected)
@@ -86,7 +84,7 @@ async fn a_delete_closes_the_connection_normally() {
     assert!(matches!(socket.next().await, Some(Ok(Message::Text(text))) if text == "goodbye"));
     assert_eq!(closed(&mut socket).await, (1000, String::new()));
     let expected = json!([1000, "Connection Closed Normally"]);
-    assert_eq!(told(&disconnects.recv().await.unwrap()), expected);
+    assert_eq!(close_status(&disconnects.recv().await.unwrap()), expected);
     assert!(
         delete()
             .await
@@ -97,7 +95,7 @@ async fn a_delete_closes_the_connection_normally() {
 }
 
 #[tokio::test]
-async fn a_post_finds_a_connection_gone_that_the_gateway_is_closing() {
+async fn post_to_a_closing_connection_is_410() {
     let gateway = TestGateway::builder().start().await;
     let (mut socket, id) = gateway.connect_known().await;
     socket.send(Message::binary(vec![1])).await.unwrap();
@@ -111,7 +109,7 @@ async fn a_post_finds_a_connection_gone_that_the_gateway_is_closing() {
 
 /// See docs/local-vs-aws.md: "No `$disconnect` after a refused connect".
 #[tokio::test]
-async fn a_refused_connection_is_not_disconnected() {
+async fn refused_connection_gets_no_disconnect() {
     let (disconnected, mut disconnects) = reporting();
     let gateway = TestGateway::builder()
         .route("$connect", |event| {
@@ -130,14 +128,14 @@ async fn a_refused_connection_is_not_disconnected() {
 
 /// See docs/local-vs-aws.md: "Invocations wait for a process".
 #[tokio::test]
-async fn a_disconnect_that_has_to_wait_is_not_given_up() {
-    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+async fn disconnect_has_no_time_limit() {
+    let (sender, mut disconnects) = tokio::sync::mpsc::unbounded_channel();
     let long_after_the_limit = Duration::from_millis(50);
     let disconnected = move |event| {
-        let tell = tell.clone();
+        let sender = sender.clone();
         async move {
             tokio::time::sleep(long_after_the_limit).await;
-            tell.send(event).unwrap();
+            sender.send(event).unwrap();
             status(200).await
         }
     };
@@ -146,15 +144,13 @@ async fn a_disconnect_that_has_to_wait_is_not_given_up() {
         .start()
         .await;
     drop(gateway.connect().await);
-    let told = tokio::time::timeout(Duration::from_secs(60), told.recv()).await;
-    assert!(told.unwrap().is_some());
+    let event = tokio::time::timeout(Duration::from_secs(60), disconnects.recv()).await;
+    assert!(event.unwrap().is_some());
 }
 
-/// Checklist item 15.
-///
 /// See docs/local-vs-aws.md: "`$disconnect` is best effort".
 #[tokio::test]
-async fn a_disconnect_can_be_lost() {
+async fn disconnect_is_lost_with_the_fault_lost_disconnects() {
     let (disconnected, mut disconnects) = reporting();
     let gateway = TestGateway::builder()
         .route("$disconnect", disconnected)
@@ -166,14 +162,14 @@ async fn a_disconnect_can_be_lost() {
     });
     let mut lost = gateway.connect().await;
     lost.close(None).await.unwrap();
-    // The server answers the close before it would tell `$disconnect`, and forgets the connection.
+    // The server answers the close and removes the connection before it would invoke `$disconnect`.
     while let Some(Ok(_)) = lost.next().await {}
     while !gateway.gateway.open_connections().is_empty() {
         tokio::task::yield_now().await;
     }
     gateway.gateway.set_faults(Faults::default());
-    let (told, id) = gateway.connect_known().await;
-    drop(told);
+    let (socket, id) = gateway.connect_known().await;
+    drop(socket);
     let event = disconnects.recv().await.unwrap();
     assert_eq!(event["requestContext"]["connectionId"], id.as_str());
     assert_eq!(gateway.events("$disconnect").len(), 1);

@@ -1,4 +1,4 @@
-//! The events that functions get, against captured ones: checklist item 5.
+//! Comparison of the events for functions with events captured from AWS.
 
 use aws_lambda_events::apigw::{
     ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayWebsocketProxyRequest,
@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::harness::{TestGateway, reporting, returned, status};
 
-/// What differs from one event to the next, by its place, and the client's own.
+/// The members that differ between two events, by name.
 const VARYING: [&str; 16] = [
     "connectedAt",
     "connectionId",
@@ -29,7 +29,7 @@ const VARYING: [&str; 16] = [
     "body",
 ];
 
-/// The event with what varies replaced by its kind, so that only the shape is left.
+/// Returns the shape of an event: varying values are replaced by their kind.
 fn shape(value: &Value, name: &str) -> Value {
     match value {
         Value::Object(fields) => fields
@@ -118,7 +118,7 @@ async fn events_have_the_shape_of_captured_ones() {
 }
 
 #[tokio::test]
-async fn the_authorizers_event_has_the_shape_of_a_captured_one() {
+async fn authorizer_event_has_the_shape_of_a_captured_one() {
     let gateway = TestGateway::builder()
         .authorizer(&[], |_| returned(authorizer_answer()))
         .start()
@@ -127,7 +127,7 @@ async fn the_authorizers_event_has_the_shape_of_a_captured_one() {
     let headers = [("user-agent", "push-client/1.0")];
     gateway.try_connect(&url, &headers).await.unwrap();
     let event = gateway.events("authorizer").remove(0);
-    // The client's own spelling of these values.
+    // These values have the client's spelling.
     let text = event
         .to_string()
         .replace("\"Connection\":\"Upgrade\"", "\"Connection\":\"upgrade\"")
@@ -144,7 +144,7 @@ async fn the_authorizers_event_has_the_shape_of_a_captured_one() {
 
 /// See docs/local-vs-aws.md: "Stage variables".
 #[tokio::test]
-async fn what_is_empty_is_absent() {
+async fn empty_members_are_absent() {
     let gateway = TestGateway::builder()
         .route("$connect", |_| status(200))
         .start()
@@ -170,7 +170,7 @@ async fn what_is_empty_is_absent() {
 
 /// See docs/local-vs-aws.md: "Repeated query parameters".
 #[tokio::test]
-async fn of_a_repeated_parameter_the_last_is_single_and_all_are_multiple() {
+async fn repeated_query_parameter_has_its_last_value_and_all_values() {
     let gateway = TestGateway::builder()
         .route("$connect", |_| status(200))
         .start()

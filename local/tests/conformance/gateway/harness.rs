@@ -1,4 +1,4 @@
-//! A gateway on a port of its own, whose functions are closures that note every event.
+//! A gateway on a port of its own, with closures as functions and a record of every event.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_apigatewaymanagement::{Client, config::Credentials, primitives::Blob};
+use aws_sdk_apigatewaymanagement::{Client, primitives::Blob};
 use axum::{
     Router,
     body::Bytes,
@@ -23,6 +23,7 @@ use herald_local::{
     lambda::{FunctionError, Invocation, Invoke},
     template::{Authorizer, Route, WebSocketApi},
 };
+use herald_testkit::sdk_config;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -38,7 +39,7 @@ use tokio_tungstenite::{
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Script = Box<dyn Fn(Value) -> BoxFuture<'static, Invocation> + Send + Sync>;
 
-/// Functions by name, each a closure from event to how the invocation ends.
+/// Functions by name, each a closure from event to result, and the events so far.
 #[derive(Default)]
 struct Scripts {
     scripts: HashMap<String, Script>,
@@ -56,7 +57,7 @@ impl Invoke for Scripts {
     }
 }
 
-/// Builds a gateway route by route.
+/// A builder of a gateway with its routes.
 pub struct Builder {
     api: WebSocketApi,
     limits: Limits,
@@ -64,7 +65,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A route whose function is `script`, dropping what it returns.
+    /// Adds a one-way route: the result of its function `script` is dropped.
     pub fn route<F>(self, key: &str, script: impl Fn(Value) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Invocation> + Send + 'static,
@@ -72,7 +73,7 @@ impl Builder {
         self.add(key, false, Duration::from_secs(29), script)
     }
 
-    /// A route whose function's body is sent back.
+    /// Adds a two-way route: the body of the result is the reply.
     pub fn two_way<F>(self, key: &str, script: impl Fn(Value) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Invocation> + Send + 'static,
@@ -80,7 +81,7 @@ impl Builder {
         self.add(key, true, Duration::from_secs(29), script)
     }
 
-    /// A route with its own integration time-out.
+    /// Adds a route with an integration timeout.
     pub fn add<F>(
         mut self,
         key: &str,
@@ -102,7 +103,7 @@ impl Builder {
         self
     }
 
-    /// An authorizer on `$connect`.
+    /// Adds an authorizer.
     pub fn authorizer(
         self,
         identity_sources: &[&str],
@@ -113,7 +114,7 @@ impl Builder {
         })
     }
 
-    /// An authorizer that may take its time.
+    /// Adds an asynchronous authorizer.
     pub fn slow_authorizer<F>(
         mut self,
         identity_sources: &[&str],
@@ -220,7 +221,7 @@ impl TestGateway {
         self.try_connect(&self.url(), &[]).await.unwrap().0
     }
 
-    /// Opens a connection and says which it is.
+    /// Opens a connection and returns its id as well.
     pub async fn connect_known(&self) -> (Socket, String) {
         let before: Vec<_> = self.connection_ids();
         let socket = self.connect().await;
@@ -237,7 +238,7 @@ impl TestGateway {
         open.into_iter().map(|open| open.connection_id).collect()
     }
 
-    /// Tries to open a connection with headers of its own.
+    /// Tries to open a connection with additional headers.
     pub async fn try_connect(
         &self,
         url: &str,
@@ -250,7 +251,7 @@ impl TestGateway {
         connect_async(request).await
     }
 
-    /// The status with which an upgrade is answered.
+    /// Returns the status of an upgrade.
     pub async fn status(&self, url: &str) -> u16 {
         match self.try_connect(url, &[]).await {
             Ok(_) => 101,
@@ -259,21 +260,13 @@ impl TestGateway {
         }
     }
 
-    /// The management API, as the real SDK calls it.
+    /// Returns an SDK client of the management API.
     pub fn management(&self) -> Client {
         self.management_at("/prod")
     }
 
     pub fn management_at(&self, path: &str) -> Client {
-        let config = aws_sdk_apigatewaymanagement::Config::builder()
-            .behavior_version_latest()
-            .region(aws_sdk_apigatewaymanagement::config::Region::new(
-                "us-east-1",
-            ))
-            .credentials_provider(Credentials::for_tests())
-            .endpoint_url(format!("http://{}{path}", self.address))
-            .build();
-        Client::from_conf(config)
+        Client::new(&sdk_config(&format!("http://{}{path}", self.address)))
     }
 
     /// Posts a text to a connection.
@@ -287,12 +280,12 @@ impl TestGateway {
             .unwrap();
     }
 
-    /// How many HTTP requests have come.
+    /// Returns the number of HTTP requests so far.
     pub fn requests(&self) -> usize {
         self.requests.load(SeqCst)
     }
 
-    /// The events a function has got.
+    /// Returns the events of a function so far.
     pub fn events(&self, function: &str) -> Vec<Value> {
         let events = self.scripts.events.lock().unwrap();
         let of_function = events.iter().filter(|(name, _)| name == function);
@@ -300,17 +293,17 @@ impl TestGateway {
     }
 }
 
-/// A function that returns a status.
+/// Returns a result with a status.
 pub async fn status(status: u16) -> Invocation {
     returned(json!({"statusCode": status}))
 }
 
-/// A function that returns this.
+/// Returns the invocation of a function that returned `result`.
 pub fn returned(result: Value) -> Invocation {
     Invocation::Returned(Bytes::from(result.to_string()))
 }
 
-/// A function that fails with this message.
+/// Returns the invocation of a function that failed with this message.
 pub fn failed(message: &str) -> Invocation {
     Invocation::Failed(FunctionError {
         error_type: "&alloc::boxed::Box<dyn core::error::Error>".to_owned(),
@@ -318,7 +311,7 @@ pub fn failed(message: &str) -> Invocation {
     })
 }
 
-/// A function that hands its events to the test.
+/// Returns a function that sends its events to the test.
 pub fn reporting() -> (
     impl Fn(Value) -> std::future::Ready<Invocation> + Send + Sync + 'static,
     mpsc::UnboundedReceiver<Value>,
@@ -331,15 +324,15 @@ pub fn reporting() -> (
     (script, receiver)
 }
 
-/// The next text frame.
+/// Returns the next text frame.
 pub async fn next_text(socket: &mut Socket) -> String {
     match socket.next().await {
         Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
-        other => panic!("not a text: {other:?}"),
+        other => panic!("expected a text, got {other:?}"),
     }
 }
 
-/// Reads until the server closes; returns its close code and reason.
+/// Reads until the server closes the connection. Returns the close code and reason.
 pub async fn closed(socket: &mut Socket) -> (u16, String) {
     loop {
         match socket.next().await {
@@ -347,7 +340,7 @@ pub async fn closed(socket: &mut Socket) -> (u16, String) {
                 return (code.into(), reason.as_str().to_owned());
             }
             Some(Ok(_)) => {}
-            other => panic!("no close frame: {other:?}"),
+            other => panic!("expected a close frame, got {other:?}"),
         }
     }
 }

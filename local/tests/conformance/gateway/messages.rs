@@ -1,4 +1,4 @@
-//! Messages of a client: which route they take and what comes back.
+//! Tests of a client's messages: their route and the reply.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,22 +10,20 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::harness::{Socket, TestGateway, failed, next_text, returned};
 
-/// A function that answers with the route key it was asked by.
-fn tells_its_route(event: Value) -> std::future::Ready<Invocation> {
+/// A function that answers with the route key of its event.
+fn answer_route_key(event: Value) -> std::future::Ready<Invocation> {
     let route = event["requestContext"]["routeKey"].as_str().unwrap();
     std::future::ready(returned(json!({"statusCode": 200, "body": route})))
 }
 
-async fn ask(socket: &mut Socket, text: &str) -> String {
+async fn request(socket: &mut Socket, text: &str) -> String {
     socket.send(Message::text(text)).await.unwrap();
     next_text(socket).await
 }
 
-/// Checklist item 6.
-///
 /// See docs/local-vs-aws.md: "Naming `$connect` as the action".
 #[tokio::test]
-async fn the_action_chooses_the_route() {
+async fn action_selects_the_route() {
     let mut builder = TestGateway::builder();
     for key in [
         "$connect",
@@ -36,7 +34,7 @@ async fn the_action_chooses_the_route() {
         "true",
         "[a, b]",
     ] {
-        builder = builder.two_way(key, tells_its_route);
+        builder = builder.two_way(key, answer_route_key);
     }
     let gateway = builder.start().await;
     let mut socket = gateway.connect().await;
@@ -53,14 +51,13 @@ async fn the_action_chooses_the_route() {
         ("not JSON", "$default"),
         ("", "$default"),
     ] {
-        assert_eq!(ask(&mut socket, text).await, route, "{text}");
+        assert_eq!(request(&mut socket, text).await, route, "{text}");
     }
 }
 
-/// Checklist item 7: the gateway's own frames, byte for byte, after each of which the connection is
-/// still open.
+/// The gateway's own frames, byte for byte. The connection stays open after each.
 #[tokio::test]
-async fn what_goes_wrong_is_told_in_the_gateways_own_frames() {
+async fn errors_are_sent_in_the_gateways_own_frames() {
     let gateway = TestGateway::builder()
         .route("fail", |_| std::future::ready(failed("oh")))
         .route("throttled", |_| {
@@ -79,7 +76,7 @@ async fn what_goes_wrong_is_told_in_the_gateways_own_frames() {
         ("slow", "Endpoint request timed out"),
         ("unknown", "Forbidden"),
     ] {
-        let frame = ask(&mut socket, &format!(r#"{{"action":"{action}"}}"#)).await;
+        let frame = request(&mut socket, &format!(r#"{{"action":"{action}"}}"#)).await;
         let parsed: Value = serde_json::from_str(&frame).unwrap();
         let request_id = parsed["requestId"].as_str().unwrap();
         assert_eq!(
@@ -93,9 +90,9 @@ async fn what_goes_wrong_is_told_in_the_gateways_own_frames() {
 
 /// See docs/local-vs-aws.md: "The frame of a throttled message".
 #[tokio::test]
-async fn a_message_over_the_stages_throttle_is_told_so() {
+async fn message_over_the_stage_throttle_gets_too_many_requests() {
     let gateway = TestGateway::builder()
-        .two_way("$default", tells_its_route)
+        .two_way("$default", answer_route_key)
         .api(|api| {
             api.throttle = Some(Throttle {
                 rate: 0.0,
@@ -105,47 +102,16 @@ async fn a_message_over_the_stages_throttle_is_told_so() {
         .start()
         .await;
     let mut socket = gateway.connect().await;
-    assert_eq!(ask(&mut socket, "1").await, "$default");
+    assert_eq!(request(&mut socket, "1").await, "$default");
     assert!(
-        ask(&mut socket, "2")
+        request(&mut socket, "2")
             .await
             .starts_with(r#"{"message": "Too Many Requests","#)
     );
 }
 
-/// Checklist item 8: a one-way route answers nothing, whatever its function returns; a two-way one
-/// answers the body, whatever the status.
 #[tokio::test]
-async fn only_a_two_way_route_answers() {
-    let result = |result: Value| move |_| std::future::ready(returned(result.clone()));
-    let gateway = TestGateway::builder()
-        .route(
-            "oneWay",
-            result(json!({"statusCode": 500, "body": "dropped"})),
-        )
-        .route("null", result(json!(null)))
-        .two_way("noBody", result(json!({"statusCode": 200})))
-        .two_way("ok", result(json!({"statusCode": 200, "body": "ok"})))
-        .two_way(
-            "failing",
-            result(json!({"statusCode": 500, "body": "failing"})),
-        )
-        .start()
-        .await;
-    let mut socket = gateway.connect().await;
-    for silent in ["oneWay", "null", "noBody"] {
-        let text = format!(r#"{{"action":"{silent}"}}"#);
-        socket.send(Message::text(text)).await.unwrap();
-    }
-    for answered in ["failing", "ok"] {
-        let answer = ask(&mut socket, &format!(r#"{{"action":"{answered}"}}"#)).await;
-        assert_eq!(answer, answered);
-    }
-}
-
-/// Checklist item 10: no message of a connection waits for another.
-#[tokio::test]
-async fn fifty_messages_of_one_connection_run_side_by_side() {
+async fn fifty_messages_of_one_connection_run_concurrently() {
     let barrier = Arc::new(Barrier::new(50));
     let gateway = TestGateway::builder()
         .two_way("$default", move |_| {

@@ -1,26 +1,28 @@
-//! The result of a function, member by member, at every kind of route.
+//! Tests of each member of a function's result, at every kind of route.
+
+use std::future::{Ready, ready};
 
 use bytes::Bytes;
 use futures_util::SinkExt;
 use herald_local::lambda::Invocation;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::harness::{TestGateway, next_text, returned};
 
-/// The frame that a route with a route response sends back.
+/// The reply of a two-way route.
 #[derive(Clone, Copy, Debug)]
-enum Sent {
+enum Reply {
     Body(&'static str),
     Nothing,
     InternalServerError,
 }
 
-use Sent::{Body, InternalServerError, Nothing};
+use Reply::{Body, InternalServerError, Nothing};
 
-/// A result, the status that it gives an upgrade, and what a two-way route sends of it.
-const RESULTS: &[(&str, u16, Sent)] = &[
-    // As AWS documents it.
+/// Well-formed results, with the status of an upgrade and the reply of a two-way route.
+const WELL_FORMED: &[(&str, u16, Reply)] = &[
+    // All documented members.
     (r#"{"statusCode": 200}"#, 101, Nothing),
     (r#"{"statusCode": 200, "body": "a"}"#, 101, Body("a")),
     (
@@ -29,85 +31,8 @@ const RESULTS: &[(&str, u16, Sent)] = &[
         101,
         Body("a"),
     ),
-    // No object.
-    ("null", 502, InternalServerError),
-    ("", 502, InternalServerError),
-    ("not JSON", 502, InternalServerError),
-    (r#""text""#, 502, InternalServerError),
-    ("200", 502, InternalServerError),
-    ("true", 502, InternalServerError),
-    ("[]", 502, InternalServerError),
-    (r#"[200, null, null, "a", null]"#, 502, InternalServerError),
-    ("{}", 502, InternalServerError),
     // statusCode
-    (r#"{"body": "a"}"#, 502, InternalServerError),
-    (
-        r#"{"statusCode": null, "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
     (r#"{"statusCode": "200", "body": "a"}"#, 101, Body("a")),
-    (
-        r#"{"statusCode": "+200", "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": " 200", "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": "", "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": "OK", "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": true, "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": [200], "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (r#"{"statusCode": {"code": 200}}"#, 502, InternalServerError),
-    (
-        r#"{"statusCode": 200.5, "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": -200, "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 0, "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 99, "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 600, "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 65736, "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
     // A 1xx is a status, but no answer to an upgrade.
     (r#"{"statusCode": 100, "body": "a"}"#, 502, Body("a")),
     (r#"{"statusCode": 299, "body": "a"}"#, 101, Body("a")),
@@ -129,31 +54,6 @@ const RESULTS: &[(&str, u16, Sent)] = &[
         101,
         Body("a"),
     ),
-    (
-        r#"{"statusCode": 200, "headers": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "headers": ["a"]}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "headers": {"a": null}}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "headers": {"a": ["b"]}}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "headers": {"a": {}}}"#,
-        502,
-        InternalServerError,
-    ),
     // multiValueHeaders
     (
         r#"{"statusCode": 200, "multiValueHeaders": null, "body": "a"}"#,
@@ -165,44 +65,9 @@ const RESULTS: &[(&str, u16, Sent)] = &[
         101,
         Body("a"),
     ),
-    (
-        r#"{"statusCode": 200, "multiValueHeaders": {"a": "b"}}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "multiValueHeaders": {"a": [{}]}}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "multiValueHeaders": [["a", "b"]]}"#,
-        502,
-        InternalServerError,
-    ),
     // body
     (r#"{"statusCode": 200, "body": null}"#, 101, Nothing),
     (r#"{"statusCode": 200, "body": ""}"#, 101, Body("")),
-    (
-        r#"{"statusCode": 200, "body": {"a": 1}}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "body": ["a"]}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "body": 1}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "body": true}"#,
-        502,
-        InternalServerError,
-    ),
     // isBase64Encoded
     (
         r#"{"statusCode": 200, "isBase64Encoded": null, "body": "YQ=="}"#,
@@ -219,79 +84,103 @@ const RESULTS: &[(&str, u16, Sent)] = &[
         101,
         Nothing,
     ),
-    (
-        r#"{"statusCode": 200, "isBase64Encoded": true, "body": "a"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "isBase64Encoded": true, "body": "//8="}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "isBase64Encoded": "true", "body": "YQ=="}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "isBase64Encoded": 1, "body": "YQ=="}"#,
-        502,
-        InternalServerError,
-    ),
-    // Unknown members.
-    (
-        r#"{"statusCode": 200, "body": "a", "cookies": []}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "body": "a", "message": "b"}"#,
-        502,
-        InternalServerError,
-    ),
-    (
-        r#"{"statusCode": 200, "StatusCode": 200}"#,
-        502,
-        InternalServerError,
-    ),
 ];
 
-fn gives(result: &'static str) -> impl Fn(serde_json::Value) -> std::future::Ready<Invocation> {
-    move |_| std::future::ready(Invocation::Returned(Bytes::from(result)))
+/// Malformed results: an upgrade is answered 502, and a two-way route replies with an error.
+const MALFORMED: &[&str] = &[
+    // Not an object.
+    "null",
+    "",
+    "not JSON",
+    r#""text""#,
+    "200",
+    "true",
+    "[]",
+    r#"[200, null, null, "a", null]"#,
+    "{}",
+    // statusCode
+    r#"{"body": "a"}"#,
+    r#"{"statusCode": null, "body": "a"}"#,
+    r#"{"statusCode": "+200", "body": "a"}"#,
+    r#"{"statusCode": " 200", "body": "a"}"#,
+    r#"{"statusCode": "", "body": "a"}"#,
+    r#"{"statusCode": "OK", "body": "a"}"#,
+    r#"{"statusCode": true, "body": "a"}"#,
+    r#"{"statusCode": [200], "body": "a"}"#,
+    r#"{"statusCode": {"code": 200}}"#,
+    r#"{"statusCode": 200.5, "body": "a"}"#,
+    r#"{"statusCode": -200, "body": "a"}"#,
+    r#"{"statusCode": 0, "body": "a"}"#,
+    r#"{"statusCode": 99, "body": "a"}"#,
+    r#"{"statusCode": 600, "body": "a"}"#,
+    r#"{"statusCode": 65736, "body": "a"}"#,
+    // headers
+    r#"{"statusCode": 200, "headers": "a"}"#,
+    r#"{"statusCode": 200, "headers": ["a"]}"#,
+    r#"{"statusCode": 200, "headers": {"a": null}}"#,
+    r#"{"statusCode": 200, "headers": {"a": ["b"]}}"#,
+    r#"{"statusCode": 200, "headers": {"a": {}}}"#,
+    // multiValueHeaders
+    r#"{"statusCode": 200, "multiValueHeaders": {"a": "b"}}"#,
+    r#"{"statusCode": 200, "multiValueHeaders": {"a": [{}]}}"#,
+    r#"{"statusCode": 200, "multiValueHeaders": [["a", "b"]]}"#,
+    // body
+    r#"{"statusCode": 200, "body": {"a": 1}}"#,
+    r#"{"statusCode": 200, "body": ["a"]}"#,
+    r#"{"statusCode": 200, "body": 1}"#,
+    r#"{"statusCode": 200, "body": true}"#,
+    // isBase64Encoded
+    r#"{"statusCode": 200, "isBase64Encoded": true, "body": "a"}"#,
+    r#"{"statusCode": 200, "isBase64Encoded": true, "body": "//8="}"#,
+    r#"{"statusCode": 200, "isBase64Encoded": "true", "body": "YQ=="}"#,
+    r#"{"statusCode": 200, "isBase64Encoded": 1, "body": "YQ=="}"#,
+    // Unknown members.
+    r#"{"statusCode": 200, "body": "a", "cookies": []}"#,
+    r#"{"statusCode": 200, "body": "a", "message": "b"}"#,
+    r#"{"statusCode": 200, "StatusCode": 200}"#,
+];
+
+/// Returns every result with the status of an upgrade and the reply of a two-way route.
+fn results() -> impl Iterator<Item = (&'static str, u16, Reply)> {
+    let malformed = MALFORMED.iter();
+    let malformed = malformed.map(|result| (*result, 502, InternalServerError));
+    WELL_FORMED.iter().copied().chain(malformed)
+}
+
+fn returns(result: &'static str) -> impl Fn(Value) -> Ready<Invocation> {
+    move |_| ready(Invocation::Returned(Bytes::from(result)))
+}
+
+fn after(_: Value) -> Ready<Invocation> {
+    ready(returned(json!({"statusCode": 200, "body": "after"})))
 }
 
 /// See docs/local-vs-aws.md: "Malformed results of functions".
 #[tokio::test]
-async fn the_result_of_connect_lets_in_refuses_or_is_malformed() {
-    for (result, status, _) in RESULTS {
+async fn result_of_connect_determines_the_status_of_the_upgrade() {
+    for (result, status, _) in results() {
         let gateway = TestGateway::builder()
-            .route("$connect", gives(result))
+            .route("$connect", returns(result))
             .start()
             .await;
-        assert_eq!(gateway.status(&gateway.url()).await, *status, "{result}");
+        assert_eq!(gateway.status(&gateway.url()).await, status, "{result}");
     }
 }
 
 /// See docs/local-vs-aws.md: "Malformed results of functions".
 #[tokio::test]
-async fn a_two_way_route_sends_the_body_or_that_the_result_is_malformed() {
-    for (result, _, sent) in RESULTS {
+async fn two_way_route_replies_with_the_body_or_an_error_for_a_malformed_result() {
+    for (result, _, reply) in results() {
         let gateway = TestGateway::builder()
-            .two_way("asked", gives(result))
-            .two_way("after", |_| {
-                std::future::ready(returned(json!({"statusCode": 200, "body": "after"})))
-            })
+            .two_way("tested", returns(result))
+            .two_way("$default", after)
             .start()
             .await;
         let mut socket = gateway.connect().await;
-        let ask = async |socket: &mut super::harness::Socket, action: &str| {
-            let text = json!({"action": action}).to_string();
-            socket.send(Message::text(text)).await.unwrap();
-        };
-        ask(&mut socket, "asked").await;
-        match sent {
-            Body(body) => assert_eq!(next_text(&mut socket).await, *body, "{result}"),
+        let tested = Message::text(r#"{"action":"tested"}"#);
+        socket.send(tested).await.unwrap();
+        match reply {
+            Body(body) => assert_eq!(next_text(&mut socket).await, body, "{result}"),
             Nothing => {}
             InternalServerError => {
                 let frame = next_text(&mut socket).await;
@@ -299,25 +188,23 @@ async fn a_two_way_route_sends_the_body_or_that_the_result_is_malformed() {
                 assert!(frame.starts_with(start), "{result}: {frame}");
             }
         }
-        // Nothing more came, and the connection is still open.
-        ask(&mut socket, "after").await;
+        // No other reply arrives, and the connection is still open.
+        socket.send(Message::text("after")).await.unwrap();
         assert_eq!(next_text(&mut socket).await, "after", "{result}");
     }
 }
 
 /// See docs/local-vs-aws.md: "Malformed results of functions".
 #[tokio::test]
-async fn the_result_of_a_one_way_route_is_not_looked_at() {
-    for (result, ..) in RESULTS {
+async fn result_of_a_one_way_route_is_ignored() {
+    for (result, ..) in results() {
         let gateway = TestGateway::builder()
-            .route("asked", gives(result))
-            .two_way("$default", |_| {
-                std::future::ready(returned(json!({"statusCode": 200, "body": "after"})))
-            })
+            .route("tested", returns(result))
+            .two_way("$default", after)
             .start()
             .await;
         let mut socket = gateway.connect().await;
-        for text in [r#"{"action":"asked"}"#, "after"] {
+        for text in [r#"{"action":"tested"}"#, "after"] {
             socket.send(Message::text(text)).await.unwrap();
         }
         assert_eq!(next_text(&mut socket).await, "after", "{result}");
@@ -325,28 +212,28 @@ async fn the_result_of_a_one_way_route_is_not_looked_at() {
 }
 
 #[tokio::test]
-async fn the_result_of_disconnect_is_not_looked_at() {
-    for (result, ..) in RESULTS {
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+async fn result_of_disconnect_is_ignored() {
+    for (result, ..) in results() {
+        let (sender, mut disconnects) = tokio::sync::mpsc::unbounded_channel();
         let gateway = TestGateway::builder()
-            .route("$disconnect", move |_| {
-                tell.send(()).unwrap();
-                std::future::ready(Invocation::Returned(Bytes::from(*result)))
+            .route("$disconnect", move |event| {
+                sender.send(()).unwrap();
+                returns(result)(event)
             })
             .start()
             .await;
         drop(gateway.connect().await);
-        told.recv().await.unwrap();
+        disconnects.recv().await.unwrap();
         assert_eq!(gateway.status(&gateway.url()).await, 101, "{result}");
     }
 }
 
 #[tokio::test]
-async fn multi_value_headers_win_over_headers() {
+async fn multi_value_headers_override_headers() {
     let gateway = TestGateway::builder()
         .route(
             "$connect",
-            gives(
+            returns(
                 r#"{"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "other"},
                     "multiValueHeaders": {"sec-websocket-protocol": ["push.v1"]}}"#,
             ),

@@ -1,4 +1,4 @@
-//! Frames and messages that are too large, or not text: checklist item 9.
+//! Tests of frames and messages that are too large or not text.
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ async fn send_fragments(socket: &mut Socket, sizes: &[usize]) {
 }
 
 #[tokio::test]
-async fn a_binary_message_closes_with_1003() {
+async fn binary_message_closes_with_1003() {
     let (disconnected, mut disconnects) = reporting();
     let gateway = TestGateway::builder()
         .route("$disconnect", disconnected)
@@ -57,7 +57,7 @@ async fn a_binary_message_closes_with_1003() {
 
 /// See docs/local-vs-aws.md: "KB, and whether limits are inclusive".
 #[tokio::test]
-async fn a_frame_may_have_32_kb() {
+async fn frame_larger_than_32_kb_closes_with_1009() {
     let gateway = echo().await;
     let mut socket = gateway.connect().await;
     send_fragments(&mut socket, &[32 * KB]).await;
@@ -68,7 +68,7 @@ async fn a_frame_may_have_32_kb() {
 
 /// See docs/local-vs-aws.md: "KB, and whether limits are inclusive".
 #[tokio::test]
-async fn a_message_may_have_128_kb() {
+async fn message_larger_than_128_kb_closes_with_1009() {
     let gateway = echo().await;
     let mut socket = gateway.connect().await;
     send_fragments(&mut socket, &[32 * KB; 4]).await;
@@ -78,7 +78,7 @@ async fn a_message_may_have_128_kb() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_on_sending_still_reads_the_close() {
+async fn client_that_keeps_sending_receives_the_close_frame() {
     let gateway = echo().await;
     let mut socket = gateway.connect().await;
     send_fragments(&mut socket, &[1000 * KB, 1000 * KB]).await;
@@ -97,13 +97,13 @@ async fn text_that_is_not_utf8_closes_with_1007() {
 
 /// See docs/local-vs-aws.md: "Long posts arrive in frames".
 #[tokio::test]
-async fn a_post_reaches_the_client_in_frames_of_32_kb() {
+async fn post_larger_than_32_kb_arrives_in_frames_of_32_kb() {
     let gateway = echo().await;
     let (socket, id) = gateway.connect_known().await;
     let text = "é".repeat(50 * KB);
     gateway.post(&id, &text).await;
 
-    // The client's own limit refuses a frame that is larger.
+    // The client's own limit refuses a larger frame.
     let config = tokio_tungstenite::tungstenite::protocol::WebSocketConfig::default()
         .max_frame_size(Some(32 * KB));
     let stream = socket.into_inner();
@@ -112,6 +112,6 @@ async fn a_post_reaches_the_client_in_frames_of_32_kb() {
         tokio_tungstenite::WebSocketStream::from_raw_socket(stream, role, Some(config)).await;
     match socket.next().await {
         Some(Ok(Message::Text(received))) => assert_eq!(received.as_str(), text),
-        other => panic!("not the text: {other:?}"),
+        other => panic!("expected the text, got {other:?}"),
     }
 }

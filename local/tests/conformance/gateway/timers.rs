@@ -1,4 +1,4 @@
-//! The idle and the lifetime limit, shortened: checklist items 11 and 12.
+//! Tests of the idle and the lifetime limit, with short limits.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::harness::{Socket, TestGateway, closed, reporting, status};
 
 const GOING_AWAY: (u16, &str) = (1001, "Going away");
 
-/// Keeps a connection busy in some way, step by step, until it is closed.
+/// Repeats a step on a connection until the server closes it.
 async fn busy_until_closed(socket: &mut Socket, step: impl AsyncFn(&mut Socket)) -> (u16, String) {
     loop {
         step(socket).await;
@@ -22,7 +22,7 @@ async fn busy_until_closed(socket: &mut Socket, step: impl AsyncFn(&mut Socket))
 }
 
 #[tokio::test]
-async fn a_silent_connection_is_closed() {
+async fn idle_connection_is_closed_with_1001() {
     let (disconnected, mut disconnects) = reporting();
     let gateway = TestGateway::builder()
         .route("$disconnect", disconnected)
@@ -37,12 +37,12 @@ async fn a_silent_connection_is_closed() {
     assert_eq!(context["disconnectReason"], "Going away");
 }
 
-/// A text and a post each count as activity, a ping does not: the one that only pings is closed
-/// while the others are still open.
+/// Texts and posts count as activity, pings do not: the connection with pings alone is closed while
+/// the others are open.
 ///
 /// See docs/local-vs-aws.md: "Pings and the idle timer".
 #[tokio::test]
-async fn text_and_posts_keep_a_connection_open_and_pings_do_not() {
+async fn texts_and_posts_reset_the_idle_timer_and_pings_do_not() {
     let gateway = TestGateway::builder()
         .route("$default", |_| status(200))
         .limits(|limits| limits.idle = Duration::from_secs(1))
@@ -54,18 +54,18 @@ async fn text_and_posts_keep_a_connection_open_and_pings_do_not() {
     let text = async |socket: &mut Socket| socket.send(Message::text("x")).await.unwrap();
     let post = async |_: &mut Socket| gateway.post(&id, "x").await;
     let ping = async |socket: &mut Socket| {
-        // The server may be closing just now.
+        // The server may be closing the connection.
         let _ = socket.send(Message::Ping(Default::default())).await;
     };
     tokio::select! {
-        _ = busy_until_closed(&mut texting, text) => panic!("closed although it sent"),
-        _ = busy_until_closed(&mut posted_to, post) => panic!("closed although it was posted to"),
+        _ = busy_until_closed(&mut texting, text) => panic!("closed despite texts"),
+        _ = busy_until_closed(&mut posted_to, post) => panic!("closed despite posts"),
         (code, _) = busy_until_closed(&mut pinging, ping) => assert_eq!(code, 1001),
     }
 }
 
 #[tokio::test]
-async fn a_ping_is_answered() {
+async fn ping_is_answered_with_pong() {
     let gateway = TestGateway::builder().start().await;
     let mut socket = gateway.connect().await;
     socket.send(Message::Ping("hi".into())).await.unwrap();
@@ -74,7 +74,7 @@ async fn a_ping_is_answered() {
 
 /// See docs/local-vs-aws.md: "The close after two hours".
 #[tokio::test]
-async fn an_active_connection_is_closed_when_its_time_is_up() {
+async fn active_connection_is_closed_at_its_lifetime_limit() {
     let gateway = TestGateway::builder()
         .route("$default", |_| status(200))
         .limits(|limits| limits.lifetime = Duration::from_millis(500))
@@ -82,7 +82,7 @@ async fn an_active_connection_is_closed_when_its_time_is_up() {
         .await;
     let mut socket = gateway.connect().await;
     let text = async |socket: &mut Socket| {
-        // The server may be closing just now.
+        // The server may be closing the connection.
         let _ = socket.send(Message::text("x")).await;
     };
     let (code, reason) = busy_until_closed(&mut socket, text).await;

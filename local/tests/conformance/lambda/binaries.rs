@@ -1,4 +1,4 @@
-//! Building the function binaries of a package with cargo.
+//! Tests of the build of a package's function binaries with cargo.
 
 use std::{fs, path::Path};
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::harness;
 
 #[tokio::test]
-async fn a_built_function_comes_with_its_binary() {
+async fn build_returns_the_binary_of_each_function() {
     let package = package("test_builds", "fn main() {}");
     let functions = [function(package.path(), "test_builds")];
     let built = binaries::build(&functions, false).await.unwrap();
@@ -18,7 +18,7 @@ async fn a_built_function_comes_with_its_binary() {
 }
 
 #[tokio::test]
-async fn a_binary_the_package_lacks_is_named_with_its_function() {
+async fn missing_binary_target_is_named_with_its_function() {
     let package = package("test_lacks_a_binary", "fn main() {}");
     let functions = [function(package.path(), "other")];
     let error = binaries::build(&functions, false).await.unwrap_err();
@@ -28,7 +28,7 @@ async fn a_binary_the_package_lacks_is_named_with_its_function() {
 }
 
 #[tokio::test]
-async fn a_build_that_fails_is_one_sentence() {
+async fn failed_build_is_one_sentence() {
     let package = package("test_does_not_build", "fn main() { missing() }");
     let functions = [function(package.path(), "test_does_not_build")];
     let error = binaries::build(&functions, false).await.unwrap_err();
@@ -36,8 +36,8 @@ async fn a_build_that_fails_is_one_sentence() {
     assert!(sentence.contains("do not build"), "{sentence}");
 }
 
-/// A package with one binary of its own name, a different one in every test: they may share a target
-/// folder.
+/// Makes a package with one binary of the same name. The name differs in every test because
+/// packages may share a target folder.
 fn package(name: &str, main: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let manifest = format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n[workspace]\n");

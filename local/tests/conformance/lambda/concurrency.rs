@@ -1,4 +1,4 @@
-//! How many processes a function has, and who waits for one.
+//! Tests of the number of a function's processes and of the wait for one.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -41,7 +41,7 @@ async fn concurrent_invocations_get_a_process_each() {
 }
 
 #[tokio::test]
-async fn more_invocations_than_environments_wait_and_are_served_in_their_order() {
+async fn invocations_beyond_the_environments_are_served_in_order() {
     let host = host_with_one_process(TIMEOUT);
     let gate = Gate::new();
     let served = Mutex::new(Vec::new());
@@ -66,27 +66,27 @@ async fn more_invocations_than_environments_wait_and_are_served_in_their_order()
 }
 
 #[tokio::test]
-async fn a_caller_that_waits_no_longer_takes_its_event_back() {
+async fn dropped_waiting_invocation_never_reaches_the_function() {
     let host = host_with_one_process(TIMEOUT);
-    let (gate, forgotten) = (Gate::new(), Gate::new());
-    let give_up_and_stay = async {
+    let (gate, dropped) = (Gate::new(), Gate::new());
+    let drop_one_of_two = async {
         gate.reached().await;
-        let mut gives_up = Box::pin(invoke(&host, forgotten.meet()));
-        let mut stays = Box::pin(invoke(&host, json!({ "do": "echo" })));
-        assert!(poll!(&mut gives_up).is_pending());
-        assert!(poll!(&mut stays).is_pending());
-        drop(gives_up);
+        let mut first = Box::pin(invoke(&host, dropped.meet()));
+        let mut second = Box::pin(invoke(&host, json!({ "do": "echo" })));
+        assert!(poll!(&mut first).is_pending());
+        assert!(poll!(&mut second).is_pending());
+        drop(first);
         gate.open();
-        stays.await
+        second.await
     };
-    let (_, stayed) = tokio::join!(invoke(&host, gate.meet()), give_up_and_stay);
-    returned(stayed);
-    assert!(!forgotten.is_reached());
+    let (_, second) = tokio::join!(invoke(&host, gate.meet()), drop_one_of_two);
+    returned(second);
+    assert!(!dropped.is_reached());
     host.shutdown().await;
 }
 
 #[tokio::test]
-async fn an_invocation_keeps_its_place_when_its_caller_stops_waiting() {
+async fn dropped_running_invocation_keeps_its_slot() {
     let host = host_with_one_process(TIMEOUT);
     let gate = Gate::new();
     let mut abandoned = Box::pin(invoke(&host, gate.meet()));
@@ -105,7 +105,7 @@ async fn an_invocation_keeps_its_place_when_its_caller_stops_waiting() {
 }
 
 #[tokio::test]
-async fn every_end_of_an_invocation_gives_its_place_to_the_next() {
+async fn failed_invocation_frees_its_slot() {
     let cases = [
         ("error", TIMEOUT),
         ("panic", TIMEOUT),
@@ -113,10 +113,10 @@ async fn every_end_of_an_invocation_gives_its_place_to_the_next() {
         ("large", TIMEOUT),
         ("hang", Duration::from_millis(250)),
     ];
-    for (how, timeout) in cases {
+    for (action, timeout) in cases {
         let host = host_with_one_process(timeout);
         let (ended, next) = tokio::join!(
-            invoke(&host, json!({ "do": how })),
+            invoke(&host, json!({ "do": action })),
             invoke(&host, json!({ "do": "pid" }))
         );
         failed(ended);
@@ -126,7 +126,7 @@ async fn every_end_of_an_invocation_gives_its_place_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_killed_process_gives_its_place_to_the_next() {
+async fn killed_process_frees_its_slot() {
     let host = host_with_one_process(TIMEOUT);
     let gate = Gate::new();
     let kill = async {
@@ -144,7 +144,7 @@ async fn a_killed_process_gives_its_place_to_the_next() {
 }
 
 #[tokio::test]
-async fn the_time_limit_starts_after_the_wait_for_a_process() {
+async fn time_limit_starts_after_the_wait_for_a_process() {
     let host = host_with_one_process(TIMEOUT);
     let gate = Gate::new();
     let open = async {

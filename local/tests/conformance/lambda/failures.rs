@@ -1,4 +1,4 @@
-//! How an invocation fails, and what is left of the function after it.
+//! Tests of failed invocations, and of the function after each.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::harness::{
 use crate::processes::runs;
 
 #[tokio::test]
-async fn an_error_is_the_functions_own_and_the_process_lives_on() {
+async fn function_error_is_returned_and_the_process_survives() {
     let host = host(HostSettings::default());
     let error = failed(invoke(&host, json!({ "do": "error" })).await);
     assert_eq!(error.error_message, "no such order");
@@ -23,7 +23,7 @@ async fn an_error_is_the_functions_own_and_the_process_lives_on() {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_error_and_the_process_lives_on() {
+async fn panic_is_a_function_error_and_the_process_survives() {
     let host = host(HostSettings::default());
     let error = failed(invoke(&host, json!({ "do": "panic" })).await);
     assert!(error.error_message.contains("a bug"), "{error:?}");
@@ -32,18 +32,18 @@ async fn a_panic_is_an_error_and_the_process_lives_on() {
 }
 
 #[tokio::test]
-async fn an_exit_fails_its_invocation_and_the_next_one_gets_a_fresh_process() {
+async fn exit_fails_the_invocation_and_the_next_gets_a_new_process() {
     let host = host(HostSettings::default());
     let error = failed(invoke(&host, json!({ "do": "exit" })).await);
     assert_eq!(error.error_type, "Runtime.ExitError");
-    let how = "Error: Runtime exited with error: exit status 4";
-    assert!(error.error_message.ends_with(how), "{error:?}");
+    let end = "Error: Runtime exited with error: exit status 4";
+    assert!(error.error_message.ends_with(end), "{error:?}");
     works_with_processes_started(&host, 2).await;
     host.shutdown().await;
 }
 
 #[tokio::test]
-async fn an_invocation_past_its_time_limit_is_killed_and_the_next_one_gets_a_fresh_process() {
+async fn timed_out_invocation_is_killed_and_the_next_gets_a_new_process() {
     let function = Function {
         timeout: Duration::from_millis(250),
         ..function()
@@ -53,8 +53,8 @@ async fn an_invocation_past_its_time_limit_is_killed_and_the_next_one_gets_a_fre
     let process = host.process_ids(FUNCTION)[0];
     let error = failed(invoke(&host, json!({ "do": "hang" })).await);
     assert_eq!(error.error_type, "Sandbox.Timedout");
-    let how = "Task timed out after 0.25 seconds";
-    assert!(error.error_message.ends_with(how), "{error:?}");
+    let end = "Task timed out after 0.25 seconds";
+    assert!(error.error_message.ends_with(end), "{error:?}");
     assert!(!runs(process));
     invoke(&host, json!({ "do": "pid" })).await;
     assert_eq!(host.started(FUNCTION), 2);
@@ -62,7 +62,7 @@ async fn an_invocation_past_its_time_limit_is_killed_and_the_next_one_gets_a_fre
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_fails_the_invocation() {
+async fn too_large_answer_fails_the_invocation() {
     let host = host(HostSettings::default());
     let error = failed(invoke(&host, json!({ "do": "large" })).await);
     assert_eq!(error.error_type, "Function.ResponseSizeTooLarge");
@@ -70,7 +70,7 @@ async fn an_answer_that_is_too_large_fails_the_invocation() {
 }
 
 #[tokio::test]
-async fn a_killed_process_fails_what_it_worked_on_and_is_replaced() {
+async fn killed_process_fails_its_invocation_and_is_replaced() {
     let host = host(HostSettings::default());
     let gate = Gate::new();
     let kill_while_busy = async {
@@ -88,9 +88,9 @@ async fn a_killed_process_fails_what_it_worked_on_and_is_replaced() {
 }
 
 #[tokio::test]
-async fn an_unknown_function_is_refused() {
+async fn unknown_function_is_refused() {
     let host = host(HostSettings::default());
-    let refused = Invocation::Refused("there is no function Nobody".to_owned());
-    assert_eq!(host.invoke("Nobody", "{}".into()).await, refused);
+    let refused = Invocation::Refused("function Unknown does not exist".to_owned());
+    assert_eq!(host.invoke("Unknown", "{}".into()).await, refused);
     host.shutdown().await;
 }

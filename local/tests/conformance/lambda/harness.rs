@@ -1,4 +1,4 @@
-//! A host of the scripted function, and what its tests ask of it.
+//! A host of the scripted function, with helpers for its tests.
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +34,7 @@ pub fn function() -> Function {
     }
 }
 
-/// The function with variables of its own.
+/// Returns the function with variables of its own.
 pub fn function_with(environment: &[(&str, &str)]) -> Function {
     Function {
         environment: pairs(environment),
@@ -77,7 +77,7 @@ pub async fn invoke(host: &Host, event: Value) -> Invocation {
     host.invoke(FUNCTION, event.to_string().into()).await
 }
 
-/// Checks that the function works, and how many processes that has taken since the host started.
+/// Checks that the function works, and the number of processes since the start of the host.
 pub async fn works_with_processes_started(host: &Host, started: usize) {
     let event = json!({ "do": "echo" });
     assert_eq!(returned(invoke(host, event.clone()).await), event);
@@ -87,14 +87,14 @@ pub async fn works_with_processes_started(host: &Host, started: usize) {
 pub fn returned(invocation: Invocation) -> Value {
     match invocation {
         Invocation::Returned(answer) => serde_json::from_slice(&answer).unwrap(),
-        other => panic!("the function should have returned: {other:?}"),
+        other => panic!("expected a result, got {other:?}"),
     }
 }
 
 pub fn failed(invocation: Invocation) -> FunctionError {
     match invocation {
         Invocation::Failed(error) => error,
-        other => panic!("the function should have failed: {other:?}"),
+        other => panic!("expected a function error, got {other:?}"),
     }
 }
 
@@ -102,7 +102,7 @@ pub fn since_the_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }
 
-/// What an invocation meets and waits at until the test lets it go on.
+/// A gate at which an invocation waits until the test opens it.
 pub struct Gate(TempDir);
 
 impl Gate {
@@ -110,7 +110,7 @@ impl Gate {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// The event whose invocation returns its process id once the gate is open.
+    /// Returns an event whose invocation waits at the gate and then returns its process id.
     pub fn meet(&self) -> Value {
         json!({ "do": "meet", "arrived": self.file("arrived"), "gate": self.file("open") })
     }

@@ -1,4 +1,4 @@
-//! Processes without an event: frozen, ended after a while, killed.
+//! Tests of idle processes: frozen, ended by the idle limit, killed.
 
 use std::{fs, time::Duration};
 
@@ -10,7 +10,7 @@ use super::harness::{FUNCTION, host, invoke, returned, works_with_processes_star
 use crate::processes::{send, state, until};
 
 #[tokio::test]
-async fn an_idle_process_that_was_killed_from_outside_is_replaced() {
+async fn idle_process_killed_from_outside_is_replaced() {
     let host = host(HostSettings::default());
     host.warm_up().await.unwrap();
     let process = host.process_ids(FUNCTION)[0];
@@ -21,7 +21,7 @@ async fn an_idle_process_that_was_killed_from_outside_is_replaced() {
 }
 
 #[tokio::test]
-async fn an_idle_process_is_ended_after_a_while() {
+async fn idle_process_is_ended_at_the_idle_limit() {
     let host = host(HostSettings {
         idle_limit: Duration::from_millis(20),
         ..HostSettings::default()
@@ -34,7 +34,7 @@ async fn an_idle_process_is_ended_after_a_while() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_frozen_process_does_nothing_until_its_next_event() {
+async fn frozen_process_is_stopped_until_its_next_event() {
     let host = host(HostSettings {
         freeze: true,
         ..HostSettings::default()
@@ -47,7 +47,7 @@ async fn a_frozen_process_does_nothing_until_its_next_event() {
     until(|| state(process) == Some('T')).await;
 
     fs::write(&gate, "").unwrap();
-    assert!(!done.exists(), "a stopped process did something");
+    assert!(!done.exists(), "the stopped process continued its work");
     assert_eq!(state(process), Some('T'));
 
     let arrived = folder.path().join("arrived");
@@ -57,7 +57,7 @@ async fn a_frozen_process_does_nothing_until_its_next_event() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_not_frozen_goes_on_between_events() {
+async fn process_without_freeze_continues_between_events() {
     let host = host(HostSettings::default());
     let folder = tempfile::tempdir().unwrap();
     let [gate, done] = ["gate", "done"].map(|name| folder.path().join(name));

@@ -1,4 +1,4 @@
-//! Functions behind an Invoke API: how AWS and how `cargo lambda watch` answer.
+//! Tests of functions behind an Invoke API, with answers as from AWS and from `cargo lambda watch`.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,14 +18,14 @@ use tokio::{net::TcpListener, sync::oneshot};
 use super::harness::{FUNCTION, function};
 
 #[tokio::test]
-async fn an_answer_is_returned() {
+async fn answer_of_the_function_is_returned() {
     let remote = remote(StatusCode::OK, None, r#"{"statusCode":200}"#).await;
     let returned = Invocation::Returned(r#"{"statusCode":200}"#.into());
     assert_eq!(remote.invoke(FUNCTION, "{}".into()).await, returned);
 }
 
 #[tokio::test]
-async fn both_styles_of_a_function_error_are_understood() {
+async fn function_errors_of_aws_and_cargo_lambda_are_recognised() {
     let body = r#"{"errorType":"A","errorMessage":"b"}"#;
     let error = FunctionError {
         error_type: "A".to_owned(),
@@ -43,7 +43,7 @@ async fn both_styles_of_a_function_error_are_understood() {
 }
 
 #[tokio::test]
-async fn another_status_is_a_refusal() {
+async fn other_status_is_a_refusal() {
     let remote = remote(StatusCode::TOO_MANY_REQUESTS, None, "slow down").await;
     let reason = "the Invoke API answered 429 Too Many Requests: slow down";
     let refused = Invocation::Refused(reason.to_owned());
@@ -51,7 +51,7 @@ async fn another_status_is_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_function_runs_on_when_its_caller_stops_waiting() {
+async fn function_continues_when_its_caller_stops_waiting() {
     let (begun, has_begun) = oneshot::channel();
     let (let_end, may_end) = oneshot::channel();
     let (ended, has_ended) = oneshot::channel();
@@ -69,33 +69,34 @@ async fn a_function_runs_on_when_its_caller_stops_waiting() {
         invocation = remote.invoke(FUNCTION, "{}".into()) => panic!("not yet: {invocation:?}"),
         begun = has_begun => begun.unwrap(),
     }
-    // By the time of a second answer, the end of the first connection would have been seen.
+    // If the first connection had been closed, the server would have seen it before the second
+    // answer.
     remote.invoke(FUNCTION, "{}".into()).await;
-    let_end.send(()).expect("the function was cut off");
-    has_ended.await.expect("the function was cut off");
+    let_end.send(()).expect("a running function");
+    has_ended.await.expect("a function that continued");
 }
 
 #[tokio::test]
-async fn an_address_where_nothing_listens_is_a_sentence_that_says_what_to_do() {
+async fn closed_port_is_a_refusal_with_the_command_to_run() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let remote = Remote::new(&url, &[function()], Activity::default()).unwrap();
     let Invocation::Refused(reason) = remote.invoke(FUNCTION, "{}".into()).await else {
-        panic!("nothing listens there");
+        panic!("the port is closed");
     };
-    let sentence = format!("no function runs at {url}: start `cargo lambda watch`");
+    let sentence = format!("no Invoke API answers at {url}; start `cargo lambda watch`");
     assert!(reason.starts_with(&sentence), "{reason}");
 }
 
 #[test]
-fn only_an_http_address_is_taken() {
+fn address_that_is_not_an_http_url_is_refused() {
     for url in ["127.0.0.1:9000", "https://example.com", "not an address"] {
         assert!(Remote::new(url, &[], Activity::default()).is_err(), "{url}");
     }
 }
 
-/// A remote whose API answers every invocation of the binary `echo` like this.
+/// Returns a remote whose API answers every invocation with these values.
 async fn remote(
     status: StatusCode,
     function_error: Option<&'static str>,

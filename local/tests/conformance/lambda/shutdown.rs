@@ -1,4 +1,4 @@
-//! No process outlives its host.
+//! Tests that no process outlives its host.
 
 use std::{
     io::{BufRead, BufReader},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn a_shutdown_leaves_no_process_and_refuses_what_waits_or_comes_later() {
+async fn shutdown_ends_all_processes_and_refuses_waiting_and_later_invocations() {
     let host = host_with_one_process(TIMEOUT);
     let gate = Gate::new();
     let shut_down_while_busy = async {
@@ -39,7 +39,7 @@ async fn a_shutdown_leaves_no_process_and_refuses_what_waits_or_comes_later() {
 }
 
 #[tokio::test]
-async fn a_killed_host_leaves_no_process() {
+async fn killed_host_leaves_no_process() {
     let folder = tempfile::tempdir().unwrap();
     let mut host = Command::new(example("scripted_host"))
         .arg(example("scripted_function"))

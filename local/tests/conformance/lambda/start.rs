@@ -1,4 +1,4 @@
-//! From the start of a process to its first event.
+//! Tests of the start of a process, up to its first event.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use super::harness::{
 };
 
 #[tokio::test]
-async fn a_function_that_dies_at_start_is_named_with_its_exit_status_and_last_lines() {
+async fn failed_start_is_reported_with_function_exit_status_and_last_lines() {
     let cases = [
         ("exit", "exit status 3", "the table has no name"),
         ("panic", "exit status 101", "no configuration"),
         ("report", "Config: no table", "; it printed nothing"),
     ];
-    for (at_start, how, last_line) in cases {
+    for (at_start, failure, last_line) in cases {
         let host = host_of(
             function_with(&[("AT_START", at_start)]),
             HostSettings::default(),
@@ -26,14 +26,14 @@ async fn a_function_that_dies_at_start_is_named_with_its_exit_status_and_last_li
             sentence.starts_with("function Scripted failed at start: "),
             "{sentence}"
         );
-        assert!(sentence.contains(how), "{sentence}");
+        assert!(sentence.contains(failure), "{sentence}");
         assert!(sentence.contains(last_line), "{sentence}");
         host.shutdown().await;
     }
 }
 
 #[tokio::test]
-async fn an_invocation_fails_when_its_process_dies_at_start_and_each_tries_once() {
+async fn each_invocation_tries_a_failing_start_once() {
     let host = host_of(
         function_with(&[("AT_START", "exit")]),
         HostSettings::default(),
@@ -47,7 +47,7 @@ async fn an_invocation_fails_when_its_process_dies_at_start_and_each_tries_once(
 }
 
 #[tokio::test]
-async fn a_process_that_does_not_get_ready_in_time_is_ended() {
+async fn process_that_exceeds_the_init_limit_is_ended() {
     let host = host_of(
         function_with(&[("AT_START", "hang")]),
         HostSettings {
@@ -67,7 +67,7 @@ async fn a_process_that_does_not_get_ready_in_time_is_ended() {
 }
 
 #[tokio::test]
-async fn a_warmed_up_function_needs_no_second_process() {
+async fn warmed_up_function_needs_no_second_process() {
     let host = host(HostSettings::default());
     host.warm_up().await.unwrap();
     works_with_processes_started(&host, 1).await;
@@ -75,7 +75,7 @@ async fn a_warmed_up_function_needs_no_second_process() {
 }
 
 #[tokio::test]
-async fn a_missing_binary_is_one_clear_sentence() {
+async fn missing_binary_is_one_sentence() {
     let functions = vec![FunctionProcess {
         function: function(),
         binary: "/no/such/binary".into(),
@@ -83,6 +83,6 @@ async fn a_missing_binary_is_one_clear_sentence() {
     let error = Host::start(functions, HostSettings::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "function Scripted has no binary at /no/such/binary: build it first"
+        "function Scripted has no binary at /no/such/binary; build it first"
     );
 }

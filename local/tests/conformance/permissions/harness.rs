@@ -1,10 +1,10 @@
-//! A stack whose one function has few rights, called with that function's credentials.
+//! A stack with one function of few permissions, called with that function's credentials.
 
 use std::{collections::HashMap, fmt::Debug, fs, os::unix::fs::symlink};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
-    config::{Credentials, SharedCredentialsProvider},
+    config::Credentials,
     error::{ProvideErrorMetadata, SdkError},
 };
 use herald_local::{
@@ -12,13 +12,14 @@ use herald_local::{
     iam::Revoked,
     lambda::{Invocation, Invoke},
 };
+use herald_testkit::sdk_config_of;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 use crate::programs::example;
 
-/// Two tables, two queues and a function that may use one of each, the other table by its index.
+/// A template with two tables, two queues and a function that may use one of each, and the index of
+/// the other table.
 pub const TEMPLATE: &str = "
 Resources:
   Api:
@@ -65,11 +66,11 @@ Resources:
   Bus: { Type: AWS::Events::EventBus, Properties: { Name: orders } }
 ";
 
-/// Who the function is.
+/// The function's identity.
 pub const USER: &str =
     "arn:aws:sts::123456789012:assumed-role/herald-local-CallerRole/herald-local-Caller";
 
-/// Status, code and message of a refusal because nothing allows the call.
+/// Returns status, code and message of a refusal of a call that no policy allows.
 pub fn refused(status: u16, action: &str, service: &str, resource: &str) -> (u16, String, String) {
     let message = format!(
         "User: {USER} is not authorized to perform: {action} on resource: \
@@ -88,7 +89,7 @@ pub fn refusal<E: ProvideErrorMetadata + Debug>(error: &SdkError<E>) -> (u16, St
     )
 }
 
-/// A stack of [`TEMPLATE`], and what leads an SDK to it with the credentials of its function.
+/// A stack of [`TEMPLATE`], and an SDK configuration with the credentials of its function.
 pub struct TestStack {
     pub running: RunningStack,
     pub of_function: SdkConfig,
@@ -111,10 +112,9 @@ impl TestStack {
         symlink(example("scripted_function"), folder.path().join("caller"))?;
         let mut config = Config::new(file, Functions::Prebuilt(folder.path().to_owned()));
         config.faults.revoked = revoked;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let running = RunningStack::start(listener, config).await?;
+        let running = herald_testkit::start(config).await?;
         let credentials = credentials_of_function(&running).await;
-        let of_function = config_of(&running, credentials);
+        let of_function = sdk_config_of(&running.addresses().endpoint, credentials);
         Ok(Self {
             running,
             of_function,
@@ -127,7 +127,7 @@ impl TestStack {
     }
 
     pub fn config(&self, credentials: Credentials) -> SdkConfig {
-        config_of(&self.running, credentials)
+        sdk_config_of(&self.running.addresses().endpoint, credentials)
     }
 
     pub fn table(&self, logical_id: &str) -> String {
@@ -135,21 +135,12 @@ impl TestStack {
     }
 }
 
-fn config_of(running: &RunningStack, credentials: Credentials) -> SdkConfig {
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(&running.addresses().endpoint)
-        .build()
-}
-
-/// What the function finds in its environment.
+/// Returns the credentials in the function's environment.
 async fn credentials_of_function(running: &RunningStack) -> Credentials {
     let host = running.functions().unwrap();
     let event = json!({"do": "variables"}).to_string();
     let Invocation::Returned(variables) = host.invoke("Caller", event.into()).await else {
-        panic!("the function should have returned its variables");
+        panic!("the function did not return its variables");
     };
     let variables: Vec<(String, String)> = serde_json::from_slice(&variables).unwrap();
     let variables: HashMap<_, _> = variables.into_iter().collect();

@@ -1,4 +1,4 @@
-//! How a call outside of a function's policies is refused, to the real SDK.
+//! Tests of refused calls beyond a function's policies, with the AWS SDK.
 
 use std::collections::HashMap;
 
@@ -21,7 +21,7 @@ const UNKNOWN: &str = "PcQeDRO4gIEm4LQ=";
 
 /// See docs/local-vs-aws.md: "Permissions are checked in part".
 #[tokio::test]
-async fn dynamodb_refuses_what_is_not_granted_on_the_table_or_index() {
+async fn dynamodb_refuses_actions_not_granted_on_table_or_index() {
     let stack = TestStack::start().await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&stack.of_function);
     let query = |table: &str, index: Option<&str>| {
@@ -65,7 +65,7 @@ async fn dynamodb_refuses_what_is_not_granted_on_the_table_or_index() {
 }
 
 #[tokio::test]
-async fn a_batch_or_a_transaction_needs_its_rights_on_every_table() {
+async fn batch_or_transaction_needs_permissions_on_every_table() {
     let stack = TestStack::start().await;
     let dynamodb = aws_sdk_dynamodb::Client::new(&stack.of_function);
     let batch = |tables: &[&str]| {
@@ -118,7 +118,7 @@ async fn a_batch_or_a_transaction_needs_its_rights_on_every_table() {
 }
 
 #[tokio::test]
-async fn a_deny_wins_over_an_allow() {
+async fn deny_overrides_allow() {
     let stack = TestStack::start().await;
     let delete = aws_sdk_dynamodb::Client::new(&stack.of_function)
         .delete_item()
@@ -132,7 +132,7 @@ async fn a_deny_wins_over_an_allow() {
 }
 
 #[tokio::test]
-async fn sqs_refuses_what_is_not_granted_on_the_queue() {
+async fn sqs_refuses_actions_not_granted_on_the_queue() {
     let stack = TestStack::start().await;
     let sqs = aws_sdk_sqs::Client::new(&stack.of_function);
     let send = |queue: &str| {
@@ -142,11 +142,11 @@ async fn sqs_refuses_what_is_not_granted_on_the_queue() {
             .entries(entry.message_body("hello").build().unwrap())
             .send()
     };
-    // A batch needs the right to send a message.
+    // A batch needs the permission `sqs:SendMessage`.
     send("Queue").await.unwrap();
     let denied = send("OtherQueue").await.unwrap_err();
     let (_, _, message) = refused(403, "sqs:sendmessage", "sqs", "herald-local-OtherQueue");
-    // The SDK goes by the header of the older protocol.
+    // The SDK reads the code in the header of the older protocol.
     assert_eq!(refusal(&denied), (403, "AccessDenied".to_owned(), message));
     let headers = denied.raw_response().unwrap().headers();
     assert_eq!(
@@ -163,7 +163,7 @@ async fn sqs_refuses_what_is_not_granted_on_the_queue() {
 }
 
 #[tokio::test]
-async fn eventbridge_refuses_what_is_not_granted_on_the_bus() {
+async fn eventbridge_refuses_actions_not_granted_on_the_bus() {
     let stack = TestStack::start().await;
     let events = aws_sdk_eventbridge::Client::new(&stack.of_function);
     let put = |bus: Option<&str>| {
@@ -183,7 +183,7 @@ async fn eventbridge_refuses_what_is_not_granted_on_the_bus() {
 }
 
 #[tokio::test]
-async fn the_management_api_refuses_methods_that_are_not_granted() {
+async fn management_api_refuses_methods_that_are_not_granted() {
     let stack = TestStack::start().await;
     let config = aws_sdk_apigatewaymanagement::config::Builder::from(&stack.of_function)
         .endpoint_url(format!("{}/dev", stack.running.addresses().endpoint));
@@ -210,7 +210,7 @@ async fn the_management_api_refuses_methods_that_are_not_granted() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_run_is_refused_like_the_others() {
+async fn secrets_manager_refuses_secrets_that_are_not_granted() {
     let stack = TestStack::start().await;
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
     let provider = stack.of_function.credentials_provider().unwrap();
@@ -239,7 +239,7 @@ async fn a_service_that_is_not_run_is_refused_like_the_others() {
 }
 
 #[tokio::test]
-async fn other_credentials_are_the_owners_and_may_do_everything() {
+async fn other_credentials_have_all_permissions() {
     let stack = TestStack::start().await;
     let owner = stack.config(Credentials::for_tests());
     let scan = aws_sdk_dynamodb::Client::new(&owner)
@@ -251,7 +251,7 @@ async fn other_credentials_are_the_owners_and_may_do_everything() {
 }
 
 #[tokio::test]
-async fn a_refusal_can_be_seen_and_a_right_taken_away() {
+async fn revoked_permission_is_refused_and_reported() {
     let revoked = Revoked {
         function: "Caller".to_owned(),
         action: "events:PutEvents".to_owned(),
@@ -266,16 +266,16 @@ async fn a_refusal_can_be_seen_and_a_right_taken_away() {
         .entries(entry.build());
     let denied = put.send().await.unwrap_err();
     assert_eq!(denied.code(), Some("AccessDeniedException"));
-    let seen = stack.running.refused().borrow().clone().unwrap();
-    assert_eq!(seen.function, "Caller");
-    assert_eq!(seen.action, "events:PutEvents");
-    assert_eq!(denied.message(), Some(seen.to_string().as_str()));
+    let reported = stack.running.refused().borrow().clone().unwrap();
+    assert_eq!(reported.function, "Caller");
+    assert_eq!(reported.action, "events:PutEvents");
+    assert_eq!(denied.message(), Some(reported.to_string().as_str()));
     stack.stop().await;
 }
 
-/// Lambda polls with the function's role, and makes no mapping that it could not poll.
+/// Lambda polls a queue with the function's role, and refuses a mapping without that permission.
 #[tokio::test]
-async fn a_queue_that_its_function_may_not_poll_is_not_started() {
+async fn mapping_of_a_queue_that_its_function_may_not_receive_is_refused() {
     let mapping = "
   Mapping:
     Type: AWS::Lambda::EventSourceMapping

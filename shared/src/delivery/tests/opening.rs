@@ -1,4 +1,4 @@
-//! Connections that answer 410 because their handshake is not over.
+//! Connections that answer 410 because their handshake is not finished.
 
 use super::*;
 use crate::audience::YOUNG;
@@ -14,7 +14,7 @@ fn seconds_ago(seconds: u64) -> SystemTime {
 }
 
 #[tokio::test(start_paused = true)]
-async fn young_connection_that_opens_meanwhile_gets_the_push_at_a_later_try() {
+async fn young_connection_that_opens_later_gets_the_push_by_retry() {
     let store = subscribers_since(SystemTime::now(), 1, 100).await;
     let poster = ScriptedPoster::new(|_, nth| match nth {
         1 | 2 => Err(PostError::Gone),
@@ -28,7 +28,7 @@ async fn young_connection_that_opens_meanwhile_gets_the_push_at_a_later_try() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn young_connection_goes_back_by_name_and_is_not_forgotten() {
+async fn young_connection_is_requeued_and_not_forgotten() {
     let store = subscribers_since(SystemTime::now(), 1, 100).await;
     let poster = ScriptedPoster::new(|_, nth| match nth {
         1..=3 => Err(PostError::Gone),
@@ -51,7 +51,7 @@ async fn young_connection_goes_back_by_name_and_is_not_forgotten() {
 
 /// The age travels on the queue.
 #[tokio::test(start_paused = true)]
-async fn named_connection_that_is_old_by_now_is_forgotten() {
+async fn requeued_connection_that_is_old_is_forgotten() {
     let old = YOUNG.as_secs() + 1;
     for (age, forgotten) in [(old, true), (0, false)] {
         let store = subscribers_since(seconds_ago(age), 1, 100).await;
@@ -70,9 +70,9 @@ async fn named_connection_that_is_old_by_now_is_forgotten() {
     }
 }
 
-/// After the last attempt it waits until a 410 is final.
+/// After the last attempt, the message is delayed until a 410 is final.
 #[tokio::test(start_paused = true)]
-async fn connection_that_never_opens_is_forgotten_and_no_dead_letter() {
+async fn connection_that_never_opens_is_forgotten_without_dead_letter() {
     let settings = Settings {
         attempts: 1,
         ..Settings::default()
@@ -88,7 +88,7 @@ async fn connection_that_never_opens_is_forgotten_and_no_dead_letter() {
     };
     assert!((19..=21).contains(&delay.as_secs()), "{delay:?}");
 
-    // As if that delay were over.
+    // The connection ages by the delay.
     let Recipients::Connections {
         mut connections,
         attempt,
@@ -106,12 +106,12 @@ async fn connection_that_never_opens_is_forgotten_and_no_dead_letter() {
     assert!(queues.take().is_empty() && queues.dead_letters().is_empty());
 }
 
-/// A connection that grows old while its post is on the way was young when it was judged.
+/// A poster during whose posts a young connection becomes old.
 struct GrowsOld;
 
 impl Post for GrowsOld {
     async fn post(&self, _: &ConnectionId, _: &str) -> Result<(), PostError> {
-        // The age goes by the wall clock.
+        // The age is measured by the wall clock.
         std::thread::sleep(Duration::from_millis(1_100));
         Err(PostError::Gone)
     }
@@ -122,7 +122,7 @@ impl Post for GrowsOld {
 }
 
 #[tokio::test(start_paused = true)]
-async fn age_is_judged_before_the_post() {
+async fn age_is_checked_before_the_post() {
     let settings = Settings {
         tries: 1,
         ..Settings::default()

@@ -1,8 +1,8 @@
-//! Queues that do not take what is left.
+//! Queues that refuse undelivered parts.
 
 use super::*;
 
-/// A poster that reaches everybody but the first connection.
+/// Returns a poster that reaches every connection but the first.
 fn all_but_one() -> ScriptedPoster {
     ScriptedPoster::new(|connection, _| match connection.as_str() {
         "c-0" => Err(unavailable()),
@@ -10,8 +10,8 @@ fn all_but_one() -> ScriptedPoster {
     })
 }
 
-fn trouble(enqueue: usize, dead_letter: usize) -> Trouble {
-    Trouble {
+fn faults(enqueue: usize, dead_letter: usize) -> QueueFaults {
+    QueueFaults {
         enqueue,
         stored: 0,
         dead_letter,
@@ -19,26 +19,26 @@ fn trouble(enqueue: usize, dead_letter: usize) -> Trouble {
 }
 
 #[tokio::test(start_paused = true)]
-async fn queue_that_refuses_at_first_takes_what_is_left_later() {
+async fn queue_that_refuses_at_first_accepts_a_retry() {
     let store = subscribers(20, 100).await;
     let poster = all_but_one();
     let queues = MemoryQueues::default();
-    queues.set_trouble(trouble(5, 0));
+    queues.set_faults(faults(5, 0));
     let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
     let report = delivery.deliver(&push(), Instant::now() + MINUTE).await;
     assert_eq!(report.expect("delivered").requeued, 1);
-    assert_eq!(put_back(&queues).0, 1);
+    assert_eq!(requeued(&queues).0, 1);
     for number in 1..20 {
         assert_eq!(poster.posts(&connection_id(number)).tries, 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn queue_that_refuses_for_good_leaves_a_dead_letter_of_those_alone_in_time() {
+async fn parts_refused_by_the_queue_are_dead_letters_before_the_deadline() {
     let store = subscribers(20, 100).await;
     let poster = all_but_one();
     let queues = MemoryQueues::default();
-    queues.set_trouble(trouble(usize::MAX, 2));
+    queues.set_faults(faults(usize::MAX, 2));
     let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
     let deadline = Instant::now() + MINUTE;
     let report = delivery.deliver(&push(), deadline).await;
@@ -51,38 +51,38 @@ async fn queue_that_refuses_for_good_leaves_a_dead_letter_of_those_alone_in_time
     };
     assert_eq!(
         reason,
-        "could not be put back on the queue: failed to write to the queue: the queue was told to fail"
+        "failed to requeue: failed to write to the queue: the queue was told to fail"
     );
     let read = Push::from_queue_body(body).expect("a push");
     assert_eq!(read.recipients, named(vec![recipient(0)], 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_neither_queue_takes_is_left_with_its_attempt() {
+async fn parts_refused_by_both_queues_are_returned_with_their_attempt() {
     let store = subscribers(20, 100).await;
     let poster = all_but_one();
     let queues = MemoryQueues::default();
-    queues.set_trouble(Trouble::WITH_ALL);
+    queues.set_faults(QueueFaults::ALL);
     let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
     let deadline = Instant::now() + MINUTE;
     let error = delivery.deliver(&push(), deadline).await;
     assert!(Instant::now() < deadline);
-    let Err(DeliveryError::PutBack { left, report, .. }) = error else {
+    let Err(DeliveryError::NotRequeued { pushes, report, .. }) = error else {
         panic!("{error:?}")
     };
     assert_eq!((report.audience, report.delivered), (20, 19));
-    let [left] = &left[..] else {
-        panic!("{left:?}")
+    let [part] = &pushes[..] else {
+        panic!("{pushes:?}")
     };
-    assert_eq!(left.recipients, named(vec![recipient(0)], 2));
+    assert_eq!(part.recipients, named(vec![recipient(0)], 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn audience_whose_rest_is_refused_gets_no_post() {
+async fn audience_with_refused_continuations_gets_no_post() {
     let store = subscribers(1000, 100).await;
     let poster = ScriptedPoster::new(|_, _| Ok(()));
     let queues = MemoryQueues::default();
-    queues.set_trouble(Trouble::WITH_ALL);
+    queues.set_faults(QueueFaults::ALL);
     let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
     let error = delivery.deliver(&push(), Instant::now() + MINUTE).await;
     assert!(
@@ -94,36 +94,36 @@ async fn audience_whose_rest_is_refused_gets_no_post() {
     }
 }
 
-/// The part of the rest that the queue took must not be put there again.
+/// Continuations that the queue accepted must not be enqueued again.
 #[tokio::test(start_paused = true)]
-async fn rest_that_is_taken_in_part_is_completed_and_reaches_everybody_once() {
+async fn partly_accepted_continuations_reach_each_connection_once() {
     for refusals in [1, usize::MAX] {
         let store = subscribers(1000, 100).await;
         let poster = ScriptedPoster::new(|_, _| Ok(()));
         let queues = MemoryQueues::default();
-        queues.set_trouble(Trouble {
+        queues.set_faults(QueueFaults {
             enqueue: refusals,
             stored: 3,
             dead_letter: 0,
         });
         let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
         let mut waiting = vec![push()];
-        let mut left_over = false;
+        let mut not_requeued = false;
         while let Some(push) = waiting.pop() {
             let delivered = delivery.deliver(&push, Instant::now() + MINUTE).await;
             match delivered {
                 Ok(_) => {}
-                // As the notifier does.
-                Err(DeliveryError::PutBack { left, .. }) => {
-                    left_over = true;
-                    waiting.extend(left);
+                // The notifier does the same.
+                Err(DeliveryError::NotRequeued { pushes, .. }) => {
+                    not_requeued = true;
+                    waiting.extend(pushes);
                 }
                 Err(error) => panic!("{error:?}"),
             }
-            queues.set_trouble(Trouble::default());
+            queues.set_faults(QueueFaults::default());
             waiting.extend(queues.take().into_iter().map(|(push, _)| push));
         }
-        assert_eq!(left_over, refusals == usize::MAX);
+        assert_eq!(not_requeued, refusals == usize::MAX);
         for number in 0..1000 {
             assert_eq!(poster.posts(&connection_id(number)).tries, 1, "{number}");
         }

@@ -1,27 +1,27 @@
-//! A gateway that answers no post, and time that is too short: the messages that an event makes then.
+//! The number of messages of an event when the gateway answers no post, or the time is too short.
 
 use super::*;
 
 const PAGE: usize = 6_472;
 
 #[tokio::test(start_paused = true)]
-async fn page_without_any_answer_goes_back_at_once_as_the_next_attempt() {
+async fn page_without_any_answer_is_requeued_at_once_for_the_next_attempt() {
     let store = subscribers(PAGE, PAGE + 1).await;
     let queues = MemoryQueues::default();
     let delivery = Delivery::new(&store, &SilentPoster, &queues, Settings::default());
     let started = Instant::now();
     let report = delivery.deliver(&push(), started + MINUTE).await;
     assert_eq!(report.expect("delivered").requeued, PAGE);
-    // One time-out, and a pause.
+    // One time-out and a pause.
     assert!(started.elapsed() < Duration::from_secs(6));
-    let (connections, attempt, delay) = put_back(&queues);
+    let (connections, attempt, delay) = requeued(&queues);
     assert_eq!((connections, attempt), (PAGE, 2));
     assert!(delay >= Duration::from_secs(1));
 }
 
-/// A try that looks up a token, posts and closes may take a time-out for each.
+/// A try that reads a token, posts and closes may take a time-out for each call.
 #[tokio::test(start_paused = true)]
-async fn calls_of_the_last_try_end_before_the_reserve_does() {
+async fn calls_of_the_last_try_end_within_the_reserve() {
     let store = subscribers(1, 100).await;
     let queues = MemoryQueues::default();
     let settings = Settings {
@@ -40,7 +40,7 @@ async fn calls_of_the_last_try_end_before_the_reserve_does() {
     assert!(started.elapsed() <= settings.post_timeout + Duration::from_millis(2));
 }
 
-/// A gateway that neither takes a frame nor closes a connection.
+/// A gateway that answers neither posts nor closes.
 struct SilentToAll;
 
 impl Post for SilentToAll {
@@ -53,9 +53,9 @@ impl Post for SilentToAll {
     }
 }
 
-/// Pushes of one batch learn it from each other.
+/// Pushes of one batch share the circuit.
 #[tokio::test(start_paused = true)]
-async fn ten_pushes_of_a_batch_wait_for_one_time_out_together() {
+async fn ten_pushes_of_a_batch_wait_for_one_time_out() {
     let store = subscribers(1000, 2000).await;
     let queues = MemoryQueues::default();
     let delivery = Delivery::new(&store, &SilentPoster, &queues, Settings::default());
@@ -69,14 +69,14 @@ async fn ten_pushes_of_a_batch_wait_for_one_time_out_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn event_to_a_silent_gateway_is_a_message_for_each_attempt_and_then_a_dead_letter() {
+async fn event_to_silent_gateway_makes_one_message_per_attempt_and_a_dead_letter() {
     let store = subscribers(PAGE, PAGE + 1).await;
     let queues = MemoryQueues::default();
     let settings = Settings::default();
     let mut waiting = vec![push()];
     let mut messages = 0;
     while let Some(push) = waiting.pop() {
-        // A batch of its own.
+        // A batch of its own, with a closed circuit.
         let delivery = Delivery::new(&store, &SilentPoster, &queues, settings.clone());
         let delivered = delivery.deliver(&push, Instant::now() + MINUTE).await;
         delivered.expect("delivered");
@@ -94,9 +94,9 @@ async fn event_to_a_silent_gateway_is_a_message_for_each_attempt_and_then_a_dead
     );
 }
 
-/// A gateway that answers some does not open the circuit, however many others it does not.
+/// A gateway that answers some posts does not open the circuit, however many others it does not answer.
 #[tokio::test(start_paused = true)]
-async fn gateway_that_answers_one_in_ten_is_tried_for_everybody() {
+async fn gateway_that_answers_one_in_ten_gets_every_post() {
     let store = subscribers(1000, 2000).await;
     let poster = ScriptedPoster::new(|connection, _| match connection.as_str() {
         id if id.ends_with('7') => Ok(()),
@@ -111,9 +111,9 @@ async fn gateway_that_answers_one_in_ten_is_tried_for_everybody() {
     }
 }
 
-/// Connections that there was no time for come back with the same attempt, but not for ever.
+/// Untried connections keep their attempt, but only for a limited number of rounds.
 #[tokio::test(start_paused = true)]
-async fn connections_that_there_is_never_time_for_are_dead_letters_after_bounded_rounds() {
+async fn untried_connections_are_dead_letters_after_bounded_rounds() {
     let store = subscribers(5, 100).await;
     let poster = ScriptedPoster::new(|_, _| Ok(()));
     let queues = MemoryQueues::default();
@@ -127,7 +127,7 @@ async fn connections_that_there_is_never_time_for_are_dead_letters_after_bounded
     let mut seen = Vec::new();
     while let Some(push) = waiting.pop() {
         assert!(seen.len() < 100, "{seen:?}");
-        // There is time to put back, and none to post.
+        // There is time to requeue, and none to post.
         let delivered = delivery
             .deliver(&push, Instant::now() + Duration::from_secs(11))
             .await;
@@ -163,7 +163,7 @@ async fn connections_that_there_is_never_time_for_are_dead_letters_after_bounded
     };
     assert_eq!(
         reason,
-        "not reached in 3 attempts: there was no time to post to them"
+        "not reached in 3 attempts: the time ran out before they were tried"
     );
     let read = Push::from_queue_body(body).expect("a push");
     let Recipients::Connections {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const GOODBYE: &str =
+const LAST_FRAME: &str =
     r#"{"type":"disconnect","code":"token_expired","reason":"token expired","reconnect":true}"#;
 
 const ENDED: TokenExpiry = TokenExpiry::from_epoch_seconds(1_000);
@@ -20,7 +20,7 @@ async fn renew(store: &MemoryStore, number: usize, expiry: TokenExpiry) {
     assert!(renewed.expect("a store"));
 }
 
-/// Delivers to connections named on the queue, whose token seems to have ended there.
+/// Delivers to connections named on the queue, whose token has ended according to the message.
 async fn deliver_named<P: Post>(
     store: &MemoryStore,
     poster: &P,
@@ -34,7 +34,7 @@ async fn deliver_named<P: Post>(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_ended_gets_a_last_frame_in_place_of_the_push() {
+async fn ended_token_gets_a_last_frame_instead_of_the_push() {
     let store = subscribers(10, 100).await;
     for (number, expiry) in [(3, ENDED), (4, ENDED), (5, GOOD)] {
         renew(&store, number, expiry).await;
@@ -47,7 +47,11 @@ async fn a_token_that_ended_gets_a_last_frame_in_place_of_the_push() {
         let posts = poster.posts(&connection_id(number));
         let expired = number == 3 || number == 4;
         let frame = push().frame.get().to_owned();
-        let expected = if expired { GOODBYE.to_owned() } else { frame };
+        let expected = if expired {
+            LAST_FRAME.to_owned()
+        } else {
+            frame
+        };
         assert_eq!((posts.taken, posts.disconnected), (vec![expected], expired));
     }
     let again = deliver_all(&store, &poster, &queues, push()).await;
@@ -62,11 +66,11 @@ async fn retry_after_renewal_delivers_and_keeps_the_connection() {
     let poster = ScriptedPoster::new(|_, _| Ok(()));
     let queues = MemoryQueues::default();
     let reports = deliver_named(&store, &poster, &queues, &[0, 1, 2]).await;
-    // The third has no token any more, as far as its own row knows.
+    // According to its own row, the third connection has no token.
     assert_eq!((reports[0].delivered, reports[0].disconnected), (2, 1));
     for (number, taken, closed) in [
         (0, push().frame.get(), false),
-        (1, GOODBYE, true),
+        (1, LAST_FRAME, true),
         (2, push().frame.get(), false),
     ] {
         let posts = poster.posts(&connection_id(number));
@@ -77,13 +81,13 @@ async fn retry_after_renewal_delivers_and_keeps_the_connection() {
     }
 }
 
-/// The goodbye itself is not what goes back to the queue: the connection may renew meanwhile.
+/// The push and not the last frame goes back to the queue, because the connection may renew meanwhile.
 #[tokio::test(start_paused = true)]
-async fn renewal_between_two_attempts_at_a_goodbye_gets_the_push() {
+async fn renewal_between_two_attempts_at_a_last_frame_gets_the_push() {
     let store = subscribers(1, 100).await;
     renew(&store, 0, ENDED).await;
     let queues = MemoryQueues::default();
-    let delivery = Delivery::new(&store, &Silent, &queues, Settings::default());
+    let delivery = Delivery::new(&store, &Failing, &queues, Settings::default());
     let report = delivery.deliver(&push(), Instant::now() + MINUTE).await;
     assert_eq!(report.expect("delivered").requeued, 1);
     renew(&store, 0, GOOD).await;
@@ -100,10 +104,10 @@ async fn renewal_between_two_attempts_at_a_goodbye_gets_the_push() {
     );
 }
 
-/// A poster that takes nothing and closes nothing.
-struct Silent;
+/// A poster whose posts and closes all fail.
+struct Failing;
 
-impl Post for Silent {
+impl Post for Failing {
     async fn post(&self, _: &ConnectionId, _: &str) -> Result<(), PostError> {
         Err(unavailable())
     }
@@ -114,7 +118,7 @@ impl Post for Silent {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_of_a_connection_that_is_not_stored_is_gone() {
+async fn connection_that_is_not_stored_is_gone() {
     let store = subscribers(1, 100).await;
     let poster = ScriptedPoster::new(|_, _| Ok(()));
     let queues = MemoryQueues::default();
@@ -123,20 +127,20 @@ async fn token_of_a_connection_that_is_not_stored_is_gone() {
     assert_eq!(poster.posts(&connection_id(7)).tries, 0);
 }
 
-/// A store that does not say when tokens end, the first few times.
-struct Forgetful {
+/// A store that fails to read tokens the first few times, by an error or by silence.
+struct FailingTokens {
     store: MemoryStore,
     failures: std::sync::atomic::AtomicUsize,
     silent: bool,
 }
 
-impl ReadAudience for Forgetful {
+impl ReadAudience for FailingTokens {
     async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
         self.store.read_audience(audience, range).await
     }
 }
 
-impl ReadToken for Forgetful {
+impl ReadToken for FailingTokens {
     async fn current_token(&self, connection: &ConnectionId) -> Result<CurrentToken, StoreError> {
         use std::sync::atomic::Ordering::Relaxed;
         let left = self.failures.load(Relaxed);
@@ -151,7 +155,7 @@ impl ReadToken for Forgetful {
     }
 }
 
-impl Forget for Forgetful {
+impl Forget for FailingTokens {
     async fn prune(&self, connection: &ConnectionId, _: &Audience) -> Result<(), StoreError> {
         self.forget(connection).await
     }
@@ -162,13 +166,13 @@ impl Forget for Forgetful {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_that_cannot_be_looked_up_is_retried_and_closes_no_connection() {
+async fn failed_token_read_is_retried_and_closes_no_connection() {
     for silent in [false, true] {
-        // Two within the first attempt, and all three of the second.
+        // Two failures within the first attempt, or all three tries of two attempts.
         for (failures, attempts) in [(2, 1), (6, 3)] {
             let store = subscribers(1, 100).await;
             renew(&store, 0, GOOD).await;
-            let store = Forgetful {
+            let store = FailingTokens {
                 store,
                 failures: failures.into(),
                 silent,

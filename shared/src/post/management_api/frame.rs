@@ -13,13 +13,13 @@ pub(super) struct Frame {
     pub(super) hash: String,
 }
 
-/// Remembers the last frame. A push posts the same one to everybody; where pushes take turns, each
-/// change costs a copy and a hash.
+/// The last frame. A push posts the same frame to all its recipients; when pushes alternate, each change
+/// costs a copy and a hash.
 #[derive(Debug, Default)]
 pub(super) struct LastFrame(Mutex<Option<Arc<Frame>>>);
 
 impl LastFrame {
-    /// The frame of this text.
+    /// Returns the frame with this text.
     pub(super) fn of(&self, text: &str) -> Arc<Frame> {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match last.as_ref() {
@@ -30,8 +30,7 @@ impl LastFrame {
 }
 
 impl Frame {
-    /// The frame of this text, which is not remembered.
-    pub(super) fn new(text: &str) -> Self {
+    fn new(text: &str) -> Self {
         Self {
             bytes: Bytes::copy_from_slice(text.as_bytes()),
             hash: hex::encode(Sha256::digest(text)),
@@ -44,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_text_is_hashed_once_and_another_is_not_taken_for_it() {
+    fn same_text_is_hashed_once_and_other_text_anew() {
         let last = LastFrame::default();
         let first = last.of("a");
         assert!(Arc::ptr_eq(&first, &last.of("a")));

@@ -1,7 +1,7 @@
-//! Signature Version 4 of a request to the management API.
+//! Signature Version 4 of a post to the management API.
 //!
-//! Key derivation and signature are those of the SDK's own crate. What is left out of its signer is
-//! what it does anew for every request: deriving the key, hashing the payload, sorting the headers.
+//! Key derivation and signature are those of the SDK's own crate. The SDK's signer derives the key,
+//! hashes the payload and sorts the headers again for every request; this one does not.
 //!
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 
@@ -17,7 +17,7 @@ use aws_sdk_apigatewaymanagement::{
 };
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use hyper::{
-    HeaderMap, Method,
+    HeaderMap,
     header::{self, HeaderValue},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -26,10 +26,10 @@ use tokio::sync::Mutex;
 
 const SERVICE: &str = "execute-api";
 
-/// The type of a post's body, which is signed with it.
+/// The type of a post's body, which is signed as well.
 pub(super) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
-/// All but the characters that are never encoded.
+/// Every character that must be percent-encoded.
 pub(super) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -39,16 +39,16 @@ pub(super) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 /// The same for a whole path.
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
-/// Credentials are asked for again this long before they expire.
+/// The remaining lifetime at which credentials are renewed.
 const RENEWAL: Duration = Duration::from_secs(5 * 60);
 
-/// Signs posts to one API.
+/// The signer of posts to one API.
 #[derive(Debug)]
 pub(super) struct Signer {
     host: HeaderValue,
     region: Region,
     provider: SharedCredentialsProvider,
-    /// Locked while credentials are asked for, so that many posts ask once.
+    /// Locked while credentials are fetched, so that concurrent posts fetch them once.
     session: Mutex<Option<Arc<Session>>>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Signed {
     authorization: HeaderValue,
 }
 
-/// What all signatures of one second share.
+/// The parts that all signatures of one second share.
 struct Session {
     credentials: Credentials,
     second: u64,
@@ -88,17 +88,19 @@ impl Signer {
         }
     }
 
-    /// Signs the request with a body of this hash to this path, as it is sent. Errs if there are no
-    /// credentials.
+    /// Signs a post to this path, in the encoding in which it is sent, with a body of this hash.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there are no credentials.
     pub(super) async fn sign(
         &self,
-        method: &Method,
         path: &str,
         payload_hash: &str,
         now: SystemTime,
     ) -> Result<Signed, Box<dyn Error + Send + Sync>> {
         let session = self.session(now).await?;
-        let authorization = session.authorization(method, path, payload_hash)?;
+        let authorization = session.authorization(path, payload_hash)?;
         Ok(Signed {
             session,
             authorization,
@@ -124,7 +126,7 @@ impl Signer {
 }
 
 impl Signed {
-    /// Adds the headers to those of the post.
+    /// Adds the signature's headers to those of the post.
     pub(super) fn insert_into(self, headers: &mut HeaderMap) {
         headers.insert("x-amz-date", self.session.date_time.clone());
         if let Some(token) = &self.session.token {
@@ -179,11 +181,10 @@ impl Session {
 
     fn authorization(
         &self,
-        method: &Method,
         path: &str,
         payload_hash: &str,
     ) -> Result<HeaderValue, Box<dyn Error + Send + Sync>> {
-        // Encoded for the second time, as every service but S3 wants it.
+        // This is the second encoding of the path, which every service but S3 requires.
         let path = utf8_percent_encode(path, PATH);
         let Self {
             canonical_headers,
@@ -192,7 +193,7 @@ impl Session {
             ..
         } = self;
         let request =
-            format!("{method}\n{path}\n\n{canonical_headers}\n{signed_headers}\n{payload_hash}");
+            format!("POST\n{path}\n\n{canonical_headers}\n{signed_headers}\n{payload_hash}");
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{}\n{scope}\n{}",
             self.date_time.to_str()?,
@@ -208,7 +209,7 @@ impl Session {
 }
 
 impl std::fmt::Debug for Session {
-    /// Without the key.
+    /// Omits the key.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Session")
@@ -230,13 +231,13 @@ fn signing_key(secret: &str, second: u64, region: &str) -> Arc<[u8]> {
         .into()
 }
 
-/// A time as signatures have it: `20261121T101530Z`.
+/// Returns a time in the format of signatures: `20261121T101530Z`.
 fn basic_format(second: u64) -> Result<String, Box<dyn Error + Send + Sync>> {
     let extended = DateTime::from_secs(i64::try_from(second)?).fmt(DateTimeFormat::DateTime)?;
     Ok(extended.replace(['-', ':'], ""))
 }
 
-/// A header value that no log shows.
+/// Returns a header value that logs do not show.
 fn sensitive(text: &str) -> Result<HeaderValue, Box<dyn Error + Send + Sync>> {
     let mut value = HeaderValue::from_str(text)?;
     value.set_sensitive(true);
@@ -287,14 +288,14 @@ mod tests {
         let hash = hex::encode(Sha256::digest(BODY));
         let mut headers = HeaderMap::new();
         signer
-            .sign(&Method::POST, path, &hash, now)
+            .sign(path, &hash, now)
             .await
             .expect("a signature")
             .insert_into(&mut headers);
         headers
     }
 
-    /// The headers that the SDK's signer makes.
+    /// Returns the headers of the SDK's signer.
     fn theirs(credentials: &Credentials, path: &str, now: SystemTime) -> HeaderMap {
         let identity = credentials.clone().into();
         let params = SigningParams::builder()
@@ -320,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn signatures_are_those_of_the_sdk() {
+    async fn signatures_equal_those_of_the_sdk() {
         for token in [None, Some("IQoJb3JpZ2luX2VjEJr//+/=")] {
             let credentials = credentials(token);
             let signer = signer(credentials.clone());
@@ -340,7 +341,7 @@ mod tests {
         }
     }
 
-    /// Gives out new credentials, each of which lasts an hour from `NOW`.
+    /// A provider of new credentials on each call, each of which last an hour longer than the last.
     #[derive(Debug, Default)]
     struct Rotating(AtomicUsize);
 
@@ -371,7 +372,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn secrets_are_not_shown() {
+    async fn debug_output_hides_secrets() {
         let signer = signer(credentials(Some("the-token")));
         let headers = ours(&signer, "/dev/@connections/a", at(NOW)).await;
         let shown = format!("{headers:?} {signer:?}");

@@ -5,20 +5,20 @@ use std::{collections::BTreeSet, time::Duration};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{NotificationQueue, PAUSE, Refused, Waiting, batches, waiting};
+use super::{NotificationQueue, PAUSE, Pending, Refused, batches, pending};
 use crate::{
     backoff::bound,
     push::Push,
     queue::{EnqueueEach, EnqueueError, Enqueued},
 };
 
-/// The bound of the longest pause between two sends.
+/// The limit of the longest pause between two sends.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl EnqueueEach for NotificationQueue {
     async fn enqueue_each(&self, pushes: &[Push], until: Instant) -> Enqueued {
-        let waiting = waiting(pushes);
-        let sends = batches(&waiting).map(|batch| self.send_until(&waiting[batch], until));
+        let pending = pending(pushes);
+        let sends = batches(&pending).map(|batch| self.send_until(&pending[batch], until));
         let mut missing = BTreeSet::new();
         let mut failure = None;
         for refused in join_all(sends).await.into_iter().flatten() {
@@ -35,9 +35,9 @@ impl EnqueueEach for NotificationQueue {
 }
 
 impl NotificationQueue {
-    /// Sends a batch, and again what SQS does not take. Returns what it has not taken by `until`, or
-    /// never will.
-    async fn send_until(&self, batch: &[Waiting], until: Instant) -> Option<Refused> {
+    /// Sends a batch, and again the messages that SQS refused. Returns those that SQS has not stored
+    /// before `until`, or refused permanently.
+    async fn send_until(&self, batch: &[Pending], until: Instant) -> Option<Refused> {
         let mut open: Vec<_> = batch.iter().collect();
         for sends in 0.. {
             let sent = timeout_at(until, self.send_batch(&open, 0)).await;

@@ -1,4 +1,4 @@
-//! A dead letter as SQS takes it: body and reason within its limit.
+//! A dead letter within the limits of SQS.
 
 use std::borrow::Cow;
 
@@ -10,13 +10,13 @@ use crate::push::escape_noncharacters;
 /// The data type of the reason.
 pub(super) const DATA_TYPE: &str = "String";
 
-/// The most characters of a reason, for it may quote what was sent.
+/// The maximum length of a reason in characters, because it may quote what a client sent.
 const REASON_CHARACTERS: usize = 1000;
 
-/// The bytes that a reason keeps beside a large body.
+/// The number of bytes that a reason keeps beside a large body.
 const SHORT_REASON: usize = 500;
 
-/// The bytes that are kept of a body that leaves no room for its reason.
+/// The number of bytes that are kept of a body that leaves no room for its reason.
 const BEGINNING: usize = 64 * 1024;
 
 /// The body and the reason of a dead letter.
@@ -27,7 +27,8 @@ pub(super) struct Letter<'a> {
 }
 
 impl<'a> Letter<'a> {
-    /// Returns the letter. A body that leaves too little room for the reason is reduced to its beginning.
+    /// Returns the letter. A body that leaves too little room for the reason is reduced to its
+    /// beginning.
     pub(super) fn new(body: &'a str, reason: &str) -> Self {
         let reason = attribute_text(reason);
         let room = MESSAGE_BYTES - REASON.len() - DATA_TYPE.len();
@@ -45,7 +46,8 @@ impl<'a> Letter<'a> {
     }
 }
 
-/// The text that is stored in place of a body that is too large. It is no push: a replay brings it back.
+/// Returns the replacement of a body that is too large. It is not a push, so a replay returns it to the
+/// dead-letter queue.
 fn reduced(body: &str) -> String {
     let reduced = json!({
         "reduced": { "bytes": body.len(), "beginning": beginning(body, BEGINNING) },
@@ -53,12 +55,12 @@ fn reduced(body: &str) -> String {
     escape_noncharacters(reduced.to_string())
 }
 
-/// As much of a text as fits.
+/// Returns the longest beginning of a text that fits into `bytes`.
 fn beginning(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-/// A reason as SQS takes it.
+/// Returns a reason without the characters that SQS refuses.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 fn attribute_text(reason: &str) -> String {
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_holds_nothing_that_sqs_refuses() {
+    fn reason_has_no_characters_that_sqs_refuses() {
         assert_eq!(
             attribute_text("unknown field `\u{0}\n\u{85}\u{fffe}\u{ffff}é🎉`"),
             "unknown field `     é🎉`"

@@ -1,7 +1,7 @@
 //! Reading the audience of everyone, which is spread over shards.
 //!
-//! Its first shard says how many connections the others have, about: as many shards as fit on the page
-//! are then read at once. So a small audience takes two turns, and a large one reads little for nothing.
+//! The size of the first shard predicts those of the others, so the shards that will fit on the page are
+//! then read at once. A small audience takes two round trips, and a large one reads few rows in vain.
 
 use futures_util::future::try_join_all;
 
@@ -21,7 +21,8 @@ pub(super) async fn read<R: Rows>(rows: &R, range: &Range) -> Result<Page, Store
     if page.read_to.is_some() {
         return Ok(page);
     }
-    // An empty shard says nothing of the others, and without a recipient there is no place to go on from.
+    // An empty shard predicts nothing, and without a recipient the page would have no end to continue
+    // from.
     let fit = match page.recipients.len() {
         0 => others.len(),
         in_shard => (limit.saturating_sub(in_shard) / in_shard).min(others.len()),

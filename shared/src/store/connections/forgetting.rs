@@ -6,8 +6,8 @@ use crate::{
     store::{Rows, StoreError},
 };
 
-/// Removes every row but that of the charges, which ends by itself. Returns the audiences that the
-/// connection was removed from.
+/// Removes every row but that of the charges, which expires. Returns the audiences that the connection
+/// was removed from.
 pub(super) async fn forget<R: Rows>(
     rows: &R,
     connection: &ConnectionId,
@@ -15,7 +15,7 @@ pub(super) async fn forget<R: Rows>(
     let stored = rows.delete_connection(connection).await?;
     let (entities, user) = stored.map_or_else(Default::default, |it| (it.entities, it.user));
     let mut audiences: Vec<_> = entities.into_iter().map(Audience::Entity).collect();
-    // Its key follows from the connection's, so it needs no row to tell it.
+    // The key of this row follows from the connection's id, so no stored row has to name it.
     audiences.push(Audience::Everyone);
     rows.delete_listeners(connection, &audiences).await?;
     if let Some(user) = user {
@@ -27,8 +27,8 @@ pub(super) async fn forget<R: Rows>(
     Ok(audiences)
 }
 
-/// Forgets a connection that was met in `audience`. A crash may have left that row without the others,
-/// and then nothing tells of it but itself.
+/// Forgets a connection that was found in `audience`. A crash may have left that listener row without
+/// the others, and then no other row names it.
 pub(super) async fn prune<R: Rows>(
     rows: &R,
     connection: &ConnectionId,

@@ -1,9 +1,9 @@
-//! Giving a connection a token that ends later.
+//! Renewal of a connection's token.
 //!
-//! The connection's own row comes first. A subscription that is stored meanwhile is in the set that this
-//! row tells, or finds the new end when it looks at the row.
+//! The connection's own row comes first. A subscription that is stored meanwhile is either in the set on
+//! that row, or finds the new end when it reads the row.
 
-use super::subscribing::all;
+use super::subscribing::write_all;
 use crate::{
     audience::Audience,
     ids::ConnectionId,
@@ -11,7 +11,8 @@ use crate::{
     token_expiry::TokenExpiry,
 };
 
-/// Writes the end of the token on every row of the connection. Returns false if it is not stored.
+/// Writes the end of the token on every row of the connection. Returns false if the connection is not
+/// stored.
 pub(super) async fn renew<R: Rows>(
     rows: &R,
     connection: &ConnectionId,
@@ -28,6 +29,6 @@ pub(super) async fn renew<R: Rows>(
     let writes = audiences
         .iter()
         .map(|audience| rows.set_listener_token_expiry(connection, audience, expiry));
-    all(writes).await?;
+    write_all(writes).await?;
     Ok(true)
 }

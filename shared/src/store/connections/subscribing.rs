@@ -14,17 +14,17 @@ use crate::{
     },
 };
 
-/// The most rows that are written at once. Conditions need single writes.
+/// The maximum number of rows written at once. Conditional writes cannot be batched.
 const AT_ONCE: usize = 25;
 
-/// The number of tries of a change of the set while other changes come between.
+/// The number of tries to change the set while other changes interfere.
 const TRIES: u32 = 10;
 
-/// The longest pause between two tries is this at first, and doubles.
+/// The longest pause after the second try, which doubles with each further try.
 const PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Subscribes to every entity for which there is room.
+/// Subscribes to every entity that fits within the limits.
 pub(super) async fn subscribe<R: Rows>(
     rows: &R,
     subscription: Subscription<'_>,
@@ -50,7 +50,7 @@ pub(super) async fn subscribe<R: Rows>(
     Ok(selection.results(entities, &lost))
 }
 
-/// Takes the entity out of the set, and deletes the listener row of an earlier change.
+/// Removes the entity from the set and deletes the listener row of an earlier change.
 pub(super) async fn unsubscribe<R: Rows>(
     rows: &R,
     connection: &ConnectionId,
@@ -58,7 +58,7 @@ pub(super) async fn unsubscribe<R: Rows>(
 ) -> Result<(), StoreError> {
     let superseded = match rows.remove_entity(connection, entity).await? {
         Change::Made(change) => Superseded::Below(change),
-        // The set does not have it, so no change up to this one has a row that is to stay.
+        // The set does not have the entity, so the row of any change up to this one is stale.
         Change::Refused(stored) => Superseded::Below(stored.changes + 1),
         Change::ConnectionGone => Superseded::Always,
     };
@@ -66,22 +66,22 @@ pub(super) async fn unsubscribe<R: Rows>(
 }
 
 enum Added {
-    /// The set has what was selected, by the change of this number.
+    /// The change of this number added the selection to the set.
     Change(Selection, u64),
-    /// There is room for none of it.
+    /// No entity of the selection fits.
     Nothing(Selection),
     ConnectionGone,
 }
 
-/// Adds to the set whatever has room. The first try takes the set for one that has none of the entities
-/// and room for all, as that of a new connection; what it says instead is the start of the next try.
+/// Adds every entity that fits to the set. The first try assumes an empty set, as that of a new
+/// connection; a refusal returns the set, from which the next try starts.
 async fn add_to_set<R: Rows>(
     rows: &R,
     subscription: Subscription<'_>,
     limit: usize,
 ) -> Result<Added, StoreError> {
     let mut selection = Selection::of(subscription.entities, &BTreeSet::new(), limit);
-    for failed in 0..TRIES {
+    for retry in 0..TRIES {
         if selection.is_empty() {
             return Ok(Added::Nothing(selection));
         }
@@ -93,8 +93,8 @@ async fn add_to_set<R: Rows>(
                 selection = Selection::of(subscription.entities, &stored.entities, limit);
             }
         }
-        if failed > 0 {
-            let bound = backoff::bound(PAUSE, LONGEST_PAUSE, failed);
+        if retry > 0 {
+            let bound = backoff::bound(PAUSE, LONGEST_PAUSE, retry);
             tokio::time::sleep(bound.mul_f64(fastrand::f64())).await;
         }
     }
@@ -103,12 +103,12 @@ async fn add_to_set<R: Rows>(
     ))
 }
 
-/// The entities of a request, by what a set makes of them.
+/// The entities of a request, sorted by the state of the set.
 #[derive(Debug, Default)]
 struct Selection {
-    /// The set has them.
+    /// Entities that the set has.
     known: Vec<EntityId>,
-    /// The set does not have them, and there is room for them.
+    /// Entities that the set does not have and that fit.
     fresh: Vec<EntityId>,
     fresh_bytes: usize,
     over_limit: BTreeSet<EntityId>,
@@ -186,10 +186,10 @@ async fn put_listeners<R: Rows>(
             token_expires_at: subscription.token_expires_at,
         })
     });
-    all(puts).await
+    write_all(puts).await
 }
 
-/// Deletes the listener rows that this change has put.
+/// Deletes the listener rows that this change put.
 async fn delete_own<R: Rows>(
     rows: &R,
     connection: &ConnectionId,
@@ -199,11 +199,11 @@ async fn delete_own<R: Rows>(
     let deletes = entities
         .iter()
         .map(|entity| rows.delete_listener(connection, entity, Superseded::By(change)));
-    all(deletes).await
+    write_all(deletes).await
 }
 
-/// Gives the new listener rows the end of the token that the connection has now: it may have been
-/// renewed before there were these rows to renew with the others.
+/// Writes the connection's current end of the token on the new listener rows: a renewal may have
+/// finished before these rows existed.
 async fn follow_renewal<R: Rows>(
     rows: &R,
     subscription: Subscription<'_>,
@@ -220,11 +220,11 @@ async fn follow_renewal<R: Rows>(
     let renewals = audiences
         .iter()
         .map(|audience| rows.set_listener_token_expiry(subscription.connection, audience, expiry));
-    all(renewals).await
+    write_all(renewals).await
 }
 
-/// Waits for all writes, some at once. The first error ends it.
-pub(super) async fn all(
+/// Waits for all writes, of which some run at once. Returns the first error.
+pub(super) async fn write_all(
     writes: impl Iterator<Item = impl Future<Output = Result<(), StoreError>> + Send> + Send,
 ) -> Result<(), StoreError> {
     let writes: Vec<_> = writes.collect();
@@ -243,15 +243,15 @@ mod tests {
     }
 
     #[test]
-    fn entities_are_selected_by_what_the_set_has_and_has_room_for() {
+    fn entities_are_selected_by_set_and_limit() {
         let set = BTreeSet::from(["a", "b"].map(entity));
-        let asked = ["b", "c", "d"].map(entity);
-        let selection = Selection::of(&asked, &set, 3);
+        let requested = ["b", "c", "d"].map(entity);
+        let selection = Selection::of(&requested, &set, 3);
         assert_eq!(selection.known, [entity("b")]);
         assert_eq!(selection.fresh, [entity("c")]);
         assert_eq!(selection.addition(3).room, 2);
         assert_eq!(
-            selection.results(&asked, &[entity("b")]),
+            selection.results(&requested, &[entity("b")]),
             [
                 Subscribed::Ended,
                 Subscribed::Stored,
@@ -261,13 +261,13 @@ mod tests {
     }
 
     #[test]
-    fn ids_over_the_bound_of_bytes_are_refused() {
+    fn ids_over_the_byte_limit_are_refused() {
         let long = |number: u32| entity(&format!("{number:0>256}"));
         let set: BTreeSet<_> = (0..31).map(long).collect();
-        let asked = [long(31), long(32), entity("short")];
-        let selection = Selection::of(&asked, &set, 100);
+        let requested = [long(31), long(32), entity("short")];
+        let selection = Selection::of(&requested, &set, 100);
         assert_eq!(
-            selection.results(&asked, &[]),
+            selection.results(&requested, &[]),
             [
                 Subscribed::Stored,
                 Subscribed::BytesReached,

@@ -1,4 +1,4 @@
-//! `BatchWriteItem` until nothing is left unprocessed.
+//! `BatchWriteItem`, repeated until no write is left unprocessed.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use super::{
 };
 use crate::{backoff, store::StoreError};
 
-/// The most writes of one `BatchWriteItem`.
+/// The maximum number of writes in one `BatchWriteItem`.
 ///
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>
 const BATCH: usize = 25;
 
-/// The number of sends of what DynamoDB left unprocessed, before the caller is told.
+/// The number of sends of unprocessed writes before the error is returned.
 const ATTEMPTS: u32 = 8;
 
-/// The longest pause before the first repeat; that of each further one is twice as long.
+/// The longest pause before the first repeat, which doubles with each further repeat.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
 impl DynamoDbRows {

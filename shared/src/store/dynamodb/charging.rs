@@ -1,8 +1,8 @@
 //! Charging a connection for its messages.
 //!
-//! The charges have a row of their own, so that they do not pay for the set of subscriptions. A
-//! connection that was quiet is charged from now on; one that was not, from where it stands. Each is one
-//! conditional write, and the first is tried first because most connections are quiet.
+//! The charges have a row of their own, so that a charge does not pay for the set of subscriptions. An
+//! idle connection is charged from now on, a busy one from its last charge. Each case is one conditional
+//! write; the idle case is tried first because most connections are idle.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl DynamoDbRows {
         connection: &ConnectionId,
         charge: Charge,
     ) -> Result<bool, StoreError> {
-        let quiet = self
+        let idle = self
             .charging(connection, charge)
             .update_expression("SET #until = :until, #expires = :expires")
             .condition_expression("attribute_not_exists(#until) OR #until < :now")
@@ -37,7 +37,7 @@ impl DynamoDbRows {
             .expression_attribute_values(":now", micros(charge.now))
             .send()
             .await;
-        if charged(quiet)? {
+        if was_charged(idle)? {
             return Ok(true);
         }
         let busy = self
@@ -48,7 +48,7 @@ impl DynamoDbRows {
             .expression_attribute_values(":latest", micros(charge.latest))
             .send()
             .await;
-        charged(busy)
+        was_charged(busy)
     }
 
     fn charging(&self, connection: &ConnectionId, charge: Charge) -> UpdateItemFluentBuilder {
@@ -59,7 +59,7 @@ impl DynamoDbRows {
     }
 }
 
-fn charged(
+fn was_charged(
     updated: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
 ) -> Result<bool, StoreError> {
     match updated {

@@ -20,12 +20,9 @@ impl DynamoDbRows {
         connection: &ConnectionId,
         addition: Addition<'_>,
     ) -> Result<Change, StoreError> {
-        let mut conditions = vec!["attribute_exists(pk)".to_owned()];
+        let mut conditions = vec![row::EXISTS.to_owned()];
         let mut update = self
-            .update_connection(connection)
-            .expression_attribute_names("#set", row::ENTITIES)
-            .expression_attribute_names("#changes", row::CHANGES)
-            .expression_attribute_values(":one", row::number(1))
+            .change_of_set(connection)
             .update_expression("ADD #changes :one");
         if !addition.known.is_empty() {
             let contained;
@@ -58,23 +55,29 @@ impl DynamoDbRows {
         let removed = [entity.clone()];
         let length = entity.as_str().len();
         let updated = self
-            .update_connection(connection)
+            .change_of_set(connection)
             .update_expression("DELETE #set :removed ADD #changes :one, #bytes :bytes")
             .condition_expression("contains(#set, :entity)")
-            .expression_attribute_names("#set", row::ENTITIES)
             .expression_attribute_names("#bytes", row::ENTITY_BYTES)
-            .expression_attribute_names("#changes", row::CHANGES)
             .expression_attribute_values(":removed", set(&removed))
             .expression_attribute_values(":entity", row::text(entity.as_str()))
             .expression_attribute_values(":bytes", row::number(format!("-{length}")))
-            .expression_attribute_values(":one", row::number(1))
             .send()
             .await;
         change(updated)
     }
+
+    /// Returns an update of the connection's own row with the names and values that every change of its
+    /// set needs.
+    fn change_of_set(&self, connection: &ConnectionId) -> UpdateItemFluentBuilder {
+        self.update_connection(connection)
+            .expression_attribute_names("#set", row::ENTITIES)
+            .expression_attribute_names("#changes", row::CHANGES)
+            .expression_attribute_values(":one", row::number(1))
+    }
 }
 
-/// The update with a value for each entity, and for each the condition that the set contains it.
+/// Returns the update with a value for each entity, and for each the condition that the set contains it.
 fn containing(
     mut update: UpdateItemFluentBuilder,
     prefix: &str,

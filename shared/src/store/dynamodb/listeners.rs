@@ -1,4 +1,4 @@
-//! The rows by which audiences have their connections.
+//! The listener rows, which are the members of audiences.
 
 use super::{
     DynamoDbRows, failed,
@@ -24,7 +24,7 @@ impl DynamoDbRows {
             .query()
             .table_name(&self.table)
             .consistent_read(true)
-            .key_condition_expression("pk = :audience AND sk BETWEEN :first AND :last")
+            .key_condition_expression(row::IN_RANGE)
             .expression_attribute_values(
                 ":audience",
                 row::text(row::audience_key(audience, range.first)),
@@ -49,7 +49,7 @@ impl DynamoDbRows {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(row::listener(listener)))
-            .condition_expression("attribute_not_exists(pk) OR #change <= :change")
+            .condition_expression(format!("{} OR #change <= :change", row::ABSENT))
             .expression_attribute_names("#change", row::CHANGE)
             .expression_attribute_values(":change", row::number(listener.change))
             .send()
@@ -64,14 +64,15 @@ impl DynamoDbRows {
         superseded: Superseded,
     ) -> Result<(), StoreError> {
         let delete = self.delete(Key::listener(connection, &Audience::Entity(entity.clone())));
-        let delete = match superseded {
-            Superseded::Always => delete,
-            Superseded::By(change) => delete
-                .condition_expression("#change = :change")
-                .expression_attribute_names("#change", row::CHANGE)
-                .expression_attribute_values(":change", row::number(change)),
-            Superseded::Below(change) => delete
-                .condition_expression("#change < :change")
+        let condition = match superseded {
+            Superseded::Always => None,
+            Superseded::By(change) => Some(("#change = :change", change)),
+            Superseded::Below(change) => Some(("#change < :change", change)),
+        };
+        let delete = match condition {
+            None => delete,
+            Some((condition, change)) => delete
+                .condition_expression(condition)
                 .expression_attribute_names("#change", row::CHANGE)
                 .expression_attribute_values(":change", row::number(change)),
         };

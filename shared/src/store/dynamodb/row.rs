@@ -1,4 +1,4 @@
-//! The rows of the table and their keys.
+//! The rows of the table and their keys. No other module spells them.
 //!
 //! | row | pk | sk | attributes |
 //! | --- | --- | --- | --- |
@@ -9,9 +9,9 @@
 //! | listener to everyone | `A#everyone#<shard>` | `<h>#<connectionId>` | `expiresAt`, `tokenExpiresAt` |
 //!
 //! `<h>` is the connection's slot in two hex digits, so that a [`Range`] of an audience is a range of
-//! sort keys; `<shard>` is its first digit. A listener row says when the connection was opened
-//! (`expiresAt` less the lifetime of rows) and when its token ends: a reader of the audience need not
-//! look them up.
+//! sort keys; `<shard>` is its first digit. A listener row has the time the connection was opened
+//! (`expiresAt` less the lifetime of rows) and the end of its token, so that a reader of the audience
+//! needs no further row.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,6 +20,8 @@ use std::{
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+#[cfg(feature = "fakes")]
+use super::seed::RowKey;
 use crate::{
     audience::{Audience, LIFETIME, Range, Recipient, shard, slot},
     ids::{ConnectionId, EntityId, UserId},
@@ -30,27 +32,50 @@ use crate::{
 /// The attributes of one row.
 pub(super) type Row = HashMap<String, AttributeValue>;
 
-/// When a token ends, in epoch seconds; a row without it has none.
+// The attributes of a row's key.
+const PK: &str = "pk";
+const SK: &str = "sk";
+
+// The beginnings of partition keys, and the sort keys of the rows without a connection in it.
+const CONNECTION: &str = "C#";
+const EVERYONE: &str = "A#everyone#";
+const USER: &str = "A#user#";
+const ENTITY: &str = "A#entity#";
+const OWN_ROW: &str = "C";
+const CHARGES: &str = "M";
+
+/// The condition that a row exists.
+pub(super) const EXISTS: &str = "attribute_exists(pk)";
+
+/// The condition that a row does not exist.
+pub(super) const ABSENT: &str = "attribute_not_exists(pk)";
+
+/// The key condition of the listener rows in a range of an audience.
+pub(super) const IN_RANGE: &str = "pk = :audience AND sk BETWEEN :first AND :last";
+
+/// The end of a token in epoch seconds. A row without it has no token.
 pub(super) const TOKEN_EXPIRES_AT: &str = "tokenExpiresAt";
 
-/// When a row may go, in epoch seconds: the attribute of the table's time to live.
+/// The time after which a row may be removed, in epoch seconds: the attribute of the table's time to
+/// live.
 pub(super) const EXPIRES_AT: &str = "expiresAt";
 
 /// On a listener row of an entity: the number of the change that wrote it.
 pub(super) const CHANGE: &str = "change";
 
-// On the connection's own row: its set of entities, the bytes of their ids, and how often it changed.
+// On the connection's own row: its set of entities, the total length of their ids in bytes, and the
+// number of changes of the set.
 pub(super) const ENTITIES: &str = "entities";
 pub(super) const ENTITY_BYTES: &str = "entityBytes";
 pub(super) const CHANGES: &str = "changes";
 
-// On the connection's own row: when it was opened, in epoch milliseconds, and by whom.
+// On the connection's own row: the time it was opened in epoch milliseconds, and its client.
 const CONNECTED_AT: &str = "connectedAt";
 const IP_ADDRESS: &str = "ipAddress";
 const USER_AGENT: &str = "userAgent";
 const USER_ID: &str = "userId";
 
-/// On the row of the charges: up to when messages are charged, in epoch microseconds.
+/// On the row of the charges: the time up to which messages are charged, in epoch microseconds.
 pub(super) const CHARGED_UNTIL: &str = "messagesChargedUntil";
 
 /// The key of a row.
@@ -61,23 +86,23 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The key of the connection's own row.
+    /// Returns the key of the connection's own row.
     pub(super) fn connection(connection: &ConnectionId) -> Self {
         Self {
-            pk: format!("C#{connection}"),
-            sk: "C".to_owned(),
+            pk: format!("{CONNECTION}{connection}"),
+            sk: OWN_ROW.to_owned(),
         }
     }
 
-    /// The key of the row that says up to when a connection's messages are charged.
+    /// Returns the key of the row of a connection's charges.
     pub(super) fn charges(connection: &ConnectionId) -> Self {
         Self {
-            sk: "M".to_owned(),
+            sk: CHARGES.to_owned(),
             ..Self::connection(connection)
         }
     }
 
-    /// The key of the row by which an audience has a connection.
+    /// Returns the key of a connection's listener row in an audience.
     pub(super) fn listener(connection: &ConnectionId, audience: &Audience) -> Self {
         let slot = slot(connection);
         Self {
@@ -89,24 +114,21 @@ impl Key {
 
 impl From<Key> for Row {
     fn from(key: Key) -> Self {
-        HashMap::from([
-            ("pk".to_owned(), text(key.pk)),
-            ("sk".to_owned(), text(key.sk)),
-        ])
+        HashMap::from([(PK.to_owned(), text(key.pk)), (SK.to_owned(), text(key.sk))])
     }
 }
 
-/// The partition key of an audience, for connections of this slot.
+/// Returns the partition key of an audience for connections of this slot.
 pub(super) fn audience_key(audience: &Audience, slot: u8) -> String {
     match audience {
-        Audience::Everyone => format!("A#everyone#{:x}", shard(slot)),
-        Audience::User(user) => format!("A#user#{user}"),
-        Audience::Entity(entity) => format!("A#entity#{entity}"),
+        Audience::Everyone => format!("{EVERYONE}{:x}", shard(slot)),
+        Audience::User(user) => format!("{USER}{user}"),
+        Audience::Entity(entity) => format!("{ENTITY}{entity}"),
     }
 }
 
-/// The least and the greatest sort key that listener rows of a range can have. A `$` is the character
-/// after `#`.
+/// Returns the lowest and the highest possible sort key of listener rows in a range. A `$` is the
+/// character after `#`.
 pub(super) fn sort_keys(range: &Range) -> (String, String) {
     (
         format!("{:02x}#", range.first),
@@ -114,7 +136,7 @@ pub(super) fn sort_keys(range: &Range) -> (String, String) {
     )
 }
 
-/// The connection's own row, without subscriptions.
+/// Returns the connection's own row without subscriptions.
 pub(super) fn connection(connection: &Connection) -> Row {
     let mut row = Row::from(Key::connection(&connection.id));
     let connected_at = since_epoch(connection.connected_at).as_millis();
@@ -151,7 +173,7 @@ pub(super) fn stored_connection(row: &Row) -> StoredConnection {
     }
 }
 
-/// The row by which the connection's user, or everyone, has it.
+/// Returns the listener row of the connection's user, or of everyone.
 pub(super) fn listener_from_connect(connection: &Connection, audience: &Audience) -> Row {
     let mut row = Row::from(Key::listener(&connection.id, audience));
     let attributes = [
@@ -162,7 +184,7 @@ pub(super) fn listener_from_connect(connection: &Connection, audience: &Audience
     row
 }
 
-/// The row of a subscription.
+/// Returns the listener row of a subscription.
 pub(super) fn listener(listener: Listener<'_>) -> Row {
     let audience = Audience::Entity(listener.entity.clone());
     let mut row = Row::from(Key::listener(listener.connection, &audience));
@@ -175,7 +197,7 @@ pub(super) fn listener(listener: Listener<'_>) -> Row {
     row
 }
 
-/// The recipient that a listener row names. `None` if it is not a listener row.
+/// Returns the recipient of a listener row. `None` if the row is not a listener row.
 pub(super) fn recipient(row: &Row) -> Option<Recipient> {
     let expires_at = Duration::from_secs(number_of(row, EXPIRES_AT)?);
     Some(Recipient {
@@ -185,13 +207,44 @@ pub(super) fn recipient(row: &Row) -> Option<Recipient> {
     })
 }
 
-/// The connection of a listener row, or of its key.
+/// Returns the connection of a listener row or of its key. `None` if it is neither.
 pub(super) fn listening_connection(row: &Row) -> Option<ConnectionId> {
-    let (_, connection) = row.get("sk")?.as_s().ok()?.split_once('#')?;
+    let (_, connection) = row.get(SK)?.as_s().ok()?.split_once('#')?;
     ConnectionId::new(connection).ok()
 }
 
-/// The number of an attribute. `None` if it is absent or not a whole number.
+/// Returns the key of any row. `None` if it is not one of the store's.
+#[cfg(feature = "fakes")]
+pub(super) fn parse_key(row: &Row) -> Option<RowKey> {
+    let text = |name| row.get(name)?.as_s().ok();
+    let (pk, sk) = (text(PK)?, text(SK)?);
+    if let Some(id) = pk.strip_prefix(CONNECTION) {
+        let connection = ConnectionId::new(id).ok()?;
+        return match sk.as_str() {
+            OWN_ROW => Some(RowKey::Connection(connection)),
+            CHARGES => Some(RowKey::Charges(connection)),
+            _ => None,
+        };
+    }
+    let audience = if let Some(user) = pk.strip_prefix(USER) {
+        Audience::User(UserId::new(user).ok()?)
+    } else if let Some(entity) = pk.strip_prefix(ENTITY) {
+        Audience::Entity(EntityId::new(entity).ok()?)
+    } else {
+        pk.strip_prefix(EVERYONE)?;
+        Audience::Everyone
+    };
+    Some(RowKey::Listener(audience, listening_connection(row)?))
+}
+
+/// Returns the attributes of a row that are its key.
+#[cfg(feature = "fakes")]
+pub(super) fn key_attributes(row: &Row) -> Row {
+    let key = [PK, SK].map(|name| (name.to_owned(), row[name].clone()));
+    key.into()
+}
+
+/// Returns the number in an attribute. `None` if it is absent or not a whole number.
 pub(super) fn number_of(row: &Row, name: &str) -> Option<u64> {
     row.get(name)?.as_n().ok()?.parse().ok()
 }
@@ -220,7 +273,7 @@ fn seconds(expiry: TokenExpiry) -> AttributeValue {
     number(expiry.epoch_seconds())
 }
 
-/// When the rows of a connection may go.
+/// Returns the time after which the rows of a connection may be removed.
 fn expires_at(connected_at: SystemTime) -> AttributeValue {
     number(since_epoch(connected_at + LIFETIME).as_secs())
 }
@@ -276,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_read_as_it_was_written() {
+    fn connection_row_is_read_as_written() {
         let opened = opened();
         let mut row = connection(&opened);
         row.insert(CHANGES.to_owned(), number(3));
@@ -297,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recipient_is_read_from_its_listener_row() {
+    fn recipient_is_read_from_listener_row() {
         let opened = opened();
         let row = listener_from_connect(&opened, &Audience::Everyone);
         let expected = Recipient {

@@ -1,0 +1,131 @@
+//! Exit codes and errors that need no stack.
+
+use tokio::net::TcpListener;
+
+use crate::harness::herald;
+
+/// Returns an address without a listener.
+async fn closed_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("an address").to_string()
+}
+
+#[tokio::test]
+async fn wrong_usage_is_reported_before_any_work() {
+    for (arguments, words) in [
+        (&["beep"][..], "unrecognized subcommand"),
+        (&["tail"], "<ENTITY|--user|--broadcast>"),
+        (&["tail", ""], "must not be empty"),
+        (&["tail", "a", "--count", "0"], "0 is not in"),
+        (
+            &["--endpoint", "http://a", "--stack", "b", "tail", "a"],
+            "cannot be used with",
+        ),
+        (
+            &["--endpoint", "https://a", "tail", "a"],
+            "--endpoint must begin with http://",
+        ),
+        (&["--web-socket", "http://a", "tail", "a"], "http://a"),
+        (
+            &["--table", "a", "tail", "a"],
+            "the WebSocket address is unknown: pass --web-socket",
+        ),
+        (
+            &["send", "--entity", "a", "{"],
+            "begins like JSON but is not valid",
+        ),
+        (&["send", "Hello"], "required"),
+        (
+            &["publish", "--entity", "a", "--user", "b", "c"],
+            "cannot be used with",
+        ),
+        (
+            &["publish", "--broadcast", "a", "--callback", "{}"],
+            "cannot be used with",
+        ),
+        (
+            &["publish", "--user", "a", "b", "--callback", "{"],
+            "EOF while parsing",
+        ),
+        (
+            &["publish", "--broadcast", "--file", "/no/such/file"],
+            "cannot read /no/such/file",
+        ),
+        (
+            &["token", "--user", "a", "--permission", "b"],
+            "PATTERN=ACTION",
+        ),
+        (
+            &["token", "--user", "a", "--permission", "b=read"],
+            "unknown variant `read`",
+        ),
+        (&["completions", "cmd"], "invalid value 'cmd'"),
+    ] {
+        let ended = herald(arguments).run("").await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(words),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+        assert_eq!(ended.stdout, "", "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn unreachable_target_error_says_what_to_do() {
+    let address = closed_address().await;
+    let endpoint = format!("http://{address}");
+    let web_socket = format!("ws://{address}/dev");
+    for arguments in [
+        &["--endpoint", &endpoint, "tail", "a"][..],
+        &["--endpoint", &endpoint, "publish", "--broadcast", "a"],
+        &["--endpoint", &endpoint, "token", "--user", "a"],
+        &["--web-socket", &web_socket, "tail", "a"],
+        &["--web-socket", &web_socket, "send", "--broadcast", "a"],
+    ] {
+        let ended = herald(arguments).run("").await;
+        assert_eq!(ended.code, Some(4), "{arguments:?}: {}", ended.stderr);
+        for words in [&*address, "Connection refused", "cargo run -p herald-local"] {
+            assert!(
+                ended.stderr.contains(words),
+                "{arguments:?}: {}",
+                ended.stderr
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn errors_are_coloured_only_when_colours_are_wanted() {
+    for (variables, is_coloured) in [
+        (&[][..], false),
+        (&["CLICOLOR_FORCE"], true),
+        (&["CLICOLOR_FORCE", "NO_COLOR"], false),
+    ] {
+        let mut herald = herald(&["--endpoint", "https://a", "tail", "a"]);
+        for name in variables {
+            herald = herald.variable(name, "1");
+        }
+        let ended = herald.run("").await;
+        let red = "\u{1b}[31m";
+        assert_eq!(ended.stderr.contains(red), is_coloured, "{variables:?}");
+        assert!(ended.stderr.contains("herald:"), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn completions_exist_for_every_shell() {
+    for (shell, words) in [
+        ("bash", "complete -F _herald"),
+        ("zsh", "#compdef herald"),
+        ("fish", "complete -c herald"),
+        ("elvish", "edit:completion:arg-completer[herald]"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
+        let ended = herald(&["completions", shell]).run("").await;
+        assert_eq!(ended.code, Some(0), "{shell}");
+        assert!(ended.stdout.contains(words), "{shell}");
+        assert!(ended.stdout.contains("publish"), "{shell}");
+    }
+}

@@ -1,0 +1,222 @@
+/**
+ * The driver of the machine: it gives it the time and its inputs, and performs its effects. It decides nothing.
+ *
+ * @module driver
+ */
+
+import { Clock, LOOK_EVERY, SleepWatch } from './driver/clock.js';
+import { listenToPage } from './driver/page.js';
+import { add, call, Readers } from './driver/readers.js';
+import { handshakeFailure, listen } from './driver/socket.js';
+import { HeraldError } from './error.js';
+import { Machine } from './machine.js';
+import { isSubprotocol, readToken, SUBPROTOCOL, UNUSABLE_TOKEN } from './token.js';
+
+/** @import { Push, State, TokenCallback, WebSocketConstructor, WebSocketLike } from '../herald-client.js' */
+/** @import { Rules } from './machine/rules.js' */
+/** @import { Effect, Input, Subscriber } from './machine/signals.js' */
+
+/**
+ * The settings of a driver.
+ *
+ * @typedef {object} Settings
+ * @property {URL} url
+ * @property {WebSocketConstructor} webSocket
+ * @property {TokenCallback} [token]
+ * @property {boolean} hints
+ * @property {Partial<Rules>} rules
+ */
+
+export class Driver {
+  readers = new Readers();
+  /** @type {State} */
+  state = { name: 'connecting' };
+  #settings;
+  #machine;
+  #clock = new Clock();
+  #sleep = new SleepWatch();
+  /** @type {Map<number, WebSocketLike>} */
+  #sockets = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #wake;
+  /** @type {Effect[]} */
+  #effects = [];
+  #isPerforming = false;
+  #requests = 0;
+  /** The subscribers of this turn, which are asked for together. @type {Subscriber[]} */
+  #subscribers = [];
+  /** @type {Map<number, { resolve: (reply: any) => void, reject: (error: HeraldError) => void }>} */
+  #waiting = new Map();
+  /** The last failure, for the next state. @type {unknown} */
+  #cause;
+  /** @type {Set<(state: State) => void>} */
+  #watchers = new Set();
+  #leavePage = () => {};
+
+  /** @param {Settings} settings */
+  constructor(settings) {
+    this.#settings = settings;
+    this.#machine = new Machine(settings.rules, Math.random);
+    if (settings.hints) this.#leavePage = listenToPage((hint) => this.handle({ kind: hint }));
+    this.handle({ kind: 'connect' });
+  }
+
+  /** @param {(state: State) => void} watcher @returns {() => void} removes it. */
+  watch(watcher) {
+    return add(this.#watchers, watcher);
+  }
+
+  /**
+   * Makes a request, and waits for its reply.
+   *
+   * @param {(request: number) => Input} input
+   * @returns {Promise<any>}
+   */
+  async request(input) {
+    const { request, reply } = this.#newRequest();
+    this.handle(input(request));
+    return reply;
+  }
+
+  /** Subscribes, and waits for the acknowledgement. @param {string} entity @returns {Promise<void>} */
+  subscribe(entity) {
+    const { request, reply } = this.#newRequest();
+    this.#subscribers.push({ request, entity });
+    if (this.#subscribers.length === 1) void Promise.resolve().then(() => this.#flushSubscribers());
+    return reply;
+  }
+
+  /** @returns {{ request: number, reply: Promise<any> }} */
+  #newRequest() {
+    const request = ++this.#requests;
+    const reply = new Promise((resolve, reject) => this.#waiting.set(request, { resolve, reject }));
+    return { request, reply };
+  }
+
+  /** Gives the machine the subscribers of this turn. */
+  #flushSubscribers() {
+    if (this.#subscribers.length === 0) return;
+    this.handle({ kind: 'subscribe', subscribers: this.#subscribers.splice(0) });
+  }
+
+  /**
+   * Gives the machine an input, and performs the effects. A handler may call this: its effects come after those
+   * that are being performed.
+   *
+   * @param {Input} input
+   */
+  handle(input) {
+    this.#flushSubscribers();
+    if (this.#sleep.hasSlept()) this.#give({ kind: 'foreground' });
+    this.#give(input);
+    if (this.#isPerforming) return;
+    this.#isPerforming = true;
+    try {
+      while (this.#effects.length > 0) for (const effect of this.#effects.splice(0)) this.#perform(effect);
+    } finally {
+      this.#isPerforming = false;
+      this.#wakeInTime();
+    }
+  }
+
+  /** @param {Input} input */
+  #give(input) {
+    for (const effect of this.#machine.handle(this.#clock.now(), input)) this.#effects.push(effect);
+  }
+
+  /** Sets the timer for the next wake-up, which is never late enough to miss a sleep of the computer. */
+  #wakeInTime() {
+    clearTimeout(this.#wake);
+    const { wakeAt } = this.#machine;
+    if (wakeAt === undefined) return;
+    const delay = Math.max(0, wakeAt - this.#clock.now());
+    this.#wake = setTimeout(() => this.handle({ kind: 'time' }), Math.min(delay, LOOK_EVERY));
+  }
+
+  /** @param {Effect} effect */
+  #perform(effect) {
+    switch (effect.kind) {
+      case 'state':
+        return this.#enter(effect.state);
+      case 'askToken':
+        return void this.#askToken(effect.socket);
+      case 'openSocket':
+        return this.#open(effect.socket, effect.token);
+      case 'send':
+        return this.#sockets.get(effect.socket)?.send(effect.text);
+      case 'closeSocket':
+        this.#sockets.get(effect.socket)?.close(1000);
+        return void this.#sockets.delete(effect.socket);
+      case 'resolve':
+        return this.#settle(effect.request)?.resolve(effect.reply);
+      case 'reject':
+        return this.#settle(effect.request)?.reject(new HeraldError(effect.error));
+      case 'deliver':
+        return this.readers.deliver(effect.to, /** @type {Push<any>} */ (effect.frame));
+      case 'ended':
+        return this.readers.end(effect.entity, new HeraldError(effect.error));
+    }
+  }
+
+  /** @param {State} state */
+  #enter(state) {
+    this.state = state.name === 'reconnecting' ? { ...state, cause: this.#cause } : state;
+    this.#cause = undefined;
+    if (state.name === 'stopped') this.#leavePage();
+    call(this.#watchers, this.state);
+  }
+
+  /** @param {number} socket */
+  async #askToken(socket) {
+    try {
+      const answer = await this.#settings.token?.();
+      this.handle({ kind: 'token', socket, ...readToken(answer) });
+    } catch (error) {
+      this.#cause = error;
+      this.handle({ kind: 'tokenFailed', socket });
+    }
+  }
+
+  /** @param {number} socket @param {string | null} token */
+  #open(socket, token) {
+    if (token !== null && !isSubprotocol(token)) {
+      return this.handle({ kind: 'invalid', socket, reason: UNUSABLE_TOKEN });
+    }
+    const protocols = token === null ? [SUBPROTOCOL] : [SUBPROTOCOL, token];
+    try {
+      const webSocket = new this.#settings.webSocket(this.#settings.url.href, protocols);
+      this.#sockets.set(socket, webSocket);
+      this.#listen(socket, webSocket);
+    } catch (error) {
+      // It throws for invalid arguments only. Transient failures are events.
+      const reason = error instanceof Error ? error.message : String(error);
+      this.handle({ kind: 'invalid', socket, reason });
+    }
+  }
+
+  /** @param {number} socket @param {WebSocketLike} webSocket */
+  #listen(socket, webSocket) {
+    listen(webSocket, {
+      opened: () => this.handle({ kind: 'opened', socket }),
+      received: (text) => this.handle({ kind: 'received', socket, text }),
+      ended: (reason, wasOpen) => {
+        if (!this.#sockets.delete(socket)) return;
+        this.#cause = new Error(reason);
+        if (wasOpen) this.handle({ kind: 'closed', socket });
+        else void this.#handshakeFailed(socket, reason);
+      },
+    });
+  }
+
+  /** @param {number} socket @param {string} reason */
+  async #handshakeFailed(socket, reason) {
+    this.handle({ socket, ...(await handshakeFailure(this.#settings.url, reason)) });
+  }
+
+  /** @param {number} request */
+  #settle(request) {
+    const waiting = this.#waiting.get(request);
+    this.#waiting.delete(request);
+    return waiting;
+  }
+}

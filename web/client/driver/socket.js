@@ -1,0 +1,73 @@
+/**
+ * One WebSocket, and the reason its handshake failed.
+ *
+ * @module socket
+ */
+
+/** @import { WebSocketLike } from '../../herald-client.js' */
+
+/** The time within which a server must show that it can be reached. */
+const PROBE_TIMEOUT = 5000;
+
+/**
+ * The events of a socket. `ended` may come twice.
+ *
+ * @typedef {object} Events
+ * @property {() => void} opened
+ * @property {(text: string) => void} received
+ * @property {(reason: string, wasOpen: boolean) => void} ended
+ */
+
+/** @param {WebSocketLike} socket @param {Events} events */
+export function listen(socket, { opened, received, ended }) {
+  let isOpen = false;
+  socket.addEventListener('open', () => {
+    isOpen = true;
+    opened();
+  });
+  socket.addEventListener('message', ({ data }) => {
+    if (typeof data === 'string') received(data);
+  });
+  socket.addEventListener('error', ({ message }) => {
+    // A `close` should follow, but the WebSocket of Node.js 22 has none if the handshake failed.
+    if (!isOpen) ended(message || 'the handshake failed', false);
+  });
+  socket.addEventListener('close', ({ code, reason }) => {
+    ended(`the connection was closed with code ${code}${reason && `: ${reason}`}`, isOpen);
+  });
+}
+
+/**
+ * Tells a refused handshake from a server that was not reached. Only `ws` reports the status. Elsewhere, a server that
+ * answers over HTTP counts as having refused.
+ *
+ * @param {URL} url
+ * @param {string} reason the message of the error.
+ * @returns {Promise<{ kind: 'refused', status: number | null } | { kind: 'failed' }>}
+ */
+export async function handshakeFailure(url, reason) {
+  const status = Number(/^Unexpected server response: (\d+)$/.exec(reason)?.[1]);
+  if (status) return { kind: 'refused', status };
+  return (await isReachable(url)) ? { kind: 'refused', status: null } : { kind: 'failed' };
+}
+
+/**
+ * Returns true if the server of a WebSocket answers over HTTP. The page cannot see the answer itself.
+ *
+ * @param {URL} url
+ */
+async function isReachable({ protocol, host, pathname }) {
+  const scheme = protocol === 'wss:' ? 'https:' : 'http:';
+  try {
+    const answer = await fetch(`${scheme}//${host}${pathname}`, {
+      mode: 'no-cors',
+      cache: 'no-store',
+      credentials: 'omit',
+      signal: AbortSignal.timeout(PROBE_TIMEOUT),
+    });
+    await answer.body?.cancel();
+    return true;
+  } catch {
+    return false;
+  }
+}

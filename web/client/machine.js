@@ -1,0 +1,202 @@
+/**
+ * The rules of docs/clients.md as a state machine. It takes inputs with their time and returns what to do; it owns no
+ * socket and no clock.
+ *
+ * The files in `machine/` have the names of the Rust client's, and both machines run the same cases.
+ *
+ * @module machine
+ */
+
+import { BackOff } from './machine/back-off.js';
+import * as connecting from './machine/connecting.js';
+import { deliverReleased } from './machine/pushes.js';
+import { Outbox } from './machine/outbox.js';
+import { Repeats } from './machine/repeats.js';
+import { received, send, sendPending } from './machine/requests.js';
+import { DEFAULTS } from './machine/rules.js';
+import { subscribe, unsubscribe } from './machine/subscribing.js';
+import { Subscriptions } from './machine/subscriptions.js';
+import { Timers } from './machine/timers.js';
+
+/** @import { Failure, State } from '../herald-client.js' */
+/** @import { Link } from './machine/link.js' */
+/** @import { HeldMessage } from './machine/pushes.js' */
+/** @import { Rules } from './machine/rules.js' */
+/** @import { Effect, Input } from './machine/signals.js' */
+
+/** The state of a client. Its fields are for the modules in `machine/`. */
+export class Machine {
+  /** @type {Rules} */
+  rules;
+  now = 0;
+  timers = new Timers();
+  /** @type {State['name']} */
+  state = 'connecting';
+  isClosing = false;
+  networkIsDown = false;
+  /** The number of the last socket. */
+  sockets = 0;
+  /** The number of the last request. */
+  requests = 0;
+  /** The link that requests are sent on, or the attempt to open one. @type {Link | undefined} */
+  current;
+  /** The link that will become the current one. @type {Link | undefined} */
+  next;
+  /** Former current links, kept for late replies and pushes. @type {Link[]} */
+  lingering = [];
+  backOff = new BackOff();
+  /** The number of attempts since a connection was open, or since the start. Omits the very first one. */
+  retries = 0;
+  refusals = 0;
+  /** The time of the last refusal without a status that counted. */
+  lastGuess = -Infinity;
+  subscriptions = new Subscriptions();
+  outbox = new Outbox(this.timers, ({ request }) => this.reject(request, { kind: 'expired' }));
+  /** True while messages wait because the server throttled one. */
+  outboxIsPaused = false;
+  throttling = new BackOff();
+  repeats;
+  /** The messages held back, by the socket that they arrived on. @type {Map<number, HeldMessage[]>} */
+  held = new Map();
+  /** @type {Effect[]} */
+  #effects = [];
+
+  /**
+   * @param {Partial<Rules>} rules the rules that differ from the defaults.
+   * @param {() => number} random returns at least 0 and less than 1.
+   */
+  constructor(rules, random) {
+    this.rules = { ...DEFAULTS, ...rules };
+    this.random = random;
+    this.repeats = new Repeats(this.rules.repeatWindow);
+  }
+
+  /** The latest time for the next input. `undefined` if the machine waits for nothing. @returns {number | undefined} */
+  get wakeAt() {
+    return this.timers.next;
+  }
+
+  /**
+   * Fires the timers that are due, and then handles the input.
+   *
+   * @param {number} now milliseconds from any start; never less than before.
+   * @param {Input} input
+   * @returns {Effect[]}
+   */
+  handle(now, input) {
+    this.now = now;
+    this.#fireDue();
+    this.#apply(input);
+    this.#settle();
+    // A delay may be 0.
+    this.#fireDue();
+    return this.#effects.splice(0);
+  }
+
+  #fireDue() {
+    for (let run = this.timers.takeDue(this.now); run; run = this.timers.takeDue(this.now)) {
+      run();
+      this.#settle();
+    }
+  }
+
+  /** @param {Input} input */
+  #apply(input) {
+    if ('socket' in input) {
+      const link = this.links.find(({ socket }) => socket === input.socket);
+      return link && this.#applyTo(link, input);
+    }
+    switch (input.kind) {
+      case 'connect':
+        return connecting.connect(this);
+      case 'subscribe':
+        for (const { entity, request } of input.subscribers) subscribe(this, entity, request);
+        return;
+      case 'unsubscribe':
+        return unsubscribe(this, input.entity);
+      case 'send':
+        return send(this, input);
+      case 'networkUp':
+        return connecting.networkUp(this);
+      case 'networkDown':
+        return connecting.networkDown(this);
+      case 'foreground':
+        return connecting.foreground(this);
+      case 'close':
+        return connecting.close(this, input.within);
+      case 'time':
+    }
+  }
+
+  /** @param {Link} link @param {Extract<Input, { socket: number }>} input */
+  #applyTo(link, input) {
+    switch (input.kind) {
+      case 'token':
+        return connecting.tokenSupplied(this, link, input.token, input.expiresIn);
+      case 'tokenFailed':
+        return connecting.tokenFailed(this, link);
+      case 'opened':
+        return connecting.opened(this, link);
+      case 'refused':
+        return connecting.refused(this, link, input.status);
+      case 'failed':
+      case 'closed':
+        return connecting.socketEnded(this, link);
+      case 'invalid':
+        return connecting.invalid(this, link, input.reason);
+      case 'received':
+        return received(this, link, input.text);
+    }
+  }
+
+  /** Performs what follows from the last input or timer. */
+  #settle() {
+    if (this.hasStopped) return;
+    sendPending(this);
+    connecting.handOverIfEstablished(this);
+    connecting.closeLingering(this);
+    connecting.announceOpenIfEstablished(this);
+    deliverReleased(this);
+    connecting.stopIfClosed(this);
+  }
+
+  get hasStopped() {
+    return this.state === 'stopped';
+  }
+
+  /** True if the client accepts no new requests. */
+  get refusesRequests() {
+    return this.isClosing || this.hasStopped;
+  }
+
+  /** All links, in the order of their sockets. */
+  get links() {
+    return [...this.lingering, this.current, this.next].filter((link) => link !== undefined);
+  }
+
+  /** The links that requests go to. */
+  get linksInUse() {
+    return [this.current, this.next].filter((link) => link !== undefined).filter(({ isOpen }) => isOpen);
+  }
+
+  /** True if messages of the application wait to be sent, or for their replies. */
+  get hasUnansweredMessages() {
+    return this.outbox.length > 0 || this.links.some(({ oldestSend }) => oldestSend < Infinity);
+  }
+
+  /** @param {Effect} effect */
+  perform(effect) {
+    this.#effects.push(effect);
+  }
+
+  /** @param {number} request @param {Failure} error */
+  reject(request, error) {
+    this.perform({ kind: 'reject', request, error });
+  }
+
+  /** @param {State} state */
+  announce(state) {
+    this.state = state.name;
+    this.perform({ kind: 'state', state });
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * One socket of the machine, from the request for its token to its end.
+ *
+ * @module link
+ */
+
+import { BackOff } from './back-off.js';
+
+/** @import { QueuedMessage } from './outbox.js' */
+
+/**
+ * A request without a reply.
+ *
+ * @typedef {{ action: 'subscribe', entities: string[] }
+ *   | { action: 'unsubscribe', entity: string }
+ *   | { action: 'sendMessage', message: QueuedMessage }
+ *   | { action: 'authenticate' }} Request
+ */
+
+/**
+ * The state of an entity on a link. API Gateway handles the frames of one connection concurrently, so at most one
+ * request about an entity is in flight.
+ *
+ * @typedef {object} EntityState
+ * @property {'subscribing' | 'subscribed' | 'unsubscribing' | 'waitingToRetry' | 'retrying'} state
+ * @property {BackOff} backOff
+ */
+
+export class Link {
+  isOpen = false;
+  receivedAt = 0;
+  awaitsPong = false;
+  /** The time at which another link is to replace this one. */
+  renewAt = 0;
+  /** The time at which its token is to be renewed. @type {number | undefined} */
+  authenticateAt;
+  authentication = new BackOff();
+  /** Requests without a reply, by their `id`. @type {Map<number, Request>} */
+  inFlight = new Map();
+  /** The states of entities on this link. @type {Map<string, EntityState>} */
+  entities = new Map();
+  /** Entities whose state may not be the wanted one. @type {Set<string>} */
+  toCheck = new Set();
+  /** Entities to subscribe to again, with the times. @type {Map<string, number>} */
+  retries = new Map();
+  /** True once the server has rejected a `subscribe` to several entities. */
+  oneByOne = false;
+
+  /** @param {number} socket */
+  constructor(socket) {
+    this.socket = socket;
+  }
+
+  /** True if every wanted entity is subscribed to on it. */
+  get isEstablished() {
+    const areSubscribed = () => Array.from(this.entities.values()).every(({ state }) => state === 'subscribed');
+    return this.isOpen && this.toCheck.size === 0 && areSubscribed();
+  }
+
+  /** The id of the first of the application's messages in flight on it. `Infinity` if there is none. */
+  get oldestSend() {
+    for (const [id, { action }] of this.inFlight) if (action === 'sendMessage') return id;
+    return Infinity;
+  }
+
+  /** @param {string} entity */
+  backOffOf(entity) {
+    return this.entities.get(entity)?.backOff ?? new BackOff();
+  }
+}

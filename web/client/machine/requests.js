@@ -1,0 +1,222 @@
+/**
+ * Requests: from the outbox to a socket, and from a reply to the application.
+ *
+ * @module requests
+ */
+
+import { isRetryable, isThrottled, isUnknownConnection } from '../error.js';
+import { authenticateLater, disconnect, renew, stop } from './connecting.js';
+import { eventIdsOf, read } from './frame.js';
+import { noteReceived, pingUnlessAnswered } from './keep-alive.js';
+import { pushed } from './pushes.js';
+import { bytesOf, withId } from './signals.js';
+import { sendEntityRequest, subscribeAnswered, subscribeFailed, unsubscribeAnswered } from './subscribing.js';
+
+/** @import { Failure } from '../../herald-client.js' */
+/** @import { Machine } from '../machine.js' */
+/** @import { Link, Request } from './link.js' */
+/** @import { QueuedMessage } from './outbox.js' */
+/** @import { Frame, Input } from './signals.js' */
+
+/** @param {Machine} machine @param {Extract<Input, { kind: 'send' }>} input */
+export function send(machine, { request, frame, safeToRepeat = false, timeToLive = machine.rules.timeToLive }) {
+  if (machine.refusesRequests) return machine.reject(request, { kind: 'stopped' });
+  // The id is not known yet, but no later one is shorter.
+  const body = JSON.stringify(frame);
+  const bytes = bytesOf(withId(body, machine.requests + 1));
+  if (bytes > machine.rules.messageLimit) return machine.reject(request, { kind: 'tooLarge' });
+  machine.outbox.put({ request, body, safeToRepeat, expiresAt: machine.now + timeToLive });
+  sendPending(machine);
+  enforceOutboxLimit(machine);
+}
+
+/**
+ * Refuses a message if the outbox is over its limit. It runs after sending, since a message that is sent at once needs
+ * no place.
+ *
+ * @param {Machine} machine
+ */
+function enforceOutboxLimit(machine) {
+  const { outbox, rules } = machine;
+  if (outbox.length <= rules.outboxLimit) return;
+  const refused = rules.outboxFull === 'dropOldest' ? outbox.takeFirst() : outbox.takeLast();
+  machine.reject(refused.request, { kind: 'outboxFull' });
+}
+
+/** Sends subscriptions, and then the outbox, up to the limit of requests in flight. @param {Machine} machine */
+export function sendPending(machine) {
+  for (const link of machine.linksInUse) {
+    const hasRoom = () => link.inFlight.size < machine.rules.inFlightLimit;
+    while (link.toCheck.size > 0 && hasRoom()) sendEntityRequest(machine, link);
+    if (link !== machine.current || machine.outboxIsPaused) continue;
+    while (machine.outbox.length > 0 && hasRoom()) {
+      const message = machine.outbox.takeFirst();
+      sendRequest(machine, link, { action: 'sendMessage', message }, message.body);
+    }
+  }
+}
+
+/** @param {Machine} machine @param {Link} link @param {Request} request @param {string} body */
+export function sendRequest(machine, link, request, body) {
+  const id = ++machine.requests;
+  link.inFlight.set(id, request);
+  const timesOutAt = machine.now + machine.rules.replyTimeout;
+  machine.timers.set(`reply ${id}`, timesOutAt, () => timeOutRequest(machine, link, id));
+  pingUnlessAnswered(machine, link);
+  machine.perform({ kind: 'send', socket: link.socket, text: withId(body, id) });
+}
+
+/** @param {Machine} machine @param {Link} link @param {string} text */
+export function received(machine, link, text) {
+  const { awaitsPong } = link;
+  noteReceived(machine, link);
+  const meaning = read(text);
+  switch (meaning.kind) {
+    case 'reply':
+      return answered(machine, link, meaning.id, meaning.reply);
+    case 'failure':
+      return failed(machine, link, meaning.id ?? (awaitsPong ? undefined : onlyRequest(link)), meaning.error);
+    case 'push':
+      return pushed(machine, link, meaning.push);
+    case 'disconnect':
+      if (meaning.reconnect) return disconnect(machine, link);
+      return stop(machine, { kind: 'disconnected', code: meaning.code, reason: meaning.reason });
+  }
+}
+
+/** Returns the only request in flight, to which an error without an `id` belongs. @param {Link} link */
+function onlyRequest({ inFlight }) {
+  const [id] = inFlight.keys();
+  return inFlight.size === 1 ? id : undefined;
+}
+
+/** @param {Machine} machine @param {Link} link @param {number} id @param {Frame} reply */
+function answered(machine, link, id, reply) {
+  for (const eventId of eventIdsOf(reply)) machine.repeats.insert(eventId);
+  const request = takeRequest(machine, link, id);
+  switch (request?.action) {
+    case 'subscribe':
+      return subscribeAnswered(machine, link, request.entities, reply);
+    case 'unsubscribe':
+      return unsubscribeAnswered(machine, link, request.entity);
+    case 'authenticate':
+      return link.authentication.reset();
+    case 'sendMessage':
+      machine.throttling.reset();
+      return machine.perform({ kind: 'resolve', request: request.message.request, reply });
+  }
+}
+
+/**
+ * Handles the error of a request, or of one that the frame does not name.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ * @param {number | undefined} id
+ * @param {Failure} error
+ */
+function failed(machine, link, id, error) {
+  if (error.kind === 'server') for (const eventId of error.eventIds ?? []) machine.repeats.insert(eventId);
+  const request = takeRequest(machine, link, id);
+  if (isUnknownConnection(error)) connectionUnknown(machine, link, request);
+  else if (request) requestFailed(machine, link, request, error);
+}
+
+/**
+ * Replaces a connection that the server does not know any more. The server did not carry out the request.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ * @param {Request | undefined} request
+ */
+function connectionUnknown(machine, link, request) {
+  if (request?.action === 'sendMessage') machine.outbox.put(request.message);
+  disconnect(machine, link);
+}
+
+/** @param {Machine} machine @param {Link} link @param {Request} request @param {Failure} error */
+function requestFailed(machine, link, request, error) {
+  switch (request.action) {
+    case 'subscribe':
+      return subscribeFailed(machine, link, request.entities, error);
+    case 'unsubscribe':
+      return unsubscribeAnswered(machine, link, request.entity);
+    case 'authenticate':
+      if (isRetryable(error)) return authenticateLater(machine, link);
+      if (link === machine.current) renew(machine);
+      return;
+    case 'sendMessage':
+      if (isThrottled(error)) return requeueThrottled(machine, request.message);
+      return machine.reject(request.message.request, error);
+  }
+}
+
+/**
+ * Requeues a message that the server throttled and so did not carry out, and pauses the outbox.
+ *
+ * @param {Machine} machine
+ * @param {QueuedMessage} message
+ */
+function requeueThrottled(machine, message) {
+  machine.outbox.put(message);
+  if (machine.outboxIsPaused) return;
+  machine.outboxIsPaused = true;
+  machine.timers.set('outbox', machine.now + machine.throttling.next(machine.rules, machine.random()), () => {
+    machine.outboxIsPaused = false;
+  });
+}
+
+/**
+ * Ends a request whose reply timed out, on a link that stays open.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ * @param {number} id
+ */
+function timeOutRequest(machine, link, id) {
+  const request = takeRequest(machine, link, id);
+  if (request?.action === 'sendMessage') requeueOrReject(machine, request.message);
+  else if (request) requestFailed(machine, link, request, { kind: 'outcomeUnknown' });
+}
+
+/**
+ * Ends the requests of links that ended. The next link subscribes and authenticates anew.
+ *
+ * @param {Machine} machine
+ * @param {Link[]} links
+ */
+export function endRequests(machine, links) {
+  for (const { message } of takeMessages(machine, links)) requeueOrReject(machine, message);
+}
+
+/**
+ * Removes all requests of links. Returns the messages among them, in the order in which they were sent.
+ *
+ * @param {Machine} machine
+ * @param {Link[]} links
+ */
+export function takeMessages(machine, links) {
+  const all = links.flatMap((link) => Array.from(link.inFlight.keys(), (id) => ({ link, id })));
+  all.sort((one, other) => one.id - other.id);
+  const requests = all.map(({ link, id }) => takeRequest(machine, link, id));
+  return requests.filter((request) => request?.action === 'sendMessage');
+}
+
+/**
+ * Requeues a message whose outcome is unknown if that is safe, and rejects it otherwise.
+ *
+ * @param {Machine} machine
+ * @param {QueuedMessage} message
+ */
+function requeueOrReject(machine, message) {
+  if (message.safeToRepeat) machine.outbox.put(message);
+  else machine.reject(message.request, { kind: 'outcomeUnknown' });
+}
+
+/** @param {Machine} machine @param {Link} link @param {number | undefined} id */
+function takeRequest({ timers }, { inFlight }, id) {
+  if (id === undefined) return undefined;
+  const request = inFlight.get(id);
+  if (inFlight.delete(id)) timers.cancel(`reply ${id}`);
+  return request;
+}

@@ -1,0 +1,37 @@
+/**
+ * The numbers of docs/clients.md, by the names they have there.
+ *
+ * @module rules
+ */
+
+/** @import { Options } from '../../herald-client.js' */
+
+/** @typedef {Required<Omit<Options, 'token' | 'hints' | 'webSocket'>> & { token: boolean }} Rules */
+
+/** @type {Rules} */
+export const DEFAULTS = {
+  token: false,
+  connectTimeout: 45_000,
+  backoffBase: 1000,
+  backoffCap: 30_000,
+  stableAfter: 30_000,
+  refusalLimit: 3,
+  refusalSpacing: 0,
+  offlineRetry: 60_000,
+  unansweredAfter: 10_000,
+  pingAfter: 4 * 60_000,
+  pongTimeout: 10_000,
+  replyTimeout: 30_000,
+  inFlightLimit: 32,
+  outboxLimit: 1000,
+  outboxFull: 'refuseNewest',
+  timeToLive: 5 * 60_000,
+  messageLimit: 128 * 1024,
+  repeatWindow: 1000,
+  renewAfter: 110 * 60_000,
+  lingerFor: 10_000,
+  renewTokenBefore: 60_000,
+};
+
+/** The defaults where frames cannot be chosen and the status of a refusal is not seen. */
+export const IN_BROWSERS = { messageLimit: 32 * 1024, refusalSpacing: 10_000 };

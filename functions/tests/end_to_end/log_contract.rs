@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::{
     },
 };
 use herald_shared::{log::LogTable, store::memory::MemoryRows};
+use herald_testkit::local_only;
 
 use crate::harness::TestStack;
 
@@ -39,8 +40,8 @@ pub(crate) const TABLE: &str = "History";
 /// The number of orders that are tried.
 const WALKS: u64 = 150;
 
+#[local_only("makes a table")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "makes a table")]
 async fn log_on_dynamodb_keeps_the_contract() {
     let stack = TestStack::start().await;
     let client = table(&stack).await;

@@ -27,6 +27,7 @@ use herald_shared::{
     ids::EntityId,
     log::{Budget, LogPolicy, LogTable, Message, Position, Reach, Recovery, Synced, publish},
 };
+use herald_testkit::local_only;
 use serde_json::value::RawValue;
 
 use crate::{
@@ -34,8 +35,8 @@ use crate::{
     log_contract::{TABLE, table},
 };
 
+#[local_only("makes a table")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "makes a table")]
 async fn log_consumes_the_units_of_its_cost_table() {
     let stack = TestStack::start().await;
     table(&stack).await;

@@ -405,12 +405,12 @@ impl<'a, L: LogRows> Run<'a, L> {
 
     /// Returns whether a function may go on. Events differ only in their names, so each begins after the one
     /// before it.
-    fn is_in_turn(&self, actor: Actor, state: &SchedulerState) -> bool {
+    fn is_in_turn(&self, actor: Actor, scheduler: &SchedulerState) -> bool {
         actor == 0
             || actor >= self.notifiers.len()
             || self.receives[actor - 1] < RECEIVES - 1
             || self.notifiers[actor - 1] != State::Running
-            || state.seen.contains_key(&(actor - 1))
+            || scheduler.seen.contains_key(&(actor - 1))
     }
 
     /// Gives a notifier its events.

@@ -59,7 +59,7 @@ fn patience() -> Duration {
 }
 
 /// All permissions.
-pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","broadcast"]}"#;
+pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","history","broadcast"]}"#;
 
 /// The parameter `History` with a log of every audience.
 const HISTORY: &str = r#"{"**":{"messages":100,"seconds":600},"$user":{"messages":100,"seconds":600},"$everyone":{"messages":20,"seconds":600}}"#;

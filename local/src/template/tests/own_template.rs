@@ -27,8 +27,10 @@ fn routes_have_their_functions() {
             ("$disconnect", "DisconnectFunction", false),
             ("$default", "DefaultFunction", true),
             ("authenticate", "AuthenticateFunction", true),
+            ("history", "HistoryFunction", true),
             ("sendMessage", "SendMessageFunction", true),
             ("subscribe", "SubscribeFunction", true),
+            ("sync", "HistoryFunction", true),
             ("unsubscribe", "UnsubscribeFunction", true),
         ]
     );
@@ -59,6 +61,7 @@ fn functions_get_the_environment_they_read() {
         stack.web_socket_api.api_id
     );
     let table = "herald-local-Table";
+    let history_table = "herald-local-HistoryTable";
     for (binary, environment) in [
         (
             "authorizer",
@@ -94,9 +97,22 @@ fn functions_get_the_environment_they_read() {
         ("disconnect", json!({"TABLE_NAME": table})),
         ("default", json!({})),
         (
+            "history",
+            json!({
+                "TABLE_NAME": table,
+                "HISTORY_TABLE_NAME": history_table,
+                "HISTORY": "{}",
+                "RECOVER_SECONDS": "300",
+                "MESSAGES_PER_SECOND": "20",
+            }),
+        ),
+        (
             "sendMessage",
             json!({
                 "TABLE_NAME": table,
+                "HISTORY_TABLE_NAME": history_table,
+                "HISTORY": "{}",
+                "RECOVER_SECONDS": "300",
                 "NOTIFICATION_QUEUE_URL": queue,
                 "MESSAGES_PER_SECOND": "20",
                 "MESSAGE_BYTES": "131072",
@@ -106,6 +122,9 @@ fn functions_get_the_environment_they_read() {
             "subscribe",
             json!({
                 "TABLE_NAME": table,
+                "HISTORY_TABLE_NAME": history_table,
+                "HISTORY": "{}",
+                "RECOVER_SECONDS": "300",
                 "SUBSCRIPTIONS_PER_CONNECTION": "100",
                 "MESSAGES_PER_SECOND": "20",
             }),
@@ -117,7 +136,10 @@ fn functions_get_the_environment_they_read() {
         (
             "notifier",
             json!({
-                "TABLE_NAME": "herald-local-Table",
+                "TABLE_NAME": table,
+                "HISTORY_TABLE_NAME": history_table,
+                "HISTORY": "{}",
+                "RECOVER_SECONDS": "300",
                 "CONNECTIONS_ENDPOINT": connections,
                 "NOTIFICATION_QUEUE_URL": queue,
                 "NOTIFICATION_DEAD_LETTER_QUEUE_URL": dead_letter_queue,
@@ -133,7 +155,7 @@ fn functions_get_the_environment_they_read() {
         assert_eq!(json!(function.environment), environment, "{binary}");
         assert!(function.code.is_absolute() && function.code.ends_with("functions"));
     }
-    assert_eq!(stack.functions.len(), 9);
+    assert_eq!(stack.functions.len(), 10);
 }
 
 #[test]

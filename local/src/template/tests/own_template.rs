@@ -360,13 +360,12 @@ fn queue_hides_messages_and_keeps_dead_letters() {
 }
 
 #[test]
-fn table_has_no_index() {
+fn tables_have_no_index() {
     let stack = own_stack();
     let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
-    assert_eq!(
-        stack.tables[0].create_table,
+    let expected = |name: &str| {
         json!({
-            "TableName": "herald-local-Table",
+            "TableName": format!("herald-local-{name}"),
             "BillingMode": "PAY_PER_REQUEST",
             "AttributeDefinitions": [attribute("pk"), attribute("sk")],
             "KeySchema": [
@@ -374,11 +373,16 @@ fn table_has_no_index() {
                 {"AttributeName": "sk", "KeyType": "RANGE"},
             ],
         })
-    );
-    assert_eq!(
-        stack.tables[0].time_to_live_attribute.as_deref(),
-        Some("expiresAt")
-    );
+    };
+    let created: Vec<_> = stack
+        .tables
+        .iter()
+        .map(|table| &table.create_table)
+        .collect();
+    assert_eq!(created, [&expected("Table"), &expected("HistoryTable")]);
+    for table in &stack.tables {
+        assert_eq!(table.time_to_live_attribute.as_deref(), Some("expiresAt"));
+    }
 }
 
 #[test]
@@ -390,6 +394,7 @@ fn outputs_and_resources_that_are_not_run_are_listed() {
         [
             "EventBusName",
             "EventsDeadLetterQueueUrl",
+            "HistoryTableName",
             "NotificationDeadLetterQueueUrl",
             "NotificationQueueUrl",
             "TableName",

@@ -230,15 +230,19 @@ fn secret_arn_without_suffix_is_refused() {
 
 /// SAM cuts a JSON object given as `NAME=VALUE` to `{`.
 #[test]
-fn permissions_cut_at_the_first_quotation_mark_are_refused() {
+fn json_cut_at_the_first_quotation_mark_is_refused() {
     let open = ("Authentication", "open");
-    let whole = r#"{"news:*":["subscribe"]}"#;
-    read_with(&[open, ("DefaultPermissions", whole)]).expect(whole);
-    let error = read_with(&[open, ("DefaultPermissions", "{")]).expect_err("half of it");
-    assert!(
-        error.to_string().contains("must be a JSON object"),
-        "{error}"
-    );
+    for (parameter, whole) in [
+        ("DefaultPermissions", r#"{"news:*":["subscribe"]}"#),
+        ("History", r#"{"room:**":{"messages":200,"seconds":86400}}"#),
+    ] {
+        read_with(&[open, (parameter, whole)]).expect(whole);
+        let error = read_with(&[open, (parameter, "{")]).expect_err("half of it");
+        assert!(
+            error.to_string().contains("must be a JSON object"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ pub async fn handle<'a>(
     if !renewed.await.map_err(|error| store_failure(&error))? {
         return Err(unknown_connection());
     }
-    Ok(ServerFrame::Ack(Ack {
+    Ok(ServerFrame::from(Ack {
         action: "authenticate",
         expires_at: Some(expires_at.epoch_seconds()),
         id,

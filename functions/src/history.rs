@@ -50,7 +50,7 @@ pub async fn handle<'a>(
     if !matches!(selection, Selection::Since(_)) {
         reply.recovered = None;
     }
-    Ok(ServerFrame::Ack(Ack {
+    Ok(ServerFrame::from(Ack {
         action: "history",
         entity_id: match audience {
             Audience::Entity(entity) => Some(entity),

@@ -54,7 +54,7 @@ pub async fn handle<'a>(
             let outgoing = slice::from_ref(&outgoing);
             let mut pushes = send(message, &audience, outgoing, queue, logs).await?;
             let push = pushes.remove(0);
-            Ok(ServerFrame::Ack(Ack {
+            Ok(ServerFrame::from(Ack {
                 event_id: Some(push.event_id),
                 log: push.position.map(LogReply::from).unwrap_or_default(),
                 ..ack(audience, id)
@@ -64,7 +64,7 @@ pub async fn handle<'a>(
             let pushes = send(message, &audience, &outgoing, queue, logs).await?;
             let positions = pushes.iter().map(|push| push.position.clone()).collect();
             let event_ids = pushes.into_iter().map(|push| push.event_id);
-            Ok(ServerFrame::Ack(Ack {
+            Ok(ServerFrame::from(Ack {
                 event_ids: Some(event_ids.collect()),
                 positions,
                 ..ack(audience, id)

@@ -56,7 +56,7 @@ pub async fn handle<'a>(
             ack.entities = Some(results.await?);
         }
     }
-    Ok(ServerFrame::Ack(ack))
+    Ok(ServerFrame::from(ack))
 }
 
 /// Subscribes to every permitted entity and returns the result for each.

@@ -1,11 +1,12 @@
-//! `sync`: compares the client's positions with the logs, and answers with what the client has missed.
+//! `sync`: compares the client's positions with the logs, and answers with the messages that it missed.
 
 use std::{collections::BTreeMap, num::NonZeroU32};
 
+use futures_util::{StreamExt, stream};
 use herald_shared::{
     audience::Audience,
     ids::EntityId,
-    log::{Budget, LogRows, Reach, Synced},
+    log::{Budget, LogError, LogPolicy, LogRows, Reach, Synced},
     protocol::{Ack, EntityResult, Known, LogReply, Refusal, Request, ServerFrame, SyncRequest},
     store::ConnectionStore,
 };
@@ -17,8 +18,11 @@ use crate::{
     reply::{anonymous, forbidden, log_failure},
 };
 
-/// Answers with the logs in which the client is not current: none, usually. The reply is empty for a log
-/// that the stack does not keep any more.
+/// The maximum number of heads that are read at once.
+const AT_ONCE: usize = 25;
+
+/// Answers with the logs in which the client is not current: none, usually. The result of an audience that has
+/// no log any more is empty.
 ///
 /// # Errors
 ///
@@ -36,91 +40,171 @@ pub async fn handle<'a>(
     admission
         .admit_up_to_burst(message, charged.unwrap_or(NonZeroU32::MIN))
         .await?;
-    let mut reader = Reader {
-        message,
-        logs,
-        budget: Budget::SHARED_REPLY,
-    };
     let mut ack = Ack {
         action: "sync",
         id,
         ..Ack::default()
     };
-    if let Some(known) = sync.user {
-        ack.user = reader.user(known).await;
-    }
-    if let Some(known) = sync.everyone {
-        ack.everyone = reader.everyone(known).await;
-    }
-    let mut entities = BTreeMap::new();
-    for (name, checked) in sync.entities {
-        let result = match checked {
-            Ok((entity, known)) => reader.entity(&entity, known).await,
-            Err(refusal) => Some(Err(refusal).into()),
-        };
-        entities.extend(result.map(|result| (name, result)));
-    }
-    ack.entities = (!entities.is_empty()).then_some(entities);
-    Ok(ServerFrame::Ack(ack))
+    let comparisons = comparisons(message, sync, logs, &mut ack);
+    compare(comparisons, message, logs, &mut ack).await;
+    Ok(ServerFrame::from(ack))
 }
 
-/// The reader of the logs of one reply, whose messages share one budget.
-struct Reader<'a, R> {
-    message: &'a Message,
-    logs: &'a Logs<R>,
-    budget: Budget,
+/// A log to compare a position with.
+struct Comparison {
+    name: Name,
+    audience: Audience,
+    policy: LogPolicy,
+    reach: Reach,
+    known: Known,
 }
 
-impl<R: LogRows> Reader<'_, R> {
-    async fn entity(&mut self, entity: &EntityId, known: Known) -> Option<EntityResult> {
-        if !self.message.caller.permissions.may_subscribe(entity) {
-            return Some(Err(forbidden(&format!("subscribe to {entity}"))).into());
+/// The place of a log in the frame and its reply.
+#[derive(Clone, Debug)]
+enum Name {
+    Entity(String),
+    User,
+    Everyone,
+}
+
+/// Returns the logs that the connection may read, and adds the results of the others to the reply.
+fn comparisons<R>(
+    message: &Message,
+    sync: SyncRequest,
+    logs: &Logs<R>,
+    ack: &mut Ack,
+) -> Vec<Comparison> {
+    let user = sync.user.map(|known| (Name::User, of_user(message, known)));
+    let everyone = sync.everyone.map(|known| {
+        let reach = logs.reach_of_everyone(message);
+        (Name::Everyone, Ok((Audience::Everyone, reach, known)))
+    });
+    let entities = sync.entities.into_iter().map(|(name, checked)| {
+        let log = checked.and_then(|(entity, known)| of_entity(message, logs, entity, known));
+        (Name::Entity(name), log)
+    });
+    let mut comparisons = Vec::new();
+    for (name, log) in user.into_iter().chain(everyone).chain(entities) {
+        match log.map(|log| (logs.policy(&log.0), log)) {
+            Ok((Some(policy), (audience, reach, known))) => comparisons.push(Comparison {
+                name,
+                audience,
+                policy,
+                reach,
+                known,
+            }),
+            Ok((None, _)) => add(ack, name, EntityResult::default()),
+            Err(refusal) => add(ack, name, Err(refusal).into()),
         }
-        let reach = self.logs.reach(self.message, entity);
-        self.read(&Audience::Entity(entity.clone()), known, reach)
-            .await
     }
+    comparisons
+}
 
-    /// A user may read their own log as far back as it goes.
-    async fn user(&mut self, known: Known) -> Option<EntityResult> {
-        match self.message.caller.user.clone() {
-            Some(user) => self.read(&Audience::User(user), known, Reach::Log).await,
-            None => Some(Err(anonymous()).into()),
+/// A user may read their own log as far back as it goes.
+fn of_user(message: &Message, known: Known) -> Result<(Audience, Reach, Known), Refusal> {
+    let user = message.caller.user.clone().ok_or_else(anonymous)?;
+    Ok((Audience::User(user), Reach::Log, known))
+}
+
+fn of_entity<R>(
+    message: &Message,
+    logs: &Logs<R>,
+    entity: EntityId,
+    known: Known,
+) -> Result<(Audience, Reach, Known), Refusal> {
+    if !message.caller.permissions.may_subscribe(&entity) {
+        return Err(forbidden(&format!("subscribe to {entity}")));
+    }
+    let reach = logs.reach(message, &entity);
+    Ok((Audience::Entity(entity), reach, known))
+}
+
+/// Compares the positions at the same time, and adds the results of the logs that are not current to the
+/// reply. Their messages share its budget, so these logs are read one after the other.
+async fn compare<R: LogRows>(
+    comparisons: Vec<Comparison>,
+    message: &Message,
+    logs: &Logs<R>,
+    ack: &mut Ack,
+) {
+    let compared: Vec<_> = stream::iter(comparisons)
+        .map(async |comparison| (first_look(&comparison, logs).await, comparison))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    let mut budget = Budget::SHARED_REPLY;
+    for (first_look, comparison) in compared {
+        let result = match first_look {
+            Ok(FirstLook::Current) => None,
+            Ok(FirstLook::Position(reply)) => Some(Ok(reply)),
+            Ok(FirstLook::Behind) => {
+                let read = read(&comparison, message, logs, &mut budget).await;
+                read.map_err(|error| log_failure(&error)).transpose()
+            }
+            Err(error) => Some(Err(log_failure(&error))),
+        };
+        if let Some(result) = result {
+            add(ack, comparison.name, result.into());
         }
     }
+}
 
-    async fn everyone(&mut self, known: Known) -> Option<EntityResult> {
-        let reach = self.logs.reach_of_everyone(self.message);
-        self.read(&Audience::Everyone, known, reach).await
+/// The result of reading a log's head.
+enum FirstLook {
+    /// The client has every message.
+    Current,
+    /// The client had no position; this is the present one.
+    Position(LogReply),
+    /// The client seems to lack messages.
+    Behind,
+}
+
+async fn first_look<R: LogRows>(
+    comparison: &Comparison,
+    logs: &Logs<R>,
+) -> Result<FirstLook, LogError> {
+    let Comparison { audience, .. } = comparison;
+    match &comparison.known {
+        Known::Nothing => {
+            let position = logs.log.position(audience).await?;
+            Ok(FirstLook::Position(position.into()))
+        }
+        Known::Position(since) => match logs.log.is_current(audience, since).await? {
+            true => Ok(FirstLook::Current),
+            false => Ok(FirstLook::Behind),
+        },
     }
+}
 
-    /// Returns what the client needs to know about a log. `None` if it is current.
-    async fn read(
-        &mut self,
-        audience: &Audience,
-        known: Known,
-        reach: Reach,
-    ) -> Option<EntityResult> {
-        let Some(policy) = self.logs.policy(audience) else {
-            return Some(EntityResult::default());
-        };
-        let log = &self.logs.log;
-        let now = self.message.received_at;
-        let read = match known {
-            Known::Nothing => log
-                .position(audience)
-                .await
-                .map(|position| Some(position.into())),
-            Known::Position(since) => log
-                .sync(audience, policy, &since, reach, &mut self.budget, now)
-                .await
-                .map(|synced| match synced {
-                    Synced::Current => None,
-                    Synced::Behind(recovery) => Some(LogReply::from(recovery)),
-                }),
-        };
-        read.map_err(|error| log_failure(&error))
-            .transpose()
-            .map(EntityResult::from)
+/// Reads what the client lacks. `None` if it is current after all.
+async fn read<R: LogRows>(
+    comparison: &Comparison,
+    message: &Message,
+    logs: &Logs<R>,
+    budget: &mut Budget,
+) -> Result<Option<LogReply>, LogError> {
+    let Known::Position(since) = &comparison.known else {
+        return Ok(None);
+    };
+    let &Comparison { policy, reach, .. } = comparison;
+    let now = message.received_at;
+    let synced = logs
+        .log
+        .sync(&comparison.audience, policy, since, reach, budget, now);
+    Ok(match synced.await? {
+        Synced::Current => None,
+        Synced::Behind(recovery) => Some(recovery.into()),
+    })
+}
+
+fn add(ack: &mut Ack, name: Name, result: EntityResult) {
+    match name {
+        Name::Entity(name) => {
+            ack.entities
+                .get_or_insert_with(BTreeMap::new)
+                .insert(name, result);
+        }
+        Name::User => ack.user = Some(result),
+        Name::Everyone => ack.everyone = Some(result),
     }
 }

@@ -26,7 +26,7 @@ pub async fn handle<'a>(
         .unsubscribe(&message.connection, &entity)
         .await
         .map_err(|error| store_failure(&error))?;
-    Ok(ServerFrame::Ack(Ack {
+    Ok(ServerFrame::from(Ack {
         action: "unsubscribe",
         entity_id: Some(entity),
         id,

@@ -6,19 +6,20 @@
 //! [`memory::MemoryLogRows`] in memory, [`failing::FailingLogRows`] over either with failures.
 //! [`publish`] and [`subscribe`] are the two orders of steps that a function must not change.
 //!
-//! - **A head and rows.** The head of a log has its [`Epoch`] and `top`, the last offset taken. Each message
+//! - **A head and rows.** The head of a log has its [`Epoch`] and `top`, the last claimed offset. Each message
 //!   has a row of its own under its offset, from 1 without gaps.
-//! - **Taking an offset remembers the event.** One conditional update does both, so a redelivered event has
+//! - **Claiming an offset remembers the event.** One conditional update does both, so a redelivered event has
 //!   the offset that it had. The head remembers the last event of each of 32 slots.
-//! - **A row is written once.** If a reader has filled the offset meanwhile, the event takes a new one.
+//! - **A row is written once.** If a reader has filled the offset meanwhile, or the row may have been removed
+//!   since, the event claims a new one.
 //! - **The row comes before the audience is read**, and the listener row of a subscriber before the head is.
 //!   So a message is in the log when the subscriber reads it, or the subscriber in the audience when the
 //!   message is posted.
 //! - **A reader is told the highest offset up to which nothing is missing**, and `top`: an offset between them
-//!   is taken and its message not stored yet.
+//!   is claimed and its message not stored yet.
 //! - **A hole is filled** by a reader once it is older than [`FILL_AFTER`]: its writer may have stopped for
 //!   good. Only `sync` and `history` fill.
-//! - **Rows expire in the order of their offsets**, as each counts from the moment its offset was taken. A row
+//! - **Rows expire in the order of their offsets**, as each counts from the moment its offset was claimed. A row
 //!   that is present proves that none after it has expired. A reader without such a proof answers that the
 //!   messages are lost.
 //! - **A log keeps the retention that it was begun with.** A policy with another one begins a new epoch.
@@ -54,17 +55,18 @@ pub use appending::Message;
 #[cfg(feature = "aws")]
 pub use dynamodb::{DynamoDbLogRows, LogTable};
 pub use event_tag::{EventTag, SLOTS};
+pub use frame::POSITION_BYTES;
 pub use policy::{History, LogPolicy};
 pub use publishing::{Published, Stored, publish};
 pub use reading::{Budget, Excerpt, Reach, Recovery, Selection, Synced};
 pub use rows::{
-    Claim, ClaimedEvent, Consistency, Content, Head, LastValue, LogRow, LogRows, Put, Remembered,
-    Retention, RowPage, Taken,
+    Claim, Claimed, ClaimedEvent, Consistency, Content, Head, LastValue, LogRow, LogRows, Put,
+    Remembered, Retention, RowPage,
 };
 pub use subscribing::{Answer, Start, Subscriber, subscribe};
 
-/// The age from which a reader fills a hole. It is far longer than a row takes to be stored; a writer that
-/// is slower still takes a new offset, so no message depends on this time.
+/// The age from which a reader fills a hole. It is far longer than storing a row needs; a writer that
+/// is slower still claims a new offset, so no message depends on this time.
 pub const FILL_AFTER: Duration = Duration::from_secs(10);
 
 /// The most by which clocks of functions may differ, and by which two rows may therefore expire in the
@@ -193,20 +195,20 @@ impl Position {
     }
 }
 
-/// Why the log could not do what it was asked. Nothing is taken back then: the same call again completes
+/// Why the log could not do what it was asked. Nothing is undone: the same call again completes
 /// it.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The table, or the log's head, takes no more requests at the moment.
+    /// The table, or the log's head, admits no more requests at the moment.
     ///
     /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html>
     /// (1,000 write units a second for one partition key)
     #[error("the history table is throttled")]
     Throttled(#[source] Box<dyn Error + Send + Sync>),
     /// Other writers changed the log during every try.
-    #[error("the log changed while it was to {step}, {TRIES} times in a row")]
+    #[error("failed to {step}: other writers changed the log during {TRIES} tries")]
     Contended {
-        /// The task, e.g. `take an offset`.
+        /// The task, e.g. `claim an offset`.
         step: &'static str,
     },
     /// The table did not answer, or refused for a reason outside the request: a permission, a table that

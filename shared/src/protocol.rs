@@ -19,7 +19,7 @@ pub use request::{Refusal, Request, RequestId};
 pub use send_message::{Outgoing, SendMessage};
 pub use server_frame::{Ack, ServerFrame};
 pub use subscribe::{EntityError, EntityRequest, EntityResult, StartRequest, Subscribe};
-pub use sync::{Known, SyncRequest};
+pub use sync::{Known, KnownEntities, SyncRequest};
 
 /// The maximum size of one message in either direction, in bytes: API Gateway's own limit.
 ///

@@ -1,27 +1,21 @@
 //! A stack for each test, and `herald` as a child process.
 
-use std::{net::SocketAddr, path::Path, process::Stdio, sync::LazyLock, time::Duration};
+use std::{net::SocketAddr, process::Stdio};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use aws_sdk_eventbridge::{Client as EventBridge, types::PutEventsRequestEntry};
 use aws_sdk_secretsmanager::Client as SecretsManager;
 use herald_local::{Authentication, Config, Functions, RunningStack};
+use herald_testkit::{sdk_config, template};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    net::TcpListener,
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
-    sync::{Semaphore, SemaphorePermit},
-    time::{sleep, timeout},
+    sync::SemaphorePermit,
 };
 
-/// The time after which a test that waits for ever fails. Nothing takes this long.
-const TEST_TIMEOUT: Duration = Duration::from_secs(240);
-
-/// Only one stack runs at a time, because it uses the whole machine.
-static ONE_AT_A_TIME: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(1));
+pub use herald_testkit::{in_time, until};
 
 /// A running stack.
 pub struct TestStack {
@@ -37,23 +31,16 @@ impl TestStack {
 
     /// Starts the template with these parameters.
     pub async fn start_with(authentication: Authentication, parameters: &[(&str, &str)]) -> Self {
-        let turn = ONE_AT_A_TIME.acquire().await.expect("never closed");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("the repository");
-        let template = repository.join("template.yaml");
+        let turn = herald_testkit::turn().await;
         let config = Config {
             parameters: parameters
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             authentication,
-            ..Config::new(template, Functions::Build { release: false })
+            ..Config::new(template(), Functions::Build { release: false })
         };
-        let running = RunningStack::start(listener, config)
-            .await
-            .expect("a stack");
+        let running = herald_testkit::start(config).await.expect("a stack");
         Self {
             running,
             _turn: turn,
@@ -104,13 +91,7 @@ impl TestStack {
 
     /// Returns the SDK configuration for the stack's services.
     fn aws(&self) -> SdkConfig {
-        let credentials = Credentials::new("local", "local", None, None, "test");
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .endpoint_url(&self.running.addresses().endpoint)
-            .build()
+        sdk_config(&self.running.addresses().endpoint)
     }
 
     /// Stops the stack and all its processes.
@@ -262,20 +243,4 @@ pub fn json_lines(text: &str) -> Vec<Value> {
     lines
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect()
-}
-
-/// Waits for a future, and fails the test if it takes too long. `event` names the expected event.
-pub async fn in_time<T>(event: &str, future: impl Future<Output = T>) -> T {
-    let waited = timeout(TEST_TIMEOUT, future).await;
-    waited.unwrap_or_else(|_| panic!("timed out waiting: {event}"))
-}
-
-/// Waits until a condition holds.
-pub async fn until(event: &str, mut condition: impl FnMut() -> bool) {
-    let polled = async {
-        while !condition() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    in_time(event, polled).await;
 }

@@ -1,27 +1,20 @@
 //! A local stack for each test, and helpers that wait.
 
-use std::{net::SocketAddr, path::Path, sync::LazyLock, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use aws_sdk_eventbridge::{
-    Client as EventBridge,
-    config::{BehaviorVersion, Credentials, Region},
-    types::PutEventsRequestEntry,
-};
+use aws_sdk_eventbridge::{Client as EventBridge, types::PutEventsRequestEntry};
 use herald_client::{Client, ConnectionState, EntityId, Options};
 use herald_local::{Authentication, Config, Functions, RunningStack, gateway::Limits};
+use herald_testkit::{sdk_config, template};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, SemaphorePermit},
-    time::{sleep, timeout},
+    sync::SemaphorePermit,
+    time::sleep,
 };
 
-/// The time after which a test that waits has failed. It is longer than any test takes.
-const PATIENCE: Duration = Duration::from_secs(240);
-
-/// The turn of a test: one stack at a time, since each uses the whole machine.
-static ONE_AT_A_TIME: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(1));
+pub use herald_testkit::{in_time, until};
 
 /// A running stack.
 pub struct TestStack {
@@ -38,7 +31,7 @@ impl TestStack {
 
     /// Starts the stack with this authentication and these limits of the gateway.
     pub async fn start_with(authentication: Authentication, limits: Limits) -> Self {
-        let turn = ONE_AT_A_TIME.acquire().await.expect("never closed");
+        let turn = herald_testkit::turn().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         Self::run(turn, listener, authentication, limits).await
     }
@@ -72,10 +65,6 @@ impl TestStack {
         authentication: Authentication,
         limits: Limits,
     ) -> Self {
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .expect("the repository");
-        let template = repository.join("template.yaml");
         let config = Config {
             // High enough that no test reaches it.
             parameters: [("MessagesPerSecond", "10000")]
@@ -83,20 +72,15 @@ impl TestStack {
                 .into(),
             authentication,
             limits,
-            ..Config::new(template, Functions::Build { release: false })
+            ..Config::new(template(), Functions::Build { release: false })
         };
         let running = RunningStack::start(listener, config)
             .await
             .expect("a stack");
-        let events = aws_sdk_eventbridge::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-            .endpoint_url(&running.addresses().endpoint)
-            .build();
+        let events = EventBridge::new(&sdk_config(&running.addresses().endpoint));
         Self {
             running,
-            events: EventBridge::from_conf(events),
+            events,
             _turn: turn,
         }
     }
@@ -208,24 +192,4 @@ pub async fn stopped(client: &Client) -> ConnectionState {
         .await
         .expect("its last state")
         .clone()
-}
-
-/// Waits for a future that must complete.
-///
-/// # Panics
-///
-/// Panics if it takes too long, with `expected` in the message.
-pub async fn in_time<T>(expected: &str, future: impl Future<Output = T>) -> T {
-    let waited = timeout(PATIENCE, future).await;
-    waited.unwrap_or_else(|_| panic!("timed out before {expected}"))
-}
-
-/// Waits until a condition holds.
-pub async fn until(expected: &str, mut condition: impl FnMut() -> bool) {
-    let polled = async {
-        while !condition() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    in_time(expected, polled).await;
 }

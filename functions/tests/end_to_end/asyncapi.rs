@@ -11,6 +11,7 @@ use herald_shared::{
     },
     push::Push,
 };
+use herald_testkit::local_only;
 use jsonschema::Validator;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde::de::DeserializeOwned;
@@ -38,8 +39,8 @@ pub fn check_received(frame: &str) {
     );
 }
 
+#[local_only("needs no stack")]
 #[test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
 fn examples_match_their_schemas() {
     for (name, message) in messages() {
         let schema = message["payload"]["$ref"].as_str().unwrap();
@@ -50,8 +51,8 @@ fn examples_match_their_schemas() {
     }
 }
 
+#[local_only("needs no stack")]
 #[test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
 fn examples_of_client_frames_are_read() {
     for frame in sent_by("receive", "socket").flat_map(examples) {
         let text = frame.to_string();
@@ -70,8 +71,8 @@ fn examples_of_client_frames_are_read() {
     }
 }
 
+#[local_only("needs no stack")]
 #[test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
 fn examples_of_server_frames_are_written() {
     let replies = ["ack", "pong", "error"].map(|name| &DOCUMENT["components"]["messages"][name]);
     for frame in sent_by("send", "socket").chain(replies).flat_map(examples) {
@@ -86,8 +87,8 @@ fn examples_of_server_frames_are_written() {
     }
 }
 
+#[local_only("needs no stack")]
 #[test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
 fn examples_of_events_are_read() {
     let mut kinds = 0;
     for event in sent_by("receive", "bus").flat_map(examples) {
@@ -100,8 +101,8 @@ fn examples_of_events_are_read() {
     assert_eq!(kinds, 4);
 }
 
+#[local_only("needs no stack")]
 #[test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
 fn closed_lists_are_complete() {
     let codes: Vec<ErrorCode> = listed("ErrorCode");
     for code in &codes {
@@ -147,7 +148,7 @@ fn write(frame: &Value) -> String {
     let (event_id, time) = (text("eventId"), text("time"));
     let message = || message.as_deref().unwrap();
     match frame["type"].as_str().unwrap() {
-        "ack" => ServerFrame::Ack(Ack {
+        "ack" => ServerFrame::from(Ack {
             action: [
                 "subscribe",
                 "unsubscribe",

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use herald_local::sqs;
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::{
@@ -54,8 +55,8 @@ async fn until_idle(stack: &TestStack) {
     .await;
 }
 
+#[local_only("needs a notifier that posts to a sink")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs a notifier that posts to a sink")]
 async fn live_connections_of_a_faulty_audience_get_each_event_once() {
     const SUBSCRIBERS: usize = 10_000;
     let sink = Sink::start(faulty).await;
@@ -84,8 +85,8 @@ async fn live_connections_of_a_faulty_audience_get_each_event_once() {
     stack.stop().await;
 }
 
+#[local_only("needs a notifier that posts to a sink")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs a notifier that posts to a sink")]
 async fn killed_notifier_loses_no_push() {
     const SUBSCRIBERS: usize = 10_000;
     let sink = Sink::start(faulty).await;
@@ -117,8 +118,8 @@ async fn killed_notifier_loses_no_push() {
     stack.stop().await;
 }
 
+#[local_only("needs a notifier that posts to a sink")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs a notifier that posts to a sink")]
 async fn fifty_thousand_subscribers_are_reached_over_several_messages() {
     const SUBSCRIBERS: usize = 50_000;
     let sink = Sink::start(|_, _| 200).await;
@@ -135,8 +136,8 @@ async fn fifty_thousand_subscribers_are_reached_over_several_messages() {
     stack.stop().await;
 }
 
+#[local_only("needs a notifier that posts to a sink")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs a notifier that posts to a sink")]
 async fn connection_that_is_always_throttled_is_the_only_dead_letter() {
     let sink = Sink::start(|connection, _| if number(connection) == 3 { 429 } else { 200 }).await;
     let stack = subscribed(&sink, 20).await;

@@ -1,6 +1,7 @@
 //! Invalid frames: each is answered by an error frame that names the mistake, stores no row and crashes
 //! no function.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::harness::TestStack;
@@ -219,8 +220,8 @@ async fn message_that_is_too_large_to_push_is_refused() {
 }
 
 /// The function checks the size itself, because it can also be invoked directly.
+#[local_only("invokes a function directly")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "invokes a function directly")]
 async fn function_refuses_a_body_over_the_limit() {
     use herald_local::lambda::{Invocation, Invoke};
     let stack = TestStack::start().await;

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use herald_local::dynamodb::Consumption;
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, TestStack, repository, until};
@@ -41,8 +42,8 @@ async fn ask(client: &mut Client, request: Value) {
     assert_eq!(reply["type"], "ack", "{reply}");
 }
 
+#[local_only("needs the local table's consumption")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local table's consumption")]
 async fn connection_consumes_the_documented_capacity() {
     let stack = TestStack::start_with_users().await;
     let consumed = || stack.running().dynamodb().consumption();
@@ -95,8 +96,8 @@ async fn connection_consumes_the_documented_capacity() {
     stack.stop().await;
 }
 
+#[local_only("needs the local table's consumption")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local table's consumption")]
 async fn event_and_message_consume_the_documented_capacity() {
     let stack = TestStack::start().await;
     let consumed = || stack.running().dynamodb().consumption();
@@ -135,8 +136,8 @@ async fn event_and_message_consume_the_documented_capacity() {
     stack.stop().await;
 }
 
+#[local_only("needs the local table's consumption")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local table's consumption")]
 async fn publishing_to_a_log_consumes_the_documented_capacity() {
     let stack = TestStack::start_with_parameters(&[("History", HISTORY)]).await;
     let consumed = || stack.running().dynamodb().consumption();
@@ -190,8 +191,8 @@ async fn publishing_to_a_log_consumes_the_documented_capacity() {
     stack.stop().await;
 }
 
+#[local_only("needs the local table's consumption")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local table's consumption")]
 async fn reading_logs_consumes_the_documented_capacity() {
     let stack = TestStack::start_with_parameters(&[("History", HISTORY)]).await;
     let consumed = || stack.running().dynamodb().consumption();
@@ -243,7 +244,7 @@ async fn reading_logs_consumes_the_documented_capacity() {
             "a sync of one entity that finds up to 4 KB",
             json!({"action": "sync", "entities": {entity(0): first}}),
             3,
-            &[charge, ("GetItem", 3), ("Query", 1)],
+            &[charge, ("GetItem", 4), ("Query", 1)],
         ),
         (
             "a history of up to 4 KB",

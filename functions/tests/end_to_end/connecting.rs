@@ -6,6 +6,7 @@ use std::{
 };
 
 use herald_local::lambda::{Invocation, Invoke};
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use herald_shared::store::seed::RowKey;
@@ -35,11 +36,8 @@ async fn connection_is_stored_with_its_client() {
     stack.stop().await;
 }
 
+#[local_only("API Gateway's handling of such a header is unknown")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "API Gateway's handling of such a header is unknown"
-)]
 async fn non_ascii_header_does_not_refuse_a_client() {
     let stack = TestStack::start().await;
     let mut client = Client::connect_with(&stack.web_socket(), "x-device", "Zoë’s")
@@ -65,8 +63,8 @@ async fn requested_subprotocol_is_answered() {
 
 /// AWS documents only this spelling. Source:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html>
+#[local_only("invokes a function directly")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "invokes a function directly")]
 async fn connect_spells_the_subprotocol_header_as_documented() {
     let stack = TestStack::start().await;
     let mut event: Value = serde_json::from_str(&sample("connect.json")).unwrap();
@@ -84,11 +82,8 @@ async fn connect_spells_the_subprotocol_header_as_documented() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn client_that_disconnects_leaves_no_row() {
     let stack = TestStack::start_with_users().await;
     let mut leaving = stack.client_of("ann").await;

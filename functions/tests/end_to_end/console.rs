@@ -2,6 +2,7 @@
 //! connected by the event's id.
 
 use bytes::Bytes;
+use herald_testkit::local_only;
 use http_body_util::Empty;
 use hyper::{Method, Request};
 use hyper_util::{client::legacy::Client as HttpClient, rt::TokioExecutor};
@@ -28,8 +29,8 @@ async fn about(watcher: &mut Watcher, kind: &str, event_id: &str) -> Value {
     }
 }
 
+#[local_only("needs the local console")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local console")]
 async fn records_follow_an_event_from_the_bus_to_the_client() {
     let stack = TestStack::start_with_users().await;
     let mut watcher = watch(&stack).await;
@@ -66,8 +67,8 @@ async fn records_follow_an_event_from_the_bus_to_the_client() {
     stack.stop().await;
 }
 
+#[local_only("needs the local console")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local console")]
 async fn records_of_a_message_have_its_acknowledged_id() {
     let stack = TestStack::start().await;
     let mut sender = stack.client().await;
@@ -90,8 +91,8 @@ async fn records_of_a_message_have_its_acknowledged_id() {
     stack.stop().await;
 }
 
+#[local_only("needs the local console")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local console")]
 async fn push_to_a_gone_connection_is_recorded_as_410() {
     let stack = TestStack::start().await;
     let mut watcher = watch(&stack).await;
@@ -106,8 +107,8 @@ async fn push_to_a_gone_connection_is_recorded_as_410() {
     stack.stop().await;
 }
 
+#[local_only("needs the local console")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local console")]
 async fn records_follow_an_invalid_message_to_the_dead_letters_and_back() {
     let stack = TestStack::start().await;
     let mut watcher = watch(&stack).await;

@@ -10,6 +10,7 @@ use herald_shared::{
     store::seed::RowKey,
     token_expiry::TokenExpiry,
 };
+use herald_testkit::local_only;
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
@@ -59,11 +60,8 @@ async fn replayed_push_is_delivered() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn replayed_dead_letter_does_not_close_a_connection_with_a_valid_token() {
     let stack = TestStack::start_with_users().await;
     let queues = stack.notifications();
@@ -81,11 +79,8 @@ async fn replayed_dead_letter_does_not_close_a_connection_with_a_valid_token() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn retry_after_renewal_delivers_the_push_and_keeps_the_connection() {
     let stack = TestStack::start_with_users().await;
     let mut client = stack.client_of("ann").await;

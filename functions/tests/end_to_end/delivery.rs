@@ -1,5 +1,6 @@
 //! Delivery of an event from the bus to its recipients.
 
+use herald_testkit::local_only;
 use serde_json::json;
 use tokio_tungstenite::tungstenite;
 
@@ -35,11 +36,8 @@ async fn only_subscribers_get_an_event_about_their_entity() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn notification_reaches_all_connections_of_its_user() {
     let stack = TestStack::start_with_users().await;
     let mut phone = stack.client_of("ann").await;

@@ -4,15 +4,13 @@ use herald_shared::{
     store::{ConnectionStore, ConnectionTable},
     token_expiry::TokenExpiry,
 };
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::harness::{TestStack, until};
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn connection_with_ended_token_gets_a_last_frame_instead_of_a_push() {
     let stack = TestStack::start_with_users().await;
     let mut ended = stack.client_of("ann").await;
@@ -38,11 +36,8 @@ async fn connection_with_ended_token_gets_a_last_frame_instead_of_a_push() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn connection_with_ended_token_may_only_authenticate_unsubscribe_and_ping() {
     let stack = TestStack::start_with_users().await;
     let mut client = stack.client_of("ann").await;
@@ -77,11 +72,8 @@ async fn connection_with_ended_token_may_only_authenticate_unsubscribe_and_ping(
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn disconnected_user_is_closed_at_once() {
     let stack = TestStack::start_with_users().await;
     let mut phone = stack.client_of("ann").await;

@@ -1,15 +1,13 @@
 //! Event sources on a shared bus: the rule matches only the events of the configured ones.
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::{harness::TestStack, watcher::Watcher};
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn event_of_another_source_matches_no_rule() {
     let stack = TestStack::start_with_parameters(&[("EventSource", "shop,shop.returns")]).await;
     let mut watcher = Watcher::start(&stack.running().addresses().endpoint, None).await;

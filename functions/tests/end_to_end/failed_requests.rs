@@ -4,6 +4,7 @@
 use std::fs;
 
 use herald_local::iam::Revoked;
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,8 +12,8 @@ use crate::{
     watcher::Watcher,
 };
 
+#[local_only("revokes a permission of a function")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "revokes a permission of a function")]
 async fn log_line_of_a_failed_request_matches_the_metric_filter() {
     let stack = TestStack::try_start_with(|config| {
         let format = ("AWS_LAMBDA_LOG_FORMAT".to_owned(), "JSON".to_owned());

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use herald_local::{faults::Faults, gateway, sqs};
+use herald_testkit::local_only;
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Error;
 
@@ -11,8 +12,8 @@ use crate::{
     proxy::Proxy,
 };
 
+#[local_only("moves the local table's clock")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "moves the local table's clock")]
 async fn rows_expire_after_their_time_to_live() {
     let stack = TestStack::start().await;
     let mut client = stack.client().await;
@@ -39,8 +40,8 @@ async fn rows_expire_after_their_time_to_live() {
     stack.stop().await;
 }
 
+#[local_only("needs the local stack's faults")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
 async fn killed_notifiers_failing_posts_and_duplicates_lose_no_push() {
     let stack = TestStack::start_with_faults(Faults {
         gateway: gateway::Faults {
@@ -96,11 +97,8 @@ async fn killed_notifiers_failing_posts_and_duplicates_lose_no_push() {
     stack.stop().await;
 }
 
+#[local_only("puts a proxy between functions and DynamoDB")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "puts a proxy between functions and DynamoDB"
-)]
 async fn silent_dynamodb_makes_retryable_errors() {
     let proxy = Proxy::start().await;
     let stack = TestStack::try_start_with(|config| {

@@ -4,16 +4,12 @@
 use std::{
     collections::BTreeMap,
     env,
-    future::Future,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::{
-    config::Credentials,
-    types::{AttributeValue, PutRequest, WriteRequest},
-};
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use futures_util::{SinkExt, StreamExt};
 use herald_local::{
@@ -30,8 +26,10 @@ use herald_shared::{
         seed::{self, RowKey},
     },
 };
+use herald_testkit::{patience, sdk_config};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+
+use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{
@@ -45,18 +43,13 @@ use tokio_tungstenite::{
     },
 };
 
+pub use herald_testkit::{repository, until_async as until};
+
 use crate::{
     asyncapi::check_received,
     queues::Queues,
     target::{self, Addresses, Turn},
 };
-
-/// Returns a time limit that is longer than any step here takes; it only ends a test that would wait for
-/// ever. `HERALD_PATIENCE_SECONDS` shortens it for tests that are expected to fail.
-fn patience() -> Duration {
-    let seconds = env::var("HERALD_PATIENCE_SECONDS").map(|seconds| seconds.parse().unwrap());
-    Duration::from_secs(seconds.unwrap_or(240))
-}
 
 /// All permissions.
 pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","history","broadcast"]}"#;
@@ -162,16 +155,8 @@ impl TestStack {
 
     async fn try_run(config: Config) -> anyhow::Result<Self> {
         assert!(target::deployment().is_none(), "{ONLY_LOCAL}");
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let running = RunningStack::start(listener, config).await?;
-        let aws = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
-                Credentials::for_tests(),
-            ))
-            .endpoint_url(&running.addresses().endpoint)
-            .build();
+        let running = herald_testkit::start(config).await?;
+        let aws = sdk_config(&running.addresses().endpoint);
         let local = running.addresses();
         let addresses = Addresses {
             web_socket: local.web_socket.clone(),
@@ -425,21 +410,6 @@ pub fn old() -> SystemTime {
     SystemTime::now() - 2 * YOUNG
 }
 
-/// Waits until a condition holds.
-pub async fn until<F: Future<Output = bool>>(
-    condition_text: &str,
-    mut condition: impl FnMut() -> F,
-) {
-    let polled = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(patience(), polled)
-        .await
-        .unwrap_or_else(|_| panic!("waited in vain until {condition_text}"));
-}
-
 /// A client with one socket.
 pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -588,19 +558,11 @@ fn config() -> Config {
 /// Returns the repository's own template, or the one in `HERALD_TEMPLATE`.
 fn template() -> PathBuf {
     let named = env::var_os("HERALD_TEMPLATE").map(PathBuf::from);
-    named.unwrap_or_else(|| repository().join("template.yaml"))
+    named.unwrap_or_else(herald_testkit::template)
 }
 
 /// Returns the folder of the function binaries.
 fn built() -> PathBuf {
     let connect = Path::new(env!("CARGO_BIN_EXE_connect"));
     connect.parent().unwrap().to_owned()
-}
-
-/// Returns the root of the repository.
-pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_owned()
 }

@@ -16,8 +16,9 @@ use herald_local::{
 use herald_shared::{
     audience::Audience,
     ids::EntityId,
-    log::{Claim, ClaimedEvent, Epoch, EventTag, LogRows, LogTable, Retention, Taken},
+    log::{Claim, Claimed, ClaimedEvent, Epoch, EventTag, LogRows, LogTable, Retention},
 };
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::{
@@ -34,8 +35,8 @@ const LOGGED: &str = "logged:1";
 /// The number of stacks that run at once.
 const AT_ONCE: usize = 4;
 
+#[local_only("revokes permissions of functions")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "revokes permissions of functions")]
 async fn every_granted_permission_is_needed() {
     let granted = granted();
     assert!(granted.len() > 15, "only {granted:?}");
@@ -48,8 +49,8 @@ async fn every_granted_permission_is_needed() {
     assert!(unused.is_empty(), "not needed: {unused:#?}");
 }
 
+#[local_only("revokes permissions of functions")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "revokes permissions of functions")]
 async fn granted_permissions_suffice() {
     let stack = start_without(vec![]).await.unwrap();
     scenario(&stack).await;
@@ -209,8 +210,8 @@ async fn abandon_an_offset(stack: &TestStack) {
         now: a_minute_ago.duration_since(UNIX_EPOCH).unwrap(),
         last: None,
     };
-    let taken = log.rows().claim(&entity, claim).await.unwrap();
-    assert!(matches!(taken, Taken::Made(head) if head.top == 3));
+    let claimed = log.rows().claim(&entity, claim).await.unwrap();
+    assert!(matches!(claimed, Claimed::Made(head) if head.top == 3));
 }
 
 /// An unsubscribe runs between the writes of a subscribe, which then deletes its row.

@@ -1,15 +1,13 @@
 //! The limits of a connection and of a user, which do not affect others.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
 
 use crate::harness::{Client, LEFT_BEHIND, TestStack, until};
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn only_the_connection_that_sends_too_fast_is_throttled() {
     let stack = TestStack::start_with_parameters(&[("MessagesPerSecond", "4")]).await;
     let mut fast = stack.client().await;
@@ -32,11 +30,8 @@ async fn only_the_connection_that_sends_too_fast_is_throttled() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn connection_limit_of_a_user_does_not_affect_others() {
     let limit = [("ConnectionsPerUser", "2")];
     let stack = TestStack::start_with_users_and_parameters(&limit).await;
@@ -56,11 +51,8 @@ async fn connection_limit_of_a_user_does_not_affect_others() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn messages_of_one_frame_are_counted_separately() {
     let stack = TestStack::start_with_parameters(&[("MessagesPerSecond", "4")]).await;
     let mut client = stack.client().await;
@@ -83,11 +75,8 @@ async fn messages_of_one_frame_are_counted_separately() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn lost_disconnects_do_not_lock_their_user_out() {
     let limit = [("ConnectionsPerUser", "5")];
     let stack = TestStack::start_with_users_and_parameters(&limit).await;
@@ -108,11 +97,8 @@ async fn lost_disconnects_do_not_lock_their_user_out() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn message_over_the_limit_of_its_action_is_refused() {
     let stack = TestStack::start_with_parameters(&[("MessageBytes", "2048")]).await;
     let mut client = stack.client().await;

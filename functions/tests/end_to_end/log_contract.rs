@@ -16,13 +16,13 @@ use crate::harness::TestStack;
 #[allow(dead_code, reason = "the tests of herald-shared use all of it")]
 #[path = "../../../shared/tests/continuity"]
 mod continuity {
+    pub(crate) use crate::store_orders::scheduler;
+
     pub(crate) mod client;
     pub(crate) mod contract;
     pub(crate) mod promises;
     pub(crate) mod run;
     pub(crate) mod scheduled_log;
-    #[path = "../orders/scheduler.rs"]
-    pub(crate) mod scheduler;
     #[allow(unused_macros, unused_imports, reason = "it has all worlds")]
     pub(crate) mod worlds;
 }

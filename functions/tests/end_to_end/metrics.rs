@@ -7,6 +7,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt,
@@ -17,8 +18,8 @@ use tokio::{
 
 use crate::harness::TestStack;
 
+#[local_only("runs a notifier beside the stack")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "runs a notifier beside the stack")]
 async fn invocation_prints_metrics_and_one_log_line_before_its_answer() {
     let stack = TestStack::start().await;
     let mut clients = [stack.client().await, stack.client().await];

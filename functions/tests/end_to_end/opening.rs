@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::{StreamExt, future::join_all, stream};
 use herald_local::gateway;
 use herald_shared::store::seed::RowKey;
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::harness::{Client, TestStack, until};
@@ -16,8 +17,8 @@ fn hold_openings(stack: &TestStack, hold_openings: bool) {
     });
 }
 
+#[local_only("holds the local gateway's upgrades")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "holds the local gateway's upgrades")]
 async fn push_during_connect_reaches_the_client_once_it_is_open() {
     let stack = TestStack::start().await;
     hold_openings(&stack, true);
@@ -56,8 +57,8 @@ async fn push_during_connect_reaches_the_client_once_it_is_open() {
 
 /// A client that gave up before its connection was open is forgotten once the connection is old, without
 /// a dead letter.
+#[local_only("moves the local queues' clock")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "moves the local queues' clock")]
 async fn connection_that_never_opens_is_forgotten_without_dead_letter() {
     let stack = TestStack::start_with_parameters(&[("DeliveryAttempts", "1")]).await;
     // Two seconds before it becomes old.
@@ -76,8 +77,8 @@ async fn connection_that_never_opens_is_forgotten_without_dead_letter() {
     stack.stop().await;
 }
 
+#[local_only("floods the local stack")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(feature = "deployed", ignore = "floods the local stack")]
 async fn clients_that_connect_during_a_flood_of_broadcasts_are_reached_later() {
     const CLIENTS: usize = 500;
     let stack = TestStack::start().await;

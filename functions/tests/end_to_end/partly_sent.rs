@@ -6,8 +6,6 @@ use std::{
     time::Duration,
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use axum::{Json, Router, extract::State, routing::post};
 use herald_shared::{
     audience::Audience,
@@ -16,6 +14,7 @@ use herald_shared::{
     push::Push,
     queue::{EnqueueEach, NotificationQueue},
 };
+use herald_testkit::{local_only, sdk_config};
 use serde_json::{Value, json, value::RawValue};
 use tokio::{net::TcpListener, time::Instant};
 
@@ -111,8 +110,8 @@ async fn send(stack: &TestStack) -> Value {
     stack.client().await.ask(request).await
 }
 
+#[local_only("needs a scripted queue")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs a scripted queue")]
 async fn only_entries_with_a_transient_error_are_sent_again() {
     let queue = Queue::start(|message, sent_before| match message % 3 {
         1 if sent_before == 0 => Reply::Unavailable,
@@ -133,8 +132,8 @@ async fn only_entries_with_a_transient_error_are_sent_again() {
     stack.stop().await;
 }
 
+#[local_only("needs a scripted queue")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs a scripted queue")]
 async fn partly_sent_error_names_the_unsent_messages() {
     let queue = Queue::start(|message, _| match message {
         3 | 17 => Reply::Invalid,
@@ -162,8 +161,8 @@ async fn partly_sent_error_names_the_unsent_messages() {
     stack.stop().await;
 }
 
+#[local_only("needs a scripted queue")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs a scripted queue")]
 async fn frame_of_which_nothing_was_sent_is_retryable() {
     let queue = Queue::start(|_, _| Reply::Invalid).await;
     let stack = queue.stack().await;
@@ -174,20 +173,15 @@ async fn frame_of_which_nothing_was_sent_is_retryable() {
     stack.stop().await;
 }
 
+#[local_only("needs no stack")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
 async fn message_not_stored_in_time_counts_as_not_stored() {
     let queue = Queue::start(|message, _| match message {
         1 => Reply::Unavailable,
         _ => Reply::Stored,
     })
     .await;
-    let aws = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-        .endpoint_url(&queue.endpoint)
-        .build();
+    let aws = sdk_config(&queue.endpoint);
     let queue_url = format!("{}/1/queue", queue.endpoint);
     let notifications = NotificationQueue::new(aws_sdk_sqs::Client::new(&aws), queue_url);
     let pushes: Vec<_> = (0..3).map(push).collect();

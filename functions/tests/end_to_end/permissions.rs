@@ -1,6 +1,7 @@
 //! The permissions of users.
 
 use herald_local::lambda::{Invocation, Invoke};
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,11 +11,8 @@ use crate::{
 
 const READER: &str = r#"{"order:*":["subscribe"],"room:**":["subscribe","publish"]}"#;
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn request_without_permission_is_forbidden_and_leaves_no_row() {
     let stack = TestStack::start_with_users().await;
     let mut client = stack.client_with(&stack.token("ann", READER)).await;
@@ -56,11 +54,8 @@ async fn request_without_permission_is_forbidden_and_leaves_no_row() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn request_with_permission_succeeds() {
     let stack = TestStack::start_with_users().await;
     let mut ann = stack.client_with(&stack.token("ann", READER)).await;
@@ -81,11 +76,8 @@ async fn request_with_permission_succeeds() {
 }
 
 /// The token alone decides the user, whatever a client writes into its frames.
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn no_frame_subscribes_to_another_users_notifications() {
     let stack = TestStack::start_with_users().await;
     let mut eve = stack.client_of("eve").await;
@@ -117,8 +109,8 @@ async fn no_frame_subscribes_to_another_users_notifications() {
 
 /// An event without an authorizer's context cannot come from the gateway. If it did, nothing would be
 /// allowed.
+#[local_only("invokes functions directly")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "invokes functions directly")]
 async fn message_without_authorizer_context_is_forbidden() {
     let stack = TestStack::start().await;
     let mut event: Value = serde_json::from_str(&sample("subscribe.json")).unwrap();
@@ -137,11 +129,8 @@ async fn message_without_authorizer_context_is_forbidden() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn token_without_claim_has_the_default_permissions() {
     let permissions = [("DefaultPermissions", r#"{"news:*":["subscribe"]}"#)];
     let stack = TestStack::start_with_users_and_parameters(&permissions).await;

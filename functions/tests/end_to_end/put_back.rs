@@ -10,6 +10,7 @@ use herald_shared::{
     push::Push,
     queue::{Enqueue, NotificationQueue},
 };
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::{
@@ -62,8 +63,8 @@ fn assert_others_have_it_once(sink: &Sink) {
     }
 }
 
+#[local_only("revokes permissions of functions")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "revokes permissions of functions")]
 async fn push_that_cannot_be_requeued_is_a_dead_letter_with_the_reason() {
     let sink = sink().await;
     let stack = stack(&sink, &["NotificationQueue"]).await;
@@ -78,8 +79,8 @@ async fn push_that_cannot_be_requeued_is_a_dead_letter_with_the_reason() {
     stack.stop_after_refusals().await;
 }
 
+#[local_only("needs the local stack's faults")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
 async fn push_is_requeued_once_the_queue_recovers() {
     let sink = sink().await;
     let stack = stack(&sink, &[]).await;
@@ -111,8 +112,8 @@ async fn push_is_requeued_once_the_queue_recovers() {
 
 /// SQS delivers the record again, and only the notifier's memory prevents duplicates. Finally SQS itself
 /// moves the record, because the notifier may not.
+#[local_only("revokes permissions of functions")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "revokes permissions of functions")]
 async fn record_refused_by_both_queues_is_not_delivered_twice() {
     let sink = sink().await;
     let both = ["NotificationQueue", "NotificationDeadLetterQueue"];
@@ -152,8 +153,8 @@ fn end_the_pause(stack: &TestStack) {
 }
 
 /// SQS accepts each message of a batch independently.
+#[local_only("needs the local stack's faults")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
 async fn only_the_refused_messages_of_a_batch_are_sent_again() {
     const PUSHES: usize = 60;
     let stack = TestStack::start().await;

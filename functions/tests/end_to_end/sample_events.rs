@@ -4,6 +4,7 @@ use std::fs;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use herald_local::lambda::{Invocation, Invoke};
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::harness::{TestStack, repository};
@@ -26,8 +27,8 @@ fn entries(name: &str) -> Vec<PutEventsRequestEntry> {
         .collect()
 }
 
+#[local_only("invokes functions directly")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "invokes functions directly")]
 async fn functions_answer_their_sample_events_in_the_documented_format() {
     // `history` refuses to read a log that the stack does not keep.
     let stack = TestStack::start_with_history().await;
@@ -97,11 +98,8 @@ fn assert_is_policy(answer: &Value) {
     assert!(context.all(Value::is_string), "{answer}");
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn sample_entries_reach_their_recipients() {
     let stack = TestStack::start_with_users().await;
     let notification: Value =

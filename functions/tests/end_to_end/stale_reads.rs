@@ -4,6 +4,7 @@
 use std::{env, time::Duration};
 
 use herald_local::faults::Faults;
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::harness::{Client, TestStack};
@@ -24,8 +25,8 @@ async fn start() -> TestStack {
     .await
 }
 
+#[local_only("needs the local stack's faults")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
 async fn event_right_after_an_acknowledgement_is_never_lost() {
     let stack = start().await;
     let clients = (0..CLIENTS).map(|_| stack.client());
@@ -66,8 +67,8 @@ async fn ask(client: &mut Client, action: &str, entity: &str) {
     }
 }
 
+#[local_only("needs the local stack's faults")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
 async fn reads_are_stale_unless_they_are_consistent() {
     let stack = start().await;
     let _client = stack.client().await;

@@ -16,13 +16,14 @@ use herald_shared::{
     },
     token_expiry::TokenExpiry,
 };
+use herald_testkit::local_only;
 
 use crate::harness::TestStack;
 
 const PAGE: usize = 10;
 
+#[local_only("needs no stack")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "needs no stack")]
 async fn memory_store_keeps_the_contract() {
     let store = MemoryStore::new(PAGE);
     keeps_the_contract(&store).await;

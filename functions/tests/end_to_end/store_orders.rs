@@ -7,6 +7,7 @@ use herald_shared::{
     audience::Audience,
     store::{ConnectionTable, Rows},
 };
+use herald_testkit::local_only;
 
 use crate::harness::TestStack;
 
@@ -15,7 +16,7 @@ mod promises;
 #[path = "../../../shared/tests/orders/run.rs"]
 mod run;
 #[path = "../../../shared/tests/orders/scheduler.rs"]
-mod scheduler;
+pub(crate) mod scheduler;
 #[path = "../../../shared/tests/orders/worlds.rs"]
 mod worlds;
 
@@ -26,8 +27,8 @@ use worlds::{World, for_each_world, world};
 /// The number of random orders in each world.
 const WALKS: u64 = 20;
 
+#[local_only("takes thousands of requests")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "takes thousands of requests")]
 async fn random_orders_keep_the_promises_over_the_engine() {
     let stack = TestStack::start().await;
     let client = aws_sdk_dynamodb::Client::new(stack.aws());

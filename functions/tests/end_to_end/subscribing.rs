@@ -1,6 +1,7 @@
 //! Subscribing and unsubscribing.
 
 use herald_shared::{audience::Audience, ids::EntityId, store::seed::RowKey};
+use herald_testkit::local_only;
 use serde_json::json;
 
 use crate::harness::TestStack;
@@ -112,11 +113,8 @@ async fn concurrent_subscribes_keep_to_the_limit() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn concurrent_subscribes_to_one_entity_at_the_limit_all_succeed() {
     let stack = TestStack::start_with_parameters(&[("SubscriptionsPerConnection", "2")]).await;
     let mut client = stack.client().await;
@@ -138,11 +136,8 @@ async fn concurrent_subscribes_to_one_entity_at_the_limit_all_succeed() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn one_frame_subscribes_to_many_with_a_result_for_each() {
     let stack = TestStack::start_with_users().await;
     let token = stack.token("ann", r#"{"order:*":["subscribe"]}"#);

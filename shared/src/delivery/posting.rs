@@ -220,14 +220,16 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
         last: bool,
         by: Instant,
     ) -> Result<Accepted, Failure> {
+        // Boxed, because they are rare: every connection in progress would have room for their state.
         if push.then_disconnect {
-            return self
-                .post_last_frame(recipient, push.frame.get(), last, by)
-                .await;
+            let last_frame = self.post_last_frame(recipient, push.frame.get(), last, by);
+            return Box::pin(last_frame).await;
         }
-        if self.token_has_ended(recipient, by).await? {
+        if recipient.token_has_expired(SystemTime::now())
+            && Box::pin(self.token_has_ended(recipient, by)).await?
+        {
             let frame = token_expired_frame();
-            return self.post_last_frame(recipient, &frame, last, by).await;
+            return Box::pin(self.post_last_frame(recipient, &frame, last, by)).await;
         }
         let post = self.poster.post(&recipient.connection, push.frame.get());
         self.within_timeout(by, post).await?;
@@ -257,16 +259,13 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
         }
     }
 
-    /// Returns whether the connection's token has ended. The end on the audience's row or on the queue
-    /// may be stale, so a token that seems to have ended is read again: it may have been renewed.
+    /// Reads the end of the connection's token, which seems to have ended, and returns whether it has. The
+    /// end on the audience's row or on the queue may be stale: the token may have been renewed.
     async fn token_has_ended(
         &self,
         recipient: &mut Recipient,
         by: Instant,
     ) -> Result<bool, Failure> {
-        if !recipient.token_has_expired(SystemTime::now()) {
-            return Ok(false);
-        }
         let read = self.store.current_token(&recipient.connection);
         let read = timeout_at(self.call_ends(by), read).await;
         recipient.token_expires_at = match read.map_err(|_| Failure::TokenTimedOut)? {

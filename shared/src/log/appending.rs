@@ -1,4 +1,4 @@
-//! Taking offsets and storing messages.
+//! Claiming offsets and storing messages.
 
 use std::{
     collections::BTreeMap,
@@ -8,8 +8,8 @@ use std::{
 use serde_json::value::RawValue;
 
 use super::{
-    Claim, ClaimedEvent, Content, Epoch, EventTag, Head, LastValue, Log, LogError, LogRow, LogRows,
-    Put, Retention, TRIES, Taken, frame, in_milliseconds,
+    CLOCK_MARGIN, Claim, Claimed, ClaimedEvent, Content, Epoch, EventTag, Head, LastValue, Log,
+    LogError, LogRow, LogRows, Put, Retention, TRIES, frame, in_milliseconds,
 };
 use crate::audience::Audience;
 
@@ -24,7 +24,7 @@ pub struct Message<'a> {
     pub version: Option<u64>,
 }
 
-/// The most events of one update. DynamoDB takes expressions of at most 4 KB.
+/// The most events of one update. DynamoDB admits expressions of at most 4 KB.
 ///
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 const CLAIMED_AT_ONCE: usize = 25;
@@ -34,19 +34,32 @@ const CLAIMED_AT_ONCE: usize = 25;
 pub(super) struct Number {
     pub(super) epoch: Epoch,
     pub(super) offset: u64,
-    /// When it was taken.
+    /// When it was claimed.
     at: Duration,
+}
+
+impl Number {
+    /// Returns whether the event may still use its offset. Once the row of the offset may have been removed, it
+    /// may not: a reader may have filled it, and clients have passed it.
+    fn is_usable(&self, retention: Retention, now: Duration) -> bool {
+        match retention {
+            Retention::Seconds(seconds) => {
+                now + CLOCK_MARGIN < self.at + Duration::from_secs(seconds)
+            }
+            Retention::Last => true,
+        }
+    }
 }
 
 /// The result of numbering a message in mode `last`.
 pub(super) enum LastNumber {
-    Taken(Number),
+    Numbered(Number),
     /// A message of a version as high came before.
     Stale,
 }
 
 impl<R: LogRows> Log<R> {
-    /// Returns the offset of each event: the one that it has, or a new one. All new ones are taken by one
+    /// Returns the offset of each event: the one that it has, or a new one. All new ones are claimed by one
     /// update, or by one for each 25.
     pub(super) async fn number(
         &self,
@@ -64,10 +77,10 @@ impl<R: LogRows> Log<R> {
         }
         for ids in fresh.chunks(CLAIMED_AT_ONCE) {
             let events: Vec<_> = ids.iter().map(|id| ClaimedEvent::new(id)).collect();
-            let taken = self
+            let claimed = self
                 .claim(audience, Retention::Seconds(seconds), &events, now)
                 .await?;
-            numbers.extend(ids.iter().copied().zip(taken));
+            numbers.extend(ids.iter().copied().zip(claimed));
         }
         Ok(event_ids.iter().map(|id| numbers[id].clone()).collect())
     }
@@ -92,8 +105,8 @@ impl<R: LogRows> Log<R> {
                     frame: frame.clone(),
                 },
             };
-            let put = self.rows.put(audience, &number.epoch, &row, seconds);
-            match put.await? {
+            let (epoch, kept_until) = (&number.epoch, row.expires_at(seconds));
+            match self.rows.put(audience, epoch, &row, kept_until).await? {
                 Put::Stored => return Ok((number, frame)),
                 // By an earlier attempt.
                 Put::Occupied(LogRow {
@@ -107,8 +120,8 @@ impl<R: LogRows> Log<R> {
                         ..ClaimedEvent::new(message.event_id)
                     };
                     let retention = Retention::Seconds(seconds);
-                    let mut taken = self.claim(audience, retention, &[event], now).await?;
-                    number = taken.remove(0);
+                    let mut claimed = self.claim(audience, retention, &[event], now).await?;
+                    number = claimed.remove(0);
                 }
             }
         }
@@ -117,7 +130,7 @@ impl<R: LogRows> Log<R> {
         })
     }
 
-    /// Takes offsets for events that the head does not remember; the others have theirs.
+    /// Claims offsets for events that the head does not remember; the others have theirs.
     async fn claim(
         &self,
         audience: &Audience,
@@ -125,6 +138,8 @@ impl<R: LogRows> Log<R> {
         events: &[ClaimedEvent],
         now: SystemTime,
     ) -> Result<Vec<Number>, LogError> {
+        let mut events = events.to_vec();
+        let now = in_milliseconds(now);
         let mut numbers: Vec<Option<Number>> = vec![None; events.len()];
         for _ in 0..TRIES {
             let open: Vec<usize> = (0..events.len())
@@ -138,11 +153,11 @@ impl<R: LogRows> Log<R> {
                 events: &claimed,
                 retention,
                 new_epoch: &Epoch::random(),
-                now: in_milliseconds(now),
+                now,
                 last: None,
             };
-            match self.take(audience, claim).await? {
-                Some(Taken::Made(head)) => {
+            match self.claim_in_epoch(audience, claim).await? {
+                Some(Claimed::Made(head)) => {
                     let first = head.top + 1 - claimed.len() as u64;
                     for (index, offset) in open.into_iter().zip(first..) {
                         numbers[index] = Some(Number {
@@ -152,20 +167,26 @@ impl<R: LogRows> Log<R> {
                         });
                     }
                 }
-                Some(Taken::Refused(head)) => {
+                Some(Claimed::Refused(head)) => {
                     for index in open {
-                        numbers[index] = known(&head, events[index]);
+                        match known(&head, events[index]) {
+                            Some(number) if number.is_usable(retention, now) => {
+                                numbers[index] = Some(number);
+                            }
+                            Some(number) => events[index].lost = Some(number.offset),
+                            None => {}
+                        }
                     }
                 }
                 None => {}
             }
         }
         Err(LogError::Contended {
-            step: "take an offset",
+            step: "claim an offset",
         })
     }
 
-    /// Takes an offset for the only message of a log in mode `last`, which the head has from then on.
+    /// Claims an offset for the only message of a log in mode `last`, which the head has from then on.
     pub(super) async fn number_last(
         &self,
         audience: &Audience,
@@ -187,38 +208,42 @@ impl<R: LogRows> Log<R> {
                     version: message.version,
                 }),
             };
-            match self.take(audience, claim).await? {
-                Some(Taken::Made(head)) => {
-                    return Ok(LastNumber::Taken(Number {
+            match self.claim_in_epoch(audience, claim).await? {
+                Some(Claimed::Made(head)) => {
+                    return Ok(LastNumber::Numbered(Number {
                         offset: head.top,
                         at: head.at,
                         epoch: head.epoch,
                     }));
                 }
-                Some(Taken::Refused(head)) => {
-                    return Ok(known(&head, event).map_or(LastNumber::Stale, LastNumber::Taken));
+                Some(Claimed::Refused(head)) => {
+                    return Ok(known(&head, event).map_or(LastNumber::Stale, LastNumber::Numbered));
                 }
                 None => {}
             }
         }
         Err(LogError::Contended {
-            step: "take an offset",
+            step: "claim an offset",
         })
     }
 
     /// Makes a claim, on a new epoch if the log has another retention. `None` if another writer began one.
-    async fn take(&self, audience: &Audience, claim: Claim<'_>) -> Result<Option<Taken>, LogError> {
+    async fn claim_in_epoch(
+        &self,
+        audience: &Audience,
+        claim: Claim<'_>,
+    ) -> Result<Option<Claimed>, LogError> {
         let head = match self.rows.claim(audience, claim).await? {
-            Taken::Refused(head) if head.retention != claim.retention => head,
-            taken => return Ok(Some(taken)),
+            Claimed::Refused(head) if head.retention != claim.retention => head,
+            claimed => return Ok(Some(claimed)),
         };
         let mut next = Head {
             restarted: true,
             ..Head::empty(&claim)
         };
-        next.take(&claim);
+        next.apply(&claim);
         let replaced = self.rows.replace_head(audience, &head.epoch, &next).await?;
-        Ok(replaced.then_some(Taken::Made(next)))
+        Ok(replaced.then_some(Claimed::Made(next)))
     }
 }
 

@@ -3,7 +3,7 @@
 mod claiming;
 mod item;
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -12,7 +12,9 @@ use aws_sdk_dynamodb::{
     types::ReturnValuesOnConditionCheckFailure,
 };
 
-use super::{Claim, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage, Taken};
+use super::{
+    Claim, Claimed, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage,
+};
 use crate::{audience::Audience, aws_error::is_throttling};
 use item::Key;
 
@@ -37,7 +39,7 @@ pub struct DynamoDbLogRows {
 }
 
 impl LogRows for DynamoDbLogRows {
-    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Taken, LogError> {
+    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Claimed, LogError> {
         self.claim_on_head(audience, claim).await
     }
 
@@ -89,14 +91,14 @@ impl LogRows for DynamoDbLogRows {
         audience: &Audience,
         epoch: &Epoch,
         row: &LogRow,
-        seconds: u64,
+        kept_until: Duration,
     ) -> Result<Put, LogError> {
         let step = "store a message";
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item::from_row(audience, epoch, row, seconds)))
+            .set_item(Some(item::from_row(audience, epoch, row, kept_until)))
             .condition_expression("attribute_not_exists(pk)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()

@@ -9,7 +9,7 @@ const SLOTS_OF_LAST: u8 = 8;
 /// An event id, shortened: 48 bits and the slot that they are remembered in.
 ///
 /// Two ids may have the same tag, one pair in 2^53. In a log this costs one offset, since the rows have
-/// whole ids and an event that finds another's row takes a new offset. In mode `last` it drops one message.
+/// whole ids and an event that finds another's row claims a new offset. In mode `last` it drops one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventTag {
     /// The slot, below [`SLOTS`].

@@ -3,9 +3,10 @@
 use std::{
     ops::RangeInclusive,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
-use super::{Claim, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage, Taken};
+use super::{Claim, Claimed, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage};
 use crate::audience::Audience;
 
 /// Rows of which a chosen request fails.
@@ -84,7 +85,7 @@ impl<'a, R> FailingLogRows<'a, R> {
 }
 
 impl<R: LogRows> LogRows for FailingLogRows<'_, R> {
-    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Taken, LogError> {
+    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Claimed, LogError> {
         self.send(self.rows.claim(audience, claim)).await
     }
 
@@ -111,9 +112,9 @@ impl<R: LogRows> LogRows for FailingLogRows<'_, R> {
         audience: &Audience,
         epoch: &Epoch,
         row: &LogRow,
-        seconds: u64,
+        kept_until: Duration,
     ) -> Result<Put, LogError> {
-        self.send(self.rows.put(audience, epoch, row, seconds))
+        self.send(self.rows.put(audience, epoch, row, kept_until))
             .await
     }
 

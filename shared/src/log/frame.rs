@@ -4,9 +4,9 @@ use serde_json::value::RawValue;
 
 use super::Epoch;
 
-/// The most bytes that the position adds to a frame: `,"epoch":"k3J9x2Qa","offset":` and 20 digits.
-#[cfg(test)]
-const POSITION_BYTES: usize = 29 + 20;
+/// The most bytes that a position adds to a frame: `,"epoch":"k3J9x2Qa","offset":` and 20 digits. A frame that
+/// is to be numbered must leave room for them below the gateway's limit.
+pub const POSITION_BYTES: usize = 29 + 20;
 
 /// Returns the frame, a JSON object, with the fields `epoch` and `offset` at its end.
 pub(super) fn numbered(frame: &RawValue, epoch: &Epoch, offset: u64) -> Box<RawValue> {

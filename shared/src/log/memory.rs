@@ -5,9 +5,12 @@ use std::{
     collections::BTreeMap,
     ops::RangeInclusive,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use super::{Claim, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage, Taken};
+use super::{
+    Claim, Claimed, Consistency, Epoch, Head, Log, LogError, LogRow, LogRows, Put, RowPage,
+};
 use crate::audience::Audience;
 
 /// The logs in memory.
@@ -26,7 +29,7 @@ impl Default for MemoryLog {
     }
 }
 
-/// The rows in memory. They do not expire by themselves, as DynamoDB's may be there for days.
+/// The rows in memory. They do not expire by themselves: DynamoDB's may be there for days, too.
 #[derive(Debug, Default)]
 pub struct MemoryLogRows {
     tables: Mutex<Tables>,
@@ -35,10 +38,23 @@ pub struct MemoryLogRows {
 #[derive(Debug, Default)]
 struct Tables {
     heads: BTreeMap<Audience, Head>,
-    rows: BTreeMap<(Audience, Epoch), BTreeMap<u64, LogRow>>,
+    rows: BTreeMap<(Audience, Epoch), BTreeMap<u64, Row>>,
+}
+
+#[derive(Debug)]
+struct Row {
+    row: LogRow,
+    kept_until: Duration,
 }
 
 impl MemoryLogRows {
+    /// Removes the rows that may go, as the table's time to live does some time after that.
+    pub fn remove_expired(&self, now: Duration) {
+        for rows in self.tables().rows.values_mut() {
+            rows.retain(|_, row| row.kept_until > now);
+        }
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,15 +68,15 @@ fn is_admitted(head: &Head, claim: &Claim<'_>) -> bool {
 }
 
 impl LogRows for MemoryLogRows {
-    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Taken, LogError> {
+    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Claimed, LogError> {
         let mut tables = self.tables();
         let head = tables.heads.entry(audience.clone());
         let head = head.or_insert_with(|| Head::empty(&claim));
         if !is_admitted(head, &claim) {
-            return Ok(Taken::Refused(head.clone()));
+            return Ok(Claimed::Refused(head.clone()));
         }
-        head.take(&claim);
-        Ok(Taken::Made(head.clone()))
+        head.apply(&claim);
+        Ok(Claimed::Made(head.clone()))
     }
 
     async fn replace_head(
@@ -88,15 +104,16 @@ impl LogRows for MemoryLogRows {
         audience: &Audience,
         epoch: &Epoch,
         row: &LogRow,
-        _seconds: u64,
+        kept_until: Duration,
     ) -> Result<Put, LogError> {
         let mut tables = self.tables();
         let log = (audience.clone(), epoch.clone());
         let rows = tables.rows.entry(log).or_default();
         if let Some(present) = rows.get(&row.offset) {
-            return Ok(Put::Occupied(present.clone()));
+            return Ok(Put::Occupied(present.row.clone()));
         }
-        rows.insert(row.offset, row.clone());
+        let row = row.clone();
+        rows.insert(row.offset, Row { row, kept_until });
         Ok(Put::Stored)
     }
 
@@ -113,7 +130,7 @@ impl LogRows for MemoryLogRows {
             .into_iter()
             .flat_map(|rows| rows.range(offsets.clone()))
             .take(limit)
-            .map(|(_, row)| row.clone())
+            .map(|(_, row)| row.row.clone())
             .collect();
         // As DynamoDB, which does not look whether anything follows a full page.
         let full = rows.len() == limit;

@@ -51,8 +51,8 @@ pub struct History {
 /// The most messages of a policy: more than one subscribe could read in a reasonable number of replies.
 pub const MESSAGES_LIMIT: u64 = 10_000;
 
-/// The fewest and the most seconds of a policy: at least twice the margin for clocks, and less than the
-/// lifetime of a head.
+/// The fewest and the most seconds of a policy: at least twice the margin for clocks, longer than a function
+/// may run between claiming an offset and storing its row, and less than the lifetime of a head.
 pub const SECONDS_LIMITS: (u64, u64) = (120, 7 * 24 * 60 * 60);
 
 /// Why a text is not a [`History`].

@@ -38,15 +38,15 @@ pub enum Published<T> {
 /// A subscriber stores its listener row before it reads the log. So it either finds the message in the log,
 /// or is in the audience that `deliver` reads. Without that order a message could miss both.
 ///
-/// All messages take their offsets in one update. Each is then stored and delivered for itself, at the same
-/// time as the others; the results are in the order of the messages. In mode `last` each takes its
+/// All messages claim their offsets in one update. Each is then stored and delivered for itself, at the same
+/// time as the others; the results are in the order of the messages. In mode `last` each claims its
 /// offset for itself, in their order.
 ///
 /// An event that is published again, because the first attempt stopped anywhere, has the offset that it had.
 ///
 /// # Errors
 ///
-/// Returns [`LogError`] if no offsets were taken, and for a message if it could not be stored: it was not
+/// Returns [`LogError`] if no offsets were claimed, and for a message if it could not be stored: it was not
 /// delivered then. To publish it again completes it.
 pub async fn publish<R, T, F>(
     log: &Log<R>,
@@ -90,7 +90,7 @@ where
     let mut published = Vec::with_capacity(messages.len());
     for (index, message) in messages.iter().enumerate() {
         published.push(match log.number_last(audience, *message, now).await {
-            Ok(LastNumber::Taken(number)) => {
+            Ok(LastNumber::Numbered(number)) => {
                 let frame = frame::numbered(message.frame, &number.epoch, number.offset);
                 let stored = Stored::of(index, (number, frame));
                 Ok(Published::Delivered(deliver(stored).await))

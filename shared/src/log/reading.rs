@@ -70,7 +70,7 @@ impl Budget {
 pub enum Reach {
     /// As far as the log goes: the permission `history`.
     Log,
-    /// Messages that took their offset at most so long ago.
+    /// Messages that claimed their offset at most so long ago.
     Within(Duration),
 }
 
@@ -79,7 +79,7 @@ pub enum Reach {
 pub struct Excerpt {
     /// The position after the last message: nothing is missing up to it.
     pub position: Position,
-    /// The last offset that was taken. Messages up to it are on their way, or in the log if there is `more`.
+    /// The last offset that was claimed. Messages up to it are on their way, or in the log if there is `more`.
     pub top: u64,
     /// The frames, each with its own position in it.
     pub messages: Vec<Box<RawValue>>,
@@ -104,8 +104,8 @@ impl Excerpt {
 pub enum Recovery {
     /// Every message since the position, or the first of them if there is `more`.
     Recovered(Excerpt),
-    /// Some of the messages, or the proof that there are none, cannot be had any more. The client is live from
-    /// this position.
+    /// Messages since the position are lost: they have expired, exceed the policy, or belong to another epoch.
+    /// The same is answered if nothing proves the contrary. The client is live from this position.
     Lost(Position),
 }
 
@@ -142,7 +142,7 @@ struct Request<'a> {
 
 impl<R: LogRows> Log<R> {
     /// Returns the position from which a new subscriber is live, at the price of one read of the head: the
-    /// last offset that was taken, or [`Position::START`].
+    /// last offset that was claimed, or [`Position::START`].
     ///
     /// The subscriber's listener row is stored. So every message that is numbered from now on is posted to it,
     /// and each of those was published after the subscriber asked. A message that has its number and is not
@@ -181,12 +181,26 @@ impl<R: LogRows> Log<R> {
         self.since(request, head, since, budget).await
     }
 
-    /// Compares a position with the log, and recovers from it if it is behind. It fills the holes that a
-    /// reader may fill.
+    /// Returns whether a client at this position has every message, at the price of half a read unit.
     ///
-    /// The head is first read eventually consistent, for half a read unit: most clients that ask are current,
-    /// and a message that this misses is found by the next `sync`. Anything but a current position is read
-    /// again, consistently.
+    /// The head is read eventually consistent: most clients that ask are current, and a message that this read
+    /// misses is found by the next one.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LogError`] if the head could not be read.
+    pub async fn is_current(
+        &self,
+        audience: &Audience,
+        since: &Position,
+    ) -> Result<bool, LogError> {
+        let head = self.rows.head(audience, Consistency::Eventual).await?;
+        Ok(head.as_ref().map_or(Position::START, Head::end) == *since)
+    }
+
+    /// Compares a position with the log as [`is_current`](Self::is_current) does, and recovers from it if it is
+    /// behind. It fills the holes that a reader may fill. Anything but a current position is read again,
+    /// consistently.
     ///
     /// # Errors
     ///
@@ -200,8 +214,7 @@ impl<R: LogRows> Log<R> {
         budget: &mut Budget,
         now: SystemTime,
     ) -> Result<Synced, LogError> {
-        let head = self.rows.head(audience, Consistency::Eventual).await?;
-        if head.map_or(Position::START, |head| head.end()) == *since {
+        if self.is_current(audience, since).await? {
             return Ok(Synced::Current);
         }
         let request = Request {
@@ -219,7 +232,8 @@ impl<R: LogRows> Log<R> {
         Ok(Synced::Behind(recovery))
     }
 
-    /// Returns messages of the log. What is read since a position fills the holes that a reader may fill.
+    /// Returns messages of the log. A read since a position fills the holes that a reader may fill. A read
+    /// before an offset is not without gaps: messages that were never stored are left out.
     ///
     /// # Errors
     ///
@@ -436,7 +450,7 @@ fn last_value(request: Request<'_>, head: &Head, budget: &mut Budget) -> Recover
     Recovery::Recovered(excerpt)
 }
 
-/// Returns whether a message that took its offset then is older than the client may read.
+/// Returns whether a message that claimed its offset then is older than the client may read.
 fn is_beyond(request: Request<'_>, at: Duration) -> bool {
     match request.reach {
         Reach::Log => false,

@@ -16,11 +16,11 @@ use crate::audience::Audience;
 pub struct Head {
     /// The epoch.
     pub epoch: Epoch,
-    /// The last offset taken.
+    /// The last claimed offset.
     pub top: u64,
-    /// When the first offset was taken.
+    /// When the first offset was claimed.
     pub made_at: Duration,
-    /// When the last offset was taken.
+    /// When the last offset was claimed.
     pub at: Duration,
     /// The retention of the log's messages.
     pub retention: Retention,
@@ -37,7 +37,7 @@ pub struct Head {
 /// The retention of a log's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retention {
-    /// Each message has a row, for so many whole seconds from when its offset was taken.
+    /// Each message has a row, for so many whole seconds from when its offset was claimed.
     Seconds(u64),
     /// Only the last message is kept, on the head.
     Last,
@@ -48,9 +48,9 @@ pub enum Retention {
 pub struct Remembered {
     /// The event.
     pub bits: [u8; 6],
-    /// The offset that it took.
+    /// The offset that it claimed.
     pub offset: u64,
-    /// When it took it, in whole seconds.
+    /// When it claimed it, in whole seconds.
     pub at: Duration,
 }
 
@@ -70,8 +70,8 @@ impl Head {
         }
     }
 
-    /// Takes the offsets of a claim.
-    pub(super) fn take(&mut self, claim: &Claim<'_>) {
+    /// Applies a claim.
+    pub(super) fn apply(&mut self, claim: &Claim<'_>) {
         let at = Duration::from_secs(claim.now.as_secs());
         let mut slots = BTreeMap::new();
         for (event, offset) in claim.events.iter().zip(self.top + 1..) {
@@ -96,7 +96,7 @@ impl Head {
             .copied()
     }
 
-    /// Returns the position after the last offset that was taken.
+    /// Returns the position after the last offset that was claimed.
     pub fn end(&self) -> Position {
         Position::after(self.epoch.clone(), self.top)
     }
@@ -107,7 +107,7 @@ impl Head {
     }
 }
 
-/// Offsets to be taken for events, one after the other.
+/// Offsets to be claimed for events, one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
     /// The events, in the order of their offsets. Each may be remembered once: the second of one slot is not.
@@ -122,7 +122,7 @@ pub struct Claim<'a> {
     pub last: Option<LastValue<'a>>,
 }
 
-/// An event that takes an offset.
+/// An event that claims an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimedEvent {
     /// The event.
@@ -132,7 +132,7 @@ pub struct ClaimedEvent {
 }
 
 impl ClaimedEvent {
-    /// Returns whether the head lets the event take an offset: it does not remember the event, or with the
+    /// Returns whether the head lets the event claim an offset: it does not remember the event, or with the
     /// offset that it lost.
     pub fn is_admitted(&self, head: &Head) -> bool {
         let remembered = head.remembered(self.tag);
@@ -151,7 +151,7 @@ pub struct LastValue<'a> {
 
 /// The result of a [`Claim`].
 #[derive(Clone, Debug)]
-pub enum Taken {
+pub enum Claimed {
     /// The events have the head's last offsets.
     Made(Head),
     /// The condition does not hold. This is the head that it was checked on.
@@ -163,7 +163,7 @@ pub enum Taken {
 pub struct LogRow {
     /// The offset.
     pub offset: u64,
-    /// When the offset was taken; for a filled hole, no later than that.
+    /// When the offset was claimed; for a filled hole, no later than that.
     pub at: Duration,
     /// The row's content.
     pub content: Content,
@@ -227,14 +227,14 @@ pub enum Consistency {
 /// Every method returns [`LogError`] if the table did not answer, or refused for another reason than its
 /// condition. The write may have been applied then, or may still be.
 pub trait LogRows: Send + Sync {
-    /// Takes offsets and remembers their events, if each of them is admitted
+    /// Claims offsets and remembers their events, if each of them is admitted
     /// ([`ClaimedEvent::is_admitted`]), the head has the same retention and, in mode `last`, no version as
     /// high. A head that does not exist is made.
     fn claim(
         &self,
         audience: &Audience,
         claim: Claim<'_>,
-    ) -> impl Future<Output = Result<Taken, LogError>> + Send;
+    ) -> impl Future<Output = Result<Claimed, LogError>> + Send;
 
     /// Puts another head in the place of that of the epoch `ended`. Returns false if the head is not of it.
     fn replace_head(
@@ -244,20 +244,20 @@ pub trait LogRows: Send + Sync {
         head: &Head,
     ) -> impl Future<Output = Result<bool, LogError>> + Send;
 
-    /// Reads the head. `None` if no offset was ever taken.
+    /// Reads the head. `None` if no offset was ever claimed.
     fn head(
         &self,
         audience: &Audience,
         consistency: Consistency,
     ) -> impl Future<Output = Result<Option<Head>, LogError>> + Send;
 
-    /// Stores a row, unless its offset has one. `seconds` is the retention of the log.
+    /// Stores a row, unless its offset has one. The table may remove it once `kept_until` has passed.
     fn put(
         &self,
         audience: &Audience,
         epoch: &Epoch,
         row: &LogRow,
-        seconds: u64,
+        kept_until: Duration,
     ) -> impl Future<Output = Result<Put, LogError>> + Send;
 
     /// Reads the first rows of a range of offsets, at most `limit`, consistently. Rows that expired may be

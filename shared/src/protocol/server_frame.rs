@@ -17,7 +17,7 @@ use crate::{ids::EntityId, log::Position};
 )]
 pub enum ServerFrame<'a> {
     /// The request succeeded: the row is stored, or the message is on the queue.
-    Ack(Ack),
+    Ack(Box<Ack>),
     /// A client's message. If it named no target, it goes back to its sender with the request id;
     /// otherwise it is a push to an audience with the event's id and time.
     Message {
@@ -148,6 +148,12 @@ pub struct Ack {
     pub log: LogReply,
 }
 
+impl From<Ack> for ServerFrame<'_> {
+    fn from(ack: Ack) -> Self {
+        Self::Ack(Box::new(ack))
+    }
+}
+
 impl ServerFrame<'_> {
     /// Returns the frame's JSON text.
     pub fn to_json(&self) -> String {
@@ -169,7 +175,7 @@ mod tests {
         let entity = EntityId::new("order-1").expect("an id");
         let hello = raw(r#""Hello""#);
         let frames = [
-            ServerFrame::Ack(Ack {
+            ServerFrame::from(Ack {
                 action: "subscribe",
                 entity_id: Some(entity.clone()),
                 id: Some(RequestId::Text("7".to_owned())),

@@ -7,11 +7,14 @@ use serde_json::value::RawValue;
 use super::{ErrorCode, Refusal, Request, subscribe::entity_id};
 use crate::{ids::EntityId, log::Position, store::ENTITIES_AT_ONCE};
 
+/// The positions in the logs of entities by their names in the frame, each checked independently.
+pub type KnownEntities = BTreeMap<String, Result<(EntityId, Known), Refusal>>;
+
 /// A checked `sync`.
 #[derive(Debug, Default)]
 pub struct SyncRequest {
-    /// The positions in the logs of entities, each with its own result.
-    pub entities: BTreeMap<String, Result<(EntityId, Known), Refusal>>,
+    /// The positions in the logs of entities.
+    pub entities: KnownEntities,
     /// The position in the log of the connection's user.
     pub user: Option<Known>,
     /// The position in the log of everyone.
@@ -62,9 +65,7 @@ impl SyncRequest {
     }
 }
 
-fn entities(
-    request: &Request<'_>,
-) -> Result<BTreeMap<String, Result<(EntityId, Known), Refusal>>, Refusal> {
+fn entities(request: &Request<'_>) -> Result<KnownEntities, Refusal> {
     let Some(entities) = request.raw("entities") else {
         return Ok(BTreeMap::new());
     };

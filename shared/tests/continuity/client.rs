@@ -79,7 +79,7 @@ impl Client {
         self.from.is_some() && (!self.held.is_empty() || self.top > self.position.offset)
     }
 
-    /// Takes a push. Before the acknowledgement it is held, as the client does not know its position.
+    /// Receives a push. Before the acknowledgement it is held, as the client does not know its position.
     pub(crate) fn push(&mut self, message: Arrived) {
         self.held.insert(message.offset, message);
         if self.from.is_some() {

@@ -60,7 +60,7 @@ async fn visit(world: &World, order: Vec<Choice>, seen: &mut HashSet<u64>) -> Ve
         .collect()
 }
 
-/// Takes random orders to their ends.
+/// Walks random orders to their ends.
 ///
 /// # Panics
 ///

@@ -13,6 +13,7 @@
 
 mod client;
 mod contract;
+mod expiry;
 mod explorer;
 mod promises;
 mod run;

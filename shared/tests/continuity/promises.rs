@@ -29,12 +29,12 @@ pub(crate) async fn broken_at_the_end<L: LogRows>(run: &Run<'_, L>) -> Option<St
         return without_the_last(run).await;
     }
     for event in 0..run.world.events {
-        let taken = offsets.get(&event).map_or(&[][..], Vec::as_slice);
-        if run.is_done(event) && taken.is_empty() {
+        let claimed = offsets.get(&event).map_or(&[][..], Vec::as_slice);
+        if run.is_done(event) && claimed.is_empty() {
             return Some(format!("event {event} was delivered and is not in the log"));
         }
-        if taken.len() > 1 && !run.world.one_slot {
-            return Some(format!("event {event} has the offsets {taken:?}"));
+        if claimed.len() > 1 && !run.world.one_slot {
+            return Some(format!("event {event} has the offsets {claimed:?}"));
         }
     }
     for client in 0..run.clients.len() {
@@ -48,7 +48,7 @@ pub(crate) async fn broken_at_the_end<L: LogRows>(run: &Run<'_, L>) -> Option<St
         let from = settled.from.expect("a subscriber");
         let missed: Vec<_> = offsets
             .iter()
-            .filter(|(_, taken)| taken.iter().min() > Some(&from))
+            .filter(|(_, claimed)| claimed.iter().min() > Some(&from))
             .filter(|(event, _)| settled.delivered.iter().all(|(_, got)| got != *event))
             .collect();
         if !missed.is_empty() {

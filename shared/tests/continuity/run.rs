@@ -14,8 +14,8 @@ use herald_shared::{
     audience::{Audience, Range},
     ids::{ConnectionId, EntityId},
     log::{
-        Budget, EventTag, History, Log, LogPolicy, LogRows, Message, Position, Published, Reach,
-        Start, publish, subscribe,
+        Budget, Consistency, EventTag, Head, History, Log, LogPolicy, LogRows, Message, Position,
+        Published, Reach, Start, publish, subscribe,
     },
     store::{
         Connection, Connections, ReadAudience, Rows, Subscribed, Subscription, memory::MemoryRows,
@@ -86,6 +86,8 @@ pub(crate) struct Run<'a, L> {
     pub(crate) log: &'a Log<L>,
     history: History,
     policy: LogPolicy,
+    /// The head from before the events.
+    old_head: Option<Head>,
     pub(crate) scheduler: Scheduler,
     /// The events of each notifier.
     batches: Vec<Vec<Event>>,
@@ -107,15 +109,14 @@ pub(crate) struct Budgets {
     crashes: usize,
     lost_posts: usize,
     lost_answers: usize,
+    stale_reads: usize,
     syncs: usize,
 }
 
 const POST: &str = "post";
 
-/// The requests that no other function takes notice of, and that take notice of none: those to the
-/// connection's own row. An eventually consistent read of a head may be as old as it likes, so that of the
-/// moment stands for all.
-const UNNOTICED: [&str; 3] = ["add to the set", "read the connection", LAGGING_READ];
+/// The requests that no other function notices, and that notice none: those to the connection's own row.
+const UNNOTICED: [&str; 2] = ["add to the set", "read the connection"];
 
 /// The times that SQS brings an event.
 const RECEIVES: usize = 2;
@@ -199,6 +200,8 @@ impl<'a, L: LogRows> Run<'a, L> {
                 Published::Stale => unreachable!("a log of messages drops none"),
             }
         }
+        let old_head = log.rows().head(&audience(), Consistency::Strong).await;
+        let old_head = old_head.expect("rows that answer");
         let events = 0..world.events;
         let batches: Vec<Vec<Event>> = match world.batch {
             true => vec![events.collect()],
@@ -211,6 +214,7 @@ impl<'a, L: LogRows> Run<'a, L> {
             log,
             history,
             policy,
+            old_head,
             scheduler: Scheduler::default(),
             notifiers: vec![State::Running; batches.len()],
             receives: vec![RECEIVES; batches.len()],
@@ -224,6 +228,7 @@ impl<'a, L: LogRows> Run<'a, L> {
                 crashes: world.crashes,
                 lost_posts: world.lost_posts,
                 lost_answers: world.lost_answers,
+                stale_reads: world.stale_reads,
                 syncs: world.syncs,
             },
         };
@@ -267,6 +272,9 @@ impl<'a, L: LogRows> Run<'a, L> {
                 POST => self.budgets.lost_posts,
                 _ => self.budgets.lost_answers,
             };
+            if waiting.name == LAGGING_READ && self.budgets.stale_reads > 0 {
+                choices.push(Choice::Request(ticket, Permit::ApplyLate));
+            }
             if waiting.may_lose_answer && budget > 0 {
                 choices.push(Choice::Request(ticket, Permit::LoseAnswer));
             }
@@ -288,7 +296,7 @@ impl<'a, L: LogRows> Run<'a, L> {
         Vec::new()
     }
 
-    /// Takes one step, until every function waits for a permit again.
+    /// Makes one step, until every function waits for a permit again.
     pub(crate) async fn step(&mut self, choice: Choice) {
         fastrand::seed(7);
         let first_client = self.notifiers.len();
@@ -298,7 +306,8 @@ impl<'a, L: LogRows> Run<'a, L> {
                 match (permit, waiting.name) {
                     (Permit::LoseAnswer, POST) => self.budgets.lost_posts -= 1,
                     (Permit::LoseAnswer, _) => self.budgets.lost_answers -= 1,
-                    _ => {}
+                    (Permit::ApplyLate, _) => self.budgets.stale_reads -= 1,
+                    (Permit::Apply, _) => {}
                 }
                 self.scheduler.permit(ticket, permit);
                 self.drive(waiting.actor).await;
@@ -438,7 +447,7 @@ impl<'a, L: LogRows> Run<'a, L> {
     }
 
     /// Polls a function until it ends, or all its requests wait for permits. Returns the request that it
-    /// waits for, if it is one that no other function takes notice of.
+    /// waits for, if it is one that no other function notices.
     async fn poll(&mut self, actor: Actor) -> Option<Ticket> {
         let running = self.running[actor].as_mut()?;
         let scheduler = &self.scheduler;
@@ -478,7 +487,9 @@ impl<'a, L: LogRows> Run<'a, L> {
     fn goes_unnoticed(&self, waiting: &PendingRequest) -> bool {
         let client = waiting.actor.checked_sub(self.notifiers.len());
         let syncs = client.is_some_and(|client| self.asked[client].is_some());
-        UNNOTICED.contains(&waiting.name) || (self.world.syncs_at_once && syncs)
+        // An eventually consistent read of the moment stands for all but those of an old head.
+        let lags = waiting.name == LAGGING_READ && self.budgets.stale_reads == 0;
+        UNNOTICED.contains(&waiting.name) || lags || (self.world.syncs_at_once && syncs)
     }
 
     fn log_of(&self, actor: Actor) -> Log<ScheduledLog<'a, L>> {
@@ -486,6 +497,7 @@ impl<'a, L: LogRows> Run<'a, L> {
             rows: self.log.rows(),
             scheduler: self.scheduler.clone(),
             actor,
+            old_head: self.old_head.clone(),
         })
     }
 

@@ -1,10 +1,10 @@
 //! Rows of a log whose every request waits for a permit.
 
-use std::{fmt::Debug, future::Future, ops::RangeInclusive};
+use std::{fmt::Debug, future::Future, ops::RangeInclusive, time::Duration};
 
 use herald_shared::{
     audience::Audience,
-    log::{Claim, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage, Taken},
+    log::{Claim, Claimed, Consistency, Epoch, Head, LogError, LogRow, LogRows, Put, RowPage},
 };
 
 use super::scheduler::{Actor, PendingRequest, Permit, Scheduler};
@@ -18,6 +18,8 @@ pub(crate) struct ScheduledLog<'a, R> {
     pub(crate) rows: &'a R,
     pub(crate) scheduler: Scheduler,
     pub(crate) actor: Actor,
+    /// The head as an eventually consistent read may find it: as it was when the run began.
+    pub(crate) old_head: Option<Head>,
 }
 
 impl<R: LogRows> ScheduledLog<'_, R> {
@@ -47,8 +49,8 @@ impl<R: LogRows> ScheduledLog<'_, R> {
 }
 
 impl<R: LogRows> LogRows for ScheduledLog<'_, R> {
-    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Taken, LogError> {
-        self.send("take an offset", true, || self.rows.claim(audience, claim))
+    async fn claim(&self, audience: &Audience, claim: Claim<'_>) -> Result<Claimed, LogError> {
+        self.send("claim an offset", true, || self.rows.claim(audience, claim))
             .await
     }
 
@@ -69,12 +71,22 @@ impl<R: LogRows> LogRows for ScheduledLog<'_, R> {
         audience: &Audience,
         consistency: Consistency,
     ) -> Result<Option<Head>, LogError> {
-        let name = match consistency {
-            Consistency::Strong => "read the head",
-            Consistency::Eventual => LAGGING_READ,
+        if consistency == Consistency::Strong {
+            let read = || self.rows.head(audience, consistency);
+            return self.send("read the head", false, read).await;
+        }
+        let waiting = PendingRequest {
+            actor: self.actor,
+            name: LAGGING_READ,
+            may_be_late: true,
+            may_lose_answer: false,
         };
-        self.send(name, false, || self.rows.head(audience, consistency))
-            .await
+        let answer = match self.scheduler.permitted(waiting).await {
+            Permit::ApplyLate => Ok(self.old_head.clone()),
+            Permit::Apply | Permit::LoseAnswer => self.rows.head(audience, consistency).await,
+        };
+        self.scheduler.answered(self.actor, &answer);
+        answer
     }
 
     async fn put(
@@ -82,10 +94,10 @@ impl<R: LogRows> LogRows for ScheduledLog<'_, R> {
         audience: &Audience,
         epoch: &Epoch,
         row: &LogRow,
-        seconds: u64,
+        kept_until: Duration,
     ) -> Result<Put, LogError> {
         self.send("put a row", true, || {
-            self.rows.put(audience, epoch, row, seconds)
+            self.rows.put(audience, epoch, row, kept_until)
         })
         .await
     }

@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub(crate) lost_posts: usize,
     /// The most answers that are lost, so that the request is sent again.
     pub(crate) lost_answers: usize,
+    /// The most eventually consistent reads that find the head as it was at the start.
+    pub(crate) stale_reads: usize,
     /// The most times that a client that knows of a gap asks while something else happens.
     pub(crate) syncs: usize,
     /// Whether nothing else happens while a client asks. It keeps a world small in which much happens.
@@ -49,6 +51,7 @@ pub(crate) fn large() -> Vec<World> {
             crashes: 3,
             lost_posts: 2,
             lost_answers: 2,
+            stale_reads: 2,
             syncs: 4,
             ..world()
         }
@@ -121,6 +124,13 @@ impl World {
         }
     }
 
+    pub(crate) fn stale_reads(self, stale_reads: usize) -> Self {
+        Self {
+            stale_reads,
+            ..self
+        }
+    }
+
     pub(crate) fn syncs(self, syncs: usize) -> Self {
         Self { syncs, ..self }
     }
@@ -158,6 +168,8 @@ macro_rules! for_each_world {
                 world().recovers().lost_posts(1).syncs(1).idle_sync();
             recovering_subscriber_with_a_dead_letter:
                 world().recovers().crashes(1).dead_letters().syncs_at_once(1).idle_sync();
+            recovering_subscriber_with_a_stale_read:
+                world().recovers().begun().syncs(1).stale_reads(1);
             recovering_subscriber_with_lost_answers: world().recovers().lost_answers(1);
             last_message_with_a_crash:
                 world().last().recovers().crashes(1).syncs_at_once(1);

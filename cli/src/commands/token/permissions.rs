@@ -52,7 +52,7 @@ mod tests {
             (vec!["order-1=read"], Err("read")),
             (
                 vec!["order-1=broadcast"],
-                Err("broadcast is about no entity"),
+                Err("broadcast concerns no entity"),
             ),
             (vec!["order-1="], Err("unknown variant ``")),
         ] {

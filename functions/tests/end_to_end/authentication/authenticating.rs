@@ -1,6 +1,7 @@
 //! The action `authenticate`: the renewal of an open connection's token.
 
 use herald_local::issuer::{Token, TokenRequest};
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::{
@@ -35,11 +36,8 @@ async fn ends(stack: &TestStack) -> Vec<String> {
         .collect()
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn newer_token_renews_every_row_of_the_connection() {
     let stack = TestStack::start_with_users().await;
     let first = mint(&stack, "alice", PERMISSIONS, 60);
@@ -59,11 +57,8 @@ async fn newer_token_renews_every_row_of_the_connection() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn token_with_another_identity_is_refused() {
     let stack = TestStack::start_with_users().await;
     let first = mint(&stack, "alice", PERMISSIONS, 600);
@@ -101,11 +96,8 @@ async fn token_with_another_identity_is_refused() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn frame_cannot_set_its_user() {
     let stack = TestStack::start_with_users().await;
     let alice = mint(&stack, "alice", PERMISSIONS, 600).token;
@@ -123,11 +115,8 @@ async fn frame_cannot_set_its_user() {
     stack.stop().await;
 }
 
+#[local_only("needs tokens, which the local stack signs")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs tokens, which the local stack signs"
-)]
 async fn ended_token_can_still_be_renewed() {
     let stack = TestStack::start_with_users().await;
     let first = mint(&stack, "alice", PERMISSIONS, 600);

@@ -1,5 +1,6 @@
 //! Tokens and key sets in the formats of common issuers.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use super::{
@@ -15,11 +16,8 @@ fn signed(key: &Rsa, id: &str, claims: &Value) -> String {
     })
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn cognito_id_and_access_tokens_are_accepted() {
     let (key, other) = (Rsa::new(), Rsa::new());
     // A user pool has two keys, roughly one for each kind of token.
@@ -68,11 +66,8 @@ async fn cognito_id_and_access_tokens_are_accepted() {
     issuer.stop();
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn auth0_tokens_are_accepted() {
     let key = Rsa::new();
     let id = "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4QzQ2MDAyQjVDNjk1RTM2Qg";

@@ -1,5 +1,6 @@
 //! The endpoint of an issuer's keys: the number of requests to it, and its failures.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use super::{
@@ -23,11 +24,8 @@ fn valid(issuer: &Issuer, key: &Ec, id: &str) -> String {
     })
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn unknown_key_id_makes_one_request_and_is_refused() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("known")]).await;
@@ -47,11 +45,8 @@ async fn unknown_key_id_makes_one_request_and_is_refused() {
     issuer.stop();
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn new_key_of_the_issuer_is_fetched() {
     let (old, new) = (Ec::new(), Ec::new());
     let issuer = Issuer::start("", vec![old.jwk("old")]).await;
@@ -65,11 +60,8 @@ async fn new_key_of_the_issuer_is_fetched() {
     issuer.stop();
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn clients_are_refused_with_500_until_the_keys_can_be_fetched() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("key")]).await;
@@ -109,11 +101,8 @@ async fn clients_are_refused_with_500_until_the_keys_can_be_fetched() {
     issuer.stop();
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn unreachable_issuer_refuses_clients_with_500() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("key")]).await;
@@ -138,11 +127,8 @@ async fn unreachable_issuer_refuses_clients_with_500() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn silent_issuer_does_not_affect_tokens_of_known_keys() {
     let key = Ec::new();
     let issuer = Issuer::start("", vec![key.jwk("key")]).await;
@@ -160,11 +146,8 @@ async fn silent_issuer_does_not_affect_tokens_of_known_keys() {
     issuer.stop();
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn issuer_with_another_name_is_not_trusted() {
     let key = Ec::new();
     let issuer = Issuer::start("/tenant", vec![key.jwk("key")]).await;

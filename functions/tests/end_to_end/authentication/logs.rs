@@ -10,6 +10,7 @@ use herald_functions::{
     authorizer::{self, AllowedOrigins, KeysUnavailable},
     tokens::{Settings, Verifier},
 };
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 use tracing::{instrument::WithSubscriber, level_filters::LevelFilter};
 
@@ -62,8 +63,8 @@ async fn ask(verifier: &Verifier, token: &str) -> (String, String) {
     (answer, logged.replace(r#"\""#, "\""))
 }
 
+#[local_only("runs an authorizer of its own")]
 #[tokio::test]
-#[cfg_attr(feature = "deployed", ignore = "runs an authorizer of its own")]
 async fn log_has_the_reason_and_neither_token_nor_claims() {
     let (key, foreign) = (Ec::new(), Ec::new());
     let issuer = Issuer::start("", vec![key.jwk("key-1")]).await;

@@ -1,16 +1,14 @@
 //! A stack without authentication: every client may connect, and is anonymous.
 
 use herald_shared::{audience::Audience, store::seed::RowKey};
+use herald_testkit::local_only;
 use serde_json::json;
 
 use super::upgrade::Upgrade;
 use crate::harness::TestStack;
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn every_client_connects_and_tokens_are_ignored() {
     let stack = TestStack::start_with_parameters(&[("Authentication", "open")]).await;
     for upgrade in [
@@ -28,11 +26,8 @@ async fn every_client_connects_and_tokens_are_ignored() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn client_with_a_token_stays_anonymous() {
     let stack = TestStack::start_with_parameters(&[("Authentication", "open")]).await;
     let mut client = stack.client_with("a.b.c").await;
@@ -45,11 +40,8 @@ async fn client_with_a_token_stays_anonymous() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn anonymous_clients_have_the_default_permissions() {
     let stack = TestStack::start_with_parameters(&[
         ("Authentication", "open"),

@@ -1,13 +1,12 @@
 //! The refusal of pages with an origin that is not allowed.
 
+use herald_testkit::local_only;
+
 use super::upgrade::Upgrade;
 use crate::harness::TestStack;
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn page_of_another_origin_is_refused() {
     let stack = TestStack::start_with_parameters(&[
         ("Authentication", "open"),

@@ -1,5 +1,6 @@
 //! Tokens that are signed with a secret.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use super::{
@@ -34,11 +35,8 @@ async fn start() -> TestStack {
     TestStack::start_with_parameters(&[("Authentication", "secret")]).await
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn only_a_token_signed_with_the_secret_is_accepted() {
     let stack = start().await;
     put_secret(&stack, SECRET).await;
@@ -80,11 +78,8 @@ async fn only_a_token_signed_with_the_secret_is_accepted() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn rotated_secret_is_fetched_again() {
     let stack = start().await;
     put_secret(&stack, SECRET).await;
@@ -95,11 +90,8 @@ async fn rotated_secret_is_fetched_again() {
     stack.stop().await;
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn short_secret_refuses_every_client() {
     let stack = start().await;
     put_secret(&stack, "secret").await;

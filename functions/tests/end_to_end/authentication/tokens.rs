@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use super::{
@@ -491,11 +492,8 @@ fn places(tokens: &Tokens<'_>) -> Vec<Row> {
     ]
 }
 
+#[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-#[cfg_attr(
-    feature = "deployed",
-    ignore = "needs a stack with parameters of its own"
-)]
 async fn each_token_connects_or_is_refused_with_its_status() {
     let keys = Keys::new();
     let issuer = Issuer::start("", keys.published()).await;

@@ -8,11 +8,11 @@ use std::{
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bytes::Bytes;
 use herald_local::{Authentication, Config, Functions, RunningStack};
+use herald_testkit::sdk_config;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 use crate::programs::example;
 
@@ -66,9 +66,8 @@ impl TestStack {
         let functions = Functions::Prebuilt(binaries.path().to_owned());
         let mut config = Config::new(template(), functions);
         change(&mut config);
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
         Ok(Self {
-            running: RunningStack::start(listener, config).await?,
+            running: herald_testkit::start(config).await?,
             _binaries: binaries,
         })
     }
@@ -128,14 +127,7 @@ pub async fn send(method: Method, url: &str, headers: &[(&str, &str)], body: &st
 }
 
 pub fn secrets_at(endpoint: &str) -> aws_sdk_secretsmanager::Client {
-    use aws_sdk_secretsmanager::config::{BehaviorVersion, Config, Credentials, Region};
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::for_tests())
-        .endpoint_url(endpoint)
-        .build();
-    aws_sdk_secretsmanager::Client::from_conf(config)
+    aws_sdk_secretsmanager::Client::new(&sdk_config(endpoint))
 }
 
 /// Returns the path of the template beside this file.

@@ -2,13 +2,10 @@
 
 use std::fs;
 
-use aws_sdk_dynamodb::{
-    Client,
-    config::{BehaviorVersion, Config, Credentials, Region},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use axum::{Json, Router, extract::Path, routing::post};
 use futures_util::{SinkExt, StreamExt};
+use herald_testkit::sdk_config;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc};
@@ -124,14 +121,7 @@ fn allowed() -> Value {
 }
 
 fn dynamodb(stack: &Stack) -> Client {
-    Client::from_conf(
-        Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::for_tests())
-            .endpoint_url(stack.address("endpoint"))
-            .build(),
-    )
+    Client::new(&sdk_config(stack.address("endpoint")))
 }
 
 fn table(stack: &Stack) -> &str {

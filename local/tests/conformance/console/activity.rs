@@ -1,9 +1,10 @@
 //! The records that a watcher receives.
 
-use aws_sdk_apigatewaymanagement::{Client, config::Credentials, primitives::Blob};
+use aws_sdk_apigatewaymanagement::{Client, primitives::Blob};
 use axum::{Router, http::StatusCode};
 use futures_util::SinkExt;
 use herald_local::{Functions, lambda::Invocation};
+use herald_testkit::sdk_config;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_tungstenite::{
@@ -172,15 +173,9 @@ async fn post_is_recorded_with_its_status() {
 
 /// Returns the real SDK's client for the management API, without retries.
 fn management(stack: &TestStack) -> Client {
-    use aws_sdk_apigatewaymanagement::config::{Config, Region, retry::RetryConfig};
-    let config = Config::builder()
-        .behavior_version_latest()
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::for_tests())
-        .retry_config(RetryConfig::disabled())
-        .endpoint_url(format!("{}/dev", stack.endpoint()))
-        .build();
-    Client::from_conf(config)
+    use aws_sdk_apigatewaymanagement::config::{Builder, retry::RetryConfig};
+    let config = Builder::from(&sdk_config(&format!("{}/dev", stack.endpoint())));
+    Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
 }
 
 #[tokio::test]

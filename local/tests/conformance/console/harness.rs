@@ -9,7 +9,6 @@ use herald_local::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio_tungstenite::connect_async;
 
 use super::watcher::Watcher;
@@ -82,9 +81,8 @@ impl TestStack {
         let functions = Functions::Prebuilt(folder.path().to_owned());
         let mut config = Config::new(template, functions);
         change(&mut config);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self {
-            running: RunningStack::start(listener, config).await.unwrap(),
+            running: herald_testkit::start(config).await.unwrap(),
             _folder: folder,
         }
     }

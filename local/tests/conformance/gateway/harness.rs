@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_apigatewaymanagement::{Client, config::Credentials, primitives::Blob};
+use aws_sdk_apigatewaymanagement::{Client, primitives::Blob};
 use axum::{
     Router,
     body::Bytes,
@@ -23,6 +23,7 @@ use herald_local::{
     lambda::{FunctionError, Invocation, Invoke},
     template::{Authorizer, Route, WebSocketApi},
 };
+use herald_testkit::sdk_config;
 use serde_json::{Value, json};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -265,15 +266,7 @@ impl TestGateway {
     }
 
     pub fn management_at(&self, path: &str) -> Client {
-        let config = aws_sdk_apigatewaymanagement::Config::builder()
-            .behavior_version_latest()
-            .region(aws_sdk_apigatewaymanagement::config::Region::new(
-                "us-east-1",
-            ))
-            .credentials_provider(Credentials::for_tests())
-            .endpoint_url(format!("http://{}{path}", self.address))
-            .build();
-        Client::from_conf(config)
+        Client::new(&sdk_config(&format!("http://{}{path}", self.address)))
     }
 
     /// Posts a text to a connection.

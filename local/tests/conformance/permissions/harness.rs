@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, fmt::Debug, fs, os::unix::fs::symlink};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::{
-    config::{Credentials, SharedCredentialsProvider},
+    config::Credentials,
     error::{ProvideErrorMetadata, SdkError},
 };
 use herald_local::{
@@ -12,9 +12,9 @@ use herald_local::{
     iam::Revoked,
     lambda::{Invocation, Invoke},
 };
+use herald_testkit::sdk_config_of;
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 
 use crate::programs::example;
 
@@ -112,10 +112,9 @@ impl TestStack {
         symlink(example("scripted_function"), folder.path().join("caller"))?;
         let mut config = Config::new(file, Functions::Prebuilt(folder.path().to_owned()));
         config.faults.revoked = revoked;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let running = RunningStack::start(listener, config).await?;
+        let running = herald_testkit::start(config).await?;
         let credentials = credentials_of_function(&running).await;
-        let of_function = config_of(&running, credentials);
+        let of_function = sdk_config_of(&running.addresses().endpoint, credentials);
         Ok(Self {
             running,
             of_function,
@@ -128,21 +127,12 @@ impl TestStack {
     }
 
     pub fn config(&self, credentials: Credentials) -> SdkConfig {
-        config_of(&self.running, credentials)
+        sdk_config_of(&self.running.addresses().endpoint, credentials)
     }
 
     pub fn table(&self, logical_id: &str) -> String {
         self.running.addresses().tables[logical_id].clone()
     }
-}
-
-fn config_of(running: &RunningStack, credentials: Credentials) -> SdkConfig {
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(&running.addresses().endpoint)
-        .build()
 }
 
 /// Returns the credentials in the function's environment.

@@ -1,4 +1,4 @@
-//! Taking offsets: one conditional update of a head.
+//! Claiming offsets: one conditional update of a head.
 //!
 //! Each event sets its slot to its tag and to the old `top` plus its number, and `top` grows by the number of
 //! events. The operands of an update are the values from before it, so no event needs to know its
@@ -21,17 +21,17 @@ use super::{
 };
 use crate::{
     audience::Audience,
-    log::{Claim, HEAD_LIFETIME, LogError, Taken},
+    log::{Claim, Claimed, HEAD_LIFETIME, LogError},
 };
 
-const STEP: &str = "take an offset";
+const STEP: &str = "claim an offset";
 
 impl DynamoDbLogRows {
     pub(super) async fn claim_on_head(
         &self,
         audience: &Audience,
         claim: Claim<'_>,
-    ) -> Result<Taken, LogError> {
+    ) -> Result<Claimed, LogError> {
         let update = self
             .client
             .update_item()
@@ -42,14 +42,14 @@ impl DynamoDbLogRows {
         let error = match Expressions::of(&claim).apply(update).send().await {
             Ok(updated) => {
                 let head = updated.attributes().and_then(item::head);
-                return head.map(Taken::Made).ok_or_else(|| unreadable(STEP));
+                return head.map(Claimed::Made).ok_or_else(|| unreadable(STEP));
             }
             Err(error) => error,
         };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                 let head = refused.item().and_then(item::head);
-                head.map(Taken::Refused).ok_or_else(|| unreadable(STEP))
+                head.map(Claimed::Refused).ok_or_else(|| unreadable(STEP))
             }
             _ => Err(failed(STEP, error)),
         }

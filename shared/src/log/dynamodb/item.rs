@@ -7,7 +7,7 @@
 //! | filled hole | the same | the same | `gone`, `at`, `expiresAt` |
 //!
 //! `<audience>` is `entity#<entityId>`, `user#<userId>` or `everyone`. `madeAt` and `at` are in epoch
-//! milliseconds, `expiresAt` in epoch seconds. `kept` is the retention in seconds, 0 in mode `last`. `e<slot>`
+//! milliseconds, `expiresAt` in epoch seconds. A reader goes by `at`, the table by `expiresAt`. `kept` is the retention in seconds, 0 in mode `last`. `e<slot>`
 //! has the 6 bytes of an event's tag and 4 of the time in epoch seconds, `w<slot>` the event's offset. With
 //! every slot in use and an id of 256 bytes a head has less than 1 KB, one write unit.
 //!
@@ -29,7 +29,7 @@ use crate::{
 /// The attributes of one item.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-// On every row: when its offset was taken, and when it may go, the attribute of the time to live.
+// On every row: when its offset was claimed, and when it may go, the attribute of the time to live.
 pub(super) const AT: &str = "at";
 pub(super) const EXPIRES_AT: &str = "expiresAt";
 
@@ -182,7 +182,12 @@ fn slot_of(item: &Item, slot: u8) -> Option<Remembered> {
 }
 
 /// Returns the item of a row.
-pub(super) fn from_row(audience: &Audience, epoch: &Epoch, row: &LogRow, seconds: u64) -> Item {
+pub(super) fn from_row(
+    audience: &Audience,
+    epoch: &Epoch,
+    row: &LogRow,
+    kept_until: Duration,
+) -> Item {
     let mut item = Item::from(Key::row(audience, epoch, row.offset));
     let (event_id, frame) = match &row.content {
         Content::Message { event_id, frame } => (Some(event_id), Some(frame)),
@@ -190,7 +195,7 @@ pub(super) fn from_row(audience: &Audience, epoch: &Epoch, row: &LogRow, seconds
     };
     let attributes = [
         (AT, Some(number(row.at.as_millis()))),
-        (EXPIRES_AT, Some(number(row.expires_at(seconds).as_secs()))),
+        (EXPIRES_AT, Some(number(kept_until.as_secs()))),
         (EVENT_ID, event_id.map(text)),
         (FRAME, frame.map(|frame| text(frame.get()))),
         (GONE, frame.is_none().then_some(AttributeValue::Bool(true))),
@@ -220,7 +225,7 @@ pub(super) fn offset(item: &Item) -> Option<u64> {
     item.get("sk")?.as_s().ok()?.parse().ok()
 }
 
-/// Returns a slot's event: its tag, and when it took its offset.
+/// Returns a slot's event: its tag, and when it claimed its offset.
 pub(super) fn remembered(bits: [u8; 6], at: Duration) -> AttributeValue {
     let at = u32::try_from(at.as_secs()).unwrap_or(u32::MAX);
     binary([&bits[..], &at.to_be_bytes()].concat())
@@ -339,7 +344,7 @@ mod tests {
                 at: Duration::from_millis(1_764_000_000_123),
                 content,
             };
-            let item = from_row(&entity("order-1"), &epoch(), &row, 600);
+            let item = from_row(&entity("order-1"), &epoch(), &row, row.expires_at(600));
             assert_eq!(number_of(&item, EXPIRES_AT), Some(1_764_000_600));
             let read = super::row(&item).expect("a row");
             assert_eq!(format!("{read:?}"), format!("{row:?}"));

@@ -16,7 +16,7 @@ pub(super) struct Scan<'a, R> {
     seconds: u64,
     /// The offset up to which nothing is missing.
     reached: u64,
-    /// When the offset that was reached was taken at the latest, if its row is there to prove it.
+    /// When the offset that was reached was claimed at the latest, if its row is there to prove it.
     proof: Option<Duration>,
 }
 
@@ -101,32 +101,32 @@ impl<'a, R: LogRows> Scan<'a, R> {
 
     /// Judges the offset after the one that was reached, whose row is missing, and fills it if it may.
     async fn hole(&self, next: Option<&LogRow>) -> Result<Hole, LogError> {
-        let Some(taken_after) = self.taken_after() else {
+        let Some(claimed_after) = self.claimed_after() else {
             return Ok(Hole::Unproven);
         };
-        let taken_before = next.map_or(self.head.at, |row| row.at);
-        if !self.request.fills || taken_before + FILL_AFTER > self.request.now {
+        let claimed_before = next.map_or(self.head.at, |row| row.at);
+        if !self.request.fills || claimed_before + FILL_AFTER > self.request.now {
             return Ok(Hole::Open);
         }
         let row = LogRow {
             offset: self.reached + 1,
             // Not later than its neighbours, so that it expires before any row that it would prove.
-            at: taken_after,
+            at: claimed_after,
             content: Content::Gone,
         };
-        let rows = self.rows;
+        // It stays in the way of its event for as long as that may still use the offset.
+        let kept_until = self.request.now + Duration::from_secs(self.seconds);
         let (audience, epoch) = (self.request.audience, &self.head.epoch);
-        Ok(Hole::Closed(
-            match rows.put(audience, epoch, &row, self.seconds).await? {
-                Put::Stored => row,
-                Put::Occupied(row) => row,
-            },
-        ))
+        let put = self.rows.put(audience, epoch, &row, kept_until);
+        Ok(Hole::Closed(match put.await? {
+            Put::Stored => row,
+            Put::Occupied(row) => row,
+        }))
     }
 
-    /// Returns a moment before which the missing offset was not taken, and which is recent enough that its
+    /// Returns a moment before which the missing offset was not claimed, and which is recent enough that its
     /// message cannot have expired. `None` if nothing proves that.
-    fn taken_after(&self) -> Option<Duration> {
+    fn claimed_after(&self) -> Option<Duration> {
         let is_last = self.reached + 1 == self.head.top;
         let known = [
             self.proof,

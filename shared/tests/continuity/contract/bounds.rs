@@ -7,7 +7,7 @@ use herald_shared::log::{
 use serde_json::value::RawValue;
 
 use super::fixture::{
-    POLICY, at, entity, position, publish_at, publish_one, recovered, said, take_only, texts,
+    POLICY, answered, at, claim_only, entity, position, publish_at, publish_one, recovered, texts,
 };
 
 const MANY: LogPolicy = LogPolicy::Messages {
@@ -76,7 +76,7 @@ pub async fn history_returns_the_messages_it_is_asked_for<R: LogRows>(log: &Log<
     let history = async |selection: Selection, budget: Budget| {
         let mut budget = budget;
         let read = log.history(&audience, POLICY, &selection, &mut budget, at(60));
-        said(read.await.unwrap())
+        answered(read.await.unwrap())
     };
     let reply = Budget::REPLY;
     for selection in [Selection::Last(5), Selection::Before(5, 5)] {
@@ -85,7 +85,7 @@ pub async fn history_returns_the_messages_it_is_asked_for<R: LogRows>(log: &Log<
     for (number, second) in (1..=5).zip([0, 0, 0, 55, 56]) {
         publish_one(log, &audience, &number.to_string(), second).await;
     }
-    take_only(log, &audience, "6", 57).await;
+    claim_only(log, &audience, "6", 57).await;
     publish_one(log, &audience, "7", 58).await;
     let since = Selection::Since(position(log, &audience, 3).await);
     for (selection, budget, expected) in [

@@ -1,13 +1,13 @@
 //! The conditions of single writes, which the order of the log's writes stands on.
 
 use herald_shared::log::{
-    Claim, ClaimedEvent, Consistency, Content, Epoch, EventTag, Head, LastValue, LogRow, LogRows,
-    Put, Retention, SLOTS, Taken,
+    Claim, Claimed, ClaimedEvent, Consistency, Content, Epoch, EventTag, Head, LastValue, LogRow,
+    LogRows, Put, Retention, SLOTS,
 };
 
 use super::fixture::{SECONDS, entity, frame, since_epoch};
 
-pub async fn offsets_are_taken_on_their_conditions<R: LogRows>(rows: &R) {
+pub async fn offsets_are_claimed_on_their_conditions<R: LogRows>(rows: &R) {
     let audience = entity("conditions");
     let new_epoch = Epoch::new("aaaaaaaa").unwrap();
     let claim = async |events: &[ClaimedEvent], retention, epoch: &Epoch, last| {
@@ -55,7 +55,7 @@ pub async fn offsets_are_taken_on_their_conditions<R: LogRows>(rows: &R) {
         3
     );
 
-    // The second event of a slot takes an offset and is not remembered; a later one is.
+    // The second event of a slot claims an offset and is not remembered; a later one is.
     let (third, fourth) = (event(5, 3), event(5, 4));
     let head = made(claim(&[third, fourth], kept, &new_epoch, None).await);
     assert_eq!(
@@ -100,8 +100,8 @@ pub async fn offsets_are_taken_on_their_conditions<R: LogRows>(rows: &R) {
         (7, Some(6), true),
     ] {
         let events = [event(number, number)];
-        let taken = claim(&events, Retention::Last, &new_epoch, last(version)).await;
-        assert_eq!(matches!(taken, Taken::Made(_)), is_made, "{number}");
+        let claimed = claim(&events, Retention::Last, &new_epoch, last(version)).await;
+        assert_eq!(matches!(claimed, Claimed::Made(_)), is_made, "{number}");
     }
     let many: Vec<_> = (0..25).map(|number| event(number, 77)).collect();
     let head = made(claim(&many, Retention::Last, &new_epoch, None).await);
@@ -123,7 +123,11 @@ pub async fn rows_are_written_once_and_read_in_pages<R: LogRows>(rows: &R) {
             frame: frame(id),
         },
     };
-    let put = async |row: &LogRow| rows.put(&audience, &epoch, row, SECONDS).await.unwrap();
+    let put = async |row: &LogRow| {
+        rows.put(&audience, &epoch, row, row.expires_at(SECONDS))
+            .await
+            .unwrap()
+    };
     for offset in [1, 2, 4, 1_000] {
         let row = message(offset, "a");
         assert!(matches!(put(&row).await, Put::Stored));
@@ -173,16 +177,16 @@ async fn read<R: LogRows>(rows: &R, audience: &herald_shared::audience::Audience
     rows.head(audience, Consistency::Strong).await.unwrap()
 }
 
-fn made(taken: Taken) -> Head {
-    match taken {
-        Taken::Made(head) => head,
-        Taken::Refused(head) => panic!("refused: {head:?}"),
+fn made(claimed: Claimed) -> Head {
+    match claimed {
+        Claimed::Made(head) => head,
+        Claimed::Refused(head) => panic!("refused: {head:?}"),
     }
 }
 
-fn refused(taken: Taken) -> Head {
-    match taken {
-        Taken::Refused(head) => head,
-        Taken::Made(head) => panic!("made: {head:?}"),
+fn refused(claimed: Claimed) -> Head {
+    match claimed {
+        Claimed::Refused(head) => head,
+        Claimed::Made(head) => panic!("made: {head:?}"),
     }
 }

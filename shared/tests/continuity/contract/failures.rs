@@ -1,4 +1,4 @@
-//! Requests that fail: an error takes nothing back, and the same call again completes it.
+//! Requests that fail: an error undoes nothing, and the same call again completes it.
 
 use herald_shared::log::{
     Budget, Log, LogRows, Message, Position, Published, Reach, Synced,
@@ -7,7 +7,7 @@ use herald_shared::log::{
 };
 
 use super::fixture::{
-    POLICY, at, entity, frame, head, position, publish_one, recover, recovered, take_only,
+    POLICY, at, claim_only, entity, frame, head, position, publish_one, recover, recovered,
 };
 
 pub async fn failed_request_leaves_what_a_retry_completes<R: LogRows>(log: &Log<R>) {
@@ -23,7 +23,7 @@ async fn publishing<R: LogRows>(
     failing: &Log<FailingLogRows<'_, R>>,
     failure: Failure,
 ) {
-    // Taking the offset, and storing the row.
+    // Claiming the offset, and storing the row.
     for spared in 0..3 {
         let audience = entity(&format!("failing-{failure:?}-{spared}"));
         failing.rows().fail_after(spared, failure);
@@ -57,8 +57,8 @@ async fn syncing<R: LogRows>(log: &Log<R>, failing: &Log<FailingLogRows<'_, R>>,
     for spared in 0..6 {
         let audience = entity(&format!("failing-sync-{failure:?}-{spared}"));
         publish_one(log, &audience, "a", 0).await;
-        take_only(log, &audience, "b", 0).await;
-        take_only(log, &audience, "c", 0).await;
+        claim_only(log, &audience, "b", 0).await;
+        claim_only(log, &audience, "c", 0).await;
         publish_one(log, &audience, "d", 0).await;
         let since = position(log, &audience, 1).await;
         failing.rows().fail_after(spared, failure);
@@ -76,6 +76,6 @@ async fn syncing<R: LogRows>(log: &Log<R>, failing: &Log<FailingLogRows<'_, R>>,
         let Synced::Behind(recovery) = sync().await.unwrap() else {
             panic!("the client is behind");
         };
-        assert_eq!(super::fixture::said(recovery), recovered(&["d"], 4, 4));
+        assert_eq!(super::fixture::answered(recovery), recovered(&["d"], 4, 4));
     }
 }

@@ -6,8 +6,8 @@ use herald_shared::{
     audience::Audience,
     ids::EntityId,
     log::{
-        Budget, Claim, ClaimedEvent, Consistency, Epoch, EventTag, Head, Log, LogPolicy, LogRows,
-        Message, Position, Published, Reach, Recovery, Retention, Synced, Taken, publish,
+        Budget, Claim, Claimed, ClaimedEvent, Consistency, Epoch, EventTag, Head, Log, LogPolicy,
+        LogRows, Message, Position, Published, Reach, Recovery, Retention, Synced, publish,
     },
 };
 use serde_json::{Value, value::RawValue};
@@ -98,9 +98,9 @@ pub async fn position<R: LogRows>(log: &Log<R>, audience: &Audience, offset: u64
 }
 
 /// An answer of the log: the texts, the offset that was reached, and `top`. `None` if they are lost.
-pub type Said = Option<(Vec<String>, u64, u64)>;
+pub type Answered = Option<(Vec<String>, u64, u64)>;
 
-pub fn said(recovery: Recovery) -> Said {
+pub fn answered(recovery: Recovery) -> Answered {
     match recovery {
         Recovery::Lost(_) => None,
         Recovery::Recovered(excerpt) => {
@@ -118,8 +118,8 @@ pub fn texts(frames: &[Box<RawValue>]) -> Vec<String> {
     texts.collect()
 }
 
-/// What is said of messages that are there.
-pub fn recovered(texts: &[&str], offset: u64, top: u64) -> Said {
+/// The answer with these messages.
+pub fn recovered(texts: &[&str], offset: u64, top: u64) -> Answered {
     let texts = texts.iter().map(|text| (*text).to_owned()).collect();
     Some((texts, offset, top))
 }
@@ -129,10 +129,10 @@ pub async fn recover<R: LogRows>(
     audience: &Audience,
     since: &Position,
     second: u64,
-) -> Said {
+) -> Answered {
     let mut budget = Budget::REPLY;
     let recovery = log.recover(audience, POLICY, since, Reach::Log, &mut budget, at(second));
-    said(recovery.await.unwrap())
+    answered(recovery.await.unwrap())
 }
 
 pub async fn sync<R: LogRows>(
@@ -152,15 +152,15 @@ pub async fn sync_behind<R: LogRows>(
     audience: &Audience,
     since: &Position,
     second: u64,
-) -> Said {
+) -> Answered {
     match sync(log, audience, since, second).await {
         Synced::Current => panic!("it is behind"),
-        Synced::Behind(recovery) => said(recovery),
+        Synced::Behind(recovery) => answered(recovery),
     }
 }
 
-/// Takes an offset for an event as a notifier does that stops before it stores the row.
-pub async fn take_only<R: LogRows>(log: &Log<R>, audience: &Audience, id: &str, second: u64) {
+/// Claims an offset for an event as a notifier does that stops before it stores the row.
+pub async fn claim_only<R: LogRows>(log: &Log<R>, audience: &Audience, id: &str, second: u64) {
     let event = ClaimedEvent {
         tag: EventTag::of(id),
         lost: None,
@@ -172,6 +172,6 @@ pub async fn take_only<R: LogRows>(log: &Log<R>, audience: &Audience, id: &str, 
         now: since_epoch(second),
         last: None,
     };
-    let taken = log.rows().claim(audience, claim).await.unwrap();
-    assert!(matches!(taken, Taken::Made(_)));
+    let claimed = log.rows().claim(audience, claim).await.unwrap();
+    assert!(matches!(claimed, Claimed::Made(_)));
 }

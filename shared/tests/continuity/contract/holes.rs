@@ -3,13 +3,13 @@
 use herald_shared::log::{Log, LogRows};
 
 use super::fixture::{
-    entity, head, position, publish_one, recover, recovered, sync_behind, take_only,
+    claim_only, entity, head, position, publish_one, recover, recovered, sync_behind,
 };
 
 pub async fn hole_is_filled_by_sync_once_it_is_old<R: LogRows>(log: &Log<R>) {
     let audience = entity("hole");
     publish_one(log, &audience, "a", 0).await;
-    take_only(log, &audience, "b", 5).await;
+    claim_only(log, &audience, "b", 5).await;
     let since = position(log, &audience, 1).await;
     // The last offset is as old as the head says.
     for second in [5, 14] {
@@ -27,10 +27,10 @@ pub async fn hole_is_filled_by_sync_once_it_is_old<R: LogRows>(log: &Log<R>) {
 
     // Several holes, at the end and at the start of a log.
     let audience = entity("holes");
-    take_only(log, &audience, "a", 0).await;
-    take_only(log, &audience, "b", 0).await;
+    claim_only(log, &audience, "a", 0).await;
+    claim_only(log, &audience, "b", 0).await;
     publish_one(log, &audience, "c", 0).await;
-    take_only(log, &audience, "d", 0).await;
+    claim_only(log, &audience, "d", 0).await;
     let start = position(log, &audience, 0).await;
     let pending = recovered(&[], 0, 4);
     assert_eq!(recover(log, &audience, &start, 30).await, pending);
@@ -39,10 +39,10 @@ pub async fn hole_is_filled_by_sync_once_it_is_old<R: LogRows>(log: &Log<R>) {
     assert_eq!(recover(log, &audience, &start, 10).await, filled);
 }
 
-pub async fn slow_writer_takes_a_new_offset<R: LogRows>(log: &Log<R>) {
+pub async fn slow_writer_claims_a_new_offset<R: LogRows>(log: &Log<R>) {
     let audience = entity("slow");
     publish_one(log, &audience, "a", 0).await;
-    take_only(log, &audience, "b", 0).await;
+    claim_only(log, &audience, "b", 0).await;
     let since = position(log, &audience, 1).await;
     let filled = recovered(&[], 2, 2);
     assert_eq!(sync_behind(log, &audience, &since, 10).await, filled);
@@ -53,7 +53,7 @@ pub async fn slow_writer_takes_a_new_offset<R: LogRows>(log: &Log<R>) {
     let expected = recovered(&["b"], 3, 3);
     assert_eq!(recover(log, &audience, &since, 11).await, expected);
     // A row that came in time is found in place of the hole.
-    take_only(log, &audience, "c", 11).await;
+    claim_only(log, &audience, "c", 11).await;
     assert_eq!(publish_one(log, &audience, "c", 12).await, 4);
     let since = position(log, &audience, 3).await;
     let expected = recovered(&["c"], 4, 4);
@@ -66,7 +66,7 @@ pub async fn expired_messages_are_lost_and_not_filled<R: LogRows>(log: &Log<R>) 
     publish_one(log, &audience, "a", 0).await;
     publish_one(log, &audience, "b", 60).await;
     publish_one(log, &audience, "c", 120).await;
-    take_only(log, &audience, "d", 180).await;
+    claim_only(log, &audience, "d", 180).await;
     publish_one(log, &audience, "e", 240).await;
     let since = async |offset| position(log, &audience, offset).await;
     // The row before the hole proves that the hole's message has not expired, but not in its last minute.
@@ -86,7 +86,7 @@ pub async fn expired_messages_are_lost_and_not_filled<R: LogRows>(log: &Log<R>) 
 pub async fn redelivered_row_proves_no_longer_than_its_neighbours<R: LogRows>(log: &Log<R>) {
     let audience = entity("late");
     publish_one(log, &audience, "before", 0).await;
-    take_only(log, &audience, "a", 1).await;
+    claim_only(log, &audience, "a", 1).await;
     publish_one(log, &audience, "b", 2).await;
     publish_one(log, &audience, "c", 500).await;
     // The event of offset 2 comes again six minutes later: its row expires with its neighbours all the same.
@@ -101,8 +101,8 @@ pub async fn redelivered_row_proves_no_longer_than_its_neighbours<R: LogRows>(lo
     // So does the row by which a reader fills a hole.
     let audience = entity("late-fill");
     publish_one(log, &audience, "a", 0).await;
-    take_only(log, &audience, "b", 1).await;
-    take_only(log, &audience, "c", 2).await;
+    claim_only(log, &audience, "b", 1).await;
+    claim_only(log, &audience, "c", 2).await;
     publish_one(log, &audience, "d", 400).await;
     let since = position(log, &audience, 1).await;
     let filled = recovered(&["d"], 4, 4);

@@ -4,7 +4,7 @@ use herald_shared::log::{
     Budget, Log, LogPolicy, LogRows, Message, Position, Published, Reach, Selection, publish,
 };
 
-use super::fixture::{at, entity, frame, head, position, publish_at, recovered, said};
+use super::fixture::{answered, at, entity, frame, head, position, publish_at, recovered};
 
 pub async fn last_message_is_on_the_head<R: LogRows>(log: &Log<R>) {
     let audience = entity("last");
@@ -37,7 +37,7 @@ pub async fn last_message_is_on_the_head<R: LogRows>(log: &Log<R>) {
             &mut budget,
             at(1_000_000),
         );
-        assert_eq!(said(recovery.await.unwrap()), expected, "{since:?}");
+        assert_eq!(answered(recovery.await.unwrap()), expected, "{since:?}");
     }
     let mut budget = Budget::REPLY;
     let read = log.history(
@@ -47,7 +47,7 @@ pub async fn last_message_is_on_the_head<R: LogRows>(log: &Log<R>) {
         &mut budget,
         at(1),
     );
-    assert_eq!(said(read.await.unwrap()), expected);
+    assert_eq!(answered(read.await.unwrap()), expected);
     // A log of messages in its place is another epoch.
     let since = position(log, &audience, 2).await;
     let offsets = publish_at(log, &audience, super::fixture::POLICY, &["d"], 2).await;

@@ -16,7 +16,7 @@ pub async fn redelivered_event_has_the_offset_that_it_had<R: LogRows>(log: &Log<
     assert_eq!(recover(log, &audience, &start, 1).await, expected);
 }
 
-pub async fn events_of_a_batch_take_their_offsets_at_once<R: LogRows>(log: &Log<R>) {
+pub async fn events_of_a_batch_claim_their_offsets_at_once<R: LogRows>(log: &Log<R>) {
     let audience = entity("batch");
     let publish = async |ids: &[&str]| publish_at(log, &audience, POLICY, ids, 1).await;
     assert_eq!(publish(&["a", "b", "c"]).await, [1, 2, 3]);
@@ -29,7 +29,7 @@ pub async fn events_of_a_batch_take_their_offsets_at_once<R: LogRows>(log: &Log<
     assert_eq!(head(log, &audience).await.unwrap().top, 35);
 }
 
-pub async fn event_beyond_the_slots_takes_a_second_offset<R: LogRows>(log: &Log<R>) {
+pub async fn event_beyond_the_slots_claims_a_second_offset<R: LogRows>(log: &Log<R>) {
     let audience = entity("slots");
     let slot = EventTag::of("first").slot;
     let mut ids = (0..).map(|number| format!("other-{number}"));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use herald_shared::log::{Budget, Epoch, Log, LogRows, Position, Reach, Recovery, Synced};
 
 use super::fixture::{
-    POLICY, at, entity, head, position, publish_one, recover, recovered, said, sync, sync_behind,
+    POLICY, answered, at, entity, head, position, publish_at, publish_one, recover, recovered,
+    sync, sync_behind,
 };
 
 pub async fn subscribe_to_a_log_without_messages_writes_nothing<R: LogRows>(log: &Log<R>) {
@@ -69,6 +70,15 @@ pub async fn recovery_is_whole_or_lost<R: LogRows>(log: &Log<R>) {
     }
     let other = Position::after(Epoch::new("aaaaaaaa").unwrap(), 11);
     assert_eq!(recover(log, &audience, &other, 720).await, None);
+    // More messages than the policy has are lost, though their rows are there.
+    let burst = entity("burst");
+    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+    publish_at(log, &burst, POLICY, &texts, 0).await;
+    for (offset, expected) in [(2, recovered(&texts[2..], 12, 12)), (1, None), (0, None)] {
+        let position = position(log, &burst, offset).await;
+        let answer = recover(log, &burst, &position, 1).await;
+        assert_eq!(answer, expected, "since {offset} of a burst");
+    }
     // Lost: the client is live from the end of the log.
     let mut budget = Budget::REPLY;
     let lost = log.recover(&audience, POLICY, &other, Reach::Log, &mut budget, at(720));
@@ -95,7 +105,7 @@ pub async fn recovery_reaches_as_far_as_is_allowed<R: LogRows>(log: &Log<R>) {
         let position = position(log, &audience, since).await;
         let mut budget = Budget::REPLY;
         let recovery = log.recover(&audience, POLICY, &position, reach, &mut budget, at(second));
-        let answer = said(recovery.await.unwrap());
+        let answer = answered(recovery.await.unwrap());
         assert_eq!(answer, expected, "since {since} at {second}");
     }
 }

@@ -64,6 +64,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = amount)]
     messages_a_day: f64,
 
+    /// Every audience has a log, and clients send `sync` in place of pings
+    #[arg(long)]
+    history: bool,
+
     /// Use the prices in this file
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -83,6 +87,8 @@ Examples:
     herald cost --connections 10000 --audience 100
   The same without pings
     herald cost --connections 10000 --audience 100 --no-pings
+  The same with a log of every room
+    herald cost --connections 10000 --audience 100 --history
   Other prices
     herald cost --print-prices > prices.toml
     herald cost --connections 10000 --prices prices.toml";
@@ -129,6 +135,7 @@ impl Arguments {
             message_bytes: self.message_bytes.into(),
             ping_every: (!self.no_pings).then_some(self.ping_every),
             messages_a_day: self.messages_a_day,
+            history: self.history,
         }
     }
 }

@@ -19,12 +19,12 @@ async fn text_and_json_contain_the_same_bill() {
     let rows: Vec<_> = table.stdout.lines().collect();
     assert!(
         rows.iter()
-            .any(|row| row.starts_with("total ") && row.ends_with(" 305.24*"))
+            .any(|row| row.starts_with("total ") && row.ends_with(" 305.54*"))
     );
 
     let bill = cost(&[&worked[..], &["--json"]].concat()).await;
     let bill: Value = serde_json::from_str(&bill.stdout).expect("one line of JSON");
-    assert_eq!(bill["all"], 305.24);
+    assert_eq!(bill["all"], 305.54);
     let lines = bill["lines"].as_array().expect("lines");
     for line in lines {
         let name = line["name"].as_str().expect("a name");
@@ -32,6 +32,24 @@ async fn text_and_json_contain_the_same_bill() {
     }
     let prices = bill["prices"].as_array().expect("prices");
     assert!(prices.iter().any(|price| price["verified"] == false));
+}
+
+#[tokio::test]
+async fn history_adds_to_the_bill() {
+    let worked = ["--connections", "10000", "--audience", "100", "--json"];
+    let usd = async |more: &[&str]| {
+        let bill = cost(&[&worked[..], more].concat()).await;
+        let bill: Value = serde_json::from_str(&bill.stdout).expect("one line of JSON");
+        let line = |name| {
+            let mut lines = bill["lines"].as_array().expect("lines").iter();
+            let line = lines.find(|line| line["name"] == name).expect(name);
+            line["usd"].as_f64().expect("an amount")
+        };
+        (line("DynamoDB writes"), line("SQS"))
+    };
+    let (without, with) = (usd(&[]).await, usd(&["--history"]).await);
+    assert!(with.0 > without.0, "{with:?} after {without:?}");
+    assert_eq!(with.1, without.1);
 }
 
 #[tokio::test]

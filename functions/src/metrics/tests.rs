@@ -42,6 +42,7 @@ fn invocation_is_one_line_of_embedded_metrics() {
                         {"Name": "Lag", "Unit": "Milliseconds"},
                         {"Name": "Requeued", "Unit": "Count"},
                         {"Name": "Retried", "Unit": "Count"},
+                        {"Name": "Stale", "Unit": "Count"},
                         {"Name": "Throttled", "Unit": "Count"},
                     ],
                 }],
@@ -56,6 +57,7 @@ fn invocation_is_one_line_of_embedded_metrics() {
             "Lag": [40.0, 1250.0],
             "Requeued": 0,
             "Retried": 0,
+            "Stale": 0,
             "Throttled": 0,
         })
     );

@@ -117,6 +117,41 @@ async fn invalid_frame_is_answered_with_its_mistake() {
             "messages needs a target",
         ),
         (
+            r#"{"action":"subscribe","entityId":"a","rewind":301}"#,
+            "bad_request",
+            "rewind must be a whole number from 1 to 300",
+        ),
+        (
+            r#"{"action":"history","last":1}"#,
+            "bad_request",
+            "send exactly one of entityId",
+        ),
+        (
+            r#"{"action":"history","entityId":"a"}"#,
+            "bad_request",
+            "send exactly one of since",
+        ),
+        (
+            r#"{"action":"history","entityId":"a","since":{"offset":-1}}"#,
+            "bad_request",
+            "since must be a position",
+        ),
+        (
+            r#"{"action":"history","entityId":"a","last":1}"#,
+            "bad_request",
+            "the stack's parameter History has no policy for it",
+        ),
+        (
+            r#"{"action":"sync"}"#,
+            "bad_request",
+            "the frame names no log",
+        ),
+        (
+            r#"{"action":"sync","everyone":7}"#,
+            "bad_request",
+            "everyone must be a position",
+        ),
+        (
             &too_many,
             "too_many",
             "messages has 26 entries, the limit is 25",

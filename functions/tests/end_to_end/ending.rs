@@ -52,6 +52,14 @@ async fn connection_with_ended_token_may_only_authenticate_unsubscribe_and_ping(
             Some("unauthorized"),
         ),
         (
+            json!({"action": "history", "entityId": "order:1", "last": 1}),
+            Some("unauthorized"),
+        ),
+        (
+            json!({"action": "sync", "entities": {"order:1": {}}}),
+            Some("unauthorized"),
+        ),
+        (
             json!({"action": "unsubscribe", "entityId": "order:1"}),
             None,
         ),

@@ -52,7 +52,7 @@ use crate::{
 };
 
 /// All permissions.
-pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","broadcast"]}"#;
+pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","history","broadcast"]}"#;
 
 /// The parameter `History` with a log of every audience.
 const HISTORY: &str = r#"{"**":{"messages":100,"seconds":600},"$user":{"messages":100,"seconds":600},"$everyone":{"messages":20,"seconds":600}}"#;

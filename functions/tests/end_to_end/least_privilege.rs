@@ -1,7 +1,10 @@
 //! The least privilege of functions: whichever permission is revoked, one call is refused in a scenario
 //! that otherwise succeeds.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use futures_util::{StreamExt, stream};
 use herald_local::{
@@ -9,6 +12,11 @@ use herald_local::{
     iam::{Denied, Effect, Revoked},
     sqs::{self, Content, MessageState},
     template::{Settings, Stack},
+};
+use herald_shared::{
+    audience::Audience,
+    ids::EntityId,
+    log::{Claim, Claimed, ClaimedEvent, Epoch, EventTag, LogRows, LogTable, Retention},
 };
 use herald_testkit::local_only;
 use serde_json::json;
@@ -20,6 +28,9 @@ use crate::{
 
 /// The only mode in which the authorizer makes a call.
 const AUTHENTICATION: Authentication = Authentication::Secret;
+
+/// The entity with a log.
+const LOGGED: &str = "logged:1";
 
 /// The number of stacks that run at once.
 const AT_ONCE: usize = 4;
@@ -123,7 +134,8 @@ fn parameters() -> BTreeMap<String, String> {
     let subscriptions = ("SubscriptionsPerConnection", "1");
     // The number of connections that are left behind.
     let connections = ("ConnectionsPerUser", "10");
-    [subscriptions, connections]
+    let history = ("History", r#"{"logged:*":{"messages":100,"seconds":600}}"#);
+    [subscriptions, connections, history]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
 }
@@ -131,6 +143,7 @@ fn parameters() -> BTreeMap<String, String> {
 /// Makes every function use all its permissions.
 async fn scenario(stack: &TestStack) {
     messages(stack).await;
+    recovery(stack).await;
     subscribe_overtaken_by_unsubscribe(stack).await;
     renewal(stack).await;
     push_that_fails_at_first(stack).await;
@@ -154,6 +167,51 @@ async fn messages(stack: &TestStack) {
     assert_eq!(subscriber.frame().await["message"], "hello");
     let unsubscribe = json!({"action": "unsubscribe", "entityId": "order-1"});
     assert_eq!(subscriber.ask(unsubscribe).await["type"], "ack");
+}
+
+/// The log of [`LOGGED`] has an event and a message of a client, and the hole of a notifier that stopped. The
+/// reader of `history` fills it.
+async fn recovery(stack: &TestStack) {
+    let mut client = stack.client_of("ann").await;
+    let mut sender = stack.client_of("ann").await;
+    let begin = json!({"offset": 0});
+    let subscribe = json!({"action": "subscribe", "entityId": LOGGED, "recover": begin});
+    assert_eq!(client.ask(subscribe.clone()).await["recovered"], true);
+    let detail = json!({"entityId": LOGGED, "message": "of a service"});
+    stack.put_event("Entity Updated", detail).await;
+    let event = client.frame().await;
+    let message = json!({"action": "sendMessage", "entityId": LOGGED, "message": "of a client"});
+    assert_eq!(sender.ask(message).await["offset"], 2);
+    let pushes = json!([event, client.frame().await]);
+    assert_eq!(client.ask(subscribe).await["messages"], pushes);
+    abandon_an_offset(stack).await;
+    let history = json!({"action": "history", "entityId": LOGGED, "since": begin});
+    let read = client.ask(history).await;
+    assert_eq!(
+        (&read["messages"], &read["offset"]),
+        (&pushes, &json!(3)),
+        "{read}"
+    );
+}
+
+/// Takes an offset, as a notifier did that stopped a minute ago before it stored the message.
+async fn abandon_an_offset(stack: &TestStack) {
+    let table = &stack.running().addresses().tables["HistoryTable"];
+    let log = LogTable::new(aws_sdk_dynamodb::Client::new(stack.aws()), table);
+    let entity = Audience::Entity(EntityId::new(LOGGED).unwrap());
+    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
+    let claim = Claim {
+        events: &[ClaimedEvent {
+            tag: EventTag::of("never stored"),
+            lost: None,
+        }],
+        retention: Retention::Seconds(600),
+        new_epoch: &Epoch::random(),
+        now: a_minute_ago.duration_since(UNIX_EPOCH).unwrap(),
+        last: None,
+    };
+    let claimed = log.rows().claim(&entity, claim).await.unwrap();
+    assert!(matches!(claimed, Claimed::Made(head) if head.top == 3));
 }
 
 /// An unsubscribe runs between the writes of a subscribe, which then deletes its row.

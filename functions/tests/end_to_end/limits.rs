@@ -15,7 +15,8 @@ async fn only_the_connection_that_sends_too_fast_is_throttled() {
     let echo = json!({"action": "sendMessage", "message": "hello"});
     let subscribe = json!({"action": "subscribe", "entityId": "order-1"});
     let unsubscribe = json!({"action": "unsubscribe", "entityId": "order-1"});
-    for request in [&echo, &subscribe, &unsubscribe] {
+    let sync = json!({"action": "sync", "everyone": {}});
+    for request in [&echo, &subscribe, &unsubscribe, &sync] {
         let expected = json!({
             "type": "error", "action": request["action"], "code": "throttled",
             "message": "the connection sends more than 4 messages per second: send the frame again in a moment",
@@ -105,8 +106,10 @@ async fn message_over_the_limit_of_its_action_is_refused() {
         ("subscribe", 32 * 1024),
         ("unsubscribe", 4096),
         ("sendMessage", 2048),
+        ("sync", 32 * 1024),
     ] {
-        let mut frame = json!({"action": action, "entityId": "a", "message": 1, "padding": ""});
+        let mut frame =
+            json!({"action": action, "entityId": "a", "message": 1, "everyone": {}, "padding": ""});
         let padding = limit - frame.to_string().len();
         frame["padding"] = json!("x".repeat(padding));
         assert_eq!(client.ask(frame.clone()).await["type"], "ack", "{action}");

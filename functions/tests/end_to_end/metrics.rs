@@ -28,7 +28,10 @@ async fn invocation_prints_metrics_and_one_log_line_before_its_answer() {
     }
     let runtime_api = RuntimeApi::start(sqs_event()).await;
     let mut notifier = spawn_notifier(&stack, &runtime_api.address);
-    runtime_api.answered.notified().await;
+    tokio::select! {
+        () = runtime_api.answered.notified() => {}
+        ended = notifier.wait() => panic!("the notifier ended without an answer: {ended:?}"),
+    }
     notifier.start_kill().unwrap();
     let lines = output(&mut notifier).await;
     for client in &mut clients {
@@ -58,6 +61,7 @@ async fn invocation_prints_metrics_and_one_log_line_before_its_answer() {
         ("Requeued", "requeued", 0),
         ("DeadLettered", "dead_lettered", 1),
         ("Continuations", "continuations", 0),
+        ("Stale", "stale", 0),
     ] {
         assert_eq!(
             (&metrics[name], &fields[logged]),
@@ -112,6 +116,9 @@ fn spawn_notifier(stack: &TestStack, runtime_api: &str) -> Child {
             ),
             ("DELIVERY_ATTEMPTS", "6"),
             ("NOTIFICATION_RECEIVES", "8"),
+            ("HISTORY_TABLE_NAME", &addresses.tables["HistoryTable"]),
+            ("HISTORY", "{}"),
+            ("RECOVER_SECONDS", "300"),
         ])
         .stdout(Stdio::piped())
         .kill_on_drop(true)

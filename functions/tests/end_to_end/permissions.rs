@@ -28,6 +28,18 @@ async fn request_without_permission_is_forbidden_and_leaves_no_row() {
             json!({"action": "sendMessage", "id": 1, "broadcast": true, "messages": [{"message": 1}]}),
             "broadcast",
         ),
+        (
+            json!({"action": "history", "id": 1, "entityId": "order:1", "last": 1}),
+            "read the history of order:1",
+        ),
+        (
+            json!({"action": "history", "id": 1, "everyone": true, "last": 1}),
+            "read the history of broadcasts",
+        ),
+        (
+            json!({"action": "subscribe", "id": 1, "entityId": "order:1", "rewind": 1}),
+            "read the history of order:1",
+        ),
     ] {
         let reply = client.ask(request.clone()).await;
         let expected = json!({
@@ -79,6 +91,8 @@ async fn no_frame_subscribes_to_another_users_notifications() {
         json!({"action": "subscribe", "userId": "ann"}),
         json!({"action": "ping", "userId": "ann"}),
         json!({"action": "sendMessage", "message": 1, "userId": "ann"}),
+        json!({"action": "history", "user": "ann", "last": 1}),
+        json!({"action": "sync", "user": "ann"}),
         json!({"action": "Send User Push Notification", "userId": "ann"}),
     ] {
         eve.ask(frame.clone()).await;

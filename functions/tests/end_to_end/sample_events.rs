@@ -30,7 +30,8 @@ fn entries(name: &str) -> Vec<PutEventsRequestEntry> {
 #[local_only("invokes functions directly")]
 #[tokio::test]
 async fn functions_answer_their_sample_events_in_the_documented_format() {
-    let stack = TestStack::start().await;
+    // `history` refuses to read a log that the stack does not keep.
+    let stack = TestStack::start_with_history().await;
     let host = stack.running().functions().unwrap();
     for (file, function) in [
         ("authorizer.json", "AuthorizerFunction"),
@@ -39,6 +40,8 @@ async fn functions_answer_their_sample_events_in_the_documented_format() {
         ("subscribe.json", "SubscribeFunction"),
         ("sendMessage.json", "SendMessageFunction"),
         ("default.json", "DefaultFunction"),
+        ("history.json", "HistoryFunction"),
+        ("sync.json", "HistoryFunction"),
         ("unsubscribe.json", "UnsubscribeFunction"),
         ("notifier.json", "NotifierFunction"),
         ("disconnect.json", "DisconnectFunction"),

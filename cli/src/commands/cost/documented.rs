@@ -16,7 +16,7 @@ fn worked_bills_in_the_docs_match_to_the_cent() {
     let rows = table(&document(), "USD a month");
     let prices = Prices::read(None).expect("a table");
     for (column, (connections, audience)) in WORKED.into_iter().enumerate() {
-        let bill = Bill::new(&worked(connections, audience), &prices);
+        let bill = Bill::new(&worked(connections, audience, false), &prices);
         let documented = |label: &str| {
             let row = rows.iter().find(|row| row[0].starts_with(label));
             number(&row.unwrap_or_else(|| panic!("no row {label}"))[column + 1])
@@ -44,6 +44,34 @@ fn worked_bills_in_the_docs_match_to_the_cent() {
             Some(documented("**for each connection**")),
             bill.for_each_connection
         );
+    }
+}
+
+#[test]
+fn bills_with_history_in_the_docs_match_to_the_cent() {
+    let rows = table(&document(), "USD a month, with history");
+    let prices = Prices::read(None).expect("a table");
+    for (column, (connections, audience)) in WORKED.into_iter().enumerate() {
+        let of = |history| Bill::new(&worked(connections, audience, history), &prices);
+        let (without, with) = (of(false), of(true));
+        let documented = |label: &str| {
+            let row = rows.iter().find(|row| row[0].starts_with(label));
+            row.map(|row| number(&row[column + 1]))
+        };
+        for (line, before) in with.lines.iter().zip(&without.lines) {
+            let shown = documented(line.name).unwrap_or_else(|| before.usd.cents() / 100.0);
+            assert_eq!(shown, line.usd.cents() / 100.0, "{}", line.name);
+        }
+        let all = with.all.cents() / 100.0;
+        assert_eq!(documented("**all**"), Some(all));
+        assert_eq!(
+            documented("**for each connection**"),
+            with.for_each_connection
+        );
+        let more = (with.all.0 - without.all.0) / without.all.0 * 100.0;
+        assert_eq!(documented("more, %"), Some(more.round()), "{more}");
+        let idle = with.all_without_pings.expect("a bill with pings");
+        assert_eq!(documented("all, without pings"), Some(idle.cents() / 100.0));
     }
 }
 
@@ -79,7 +107,7 @@ fn check(price: &Price, documented: &str, source: &str) {
     assert_eq!(source.contains("*unverified*"), !price.verified, "{item}");
 }
 
-fn worked(connections: f64, audience: f64) -> Usage {
+fn worked(connections: f64, audience: f64, history: bool) -> Usage {
     Usage {
         connections,
         events: Events::PushesADay(100.0),
@@ -88,6 +116,7 @@ fn worked(connections: f64, audience: f64) -> Usage {
         message_bytes: 500.0,
         ping_every: Some(Duration::from_secs(9 * 60)),
         messages_a_day: 0.0,
+        history,
     }
 }
 

@@ -47,6 +47,17 @@ const LISTENER_ROW_BYTES: f64 = 111.0;
 /// The bytes of a read unit, with consistent reads.
 const READ_BYTES: f64 = 4096.0;
 
+/// The units of a log, with the parameter `History`: an event writes the log's head, and a row with its frame, its position and
+/// the row's other attributes. A subscribe reads the head of each entity.
+const WRITES_FOR_HEAD: f64 = 1.0;
+const ROW_BYTES: f64 = 170.0;
+const POSITION_BYTES: f64 = 36.0;
+const READS_FOR_HEAD: f64 = 1.0;
+/// A `sync` reads the heads eventually consistent. A ping reads nothing, and is not charged.
+const READS_FOR_SYNCED_HEAD: f64 = 0.5;
+/// The assumed time of both writes, in seconds.
+const LOG_TIME: f64 = 0.01;
+
 /// The largest number of entities that Herald's clients put in one subscribe frame.
 const ENTITIES_OF_FRAME: f64 = 100.0;
 
@@ -84,6 +95,8 @@ pub(super) struct Usage {
     pub(super) ping_every: Option<Duration>,
     /// Messages a day that each connection sends.
     pub(super) messages_a_day: f64,
+    /// Whether every audience has a log, and clients send `sync` in place of pings.
+    pub(super) history: bool,
 }
 
 /// The number of events from EventBridge.
@@ -131,11 +144,12 @@ impl Usage {
         let row_bytes = CONNECTION_ROW_BYTES + ENTITY_BYTES * self.subscriptions;
         let writes_for_row = (row_bytes / WRITE_BYTES).ceil();
 
-        Work {
+        let work = Work {
             connection_minutes: self.connections * MINUTES,
             // A message is as large as its pushes. All other requests are small.
             gateway_messages: (pings + subscribes + requests)
-                + (messages + pushes) * self.steps(GATEWAY_STEP),
+                + messages * steps(self.message_bytes, GATEWAY_STEP)
+                + pushes * steps(self.frame_bytes(), GATEWAY_STEP),
             lambda_requests: small_invocations + deliveries,
             lambda_gb_seconds: SMALL_FUNCTION_GB * SMALL_FUNCTION_TIME * small_invocations
                 + NOTIFIER_GB * notifier_time * deliveries,
@@ -149,12 +163,41 @@ impl Usage {
                 + subscribes * READS_FOR_SUBSCRIBE
                 + messages * READS_FOR_MESSAGE
                 + deliveries * audience_reads,
-            queue_requests: deliveries * QUEUE_REQUESTS_FOR_DELIVERY * self.steps(QUEUE_STEP)
+            queue_requests: deliveries
+                * QUEUE_REQUESTS_FOR_DELIVERY
+                * steps(self.message_bytes, QUEUE_STEP)
                 + QUEUE_REQUESTS_WHEN_IDLE,
-            bus_events: events * self.steps(BUS_STEP),
+            bus_events: events * steps(self.message_bytes, BUS_STEP),
             log_gb: deliveries * LOG_BYTES_OF_DELIVERY / GB,
-            out_gb: (pushes * self.message_bytes + requests * REPLY_BYTES) / GB,
+            out_gb: (pushes * self.frame_bytes() + requests * REPLY_BYTES) / GB,
+        };
+        match self.history {
+            false => work,
+            true => self.with_logs(work, events, messages, connects, pings),
         }
+    }
+
+    /// Adds the work of the logs.
+    fn with_logs(&self, work: Work, events: f64, messages: f64, connects: f64, syncs: f64) -> Work {
+        let row_bytes = self.frame_bytes() + ROW_BYTES;
+        let writes_for_event = WRITES_FOR_HEAD + (row_bytes / WRITE_BYTES).ceil();
+        let reads_for_sync = READS_FOR_MESSAGE + READS_FOR_SYNCED_HEAD * self.subscriptions;
+        Work {
+            write_units: work.write_units
+                + (events + messages) * writes_for_event
+                + syncs * WRITES_FOR_CHARGE,
+            read_units: work.read_units
+                + connects * self.subscriptions * READS_FOR_HEAD
+                + syncs * reads_for_sync,
+            lambda_gb_seconds: work.lambda_gb_seconds
+                + LOG_TIME * (NOTIFIER_GB * events + SMALL_FUNCTION_GB * messages),
+            ..work
+        }
+    }
+
+    /// Returns the bytes of a pushed frame with its position, if it has one.
+    fn frame_bytes(&self) -> f64 {
+        self.message_bytes + if self.history { POSITION_BYTES } else { 0.0 }
     }
 
     fn events_a_month(&self) -> f64 {
@@ -163,11 +206,11 @@ impl Usage {
             Events::PushesADay(pushes) => pushes * self.connections / self.audience,
         }
     }
+}
 
-    /// Returns how many units a message is billed as, in steps of `step` bytes.
-    fn steps(&self, step: f64) -> f64 {
-        (self.message_bytes / step).ceil().max(1.0)
-    }
+/// Returns how many units so many bytes are billed as, in steps of `step` bytes.
+fn steps(bytes: f64, step: f64) -> f64 {
+    (bytes / step).ceil().max(1.0)
 }
 
 #[cfg(test)]
@@ -182,6 +225,7 @@ mod tests {
         message_bytes: 500.0,
         ping_every: None,
         messages_a_day: 0.0,
+        history: false,
     };
 
     #[test]
@@ -253,5 +297,62 @@ mod tests {
         // Thirty deliveries: requests log nothing.
         assert_eq!((before.log_gb, after.log_gb), (0.0, 0.000_036));
         assert_eq!(after.bus_events, 0.0);
+    }
+
+    /// The units are those of single operations in `docs/cost.md`.
+    #[test]
+    fn log_adds_the_units_of_its_operations() {
+        let added = |usage: Usage| {
+            let with_history = Usage {
+                history: true,
+                ..usage
+            };
+            let (before, after) = (usage.work(), with_history.work());
+            (
+                after.write_units - before.write_units,
+                after.read_units - before.read_units,
+            )
+        };
+        let event = Usage {
+            events: Events::ADay(1.0 / DAYS),
+            ..NOTHING
+        };
+        assert_eq!(added(event), (2.0, 0.0));
+        let long = Usage {
+            message_bytes: 2_500.0,
+            ..event
+        };
+        assert_eq!(added(long), (4.0, 0.0));
+        let message = Usage {
+            connections: 1.0,
+            messages_a_day: 1.0 / DAYS,
+            ..NOTHING
+        };
+        assert_eq!(added(message), (2.0, 0.0));
+        let connected = Usage {
+            connections: 1.0,
+            subscriptions: 5.0,
+            ..NOTHING
+        };
+        // One head for each of five subscriptions, in 360 connects.
+        assert_eq!(added(connected), (0.0, 1_800.0));
+        let idle = Usage {
+            ping_every: Some(Duration::from_secs(9 * 60)),
+            ..connected
+        };
+        // 4,800 times the charge, and five heads for half a unit each.
+        assert_eq!(added(idle), (4_800.0, 1_800.0 + 4_800.0 * 3.5));
+    }
+
+    #[test]
+    fn position_in_a_push_counts_as_bytes_of_the_frame() {
+        let usage = Usage {
+            events: Events::ADay(1.0 / DAYS),
+            message_bytes: 32_768.0,
+            history: true,
+            ..NOTHING
+        };
+        assert_eq!(usage.work().gateway_messages, 2.0);
+        assert_eq!(usage.work().out_gb, 32_804.0 / GB);
     }
 }

@@ -27,8 +27,10 @@ fn routes_have_their_functions() {
             ("$disconnect", "DisconnectFunction", false),
             ("$default", "DefaultFunction", true),
             ("authenticate", "AuthenticateFunction", true),
+            ("history", "HistoryFunction", true),
             ("sendMessage", "SendMessageFunction", true),
             ("subscribe", "SubscribeFunction", true),
+            ("sync", "HistoryFunction", true),
             ("unsubscribe", "UnsubscribeFunction", true),
         ]
     );
@@ -59,6 +61,7 @@ fn functions_get_the_environment_they_read() {
         stack.web_socket_api.api_id
     );
     let table = "herald-local-Table";
+    let history_table = "herald-local-HistoryTable";
     for (binary, environment) in [
         (
             "authorizer",
@@ -94,9 +97,22 @@ fn functions_get_the_environment_they_read() {
         ("disconnect", json!({"TABLE_NAME": table})),
         ("default", json!({})),
         (
+            "history",
+            json!({
+                "TABLE_NAME": table,
+                "HISTORY_TABLE_NAME": history_table,
+                "HISTORY": "{}",
+                "RECOVER_SECONDS": "300",
+                "MESSAGES_PER_SECOND": "20",
+            }),
+        ),
+        (
             "sendMessage",
             json!({
                 "TABLE_NAME": table,
+                "HISTORY_TABLE_NAME": history_table,
+                "HISTORY": "{}",
+                "RECOVER_SECONDS": "300",
                 "NOTIFICATION_QUEUE_URL": queue,
                 "MESSAGES_PER_SECOND": "20",
                 "MESSAGE_BYTES": "131072",
@@ -106,6 +122,9 @@ fn functions_get_the_environment_they_read() {
             "subscribe",
             json!({
                 "TABLE_NAME": table,
+                "HISTORY_TABLE_NAME": history_table,
+                "HISTORY": "{}",
+                "RECOVER_SECONDS": "300",
                 "SUBSCRIPTIONS_PER_CONNECTION": "100",
                 "MESSAGES_PER_SECOND": "20",
             }),
@@ -117,7 +136,10 @@ fn functions_get_the_environment_they_read() {
         (
             "notifier",
             json!({
-                "TABLE_NAME": "herald-local-Table",
+                "TABLE_NAME": table,
+                "HISTORY_TABLE_NAME": history_table,
+                "HISTORY": "{}",
+                "RECOVER_SECONDS": "300",
                 "CONNECTIONS_ENDPOINT": connections,
                 "NOTIFICATION_QUEUE_URL": queue,
                 "NOTIFICATION_DEAD_LETTER_QUEUE_URL": dead_letter_queue,
@@ -133,7 +155,7 @@ fn functions_get_the_environment_they_read() {
         assert_eq!(json!(function.environment), environment, "{binary}");
         assert!(function.code.is_absolute() && function.code.ends_with("functions"));
     }
-    assert_eq!(stack.functions.len(), 9);
+    assert_eq!(stack.functions.len(), 10);
 }
 
 #[test]
@@ -208,15 +230,19 @@ fn secret_arn_without_suffix_is_refused() {
 
 /// SAM cuts a JSON object given as `NAME=VALUE` to `{`.
 #[test]
-fn permissions_cut_at_the_first_quotation_mark_are_refused() {
+fn json_cut_at_the_first_quotation_mark_is_refused() {
     let open = ("Authentication", "open");
-    let whole = r#"{"news:*":["subscribe"]}"#;
-    read_with(&[open, ("DefaultPermissions", whole)]).expect(whole);
-    let error = read_with(&[open, ("DefaultPermissions", "{")]).expect_err("half of it");
-    assert!(
-        error.to_string().contains("must be a JSON object"),
-        "{error}"
-    );
+    for (parameter, whole) in [
+        ("DefaultPermissions", r#"{"news:*":["subscribe"]}"#),
+        ("History", r#"{"room:**":{"messages":200,"seconds":86400}}"#),
+    ] {
+        read_with(&[open, (parameter, whole)]).expect(whole);
+        let error = read_with(&[open, (parameter, "{")]).expect_err("half of it");
+        assert!(
+            error.to_string().contains("must be a JSON object"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -338,13 +364,12 @@ fn queue_hides_messages_and_keeps_dead_letters() {
 }
 
 #[test]
-fn table_has_no_index() {
+fn tables_have_no_index() {
     let stack = own_stack();
     let attribute = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
-    assert_eq!(
-        stack.tables[0].create_table,
+    let expected = |name: &str| {
         json!({
-            "TableName": "herald-local-Table",
+            "TableName": format!("herald-local-{name}"),
             "BillingMode": "PAY_PER_REQUEST",
             "AttributeDefinitions": [attribute("pk"), attribute("sk")],
             "KeySchema": [
@@ -352,11 +377,16 @@ fn table_has_no_index() {
                 {"AttributeName": "sk", "KeyType": "RANGE"},
             ],
         })
-    );
-    assert_eq!(
-        stack.tables[0].time_to_live_attribute.as_deref(),
-        Some("expiresAt")
-    );
+    };
+    let created: Vec<_> = stack
+        .tables
+        .iter()
+        .map(|table| &table.create_table)
+        .collect();
+    assert_eq!(created, [&expected("Table"), &expected("HistoryTable")]);
+    for table in &stack.tables {
+        assert_eq!(table.time_to_live_attribute.as_deref(), Some("expiresAt"));
+    }
 }
 
 #[test]
@@ -368,6 +398,7 @@ fn outputs_and_resources_that_are_not_run_are_listed() {
         [
             "EventBusName",
             "EventsDeadLetterQueueUrl",
+            "HistoryTableName",
             "NotificationDeadLetterQueueUrl",
             "NotificationQueueUrl",
             "TableName",

@@ -158,6 +158,21 @@ impl Host {
         }
     }
 
+    /// Kills the process of a function that signs its calls with this session token (SIGKILL), and
+    /// waits for its end. Returns `false` if the function has no such process.
+    pub async fn kill_session(&self, function: &str, session: &str) -> bool {
+        let Some(runner) = self.runners.get(function) else {
+            return false;
+        };
+        let environment = runner.pool().remove_where(|it| it.has_session(session));
+        let Some(environment) = environment else {
+            return false;
+        };
+        environment.kill();
+        environment.ended().await;
+        true
+    }
+
     /// Returns the number of processes of a function that were ever started.
     pub fn started(&self, function: &str) -> usize {
         self.runners

@@ -155,10 +155,13 @@ impl Crash<'_> {
     /// Kills the process, and returns after its end, so that no answer reaches it.
     pub(crate) async fn happen(self) {
         let Self { function, step, .. } = &self;
-        if self.host.kill_session(function, &self.session).await {
-            self.crashes.killed[*step as usize].fetch_add(1, Relaxed);
-            let step = step.name();
-            tracing::warn!(function, step, "function killed by an injected fault");
-        }
+        let Some(ended) = self.host.kill_session(function, &self.session) else {
+            return;
+        };
+        self.crashes.killed[*step as usize].fetch_add(1, Relaxed);
+        let step = step.name();
+        tracing::warn!(function, step, "function killed by an injected fault");
+        // The server drops this future if the dead process closes its connection first.
+        ended.await;
     }
 }

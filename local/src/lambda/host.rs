@@ -158,19 +158,17 @@ impl Host {
         }
     }
 
-    /// Kills the process of a function that signs its calls with this session token (SIGKILL), and
-    /// waits for its end. Returns `false` if the function has no such process.
-    pub async fn kill_session(&self, function: &str, session: &str) -> bool {
-        let Some(runner) = self.runners.get(function) else {
-            return false;
-        };
-        let environment = runner.pool().remove_where(|it| it.has_session(session));
-        let Some(environment) = environment else {
-            return false;
-        };
+    /// Kills the process of a function that signs its calls with this session token (SIGKILL).
+    /// Returns a future that is ready after its end, or `None` if the function has no such process.
+    pub(crate) fn kill_session(
+        &self,
+        function: &str,
+        session: &str,
+    ) -> Option<impl Future<Output = ()> + use<>> {
+        let runner = self.runners.get(function)?;
+        let environment = runner.pool().remove_where(|it| it.has_session(session))?;
         environment.kill();
-        environment.ended().await;
-        true
+        Some(async move { environment.ended().await })
     }
 
     /// Returns the number of processes of a function that were ever started.

@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::{self, Next},
     response::Response,
 };
@@ -21,6 +21,7 @@ use crate::{
     console::{self, Console},
     dynamodb::DynamoDb,
     eventbridge::EventBridge,
+    faults::{Crashes, Step},
     gateway::{Gateway, is_upgrade, respond},
     http_server::{self, Timeouts},
     iam::{Denied, Roles},
@@ -50,6 +51,7 @@ pub(crate) struct Services {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) issuer: Issuer,
     pub(crate) roles: Roles,
+    pub(crate) crashes: Crashes,
     pub(crate) console: Arc<Console>,
     pub(crate) activity: Activity,
 }
@@ -123,10 +125,19 @@ async fn route(
             services.console.welcome(request.headers())
         }
         None => {
+            let mut crash = None;
             if let Some(caller) = services.roles.caller(request.headers()).cloned() {
+                let step = (*request.method() == Method::POST).then_some(Step::Post);
+                crash = services.crashes.next(&caller, request.headers(), step);
                 request.extensions_mut().insert(caller);
             }
-            services.gateway.handle(client, request).await
+            let answer = services.gateway.handle(client, request).await;
+            if answer.status().is_success()
+                && let Some(crash) = crash
+            {
+                crash.happen().await;
+            }
+            answer
         }
     }
 }
@@ -178,17 +189,7 @@ impl Services {
         }
         match service {
             "DynamoDB_20120810" | "DynamoDBStreams_20120810" => {
-                let of_function = self.roles.caller(&head.headers).is_some();
-                self.dynamodb
-                    .call(operation, of_function, head, body)
-                    .await
-                    .unwrap_or_else(|error| {
-                        tracing::error!(%error, "the DynamoDB engine did not answer");
-                        respond(
-                            StatusCode::BAD_GATEWAY,
-                            "the DynamoDB engine did not answer; see the log of herald-local",
-                        )
-                    })
+                self.call_dynamodb(operation, head, body).await
             }
             "AmazonSQS" => {
                 let answer = match parse(&body) {
@@ -217,6 +218,31 @@ impl Services {
                 )),
             ),
         }
+    }
+
+    async fn call_dynamodb(&self, operation: &str, head: Parts, body: Bytes) -> Response<Body> {
+        let caller = self.roles.caller(&head.headers);
+        let crash = caller.and_then(|caller| {
+            let step = self.crashes.step(operation, &body);
+            self.crashes.next(caller, &head.headers, step)
+        });
+        let answer = self
+            .dynamodb
+            .call(operation, caller.is_some(), head, body)
+            .await
+            .unwrap_or_else(|error| {
+                tracing::error!(%error, "the DynamoDB engine did not answer");
+                respond(
+                    StatusCode::BAD_GATEWAY,
+                    "the DynamoDB engine did not answer; see the log of herald-local",
+                )
+            });
+        if answer.status().is_success()
+            && let Some(crash) = crash
+        {
+            crash.happen().await;
+        }
+        answer
     }
 }
 

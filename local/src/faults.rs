@@ -1,6 +1,7 @@
 //! Injected faults of all services: the flag `--fault` sets them for people, the handles of a
 //! [`RunningStack`](crate::RunningStack) for tests.
 
+mod crashes;
 mod killing;
 mod parse;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use crate::{gateway, iam::Revoked, sqs};
 
+pub use crashes::{Crashes, DiesAfter, Step};
 pub(crate) use killing::KillingInvoker;
 
 /// Injected faults. Shares are between 0, never, and 1, always.
@@ -19,6 +21,8 @@ pub struct Faults {
     pub queues: sqs::Faults,
     /// The share of invocations from queues whose function is killed while it runs.
     pub killed: f64,
+    /// The shares of calls after which the notifier's process dies.
+    pub dies_after: DiesAfter,
     /// The age at which eventually consistent reads of DynamoDB see a write.
     pub stale_reads: Option<Duration>,
     /// The interval at which all rows of the tables expire at once.

@@ -34,6 +34,7 @@ use tokio::sync::watch;
 
 pub use connections::ConnectionSummary;
 pub use faults::Faults;
+pub(crate) use faults::happens;
 pub(crate) use handshake::is_upgrade;
 pub use http::respond;
 

@@ -22,7 +22,7 @@ use crate::{
     dynamodb::DynamoDb,
     endpoint::{self, Services},
     eventbridge::EventBridge,
-    faults::{Faults, KillingInvoker},
+    faults::{Crashes, Faults, KillingInvoker},
     gateway::{Gateway, Limits},
     iam::{Denied, Roles},
     issuer::{Issuer, Token, TokenRequest},
@@ -136,6 +136,12 @@ impl RunningStack {
         let eventbridge = EventBridge::new(&stack, queues.clone(), Utc::now, activity.clone())?;
         let (invoke, host) =
             start_functions(&stack, &addresses, &roles, &activity, &config).await?;
+        let crashes = Crashes::new(
+            &stack,
+            host.clone(),
+            functions_behind_queues(&stack),
+            config.faults.dies_after,
+        );
         let gateway = Gateway::new(
             stack.web_socket_api.clone(),
             &stack.region,
@@ -159,6 +165,7 @@ impl RunningStack {
             secrets,
             issuer,
             roles,
+            crashes,
             console: Arc::new(console),
             activity,
         });
@@ -217,6 +224,11 @@ impl RunningStack {
     /// Returns the tables, with handles on the expiry of rows.
     pub fn dynamodb(&self) -> &DynamoDb {
         &self.services.dynamodb
+    }
+
+    /// Returns the fault that kills the notifier between its steps.
+    pub fn crashes(&self) -> &Crashes {
+        &self.services.crashes
     }
 
     /// Returns the issuer of test tokens.

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::Faults;
+use super::{Faults, Step};
 use crate::{iam::Revoked, template::Throttle};
 
 /// All faults, each with an example.
 const EXAMPLES: &str = "post-delay=20ms, throttle=100 or throttle=100/20 (per second, at \
      once), throttle-each=1, gone=0.1 (of the posts), failing=0.1, lost-disconnects=0.5, \
      duplicates=0.1, shuffle=on, failing-sends=0.1 (to queues), kill-notifier=0.1 (of its \
-     invocations), expire-rows=60s, stale-reads=500ms (of DynamoDB, without ConsistentRead), \
+     invocations), notifier-dies-after=counter or notifier-dies-after=counter:0.1 (of these calls; \
+     counter, row, audience or post), hidden-posts=0.01 (accepted, and never arriving), expire-rows=60s, stale-reads=500ms (of DynamoDB, without ConsistentRead), \
      revoke=NotifierFunction/dynamodb:Query";
 
 impl Faults {
@@ -26,11 +27,14 @@ impl Faults {
             "throttle-each" => set(&mut self.gateway.throttle_each, throttle(value).map(Some)),
             "gone" => set(&mut self.gateway.gone, share(value)),
             "failing" => set(&mut self.gateway.failing, share(value)),
+            "hidden-posts" => set(&mut self.gateway.hidden, share(value)),
             "lost-disconnects" => set(&mut self.gateway.lost_disconnects, share(value)),
             "duplicates" => set(&mut self.queues.duplicates, share(value)),
             "failing-sends" => set(&mut self.queues.failing_sends, share(value)),
             "shuffle" => set(&mut self.queues.shuffle, (value == "on").then_some(true)),
             "kill-notifier" => set(&mut self.killed, share(value)),
+            "notifier-dies-after" => dies_after(value)
+                .map(|(step, share)| self.dies_after = self.dies_after.with(step, share)),
             "stale-reads" => set(&mut self.stale_reads, duration(value).map(Some)),
             "expire-rows" => set(&mut self.expire_rows_every, duration(value).map(Some)),
             "revoke" => revoked(value).map(|revoked| self.revoked.push(revoked)),
@@ -62,6 +66,13 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
+/// Reads a step of the notifier and the share of its calls, all by default.
+fn dies_after(text: &str) -> Option<(Step, f64)> {
+    let (step, calls) = text.split_once(':').unwrap_or((text, "1"));
+    let step = Step::ALL.into_iter().find(|known| known.name() == step)?;
+    Some((step, share(calls)?))
+}
+
 /// Reads a rate per second and a burst. The burst defaults to the rate.
 fn throttle(text: &str) -> Option<Throttle> {
     let (rate, burst) = text.split_once('/').unwrap_or((text, text));
@@ -84,6 +95,7 @@ fn revoked(text: &str) -> Option<Revoked> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::faults::DiesAfter;
 
     #[test]
     fn every_fault_is_parsed() {
@@ -99,6 +111,9 @@ mod tests {
             "shuffle=on",
             "failing-sends=0.5",
             "kill-notifier=0.4",
+            "notifier-dies-after=counter",
+            "notifier-dies-after=post:0.02",
+            "hidden-posts=0.01",
             "expire-rows=60s",
             "stale-reads=500ms",
             "revoke=Notifier/sqs:SendMessage",
@@ -125,6 +140,11 @@ mod tests {
         );
         assert_eq!(faults.queues.failing_sends, 0.5);
         assert_eq!(faults.killed, 0.4);
+        let expected = DiesAfter::default()
+            .with(Step::Counter, 1.0)
+            .with(Step::Post, 0.02);
+        assert_eq!(faults.dies_after, expected);
+        assert_eq!(faults.gateway.hidden, 0.01);
         assert_eq!(faults.expire_rows_every, Some(Duration::from_secs(60)));
         assert_eq!(faults.stale_reads, Some(Duration::from_millis(500)));
         let revoked: Vec<_> = faults
@@ -149,6 +169,8 @@ mod tests {
             "gone=x",
             "post-delay=20",
             "throttle=a/1",
+            "notifier-dies-after=breakfast",
+            "notifier-dies-after=row:2",
             "revoke=dynamodb:Query",
         ] {
             let refused = Faults::default().add(fault).expect_err(fault);

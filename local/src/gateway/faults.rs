@@ -19,6 +19,8 @@ pub struct Faults {
     pub gone: f64,
     /// The share of posts that are answered 500.
     pub failing: f64,
+    /// The share of posts that are answered 200 and never arrive.
+    pub hidden: f64,
     /// The share of connections whose end invokes no `$disconnect`.
     pub lost_disconnects: f64,
     /// Holds upgrades between `$connect` and the 101; meanwhile posts to their connections are
@@ -32,6 +34,7 @@ pub(super) enum PostFault {
     Throttled,
     Gone,
     Failing,
+    Hidden,
 }
 
 /// The faults and the state of their throttles.
@@ -70,6 +73,8 @@ impl FaultInjector {
             Some(PostFault::Gone)
         } else if happens(self.faults.failing) {
             Some(PostFault::Failing)
+        } else if happens(self.faults.hidden) {
+            Some(PostFault::Hidden)
         } else {
             None
         }
@@ -88,7 +93,7 @@ impl FaultInjector {
 }
 
 /// Returns `true` with this probability.
-fn happens(share: f64) -> bool {
+pub(crate) fn happens(share: f64) -> bool {
     share > 0.0 && rand::random::<f64>() < share
 }
 

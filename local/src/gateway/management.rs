@@ -112,10 +112,11 @@ impl Gateway {
                     bytes: text.len(),
                     event_ids: event_ids::of_body(&text),
                 };
-                self.inject_fault(connection_id).await?;
-                connection()?
-                    .send(text)
-                    .map_err(|_| Refusal::LimitExceeded)?;
+                let is_hidden = self.inject_fault(connection_id).await?;
+                let connection = connection()?;
+                if !is_hidden {
+                    connection.send(text).map_err(|_| Refusal::LimitExceeded)?;
+                }
                 Ok(json_response(StatusCode::OK, Body::empty()))
             }
             Method::GET => Ok(json_response(
@@ -157,8 +158,9 @@ impl Gateway {
         caller.check(&Call::new("execute-api:ManageConnections", resource))
     }
 
-    /// Delays or refuses a post according to the injected faults.
-    async fn inject_fault(&self, connection_id: &str) -> Result<(), Refusal> {
+    /// Delays or refuses a post according to the injected faults. Returns whether its text must not
+    /// arrive.
+    async fn inject_fault(&self, connection_id: &str) -> Result<bool, Refusal> {
         let (fault, delay) = {
             let mut faults = lock(&self.faults);
             (faults.post_fault(connection_id), faults.post_delay())
@@ -167,7 +169,8 @@ impl Gateway {
             tokio::time::sleep(delay).await;
         }
         match fault {
-            None => Ok(()),
+            None => Ok(false),
+            Some(PostFault::Hidden) => Ok(true),
             Some(PostFault::Throttled) => Err(Refusal::LimitExceeded),
             Some(PostFault::Gone) => Err(Refusal::Gone),
             Some(PostFault::Failing) => Err(Refusal::Failing),

@@ -13,7 +13,7 @@ use crate::template::Statement;
 #[derive(Debug)]
 pub(crate) struct Principal {
     /// The function's logical id.
-    pub(super) function: String,
+    pub(crate) function: String,
     /// The ARN of its role's session.
     pub(super) arn: String,
     /// The statements of its policies.

@@ -67,7 +67,8 @@ impl Roles {
                 let variables = [
                     ("AWS_ACCESS_KEY_ID", access_key_id.as_str()),
                     ("AWS_SECRET_ACCESS_KEY", "local"),
-                    // The credentials of a role always have a session token.
+                    // The credentials of a role always have a session token. The host replaces this
+                    // one by that of the process.
                     ("AWS_SESSION_TOKEN", "local"),
                 ];
                 let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));

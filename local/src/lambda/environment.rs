@@ -62,6 +62,8 @@ pub(super) enum StartFailure {
 
 #[derive(Debug)]
 struct Controls {
+    /// The session token of the process, which no other process has.
+    session: String,
     deliveries: mpsc::UnboundedSender<Delivery>,
     kill: Arc<Notify>,
     process_id: OnceLock<u32>,
@@ -87,6 +89,7 @@ impl Environment {
     pub(super) fn new() -> (Self, UnstartedEnvironment) {
         let (sender, deliveries) = mpsc::unbounded_channel();
         let environment = Self(Arc::new(Controls {
+            session: Uuid::new_v4().simple().to_string(),
             deliveries: sender,
             kill: Arc::default(),
             process_id: OnceLock::new(),
@@ -125,6 +128,16 @@ impl Environment {
     /// Kills the process. The caller removes the environment from its pool first.
     pub(super) fn kill(&self) {
         self.0.kill.notify_one();
+    }
+
+    /// Waits for the end of the process.
+    pub(super) async fn ended(&self) {
+        self.0.deliveries.closed().await;
+    }
+
+    /// Returns whether the process signs its calls with this session token.
+    pub(super) fn has_session(&self, session: &str) -> bool {
+        self.0.session == session
     }
 
     /// Returns the process id. `None` before the start.
@@ -189,9 +202,9 @@ impl UnstartedEnvironment {
         let runtime_api = RuntimeApi::open()
             .await
             .context("failed to open a port for its Runtime API")?;
-        let kill = Arc::clone(&self.environment.0.kill);
+        let Controls { session, kill, .. } = self.environment.0.as_ref();
         let process = runner
-            .start_process(runtime_api.address(), kill, stop)
+            .start_process(runtime_api.address(), session, Arc::clone(kill), stop)
             .await?;
         Ok((runtime_api, process))
     }

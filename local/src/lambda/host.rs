@@ -158,6 +158,19 @@ impl Host {
         }
     }
 
+    /// Kills the process of a function that signs its calls with this session token (SIGKILL).
+    /// Returns a future that is ready after its end, or `None` if the function has no such process.
+    pub(crate) fn kill_session(
+        &self,
+        function: &str,
+        session: &str,
+    ) -> Option<impl Future<Output = ()> + use<>> {
+        let runner = self.runners.get(function)?;
+        let environment = runner.pool().remove_where(|it| it.has_session(session))?;
+        environment.kill();
+        Some(async move { environment.ended().await })
+    }
+
     /// Returns the number of processes of a function that were ever started.
     pub fn started(&self, function: &str) -> usize {
         self.runners

@@ -47,6 +47,14 @@ impl<E: Clone + PartialEq> Pool<E> {
         self.idle.retain(|other| other != environment);
     }
 
+    /// Removes the environment for which `is_it` holds, busy or idle, and returns it.
+    pub(super) fn remove_where(&mut self, is_it: impl Fn(&E) -> bool) -> Option<E> {
+        let environment = self.alive.iter().find(|&environment| is_it(environment))?;
+        let environment = environment.clone();
+        self.remove(&environment);
+        Some(environment)
+    }
+
     /// Removes an environment if it is idle. Returns `false` if it has just been taken.
     pub(super) fn remove_if_idle(&mut self, environment: &E) -> bool {
         let idle = self.idle.contains(environment);

@@ -90,11 +90,12 @@ impl Runner {
         self.slots.close();
     }
 
-    /// Starts a process whose Runtime API is at `runtime_api`. Fails if the process or the guard
-    /// cannot be started.
+    /// Starts a process whose Runtime API is at `runtime_api` and whose calls are signed with the
+    /// session token `session`. Fails if the process or the guard cannot be started.
     pub(super) async fn start_process(
         &self,
         runtime_api: SocketAddr,
+        session: &str,
         kill: Arc<Notify>,
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<Process> {
@@ -103,7 +104,7 @@ impl Runner {
             .group()
             .await
             .context("failed to guard a function process")?;
-        let variables = self.variables(&runtime_api.to_string());
+        let variables = self.variables(&runtime_api.to_string(), session);
         Process::start(
             &self.function.logical_id,
             &self.binary,
@@ -163,11 +164,17 @@ impl Runner {
         self.settings.freeze
     }
 
-    fn variables(&self, runtime_api: &str) -> BTreeMap<String, String> {
+    fn variables(&self, runtime_api: &str, session: &str) -> BTreeMap<String, String> {
         let inherited = INHERITED
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), env::var(name).ok()?)))
             .collect();
+        let credentials = self.settings.credentials.get(self.logical_id());
+        let credentials = credentials.map(|credentials| {
+            let mut credentials = credentials.clone();
+            credentials.insert("AWS_SESSION_TOKEN".to_owned(), session.to_owned());
+            credentials
+        });
         let today = Utc::now().format("%Y/%m/%d");
         let log_stream = format!("{today}/[$LATEST]{}", Uuid::new_v4().simple());
         variables(Sources {
@@ -175,7 +182,7 @@ impl Runner {
             binary: &self.binary,
             region: &self.settings.region,
             inherited,
-            credentials: self.settings.credentials.get(self.logical_id()),
+            credentials: credentials.as_ref(),
             extra: &self.settings.environment,
             runtime_api,
             log_stream: &log_stream,

@@ -7,6 +7,7 @@ mod command_line;
 mod console;
 mod documented;
 mod endpoints;
+mod faults;
 mod gateway;
 mod lambda;
 mod permissions;

@@ -166,3 +166,23 @@ async fn injected_faults_fail_posts_with_410_and_500() {
     gateway.post(&id, "no fault").await;
     assert_eq!(next_text(&mut socket).await, "no fault");
 }
+
+/// See docs/local-vs-aws.md: "The meaning of a successful post".
+#[tokio::test]
+async fn hidden_post_is_accepted_and_never_arrives() {
+    let gateway = TestGateway::builder().start().await;
+    let (mut socket, id) = gateway.connect_known().await;
+    let set = |hidden| {
+        gateway.gateway.set_faults(Faults {
+            hidden,
+            ..Faults::default()
+        });
+    };
+    set(1.0);
+    gateway.post(&id, "hidden").await;
+    let gone = post_error(gateway.management(), UNKNOWN, 1).await;
+    assert!(gone.is_gone_exception());
+    set(0.0);
+    gateway.post(&id, "no fault").await;
+    assert_eq!(next_text(&mut socket).await, "no fault");
+}

@@ -190,7 +190,7 @@ async fn read<R: LogRows>(
     let now = message.received_at;
     let synced = logs
         .log
-        .sync(&comparison.audience, policy, since, reach, budget, now);
+        .catch_up(&comparison.audience, policy, since, reach, budget, now);
     Ok(match synced.await? {
         Synced::Current => None,
         Synced::Behind(recovery) => Some(recovery.into()),

@@ -244,7 +244,7 @@ async fn reading_logs_consumes_the_documented_capacity() {
             "a sync of one entity that finds up to 4 KB",
             json!({"action": "sync", "entities": {entity(0): first}}),
             3,
-            &[charge, ("GetItem", 4), ("Query", 1)],
+            &[charge, ("GetItem", 3), ("Query", 1)],
         ),
         (
             "a history of up to 4 KB",

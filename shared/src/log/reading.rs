@@ -217,6 +217,25 @@ impl<R: LogRows> Log<R> {
         if self.is_current(audience, since).await? {
             return Ok(Synced::Current);
         }
+        self.catch_up(audience, policy, since, reach, budget, now)
+            .await
+    }
+
+    /// Recovers from a position of which [`is_current`](Self::is_current) said that it is behind. It fills the
+    /// holes that a reader may fill.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`LogError`] if the log could not be read, or a hole not filled.
+    pub async fn catch_up(
+        &self,
+        audience: &Audience,
+        policy: LogPolicy,
+        since: &Position,
+        reach: Reach,
+        budget: &mut Budget,
+        now: SystemTime,
+    ) -> Result<Synced, LogError> {
         let request = Request {
             audience,
             policy,

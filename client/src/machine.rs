@@ -24,6 +24,8 @@ mod behaviour;
 #[cfg(test)]
 mod flood;
 #[cfg(test)]
+mod log_walk;
+#[cfg(test)]
 mod random_walk;
 
 use std::{

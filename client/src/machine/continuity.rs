@@ -318,6 +318,12 @@ impl Machine {
         let proves = question.since.is_some();
         match result {
             Some(Ok(answer)) => {
+                let cursor = self.cursors.get_mut(&question.audience);
+                if let Some((cursor, present)) = cursor.zip(answer.position.as_ref())
+                    && !proves
+                {
+                    cursor.begin_present(present);
+                }
                 let delay = self.gap_delay();
                 self.log_answered(now, socket, question.audience, answer, proves, delay);
             }

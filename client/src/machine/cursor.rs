@@ -25,6 +25,9 @@ pub(super) struct Cursor {
     top: u64,
     /// The messages beyond the next offset. `None` in place of the client's own message.
     held: BTreeMap<(Epoch, u64), Option<Push>>,
+    /// The last offset delivered below the position. `None` unless the position is the present one that a `sync`
+    /// told, and nothing moved it since: pushes up to it may be on their way.
+    below: Option<u64>,
     /// The number of messages before the end that the first `subscribe` asks for.
     rewind: Option<usize>,
     /// True if the next `sync` is to ask for the position.
@@ -95,6 +98,9 @@ impl Cursor {
             let before = Position::after(epoch.clone(), offset.saturating_sub(1));
             self.position = Some(before);
         }
+        if let Some(push) = self.take_below(&epoch, offset, &push) {
+            return vec![Output::Message(push)];
+        }
         if self
             .offset_in(&epoch)
             .is_none_or(|present| offset > present)
@@ -102,6 +108,37 @@ impl Cursor {
             self.held.entry((epoch, offset)).or_insert(push);
         }
         self.drain()
+    }
+
+    /// Returns a push up to the position, if it was on its way when a `sync` told the position.
+    fn take_below(&mut self, epoch: &Epoch, offset: u64, push: &Option<Push>) -> Option<Push> {
+        let below = self.below?;
+        let present = self.offset_in(epoch)?;
+        if offset <= below || offset > present {
+            return None;
+        }
+        self.below = Some(offset);
+        push.clone()
+    }
+
+    /// Sets an unknown position to the present one of an audience that the connection belongs to already. It is
+    /// before the first push that arrived, because every later message is pushed, too.
+    pub(super) fn begin_present(&mut self, present: &Position) {
+        if self.position.is_some() {
+            return;
+        }
+        let mut held = self.held.keys();
+        let first = held.find(|(epoch, _)| Some(epoch) == present.epoch.as_ref());
+        let offset = match first {
+            Some((_, first)) if *first <= present.offset => first.saturating_sub(1),
+            _ => present.offset,
+        };
+        self.top = present.offset;
+        self.below = (offset == present.offset).then_some(0);
+        self.position = Some(Position {
+            offset,
+            ..present.clone()
+        });
     }
 
     /// Sets an unknown position from a reply, to that before its messages.
@@ -257,6 +294,7 @@ impl Cursor {
         if !self.has_epoch_of(&position) {
             self.top = 0;
         }
+        self.below = None;
         self.position = Some(position);
     }
 

@@ -216,6 +216,15 @@ impl Walk {
             Effect::Lost { position, .. } => {
                 let expected = self.lost.take();
                 assert_eq!(position, expected, "seed {}", self.seed);
+                let has_all = |present: &Position, end: &Position| {
+                    present.epoch == end.epoch && present.offset >= end.offset
+                };
+                let known = self.position.as_ref().zip(position.as_ref());
+                assert!(
+                    !known.is_some_and(|(present, end)| has_all(present, end)),
+                    "seed {}: {position:?} is no loss",
+                    self.seed
+                );
                 self.losses += 1;
                 self.position = position;
             }

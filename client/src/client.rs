@@ -14,9 +14,10 @@ use herald_shared::ids::EntityId;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    AttemptError, ConnectError, ConnectionState, Options, Outgoing, Pushes, Reply, RequestError,
-    StopReason, Subscription,
+    AttemptError, ConnectError, ConnectionState, Excerpt, History, Options, Outgoing, Pushes,
+    Reply, RequestError, StopReason, SubscribeOptions, Subscription,
     driver::{self, Address, Command, Feed, FirstAttempt, LastFailure, Subscribe, SubscriberId},
+    machine::RequestBody,
     mailbox::mailbox,
 };
 
@@ -156,6 +157,33 @@ impl Client {
     /// Returns [`RequestError::Server`] if the server refuses the subscription, and any other
     /// [`RequestError`] if it did not answer.
     pub async fn subscribe(&self, entity: EntityId) -> Result<Subscription, RequestError> {
+        self.subscribe_with(entity, SubscribeOptions::new()).await
+    }
+
+    /// Subscribes to an entity as [`Client::subscribe`] does, from a saved position or with the last messages
+    /// of the entity's log.
+    ///
+    /// ```no_run
+    /// use herald_client::{EntityId, Position, SubscribeOptions};
+    ///
+    /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let saved: Position = serde_json::from_str(r#"{"epoch":"k3J9x2Qa","offset":41}"#)?;
+    /// let options = SubscribeOptions::new().recover(saved);
+    /// let mut order = client.subscribe_with(EntityId::new("order-1")?, options).await?;
+    /// println!("{:?} is followed by {:?}", order.position(), order.next_event().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Client::subscribe`]. The server refuses [`SubscribeOptions::rewind`] without the
+    /// permission `history`.
+    pub async fn subscribe_with(
+        &self,
+        entity: EntityId,
+        options: SubscribeOptions,
+    ) -> Result<Subscription, RequestError> {
         let subscriber = SubscriberId(self.subscribers.fetch_add(1, Ordering::Relaxed));
         let (mailbox, reader) = mailbox(self.buffer);
         let (result, acknowledged) = oneshot::channel();
@@ -165,11 +193,46 @@ impl Client {
         self.command(Command::Subscribe(Subscribe {
             subscriber,
             entity,
+            start: options.start,
             mailbox,
             result,
         }));
         acknowledged.await.unwrap_or(Err(RequestError::Stopped))?;
         Ok(subscription)
+    }
+
+    /// Reads messages of the log of an entity, which needs the permission `history`. The subscriptions of the
+    /// client do not get them.
+    ///
+    /// ```no_run
+    /// use herald_client::{EntityId, History};
+    ///
+    /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// for push in client.history(EntityId::new("room-1")?, History::last(50)).await?.messages {
+    ///     println!("{}", push.json());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RequestError::Server`] if the server refuses the request, for instance because the entity has no
+    /// log, and any other [`RequestError`] if it did not answer.
+    pub async fn history(
+        &self,
+        entity: EntityId,
+        history: History,
+    ) -> Result<Excerpt, RequestError> {
+        let (result, reply) = oneshot::channel();
+        self.command(Command::Send {
+            body: RequestBody::new(history.request(&entity)),
+            safe_to_repeat: true,
+            time_to_live: None,
+            result,
+        });
+        let reply = PendingReply { reply }.await?;
+        Ok(Excerpt::read(&reply))
     }
 
     /// Returns the notifications to the user of the token.

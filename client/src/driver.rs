@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::{error_chain::error_chain, ids::EntityId};
+use herald_shared::{
+    error_chain::error_chain, ids::EntityId, log::Position, protocol::StartRequest,
+};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -29,7 +31,7 @@ pub(crate) use reports::{FirstAttempt, Reports};
 
 use crate::{
     AttemptError, Cause, Options, Reply, RequestError, Token,
-    machine::{Effect, Input, Machine, Moment, RequestBody, RequestNumber, SocketId},
+    machine::{Effect, Input, Machine, Moment, RequestBody, RequestNumber, SocketId, Subscriber},
     mailbox::Mailbox,
 };
 use clock::{CHECK_INTERVAL, Clock};
@@ -71,6 +73,7 @@ pub(crate) enum Command {
 pub(crate) struct Subscribe {
     pub(crate) subscriber: SubscriberId,
     pub(crate) entity: EntityId,
+    pub(crate) start: StartRequest,
     pub(crate) mailbox: Mailbox,
     pub(crate) result: oneshot::Sender<Result<(), RequestError>>,
 }
@@ -235,8 +238,9 @@ impl Driver {
                 Some(Input::Unsubscribe { entity })
             }
             Command::Read { feed, mailbox } => {
+                let audience = feed.audience();
                 self.readers.add(feed, mailbox);
-                None
+                audience.map(|audience| Input::Follow { audience })
             }
             Command::Send {
                 body,
@@ -256,16 +260,21 @@ impl Driver {
         }
     }
 
-    fn add_subscriber(&mut self, subscribe: Subscribe) -> (RequestNumber, EntityId) {
+    fn add_subscriber(&mut self, subscribe: Subscribe) -> Subscriber {
         let Subscribe {
             subscriber,
             entity,
+            start,
             mailbox,
             result,
         } = subscribe;
         self.readers.subscribe(subscriber, entity.clone(), mailbox);
         let request = self.add_pending(PendingResult::Subscription(subscriber, result));
-        (request, entity)
+        Subscriber {
+            request,
+            entity,
+            start,
+        }
     }
 
     fn add_pending(&mut self, pending: PendingResult) -> RequestNumber {
@@ -289,9 +298,14 @@ impl Driver {
             Effect::CloseSocket { socket } => {
                 self.sockets.remove(&socket);
             }
-            Effect::Resolve { request, reply } => self.resolve(request, reply),
+            Effect::Resolve {
+                request,
+                reply,
+                position,
+            } => self.resolve(request, reply, position),
             Effect::Reject { request, error } => self.reject(request, error),
             Effect::Deliver { to, push } => self.readers.deliver(&to, &push),
+            Effect::Lost { to, position } => self.readers.lost(&to, position.as_ref()),
             Effect::Ended { entity, error } => self.readers.end(&entity, &error),
         }
     }
@@ -354,10 +368,18 @@ impl Driver {
     }
 
     /// Hands over the result of a request. The recipient may have been dropped.
-    fn resolve(&mut self, request: RequestNumber, reply: Option<Reply>) {
+    fn resolve(
+        &mut self,
+        request: RequestNumber,
+        reply: Option<Reply>,
+        position: Option<Position>,
+    ) {
         match (self.pending.remove(&request), reply) {
             (Some(PendingResult::Reply(result)), Some(reply)) => drop(result.send(Ok(reply))),
-            (Some(PendingResult::Subscription(_, result)), _) => drop(result.send(Ok(()))),
+            (Some(PendingResult::Subscription(subscriber, result)), _) => {
+                self.readers.start(subscriber, position);
+                drop(result.send(Ok(())));
+            }
             _ => {}
         }
     }

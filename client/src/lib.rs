@@ -27,6 +27,7 @@
 mod client;
 mod driver;
 mod error;
+mod excerpt;
 mod machine;
 mod mailbox;
 mod message;
@@ -34,6 +35,7 @@ mod options;
 mod push;
 mod reply;
 mod state;
+mod subscribe_options;
 mod subscription;
 mod token;
 
@@ -42,8 +44,10 @@ pub use error::{
     AttemptError, Cause, ConnectError, GatewayError, GatewayErrorKind, RequestError, ServerError,
     SubscriptionError,
 };
+pub use excerpt::Excerpt;
 pub use herald_shared::{
     ids::{EntityId, InvalidId},
+    log::{Epoch, Position},
     protocol::ErrorCode,
 };
 pub use message::{Batch, BatchIsFull, Content, Contents, Envelope, Message, Outgoing};
@@ -52,5 +56,6 @@ pub use push::Push;
 pub use reply::Reply;
 pub use rustls;
 pub use state::{ConnectionState, StopReason};
-pub use subscription::{Pushes, Subscription};
+pub use subscribe_options::{History, SubscribeOptions};
+pub use subscription::{Next, Pushes, Subscription};
 pub use token::Token;

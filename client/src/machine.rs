@@ -1,10 +1,14 @@
 //! The rules of `docs/clients.md` as a state machine: it receives inputs with their time, and returns effects.
 //! It owns no socket, no clock and no random source, and the machines of both clients run the same cases.
 
+mod audience;
 mod back_off;
 mod connecting;
+mod continuity;
+mod cursor;
 mod frame;
 mod link;
+mod log_answer;
 mod outbox;
 mod pushes;
 mod repeats;
@@ -20,6 +24,8 @@ mod behaviour;
 #[cfg(test)]
 mod flood;
 #[cfg(test)]
+mod log_walk;
+#[cfg(test)]
 mod random_walk;
 
 use std::{
@@ -27,11 +33,16 @@ use std::{
     mem,
 };
 
+pub(crate) use audience::Audience;
+pub(crate) use frame::log_answer;
 pub(crate) use rules::Rules;
-pub(crate) use signals::{Effect, Input, Moment, RequestBody, RequestNumber, Route, SocketId};
+pub(crate) use signals::{
+    Effect, Input, Moment, RequestBody, RequestNumber, Route, SocketId, Subscriber,
+};
 
 use crate::ConnectionState;
 use back_off::BackOff;
+use cursor::Cursor;
 use link::{Link, RequestKind, Role};
 use outbox::Outbox;
 use pushes::HeldMessage;
@@ -60,6 +71,10 @@ pub(crate) struct Machine {
     outbox_paused_until: Option<Moment>,
     throttling: BackOff,
     repeats: Repeats,
+    /// The positions in the logs of audiences. An audience without a log has none.
+    cursors: BTreeMap<Audience, Cursor>,
+    /// The times at which audiences with a gap are asked about.
+    gap_timers: BTreeMap<Audience, Moment>,
     /// The messages held back, by the socket that they arrived on.
     held: BTreeMap<SocketId, VecDeque<HeldMessage>>,
     /// The deadline of a clean close. `None` if the client is not closing.
@@ -87,6 +102,8 @@ impl Machine {
             outbox: Outbox::default(),
             outbox_paused_until: None,
             throttling: BackOff::default(),
+            cursors: BTreeMap::new(),
+            gap_timers: BTreeMap::new(),
             held: BTreeMap::new(),
             closing: None,
             effects: Vec::new(),
@@ -120,13 +137,14 @@ impl Machine {
             Input::Opened { socket } => self.opened(now, socket),
             Input::Refused { socket, status } => self.refused(now, socket, status),
             Input::Failed { socket } | Input::Closed { socket } => self.socket_ended(now, socket),
-            Input::Invalid { socket, reason } => self.invalid(socket, reason),
+            Input::Invalid { socket, reason } => self.invalid(now, socket, reason),
             Input::Received { socket, text } => self.received(now, socket, text),
             Input::Subscribe { subscribers } => {
-                for (request, entity) in subscribers {
-                    self.subscribe(request, &entity);
+                for subscriber in subscribers {
+                    self.subscribe(subscriber);
                 }
             }
+            Input::Follow { audience } => self.follow(now, audience),
             Input::Unsubscribe { entity } => self.unsubscribe(&entity),
             Input::Send {
                 request,
@@ -151,7 +169,7 @@ impl Machine {
         self.hand_over_if_established(now);
         self.close_lingering(now);
         self.announce_open_if_established();
-        self.deliver_released();
+        self.deliver_released(now);
         self.stop_if_closed(now);
     }
 

@@ -8,8 +8,9 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
+use herald_shared::log::Position;
 
-use crate::{Push, RequestError, SubscriptionError};
+use crate::{Next, Push, RequestError, SubscriptionError};
 
 /// The sending end. Dropping it ends the wait of the reader: the client has stopped.
 pub(crate) struct Mailbox(Arc<Shared>);
@@ -25,7 +26,9 @@ struct Shared {
 
 #[derive(Default)]
 struct Content {
-    pushes: VecDeque<Push>,
+    queue: VecDeque<Next>,
+    /// The position after what the reader has read.
+    position: Option<Position>,
     dropped: u64,
     ended: Option<RequestError>,
     abandoned: bool,
@@ -44,12 +47,35 @@ pub(crate) fn mailbox(limit: usize) -> (Mailbox, Reader) {
 impl Mailbox {
     /// Adds a push. Drops the oldest if the mailbox is full.
     pub(crate) fn put(&self, push: Push) {
+        self.add(Next::Message(push));
+    }
+
+    /// Adds the note that messages may be lost.
+    pub(crate) fn put_lost(&self, position: Option<Position>) {
+        self.add(Next::Lost(position));
+    }
+
+    /// Tells the reader its position. If pushes wait for the reader, its position is before them.
+    pub(crate) fn start(&self, position: Option<Position>) {
         let mut content = self.0.content();
-        if content.pushes.len() == self.0.limit {
-            content.pushes.pop_front();
+        let first = match content.queue.front() {
+            Some(Next::Message(push)) => push.position().cloned(),
+            _ => None,
+        };
+        let before_first = first.map(|first| Position {
+            offset: first.offset.saturating_sub(1),
+            ..first
+        });
+        content.position = before_first.or(position);
+    }
+
+    fn add(&self, next: Next) {
+        let mut content = self.0.content();
+        if content.queue.len() == self.0.limit {
+            content.queue.pop_front();
             content.dropped += 1;
         }
-        content.pushes.push_back(push);
+        content.queue.push_back(next);
         drop(content);
         self.0.waker.wake();
     }
@@ -73,8 +99,13 @@ impl Drop for Mailbox {
 }
 
 impl Reader {
-    /// Returns the next push, or the error in its place. `Ended` is returned by every later call, too.
-    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Result<Push, SubscriptionError>> {
+    /// Returns the position after what was read. `None` if it is unknown.
+    pub(crate) fn position(&self) -> Option<Position> {
+        self.0.content().position.clone()
+    }
+
+    /// Returns the next push or loss, or the error in its place. `Ended` is returned by every later call, too.
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Result<Next, SubscriptionError>> {
         // Registered before the content is read, so that a push that is added after that wakes the reader.
         self.0.waker.register(context.waker());
         let mut content = self.0.content();
@@ -82,10 +113,27 @@ impl Reader {
             let dropped = std::mem::take(&mut content.dropped);
             return Poll::Ready(Err(SubscriptionError::Lagged(dropped)));
         }
-        match (content.pushes.pop_front(), &content.ended) {
-            (Some(push), _) => Poll::Ready(Ok(push)),
+        match (content.queue.pop_front(), &content.ended) {
+            (Some(next), _) => {
+                content.follow(&next);
+                Poll::Ready(Ok(next))
+            }
             (None, Some(error)) => Poll::Ready(Err(SubscriptionError::Ended(error.clone()))),
             (None, None) => Poll::Pending,
+        }
+    }
+}
+
+impl Content {
+    /// Moves the position past what is read next.
+    fn follow(&mut self, next: &Next) {
+        match next {
+            Next::Message(push) => {
+                if let Some(position) = push.position() {
+                    self.position = Some(position.clone());
+                }
+            }
+            Next::Lost(position) => self.position = position.clone(),
         }
     }
 }
@@ -106,11 +154,19 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use futures_util::task::noop_waker;
+    use herald_shared::log::Epoch;
 
     use super::*;
 
     fn push(number: usize) -> Push {
-        Push::new(number.to_string(), "test".to_owned(), None, None, None)
+        Push::new(
+            number.to_string(),
+            "test".to_owned(),
+            None,
+            None,
+            None,
+            None,
+        )
     }
 
     #[test]
@@ -128,8 +184,14 @@ mod tests {
             reader.poll(&context),
             Poll::Ready(Err(SubscriptionError::Lagged(3)))
         );
-        assert_eq!(reader.poll(&context), Poll::Ready(Ok(push(4))));
-        assert_eq!(reader.poll(&context), Poll::Ready(Ok(push(5))));
+        assert_eq!(
+            reader.poll(&context),
+            Poll::Ready(Ok(Next::Message(push(4))))
+        );
+        assert_eq!(
+            reader.poll(&context),
+            Poll::Ready(Ok(Next::Message(push(5))))
+        );
         assert_eq!(reader.poll(&context), ended);
         assert_eq!(reader.poll(&context), ended);
     }
@@ -141,9 +203,36 @@ mod tests {
         let (mailbox, reader) = mailbox(2);
         mailbox.put(push(1));
         drop(mailbox);
-        assert_eq!(reader.poll(&context), Poll::Ready(Ok(push(1))));
+        assert_eq!(
+            reader.poll(&context),
+            Poll::Ready(Ok(Next::Message(push(1))))
+        );
         let ended = Err(SubscriptionError::Ended(RequestError::Stopped));
         assert_eq!(reader.poll(&context), Poll::Ready(ended));
+    }
+
+    #[test]
+    fn position_of_a_reader_follows_what_it_reads() {
+        let waker = noop_waker();
+        let context = Context::from_waker(&waker);
+        let epoch = Epoch::new("k3J9x2Qa").expect("an epoch");
+        let at = |offset| Some(Position::after(epoch.clone(), offset));
+        let (mailbox, reader) = mailbox(10);
+        mailbox.put(Push::new(
+            "5".to_owned(),
+            "test".to_owned(),
+            None,
+            None,
+            None,
+            at(5),
+        ));
+        mailbox.start(at(5));
+        assert_eq!(reader.position(), at(4), "the first push is not read yet");
+        mailbox.put_lost(at(9));
+        assert!(reader.poll(&context).is_ready());
+        assert_eq!(reader.position(), at(5));
+        assert_eq!(reader.poll(&context), Poll::Ready(Ok(Next::Lost(at(9)))));
+        assert_eq!(reader.position(), at(9));
     }
 
     #[test]

@@ -182,6 +182,14 @@ impl Options {
         self.rules.repeat_window = ids;
         self
     }
+
+    /// Sets the time that the client waits for a missing message before it asks for it, and the longest random
+    /// time that is added; 1 s and 4 s by default.
+    pub fn gap(mut self, after: Duration, spread: Duration) -> Self {
+        self.rules.gap_after = after;
+        self.rules.gap_spread = spread;
+        self
+    }
 }
 
 impl fmt::Debug for Options {

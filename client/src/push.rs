@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, log::Position};
 use serde::{Deserialize, de::DeserializeOwned};
 
 /// A push: an event from EventBridge, or a message of another client. A clone is cheap.
@@ -31,6 +31,7 @@ struct Inner {
     entity_id: Option<EntityId>,
     event_id: Option<String>,
     time: Option<String>,
+    position: Option<Position>,
 }
 
 impl Push {
@@ -40,6 +41,7 @@ impl Push {
         entity_id: Option<EntityId>,
         event_id: Option<String>,
         time: Option<String>,
+        position: Option<Position>,
     ) -> Self {
         Self(Arc::new(Inner {
             text,
@@ -47,6 +49,7 @@ impl Push {
             entity_id,
             event_id,
             time,
+            position,
         }))
     }
 
@@ -68,6 +71,12 @@ impl Push {
     /// Returns the event's time, in the format of RFC 3339.
     pub fn time(&self) -> Option<&str> {
         self.0.time.as_deref()
+    }
+
+    /// Returns the position in the log of the push's audience: that after this message. `None` if the audience
+    /// has no log.
+    pub fn position(&self) -> Option<&Position> {
+        self.0.position.as_ref()
     }
 
     /// Returns the message as a type of your own.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::Stream;
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, log::Position};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -38,6 +38,20 @@ pub struct Pushes {
     has_ended: bool,
     // Keeps the connection open.
     commands: mpsc::UnboundedSender<Command>,
+}
+
+/// The next event of a reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Next {
+    /// A push.
+    Message(Push),
+    /// Pushes may be lost: the server does not have them any more, or cannot prove that it has all. The
+    /// application reads its state anew. Each loss is told once, before the next push.
+    ///
+    /// Every push after this position arrives. `None` if the audience has no log any more: a push that is sent
+    /// while the client is not connected is lost from now on.
+    Lost(Option<Position>),
 }
 
 /// A subscription to an entity. Dropping it unsubscribes.
@@ -76,14 +90,39 @@ impl Pushes {
         }
     }
 
-    /// Waits for the next push.
+    /// Waits for the next push. It skips [`Next::Lost`].
     ///
     /// # Errors
     ///
     /// Returns [`SubscriptionError::Lagged`] if this reader was too slow and pushes were dropped; the next
     /// call continues after them. Returns [`SubscriptionError::Ended`] for ever once the client has stopped.
     pub async fn recv(&mut self) -> Result<Push, SubscriptionError> {
+        poll_fn(|context| self.poll_push(context)).await
+    }
+
+    /// Waits for the next push, or for the note that messages may be lost.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`recv`](Pushes::recv).
+    pub async fn next_event(&mut self) -> Result<Next, SubscriptionError> {
         poll_fn(|context| self.reader.poll(context)).await
+    }
+
+    /// Returns the position in the log after the last push that was read. `None` if it is unknown, or if
+    /// there is no log.
+    pub fn position(&self) -> Option<Position> {
+        self.reader.position()
+    }
+
+    fn poll_push(&self, context: &Context<'_>) -> Poll<Result<Push, SubscriptionError>> {
+        loop {
+            match ready!(self.reader.poll(context)) {
+                Ok(Next::Message(push)) => return Poll::Ready(Ok(push)),
+                Ok(Next::Lost(_)) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
     }
 }
 
@@ -94,7 +133,7 @@ impl Stream for Pushes {
         if self.has_ended {
             return Poll::Ready(None);
         }
-        let next = ready!(self.reader.poll(context));
+        let next = ready!(self.poll_push(context));
         self.has_ended = matches!(next, Err(SubscriptionError::Ended(_)));
         Poll::Ready(Some(next))
     }
@@ -114,7 +153,7 @@ impl Subscription {
         &self.entity
     }
 
-    /// Waits for the next push.
+    /// Waits for the next push. It skips [`Next::Lost`].
     ///
     /// # Errors
     ///
@@ -123,6 +162,39 @@ impl Subscription {
     /// or the client has stopped.
     pub async fn recv(&mut self) -> Result<Push, SubscriptionError> {
         self.pushes.recv().await
+    }
+
+    /// Waits for the next push, or for the note that messages may be lost.
+    ///
+    /// ```no_run
+    /// use herald_client::{EntityId, Next};
+    ///
+    /// # async fn reload() {}
+    /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut order = client.subscribe(EntityId::new("order-1")?).await?;
+    /// loop {
+    ///     match order.next_event().await? {
+    ///         Next::Message(push) => println!("{}", push.json()),
+    ///         Next::Lost(_) => reload().await,
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`recv`](Subscription::recv).
+    pub async fn next_event(&mut self) -> Result<Next, SubscriptionError> {
+        self.pushes.next_event().await
+    }
+
+    /// Returns the position in the entity's log after the last push that was read, to start from later with
+    /// [`SubscribeOptions::recover`](crate::SubscribeOptions::recover). `None` if the entity has no log.
+    ///
+    /// It moves before a push is returned, so it can be saved with the effect of the push.
+    pub fn position(&self) -> Option<Position> {
+        self.pushes.position()
     }
 }
 

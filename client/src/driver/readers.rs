@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, log::Position};
 
-use crate::{Push, RequestError, machine::Route, mailbox::Mailbox};
+use crate::{
+    Push, RequestError,
+    machine::{Audience, Route},
+    mailbox::Mailbox,
+};
 
 /// One of the application's subscriptions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +20,21 @@ pub(crate) enum Feed {
     Notifications,
     Broadcasts,
     Type(String),
+}
+
+impl Feed {
+    /// Returns the audience whose log has the pushes. `None` if they are those of subscriptions.
+    pub(super) fn audience(&self) -> Option<Audience> {
+        match self {
+            Self::Notifications => Some(Audience::User),
+            Self::Broadcasts => Some(Audience::Everyone),
+            Self::Type(kind) => match kind.as_str() {
+                "User Push Notification" => Some(Audience::User),
+                "Broadcast" | "message" => Some(Audience::Everyone),
+                _ => None,
+            },
+        }
+    }
 }
 
 /// All readers of a client.
@@ -52,6 +71,15 @@ impl Readers {
         Some(entity)
     }
 
+    /// Tells a subscriber its position, which is that before the pushes that it has not read.
+    pub(super) fn start(&mut self, subscriber: SubscriberId, position: Option<Position>) {
+        let entity = self.entity_of.get(&subscriber);
+        let subscribers = entity.and_then(|entity| self.subscribers.get(entity));
+        if let Some(mailbox) = subscribers.and_then(|mailboxes| mailboxes.get(&subscriber)) {
+            mailbox.start(position);
+        }
+    }
+
     pub(super) fn add(&mut self, feed: Feed, mailbox: Mailbox) {
         let mailboxes = self.feeds.entry(feed).or_default();
         mailboxes.retain(|mailbox| !mailbox.is_abandoned());
@@ -79,6 +107,25 @@ impl Readers {
             for mailbox in mailboxes {
                 mailbox.put(push.clone());
             }
+        }
+    }
+
+    /// Tells the readers of a route that messages may be lost. Readers of a type are not told.
+    pub(super) fn lost(&mut self, to: &Route, position: Option<&Position>) {
+        let feed = match to {
+            Route::Entity(entity) => {
+                let subscribers = self.subscribers.get(entity);
+                for mailbox in subscribers.into_iter().flat_map(HashMap::values) {
+                    mailbox.put_lost(position.cloned());
+                }
+                return;
+            }
+            Route::Notifications => Feed::Notifications,
+            Route::Broadcasts => Feed::Broadcasts,
+            Route::Other => return,
+        };
+        for mailbox in self.feeds.get(&feed).into_iter().flatten() {
+            mailbox.put_lost(position.cloned());
         }
     }
 

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, log::Position, protocol::StartRequest};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Effect, Input, Machine, RequestBody, RequestNumber, Route, Rules, SocketId};
+use super::{Audience, Effect, Input, Machine, RequestBody, RequestNumber, Route, Rules, SocketId};
 use crate::{ConnectionState, GatewayErrorKind, RequestError, StopReason, WhenFull};
 
 #[test]
@@ -133,6 +133,10 @@ struct Options {
     renew_after: Option<u64>,
     linger_for: Option<u64>,
     renew_token_before: Option<u64>,
+    gap_after: Option<u64>,
+    gap_spread: Option<u64>,
+    held_limit: Option<usize>,
+    held_while_asking: Option<usize>,
 }
 
 impl Options {
@@ -165,6 +169,10 @@ impl Options {
             renew_after: time(self.renew_after, rules.renew_after),
             linger_for: time(self.linger_for, rules.linger_for),
             renew_token_before: time(self.renew_token_before, rules.renew_token_before),
+            gap_after: time(self.gap_after, rules.gap_after),
+            gap_spread: time(self.gap_spread, rules.gap_spread),
+            held_limit: self.held_limit.unwrap_or(rules.held_limit),
+            held_while_asking: self.held_while_asking.unwrap_or(rules.held_while_asking),
         }
     }
 }
@@ -207,6 +215,9 @@ struct Fields {
     /// Subscribers that are added together.
     several: Option<Vec<Subscriber>>,
     reason: Option<String>,
+    to: Option<String>,
+    recover: Option<Position>,
+    rewind: Option<usize>,
     #[serde(default)]
     safe: bool,
     time_to_live: Option<u64>,
@@ -218,6 +229,20 @@ struct Fields {
 struct Subscriber {
     request: u64,
     entity: EntityId,
+    recover: Option<Position>,
+    rewind: Option<usize>,
+}
+
+impl From<Subscriber> for super::Subscriber {
+    fn from(subscriber: Subscriber) -> Self {
+        let rewind = subscriber.rewind.map(StartRequest::Rewind);
+        let recover = subscriber.recover.map(StartRequest::Recover);
+        Self {
+            request: RequestNumber(subscriber.request),
+            entity: subscriber.entity,
+            start: rewind.or(recover).unwrap_or(StartRequest::Live),
+        }
+    }
 }
 
 impl Fields {
@@ -225,6 +250,8 @@ impl Fields {
         let one = || Subscriber {
             request: self.request.expect("a request"),
             entity: self.entity.clone().expect("an entity"),
+            recover: self.recover.clone(),
+            rewind: self.rewind,
         };
         self.several.clone().unwrap_or_else(|| vec![one()])
     }
@@ -258,11 +285,14 @@ impl Fields {
             },
             "closed" => Input::Closed { socket: socket() },
             "subscribe" => Input::Subscribe {
-                subscribers: self
-                    .subscribers()
-                    .into_iter()
-                    .map(|subscriber| (RequestNumber(subscriber.request), subscriber.entity))
-                    .collect(),
+                subscribers: self.subscribers().into_iter().map(Into::into).collect(),
+            },
+            "follow" => Input::Follow {
+                audience: match self.to.as_deref() {
+                    Some("notifications") => Audience::User,
+                    Some("broadcasts") => Audience::Everyone,
+                    other => panic!("unknown audience: {other:?}"),
+                },
             },
             "unsubscribe" => Input::Unsubscribe { entity: entity() },
             "send" => Input::Send {
@@ -295,27 +325,45 @@ fn effect_to_json(effect: &Effect) -> Value {
             json!({"send": {"socket": socket.0, "frame": parsed(text)}})
         }
         Effect::CloseSocket { socket } => json!({"closeSocket": {"socket": socket.0}}),
-        Effect::Resolve { request, reply } => match reply {
-            Some(reply) => {
-                json!({"resolve": {"request": request.0, "reply": parsed(reply.json())}})
+        Effect::Resolve {
+            request,
+            reply,
+            position,
+        } => {
+            let mut fields = json!({"request": request.0});
+            if let Some(reply) = reply {
+                fields["reply"] = parsed(reply.json());
             }
-            None => json!({"resolve": {"request": request.0}}),
-        },
+            if let Some(position) = position {
+                fields["position"] = json!(position);
+            }
+            json!({"resolve": fields})
+        }
         Effect::Reject { request, error } => {
             json!({"reject": {"request": request.0, "error": error_to_json(error)}})
         }
         Effect::Deliver { to, push } => {
-            let to = match to {
-                Route::Entity(_) => "entity",
-                Route::Notifications => "notifications",
-                Route::Broadcasts => "broadcasts",
-                Route::Other => "other",
-            };
-            json!({"deliver": {"to": to, "frame": parsed(push.json())}})
+            json!({"deliver": {"to": name_of(to), "frame": parsed(push.json())}})
+        }
+        Effect::Lost { to, position } => {
+            let mut fields = json!({"to": name_of(to), "position": position});
+            if let Route::Entity(entity) = to {
+                fields["entity"] = json!(entity);
+            }
+            json!({"lost": fields})
         }
         Effect::Ended { entity, error } => {
             json!({"ended": {"entity": entity, "error": error_to_json(error)}})
         }
+    }
+}
+
+fn name_of(route: &Route) -> &'static str {
+    match route {
+        Route::Entity(_) => "entity",
+        Route::Notifications => "notifications",
+        Route::Broadcasts => "broadcasts",
+        Route::Other => "other",
     }
 }
 

@@ -101,6 +101,7 @@ impl Machine {
         }
         self.refusals = 0;
         self.network_is_down = false;
+        self.sync_without_subscription(now, socket);
     }
 
     /// Counts a refused handshake, and stops at the limit.
@@ -113,17 +114,17 @@ impl Machine {
         }
         if self.refusals >= self.rules.refusal_limit {
             self.links.retain(|link| link.socket != socket);
-            self.stop(StopReason::Refused { status });
+            self.stop(now, StopReason::Refused { status });
         } else {
             self.socket_ended(now, socket);
         }
     }
 
     /// Stops, because no attempt can succeed.
-    pub(super) fn invalid(&mut self, socket: SocketId, reason: String) {
+    pub(super) fn invalid(&mut self, now: Moment, socket: SocketId, reason: String) {
         if self.link(socket).is_some() {
             self.links.retain(|link| link.socket != socket);
-            self.stop(StopReason::Invalid { reason });
+            self.stop(now, StopReason::Invalid { reason });
         }
     }
 
@@ -139,7 +140,7 @@ impl Machine {
             return;
         };
         let link = self.links.remove(index);
-        self.end_requests(link.in_flight);
+        self.end_requests(now, link.in_flight);
         match link.role {
             Role::Lingering { .. } => {}
             Role::Current => self.lost_current(now),
@@ -270,18 +271,22 @@ impl Machine {
         }
         self.network_is_down = true;
         let in_flight = self.close_all_sockets();
-        self.end_requests(in_flight);
+        self.end_requests(now, in_flight);
         self.reconnect_later(now);
     }
 
-    /// Sends a ping, unless an earlier one has no answer yet.
+    /// Sends a ping, unless an earlier one has no answer yet. Once the client has a position, a `sync` takes its
+    /// place.
     pub(super) fn ping(&mut self, now: Moment, socket: SocketId) {
         let pong_by = now + self.rules.pong_timeout;
         let Some(open) = self.link(socket).and_then(Link::open_mut) else {
             return;
         };
-        if open.pong_by.is_none() {
-            open.pong_by = Some(pong_by);
+        if open.pong_by.is_some() {
+            return;
+        }
+        open.pong_by = Some(pong_by);
+        if !self.sync_all(now, socket) {
             let text = r#"{"action":"ping"}"#.to_owned();
             self.effects.push(Effect::Send { socket, text });
         }
@@ -296,13 +301,13 @@ impl Machine {
             return;
         };
         if deadline <= now || !self.has_unanswered_messages() {
-            self.stop(StopReason::Closed);
+            self.stop(now, StopReason::Closed);
         }
     }
 
     /// Ends the client.
-    pub(super) fn stop(&mut self, reason: StopReason) {
-        self.deliver_all_held();
+    pub(super) fn stop(&mut self, now: Moment, reason: StopReason) {
+        self.deliver_all_held(now);
         for (_, request) in self.close_all_sockets() {
             if let RequestKind::Send(message) = request.kind {
                 self.reject(message.request, RequestError::OutcomeUnknown);

@@ -4,10 +4,14 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use herald_shared::ids::EntityId;
+use herald_shared::{
+    ids::EntityId,
+    log::{Epoch, Position},
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::{audience::Audience, log_answer::LogAnswer};
 use crate::{GatewayError, Push, Reply, RequestError, ServerError};
 
 /// A frame from the server.
@@ -62,7 +66,8 @@ impl Frame {
                     return Self::Nothing;
                 };
                 let (event_id, time) = (fields.text("eventId"), fields.text("time"));
-                Self::Push(Push::new(text, kind, entity_id, event_id, time))
+                let position = fields.position().filter(|position| position.offset > 0);
+                Self::Push(Push::new(text, kind, entity_id, event_id, time, position))
             }
         }
     }
@@ -74,59 +79,106 @@ fn request_number(id: &str) -> Option<u64> {
     (number.to_string() == id).then_some(number)
 }
 
+/// The result of a request for one audience: the answer of its log, or an error.
+pub(super) type LogResult = Result<LogAnswer, RequestError>;
+
 /// The results of a `subscribe` for its entities.
 pub(super) enum EntityResults {
-    /// The same for all.
-    Same(Option<RequestError>),
+    /// The same error for all.
+    Failed(RequestError),
+    /// The result of the only entity.
+    One(LogAnswer),
     /// The results of a reply to several entities. An entity without a result has no reply.
-    Each(HashMap<String, Option<RequestError>>),
+    Each(HashMap<String, LogResult>),
 }
 
 impl EntityResults {
     /// Reads the results from the reply to a `subscribe` to one or to several.
-    pub(super) fn of(result: &Result<Reply, RequestError>, several: bool) -> Self {
+    pub(super) fn of(result: Result<Reply, RequestError>, several: bool) -> Self {
         match result {
-            Err(error) => Self::Same(Some(error.clone())),
-            Ok(_) if !several => Self::Same(None),
-            Ok(reply) => Self::Each(Self::read(reply.json()).unwrap_or_default()),
+            Err(error) => Self::Failed(error),
+            Ok(reply) if several => Self::Each(SyncResults::read(&reply).entities),
+            Ok(reply) => Self::One(log_answer(&reply)),
         }
     }
 
-    fn read(reply: &str) -> Option<HashMap<String, Option<RequestError>>> {
-        let reply: Fields<'_> = serde_json::from_str(reply).ok()?;
-        let entities: Fields<'_> = reply.value("entities")?;
-        let result = |(entity, _): (&Cow<'_, str>, _)| {
-            let result: Fields<'_> = entities.value(entity)?;
-            let error = match result.0.contains_key("error") {
-                true => Some(result.value::<Fields<'_>>("error")?.server_error()),
-                false => None,
-            };
-            Some((entity.clone().into_owned(), error))
-        };
-        Some(entities.0.iter().filter_map(result).collect())
-    }
-
-    /// Returns the error of an entity. `None` if it is subscribed to.
-    pub(super) fn error_of(&self, entity: &EntityId) -> Option<RequestError> {
+    /// Removes and returns the result of an entity.
+    pub(super) fn take(&mut self, entity: &EntityId) -> LogResult {
         match self {
-            Self::Same(error) => error.clone(),
-            Self::Each(results) => match results.get(entity.as_str()) {
-                Some(error) => error.clone(),
-                None => Some(RequestError::OutcomeUnknown),
-            },
+            Self::Failed(error) => Err(error.clone()),
+            Self::One(answer) => Ok(std::mem::take(answer)),
+            Self::Each(results) => results
+                .remove(entity.as_str())
+                .unwrap_or(Err(RequestError::OutcomeUnknown)),
         }
     }
 
     /// Returns true if an entity's error says that the server does not know the connection any more.
     pub(super) fn have_unknown_connection(&self) -> bool {
+        let is_unknown = |result: &LogResult| {
+            let error = result.as_ref().err();
+            error.is_some_and(RequestError::is_unknown_connection)
+        };
         match self {
-            Self::Same(_) => false,
-            Self::Each(results) => results
-                .values()
-                .flatten()
-                .any(RequestError::is_unknown_connection),
+            Self::Failed(_) | Self::One(_) => false,
+            Self::Each(results) => results.values().any(is_unknown),
         }
     }
+}
+
+/// The results of a `sync`. An audience without a result is current.
+#[derive(Default)]
+pub(super) struct SyncResults {
+    entities: HashMap<String, LogResult>,
+    user: Option<LogResult>,
+    everyone: Option<LogResult>,
+}
+
+impl SyncResults {
+    pub(super) fn read(reply: &Reply) -> Self {
+        let Ok(reply) = serde_json::from_str::<Fields<'_>>(reply.json()) else {
+            return Self::default();
+        };
+        let results = |entities: Fields<'_>| {
+            let names = entities.0.keys();
+            let result =
+                |name: &Cow<'_, str>| Some((name.clone().into_owned(), entities.log_result(name)?));
+            names.filter_map(result).collect()
+        };
+        Self {
+            entities: reply.value("entities").map(results).unwrap_or_default(),
+            user: reply.log_result("user"),
+            everyone: reply.log_result("everyone"),
+        }
+    }
+
+    /// Removes and returns the result of an audience.
+    pub(super) fn take(&mut self, audience: &Audience) -> Option<LogResult> {
+        match audience {
+            Audience::Entity(entity) => self.entities.remove(entity.as_str()),
+            Audience::User => self.user.take(),
+            Audience::Everyone => self.everyone.take(),
+        }
+    }
+}
+
+/// Reads the answer of the only log in a reply.
+pub(crate) fn log_answer(reply: &Reply) -> LogAnswer {
+    serde_json::from_str::<Fields<'_>>(reply.json())
+        .map(|fields| fields.log_answer())
+        .unwrap_or_default()
+}
+
+/// Reads the positions of the messages that a reply acknowledges. Empty for any other reply.
+pub(super) fn acknowledged_positions(reply: &Reply) -> Vec<Position> {
+    let Ok(fields) = serde_json::from_str::<Fields<'_>>(reply.json()) else {
+        return Vec::new();
+    };
+    if fields.text("action").as_deref() != Some("sendMessage") {
+        return Vec::new();
+    }
+    let several: Vec<Position> = fields.value("positions").unwrap_or_default();
+    several.into_iter().chain(fields.position()).collect()
 }
 
 /// The fields of a JSON object.
@@ -164,6 +216,35 @@ impl Fields<'_> {
             retryable: self.flag("retryable").unwrap_or(false),
             event_ids: self.texts("eventIds"),
         })
+    }
+
+    /// Reads a position. Only the start has no epoch.
+    fn position(&self) -> Option<Position> {
+        let (epoch, offset) = (self.value::<Epoch>("epoch"), self.value("offset")?);
+        (epoch.is_some() || offset == 0).then_some(Position { epoch, offset })
+    }
+
+    fn log_result(&self, name: &str) -> Option<LogResult> {
+        let result: Fields<'_> = self.value(name)?;
+        Some(match result.0.contains_key("error") {
+            true => Err(result.value::<Fields<'_>>("error")?.server_error()),
+            false => Ok(result.log_answer()),
+        })
+    }
+
+    fn log_answer(&self) -> LogAnswer {
+        let messages: Vec<&RawValue> = self.value("messages").unwrap_or_default();
+        let push = |message: &RawValue| match Frame::read(message.get().to_owned()) {
+            Frame::Push(push) => Some(push),
+            _ => None,
+        };
+        LogAnswer {
+            position: self.position(),
+            top: self.value("top").unwrap_or(0),
+            is_lost: self.flag("recovered") == Some(false),
+            messages: messages.into_iter().filter_map(push).collect(),
+            more: self.flag("more").unwrap_or(false),
+        }
     }
 
     fn gateway_error(&self) -> Option<RequestError> {

@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, log::Position, protocol::StartRequest};
 
 use super::{
+    audience::Audience,
     back_off::BackOff,
     outbox::QueuedMessage,
     signals::{Moment, SocketId},
@@ -89,10 +90,48 @@ pub(super) struct InFlight {
 #[derive(Debug)]
 pub(super) enum RequestKind {
     Send(QueuedMessage),
-    /// A subscription to one entity or several, each with its back-off.
-    Subscribe(Vec<(EntityId, BackOff)>),
+    /// A subscription to one entity or several.
+    Subscribe(Vec<EntitySubscribe>),
     Unsubscribe(EntityId),
     Authenticate,
+    /// A comparison of positions with the server's logs.
+    Sync(Vec<Question>),
+    /// The reading of messages since a position.
+    History(Question),
+}
+
+/// One entity of a `subscribe`.
+#[derive(Clone, Debug)]
+pub(super) struct EntitySubscribe {
+    pub(super) entity: EntityId,
+    pub(super) back_off: BackOff,
+    /// The session of the application's subscription that asked.
+    pub(super) session: u64,
+    pub(super) start: StartRequest,
+}
+
+/// A question about a log.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub(super) audience: Audience,
+    /// The session of the application's subscription that asked. `None` for the user and everyone.
+    pub(super) session: Option<u64>,
+    /// The position of the client. `None` if it asks for the present one.
+    pub(super) since: Option<Position>,
+}
+
+impl RequestKind {
+    /// Returns true if its reply tells the position of an audience.
+    pub(super) fn asks_about(&self, audience: &Audience) -> bool {
+        match (self, audience) {
+            (Self::Subscribe(entities), Audience::Entity(entity)) => {
+                entities.iter().any(|asked| asked.entity == *entity)
+            }
+            (Self::Sync(questions), _) => questions.iter().any(|asked| asked.audience == *audience),
+            (Self::History(question), _) => question.audience == *audience,
+            _ => false,
+        }
+    }
 }
 
 /// The state of an entity on a socket. The gateway handles the frames of one connection concurrently, so at

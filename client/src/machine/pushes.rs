@@ -2,8 +2,9 @@
 
 use super::{
     Machine,
+    audience::Audience,
     link::Link,
-    signals::{Effect, Route, SocketId},
+    signals::{Effect, Moment, Route, SocketId},
 };
 use crate::Push;
 
@@ -17,14 +18,14 @@ pub(super) struct HeldMessage {
 }
 
 impl Machine {
-    pub(super) fn pushed(&mut self, socket: SocketId, push: Push) {
+    pub(super) fn pushed(&mut self, now: Moment, socket: SocketId, push: Push) {
         let after = self.requests;
         let oldest = self.oldest_send_elsewhere(socket);
         if push.kind() == "message" && oldest.is_some_and(|oldest| oldest <= after) {
             let held = self.held.entry(socket).or_default();
             held.push_back(HeldMessage { push, after });
         } else {
-            self.deliver(push);
+            self.deliver(now, push);
         }
     }
 
@@ -37,12 +38,12 @@ impl Machine {
 
     /// Delivers the held messages whose replies have arrived. Checks the first of each socket only: later ones
     /// wait for the same replies and more.
-    pub(super) fn deliver_released(&mut self) {
+    pub(super) fn deliver_released(&mut self, now: Moment) {
         let sockets: Vec<_> = self.held.keys().copied().collect();
         for socket in sockets {
             let oldest = self.oldest_send_elsewhere(socket);
             while let Some(push) = self.pop_released(socket, oldest) {
-                self.deliver(push);
+                self.deliver(now, push);
             }
         }
         self.held.retain(|_, held| !held.is_empty());
@@ -59,20 +60,22 @@ impl Machine {
             .map(|held| held.push)
     }
 
-    pub(super) fn deliver_all_held(&mut self) {
+    pub(super) fn deliver_all_held(&mut self, now: Moment) {
         for held in std::mem::take(&mut self.held).into_values().flatten() {
-            self.deliver(held.push);
+            self.deliver(now, held.push);
         }
     }
 
-    fn deliver(&mut self, push: Push) {
-        let to = match (push.entity_id(), push.kind()) {
-            (Some(entity), _) if self.subscriptions.wants(entity) => Route::Entity(entity.clone()),
-            (Some(_), _) => return,
-            (None, "User Push Notification") => Route::Notifications,
-            (None, "Broadcast" | "message") => Route::Broadcasts,
-            (None, _) => Route::Other,
-        };
+    fn deliver(&mut self, now: Moment, push: Push) {
+        match Audience::of(&push) {
+            Some(Audience::Entity(entity)) if !self.subscriptions.wants(&entity) => {}
+            Some(audience) => self.follow_push(now, audience, push),
+            None => self.emit(Route::Other, push),
+        }
+    }
+
+    /// Hands a push to the application, unless it is a repeat.
+    pub(super) fn emit(&mut self, to: Route, push: Push) {
         let new = push
             .event_id()
             .is_none_or(|event_id| self.repeats.insert(event_id));

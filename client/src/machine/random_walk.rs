@@ -6,10 +6,12 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, protocol::StartRequest};
 use serde_json::{Value, json};
 
-use super::{Effect, Input, Machine, Moment, RequestBody, RequestNumber, Rules, SocketId};
+use super::{
+    Effect, Input, Machine, Moment, RequestBody, RequestNumber, Rules, SocketId, Subscriber,
+};
 use crate::ConnectionState;
 
 const WALKS: u64 = 100;
@@ -179,6 +181,7 @@ impl Walk {
                     self.seed
                 );
             }
+            Effect::Lost { .. } => panic!("seed {}: the server has no logs", self.seed),
             Effect::Ended { entity, .. } => drop(self.subscribers.remove(&entity)),
         }
     }
@@ -358,7 +361,11 @@ impl Walk {
         for _ in 0..self.random.u8(1..4) {
             let entity = self.any_entity();
             *self.subscribers.entry(entity.clone()).or_default() += 1;
-            subscribers.push((self.wait(Some(entity.clone())), entity));
+            subscribers.push(Subscriber {
+                request: self.wait(Some(entity.clone())),
+                entity,
+                start: StartRequest::Live,
+            });
         }
         self.input(Input::Subscribe { subscribers });
     }

@@ -119,12 +119,12 @@ impl Machine {
                 let id = self.only_request(socket).filter(|_| !awaited_pong);
                 self.failed(now, socket, id, error);
             }
-            Frame::Push(push) => self.pushed(socket, push),
+            Frame::Push(push) => self.pushed(now, socket, push),
             Frame::Disconnect {
                 reconnect: true, ..
             } => self.disconnect(now, socket),
             Frame::Disconnect { code, reason, .. } => {
-                self.stop(StopReason::Disconnected { code, reason });
+                self.stop(now, StopReason::Disconnected { code, reason });
             }
             Frame::Nothing => {}
         }
@@ -197,9 +197,11 @@ impl Machine {
         match request.kind {
             RequestKind::Send(message) => self.send_answered(now, message, result),
             RequestKind::Subscribe(entities) => {
-                self.subscribe_answered(now, socket, entities, &result)
+                self.subscribe_answered(now, socket, entities, result)
             }
             RequestKind::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
+            RequestKind::Sync(questions) => self.sync_answered(now, socket, questions, result),
+            RequestKind::History(question) => self.history_answered(now, socket, question, result),
             RequestKind::Authenticate => self.authenticate_answered(now, socket, result.err()),
         }
     }
@@ -214,8 +216,12 @@ impl Machine {
         match result {
             Ok(reply) => {
                 self.throttling.reset();
-                let reply = Some(reply);
-                self.effects.push(Effect::Resolve { request, reply });
+                self.effects.push(Effect::Resolve {
+                    request,
+                    reply: Some(reply.clone()),
+                    position: None,
+                });
+                self.follow_own(now, &message.body, &reply);
             }
             Err(error) if error.is_throttled() => self.requeue_throttled(now, message),
             Err(error) => self.reject(request, error),
@@ -273,20 +279,27 @@ impl Machine {
                         now,
                         socket,
                         entities,
-                        &Err(RequestError::OutcomeUnknown),
+                        Err(RequestError::OutcomeUnknown),
                     );
                 }
                 RequestKind::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
+                RequestKind::Sync(questions) => self.retry_sync(now, questions),
+                RequestKind::History(question) => self.retry_sync(now, vec![question]),
                 RequestKind::Authenticate => self.authenticate_later(now, socket),
             }
         }
     }
 
     /// Ends the requests of a socket that ended. The next socket subscribes and authenticates again.
-    pub(super) fn end_requests(&mut self, in_flight: BTreeMap<u64, InFlight>) {
+    pub(super) fn end_requests(&mut self, now: Moment, in_flight: BTreeMap<u64, InFlight>) {
         for (_, request) in in_flight {
-            if let RequestKind::Send(message) = request.kind {
-                self.requeue_or_reject(message);
+            match request.kind {
+                RequestKind::Send(message) => self.requeue_or_reject(message),
+                RequestKind::Sync(questions) => self.retry_sync(now, questions),
+                RequestKind::History(question) => self.retry_sync(now, vec![question]),
+                RequestKind::Subscribe(_)
+                | RequestKind::Unsubscribe(_)
+                | RequestKind::Authenticate => {}
             }
         }
     }

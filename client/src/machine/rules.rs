@@ -30,6 +30,10 @@ pub(crate) struct Rules {
     pub(crate) renew_after: Duration,
     pub(crate) linger_for: Duration,
     pub(crate) renew_token_before: Duration,
+    pub(crate) gap_after: Duration,
+    pub(crate) gap_spread: Duration,
+    pub(crate) held_limit: usize,
+    pub(crate) held_while_asking: usize,
 }
 
 impl Default for Rules {
@@ -55,6 +59,10 @@ impl Default for Rules {
             renew_after: Duration::from_secs(110 * 60),
             linger_for: Duration::from_secs(10),
             renew_token_before: Duration::from_secs(60),
+            gap_after: Duration::from_secs(1),
+            gap_spread: Duration::from_secs(4),
+            held_limit: 256,
+            held_while_asking: 1000,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, log::Position, protocol::StartRequest};
 
+use super::audience::Audience;
 use crate::{ConnectionState, Push, Reply, RequestError};
 
 /// A point in time, as the duration since the machine was made.
@@ -26,6 +27,11 @@ impl RequestBody {
     pub(crate) fn new(object: String) -> Self {
         debug_assert!(object.starts_with('{') && object.ends_with('}') && object.len() > 2);
         Self(object)
+    }
+
+    /// Returns the text of the object.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
     }
 
     /// Returns the frame with its `id`.
@@ -71,11 +77,11 @@ pub(crate) enum Input {
     /// The socket ended.
     Closed { socket: SocketId },
     /// Subscribers are added together.
-    Subscribe {
-        subscribers: Vec<(RequestNumber, EntityId)>,
-    },
+    Subscribe { subscribers: Vec<Subscriber> },
     /// A subscriber is removed.
     Unsubscribe { entity: EntityId },
+    /// The application reads the pushes of the user or of everyone.
+    Follow { audience: Audience },
     /// The application sends a message.
     Send {
         request: RequestNumber,
@@ -95,6 +101,15 @@ pub(crate) enum Input {
     Time,
 }
 
+/// A subscriber that waits for its acknowledgement.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    pub(crate) request: RequestNumber,
+    pub(crate) entity: EntityId,
+    /// The messages that it wants besides the coming ones. Counts for the first subscriber of an entity.
+    pub(crate) start: StartRequest,
+}
+
 /// An action for the driver.
 #[derive(Debug)]
 pub(crate) enum Effect {
@@ -111,10 +126,11 @@ pub(crate) enum Effect {
     Send { socket: SocketId, text: String },
     /// Close a socket, or abandon its attempt.
     CloseSocket { socket: SocketId },
-    /// A request succeeded. Subscriptions have no reply.
+    /// A request succeeded. Subscriptions have no reply, but a position if their entity has a log.
     Resolve {
         request: RequestNumber,
         reply: Option<Reply>,
+        position: Option<Position>,
     },
     /// A request failed.
     Reject {
@@ -123,6 +139,11 @@ pub(crate) enum Effect {
     },
     /// A push arrived for the application.
     Deliver { to: Route, push: Push },
+    /// Messages may be lost. Delivery goes on from the position: `None` if the audience has no log any more.
+    Lost {
+        to: Route,
+        position: Option<Position>,
+    },
     /// An established subscription ended.
     Ended {
         entity: EntityId,

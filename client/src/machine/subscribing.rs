@@ -1,14 +1,20 @@
 //! The requests that establish the application's subscriptions on every connection.
 
-use herald_shared::{ids::EntityId, protocol::SUBSCRIBE_LIMIT, store::ENTITIES_AT_ONCE};
-use serde_json::json;
+use herald_shared::{
+    ids::EntityId,
+    protocol::{SUBSCRIBE_LIMIT, StartRequest},
+    store::ENTITIES_AT_ONCE,
+};
+use serde_json::{Map, Value, json};
 
 use super::{
     Machine,
+    audience::Audience,
     back_off::BackOff,
-    frame::EntityResults,
-    link::{EntityState, Link, RequestKind, Retry, Role},
-    signals::{Effect, Moment, RequestBody, RequestNumber, SocketId},
+    frame::{EntityResults, LogResult},
+    link::{EntityState, EntitySubscribe, Link, RequestKind, Retry, Role},
+    log_answer::LogAnswer,
+    signals::{Effect, Moment, RequestBody, SocketId, Subscriber},
 };
 use crate::{Reply, RequestError};
 
@@ -16,9 +22,18 @@ use crate::{Reply, RequestError};
 const FRAME_WITHOUT_ENTITIES: usize = 64;
 
 impl Machine {
-    pub(super) fn subscribe(&mut self, request: RequestNumber, entity: &EntityId) {
+    pub(super) fn subscribe(&mut self, subscriber: Subscriber) {
+        let Subscriber {
+            request,
+            entity,
+            start,
+        } = subscriber;
+        let entity = &entity;
         if self.has_stopped() || self.closing.is_some() {
             return self.reject(request, RequestError::Stopped);
+        }
+        if !self.subscriptions.wants(entity) {
+            self.begin_at(entity, start);
         }
         self.subscriptions.add(entity, request);
         let current = self.link_with(Role::Current);
@@ -30,6 +45,9 @@ impl Machine {
 
     pub(super) fn unsubscribe(&mut self, entity: &EntityId) {
         self.subscriptions.release(entity);
+        if !self.subscriptions.wants(entity) {
+            self.forget(entity);
+        }
         self.recheck(entity);
     }
 
@@ -50,9 +68,9 @@ impl Machine {
             let one_by_one = self.link(socket).is_none_or(|link| link.one_by_one);
             match change {
                 Change::Nothing => {}
-                Change::Subscribe(back_off) if batch.has_room_for(&entity, one_by_one) => {
+                Change::Subscribe(subscribe) if batch.has_room_for(&subscribe, one_by_one) => {
                     self.set_state(socket, &entity, EntityState::Subscribing);
-                    batch.add(entity, back_off);
+                    batch.add(subscribe);
                 }
                 Change::Unsubscribe if batch.is_empty() => {
                     return self.send_unsubscribe(now, socket, entity);
@@ -75,11 +93,15 @@ impl Machine {
         let link = self.link(socket)?;
         let entity = link.to_check.pop_front()?;
         let state = link.entities.get(&entity).copied();
-        let change = match (self.subscriptions.wants(&entity), state) {
-            (true, None) => Change::Subscribe(BackOff::default()),
-            (true, Some(EntityState::RetryDue(back_off))) => Change::Subscribe(back_off),
+        let change = match (self.subscriptions.session(&entity), state) {
+            (Some(session), None) => {
+                Change::Subscribe(self.entity_subscribe(&entity, BackOff::default(), session))
+            }
+            (Some(session), Some(EntityState::RetryDue(back_off))) => {
+                Change::Subscribe(self.entity_subscribe(&entity, back_off, session))
+            }
             (
-                false,
+                None,
                 Some(
                     EntityState::Subscribed
                     | EntityState::WaitingToRetry
@@ -89,6 +111,20 @@ impl Machine {
             _ => Change::Nothing,
         };
         Some((entity, change))
+    }
+
+    fn entity_subscribe(
+        &self,
+        entity: &EntityId,
+        back_off: BackOff,
+        session: u64,
+    ) -> EntitySubscribe {
+        EntitySubscribe {
+            entity: entity.clone(),
+            back_off,
+            session,
+            start: self.start_of(entity),
+        }
     }
 
     fn set_state(&mut self, socket: SocketId, entity: &EntityId, state: EntityState) {
@@ -110,22 +146,22 @@ impl Machine {
         &mut self,
         now: Moment,
         socket: SocketId,
-        entities: Vec<(EntityId, BackOff)>,
-        result: &Result<Reply, RequestError>,
+        entities: Vec<EntitySubscribe>,
+        result: Result<Reply, RequestError>,
     ) {
         let several = entities.len() > 1;
         if several && result.as_ref().is_err_and(RequestError::is_bad_request) {
             return self.subscribe_one_by_one(socket, entities);
         }
-        let results = EntityResults::of(result, several);
+        let mut results = EntityResults::of(result, several);
         if results.have_unknown_connection() {
             return self.disconnect(now, socket);
         }
         // One value for all, so that entities that failed together are retried together.
         let jitter = self.jitter();
-        for (entity, back_off) in entities {
-            let error = results.error_of(&entity);
-            self.entity_answered(now, socket, entity, (back_off, jitter), error);
+        for subscribe in entities {
+            let result = results.take(&subscribe.entity);
+            self.entity_answered(now, socket, subscribe, jitter, result);
         }
     }
 
@@ -133,35 +169,55 @@ impl Machine {
         &mut self,
         now: Moment,
         socket: SocketId,
-        entity: EntityId,
-        delay: (BackOff, f64),
-        error: Option<RequestError>,
+        subscribe: EntitySubscribe,
+        jitter: f64,
+        result: LogResult,
     ) {
-        let accepts_requests = self
-            .link(socket)
-            .is_some_and(|link| link.accepts_requests());
-        match error {
+        let accepts_requests = self.accepts_requests(socket);
+        let entity = &subscribe.entity;
+        match result {
             // The current socket has every subscription already.
-            Some(_) if !accepts_requests => {}
-            None => {
-                self.update_state(socket, &entity, Some(EntityState::Subscribed));
-                self.resolve_subscribers(&entity);
+            Err(_) if !accepts_requests => {}
+            Ok(answer) if self.is_of_former_session(&subscribe, &answer) => {
+                let due = EntityState::RetryDue(BackOff::default());
+                self.update_state(socket, entity, Some(due));
             }
-            Some(error) if self.should_retry(&entity, &error) => {
-                self.retry_later(now, socket, entity, delay);
+            Ok(answer) => {
+                self.update_state(socket, entity, Some(EntityState::Subscribed));
+                self.subscribed(now, socket, &subscribe, answer);
             }
-            Some(error) => self.subscription_failed(socket, &entity, error),
+            Err(error) if self.should_retry(entity, &error) => {
+                self.retry_later(now, socket, subscribe, jitter);
+            }
+            Err(error) => self.subscription_failed(socket, entity, error),
         }
+    }
+
+    /// Returns true if the application unsubscribed and subscribed again meanwhile, and the present session
+    /// needs a position or messages of its own.
+    fn is_of_former_session(&self, subscribe: &EntitySubscribe, answer: &LogAnswer) -> bool {
+        let session = self.subscriptions.session(&subscribe.entity);
+        let has_log =
+            answer.position.is_some() || self.start_of(&subscribe.entity) != StartRequest::Live;
+        session.is_some_and(|session| session != subscribe.session) && has_log
+    }
+
+    pub(super) fn accepts_requests(&mut self, socket: SocketId) -> bool {
+        let link = self.link(socket);
+        link.is_some_and(|link| link.accepts_requests())
     }
 
     /// Subscribes to each entity alone, because the server does not support a `subscribe` to several, or one of
     /// the entities is invalid.
-    fn subscribe_one_by_one(&mut self, socket: SocketId, entities: Vec<(EntityId, BackOff)>) {
+    fn subscribe_one_by_one(&mut self, socket: SocketId, entities: Vec<EntitySubscribe>) {
         let Some(link) = self.link(socket).filter(|link| link.accepts_requests()) else {
             return;
         };
         link.one_by_one = true;
-        for (entity, back_off) in entities.into_iter().rev() {
+        for subscribe in entities.into_iter().rev() {
+            let EntitySubscribe {
+                entity, back_off, ..
+            } = subscribe;
             link.entities
                 .insert(entity.clone(), EntityState::RetryDue(back_off));
             link.to_check.push_front(entity);
@@ -174,10 +230,15 @@ impl Machine {
             && (error.is_throttled() || established && error.is_retryable())
     }
 
-    fn resolve_subscribers(&mut self, entity: &EntityId) {
+    pub(super) fn resolve_subscribers(&mut self, entity: &EntityId) {
+        let cursor = self.cursors.get(&Audience::Entity(entity.clone()));
+        let position = cursor.and_then(|cursor| cursor.position().cloned());
         for request in self.subscriptions.acknowledged(entity) {
-            let reply = None;
-            self.effects.push(Effect::Resolve { request, reply });
+            self.effects.push(Effect::Resolve {
+                request,
+                reply: None,
+                position: position.clone(),
+            });
         }
     }
 
@@ -185,9 +246,14 @@ impl Machine {
         &mut self,
         now: Moment,
         socket: SocketId,
-        entity: EntityId,
-        (mut back_off, jitter): (BackOff, f64),
+        subscribe: EntitySubscribe,
+        jitter: f64,
     ) {
+        let EntitySubscribe {
+            entity,
+            mut back_off,
+            ..
+        } = subscribe;
         let at = now + back_off.next(&self.rules, jitter);
         self.update_state(socket, &entity, Some(EntityState::WaitingToRetry));
         if let Some(link) = self.link(socket) {
@@ -221,6 +287,7 @@ impl Machine {
         let stored = !matches!(error, RequestError::Server(_));
         self.update_state(socket, entity, stored.then_some(EntityState::Subscribed));
         let established = self.subscriptions.is_established(entity);
+        self.forget(entity);
         for request in self.subscriptions.remove(entity) {
             self.reject(request, error.clone());
         }
@@ -256,14 +323,14 @@ impl Machine {
 /// The change that brings an entity to its wanted state.
 enum Change {
     Nothing,
-    Subscribe(BackOff),
+    Subscribe(EntitySubscribe),
     Unsubscribe,
 }
 
 /// The entities of one `subscribe`.
 #[derive(Default)]
 struct Batch {
-    entities: Vec<(EntityId, BackOff)>,
+    entities: Vec<EntitySubscribe>,
     bytes: usize,
 }
 
@@ -272,34 +339,50 @@ impl Batch {
         self.entities.is_empty()
     }
 
-    fn has_room_for(&self, entity: &EntityId, one_by_one: bool) -> bool {
-        let bytes = FRAME_WITHOUT_ENTITIES + self.bytes + bytes_of(entity);
+    fn has_room_for(&self, subscribe: &EntitySubscribe, one_by_one: bool) -> bool {
+        let bytes = FRAME_WITHOUT_ENTITIES + self.bytes + bytes_of(subscribe);
         let fits = self.entities.len() < ENTITIES_AT_ONCE && bytes <= SUBSCRIBE_LIMIT;
         self.is_empty() || fits && !one_by_one
     }
 
-    fn add(&mut self, entity: EntityId, back_off: BackOff) {
-        self.bytes += bytes_of(&entity);
-        self.entities.push((entity, back_off));
+    fn add(&mut self, subscribe: EntitySubscribe) {
+        self.bytes += bytes_of(&subscribe);
+        self.entities.push(subscribe);
     }
 
     /// Returns the request. Every server supports the form for one entity.
     fn body(&self) -> RequestBody {
-        if let [(entity, _)] = self.entities.as_slice() {
-            return request_about("subscribe", entity);
+        if let [subscribe] = self.entities.as_slice() {
+            let mut frame = start_fields(&subscribe.start);
+            frame.insert("action".to_owned(), json!("subscribe"));
+            frame.insert("entityId".to_owned(), json!(subscribe.entity));
+            return RequestBody::new(Value::Object(frame).to_string());
         }
-        let names = self
+        let entities: Map<_, _> = self
             .entities
             .iter()
-            .map(|(entity, _)| entity.as_str().to_owned());
-        let entities: serde_json::Map<_, _> = names.map(|name| (name, json!({}))).collect();
+            .map(|subscribe| {
+                let name = subscribe.entity.as_str().to_owned();
+                (name, Value::Object(start_fields(&subscribe.start)))
+            })
+            .collect();
         RequestBody::new(json!({"action": "subscribe", "entities": entities}).to_string())
     }
 }
 
-/// The bytes of `"entity":{},` in a frame.
-fn bytes_of(entity: &EntityId) -> usize {
-    json!(entity).to_string().len() + ":{},".len()
+/// The bytes of `"entity":{},` in a frame, with the fields of the start.
+fn bytes_of(subscribe: &EntitySubscribe) -> usize {
+    let fields = Value::Object(start_fields(&subscribe.start));
+    json!(subscribe.entity).to_string().len() + fields.to_string().len() + ":,".len()
+}
+
+fn start_fields(start: &StartRequest) -> Map<String, Value> {
+    let field = match start {
+        StartRequest::Live => None,
+        StartRequest::Recover(position) => Some(("recover".to_owned(), json!(position))),
+        StartRequest::Rewind(count) => Some(("rewind".to_owned(), json!(count))),
+    };
+    field.into_iter().collect()
 }
 
 fn request_about(action: &str, entity: &EntityId) -> RequestBody {

@@ -49,6 +49,12 @@ impl Subscriptions {
         }
     }
 
+    /// Returns the session of an entity: a number of its own for each time from its first subscriber to its
+    /// last. `None` if it has no subscribers.
+    pub(super) fn session(&self, entity: &EntityId) -> Option<u64> {
+        self.wanted.get(entity).map(|wanted| wanted.place)
+    }
+
     /// Returns true if an entity has subscribers.
     pub(super) fn wants(&self, entity: &EntityId) -> bool {
         self.wanted.contains_key(entity)

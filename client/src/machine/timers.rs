@@ -22,6 +22,7 @@ enum Timer {
     StopLingering,
     ReplyTimeout(SocketId),
     RetrySubscriptions(SocketId),
+    Gap,
 }
 
 impl Machine {
@@ -51,6 +52,7 @@ impl Machine {
             self.outbox_paused_until
                 .map(|at| (at, Timer::OutboxResumes)),
             self.reconnect_at.map(|at| (at, Timer::Reconnect)),
+            self.gap_timers.values().min().map(|at| (*at, Timer::Gap)),
         ];
         let of_links = self.links.iter().flat_map(|link| self.timers_of(link));
         let all = own.into_iter().flatten().chain(of_links);
@@ -122,6 +124,7 @@ impl Machine {
             Timer::Authenticate(socket) => self.ask_to_authenticate(socket),
             Timer::Renew => self.renew(now),
             Timer::ReplyTimeout(socket) => self.time_out_requests(now, socket),
+            Timer::Gap => self.sync_due(now),
             Timer::RetrySubscriptions(socket) => self.retry_subscriptions(now, socket),
             // `settle` checks these times itself.
             Timer::CloseDeadline | Timer::StopLingering => {}

@@ -16,6 +16,9 @@ use tokio::{
 
 pub use herald_testkit::{in_time, until};
 
+/// The parameter `History` of a stack that keeps a log of every audience.
+const HISTORY: &str = r#"{"**":{"messages":1000,"seconds":600},"$user":{"messages":1000,"seconds":600},"$everyone":{"messages":1000,"seconds":600}}"#;
+
 /// A running stack.
 pub struct TestStack {
     running: RunningStack,
@@ -29,11 +32,19 @@ impl TestStack {
         Self::start_with(Authentication::Open, Limits::default()).await
     }
 
+    /// Starts the stack with a log of every audience.
+    pub async fn start_with_history() -> Self {
+        let turn = ONE_AT_A_TIME.acquire().await.expect("never closed");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let (authentication, limits) = (Authentication::Open, Limits::default());
+        Self::run(turn, listener, authentication, limits, HISTORY).await
+    }
+
     /// Starts the stack with this authentication and these limits of the gateway.
     pub async fn start_with(authentication: Authentication, limits: Limits) -> Self {
         let turn = herald_testkit::turn().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        Self::run(turn, listener, authentication, limits).await
+        Self::run(turn, listener, authentication, limits, "{}").await
     }
 
     /// Stops the stack, and starts another at the same address with an empty table.
@@ -55,6 +66,7 @@ impl TestStack {
             listener,
             Authentication::Open,
             Limits::default(),
+            "{}",
         )
         .await
     }
@@ -64,10 +76,11 @@ impl TestStack {
         listener: TcpListener,
         authentication: Authentication,
         limits: Limits,
+        history: &str,
     ) -> Self {
         let config = Config {
             // High enough that no test reaches it.
-            parameters: [("MessagesPerSecond", "10000")]
+            parameters: [("MessagesPerSecond", "10000"), ("History", history)]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
             authentication,
@@ -109,6 +122,11 @@ impl TestStack {
         let request =
             json!({"userId": user, "permissions": permissions, "expiresIn": seconds}).to_string();
         Options::new().token(move || mint(server, request.clone()))
+    }
+
+    /// Returns the running stack, to inject faults.
+    pub fn running(&self) -> &RunningStack {
+        &self.running
     }
 
     /// Returns the number of connections that the gateway holds.

@@ -34,7 +34,7 @@ impl TestStack {
 
     /// Starts the stack with a log of every audience.
     pub async fn start_with_history() -> Self {
-        let turn = ONE_AT_A_TIME.acquire().await.expect("never closed");
+        let turn = herald_testkit::turn().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let (authentication, limits) = (Authentication::Open, Limits::default());
         Self::run(turn, listener, authentication, limits, HISTORY).await

@@ -3,7 +3,7 @@
 //!
 //! [`Log`] is the log: it knows in which order rows are written and what a reader may conclude from them.
 //! The rows themselves are behind the trait [`LogRows`]: [`DynamoDbLogRows`] has them in a table,
-//! [`memory::MemoryLogRows`] in memory, [`failing::FailingLogRows`] over either with failures.
+//! `memory::MemoryLogRows` in memory, `failing::FailingLogRows` over either with failures.
 //! [`publish`] and [`subscribe`] are the two orders of steps that a function must not change.
 //!
 //! - **A head and rows.** The head of a log has its [`Epoch`] and `top`, the last claimed offset. Each message

@@ -212,6 +212,12 @@ export interface Echo {
   name?: string;
 }
 
+/** A place in the log of an audience: every message up to `offset` is known. An empty log has no `epoch`. */
+export interface Position {
+  epoch?: string;
+  offset: number;
+}
+
 /** The options of a client, all with defaults. Times are in milliseconds. */
 export interface Options {
   /** Is asked for a token at every attempt to connect, and before a token ends. No token by default. */
@@ -269,6 +275,14 @@ export interface Options {
   lingerFor?: number;
   /** The time before its end at which a token is renewed; 60 s by default. */
   renewTokenBefore?: number;
+  /** The shortest wait for a message that is missing in a log, before the client asks for it; 1 s by default. */
+  gapAfter?: number;
+  /** The random addition to that wait; 4 s by default. */
+  gapSpread?: number;
+  /** The most messages of a log that wait for a missing one before the client asks for it at once; 256 by default. */
+  heldLimit?: number;
+  /** The most messages of a log that wait in all. With more, the missing one counts as lost; 1000 by default. */
+  heldWhileAsking?: number;
 }
 
 /** Supplies a token. An attempt to connect fails if the callback throws or rejects, and is retried. */

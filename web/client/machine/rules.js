@@ -31,6 +31,10 @@ export const DEFAULTS = {
   renewAfter: 110 * 60_000,
   lingerFor: 10_000,
   renewTokenBefore: 60_000,
+  gapAfter: 1000,
+  gapSpread: 4000,
+  heldLimit: 256,
+  heldWhileAsking: 1000,
 };
 
 /** The defaults where frames cannot be chosen and the status of a refusal is not seen. */

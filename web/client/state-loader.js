@@ -49,8 +49,12 @@ export class StateLoader {
 
   /** Notes that the server has acknowledged the subscription. A state without a position is loaded once more. */
   async subscribed() {
-    if (this.#isLoading || this.#isStale) return;
-    if (!this.#loaded) this.#loaded = await this.#load();
+    if (this.#isLoading || this.#retry !== undefined) return;
+    if (!this.#loaded || this.#isStale) {
+      this.#isStale = false;
+      this.#loaded = await this.#load();
+    }
+    if (this.#isStale) return void this.#loadUntilCurrent();
     this.#release();
   }
 
@@ -78,6 +82,7 @@ export class StateLoader {
 
   async #loadUntilCurrent() {
     clearTimeout(this.#retry);
+    this.#retry = undefined;
     try {
       while (this.#isStale) {
         this.#isStale = false;

@@ -8,17 +8,19 @@ import { collector, countedWebSocket, startStack } from './stack.js';
 const policy = { messages: 100, seconds: 600 };
 const HISTORY = { '**': policy, $user: policy, $everyone: { messages: 20, seconds: 600 } };
 
+const permissions = { '**': ['subscribe', 'publish', 'history'] };
+
 const messagesOf = ({ values }) => values.map(({ message }) => message);
 const numbers = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 describe('continuity', { timeout: 600_000 }, () => {
   let stack;
   before(async () => {
-    stack = await startStack('--auth', 'local', '--parameter', `History=${JSON.stringify(HISTORY)}`);
+    stack = await startStack('--auth', 'secret', '--parameter', `History=${JSON.stringify(HISTORY)}`);
   });
   after(() => stack.end());
 
-  const tokenOf = (sub) => async () => (await stack.token({ sub })).token;
+  const tokenOf = (userId) => () => stack.token({ userId, permissions });
   const connect = (t, user, url, options) => stack.connect(t, { token: tokenOf(user), ...options }, url);
 
   /** Puts events one after the other, so that their order is known. */

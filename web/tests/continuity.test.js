@@ -150,6 +150,20 @@ describe('the events of a subscription', () => {
   });
 });
 
+test('a broadcast that arrives before the first position of broadcasts is delivered, and what it overtook as well', async (t) => {
+  const client = await startOpen(t);
+  const messages = [];
+  client.onBroadcast(({ message }) => messages.push(message));
+  const broadcast = (offset) => ({ type: 'Broadcast', message: offset, eventId: `b${offset}`, ...at(offset) });
+  FakeSocket.last.receive(broadcast(7));
+  answer({ everyone: { ...at(8) } });
+  assert.deepEqual(messages, [7]);
+  t.mock.timers.tick(1000);
+  assert.deepEqual(FakeSocket.last.sent.at(-1).everyone, at(7));
+  answer({ everyone: { ...at(8), top: 8, recovered: true, messages: [broadcast(8)] } });
+  assert.deepEqual(messages, [7, 8]);
+});
+
 describe('the start of a subscription', () => {
   test('recovers from a saved position', async (t) => {
     const client = await startOpen(t);

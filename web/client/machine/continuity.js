@@ -113,13 +113,24 @@ export function logAnswered(machine, { log, position: asked }, answer, request =
   if (wasKnown && answer.recovered === false) lose(machine, log, position, asked);
   else if (!wasKnown || (answer.recovered === true && log.continuesWith(position))) {
     if (request.isRecovery && answer.recovered === true) log.recovering = 0;
-    advance(machine, log, position, answer);
+    advance(machine, log, wasKnown ? position : firstPosition(log, position), answer);
   } else if (!log.continuesWith(position)) log.isDoubtful = true;
   if (log.continuesWith(position)) log.raiseTop(Math.max(position.offset, Number(answer.top) || 0));
   deliverHeld(machine, log);
   if (answer.more === true) return readOn(machine, log, asked, request.isRead);
   announceRecovery(machine, log);
   watch(machine, log, request.isAcknowledgement ? machine.rules.gapAfter : undefined);
+}
+
+/**
+ * Returns the position at which a log starts. The application does not know when an audience without a subscription is
+ * asked for its position, so what arrived before the answer counts.
+ *
+ * @param {Log} log
+ * @param {Position} position that of the answer.
+ */
+function firstPosition(log, position) {
+  return log.audience.to === 'entity' ? position : (log.positionBefore(position) ?? position);
 }
 
 /**

@@ -121,6 +121,18 @@ export class Log {
     return Array.from(this.#held.values()).find(({ position }) => position.offset === offset + 1);
   }
 
+  /**
+   * Returns the position before the first message held up to a position of the same epoch. `undefined` if none is held.
+   *
+   * @param {Position} position
+   */
+  positionBefore({ epoch, offset }) {
+    const offsets = Array.from(this.#held.values(), ({ position }) => position)
+      .filter((held) => held.epoch === epoch && held.offset <= offset)
+      .map((held) => held.offset - 1);
+    return offsets.length > 0 ? { epoch, offset: Math.min(...offsets) } : undefined;
+  }
+
   /** The first position from which delivery can go on: before the first message held, or the last offset taken. */
   get resumesAt() {
     const positions = Array.from(this.#held.values(), ({ position }) => position);

@@ -26,6 +26,7 @@ export function arrived(machine, log, push) {
   const { position, frame } = push;
   if (!log.position && !log.isStarting) return frame && adopt(machine, log, position, frame);
   if (frame && wasOvertaken(log, position)) return deliverUnlessRepeated(machine, frame);
+  if (frame && isOnItsWay(log, position)) return deliverOnItsWay(machine, log, position, frame);
   if (log.isBefore(position)) log.hold(push);
   deliverHeld(machine, log);
   if (log.held > machine.rules.heldWhileAsking) giveUp(machine, log);
@@ -56,6 +57,23 @@ function adopt(machine, log, position, frame) {
  */
 function wasOvertaken({ position: current, adoptedAt }, { epoch, offset }) {
   return epoch === current?.epoch && offset < adoptedAt;
+}
+
+/**
+ * Returns true if a message was on its way when a `sync` told the first position.
+ *
+ * @param {Log} log
+ * @param {Position} position
+ */
+function isOnItsWay(log, { epoch, offset }) {
+  const { deliveredBefore = Infinity, position: current } = log;
+  return current !== undefined && epoch === current.epoch && deliveredBefore < offset && offset <= current.offset;
+}
+
+/** @param {Machine} machine @param {Log} log @param {Position} position @param {Frame} frame */
+function deliverOnItsWay(machine, log, { offset }, frame) {
+  log.deliveredBefore = offset;
+  deliverUnlessRepeated(machine, frame);
 }
 
 /** Delivers the held messages that come next. @param {Machine} machine @param {Log} log */
@@ -96,6 +114,9 @@ export function ownAcknowledged(machine, { to, entity }, reply) {
 /**
  * Applies the answer of a log to a `subscribe`, a `sync` or a `history`.
  *
+ * The connection belonged to an audience without a subscription before its log was asked for the first position. So
+ * what arrived before the answer, or was on its way, is delivered.
+ *
  * @param {Machine} machine
  * @param {Asked} asked
  * @param {Frame} answer
@@ -113,24 +134,16 @@ export function logAnswered(machine, { log, position: asked }, answer, request =
   if (wasKnown && answer.recovered === false) lose(machine, log, position, asked);
   else if (!wasKnown || (answer.recovered === true && log.continuesWith(position))) {
     if (request.isRecovery && answer.recovered === true) log.recovering = 0;
-    advance(machine, log, wasKnown ? position : firstPosition(log, position), answer);
+    const isFirst = !wasKnown && log.audience.to !== 'entity';
+    const before = isFirst ? log.positionBefore(position) : undefined;
+    advance(machine, log, before ?? position, answer);
+    if (isFirst && !before) log.deliveredBefore = 0;
   } else if (!log.continuesWith(position)) log.isDoubtful = true;
   if (log.continuesWith(position)) log.raiseTop(Math.max(position.offset, Number(answer.top) || 0));
   deliverHeld(machine, log);
   if (answer.more === true) return readOn(machine, log, asked, request.isRead);
   announceRecovery(machine, log);
   watch(machine, log, request.isAcknowledgement ? machine.rules.gapAfter : undefined);
-}
-
-/**
- * Returns the position at which a log starts. The application does not know when an audience without a subscription is
- * asked for its position, so what arrived before the answer counts.
- *
- * @param {Log} log
- * @param {Position} position that of the answer.
- */
-function firstPosition(log, position) {
-  return log.audience.to === 'entity' ? position : (log.positionBefore(position) ?? position);
 }
 
 /**

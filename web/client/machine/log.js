@@ -43,6 +43,13 @@ export class Log {
   recovering;
   /** The first offset, if the client adopted it from a push. Messages before it may still be on their way. */
   adoptedAt = 0;
+  /**
+   * The last offset that was delivered up to the position. `undefined` unless a `sync` told the position and it has not
+   * moved since: messages up to it may still be on their way.
+   *
+   * @type {number | undefined}
+   */
+  deliveredBefore;
   backOff = new BackOff();
   #top = 0;
   /** By position. @type {Map<string, HeldPush>} */
@@ -93,6 +100,7 @@ export class Log {
   moveTo(position) {
     if (!this.continuesWith(position)) this.#top = 0;
     this.position = position;
+    this.deliveredBefore = undefined;
     for (const [key, { position: held }] of this.#held) {
       if (this.continuesWith(held) && held.offset <= position.offset) this.#held.delete(key);
     }
@@ -110,6 +118,7 @@ export class Log {
     if (next) {
       this.#held.delete(keyOf(next.position));
       this.position = next.position;
+      this.deliveredBefore = undefined;
     }
     return next;
   }

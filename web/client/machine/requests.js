@@ -12,7 +12,7 @@ import { noteReceived, pingUnlessAnswered } from './keep-alive.js';
 import { pushed } from './pushes.js';
 import { bytesOf, withId } from './signals.js';
 import { sendEntityRequest, subscribeAnswered, subscribeFailed, unsubscribeAnswered } from './subscribing.js';
-import { historyAnswered, historyFailed, sendFirstSync, sendLogRequest, syncAnswered, syncFailed } from './syncing.js';
+import { historyAnswered, historyFailed, readOn, sendFirstSync, sendSyncs, syncAnswered, syncFailed } from './syncing.js';
 
 /** @import { Failure } from '../../herald-client.js' */
 /** @import { Machine } from '../machine.js' */
@@ -60,13 +60,20 @@ export function sendPending(machine) {
     sendFirstSync(machine, link);
     while (link.toCheck.size > 0 && hasRoom()) sendEntityRequest(machine, link);
     if (link !== machine.current) continue;
-    while (machine.toRead.size + machine.toSync.size > 0 && hasRoom()) sendLogRequest(machine, link);
+    sendSyncs(machine, link);
+    while (machine.toRead.size > 0 && hasRoom()) readOn(machine, link, first(machine.toRead));
     if (machine.outboxIsPaused) continue;
     while (machine.outbox.length > 0 && hasRoom()) {
       const message = machine.outbox.takeFirst();
       sendRequest(machine, link, { action: 'sendMessage', message }, message.body);
     }
   }
+}
+
+/** Returns the first item of a set that is not empty. @template T @param {Set<T>} items */
+function first(items) {
+  const [item] = items;
+  return item;
 }
 
 /** @param {Machine} machine @param {Link} link @param {Request} request @param {string} body */

@@ -42,15 +42,13 @@ export function sendFirstSync(machine, link) {
   sendSync(machine, link, machine.logs.unsubscribed.filter(isToBeNamed));
 }
 
-/** Sends the next request about logs, if one is needed. @param {Machine} machine @param {Link} link */
-export function sendLogRequest(machine, link) {
-  const [unread] = machine.toRead;
-  if (unread) return readOn(machine, link, unread);
-  sendSync(machine, link, Array.from(machine.toSync));
+/** Compares the positions that are to be compared at once. @param {Machine} machine @param {Link} link */
+export function sendSyncs(machine, link) {
+  for (let left = Array.from(machine.toSync); left.length > 0; ) left = sendSync(machine, link, left);
 }
 
-/** @param {Machine} machine @param {Link} link @param {Log} log */
-function readOn(machine, link, log) {
+/** Sends a `history` that goes on from the position of a log. @param {Machine} machine @param {Link} link @param {Log} log */
+export function readOn(machine, link, log) {
   machine.toRead.delete(log);
   const { audience, position } = log;
   const body = JSON.stringify({ action: 'history', ...nameOf(audience), since: position });
@@ -64,16 +62,16 @@ function nameOf(audience) {
 }
 
 /**
- * Compares every position, in the place of a ping.
+ * Compares every position, in the place of a ping. It does not wait for room among the requests in flight.
  *
  * @param {Machine} machine
  * @param {Link} link
- * @returns {boolean} false if there is none to compare, or no room for a request.
+ * @returns {boolean} false if there is none to compare, or a `sync` is in flight already.
  */
 export function syncAll(machine, link) {
   const { known } = machine.logs;
-  const hasRoom = link.inFlight.size < machine.rules.inFlightLimit;
-  if (known.length === 0 || link !== machine.current || !hasRoom) return false;
+  const isSyncing = Array.from(link.inFlight.values()).some(({ action }) => action === 'sync');
+  if (known.length === 0 || link !== machine.current || isSyncing) return false;
   for (let left = known; left.length > 0; ) left = sendSync(machine, link, left);
   return true;
 }

@@ -61,6 +61,7 @@ static CLIENT: &[(&str, &str)] = files![
     "client/machine/connecting.js"
     "client/machine/continuity.js"
     "client/machine/frame.js"
+    "client/machine/gaps.js"
     "client/machine/keep-alive.js"
     "client/machine/link.js"
     "client/machine/log.js"

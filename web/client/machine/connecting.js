@@ -4,7 +4,7 @@
  * @module connecting
  */
 
-import { postponeRequests } from './continuity.js';
+import { postponeRequests } from './gaps.js';
 import { ping, pingAfterSilence, stopPings } from './keep-alive.js';
 import { Link } from './link.js';
 import { deliverAllHeld } from './pushes.js';

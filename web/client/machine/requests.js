@@ -6,8 +6,9 @@
 
 import { isRetryable, isThrottled, isUnknownConnection } from '../error.js';
 import { authenticateLater, disconnect, renew, stop } from './connecting.js';
-import { ownAcknowledged, watch } from './continuity.js';
+import { ownAcknowledged } from './continuity.js';
 import { eventIdsOf, read } from './frame.js';
+import { watch } from './gaps.js';
 import { noteReceived, pingUnlessAnswered } from './keep-alive.js';
 import { pushed } from './pushes.js';
 import { bytesOf, withId } from './signals.js';

@@ -7,8 +7,9 @@
 import { isBadRequest, isRetryable, isThrottled, isUnknownConnection } from '../error.js';
 import { Batch } from './batch.js';
 import { disconnect } from './connecting.js';
-import { endLog, endSession, logAnswered } from './continuity.js';
+import { endLog, logAnswered } from './continuity.js';
 import { resultsOf } from './frame.js';
+import { endSession } from './gaps.js';
 import { positionOf, positionOfMessage } from './positions.js';
 import { whenOwnAreKnown } from './pushes.js';
 import { sendRequest } from './requests.js';

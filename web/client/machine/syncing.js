@@ -6,8 +6,9 @@
 
 import { isRetryable } from '../error.js';
 import { Batch } from './batch.js';
-import { askLater, askNow, endLog, giveUp, isCurrent, logAnswered } from './continuity.js';
+import { endLog, giveUp, isCurrent, logAnswered } from './continuity.js';
 import { objectOf, serverError } from './frame.js';
+import { askLater, askNow } from './gaps.js';
 import { whenOwnAreKnown } from './pushes.js';
 import { sendRequest } from './requests.js';
 

@@ -21,8 +21,8 @@ export class HeraldClient {
   get state(): State;
 
   /**
-   * Calls `handler` at every change of `state`. Reload your data at `open` after `reconnecting`: pushes in between are
-   * lost.
+   * Calls `handler` at every change of `state`. Reload the data of entities without a log at `open` after
+   * `reconnecting`: pushes in between are lost.
    *
    * @returns a function that removes the handler.
    */
@@ -41,6 +41,22 @@ export class HeraldClient {
     onEnded?: (error: HeraldError) => void,
   ): Promise<Subscription>;
 
+  /** Subscribes with options, which tell where to start. */
+  subscribe<Message = unknown>(
+    entityId: string,
+    handler: (push: Push<Message>) => void,
+    options: SubscribeOptions<Message>,
+  ): Promise<Subscription>;
+
+  /** Subscribes with the handler among the options. */
+  subscribe<Message = unknown>(entityId: string, options: SubscribeOptions<Message>): Promise<Subscription>;
+
+  /**
+   * Reads messages of a log: that of an entity by its id, that of the user of this connection, or that of everyone.
+   * They are not delivered to handlers, and no position moves.
+   */
+  history<Message = unknown>(of: string | HistoryOf, selection: HistorySelection): Promise<History<Message>>;
+
   /**
    * Calls `handler` with every push to the user of this connection.
    *
@@ -54,6 +70,14 @@ export class HeraldClient {
    * @returns a function that removes the handler.
    */
   onBroadcast<Message = unknown>(handler: (push: Push<Message>) => void): () => void;
+
+  /**
+   * Calls `handler` when messages of any audience may be lost, once for each loss and before the next message of that
+   * audience.
+   *
+   * @returns a function that removes the handler.
+   */
+  onLost(handler: (lost: Lost) => void): () => void;
 
   /**
    * Calls `handler` with every push of a `type`, in addition to the handlers above.
@@ -85,6 +109,22 @@ export class HeraldClient {
 export interface Subscription {
   /** The entity of the subscription. */
   readonly entityId: string;
+
+  /**
+   * The position in the entity's log. It moves to a message before its handler is called. Saved, and passed as
+   * `recover` after a reload of the page, it makes the client go on from there. `undefined` if the entity has no log.
+   */
+  readonly position: Position | undefined;
+
+  /**
+   * Calls `listener` at every event of a name. The first listener of a name gets the last event from before it, too.
+   *
+   * - `lost`: messages may be lost. It comes before the next message.
+   * - `recovered`: after a reconnect, or from the position `recover`, every message was delivered.
+   *
+   * @returns a function that removes the listener.
+   */
+  on<Name extends keyof SubscriptionEvents>(name: Name, listener: (event: SubscriptionEvents[Name]) => void): () => void;
 
   /** Ends the subscription. Its handler is not called any more. */
   unsubscribe(): void;
@@ -174,6 +214,9 @@ export interface Push<Message = unknown> {
   eventId?: string;
   /** RFC 3339. */
   time?: string;
+  /** The epoch and the offset of the message in the log of its audience, if that has one. */
+  epoch?: string;
+  offset?: number;
 }
 
 /** The other subscribers of an entity, or everyone else. */
@@ -203,6 +246,11 @@ export interface Ack {
   entityId?: string;
   eventId?: string;
   eventIds?: string[];
+  /** The position of the message in the log of its audience, if that has one. */
+  epoch?: string;
+  offset?: number;
+  /** The positions of several messages. */
+  positions?: Position[];
 }
 
 /** A message that came back. */
@@ -210,6 +258,75 @@ export interface Echo {
   type: 'message';
   message: unknown;
   name?: string;
+}
+
+/** The events of a subscription. */
+export interface SubscriptionEvents {
+  /** The position from which the subscription goes on. `null` if the entity has no log any more. */
+  lost: { position: Position | null };
+  /** The number of messages that were recovered. */
+  recovered: { messages: number };
+}
+
+/** The options of a subscription. A later subscriber of an entity in the same client starts where the client is. */
+export interface SubscribeOptions<Message = unknown> {
+  /** Is called with every push about the entity. */
+  onMessage?: (push: Push<Message>) => void;
+  /** Is called if the server ends the subscription later, with its reason. */
+  onEnded?: (error: HeraldError) => void;
+  /** The position to go on from. Excludes `rewind`. */
+  recover?: Position | null;
+  /** The number of last messages to start with, at most 300. Needs the permission `history`. */
+  rewind?: number;
+  /** Loads the state of the entity. Excludes `recover` and `rewind`. */
+  state?: StateCallback;
+}
+
+/**
+ * Loads the state of an entity: **first** its position, and then its data. The data then has every message up to the
+ * position, and the handler gets those after it. It is called before the subscription, and again when messages are
+ * lost; without a position it is also called after the acknowledgement and after every reconnect. A call that fails
+ * later is retried.
+ */
+export type StateCallback = () => StateAnswer | Promise<StateAnswer>;
+
+export interface StateAnswer {
+  position?: Position | null;
+}
+
+/** Messages that may be lost. */
+export interface Lost {
+  /** The audience: an entity, the user of the connection, or everyone. */
+  to: 'entity' | 'notifications' | 'broadcasts';
+  /** The entity, if that is the audience. */
+  entityId?: string;
+  /** The position from which the client goes on. `null` if the audience has no log any more. */
+  position: Position | null;
+}
+
+/** The log of an audience that is not an entity. */
+export type HistoryOf = { user: true } | { everyone: true };
+
+/** The messages to read: the last ones, those since a position, or those before an offset. */
+export type HistorySelection = { last: number } | { since: Position; limit?: number } | { before: number; limit?: number };
+
+/** Messages of a log, in order. */
+export interface History<Message = unknown> {
+  messages: Push<Message>[];
+  /** The position after the last message. */
+  position: Position;
+  /** The last offset of the log. */
+  top: number;
+  /** With `since`: false if messages after that position are lost, and then there are none here. */
+  recovered?: boolean;
+  /** True if further messages are to be read since `position`. */
+  more: boolean;
+}
+
+/** A place in the log of an audience: every message up to `offset` is known. An empty log has no `epoch`. */
+export interface Position {
+  epoch?: string;
+  offset: number;
 }
 
 /** The options of a client, all with defaults. Times are in milliseconds. */
@@ -269,6 +386,14 @@ export interface Options {
   lingerFor?: number;
   /** The time before its end at which a token is renewed; 60 s by default. */
   renewTokenBefore?: number;
+  /** The shortest wait for a message that is missing in a log, before the client asks for it; 1 s by default. */
+  gapAfter?: number;
+  /** The random addition to that wait; 4 s by default. */
+  gapSpread?: number;
+  /** The most messages of a log that wait for a missing one before the client asks for it at once; 256 by default. */
+  heldLimit?: number;
+  /** The most messages of a log that wait in all. With more, the missing one counts as lost; 1000 by default. */
+  heldWhileAsking?: number;
 }
 
 /** Supplies a token. An attempt to connect fails if the callback throws or rejects, and is retried. */

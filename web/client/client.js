@@ -5,10 +5,12 @@
  */
 
 import { Driver } from './driver.js';
-import { settingsOf } from './options.js';
+import { positionOf } from './machine/positions.js';
+import { settingsOf, startOf, subscribeOptionsOf } from './options.js';
+import { Subscriber } from './subscriber.js';
 import { Subscription } from './subscription.js';
 
-/** @import { Options, Push, SendOptions, State } from '../herald-client.js' */
+/** @import { History, HistoryOf, HistorySelection, Lost, Options, Push, SendOptions, State, SubscribeOptions } from '../herald-client.js' */
 /** @import { HeraldError } from './error.js' */
 
 /** @param {string} url @param {Options} [options] */
@@ -36,23 +38,48 @@ export class HeraldClient {
   /**
    * @template [Message=unknown]
    * @param {string} entityId
-   * @param {(push: Push<Message>) => void} handler
-   * @param {(error: HeraldError) => void} [onEnded]
+   * @param {((push: Push<Message>) => void) | SubscribeOptions<Message>} handler
+   * @param {((error: HeraldError) => void) | SubscribeOptions<Message>} [options]
    * @returns {Promise<Subscription>}
    */
-  async subscribe(entityId, handler, onEnded = () => {}) {
-    const subscriber = { handler, onEnded };
-    const { readers } = this.#driver;
+  async subscribe(entityId, handler, options) {
+    const checked = subscribeOptionsOf(handler, options);
+    const driver = this.#driver;
+    const { readers } = driver;
+    const subscriber = new Subscriber(checked, driver.rules);
+    const { loader } = subscriber;
     readers.subscribe(entityId, subscriber);
     try {
-      await this.#driver.subscribe(entityId);
+      const loaded = loader && startOf({ recover: await loader.loadFirst() });
+      await driver.subscribe(entityId, loaded ?? startOf(checked));
     } catch (error) {
       readers.unsubscribe(entityId, subscriber);
       throw error;
     }
-    return new Subscription(entityId, () => {
-      if (readers.unsubscribe(entityId, subscriber)) this.#driver.handle({ kind: 'unsubscribe', entity: entityId });
-    });
+    const leave = () => {
+      if (readers.unsubscribe(entityId, subscriber)) driver.handle({ kind: 'unsubscribe', entity: entityId });
+    };
+    try {
+      await loader?.subscribed();
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    return new Subscription(entityId, subscriber, () => driver.positionOf(entityId), leave);
+  }
+
+  /**
+   * @template [Message=unknown]
+   * @param {string | HistoryOf} of
+   * @param {HistorySelection} selection
+   * @returns {Promise<History<Message>>}
+   */
+  async history(of, selection) {
+    const name = typeof of === 'string' ? { entityId: of } : of;
+    const frame = { ...selection, ...name, action: 'history' };
+    const reply = await this.#driver.request((request) => ({ kind: 'send', request, frame, safeToRepeat: true }));
+    const { messages = [], top = 0, recovered, more = false } = reply;
+    return { messages, position: positionOf(reply) ?? { offset: 0 }, top, recovered, more };
   }
 
   /**
@@ -61,6 +88,7 @@ export class HeraldClient {
    * @returns {() => void} removes it.
    */
   onNotification(handler) {
+    this.#driver.follow('notifications');
     return this.#driver.readers.addNotifications(handler);
   }
 
@@ -70,6 +98,7 @@ export class HeraldClient {
    * @returns {() => void} removes it.
    */
   onBroadcast(handler) {
+    this.#driver.follow('broadcasts');
     return this.#driver.readers.addBroadcasts(handler);
   }
 
@@ -81,6 +110,11 @@ export class HeraldClient {
    */
   onType(type, handler) {
     return this.#driver.readers.addType(type, handler);
+  }
+
+  /** @param {(lost: Lost) => void} handler @returns {() => void} removes it. */
+  onLost(handler) {
+    return this.#driver.readers.addLost(handler);
   }
 
   /**

@@ -10,10 +10,12 @@ import { add, call, Readers } from './driver/readers.js';
 import { handshakeFailure, listen } from './driver/socket.js';
 import { HeraldError } from './error.js';
 import { Machine } from './machine.js';
+import { DEFAULTS } from './machine/rules.js';
 import { isSubprotocol, readToken, SUBPROTOCOL, UNUSABLE_TOKEN } from './token.js';
 
-/** @import { Push, State, TokenCallback, WebSocketConstructor, WebSocketLike } from '../herald-client.js' */
+/** @import { Position, Push, State, TokenCallback, WebSocketConstructor, WebSocketLike } from '../herald-client.js' */
 /** @import { Rules } from './machine/rules.js' */
+/** @import { Audience } from './machine/log.js' */
 /** @import { Effect, Input, Subscriber } from './machine/signals.js' */
 
 /**
@@ -52,6 +54,8 @@ export class Driver {
   /** @type {Set<(state: State) => void>} */
   #watchers = new Set();
   #leavePage = () => {};
+  /** The positions up to which the effects that are being performed have delivered. @type {Map<string, Position>} */
+  #delivered = new Map();
 
   /** @param {Settings} settings */
   constructor(settings) {
@@ -78,12 +82,38 @@ export class Driver {
     return reply;
   }
 
-  /** Subscribes, and waits for the acknowledgement. @param {string} entity @returns {Promise<void>} */
-  subscribe(entity) {
+  /** @returns {Rules} */
+  get rules() {
+    return { ...DEFAULTS, ...this.#settings.rules };
+  }
+
+  /**
+   * Subscribes, and waits for the acknowledgement.
+   *
+   * @param {string} entity
+   * @param {{ recover?: Position, rewind?: number }} [start]
+   * @returns {Promise<void>}
+   */
+  subscribe(entity, start) {
     const { request, reply } = this.#newRequest();
-    this.#subscribers.push({ request, entity });
+    this.#subscribers.push({ request, entity, ...start });
     if (this.#subscribers.length === 1) void Promise.resolve().then(() => this.#flushSubscribers());
     return reply;
+  }
+
+  /** Asks for the position of an audience that needs no subscription. @param {Exclude<Audience['to'], 'entity'>} to */
+  follow(to) {
+    this.handle({ kind: 'follow', to });
+  }
+
+  /**
+   * Returns the position of an entity. During the delivery of a message it is that of the message.
+   *
+   * @param {string} entity
+   * @returns {Position | undefined}
+   */
+  positionOf(entity) {
+    return this.#delivered.get(entity) ?? this.#machine.positionOf(entity);
   }
 
   /** @returns {{ request: number, reply: Promise<any> }} */
@@ -115,6 +145,7 @@ export class Driver {
       while (this.#effects.length > 0) for (const effect of this.#effects.splice(0)) this.#perform(effect);
     } finally {
       this.#isPerforming = false;
+      this.#delivered.clear();
       this.#wakeInTime();
     }
   }
@@ -152,17 +183,34 @@ export class Driver {
       case 'reject':
         return this.#settle(effect.request)?.reject(new HeraldError(effect.error));
       case 'deliver':
-        return this.readers.deliver(effect.to, /** @type {Push<any>} */ (effect.frame));
+        return this.#deliver(effect);
+      case 'lost':
+        if (effect.to === 'entity') this.#delivered.delete(effect.entity);
+        return this.readers.lose(effect, effect.position);
+      case 'recovered':
+        return this.readers.recover(effect, effect.messages);
       case 'ended':
         return this.readers.end(effect.entity, new HeraldError(effect.error));
     }
   }
 
+  /** @param {Extract<Effect, { kind: 'deliver' }>} effect */
+  #deliver({ to, frame }) {
+    const { entityId, epoch, offset } = frame;
+    if (to === 'entity' && offset !== undefined) this.#delivered.set(entityId, { epoch, offset });
+    this.readers.deliver(to, /** @type {Push<any>} */ (frame));
+  }
+
   /** @param {State} state */
   #enter(state) {
+    const wasReconnecting = this.state.name === 'reconnecting';
     this.state = state.name === 'reconnecting' ? { ...state, cause: this.#cause } : state;
     this.#cause = undefined;
-    if (state.name === 'stopped') this.#leavePage();
+    if (state.name === 'stopped') {
+      this.#leavePage();
+      this.readers.stop();
+    }
+    if (state.name === 'open' && wasReconnecting) this.readers.reload((entity) => Boolean(this.positionOf(entity)));
     call(this.#watchers, this.state);
   }
 

@@ -9,18 +9,21 @@
 
 import { BackOff } from './machine/back-off.js';
 import * as connecting from './machine/connecting.js';
-import { deliverReleased } from './machine/pushes.js';
+import { Logs } from './machine/logs.js';
+import { applyReleased, deliverReleased } from './machine/pushes.js';
 import { Outbox } from './machine/outbox.js';
 import { Repeats } from './machine/repeats.js';
 import { received, send, sendPending } from './machine/requests.js';
 import { DEFAULTS } from './machine/rules.js';
 import { subscribe, unsubscribe } from './machine/subscribing.js';
 import { Subscriptions } from './machine/subscriptions.js';
+import { follow } from './machine/syncing.js';
 import { Timers } from './machine/timers.js';
 
 /** @import { Failure, State } from '../herald-client.js' */
 /** @import { Link } from './machine/link.js' */
-/** @import { HeldMessage } from './machine/pushes.js' */
+/** @import { Log } from './machine/log.js' */
+/** @import { HeldAnswer, HeldMessage } from './machine/pushes.js' */
 /** @import { Rules } from './machine/rules.js' */
 /** @import { Effect, Input } from './machine/signals.js' */
 
@@ -58,6 +61,15 @@ export class Machine {
   repeats;
   /** The messages held back, by the socket that they arrived on. @type {Map<number, HeldMessage[]>} */
   held = new Map();
+  /** @type {HeldAnswer[]} */
+  heldAnswers = [];
+  logs = new Logs();
+  /** The logs to ask for missing messages, with the times. @type {Map<Log, number>} */
+  gaps = new Map();
+  /** The logs whose position is to be compared at once. @type {Set<Log>} */
+  toSync = new Set();
+  /** The logs that are to be read on at once. @type {Set<Log>} */
+  toRead = new Set();
   /** @type {Effect[]} */
   #effects = [];
 
@@ -110,10 +122,12 @@ export class Machine {
       case 'connect':
         return connecting.connect(this);
       case 'subscribe':
-        for (const { entity, request } of input.subscribers) subscribe(this, entity, request);
+        for (const subscriber of input.subscribers) subscribe(this, subscriber);
         return;
       case 'unsubscribe':
         return unsubscribe(this, input.entity);
+      case 'follow':
+        return follow(this, input.to);
       case 'send':
         return send(this, input);
       case 'networkUp':
@@ -152,12 +166,18 @@ export class Machine {
   /** Performs what follows from the last input or timer. */
   #settle() {
     if (this.hasStopped) return;
+    applyReleased(this);
     sendPending(this);
     connecting.handOverIfEstablished(this);
     connecting.closeLingering(this);
     connecting.announceOpenIfEstablished(this);
     deliverReleased(this);
     connecting.stopIfClosed(this);
+  }
+
+  /** Returns the position in the log of an entity. `undefined` if it has none. @param {string} entity */
+  positionOf(entity) {
+    return this.logs.at('entity', entity)?.position;
   }
 
   get hasStopped() {

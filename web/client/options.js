@@ -4,9 +4,10 @@
  * @module options
  */
 
+import { positionOf } from './machine/positions.js';
 import { IN_BROWSERS } from './machine/rules.js';
 
-/** @import { Options, WebSocketConstructor } from '../herald-client.js' */
+/** @import { Options, Position, SubscribeOptions } from '../herald-client.js' */
 /** @import { Settings } from './driver.js' */
 
 /**
@@ -23,6 +24,33 @@ export function settingsOf(address, options = {}) {
     throw new TypeError('this environment has no WebSocket: pass that of the package ws as the option webSocket');
   }
   return { url, webSocket, token, hints, rules: { ...IN_BROWSERS, ...definedOf(rules), token: token !== undefined } };
+}
+
+/**
+ * Returns the options of a subscription, from the arguments in any of their forms.
+ *
+ * @param {((push: any) => void) | SubscribeOptions<any>} handler
+ * @param {((error: any) => void) | SubscribeOptions<any>} [options]
+ * @returns {SubscribeOptions<any>}
+ */
+export function subscribeOptionsOf(handler, options = {}) {
+  const further = typeof options === 'function' ? { onEnded: options } : options;
+  return typeof handler === 'function' ? { ...further, onMessage: handler } : { ...handler, ...further };
+}
+
+/**
+ * Returns the start of a subscription.
+ *
+ * @param {{ recover?: Position | null, rewind?: number }} options
+ * @returns {{ recover?: Position, rewind?: number }}
+ * @throws {TypeError} if `recover` is not a position, or `rewind` is there too.
+ */
+export function startOf({ recover, rewind }) {
+  if (!recover) return rewind ? { rewind } : {};
+  const position = positionOf(recover);
+  if (!position) throw new TypeError(`recover must be a position, got ${JSON.stringify(recover)}`);
+  if (rewind) throw new TypeError('recover and rewind exclude each other: pass one of them');
+  return { recover: position };
 }
 
 /** Returns the options that are not `undefined`. @template {object} T @param {T} options @returns {Partial<T>} */

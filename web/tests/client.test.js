@@ -240,7 +240,7 @@ describe('handlers', () => {
     socket.receive({ ...push, eventId: 'e6' });
     socket.receive({ type: 'Broadcast', message: 1, eventId: 'e7' });
     assert.deepEqual(calls, ['type']);
-    assert.deepEqual(socket.sent.map(({ action }) => action), ['subscribe', 'unsubscribe']);
+    assert.deepEqual(socket.sent.map(({ action }) => action), ['subscribe', 'sync', 'sync', 'unsubscribe']);
   });
 
   test('that throw are reported, and the others are still called', async (t) => {

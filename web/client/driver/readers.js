@@ -4,13 +4,13 @@
  * @module readers
  */
 
-/** @import { Push } from '../../herald-client.js' */
+/** @import { Lost, Push } from '../../herald-client.js' */
 /** @import { HeraldError } from '../error.js' */
+/** @import { Audience } from '../machine/log.js' */
 /** @import { Route } from '../machine/signals.js' */
+/** @import { Subscriber } from '../subscriber.js' */
 
 /** @typedef {(push: Push<any>) => void} Handler */
-
-/** @typedef {{ handler: Handler, onEnded: (error: HeraldError) => void }} Subscriber */
 
 export class Readers {
   /** @type {Map<string, Set<Subscriber>>} */
@@ -21,6 +21,8 @@ export class Readers {
   #notifications = new Set();
   /** @type {Set<Handler>} */
   #broadcasts = new Set();
+  /** @type {Set<(lost: Lost) => void>} */
+  #lost = new Set();
 
   /** @param {string} entity @param {Subscriber} subscriber */
   subscribe(entity, subscriber) {
@@ -37,6 +39,7 @@ export class Readers {
    */
   unsubscribe(entity, subscriber) {
     const subscribers = this.#subscribers.get(entity);
+    subscriber.leave();
     if (!subscribers?.delete(subscriber)) return false;
     if (subscribers.size === 0) this.#subscribers.delete(entity);
     return true;
@@ -52,6 +55,11 @@ export class Readers {
     return add(this.#broadcasts, handler);
   }
 
+  /** @param {(lost: Lost) => void} handler @returns {() => void} removes it. */
+  addLost(handler) {
+    return add(this.#lost, handler);
+  }
+
   /** @param {string} type @param {Handler} handler @returns {() => void} removes it. */
   addType(type, handler) {
     const handlers = this.#types.get(type) ?? new Set();
@@ -61,10 +69,7 @@ export class Readers {
 
   /** @param {Route} to @param {Push<any>} push */
   deliver(to, push) {
-    if (to === 'entity') {
-      const subscribers = this.#subscribers.get(push.entityId ?? '') ?? [];
-      call(Array.from(subscribers, ({ handler }) => handler), push);
-    }
+    if (to === 'entity') for (const subscriber of this.#subscribersOf(push.entityId ?? '')) subscriber.receive(push);
     if (to === 'notifications') call(this.#notifications, push);
     if (to === 'broadcasts') call(this.#broadcasts, push);
     call(this.#types.get(push.type) ?? [], push);
@@ -72,9 +77,39 @@ export class Readers {
 
   /** Ends the subscriptions to an entity. @param {string} entity @param {HeraldError} error */
   end(entity, error) {
-    const subscribers = this.#subscribers.get(entity) ?? [];
+    const subscribers = this.#subscribersOf(entity);
     this.#subscribers.delete(entity);
-    call(Array.from(subscribers, ({ onEnded }) => onEnded), error);
+    for (const subscriber of subscribers) subscriber.ended(error);
+  }
+
+  /** Tells that messages are lost. @param {Audience} audience @param {Lost['position']} position */
+  lose(audience, position) {
+    if (audience.to !== 'entity') return call(this.#lost, { to: audience.to, position });
+    for (const subscriber of this.#subscribersOf(audience.entity)) subscriber.lost(position);
+    call(this.#lost, { to: audience.to, entityId: audience.entity, position });
+  }
+
+  /** Tells that every message was recovered. @param {Audience} audience @param {number} messages */
+  recover(audience, messages) {
+    if (audience.to !== 'entity') return;
+    for (const subscriber of this.#subscribersOf(audience.entity)) subscriber.recovered(messages);
+  }
+
+  /** Loads the state of entities without a log anew: what they missed is not known. @param {(entity: string) => boolean} hasLog */
+  reload(hasLog) {
+    for (const entity of this.#subscribers.keys()) {
+      if (!hasLog(entity)) for (const { loader } of this.#subscribersOf(entity)) loader?.reload(null);
+    }
+  }
+
+  /** Ends what goes on for the subscriptions. */
+  stop() {
+    for (const entity of this.#subscribers.keys()) for (const subscriber of this.#subscribersOf(entity)) subscriber.leave();
+  }
+
+  /** @param {string} entity */
+  #subscribersOf(entity) {
+    return Array.from(this.#subscribers.get(entity) ?? []);
   }
 }
 

@@ -4,6 +4,7 @@
  * @module connecting
  */
 
+import { postponeRequests } from './gaps.js';
 import { ping, pingAfterSilence, stopPings } from './keep-alive.js';
 import { Link } from './link.js';
 import { deliverAllHeld } from './pushes.js';
@@ -137,6 +138,7 @@ function remove(machine, link) {
   machine.lingering = machine.lingering.filter((other) => other !== link);
   stopTimers(machine, link);
   endRequests(machine, [link]);
+  if (!machine.current) postponeRequests(machine);
 }
 
 /** @param {Machine} machine */
@@ -300,5 +302,6 @@ function closeAllSockets(machine) {
   }
   machine.current = machine.next = undefined;
   machine.lingering = [];
+  postponeRequests(machine);
   return links;
 }

@@ -117,7 +117,7 @@ function gatewayError(frame) {
 }
 
 /** @param {Frame} frame @returns {Failure} */
-function serverError({ code, message, retryable, eventIds }) {
+export function serverError({ code, message, retryable, eventIds }) {
   const ids = listOf(eventIds).map((eventId) => textOf(eventId) ?? null);
   return {
     kind: 'server',
@@ -139,7 +139,7 @@ function listOf(field) {
 }
 
 /** @param {unknown} field @returns {Record<string, unknown> | undefined} */
-function objectOf(field) {
+export function objectOf(field) {
   const isObject = typeof field === 'object' && field !== null && !Array.isArray(field);
   return isObject ? /** @type {Record<string, unknown>} */ (field) : undefined;
 }

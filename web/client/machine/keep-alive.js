@@ -5,6 +5,7 @@
  */
 
 import { disconnect } from './connecting.js';
+import { syncAll } from './syncing.js';
 
 /** @import { Machine } from '../machine.js' */
 /** @import { Link } from './link.js' */
@@ -22,14 +23,14 @@ export function pingUnlessAnswered(machine, link) {
   machine.timers.set(timer, machine.now + machine.rules.unansweredAfter, () => ping(machine, link));
 }
 
-/** Sends a ping, unless one is in flight. @param {Machine} machine @param {Link} link */
+/** Sends a ping, or a `sync` if there are positions, unless one is in flight. @param {Machine} machine @param {Link} link */
 export function ping(machine, link) {
   const { socket } = link;
   if (link.awaitsPong) return;
   link.awaitsPong = true;
   cancel(machine, link, ['ping', 'unanswered']);
   machine.timers.set(`pong ${socket}`, machine.now + machine.rules.pongTimeout, () => disconnect(machine, link));
-  machine.perform({ kind: 'send', socket, text: '{"action":"ping"}' });
+  if (!syncAll(machine, link)) machine.perform({ kind: 'send', socket, text: '{"action":"ping"}' });
 }
 
 /** Notes that something arrived. @param {Machine} machine @param {Link} link */

@@ -6,14 +6,20 @@
 
 import { BackOff } from './back-off.js';
 
+/** @import { Position } from '../../herald-client.js' */
+/** @import { Log } from './log.js' */
 /** @import { QueuedMessage } from './outbox.js' */
+
+/** A log that a request names, with the position that it names. @typedef {{ log: Log, position: Position | undefined }} Asked */
 
 /**
  * A request without a reply.
  *
- * @typedef {{ action: 'subscribe', entities: string[] }
+ * @typedef {{ action: 'subscribe', entities: string[], asked: Asked[] }
  *   | { action: 'unsubscribe', entity: string }
  *   | { action: 'sendMessage', message: QueuedMessage }
+ *   | { action: 'sync', asked: Asked[] }
+ *   | { action: 'history', asked: [Asked] }
  *   | { action: 'authenticate' }} Request
  */
 
@@ -24,12 +30,15 @@ import { BackOff } from './back-off.js';
  * @typedef {object} EntityState
  * @property {'subscribing' | 'subscribed' | 'unsubscribing' | 'waitingToRetry' | 'retrying'} state
  * @property {BackOff} backOff
+ * @property {boolean} [hasLog] true if the acknowledgement had a position.
  */
 
 export class Link {
   isOpen = false;
   receivedAt = 0;
   awaitsPong = false;
+  /** True once it has named the audiences that need no subscription. */
+  hasSynced = false;
   /** The time at which another link is to replace this one. */
   renewAt = 0;
   /** The time at which its token is to be renewed. @type {number | undefined} */

@@ -4,12 +4,14 @@
  * @module outbox
  */
 
+/** @import { Target } from './signals.js' */
 /** @import { Timers } from './timers.js' */
 
 /**
- * A message of the application, in the outbox or in flight. `body` is its JSON, without an id.
+ * A request of the application, in the outbox or in flight. `body` is its JSON, without an id. `target` is the audience
+ * of a message.
  *
- * @typedef {{ request: number, body: string, safeToRepeat: boolean, expiresAt: number }} QueuedMessage
+ * @typedef {{ request: number, body: string, target?: Target, safeToRepeat: boolean, expiresAt: number }} QueuedMessage
  */
 
 export class Outbox {

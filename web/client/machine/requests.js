@@ -6,17 +6,20 @@
 
 import { isRetryable, isThrottled, isUnknownConnection } from '../error.js';
 import { authenticateLater, disconnect, renew, stop } from './connecting.js';
+import { ownAcknowledged } from './continuity.js';
 import { eventIdsOf, read } from './frame.js';
+import { watch } from './gaps.js';
 import { noteReceived, pingUnlessAnswered } from './keep-alive.js';
 import { pushed } from './pushes.js';
 import { bytesOf, withId } from './signals.js';
 import { sendEntityRequest, subscribeAnswered, subscribeFailed, unsubscribeAnswered } from './subscribing.js';
+import { historyAnswered, historyFailed, readOn, sendFirstSync, sendSyncs, syncAnswered, syncFailed } from './syncing.js';
 
 /** @import { Failure } from '../../herald-client.js' */
 /** @import { Machine } from '../machine.js' */
 /** @import { Link, Request } from './link.js' */
 /** @import { QueuedMessage } from './outbox.js' */
-/** @import { Frame, Input } from './signals.js' */
+/** @import { Frame, Input, Target } from './signals.js' */
 
 /** @param {Machine} machine @param {Extract<Input, { kind: 'send' }>} input */
 export function send(machine, { request, frame, safeToRepeat = false, timeToLive = machine.rules.timeToLive }) {
@@ -25,9 +28,17 @@ export function send(machine, { request, frame, safeToRepeat = false, timeToLive
   const body = JSON.stringify(frame);
   const bytes = bytesOf(withId(body, machine.requests + 1));
   if (bytes > machine.rules.messageLimit) return machine.reject(request, { kind: 'tooLarge' });
-  machine.outbox.put({ request, body, safeToRepeat, expiresAt: machine.now + timeToLive });
+  const target = targetOf(frame);
+  machine.outbox.put({ request, body, target, safeToRepeat, expiresAt: machine.now + timeToLive });
   sendPending(machine);
   enforceOutboxLimit(machine);
+}
+
+/** Returns the audience of a message. @param {Frame} frame @returns {Target | undefined} */
+function targetOf({ action, entityId, broadcast }) {
+  if (action !== 'sendMessage') return undefined;
+  if (typeof entityId === 'string') return { to: 'entity', entity: entityId };
+  return broadcast === true ? { to: 'broadcasts' } : undefined;
 }
 
 /**
@@ -43,17 +54,27 @@ function enforceOutboxLimit(machine) {
   machine.reject(refused.request, { kind: 'outboxFull' });
 }
 
-/** Sends subscriptions, and then the outbox, up to the limit of requests in flight. @param {Machine} machine */
+/** Sends subscriptions, what logs need, and the outbox, up to the limit of requests in flight. @param {Machine} machine */
 export function sendPending(machine) {
   for (const link of machine.linksInUse) {
     const hasRoom = () => link.inFlight.size < machine.rules.inFlightLimit;
+    sendFirstSync(machine, link);
     while (link.toCheck.size > 0 && hasRoom()) sendEntityRequest(machine, link);
-    if (link !== machine.current || machine.outboxIsPaused) continue;
+    if (link !== machine.current) continue;
+    sendSyncs(machine, link);
+    while (machine.toRead.size > 0 && hasRoom()) readOn(machine, link, first(machine.toRead));
+    if (machine.outboxIsPaused) continue;
     while (machine.outbox.length > 0 && hasRoom()) {
       const message = machine.outbox.takeFirst();
       sendRequest(machine, link, { action: 'sendMessage', message }, message.body);
     }
   }
+}
+
+/** Returns the first item of a set that is not empty. @template T @param {Set<T>} items */
+function first(items) {
+  const [item] = items;
+  return item;
 }
 
 /** @param {Machine} machine @param {Link} link @param {Request} request @param {string} body */
@@ -96,14 +117,19 @@ function answered(machine, link, id, reply) {
   const request = takeRequest(machine, link, id);
   switch (request?.action) {
     case 'subscribe':
-      return subscribeAnswered(machine, link, request.entities, reply);
+      return subscribeAnswered(machine, link, request, reply);
     case 'unsubscribe':
       return unsubscribeAnswered(machine, link, request.entity);
+    case 'sync':
+      return syncAnswered(machine, request.asked, reply);
+    case 'history':
+      return historyAnswered(machine, request.asked[0], reply);
     case 'authenticate':
       return link.authentication.reset();
     case 'sendMessage':
       machine.throttling.reset();
-      return machine.perform({ kind: 'resolve', request: request.message.request, reply });
+      machine.perform({ kind: 'resolve', request: request.message.request, reply });
+      if (request.message.target) ownAcknowledged(machine, request.message.target, reply);
   }
 }
 
@@ -141,6 +167,10 @@ function requestFailed(machine, link, request, error) {
       return subscribeFailed(machine, link, request.entities, error);
     case 'unsubscribe':
       return unsubscribeAnswered(machine, link, request.entity);
+    case 'sync':
+      return syncFailed(machine, request.asked, error);
+    case 'history':
+      return historyFailed(machine, request.asked[0], error);
     case 'authenticate':
       if (isRetryable(error)) return authenticateLater(machine, link);
       if (link === machine.current) renew(machine);
@@ -199,6 +229,7 @@ export function takeMessages(machine, links) {
   const all = links.flatMap((link) => Array.from(link.inFlight.keys(), (id) => ({ link, id })));
   all.sort((one, other) => one.id - other.id);
   const requests = all.map(({ link, id }) => takeRequest(machine, link, id));
+  for (const request of requests) if (request && 'asked' in request) for (const { log } of request.asked) watch(machine, log);
   return requests.filter((request) => request?.action === 'sendMessage');
 }
 

@@ -31,6 +31,10 @@ export const DEFAULTS = {
   renewAfter: 110 * 60_000,
   lingerFor: 10_000,
   renewTokenBefore: 60_000,
+  gapAfter: 1000,
+  gapSpread: 4000,
+  heldLimit: 256,
+  heldWhileAsking: 1000,
 };
 
 /** The defaults in browsers, which send a message as one frame and hide the status of a refusal. */

@@ -4,11 +4,19 @@
  * @module signals
  */
 
-/** @import { Failure, State } from '../../herald-client.js' */
+/** @import { Failure, Position, State } from '../../herald-client.js' */
+/** @import { Audience } from './log.js' */
 
 /** A frame, as its JSON stands on the wire. @typedef {Record<string, any>} Frame */
 
-/** A subscriber that waits for an acknowledgement. @typedef {{ request: number, entity: string }} Subscriber */
+/**
+ * A subscriber that waits for an acknowledgement. `recover` or `rewind` is the start of the first subscriber of an
+ * entity.
+ *
+ * @typedef {{ request: number, entity: string, recover?: Position, rewind?: number }} Subscriber
+ */
+
+/** The audience of a message of the application. @typedef {{ to: 'entity' | 'broadcasts', entity?: string }} Target */
 
 /** @typedef {'networkUp' | 'networkDown' | 'foreground'} Hint */
 
@@ -26,6 +34,7 @@
  *   | { kind: 'closed', socket: number }
  *   | { kind: 'subscribe', subscribers: Subscriber[] }
  *   | { kind: 'unsubscribe', entity: string }
+ *   | { kind: 'follow', to: 'notifications' | 'broadcasts' }
  *   | { kind: 'send', request: number, frame: Frame, safeToRepeat?: boolean, timeToLive?: number }
  *   | { kind: Hint }
  *   | { kind: 'close', within: number }
@@ -40,9 +49,11 @@
  *   | { kind: 'openSocket', socket: number, token: string | null }
  *   | { kind: 'send', socket: number, text: string }
  *   | { kind: 'closeSocket', socket: number }
- *   | { kind: 'resolve', request: number, reply?: Frame }
+ *   | { kind: 'resolve', request: number, reply?: Frame, position?: Position }
  *   | { kind: 'reject', request: number, error: Failure }
  *   | { kind: 'deliver', to: Route, frame: Frame }
+ *   | { kind: 'lost', position: Position | null } & Audience
+ *   | { kind: 'recovered', messages: number } & Audience
  *   | { kind: 'ended', entity: string, error: Failure }} Effect
  */
 

@@ -5,34 +5,56 @@
  */
 
 import { isBadRequest, isRetryable, isThrottled, isUnknownConnection } from '../error.js';
+import { Batch } from './batch.js';
 import { disconnect } from './connecting.js';
+import { endLog, logAnswered } from './continuity.js';
 import { resultsOf } from './frame.js';
+import { endSession } from './gaps.js';
+import { positionOf, positionOfMessage } from './positions.js';
+import { whenOwnAreKnown } from './pushes.js';
 import { sendRequest } from './requests.js';
-import { bytesOf } from './signals.js';
 
-/** @import { Failure } from '../../herald-client.js' */
+/** @import { Failure, Position } from '../../herald-client.js' */
 /** @import { Machine } from '../machine.js' */
-/** @import { EntityState, Link } from './link.js' */
-/** @import { Frame } from './signals.js' */
+/** @import { Asked, EntityState, Link, Request } from './link.js' */
+/** @import { Log } from './log.js' */
+/** @import { Frame, Subscriber } from './signals.js' */
 
-/** The most entities of one `subscribe`, and the most bytes of a frame: the server's limits. */
-const ENTITIES_AT_ONCE = 100;
-const SUBSCRIBE_LIMIT = 32 * 1024;
-
-/** The most bytes of a `subscribe` beside its entities. */
-const FRAME_WITHOUT_ENTITIES = 64;
-
-/** @param {Machine} machine @param {string} entity @param {number} request */
-export function subscribe(machine, entity, request) {
+/** @param {Machine} machine @param {Subscriber} subscriber */
+export function subscribe(machine, { request, entity, recover, rewind }) {
   if (machine.refusesRequests) return machine.reject(request, { kind: 'stopped' });
   machine.subscriptions.add(entity, request);
-  if (machine.current?.entities.get(entity)?.state === 'subscribed') resolveSubscribers(machine, entity);
+  if (!machine.logs.at('entity', entity)) beginSession(machine, entity, recover, rewind);
+  if (machine.current?.entities.get(entity)?.state === 'subscribed') {
+    resolveSubscribers(machine, entity, machine.logs.at('entity', entity)?.position);
+  }
   recheck(machine, entity);
+}
+
+/**
+ * Begins the session of an entity's first subscriber. If the last session has not unsubscribed yet, its subscription
+ * serves this one too, unless there is a log, which must tell where this session starts.
+ *
+ * @param {Machine} machine
+ * @param {string} entity
+ * @param {Position} [recover]
+ * @param {number} [rewind]
+ */
+function beginSession(machine, entity, recover, rewind) {
+  const log = machine.logs.insert(entity);
+  log.position = recover;
+  log.rewind = rewind;
+  for (const link of machine.linksInUse) {
+    const entry = link.entities.get(entity);
+    if (entry?.state === 'subscribed' && (entry.hasLog || recover || rewind)) updateState(machine, link, entity, 'retrying');
+    else if (entry?.state === 'subscribed') log.isStarting = false;
+  }
 }
 
 /** @param {Machine} machine @param {string} entity */
 export function unsubscribe(machine, entity) {
   machine.subscriptions.release(entity);
+  if (!machine.subscriptions.wants(entity)) endSession(machine, entity);
   recheck(machine, entity);
 }
 
@@ -53,19 +75,37 @@ function recheck(machine, entity) {
  * @param {Link} link
  */
 export function sendEntityRequest(machine, link) {
-  const batch = new Batch(link.oneByOne);
+  const batch = new Batch(link.oneByOne ? { limit: 1 } : {});
+  /** @type {Asked[]} */
+  const asked = [];
   for (const entity of link.toCheck) {
     const change = changeOf(machine, link, entity);
-    const isNext = change === 'unsubscribe' ? batch.isEmpty : batch.hasRoomFor(entity);
+    const log = machine.logs.at('entity', entity);
+    const start = log ? startOf(log) : {};
+    const isNext = change === 'unsubscribe' ? batch.isEmpty : batch.hasRoomFor(entity, start);
     if (change && !isNext) break;
     link.toCheck.delete(entity);
     if (change === 'unsubscribe') return sendUnsubscribe(machine, link, entity);
-    if (!change) continue;
+    if (!change || !log) continue;
     link.entities.set(entity, { state: 'subscribing', backOff: link.backOffOf(entity) });
-    batch.add(entity);
+    batch.add(entity, start);
+    asked.push({ log, position: log.position });
   }
-  const { entities, body } = batch;
-  if (!batch.isEmpty) sendRequest(machine, link, { action: 'subscribe', entities }, body);
+  if (batch.isEmpty) return;
+  const { ids } = batch;
+  sendRequest(machine, link, { action: 'subscribe', entities: ids, asked }, bodyOf(batch));
+}
+
+/** Returns the place from which a `subscribe` starts. @param {Log} log */
+function startOf({ position, rewind }) {
+  if (position) return { recover: position };
+  return rewind === undefined ? {} : { rewind };
+}
+
+/** Returns the JSON of a `subscribe`, without an id. Every server knows the form for one entity. @param {Batch} batch */
+function bodyOf({ ids, entities }) {
+  if (ids.length === 1) return requestAbout('subscribe', ids[0], entities[ids[0]]);
+  return JSON.stringify({ action: 'subscribe', entities });
 }
 
 /**
@@ -93,13 +133,19 @@ function sendUnsubscribe(machine, link, entity) {
 /**
  * @param {Machine} machine
  * @param {Link} link
- * @param {string[]} entities
+ * @param {Extract<Request, { action: 'subscribe' }>} request
  * @param {Frame} reply
  */
-export function subscribeAnswered(machine, link, entities, reply) {
+export function subscribeAnswered(machine, link, { entities, asked }, reply) {
   const errors = entities.length === 1 ? [undefined] : resultsOf(reply, entities);
   if (errors.some((error) => error && isUnknownConnection(error))) return disconnect(machine, link);
-  entitiesAnswered(machine, link, entities, errors);
+  const answers = entities.length === 1 ? [reply] : entities.map((entity) => reply.entities?.[entity]);
+  // The same for all, so that entities that failed together are retried together.
+  const jitter = machine.random();
+  errors.forEach((error, index) => {
+    if (error) entityFailed(machine, link, entities[index], error, jitter);
+    else entityAcknowledged(machine, link, entities[index], asked[index], answers[index]);
+  });
 }
 
 /**
@@ -110,7 +156,8 @@ export function subscribeAnswered(machine, link, entities, reply) {
  */
 export function subscribeFailed(machine, link, entities, error) {
   if (entities.length > 1 && isBadRequest(error)) return subscribeOneByOne(machine, link, entities);
-  entitiesAnswered(machine, link, entities, entities.map(() => error));
+  const jitter = machine.random();
+  for (const entity of entities) entityFailed(machine, link, entity, error, jitter);
 }
 
 /**
@@ -129,29 +176,50 @@ function subscribeOneByOne(machine, link, entities) {
 }
 
 /**
+ * Notes that the server has acknowledged an entity, and applies the answer of its log.
+ *
  * @param {Machine} machine
  * @param {Link} link
- * @param {string[]} entities
- * @param {(Failure | undefined)[]} errors one for each entity.
+ * @param {string} entity
+ * @param {Asked} asked
+ * @param {Frame} answer
  */
-function entitiesAnswered(machine, link, entities, errors) {
-  // The same for all, so that entities that failed together are retried together.
-  const jitter = machine.random();
-  entities.forEach((entity, index) => entityAnswered(machine, link, entity, errors[index], jitter));
+function entityAcknowledged(machine, link, entity, asked, answer) {
+  const position = positionOf(answer);
+  const log = machine.logs.at('entity', entity);
+  const isOfThisSession = log === asked.log;
+  if (log && !isOfThisSession && position && machine.linksInUse.includes(link)) {
+    return void updateState(machine, link, entity, 'retrying');
+  }
+  updateState(machine, link, entity, 'subscribed').hasLog = position !== undefined;
+  if (!log) return;
+  resolveSubscribers(machine, entity, position && startingPoint(asked, answer, position));
+  if (!position) return endLog(machine, log);
+  const request = { isAcknowledgement: true, isRecovery: asked.position !== undefined && link === machine.current };
+  if (isOfThisSession) whenOwnAreKnown(machine, log, answer, () => logAnswered(machine, asked, answer, request));
+}
+
+/**
+ * Returns the position before the first message of an answer.
+ *
+ * @param {Asked} asked
+ * @param {Frame} answer
+ * @param {Position} position that of the answer.
+ */
+function startingPoint(asked, { messages }, position) {
+  if (asked.position) return asked.position;
+  const first = Array.isArray(messages) && messages.length > 0 ? positionOfMessage(messages[0]) : undefined;
+  return first ? { ...first, offset: first.offset - 1 } : position;
 }
 
 /**
  * @param {Machine} machine
  * @param {Link} link
  * @param {string} entity
- * @param {Failure | undefined} error
+ * @param {Failure} error
  * @param {number} jitter the random share of the delay, if there is a retry.
  */
-function entityAnswered(machine, link, entity, error, jitter) {
-  if (!error) {
-    updateState(machine, link, entity, 'subscribed');
-    return resolveSubscribers(machine, entity);
-  }
+function entityFailed(machine, link, entity, error, jitter) {
   // A link that is not in use has a successor with every subscription.
   if (!machine.linksInUse.includes(link)) return;
   if (shouldRetry(machine, entity, error)) return retryLater(machine, link, entity, jitter);
@@ -164,9 +232,11 @@ function shouldRetry({ subscriptions }, entity, error) {
   return subscriptions.wants(entity) && mayRetry;
 }
 
-/** @param {Machine} machine @param {string} entity */
-function resolveSubscribers(machine, entity) {
-  for (const request of machine.subscriptions.acknowledged(entity)) machine.perform({ kind: 'resolve', request });
+/** @param {Machine} machine @param {string} entity @param {Position | undefined} position */
+function resolveSubscribers(machine, entity, position) {
+  for (const request of machine.subscriptions.acknowledged(entity)) {
+    machine.perform({ kind: 'resolve', request, ...(position && { position }) });
+  }
 }
 
 /** @param {Machine} machine @param {Link} link @param {string} entity @param {number} jitter */
@@ -206,6 +276,7 @@ function subscriptionFailed(machine, link, entity, error) {
   updateState(machine, link, entity, error.kind === 'server' ? undefined : 'subscribed');
   const wasEstablished = machine.subscriptions.isEstablished(entity);
   for (const request of machine.subscriptions.remove(entity)) machine.reject(request, error);
+  endSession(machine, entity);
   if (wasEstablished) machine.perform({ kind: 'ended', entity, error });
   recheck(machine, entity);
 }
@@ -225,6 +296,7 @@ export function unsubscribeAnswered(machine, link, entity) {
  * @returns {EntityState}
  */
 function updateState(machine, link, entity, state) {
+  /** @type {EntityState} */
   const entry = { state: state ?? 'retrying', backOff: link.backOffOf(entity) };
   if (state) link.entities.set(entity, entry);
   else link.entities.delete(entity);
@@ -232,48 +304,7 @@ function updateState(machine, link, entity, state) {
   return entry;
 }
 
-/** The entities of one `subscribe`. */
-class Batch {
-  #limit;
-  #bytes = FRAME_WITHOUT_ENTITIES;
-  /** @type {string[]} */
-  entities = [];
-
-  /** @param {boolean} oneByOne */
-  constructor(oneByOne) {
-    this.#limit = oneByOne ? 1 : ENTITIES_AT_ONCE;
-  }
-
-  get isEmpty() {
-    return this.entities.length === 0;
-  }
-
-  /** @param {string} entity */
-  hasRoomFor(entity) {
-    const fits = this.entities.length < this.#limit && this.#bytes + bytesOfEntity(entity) <= SUBSCRIBE_LIMIT;
-    return this.isEmpty || fits;
-  }
-
-  /** @param {string} entity */
-  add(entity) {
-    this.#bytes += bytesOfEntity(entity);
-    this.entities.push(entity);
-  }
-
-  /** The JSON of the request, without an id. Every server knows the form for one entity. */
-  get body() {
-    if (this.entities.length === 1) return requestAbout('subscribe', this.entities[0]);
-    const entities = Object.fromEntries(this.entities.map((entity) => [entity, {}]));
-    return JSON.stringify({ action: 'subscribe', entities });
-  }
-}
-
-/** @param {'subscribe' | 'unsubscribe'} action @param {string} entity */
-function requestAbout(action, entity) {
-  return JSON.stringify({ action, entityId: entity });
-}
-
-/** Returns the bytes of `"entity":{},` in a frame. @param {string} entity */
-function bytesOfEntity(entity) {
-  return bytesOf(JSON.stringify(entity)) + ':{},'.length;
+/** @param {'subscribe' | 'unsubscribe'} action @param {string} entity @param {object} [start] */
+function requestAbout(action, entity, start) {
+  return JSON.stringify({ action, entityId: entity, ...start });
 }

@@ -1,0 +1,84 @@
+/**
+ * The handlers of one subscription.
+ *
+ * @module subscriber
+ */
+
+import { add, call } from './driver/readers.js';
+import { StateLoader } from './state-loader.js';
+
+/** @import { Position, Push, SubscribeOptions, SubscriptionEvents } from '../herald-client.js' */
+/** @import { HeraldError } from './error.js' */
+/** @import { Rules } from './machine/rules.js' */
+
+export class Subscriber {
+  #onMessage;
+  #onEnded;
+  /** @type {StateLoader | undefined} */
+  loader;
+  /** @type {{ [Name in keyof SubscriptionEvents]: Set<(event: SubscriptionEvents[Name]) => void> }} */
+  #listeners = { lost: new Set(), recovered: new Set() };
+  /** The last event of each name, if there was no listener for it. @type {Partial<SubscriptionEvents>} */
+  #unheard = {};
+
+  /** @param {SubscribeOptions<any>} options @param {Rules} rules */
+  constructor({ onMessage, onEnded, state }, rules) {
+    this.#onMessage = onMessage;
+    this.#onEnded = onEnded;
+    if (state) this.loader = new StateLoader(state, (push) => this.#deliver(push), rules);
+  }
+
+  /** @param {Push<any>} push */
+  receive(push) {
+    if (this.loader) this.loader.receive(push);
+    else this.#deliver(push);
+  }
+
+  /** @param {Push<any>} push */
+  #deliver(push) {
+    if (this.#onMessage) call([this.#onMessage], push);
+  }
+
+  /** @param {Position | null} position */
+  lost(position) {
+    this.#tell('lost', { position });
+    this.loader?.reload(position);
+  }
+
+  /** @param {number} messages */
+  recovered(messages) {
+    this.#tell('recovered', { messages });
+  }
+
+  /** @param {HeraldError} error */
+  ended(error) {
+    this.leave();
+    if (this.#onEnded) call([this.#onEnded], error);
+  }
+
+  /** Ends what goes on for the subscription. */
+  leave() {
+    this.loader?.end();
+  }
+
+  /**
+   * Adds a listener, which gets the last event at once if none has heard it.
+   *
+   * @template {keyof SubscriptionEvents} Name
+   * @param {Name} name
+   * @param {(event: SubscriptionEvents[Name]) => void} listener
+   * @returns {() => void} removes it.
+   */
+  on(name, listener) {
+    const unheard = this.#unheard[name];
+    delete this.#unheard[name];
+    if (unheard) call([listener], unheard);
+    return add(this.#listeners[name], listener);
+  }
+
+  /** @template {keyof SubscriptionEvents} Name @param {Name} name @param {SubscriptionEvents[Name]} event */
+  #tell(name, event) {
+    if (this.#listeners[name].size === 0) this.#unheard[name] = event;
+    call(this.#listeners[name], event);
+  }
+}

@@ -301,7 +301,7 @@ mod tests {
                     "Entity Updated",
                     r#"{"entityId":"a","userId":"b","message":1}"#,
                 ),
-                "unknown field `userId`, expected one of `entityId`, `message`, `idempotencyKey` at line 1 column 24",
+                "unknown field `userId`, expected one of `entityId`, `message`, `version`, `idempotencyKey` at line 1 column 24",
             ),
             (
                 event(

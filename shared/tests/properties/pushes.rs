@@ -197,6 +197,7 @@ fn detail_field() -> impl Strategy<Value = (String, String)> {
         1 => field("reason", json::any_string().boxed()),
         1 => field("reconnect", "true|false".boxed()),
         1 => field("idempotencyKey", json::any_string().boxed()),
+        1 => field("version", "null|0|[1-9][0-9]{0,24}".boxed()),
     ]
 }
 
@@ -226,11 +227,22 @@ fn plain(event: &Value) -> Option<(Recipients, Value)> {
         ),
         _ => return None,
     };
-    let known = |name: &String| name == "idempotencyKey" || fields.contains(&name.as_str());
+    let known = |name: &String| match name.as_str() {
+        "idempotencyKey" => true,
+        "version" => kind != "disconnect",
+        name => fields.contains(&name),
+    };
     if detail.contains_key("") || !detail.keys().all(known) {
         return None;
     }
+    let version = detail.get("version").unwrap_or(&Value::Null);
+    if !(version.is_null() || version.is_u64()) {
+        return None;
+    }
     let event_id = optional_text(detail, "idempotencyKey")?.unwrap_or_else(|| event["id"].clone());
+    if event_id == "" {
+        return None;
+    }
     let frame = match kind {
         "disconnect" => json!({
             "type": kind,

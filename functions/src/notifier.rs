@@ -158,7 +158,7 @@ fn time_left(deadline: SystemTime, now: SystemTime) -> Duration {
 #[derive(Debug, Default)]
 struct Handled {
     report: Report,
-    /// Whether the message was dropped because its log has a newer one.
+    /// True if the message was dropped because its log has a newer one.
     stale: bool,
     lags: Vec<Duration>,
     /// The message id, if SQS must deliver the record again.

@@ -195,7 +195,7 @@ impl Position {
     }
 }
 
-/// Why the log could not do what it was asked. Nothing is undone: the same call again completes
+/// The reason an operation of the log failed. Nothing is undone: the same call again completes
 /// it.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {

@@ -23,7 +23,7 @@ pub(super) enum Task {
         record: Record,
         /// The push of the whole record, or the unfinished parts that this process knows.
         pushes: Result<Vec<Push>, RecordFailure>,
-        /// Whether it is the whole record.
+        /// True if the pushes are the whole record.
         whole: bool,
     },
     /// Records of pushes that take their offsets in one log together.

@@ -27,7 +27,7 @@ const IDLE: Duration = Duration::from_secs(2);
 /// The state of the test that all clients share.
 #[derive(Default)]
 pub struct Shared {
-    /// Whether a client drops no socket any more, and ends once it is current.
+    /// True once a client drops no socket any more, and ends once it is current.
     pub ending: AtomicBool,
     /// The number of acknowledged subscribes.
     pub subscribes: AtomicUsize,
@@ -45,7 +45,7 @@ pub struct Client {
     /// The offsets that a request named, by its id.
     asked: HashMap<String, BTreeMap<String, u64>>,
     requests: usize,
-    /// When to compare the positions: soon after a gap.
+    /// The time to compare the positions: soon after a gap.
     compare_at: Instant,
     has_gap: bool,
     pub counts: Counts,
@@ -56,7 +56,7 @@ pub struct Client {
 pub struct Log {
     epoch: Option<Value>,
     offset: u64,
-    /// What arrived ahead of its turn, by offset.
+    /// The pushes that arrived ahead of their turn, by offset.
     held: BTreeMap<u64, (Value, String)>,
     seen: HashSet<String>,
     /// The offset and event id of each message that the application got, in order.
@@ -348,7 +348,7 @@ impl Client {
     }
 }
 
-/// What a client does after a frame.
+/// The next step of a client after a frame.
 enum Next {
     Go,
     Reconnect,

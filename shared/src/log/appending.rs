@@ -34,7 +34,7 @@ const CLAIMED_AT_ONCE: usize = 25;
 pub(super) struct Number {
     pub(super) epoch: Epoch,
     pub(super) offset: u64,
-    /// When it was claimed.
+    /// The time it was claimed.
     at: Duration,
 }
 

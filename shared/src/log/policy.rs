@@ -55,7 +55,7 @@ pub const MESSAGES_LIMIT: u64 = 10_000;
 /// may run between claiming an offset and storing its row, and less than the lifetime of a head.
 pub const SECONDS_LIMITS: (u64, u64) = (120, 7 * 24 * 60 * 60);
 
-/// Why a text is not a [`History`].
+/// The reason a text is not a [`History`].
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidHistory {
     /// The text is not a JSON object of policies.
@@ -69,7 +69,7 @@ pub enum InvalidHistory {
     BadPattern {
         /// The key.
         key: String,
-        /// Why it is not a pattern.
+        /// The reason it is not a pattern.
         #[source]
         source: InvalidPattern,
     },
@@ -84,7 +84,7 @@ pub enum InvalidHistory {
     BadPolicy {
         /// The key.
         key: String,
-        /// What is wrong with its policy, and what to do.
+        /// The mistake in its policy, and what to do.
         problem: String,
     },
 }

@@ -23,7 +23,7 @@ pub struct Budget {
     pub bytes: usize,
     /// The number of messages.
     pub messages: usize,
-    /// Whether the reply has no message yet. The first may have more than `bytes`, or it could never be read.
+    /// True while the reply has no message. The first may have more than `bytes`, or it could never be read.
     pub is_empty: bool,
 }
 
@@ -65,7 +65,7 @@ impl Budget {
     }
 }
 
-/// How far back a client may read.
+/// The part of a log that a client may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// As far as the log goes: the permission `history`.
@@ -83,7 +83,7 @@ pub struct Excerpt {
     pub top: u64,
     /// The frames, each with its own position in it.
     pub messages: Vec<Box<RawValue>>,
-    /// Whether the budget ended the excerpt. The rest is read from its position.
+    /// True if the budget ended the excerpt. The rest is read from its position.
     pub more: bool,
 }
 
@@ -136,7 +136,7 @@ struct Request<'a> {
     policy: LogPolicy,
     reach: Reach,
     now: Duration,
-    /// Whether holes that are old enough are filled.
+    /// True if holes that are old enough are filled.
     fills: bool,
 }
 

@@ -18,13 +18,13 @@ pub struct Head {
     pub epoch: Epoch,
     /// The last claimed offset.
     pub top: u64,
-    /// When the first offset was claimed.
+    /// The time the first offset was claimed.
     pub made_at: Duration,
-    /// When the last offset was claimed.
+    /// The time the last offset was claimed.
     pub at: Duration,
     /// The retention of the log's messages.
     pub retention: Retention,
-    /// Whether another epoch came before, of which a subscriber without an epoch may have missed messages.
+    /// True if another epoch came before, of which a subscriber without an epoch may have missed messages.
     pub restarted: bool,
     /// The last event of each slot.
     pub slots: BTreeMap<u8, Remembered>,
@@ -50,7 +50,7 @@ pub struct Remembered {
     pub bits: [u8; 6],
     /// The offset that it claimed.
     pub offset: u64,
-    /// When it claimed it, in whole seconds.
+    /// The time it claimed it, in whole seconds.
     pub at: Duration,
 }
 
@@ -163,7 +163,7 @@ pub enum Claimed {
 pub struct LogRow {
     /// The offset.
     pub offset: u64,
-    /// When the offset was claimed; for a filled hole, no later than that.
+    /// The time the offset was claimed; for a filled hole, no later than that.
     pub at: Duration,
     /// The row's content.
     pub content: Content,

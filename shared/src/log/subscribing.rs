@@ -13,7 +13,7 @@ use crate::{
     store::{ConnectionStore, StoreError, Subscribed, Subscription},
 };
 
-/// Where a subscriber wants to start in the log of an entity.
+/// The place in an entity's log at which a subscriber starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {
     /// With what is published from now on.

@@ -17,14 +17,14 @@ pub struct LogReply {
     /// The last offset taken. The messages after `offset` are on their way, or follow if there is `more`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top: Option<u64>,
-    /// Whether every message since the client's position is in `messages`, or follows if there is `more`.
+    /// True if every message since the client's position is in `messages`, or follows if there is `more`.
     /// False if some are lost. `None` if the client named no position.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovered: Option<bool>,
     /// The frames, as they were posted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Box<RawValue>>,
-    /// Whether further messages are to be read from the position.
+    /// True if further messages can be read from the position.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }

@@ -45,7 +45,7 @@ pub(crate) enum Reply {
     Synced(Synced),
 }
 
-/// What a client knows of one log.
+/// The state of one log at a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Client {
     /// The position that the client has reached.
@@ -58,7 +58,7 @@ pub(crate) struct Client {
     held: BTreeMap<u64, Arrived>,
     /// The events that the application got, in order, each with its offset.
     pub(crate) delivered: Vec<(u64, Event)>,
-    /// Whether the client was told that something is lost.
+    /// True once the client was told that something is lost.
     pub(crate) told_lost: bool,
 }
 

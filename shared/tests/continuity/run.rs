@@ -45,7 +45,7 @@ pub(crate) enum Choice {
     Sync(usize, Moment),
 }
 
-/// Whether SQS brings an event again.
+/// The handling of an event by SQS after a failed delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Again {
     Redelivery,
@@ -103,7 +103,7 @@ pub(crate) struct Run<'a, L> {
     pub(crate) budgets: Budgets,
 }
 
-/// What may still happen.
+/// The faults that may still happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Budgets {
     crashes: usize,

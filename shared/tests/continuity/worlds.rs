@@ -5,19 +5,19 @@
 pub(crate) struct World {
     pub(crate) events: usize,
     pub(crate) subscribers: usize,
-    /// Whether the subscribers recover from where the log stood before the events.
+    /// True if the subscribers recover from where the log stood before the events.
     pub(crate) recovers: bool,
-    /// Whether the log has a message already.
+    /// True if the log has a message already.
     pub(crate) begun: bool,
-    /// Whether the log has only the last message.
+    /// True if the log has only the last message.
     pub(crate) last: bool,
-    /// Whether one notifier has all events in one batch.
+    /// True if one notifier has all events in one batch.
     pub(crate) batch: bool,
-    /// Whether all events fall into one slot, so that the head forgets all but the last.
+    /// True if all events fall into one slot, so that the head forgets all but the last.
     pub(crate) one_slot: bool,
     /// The most notifiers that stop between two requests; SQS brings their event again.
     pub(crate) crashes: usize,
-    /// Whether a crash may be an event's last.
+    /// True if a crash may be an event's last.
     pub(crate) dead_letters: bool,
     /// The most posts that are accepted and never arrive.
     pub(crate) lost_posts: usize,
@@ -27,9 +27,9 @@ pub(crate) struct World {
     pub(crate) stale_reads: usize,
     /// The most times that a client that knows of a gap asks while something else happens.
     pub(crate) syncs: usize,
-    /// Whether nothing else happens while a client asks. It keeps a world small in which much happens.
+    /// True if nothing else happens while a client asks. It keeps a world small in which much happens.
     pub(crate) syncs_at_once: bool,
-    /// Whether a client asks once more when it knows of no gap: the keep-alive of an idle client.
+    /// True if a client asks once more when it knows of no gap: the keep-alive of an idle client.
     pub(crate) idle_sync: bool,
 }
 

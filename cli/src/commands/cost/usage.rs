@@ -95,7 +95,7 @@ pub(super) struct Usage {
     pub(super) ping_every: Option<Duration>,
     /// Messages a day that each connection sends.
     pub(super) messages_a_day: f64,
-    /// Whether every audience has a log, and clients send `sync` in place of pings.
+    /// True if every audience has a log, and clients send `sync` in place of pings.
     pub(super) history: bool,
 }
 

@@ -16,11 +16,11 @@ pub(super) struct Scan<'a, R> {
     seconds: u64,
     /// The offset up to which nothing is missing.
     reached: u64,
-    /// When the offset that was reached was claimed at the latest, if its row is there to prove it.
+    /// The latest time at which the offset that was reached was claimed, if its row proves it.
     proof: Option<Duration>,
 }
 
-/// What a hole turns out to be.
+/// The result of a look at a hole.
 enum Hole {
     /// The offset has this row by now.
     Closed(LogRow),

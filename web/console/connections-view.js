@@ -45,7 +45,7 @@ export class ConnectionsView {
 
   /** @param {Stack} stack */
   show(stack) {
-    [this.#table] = Object.values(stack.tables);
+    this.#table = stack.tables.Table;
     this.#refresher.request();
   }
 

@@ -49,10 +49,10 @@ def expect_push(name, output, endpoint):
 
 
 def python(address):
-    program = tempfile.NamedTemporaryFile("w", suffix=".py", delete=False)
-    program.write(code("python", "Python")[0])
-    program.close()
-    return Output([sys.executable, program.name, address, "order-1"])
+    # In a folder of its own: Python imports modules from the folder of the program.
+    program = pathlib.Path(tempfile.mkdtemp()) / "client.py"
+    program.write_text(code("python", "Python")[0])
+    return Output([sys.executable, str(program), address, "order-1"])
 
 
 def wscat(address, command=None):

@@ -82,6 +82,6 @@ fn permitted(message: &Message, log: &LogName) -> Result<Audience, Refusal> {
 fn no_log() -> Refusal {
     Refusal::new(
         ErrorCode::BadRequest,
-        "there is no history of that: the stack's parameter History has no policy for it",
+        "this audience has no log: the stack's parameter History has no policy for it",
     )
 }

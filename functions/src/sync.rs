@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use herald_shared::{
     audience::Audience,
     ids::EntityId,
-    log::{Budget, LogError, LogPolicy, LogRows, Reach, Synced},
+    log::{Budget, LogError, LogPolicy, LogRows, Position, Reach, Synced},
     protocol::{Ack, EntityResult, Known, LogReply, Refusal, Request, ServerFrame, SyncRequest},
     store::ConnectionStore,
 };
@@ -137,8 +137,8 @@ async fn compare<R: LogRows>(
         let result = match first_look {
             Ok(FirstLook::Current) => None,
             Ok(FirstLook::Position(reply)) => Some(Ok(reply)),
-            Ok(FirstLook::Behind) => {
-                let read = read(&comparison, message, logs, &mut budget).await;
+            Ok(FirstLook::Behind(since)) => {
+                let read = read(&comparison, &since, message, logs, &mut budget).await;
                 read.map_err(|error| log_failure(&error)).transpose()
             }
             Err(error) => Some(Err(log_failure(&error))),
@@ -155,8 +155,8 @@ enum FirstLook {
     Current,
     /// The client had no position; this is the present one.
     Position(LogReply),
-    /// The client seems to lack messages.
-    Behind,
+    /// The client seems to lack messages after its position.
+    Behind(Position),
 }
 
 async fn first_look<R: LogRows>(
@@ -171,7 +171,7 @@ async fn first_look<R: LogRows>(
         }
         Known::Position(since) => match logs.log.is_current(audience, since).await? {
             true => Ok(FirstLook::Current),
-            false => Ok(FirstLook::Behind),
+            false => Ok(FirstLook::Behind(since.clone())),
         },
     }
 }
@@ -179,13 +179,11 @@ async fn first_look<R: LogRows>(
 /// Reads what the client lacks. `None` if it is current after all.
 async fn read<R: LogRows>(
     comparison: &Comparison,
+    since: &Position,
     message: &Message,
     logs: &Logs<R>,
     budget: &mut Budget,
 ) -> Result<Option<LogReply>, LogError> {
-    let Known::Position(since) = &comparison.known else {
-        return Ok(None);
-    };
     let &Comparison { policy, reach, .. } = comparison;
     let now = message.received_at;
     let synced = logs

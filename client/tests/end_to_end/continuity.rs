@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use herald_client::{
-    Client, Epoch, ErrorCode, History, Message, Next, Options, Position, RequestError,
-    SubscribeOptions, Subscription,
+    Client, ConnectionState, Epoch, ErrorCode, History, Message, Next, Options, Position,
+    RequestError, SubscribeOptions, Subscription,
 };
 use herald_local::sqs;
 use serde_json::json;
@@ -162,6 +162,10 @@ async fn stack_without_logs_has_neither_positions_nor_losses() {
     subject.proxy.cut();
     let echo = subject.client.send(Message::echo(2).safe_to_repeat());
     in_time("the client is back", echo).await.expect("an echo");
+    // The echo may overtake the subscription's acknowledgement: each has its own invocation.
+    let mut states = subject.client.states();
+    let open = states.wait_for(|state| *state == ConnectionState::Open);
+    let _ = in_time("the subscription is established again", open).await;
     stack.update("room", 3).await;
     assert_eq!(number(subject.room.next_event()).await, 3);
     stack.put_event("Broadcast", json!({"message": 4})).await;

@@ -35,7 +35,7 @@ final class Case {
   /// Runs the case. Throws a [CaseFailure] if it does not hold.
   void run() {
     var random = _jitterOf(_options) ?? 0.5;
-    final machine = Machine(Rules(optionsOf(_options), token: _options['token'] == true), () => random);
+    final machine = Machine(_rulesOf(_options), () => random);
     for (final (index, step) in _steps.indexed) {
       final at = step['at']! as int;
       final where = 'step ${index + 1}, at $at';
@@ -99,7 +99,6 @@ HeraldOptions optionsOf(Map<String, Object?> options) {
     backoffCap: time('backoffCap', unset.backoffCap),
     stableAfter: time('stableAfter', unset.stableAfter),
     refusalLimit: count('refusalLimit', unset.refusalLimit),
-    refusalSpacing: time('refusalSpacing', Duration.zero),
     offlineRetry: time('offlineRetry', unset.offlineRetry),
     unansweredAfter: time('unansweredAfter', unset.unansweredAfter),
     pingAfter: time('pingAfter', unset.pingAfter),
@@ -121,6 +120,12 @@ HeraldOptions optionsOf(Map<String, Object?> options) {
     heldWhileAsking: count('heldWhileAsking', unset.heldWhileAsking),
   );
 }
+
+Rules _rulesOf(Map<String, Object?> options) => Rules(
+  optionsOf(options),
+  token: options['token'] == true,
+  refusalSpacing: options['refusalSpacing'] as int? ?? 0,
+);
 
 double? _jitterOf(Map<String, Object?> from) => (from['jitter'] as num?)?.toDouble();
 

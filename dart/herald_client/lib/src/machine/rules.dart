@@ -2,14 +2,13 @@ import '../options.dart';
 
 /// The numbers of docs/clients.md, by the names they have there. Times are in milliseconds.
 final class Rules {
-  /// [token] is true if there is a token callback.
-  Rules(HeraldOptions options, {required this.token})
+  /// [token] is true if there is a token callback. [refusalSpacing] depends on the platform.
+  Rules(HeraldOptions options, {required this.token, required this.refusalSpacing})
     : connectTimeout = options.connectTimeout.inMilliseconds,
       backoffBase = options.backoffBase.inMilliseconds,
       backoffCap = options.backoffCap.inMilliseconds,
       stableAfter = options.stableAfter.inMilliseconds,
       refusalLimit = options.refusalLimit,
-      refusalSpacing = (options.refusalSpacing ?? Duration.zero).inMilliseconds,
       offlineRetry = options.offlineRetry.inMilliseconds,
       unansweredAfter = options.unansweredAfter.inMilliseconds,
       pingAfter = options.pingAfter.inMilliseconds,

@@ -52,9 +52,11 @@ void main() {
     final server = await _Server.start();
     final client = server.client();
     final messages = StreamIterator(client.pushesOf('order-1'));
+    // The iterator listens, and so subscribes, when it is first moved.
+    final first = messages.moveNext();
     await server.nextSubscription();
     server.push({'type': 'Entity Updated', 'entityId': 'order-1', 'message': 1, 'eventId': 'e1'});
-    expect(await messages.moveNext(), isTrue);
+    expect(await first, isTrue);
     await server.drop();
     await server.nextSubscription();
     server.push({'type': 'Entity Updated', 'entityId': 'order-1', 'message': 2, 'eventId': 'e2'});

@@ -19,8 +19,9 @@ void main() {
   });
 
   test('three handshakes refused with 401 stop the client', () async {
-    final server = await _Server.start()
-      ..status = HttpStatus.unauthorized;
+    final server =
+        await _Server.start()
+          ..status = HttpStatus.unauthorized;
     final client = server.client(token: () => const Token('expired'));
     final stopped = await client.states.firstWhere((state) => state is ClientStopped) as ClientStopped;
     expect((stopped.reason as StoppedByRefusals).status, 401);
@@ -28,8 +29,9 @@ void main() {
   });
 
   test('handshakes refused with 500 do not stop the client', () async {
-    final server = await _Server.start()
-      ..status = HttpStatus.internalServerError;
+    final server =
+        await _Server.start()
+          ..status = HttpStatus.internalServerError;
     final client = server.client();
     while (server.authorizations.length < 5) {
       await client.states.firstWhere((state) => state is ClientReconnecting);

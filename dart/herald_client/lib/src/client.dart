@@ -38,9 +38,7 @@ final class HeraldClient {
     final used = connector ?? platformConnector();
     final spacing = options.refusalSpacing ?? used.refusalSpacing;
     final rules = Rules(options, token: token != null, refusalSpacing: spacing.inMilliseconds);
-    return HeraldClient._(
-      Driver(url, token, rules, used, clock ?? SystemClock(), random ?? Random().nextDouble),
-    );
+    return HeraldClient._(Driver(url, token, rules, used, clock ?? SystemClock(), random ?? Random().nextDouble));
   }
 
   HeraldClient._(this._driver);
@@ -62,21 +60,18 @@ final class HeraldClient {
 
   /// The messages of an entity, as a stream that subscribes when it is listened to and unsubscribes when that is
   /// cancelled, before the acknowledgement, too. The server's [HeraldError] is its error.
-  Stream<Push> pushesOf(String entityId, {Position? recover, int? rewind, LoadState? loadState}) =>
-      Stream.multi((controller) {
-        final subscription = _newSubscription(entityId);
-        final listener = subscription.pushes.listen(
-          controller.add,
-          onError: controller.addError,
-          onDone: controller.close,
-        );
-        controller
-          ..onPause = listener.pause
-          ..onResume = listener.resume
-          ..onCancel = listener.cancel;
-        // The stream has the error, too.
-        _subscribe(subscription, recover: recover, rewind: rewind, loadState: loadState).ignore();
-      });
+  Stream<Push> pushesOf(String entityId, {Position? recover, int? rewind, LoadState? loadState}) => Stream.multi((
+    controller,
+  ) {
+    final subscription = _newSubscription(entityId);
+    final listener = subscription.pushes.listen(controller.add, onError: controller.addError, onDone: controller.close);
+    controller
+      ..onPause = listener.pause
+      ..onResume = listener.resume
+      ..onCancel = listener.cancel;
+    // The stream has the error, too.
+    _subscribe(subscription, recover: recover, rewind: rewind, loadState: loadState).ignore();
+  });
 
   /// Every push that is delivered, whatever its audience.
   Stream<Push> get pushes => _driver.readers.pushes;
@@ -121,18 +116,14 @@ final class HeraldClient {
   }
 
   /// Sends any request, and waits for its reply. [frame] has an `action` and no `id`. Throws a [HeraldError].
-  Future<Map<String, Object?>> request(
-    Map<String, Object?> frame, {
-    bool safeToRepeat = false,
-    Duration? timeToLive,
-  }) => _driver.request(
-    (request) => Send(request, frame, safeToRepeat: safeToRepeat, timeToLive: timeToLive?.inMilliseconds),
-  );
+  Future<Map<String, Object?>> request(Map<String, Object?> frame, {bool safeToRepeat = false, Duration? timeToLive}) =>
+      _driver.request(
+        (request) => Send(request, frame, safeToRepeat: safeToRepeat, timeToLive: timeToLive?.inMilliseconds),
+      );
 
   /// Reads messages of a log (permission `history`). Throws a [HeraldError].
-  Future<History> history(HistoryOf of, HistorySelection selection) async => History(
-    await request({'action': 'history', ...of.toJson(), ...selection.toJson()}, safeToRepeat: true),
-  );
+  Future<History> history(HistoryOf of, HistorySelection selection) async =>
+      History(await request({'action': 'history', ...of.toJson(), ...selection.toJson()}, safeToRepeat: true));
 
   /// The number of messages in the outbox, which wait to be sent.
   int get waitingMessages => _driver.waitingMessages;

@@ -83,8 +83,7 @@ final class HistorySelection {
     : _fields = {'since': position.toJson(), if (limit != null) 'limit': limit};
 
   /// The messages before an offset.
-  HistorySelection.before(int offset, {int? limit})
-    : _fields = {'before': offset, if (limit != null) 'limit': limit};
+  HistorySelection.before(int offset, {int? limit}) : _fields = {'before': offset, if (limit != null) 'limit': limit};
 
   final Map<String, Object?> _fields;
 

@@ -64,8 +64,7 @@ final class Subscription {
   late final Stream<SubscriptionEvent> events = _events.stream.where((_) => !_isCancelled).map(_read);
 
   /// The messages. They skip losses, which `HeraldClient.losses` reports, too.
-  Stream<Push> get pushes =>
-      events.where((event) => event is PushEvent).map((event) => (event as PushEvent).push);
+  Stream<Push> get pushes => events.where((event) => event is PushEvent).map((event) => (event as PushEvent).push);
 
   /// The position of the last message that was read, from which a later start of the application recovers. `null` if the
   /// entity has no log.

@@ -61,8 +61,9 @@ final class Case {
 
 /// Reads the cases of a folder.
 List<Case> casesIn(Directory folder) {
-  final files = folder.listSync().whereType<File>().where((file) => file.path.endsWith('.json')).toList()
-    ..sort((one, other) => one.path.compareTo(other.path));
+  final files =
+      folder.listSync().whereType<File>().where((file) => file.path.endsWith('.json')).toList()
+        ..sort((one, other) => one.path.compareTo(other.path));
   return [
     for (final file in files)
       for (final entry in (_object(jsonDecode(file.readAsStringSync()))['cases']! as List<Object?>).map(_object))
@@ -121,11 +122,8 @@ HeraldOptions optionsOf(Map<String, Object?> options) {
   );
 }
 
-Rules _rulesOf(Map<String, Object?> options) => Rules(
-  optionsOf(options),
-  token: options['token'] == true,
-  refusalSpacing: options['refusalSpacing'] as int? ?? 0,
-);
+Rules _rulesOf(Map<String, Object?> options) =>
+    Rules(optionsOf(options), token: options['token'] == true, refusalSpacing: options['refusalSpacing'] as int? ?? 0);
 
 double? _jitterOf(Map<String, Object?> from) => (from['jitter'] as num?)?.toDouble();
 

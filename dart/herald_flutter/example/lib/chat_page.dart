@@ -65,9 +65,7 @@ class _ChatPageState extends State<ChatPage> {
           FilledButton(onPressed: _sendWrong, child: const Text('Wrong input')),
         ],
       ),
-      Expanded(
-        child: ListView.builder(itemCount: _lines.length, itemBuilder: (context, index) => Text(_lines[index])),
-      ),
+      Expanded(child: ListView.builder(itemCount: _lines.length, itemBuilder: (context, index) => Text(_lines[index]))),
     ],
   );
 }

@@ -7,9 +7,7 @@ class DashboardPage extends StatelessWidget {
 
   @override
   Widget build(BuildContext context) => ListView(
-    children: [
-      for (var order = 1; order <= 10; order++) EntityTile('order-$order', key: ValueKey('order-$order')),
-    ],
+    children: [for (var order = 1; order <= 10; order++) EntityTile('order-$order', key: ValueKey('order-$order'))],
   );
 }
 

@@ -26,9 +26,7 @@ class _ExampleAppState extends State<ExampleApp> {
   Widget build(BuildContext context) {
     final token = _token;
     if (_cognitoClient != '' && token == null) {
-      return MaterialApp(
-        home: SignInPage(onSignedIn: (session) => setState(() => _token = session.token)),
-      );
+      return MaterialApp(home: SignInPage(onSignedIn: (session) => setState(() => _token = session.token)));
     }
     return HeraldScope(
       create: () => HeraldClient(Uri.parse(_url), token: token),

@@ -10,7 +10,19 @@ class ScriptsPage extends StatefulWidget {
 }
 
 class _ScriptsPageState extends State<ScriptsPage> {
-  static const _texts = ['Grüße', 'Привет', 'Γειά', 'שלום', 'مرحبا', 'नमस्ते', 'สวัสดี', '你好', 'こんにちは', '안녕', '👩‍👩‍👧'];
+  static const _texts = [
+    'Grüße',
+    'Привет',
+    'Γειά',
+    'שלום',
+    'مرحبا',
+    'नमस्ते',
+    'สวัสดี',
+    '你好',
+    'こんにちは',
+    '안녕',
+    '👩‍👩‍👧',
+  ];
   final Map<String, String> _echoes = {};
 
   Future<void> _echo() async {

@@ -43,11 +43,7 @@ class _SignInPageState extends State<SignInPage> {
       mainAxisAlignment: MainAxisAlignment.center,
       children: [
         TextField(controller: _user, decoration: const InputDecoration(labelText: 'User')),
-        TextField(
-          controller: _password,
-          obscureText: true,
-          decoration: const InputDecoration(labelText: 'Password'),
-        ),
+        TextField(controller: _password, obscureText: true, decoration: const InputDecoration(labelText: 'Password')),
         FilledButton(onPressed: _signIn, child: const Text('Sign in')),
         Text(_error),
       ],

@@ -28,11 +28,7 @@ void _startAttempt(Machine machine) {
   } else {
     machine.current = link;
   }
-  machine.timers.set(
-    'attempt $socket',
-    machine.now + machine.rules.connectTimeout,
-    () => disconnect(machine, link),
-  );
+  machine.timers.set('attempt $socket', machine.now + machine.rules.connectTimeout, () => disconnect(machine, link));
   machine.perform(machine.rules.token ? AskToken(socket) : OpenSocket(socket, null));
 }
 
@@ -141,10 +137,7 @@ void _reconnectLater(Machine machine) {
   final delay = machine.networkIsDown ? null : _nextDelay(machine);
   machine.timers.set('retry', machine.now + (delay ?? _offlineDelay(machine)), () => _retry(machine));
   machine.announce(
-    ClientReconnecting(
-      attempt: machine.retries + 1,
-      delay: delay == null ? null : Duration(milliseconds: delay),
-    ),
+    ClientReconnecting(attempt: machine.retries + 1, delay: delay == null ? null : Duration(milliseconds: delay)),
   );
 }
 

@@ -94,10 +94,8 @@ List<int> _heldSockets(Machine machine) => machine.held.keys.toList()..sort();
 /// Returns the oldest message in flight on other sockets than [socket], or on all. To the server, the two sockets of a
 /// renewal are two clients, so it delivers a message that was sent on one to the other, perhaps before the
 /// acknowledgement.
-int _oldestSendElsewhere(Machine machine, [int? socket]) => machine.links
-    .where((link) => link.socket != socket)
-    .map((link) => link.oldestSend)
-    .fold(never, min);
+int _oldestSendElsewhere(Machine machine, [int? socket]) =>
+    machine.links.where((link) => link.socket != socket).map((link) => link.oldestSend).fold(never, min);
 
 void _deliver(Machine machine, Frame frame) {
   final to = routeOf(frame);

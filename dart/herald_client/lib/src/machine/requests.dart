@@ -213,7 +213,10 @@ List<QueuedMessage> takeMessages(Machine machine, List<Link> links) {
   for (final asked in requests.toList().expand((request) => request.asked)) {
     watch(machine, asked.log);
   }
-  return [for (final request in requests) if (request is MessageRequest) request.message];
+  return [
+    for (final request in requests)
+      if (request is MessageRequest) request.message,
+  ];
 }
 
 /// Requeues a message whose outcome is unknown if that is safe, and rejects it otherwise.

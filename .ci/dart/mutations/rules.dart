@@ -59,12 +59,6 @@ const rules = [
   ),
   // Renewal.
   Rule('the age at renewal', 'connecting.dart', '(1 - 0.1 * machine.random())', '2'),
-  Rule(
-    'the successor of a connection that breaks',
-    'connecting.dart',
-    'if (next == null) return _reconnectLater',
-    'if (true) return _reconnectLater',
-  ),
   Rule('the renewal that is tried again', 'connecting.dart', 'current.renewAt = machine.now + delay;', ''),
   Rule('the hand-over after every subscription', 'connecting.dart', '|| !next.isEstablished', ''),
   Rule('the time that the old connection stays', 'connecting.dart', 'machine.rules.lingerFor', '0'),
@@ -78,7 +72,6 @@ const rules = [
   Rule('one renewal', 'connecting.dart', '&& machine.next == null', ''),
   Rule('no renewal while closing', 'connecting.dart', '!machine.isClosing && machine.next', 'machine.next'),
   // Tokens.
-  Rule('the renewal of a token', 'connecting.dart', 'if (expiresIn != null)', 'if (false)'),
   Rule('the time before its expiry', 'connecting.dart', 'expiresIn - machine.rules.renewTokenBefore', 'expiresIn'),
   Rule('half of a short life', 'connecting.dart', 'expiresIn ~/ 2', '0'),
   Rule('the retry of the renewal of a token', 'requests.dart', 'authenticateLater(machine, link);', ''),
@@ -150,12 +143,6 @@ const rules = [
   ),
   Rule('the order of the results', 'requests.dart', 'one.id.compareTo(other.id)', 'other.id.compareTo(one.id)'),
   Rule('the goodbye of the server', 'requests.dart', 'stop(machine, StoppedByServer(code: code, reason: reason));', ''),
-  Rule(
-    'the reconnect that the server asks for',
-    'requests.dart',
-    'disconnect(machine, link);\n    case Disconnect(:final',
-    'case Disconnect(:final',
-  ),
   // Frames.
   Rule('the form of an id', 'frame.dart', 'number.toString() == id ?', 'true ?'),
   Rule("the gateway's frames", 'frame.dart', 'return GatewayError', 'return null;\n  return GatewayError'),
@@ -232,7 +219,6 @@ const rules = [
     'if (entry!.hasLog || recover != null || rewind != null) {',
     'if (false) {',
   ),
-  Rule('the answer of a former session', 'subscribing.dart', 'if (!isOfThisSession) return;', ''),
   Rule('the order of a log', 'log.dart', 'other.offset > current.offset', 'true'),
   Rule('the gap', 'continuity.dart', '    watch(machine, log);\n  }\n}', '  }\n}'),
   Rule('the random time of a gap', 'gaps.dart', '+ rules.gapSpread * machine.random()', ''),
@@ -290,7 +276,6 @@ const rules = [
     'log.position != null && !log.isStarting',
     'false',
   ),
-  Rule('that a log starts anew', 'continuity.dart', 'log.isAbsent = false;', ''),
   Rule('that an audience without a log is asked once', 'continuity.dart', 'log.isAbsent = true;', ''),
   Rule(
     'the doubt of another epoch',
@@ -318,18 +303,25 @@ const rules = [
   Rule('that an audience that the reply omits is current', 'syncing.dart', 'isCurrent(machine, one.log);', ''),
   Rule('the retry of a sync', 'syncing.dart', '  if (error.isRetryable) {', '  if (false) {'),
   Rule('an older server', 'syncing.dart', '|| isUnknownAction(error)', ''),
-  Rule(
-    'the positions after a break',
-    'gaps.dart',
-    'for (final log in logs) {\n    watch(machine, log);',
-    'for (final log in logs) {\n    log;',
-  ),
   Rule('one question', 'gaps.dart', 'gaps.containsKey(log) || isAsked(machine, log)', 'false'),
-  Rule(
-    'the end of a session',
-    'gaps.dart',
-    'final log = machine.logs.remove(entity);',
-    'final log = machine.logs.at(Route.entity, entity);',
-  ),
   Rule('the earliest timer first', 'timers.dart', 'one.at.compareTo(other.at)', 'other.at.compareTo(one.at)'),
+  Rule(
+    'the successor of a connection that breaks',
+    'connecting.dart',
+    'if (next == null) return _reconnectLater',
+    'if (next == null || true) return _reconnectLater',
+  ),
+  Rule(
+    'the renewal of a token',
+    'connecting.dart',
+    'if (expiresIn != null)',
+    'if (expiresIn != null && expiresIn < 0)',
+  ),
+  Rule(
+    'the reconnect that the server asks for',
+    'requests.dart',
+    'Disconnect(reconnect: true)',
+    'Disconnect(reconnect: true, code: "never")',
+  ),
+  Rule('the end of a session', 'logs.dart', '_entities.remove(entity)?..hasEnded = true', '_entities.remove(entity)'),
 ];

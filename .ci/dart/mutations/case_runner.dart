@@ -6,7 +6,7 @@ import 'dart:isolate';
 import '../../../dart/herald_client/test/support/cases.dart';
 
 void main(List<String> arguments, SendPort result) {
-  for (final each in casesIn(Directory(arguments.single))) {
+  for (final each in arguments.map(Directory.new).expand(casesIn)) {
     try {
       each.run();
     } on Object {

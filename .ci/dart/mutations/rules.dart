@@ -277,12 +277,6 @@ const rules = [
     'false',
   ),
   Rule('that an audience without a log is asked once', 'continuity.dart', 'log.isAbsent = true;', ''),
-  Rule(
-    'the doubt of another epoch',
-    'log.dart',
-    'if (position != null && !continuesWith(push.position)) isDoubtful = true;',
-    '',
-  ),
   Rule('the end of what is out of date', 'log.dart', '_held.removeWhere((held, _) => !continuesWith(held));', ''),
   Rule('the epoch of the first message', 'log.dart', 'current.epoch == null || current', 'current'),
   Rule(
@@ -309,7 +303,7 @@ const rules = [
     'the successor of a connection that breaks',
     'connecting.dart',
     'if (next == null) return _reconnectLater',
-    'if (next == null || true) return _reconnectLater',
+    'if (next == null || machine.sockets > 0) return _reconnectLater',
   ),
   Rule(
     'the renewal of a token',

@@ -1,4 +1,4 @@
-// Breaks the rules of the machine, one at a time: a shared case has to notice each.
+// Breaks the rules of the machine, one at a time: a case has to notice each.
 //
 //     run.dart ROOT SCRATCH
 
@@ -56,7 +56,7 @@ Future<bool> _noticed(String root, Directory mutant) async {
   final result = ReceivePort();
   final isolate = await Isolate.spawnUri(
     Platform.script.resolve('case_runner.dart'),
-    ['$root/client/tests/behaviour'],
+    ['$root/client/tests/behaviour', '$root/dart/herald_client/test/cases'],
     result.sendPort,
     packageConfig: packages.uri,
   );

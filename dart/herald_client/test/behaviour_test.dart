@@ -5,11 +5,11 @@ import 'package:test/test.dart';
 import 'support/cases.dart';
 
 void main() {
-  final cases = casesIn(Directory('../../client/tests/behaviour'));
+  final shared = casesIn(Directory('../../client/tests/behaviour'));
 
-  test('cases are found', () => expect(cases, isNotEmpty));
+  test('shared cases are found', () => expect(shared, isNotEmpty));
 
-  for (final each in cases) {
+  for (final each in [...shared, ...casesIn(Directory('test/cases'))]) {
     test('${each.file}: ${each.name}', each.run);
   }
 }

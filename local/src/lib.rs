@@ -12,6 +12,7 @@ pub mod dynamodb;
 mod endpoint;
 pub mod eventbridge;
 pub mod faults;
+pub mod function_urls;
 pub mod gateway;
 mod http_server;
 pub mod iam;

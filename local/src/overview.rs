@@ -22,6 +22,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
         ("table", &addresses.tables),
         ("queue", &addresses.queues),
         ("bus", &addresses.buses),
+        ("function URL", &addresses.function_urls),
     ] {
         for (logical_id, name) in names {
             let _ = writeln!(text, "  {kind:<12}  {name}{}", alias(logical_id, name));

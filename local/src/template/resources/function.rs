@@ -27,6 +27,8 @@ const IGNORED: &[&str] = &[
     "EphemeralStorage",
     "EventInvokeConfig",
     "FunctionName",
+    // Its own reader is in `function_url`.
+    "FunctionUrlConfig",
     "Handler",
     "KmsKeyArn",
     "LoggingConfig",

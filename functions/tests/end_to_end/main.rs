@@ -31,6 +31,7 @@ mod metrics;
 mod opening;
 mod partly_sent;
 mod permissions;
+mod polling;
 mod proxy;
 mod publishing;
 mod put_back;

@@ -39,7 +39,7 @@ pub fn function_binaries() -> TempDir {
 /// Returns the names of the binaries of [`template`].
 pub fn function_names() -> Vec<String> {
     let settings = Settings {
-        defaults: Authentication::Open.parameters(""),
+        defaults: Config::parameter_defaults(Authentication::Open, ""),
         ..Settings::new("http://127.0.0.1:3030")
     };
     let stack = Stack::read(&template(), &settings).unwrap();

@@ -8,7 +8,7 @@ use herald_shared::{
     ids::EntityId,
     log::{Budget, LogError, LogPolicy, LogRows, Position, Reach, Synced},
     protocol::{Ack, EntityResult, Known, LogReply, Refusal, Request, ServerFrame, SyncRequest},
-    store::ConnectionStore,
+    store::Admit,
 };
 
 use crate::{
@@ -31,7 +31,7 @@ const AT_ONCE: usize = 25;
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
-    admission: &Admission<'_, impl ConnectionStore>,
+    admission: &Admission<'_, impl Admit>,
     logs: &Logs<impl LogRows>,
 ) -> Result<ServerFrame<'a>, Refusal> {
     let id = request.id()?;

@@ -1,0 +1,6 @@
+//! Publishing over HTTP.
+
+mod delivery;
+mod harness;
+mod keys;
+mod requests;

@@ -6,7 +6,9 @@ mod connections;
 mod cost;
 mod dead_letters;
 mod duration;
+mod key;
 mod message;
+mod permissions;
 mod publish;
 mod send;
 mod tail;
@@ -33,6 +35,7 @@ pub(crate) enum Command {
     Send(send::Arguments),
     Publish(publish::Arguments),
     Token(token::Arguments),
+    Key(key::Arguments),
     Connections(connections::Arguments),
     #[command(name = "dlq")]
     DeadLetters(dead_letters::Arguments),
@@ -48,6 +51,7 @@ pub(crate) async fn run(command: Command, target: &TargetArguments) -> Result<()
         Command::Send(arguments) => send::run(&arguments, target).await,
         Command::Publish(arguments) => publish::run(&arguments, target).await,
         Command::Token(arguments) => token::run(&arguments, target).await,
+        Command::Key(arguments) => key::run(&arguments, target).await,
         Command::Connections(arguments) => connections::run(&arguments, target).await,
         Command::DeadLetters(arguments) => dead_letters::run(&arguments, target).await,
         Command::Bench(arguments) => bench::run(&arguments, target).await,

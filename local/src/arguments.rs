@@ -89,6 +89,7 @@ impl Arguments {
         Ok(Config {
             template: self.template,
             parameters: self.parameters.into_iter().collect(),
+            parameter_defaults: herald_local::http_parameters(),
             authentication: self.authentication,
             functions,
             // Port 0 chooses free ports for function URLs, too.

@@ -41,6 +41,8 @@ pub struct Config {
     pub template: PathBuf,
     /// Values of the template's parameters; the others have their defaults.
     pub parameters: BTreeMap<String, String>,
+    /// Values that replace the template's own defaults; parameters that it does not have are ignored.
+    pub parameter_defaults: BTreeMap<String, String>,
     /// The authentication of clients; the template's parameters override it.
     pub authentication: Authentication,
     /// The host of the functions.
@@ -68,6 +70,7 @@ impl Config {
         Self {
             template: template.into(),
             parameters: BTreeMap::new(),
+            parameter_defaults: BTreeMap::new(),
             authentication: Authentication::default(),
             functions,
             function_url_port: 0,
@@ -118,9 +121,11 @@ impl RunningStack {
     pub async fn start(listener: TcpListener, config: Config) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let issuer = Issuer::address(&format!("http://{}", reachable(address)));
+        let mut defaults = config.parameter_defaults.clone();
+        defaults.extend(config.authentication.parameters(&issuer));
         let settings = Settings {
             parameters: config.parameters.clone(),
-            defaults: config.authentication.parameters(&issuer),
+            defaults,
             remote_functions: matches!(config.functions, Functions::Remote(_)),
             ..Settings::new(format!("http://{address}"))
         };

@@ -24,6 +24,9 @@ struct Description {
     queues: BTreeMap<String, String>,
     #[serde(default)]
     buses: BTreeMap<String, String>,
+    /// The template's outputs.
+    #[serde(default)]
+    outputs: BTreeMap<String, String>,
 }
 
 /// Asks the herald-local at `endpoint` for its addresses.
@@ -54,6 +57,8 @@ impl From<Description> for Target {
                 events_dead_letter_queue: description.queues.remove("EventsDeadLetterQueue"),
             },
             tokens: description.tokens,
+            publish_url: description.outputs.remove("PublishUrl"),
+            publish_keys: description.outputs.remove("PublishKeysArn"),
             accepted_tokens: None,
         }
     }
@@ -81,6 +86,7 @@ mod tests {
                 "EventsDeadLetterQueue": "events",
             },
             "buses": {"default": "default"},
+            "outputs": {"PublishUrl": "http://127.0.0.1:3031/", "PublishKeysArn": "keys"},
         });
         let description: Description = serde_json::from_value(description).expect("a description");
         let some = |text: &str| Some(text.to_owned());
@@ -97,6 +103,8 @@ mod tests {
                 events_dead_letter_queue: some("events"),
             },
             tokens: some("http://127.0.0.1:3030/auth/token"),
+            publish_url: some("http://127.0.0.1:3031/"),
+            publish_keys: some("keys"),
             accepted_tokens: None,
         };
         assert_eq!(Target::from(description), expected);

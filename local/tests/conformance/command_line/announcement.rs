@@ -16,6 +16,7 @@ async fn json_is_one_line_with_every_address_and_logs_are_on_standard_error() {
         "buses",
         "console",
         "endpoint",
+        "functionUrls",
         "queues",
         "tables",
         "webSocket",

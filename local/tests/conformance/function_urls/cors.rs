@@ -6,9 +6,9 @@ use serde_json::json;
 use super::harness::TestUrl;
 use crate::{authentication::harness::Answer, gateway::harness::returned};
 
-const CORS: &str = "FunctionUrlConfig: { AuthType: NONE, Cors: {
-    AllowOrigins: ['https://app.example', 'http://localhost:5173'], AllowMethods: [GET, POST],
-    AllowHeaders: [authorization, content-type], ExposeHeaders: [retry-after], MaxAge: 600,
+const CORS: &str = "FunctionUrlConfig: { AuthType: NONE, Cors: { \
+    AllowOrigins: ['https://app.example', 'http://localhost:5173'], AllowMethods: [GET, POST], \
+    AllowHeaders: [authorization, content-type], ExposeHeaders: [retry-after], MaxAge: 600, \
     AllowCredentials: true } }";
 
 async fn start(properties: &str) -> TestUrl {

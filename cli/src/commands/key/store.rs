@@ -1,0 +1,126 @@
+//! The secret with the API keys.
+//!
+//! Secrets Manager has no conditional write. But a version keeps its text: a second `PutSecretValue` with the same
+//! `ClientRequestToken` and another text is refused. The token of a change is therefore derived from the version that
+//! it was made from, and of two changes of the same version one fails, and is made again from the new version. This
+//! protects from other runs of `herald`, but not from a change by another program between our read and our write.
+//!
+//! Source: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
+
+use anyhow::{Context, anyhow};
+use aws_config::SdkConfig;
+use aws_sdk_secretsmanager::{
+    Client, error::ProvideErrorMetadata, operation::put_secret_value::PutSecretValueError,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::text::sha256;
+use crate::failure::{Failure, aws_failure};
+
+/// The attempts to make a change. Each failed one means that another change succeeded.
+const ATTEMPTS: u32 = 100;
+
+/// The keys by their ids. A key is a JSON value, so that a change of one keeps every field of the others.
+pub(super) type Keys = Map<String, Value>;
+
+/// A key as the secret has it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StoredKey {
+    /// The hash of its secret part.
+    pub(super) sha256: String,
+    /// Its permissions, as in a token.
+    pub(super) may: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) comment: Option<String>,
+    /// The time of its creation, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) created_at: Option<String>,
+}
+
+/// The secret with the keys.
+pub(super) struct KeyStore {
+    client: Client,
+    arn: String,
+}
+
+/// The keys of one version of the secret.
+struct Version {
+    id: String,
+    keys: Keys,
+}
+
+impl KeyStore {
+    pub(super) fn new(config: &SdkConfig, arn: &str) -> Self {
+        Self {
+            client: Client::new(config),
+            arn: arn.to_owned(),
+        }
+    }
+
+    /// Returns the keys.
+    pub(super) async fn keys(&self) -> Result<Keys, Failure> {
+        Ok(self.read().await?.keys)
+    }
+
+    /// Changes the keys. `change` is called again if the keys were changed at the same time.
+    pub(super) async fn change(
+        &self,
+        mut change: impl FnMut(&mut Keys) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        for _ in 0..ATTEMPTS {
+            let Version { id, mut keys } = self.read().await?;
+            change(&mut keys)?;
+            if self.write(&id, &keys).await? {
+                return Ok(());
+            }
+        }
+        Err(Failure::unavailable(
+            "the API keys are being changed all the time: try again later",
+        ))
+    }
+
+    async fn read(&self) -> Result<Version, Failure> {
+        let read = self.client.get_secret_value().secret_id(&self.arn);
+        let value = read.send().await;
+        let value = value.map_err(|error| aws_failure("cannot fetch the API keys", error))?;
+        let text = value.secret_string().unwrap_or("{}");
+        let keys = serde_json::from_str(text)
+            .map_err(|_| anyhow!("the secret {} has no JSON object with API keys", self.arn))?;
+        let id = value.version_id.context("the API keys have no version")?;
+        Ok(Version { id, keys })
+    }
+
+    /// Writes the keys, which were made from the version `from`. Returns whether no other change of that version came
+    /// first.
+    async fn write(&self, from: &str, keys: &Keys) -> Result<bool, Failure> {
+        let put = self.client.put_secret_value().secret_id(&self.arn);
+        let put = put
+            .client_request_token(sha256(from))
+            .secret_string(serde_json::to_string(keys)?)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(true),
+            Err(error)
+                if matches!(
+                    error.as_service_error(),
+                    Some(PutSecretValueError::ResourceExistsException(_))
+                ) =>
+            {
+                Ok(false)
+            }
+            Err(error) => {
+                let hint = match error.code() {
+                    Some("AccessDeniedException") => {
+                        "cannot change the API keys, which needs secretsmanager:GetSecretValue and \
+                         secretsmanager:PutSecretValue"
+                    }
+                    _ => "cannot change the API keys",
+                };
+                Err(aws_failure(hint, error))
+            }
+        }
+    }
+}

@@ -28,6 +28,7 @@ mod load;
 mod log_contract;
 mod log_units;
 mod metrics;
+mod openapi;
 mod opening;
 mod partly_sent;
 mod permissions;

@@ -1,8 +1,17 @@
 //! `herald key`.
 
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::{get, post},
+};
 use futures_util::future::join_all;
 use herald_local::Authentication;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::harness::{TestStack, herald, json_lines};
 
@@ -149,4 +158,53 @@ async fn stack_without_keys_is_wrong_usage() {
         ended.stderr
     );
     stack.stop().await;
+}
+
+/// A fake Secrets Manager whose current version is always the same, and the tokens that it has seen.
+type Tokens = Arc<Mutex<Vec<String>>>;
+
+/// Refuses the first token, whose version exists already, and accepts any other.
+async fn rolled_back(
+    State(tokens): State<Tokens>,
+    headers: HeaderMap,
+    body: String,
+) -> (StatusCode, Json<Value>) {
+    if headers["x-amz-target"] == "secretsmanager.GetSecretValue" {
+        let value = json!({"ARN": "arn", "Name": "keys", "VersionId": "v", "SecretString": "{}"});
+        return (StatusCode::OK, Json(value));
+    }
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    let token = body["ClientRequestToken"].as_str().expect("a token");
+    let mut tokens = tokens.lock().expect("not poisoned");
+    tokens.push(token.to_owned());
+    if tokens[0] == token {
+        let error = json!({"__type": "ResourceExistsException", "message": "exists"});
+        return (StatusCode::BAD_REQUEST, Json(error));
+    }
+    (
+        StatusCode::OK,
+        Json(json!({"ARN": "arn", "VersionId": token})),
+    )
+}
+
+#[tokio::test]
+async fn key_is_created_after_an_old_version_was_made_current_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    let description = json!({
+        "webSocket": "ws://127.0.0.1:1/dev", "endpoint": endpoint,
+        "outputs": {"PublishKeysArn": "arn"},
+    });
+    let tokens = Tokens::default();
+    let server = Router::new()
+        .route("/console/stack.json", get(async || Json(description)))
+        .route("/", post(rolled_back))
+        .with_state(tokens.clone());
+    let server = tokio::spawn(async { axum::serve(listener, server).await });
+    let ended = herald(&["--endpoint", &endpoint, "key", "create"])
+        .run("")
+        .await;
+    server.abort();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(tokens.lock().expect("not poisoned").len(), 6);
 }

@@ -21,6 +21,7 @@ pub mod message;
 pub mod metrics;
 pub mod notifier;
 mod outbox;
+pub mod poll;
 pub mod publish;
 pub mod reply;
 pub mod send_message;

@@ -14,7 +14,7 @@ use herald_shared::{
     post::ManagementApi,
     protocol::{Refusal, Request, ServerFrame},
     queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
-    store::ConnectionTable,
+    store::{Admit, ConnectionTable},
 };
 use lambda_runtime::{Config, Context, Error, LambdaEvent, service_fn};
 use tokio::time::{Instant, timeout_at};
@@ -144,7 +144,7 @@ pub fn logs(config: &SdkConfig) -> Result<Logs<DynamoDbLogRows>, Error> {
 /// # Errors
 ///
 /// Returns an error if the variable is missing or not a number.
-pub fn admission(store: &ConnectionTable) -> Result<Admission<'_, ConnectionTable>, Error> {
+pub fn admission<S: Admit>(store: &S) -> Result<Admission<'_, S>, Error> {
     Ok(Admission::new(store, number("MESSAGES_PER_SECOND")?))
 }
 

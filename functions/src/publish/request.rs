@@ -107,8 +107,8 @@ impl Outgoing {
     /// Returns `bad_request` if a field is missing, unknown, repeated or invalid, and `too_large` if the frame
     /// would be over the limit.
     pub(super) fn read(json: &RawValue, time: &str) -> Result<Self, Refusal> {
-        let message: Message<'_> = serde_json::from_str(json.get())
-            .map_err(|error| bad_request(format!("the message is invalid: {error}")))?;
+        let message: Message<'_> =
+            serde_json::from_str(json.get()).map_err(|error| invalid(&error))?;
         let detail_type = detail_type(&message)?;
         let detail = serde_json::value::to_raw_value(&message).expect("JSON that was parsed");
         let push = Push::of_detail(detail_type, &detail, time).map_err(|error| refusal(&error))?;
@@ -145,11 +145,18 @@ fn detail_type(message: &Message<'_>) -> Result<DetailType, Refusal> {
 fn refusal(error: &InvalidPush) -> Refusal {
     match error {
         InvalidPush::TooLarge(error) => too_large(error.length, error.limit),
-        InvalidPush::BadDetail { source, .. } => {
-            bad_request(format!("the message is invalid: {source}"))
-        }
+        InvalidPush::BadDetail { source, .. } => invalid(source),
         error => bad_request(error_chain(error)),
     }
+}
+
+/// Returns the refusal without the place of the error: a detail is not as the caller wrote it.
+fn invalid(error: &serde_json::Error) -> Refusal {
+    let text = error.to_string();
+    let problem = text
+        .split_once(" at line ")
+        .map_or(&*text, |(problem, _)| problem);
+    bad_request(format!("the message is invalid: {problem}"))
 }
 
 fn bad_request(message: impl Into<String>) -> Refusal {

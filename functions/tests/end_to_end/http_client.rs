@@ -6,6 +6,8 @@ use hyper::{HeaderMap, Request};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 
+use crate::openapi::check_answer;
+
 /// The answer to a request.
 #[derive(Debug)]
 pub struct HttpAnswer {
@@ -27,7 +29,7 @@ impl HttpAnswer {
     }
 }
 
-/// Sends a request and reads the whole answer.
+/// Sends a request and reads the whole answer, which must be as documented.
 pub async fn send(
     method: &str,
     url: &str,
@@ -39,12 +41,15 @@ pub async fn send(
         request = request.header(*name, *value);
     }
     let request = request.body(Full::new(body.into())).unwrap();
+    let path = request.uri().path().to_owned();
     let client = Client::builder(TokioExecutor::new()).build_http();
     let (head, body) = client.request(request).await.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    HttpAnswer {
+    let answer = HttpAnswer {
         status: head.status.as_u16(),
         headers: head.headers,
         body: String::from_utf8(body.into()).unwrap(),
-    }
+    };
+    check_answer(method, &path, &answer);
+    answer
 }

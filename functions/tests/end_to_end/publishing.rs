@@ -4,3 +4,5 @@ mod delivery;
 mod harness;
 mod keys;
 mod requests;
+
+pub use harness::{KEY_ID, Publishing, entry, everything, key};

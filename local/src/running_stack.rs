@@ -47,8 +47,8 @@ pub struct Config {
     pub authentication: Authentication,
     /// The host of the functions.
     pub functions: Functions,
-    /// The port of the template's first function URL; the others have the ports after it. 0 chooses
-    /// free ports.
+    /// The port of the template's first function URL; the others have the ports after it. A port that is
+    /// in use is replaced by a free one; 0 chooses free ports.
     pub function_url_port: u16,
     /// Variables of every function process. They override the template's and those of
     /// `herald-local`.

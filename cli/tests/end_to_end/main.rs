@@ -8,6 +8,8 @@ mod counting_proxy;
 mod dead_letters;
 mod events;
 mod harness;
+mod http;
+mod keys;
 mod messages;
 mod pushes;
 mod stacks;

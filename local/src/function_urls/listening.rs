@@ -1,9 +1,6 @@
 //! The ports of function URLs.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-};
+use std::{collections::BTreeMap, io::ErrorKind, net::IpAddr};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -14,7 +11,7 @@ use crate::{addresses::reachable, template::FunctionUrl};
 pub(crate) struct Listeners(BTreeMap<String, TcpListener>);
 
 /// Listens for every URL: on `first` and the ports after it by the URL's position in the template, or on
-/// free ports if `first` is 0.
+/// free ports if `first` is 0. A URL whose port is in use gets a free one.
 pub(crate) async fn listen(
     urls: &[FunctionUrl],
     host: IpAddr,
@@ -22,25 +19,24 @@ pub(crate) async fn listen(
 ) -> anyhow::Result<Listeners> {
     let mut listeners = BTreeMap::new();
     for url in urls {
-        let port = if first == 0 {
-            0
-        } else {
-            first.checked_add(url.position).with_context(|| {
-                format!(
-                    "no port is left for {}: choose a lower one with --port",
-                    url.logical_id
-                )
-            })?
+        let wanted = match first {
+            0 => 0,
+            first => first.saturating_add(url.position),
         };
-        let address = SocketAddr::new(host, port);
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!(
-                "cannot listen on {address} for the function URL {}: choose another port with --port; \
-                 function URLs have the ports after it (0 for free ones)",
-                url.logical_id
-            )
+        let logical_id = &url.logical_id;
+        let bound = match TcpListener::bind((host, wanted)).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                tracing::warn!(
+                    "port {wanted} is in use, so the function URL {logical_id} has another one"
+                );
+                TcpListener::bind((host, 0)).await
+            }
+            bound => bound,
+        };
+        let listener = bound.with_context(|| {
+            format!("cannot listen on {host} for the function URL {logical_id}")
         })?;
-        listeners.insert(url.logical_id.clone(), listener);
+        listeners.insert(logical_id.clone(), listener);
     }
     Ok(Listeners(listeners))
 }

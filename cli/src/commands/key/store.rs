@@ -7,6 +7,8 @@
 //!
 //! Source: <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html>
 
+use std::time::Duration;
+
 use anyhow::{Context, anyhow};
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::{
@@ -14,12 +16,21 @@ use aws_sdk_secretsmanager::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio::time::sleep;
 
 use super::text::sha256;
 use crate::failure::{Failure, aws_failure};
 
 /// The attempts to make a change. Each failed one means that another change succeeded.
 const ATTEMPTS: u32 = 100;
+
+/// The refusals of writes that were made from the same version, after which their token is another one: an old
+/// version has been made the current one again, and the version that was made from it exists already. A few are
+/// needed, because a read may return an old version for a moment.
+const REFUSALS: u32 = 5;
+
+/// The delay before the same version is read again.
+const DELAY: Duration = Duration::from_millis(200);
 
 /// The keys by their ids. A key is a JSON value, so that a change of one keeps every field of the others.
 pub(super) type Keys = Map<String, Value>;
@@ -69,12 +80,19 @@ impl KeyStore {
         &self,
         mut change: impl FnMut(&mut Keys) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        let mut refused = (String::new(), 0);
         for _ in 0..ATTEMPTS {
             let Version { id, mut keys } = self.read().await?;
+            if refused.0 == id {
+                sleep(DELAY).await;
+            } else {
+                refused = (id.clone(), 0);
+            }
             change(&mut keys)?;
-            if self.write(&id, &keys).await? {
+            if self.write(&token(&id, refused.1), &keys).await? {
                 return Ok(());
             }
+            refused.1 += 1;
         }
         Err(Failure::unavailable(
             "the API keys are being changed all the time: try again later",
@@ -92,12 +110,11 @@ impl KeyStore {
         Ok(Version { id, keys })
     }
 
-    /// Writes the keys, which were made from the version `from`. Returns whether no other change of that version came
-    /// first.
-    async fn write(&self, from: &str, keys: &Keys) -> Result<bool, Failure> {
+    /// Writes the keys as the version `token`. Returns whether no other change has made it already.
+    async fn write(&self, token: &str, keys: &Keys) -> Result<bool, Failure> {
         let put = self.client.put_secret_value().secret_id(&self.arn);
         let put = put
-            .client_request_token(sha256(from))
+            .client_request_token(token)
             .secret_string(serde_json::to_string(keys)?)
             .send()
             .await;
@@ -122,5 +139,31 @@ impl KeyStore {
                 Err(aws_failure(hint, error))
             }
         }
+    }
+}
+
+/// Returns the id of the version that is made from the version `from`, of which so many writes were refused.
+fn token(from: &str, refusals: u32) -> String {
+    match refusals / REFUSALS {
+        0 => sha256(from),
+        round => sha256(&format!("{from}/{round}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn token_is_the_same_for_a_version_until_it_was_refused_often() {
+        let tokens: Vec<_> = (0..=2 * REFUSALS).map(|count| token("v", count)).collect();
+        let mut distinct = tokens.clone();
+        distinct.dedup();
+        assert_eq!(distinct.len(), 3);
+        assert_eq!(tokens[0], tokens[4]);
+        assert_ne!(tokens[4], tokens[5]);
+        assert_ne!(token("w", 0), tokens[0]);
+        // Secrets Manager accepts 32 to 64 characters.
+        assert!(tokens.iter().all(|token| token.len() == 64));
     }
 }

@@ -7,6 +7,8 @@
 mod bus;
 mod key_ring;
 mod keys;
+#[cfg(test)]
+mod properties;
 mod publisher;
 mod request;
 

@@ -108,7 +108,7 @@ impl EventBus {
             }
             Err(error) => {
                 let reason = error_chain(&error);
-                tracing::error!(reason, "failed to put events on the bus");
+                tracing::error!(reason, "a request failed");
                 vec![Err(failure()); events.len()]
             }
         }
@@ -149,7 +149,7 @@ fn result(entry: PutEventsResultEntry) -> Result<String, Refusal> {
         (_, code) => {
             let code = code.unwrap_or_default();
             let reason = entry.error_message.unwrap_or_default();
-            tracing::error!(code, reason, "the bus refused an event");
+            tracing::error!(code, reason, "a request failed");
             Err(match code.as_str() {
                 "ThrottlingException" => Refusal::new(
                     ErrorCode::Throttled,

@@ -133,7 +133,8 @@ pub(crate) async fn run(arguments: &Arguments, target: &TargetArguments) -> Resu
 
 async fn channel(arguments: &Arguments, target: &TargetArguments) -> Result<Channel, Failure> {
     if arguments.http || arguments.url.is_some() || arguments.key.is_some() {
-        return Ok(Channel::Http(http(arguments, target).await?));
+        let http = http(arguments, target).await?;
+        return Ok(Channel::Http(Box::new(http)));
     }
     let target = Target::find(target).await?;
     let config = target.aws().await?;

@@ -27,7 +27,7 @@ pub(super) struct Caller {
 
 impl FunctionUrlServer {
     /// Returns the caller of a request, or refuses a request that is not signed, or whose caller may not
-    /// invoke the function. Credentials that are not a function's own the account.
+    /// invoke the function. A caller with credentials that belong to no function owns the account.
     pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
         let access_key = access_key(headers).ok_or(Refusal::Forbidden)?;
         let principal = self.roles.caller(headers);

@@ -71,7 +71,7 @@ pub(super) struct Resources {
     pub(super) not_run: Vec<NotRun>,
     /// The logical ids of routes that reply.
     answered_routes: Vec<String>,
-    /// The rights of everybody to invoke functions through their URLs.
+    /// The public rights to invoke functions through their URLs.
     public_rights: Vec<permission::PublicRight>,
 }
 
@@ -152,8 +152,8 @@ impl Resources {
         }
     }
 
-    /// Reports every public URL that AWS would answer with 403 only, because its function does not allow
-    /// everybody to invoke it. SAM adds these rights to the URLs of its functions.
+    /// Reports every public URL whose function does not allow every caller to invoke it: AWS would answer
+    /// each request with 403. SAM adds these rights to the URLs of its functions.
     fn check_public_urls(&self, scope: &Scope<'_>) {
         for url in &self.function_urls {
             let Some(resource) = scope.document.resource(&url.logical_id) else {

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 /// The way of the messages.
 pub(super) enum Channel {
     Bus(Bus),
-    Http(Http),
+    Http(Box<Http>),
 }
 
 /// A published message.

@@ -1,7 +1,7 @@
-//! `AWS::Lambda::Permission`, as far as it allows everybody to use a function URL.
+//! `AWS::Lambda::Permission`, as far as it makes a function URL public.
 //!
-//! AWS answers the requests of a public URL with 403, unless the function allows everybody both
-//! actions. <https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html>
+//! AWS answers the requests of a public URL with 403, unless the function allows both actions to every
+//! caller. <https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html>
 
 use crate::template::{document::Resource, error::Problem, item::Item, scope::Scope};
 
@@ -10,7 +10,7 @@ use super::function_url::find_function;
 /// The actions that a public URL needs.
 const ACTIONS: [&str; 2] = ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"];
 
-/// The right of everybody to perform one of [`ACTIONS`] on a function.
+/// The right of every caller to perform one of [`ACTIONS`] on a function.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PublicRight {
     /// The function's logical id.

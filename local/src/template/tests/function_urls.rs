@@ -109,7 +109,7 @@ fn settings_of_a_url_are_read() {
 }
 
 #[test]
-fn url_as_a_resource_needs_the_permissions_of_everybody() {
+fn public_url_as_a_resource_needs_both_public_permissions() {
     let stack = read(&with_function("", &format!("{RESOURCE}{PERMISSIONS}"))).expect("a stack");
     assert_eq!(stack.function_urls[0].logical_id, "Url");
     assert!(stack.not_run.is_empty(), "{:?}", stack.not_run);

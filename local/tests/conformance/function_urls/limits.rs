@@ -1,6 +1,9 @@
 //! The sizes of requests, and the concurrency of functions.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
 
 use axum::http::Method;
 use futures_util::future::join_all;
@@ -75,6 +78,29 @@ async fn request_over_the_reserved_concurrency_is_429() {
         "TooManyRequestsException"
     );
     assert_eq!(url.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn burst_never_exceeds_the_reserved_concurrency() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = (running.clone(), most.clone());
+    let properties = format!("{PUBLIC}, ReservedConcurrentExecutions: 3");
+    let url = TestUrl::start(&properties, move |_| {
+        let (running, most) = counted.clone();
+        async move {
+            most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+            tokio::task::yield_now().await;
+            running.fetch_sub(1, SeqCst);
+            returned(json!({}))
+        }
+    })
+    .await;
+    let answers = join_all((0..300).map(|_| url.get("/"))).await;
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    let refused = answers.iter().filter(|answer| answer.status == 429).count();
+    assert_eq!(served + refused, 300);
+    assert_eq!(url.events().len(), served);
+    assert!(most.load(SeqCst) <= 3);
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ async fn poll_returns_what_came_since_its_positions() {
     stack.put_event("Entity Updated", detail).await;
     let user = json!({"userId": "ann", "message": "for ann"});
     stack.put_event("Send User Push Notification", user).await;
-    let mut pushed = vec![socket.frame().await, socket.frame().await];
+    let mut pushed = [socket.frame().await, socket.frame().await];
     pushed.sort_by_key(|frame| frame["type"].to_string());
 
     let polled = ann.poll(current).await;

@@ -30,11 +30,26 @@ pub struct Publisher<'a, Q, B, R> {
     pub logs: &'a Logs<R>,
 }
 
-/// A message after its log.
+/// The maximum number of messages that are stored at once. Each may need a connection of its own, and at
+/// its memory the function has a seventh of a processor for the TLS handshakes.
+const AT_ONCE: usize = 25;
+
+/// A message on its way through its log.
 struct Logged {
+    audience: Audience,
     push: Push,
     /// True if it is not to be enqueued, because one of a version as high came before.
     stale: bool,
+}
+
+impl From<Outgoing> for Logged {
+    fn from(outgoing: Outgoing) -> Self {
+        Self {
+            audience: outgoing.audience,
+            push: outgoing.push,
+            stale: false,
+        }
+    }
 }
 
 impl<Q: EnqueueEach, B: Bus, R: LogRows> Publisher<'_, Q, B, R> {
@@ -86,7 +101,7 @@ impl<Q: EnqueueEach, B: Bus, R: LogRows> Publisher<'_, Q, B, R> {
         logged
             .into_iter()
             .map(|logged| match logged {
-                Ok(Logged { push, stale }) => PublishResult::Published {
+                Ok(Logged { push, stale, .. }) => PublishResult::Published {
                     event_id: push.event_id,
                     position: push.position,
                     stale,
@@ -96,44 +111,45 @@ impl<Q: EnqueueEach, B: Bus, R: LogRows> Publisher<'_, Q, B, R> {
             .collect()
     }
 
-    /// Stores messages in the logs of their audiences: those of one audience together, and all audiences at
-    /// the same time.
+    /// Stores messages in the logs of their audiences.
     async fn store(
         &self,
         outgoing: Vec<Result<Outgoing, Refusal>>,
         now: SystemTime,
     ) -> Vec<Result<Logged, Refusal>> {
-        let mut audiences: BTreeMap<Audience, Vec<usize>> = BTreeMap::new();
-        let mut logged = Vec::with_capacity(outgoing.len());
-        for (index, outgoing) in outgoing.into_iter().enumerate() {
-            logged.push(
-                self.fitting(outgoing)
-                    .map(|Outgoing { audience, push, .. }| {
-                        audiences.entry(audience).or_default().push(index);
-                        Logged { push, stale: false }
-                    }),
-            );
+        let fitting = outgoing.into_iter().map(|outgoing| self.fitting(outgoing));
+        let mut logged: Vec<_> = fitting.map(|outgoing| outgoing.map(Logged::from)).collect();
+        // One part after the other, so that an audience's messages are numbered in their order.
+        for part in logged.chunks_mut(AT_ONCE) {
+            self.store_part(part, now).await;
         }
-        let stored = audiences.into_iter().map(async |(audience, indices)| {
-            let pushes: Vec<_> = indices
-                .iter()
-                .filter_map(|&index| Some(logged[index].as_ref().ok()?.push.clone()))
-                .collect();
+        logged
+    }
+
+    /// Stores messages: those of one audience together, and all audiences at the same time.
+    async fn store_part(&self, part: &mut [Result<Logged, Refusal>], now: SystemTime) {
+        let mut audiences: BTreeMap<Audience, Vec<&mut Result<Logged, Refusal>>> = BTreeMap::new();
+        for result in part {
+            if let Ok(logged) = result {
+                let audience = logged.audience.clone();
+                audiences.entry(audience).or_default().push(result);
+            }
+        }
+        let stored = audiences.into_iter().map(async |(audience, results)| {
+            let of_audience = results.iter().filter_map(|result| result.as_ref().ok());
+            let pushes: Vec<_> = of_audience.map(|logged| logged.push.clone()).collect();
             let stored = store(&pushes, &audience, self.logs, now).await;
-            (indices, stored)
-        });
-        for (indices, stored) in join_all(stored).await {
-            let stored = stored.unwrap_or_else(|refusal| vec![Err(refusal); indices.len()]);
-            for (index, stored) in indices.into_iter().zip(stored) {
-                match (&mut logged[index], stored) {
+            let stored = stored.unwrap_or_else(|refusal| vec![Err(refusal); results.len()]);
+            for (result, stored) in results.into_iter().zip(stored) {
+                match (result, stored) {
                     (Ok(logged), Ok(Published::Delivered(push))) => logged.push = push,
                     (Ok(logged), Ok(Published::Stale)) => logged.stale = true,
-                    (logged, Err(refusal)) => *logged = Err(refusal),
+                    (result, Err(refusal)) => *result = Err(refusal),
                     (Err(_), Ok(_)) => {}
                 }
             }
-        }
-        logged
+        });
+        join_all(stored).await;
     }
 
     /// Returns the message unless its frame is too large for the log of its audience.

@@ -177,7 +177,7 @@ struct Polled {
 
 fn parse(body: &str) -> Result<Request<'_>, HttpRefusal> {
     Request::parse(body)
-        .map_err(|_| HttpRefusal::bad_request("the body is not JSON: send a JSON object"))
+        .map_err(|_| HttpRefusal::bad_request("the body is not a JSON object: send one"))
 }
 
 /// Returns the entity in the query string.

@@ -91,14 +91,14 @@ async fn wrong_request_is_refused() {
             "/poll",
             "no",
             400,
-            bad("the body is not JSON: send a JSON object"),
+            bad("the body is not a JSON object: send one"),
         ),
         (
             "POST",
             "/poll",
             "[]",
             400,
-            bad("the body is not JSON: send a JSON object"),
+            bad("the body is not a JSON object: send one"),
         ),
         (
             "POST",

@@ -15,7 +15,7 @@ fn broadcast() -> Value {
 
 #[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
-async fn keys_rotate_without_a_gap_and_a_revoked_one_is_refused() {
+async fn created_key_works_beside_the_old_one() {
     let publishing = Publishing::start().await;
     let status = async |id: &str| {
         let answer = publishing.send_with(&key(id), &broadcast()).await;

@@ -42,6 +42,7 @@ pub(crate) use signals::{
 
 use crate::ConnectionState;
 use back_off::BackOff;
+use continuity::HeldAnswer;
 use cursor::Cursor;
 use link::{Link, RequestKind, Role};
 use outbox::Outbox;
@@ -77,6 +78,8 @@ pub(crate) struct Machine {
     gap_timers: BTreeMap<Audience, Moment>,
     /// The messages held back, by the socket that they arrived on.
     held: BTreeMap<SocketId, VecDeque<HeldMessage>>,
+    /// The answers of logs held back, in their order.
+    held_answers: Vec<HeldAnswer>,
     /// The deadline of a clean close. `None` if the client is not closing.
     closing: Option<Moment>,
     effects: Vec<Effect>,
@@ -105,6 +108,7 @@ impl Machine {
             cursors: BTreeMap::new(),
             gap_timers: BTreeMap::new(),
             held: BTreeMap::new(),
+            held_answers: Vec::new(),
             closing: None,
             effects: Vec::new(),
         }
@@ -165,6 +169,7 @@ impl Machine {
         if self.has_stopped() {
             return;
         }
+        self.apply_released(now);
         self.send_pending(now);
         self.hand_over_if_established(now);
         self.close_lingering(now);

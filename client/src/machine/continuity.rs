@@ -66,12 +66,13 @@ impl Machine {
         self.gap_timers.remove(&audience);
     }
 
-    /// Handles the acknowledgement of a subscription.
+    /// Handles the acknowledgement of a subscription. `source` is its request.
     pub(super) fn subscribed(
         &mut self,
         now: Moment,
         socket: SocketId,
         subscribe: &EntitySubscribe,
+        source: Source,
         answer: LogAnswer,
     ) {
         let audience = Audience::Entity(subscribe.entity.clone());
@@ -85,11 +86,21 @@ impl Machine {
             return self.hand_out(now, &audience, outputs);
         }
         let cursor = self.cursors.entry(audience.clone()).or_default();
+        let was_known = cursor.position().is_some();
         cursor.begin(&answer);
+        let since = match &subscribe.start {
+            StartRequest::Recover(position) if was_known => Some(position.clone()),
+            _ if was_known => None,
+            _ => cursor.position().cloned(),
+        };
         self.resolve_subscribers(&subscribe.entity);
-        let proves = subscribe.start != StartRequest::Live;
+        let question = Question {
+            audience,
+            session: Some(subscribe.session),
+            since,
+        };
         let delay = self.rules.gap_after;
-        self.log_answered(now, socket, audience, answer, proves, delay);
+        self.log_answered(now, socket, question, source, answer, delay);
     }
 
     /// Handles a push of an audience that may have a log.
@@ -157,7 +168,11 @@ impl Machine {
 
     fn is_asked_about(&self, audience: &Audience) -> bool {
         let mut requests = self.links.iter().flat_map(|link| link.in_flight.values());
+        let is_held = |held: &HeldAnswer| {
+            held.question.audience == *audience && self.is_of_present_session(&held.question)
+        };
         requests.any(|request| request.kind.asks_about(audience))
+            || self.held_answers.iter().any(is_held)
     }
 
     /// Hands results to the application, and starts or ends the gap timer.
@@ -291,15 +306,16 @@ impl Machine {
         match result {
             Ok(reply) => {
                 let mut results = SyncResults::read(&reply);
+                let source = Source::of(questions.len());
                 for question in questions {
                     let result = results.take(&question.audience);
-                    self.question_answered(now, socket, question, result);
+                    self.question_answered(now, socket, question, source, result);
                 }
             }
             Err(error) if error.is_retryable() => self.retry_sync(now, questions),
-            Err(_) => {
+            Err(error) => {
                 for question in questions {
-                    self.question_refused(now, &question);
+                    self.question_refused(now, &question, &error);
                 }
             }
         }
@@ -310,6 +326,7 @@ impl Machine {
         now: Moment,
         socket: SocketId,
         question: Question,
+        source: Source,
         result: Option<LogResult>,
     ) {
         if !self.is_of_present_session(&question) {
@@ -325,7 +342,7 @@ impl Machine {
                     cursor.begin_present(present);
                 }
                 let delay = self.gap_delay();
-                self.log_answered(now, socket, question.audience, answer, proves, delay);
+                self.log_answered(now, socket, question, source, answer, delay);
             }
             Some(Err(error)) if error.is_retryable() => self.retry_sync(now, vec![question]),
             None if proves => {
@@ -334,23 +351,32 @@ impl Machine {
                 }
                 self.await_gap(now, &question.audience, None);
             }
-            Some(Err(_)) | None => self.question_refused(now, &question),
+            Some(Err(error)) => self.question_refused(now, &question, &error),
+            None => self.without_log(now, &question.audience),
         }
     }
 
-    /// Goes on without an answer: the client loses what is missing, and asks no more if it has no position.
-    fn question_refused(&mut self, now: Moment, question: &Question) {
+    /// Goes on without an answer: the client loses what is missing. It asks no more if it has no position, or if
+    /// the server is older than the request.
+    fn question_refused(&mut self, now: Moment, question: &Question, error: &RequestError) {
         if !self.is_of_present_session(question) {
             return;
         }
         let Some(cursor) = self.cursors.get_mut(&question.audience) else {
             return;
         };
-        let outputs = match cursor.position() {
-            Some(_) => cursor.give_up(),
-            None => cursor.turn_off(),
-        };
+        if cursor.position().is_none() || error.is_unknown_action() {
+            return self.without_log(now, &question.audience);
+        }
+        let outputs = cursor.give_up();
         self.hand_out(now, &question.audience, outputs);
+    }
+
+    /// Goes on without a log, since the server does not keep one.
+    fn without_log(&mut self, now: Moment, audience: &Audience) {
+        let cursor = self.cursors.get_mut(audience);
+        let outputs = cursor.map(Cursor::turn_off).unwrap_or_default();
+        self.hand_out(now, audience, outputs);
     }
 
     fn is_of_present_session(&self, question: &Question) -> bool {
@@ -371,7 +397,7 @@ impl Machine {
             Ok(reply) => {
                 let delay = self.gap_delay();
                 let answer = log_answer(&reply);
-                self.log_answered(now, socket, question.audience, answer, true, delay);
+                self.log_answered(now, socket, question, Source::History, answer, delay);
             }
             Err(error) if error.is_retryable() => self.retry_sync(now, vec![question]),
             Err(_) => {
@@ -392,34 +418,98 @@ impl Machine {
                 continue;
             };
             let delay = cursor.back_off.next(&self.rules, jitter);
+            cursor.doubt();
             if cursor.is_behind() || cursor.wants_position {
                 self.gap_timers.insert(question.audience, now + delay);
             }
         }
     }
 
-    /// Handles the answer of a log. `delay` is that of the next question if messages are still missing.
+    /// Ends the questions of a connection that ended. The next one recovers, so only what is known to be missing
+    /// is asked for.
+    pub(super) fn end_questions(&mut self, now: Moment, questions: Vec<Question>) {
+        let jitter = self.jitter();
+        for question in questions {
+            let cursor = self.cursors.get_mut(&question.audience);
+            match cursor.filter(|cursor| cursor.wants_position) {
+                Some(cursor) => {
+                    let delay = cursor.back_off.next(&self.rules, jitter);
+                    self.gap_timers.insert(question.audience, now + delay);
+                }
+                None => self.await_gap(now, &question.audience, None),
+            }
+        }
+    }
+
+    /// Handles the answer of a log, once it is known which of its messages are the application's own. `delay` is
+    /// that of the next question if messages are still missing.
     fn log_answered(
         &mut self,
         now: Moment,
         socket: SocketId,
-        audience: Audience,
+        question: Question,
+        source: Source,
         answer: LogAnswer,
-        proves: bool,
         delay: Duration,
     ) {
+        let held = HeldAnswer {
+            after: self.requests,
+            socket,
+            question,
+            source,
+            answer,
+            delay,
+        };
+        if held.may_have_own() && self.has_unanswered_send(held.after) {
+            self.held_answers.push(held);
+        } else {
+            self.apply_answer(now, held);
+        }
+    }
+
+    /// Applies the held answers whose replies have arrived.
+    pub(super) fn apply_released(&mut self, now: Moment) {
+        let held = std::mem::take(&mut self.held_answers);
+        let waits = |held: &HeldAnswer| self.has_unanswered_send(held.after);
+        let (waiting, released): (Vec<_>, _) = held.into_iter().partition(waits);
+        self.held_answers = waiting;
+        self.apply_answers(now, released);
+    }
+
+    pub(super) fn apply_answers(&mut self, now: Moment, answers: Vec<HeldAnswer>) {
+        for answer in answers {
+            if self.is_of_present_session(&answer.question) {
+                self.apply_answer(now, answer);
+            }
+        }
+    }
+
+    fn apply_answer(&mut self, now: Moment, held: HeldAnswer) {
+        let HeldAnswer {
+            socket,
+            question: Question {
+                audience, since, ..
+            },
+            source,
+            answer,
+            delay,
+            ..
+        } = held;
         let Some(cursor) = self.cursors.get_mut(&audience) else {
             return;
         };
-        let (more, made_progress) = (answer.more, !answer.messages.is_empty());
-        let mut outputs = cursor.answered(answer, proves);
-        let reads_on = more && cursor.is_behind();
-        if reads_on && !made_progress {
+        let (more, end) = (answer.more, answer.position.clone());
+        let mut outputs = cursor.answered(answer, since.as_ref());
+        let is_comparable = end.is_some_and(|end| cursor.has_epoch_of(&end));
+        let mut reads_on = more && is_comparable && cursor.is_missing();
+        let made_progress = cursor.position() != since.as_ref();
+        if reads_on && !made_progress && !source.may_lack_room(cursor.history_is_refused) {
             outputs.extend(cursor.give_up());
+            reads_on = false;
         }
         self.await_gap(now, &audience, Some(delay));
         self.hand_out(now, &audience, outputs);
-        if reads_on && made_progress {
+        if reads_on {
             self.read_on(now, socket, audience);
         }
     }
@@ -441,6 +531,56 @@ impl Machine {
         let question = self.question(audience);
         let body = history_body(&question);
         self.send_request(now, socket, &body, RequestKind::History(question));
+    }
+}
+
+/// The request that the answer of a log belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    /// A `history`. Its reply has room for one message at least.
+    History,
+    /// A request about this audience alone.
+    Alone,
+    /// A request about several audiences, which share the room for messages.
+    Shared,
+}
+
+impl Source {
+    /// Returns the source of a `subscribe` or a `sync` about so many audiences.
+    pub(super) fn of(audiences: usize) -> Self {
+        match audiences {
+            1 => Self::Alone,
+            _ => Self::Shared,
+        }
+    }
+
+    /// Returns true if another request may get a message where a full reply had none.
+    fn may_lack_room(self, history_is_refused: bool) -> bool {
+        match self {
+            Self::History => false,
+            Self::Alone => !history_is_refused,
+            Self::Shared => true,
+        }
+    }
+}
+
+/// The answer of a log with messages that may be the application's own. It is held until the replies to the
+/// requests that were in flight when it arrived show if they are.
+#[derive(Debug)]
+pub(super) struct HeldAnswer {
+    socket: SocketId,
+    question: Question,
+    source: Source,
+    answer: LogAnswer,
+    delay: Duration,
+    /// The last request that was sent before it arrived.
+    after: u64,
+}
+
+impl HeldAnswer {
+    fn may_have_own(&self) -> bool {
+        let mut messages = self.answer.messages.iter();
+        messages.any(|push| push.kind() == "message")
     }
 }
 

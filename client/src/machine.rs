@@ -34,6 +34,7 @@ use std::{
 };
 
 pub(crate) use audience::Audience;
+pub(crate) use back_off::BackOff;
 pub(crate) use frame::log_answer;
 pub(crate) use rules::Rules;
 pub(crate) use signals::{
@@ -41,7 +42,6 @@ pub(crate) use signals::{
 };
 
 use crate::ConnectionState;
-use back_off::BackOff;
 use continuity::HeldAnswer;
 use cursor::Cursor;
 use link::{Link, RequestKind, Role};

@@ -1,6 +1,6 @@
 //! The start of a subscription, and the part of a log to read.
 
-use herald_shared::{log::Position, protocol::StartRequest};
+use herald_shared::{ids::EntityId, log::Position, protocol::StartRequest};
 use serde_json::{Map, Value, json};
 
 /// The start of a subscription in the log of its entity. By default it begins with the next push.
@@ -46,6 +46,24 @@ impl SubscribeOptions {
     }
 }
 
+/// The audience whose log is read, for [`Client::history`](crate::Client::history).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HistoryOf {
+    /// The subscribers of an entity.
+    Entity(EntityId),
+    /// The user of the connection.
+    User,
+    /// Everyone.
+    Everyone,
+}
+
+impl From<EntityId> for HistoryOf {
+    fn from(entity: EntityId) -> Self {
+        Self::Entity(entity)
+    }
+}
+
 /// A part of a log, for [`Client::history`](crate::Client::history).
 ///
 /// ```
@@ -75,6 +93,12 @@ impl History {
         Self::of([("since", json!(position))])
     }
 
+    /// Returns at most so many of the messages, up to 300.
+    pub fn limit(mut self, messages: usize) -> Self {
+        self.fields.insert("limit".to_owned(), json!(messages));
+        self
+    }
+
     fn of<const N: usize>(fields: [(&str, Value); N]) -> Self {
         let fields = fields.into_iter();
         Self {
@@ -84,11 +108,16 @@ impl History {
         }
     }
 
-    /// Returns the request for the log of an entity.
-    pub(crate) fn request(self, entity: &herald_shared::ids::EntityId) -> String {
+    /// Returns the request for the log of an audience.
+    pub(crate) fn request(self, of: &HistoryOf) -> String {
+        let (name, value) = match of {
+            HistoryOf::Entity(entity) => ("entityId", json!(entity)),
+            HistoryOf::User => ("user", json!(true)),
+            HistoryOf::Everyone => ("everyone", json!(true)),
+        };
         let mut fields = self.fields;
         fields.insert("action".to_owned(), json!("history"));
-        fields.insert("entityId".to_owned(), json!(entity));
+        fields.insert(name.to_owned(), value);
         Value::Object(fields).to_string()
     }
 }

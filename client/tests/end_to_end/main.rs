@@ -14,4 +14,5 @@ mod proxy;
 mod renewal;
 mod script;
 mod scripted_server;
+mod state;
 mod tls;

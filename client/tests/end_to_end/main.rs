@@ -4,6 +4,7 @@
 #![allow(clippy::result_large_err, missing_docs, unreachable_pub)]
 
 mod authentication;
+mod compatibility;
 mod continuity;
 mod everyday;
 mod examples;

@@ -9,6 +9,7 @@ mod cursor;
 mod frame;
 mod link;
 mod log_answer;
+mod log_answers;
 mod outbox;
 mod pushes;
 mod repeats;
@@ -17,6 +18,7 @@ mod rules;
 mod signals;
 mod subscribing;
 mod subscriptions;
+mod syncing;
 mod timers;
 
 #[cfg(test)]
@@ -42,9 +44,9 @@ pub(crate) use signals::{
 };
 
 use crate::ConnectionState;
-use continuity::HeldAnswer;
 use cursor::Cursor;
 use link::{Link, RequestKind, Role};
+use log_answers::HeldAnswer;
 use outbox::Outbox;
 use pushes::HeldMessage;
 use repeats::Repeats;

@@ -12,8 +12,8 @@ import { startStack } from '../stack.js';
 
 const HISTORY = JSON.stringify({ '**': { messages: 1000, seconds: 600 } });
 
-/** Options of a client that finds a dead connection within a second. */
-const QUICK = { pingAfter: 400, pongTimeout: 600, backoffBase: 50 };
+/** Options of a client that finds a dead connection within seconds. */
+const QUICK = { pingAfter: 500, pongTimeout: 2000, backoffBase: 50 };
 
 const numbers = (count) => Array.from({ length: count }, (_, index) => index + 1);
 
@@ -64,7 +64,7 @@ describe('continuity in a browser', { timeout: 900_000 }, () => {
     proxy.silence();
     for (const message of [2, 3, 4]) await stack.put('order-1', message);
     await witness.received(4);
-    const asleep = 3 * (QUICK.pingAfter + QUICK.pongTimeout);
+    const asleep = 2 * (QUICK.pingAfter + QUICK.pongTimeout);
     await sleep(asleep);
     await session.send('Debugger.resume');
 

@@ -11,10 +11,10 @@ use super::{
     Machine,
     audience::Audience,
     back_off::BackOff,
-    continuity::Source,
     frame::{EntityResults, LogResult},
     link::{EntityState, EntitySubscribe, Link, RequestKind, Retry, Role},
     log_answer::LogAnswer,
+    log_answers::Source,
     signals::{Effect, Moment, RequestBody, SocketId, Subscriber},
 };
 use crate::{Reply, RequestError};

@@ -64,9 +64,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = amount)]
     messages_a_day: f64,
 
-    /// Every audience has a log, and clients send `sync` in place of pings
+    /// No audience has a log (`History={}`), and clients send pings in place of `sync`
     #[arg(long)]
-    history: bool,
+    without_history: bool,
 
     /// Use the prices in this file
     #[arg(long, value_name = "FILE")]
@@ -87,8 +87,8 @@ Examples:
     herald cost --connections 10000 --audience 100
   The same without pings
     herald cost --connections 10000 --audience 100 --no-pings
-  The same with a log of every room
-    herald cost --connections 10000 --audience 100 --history
+  The same without a log of any room
+    herald cost --connections 10000 --audience 100 --without-history
   Other prices
     herald cost --print-prices > prices.toml
     herald cost --connections 10000 --prices prices.toml";
@@ -135,7 +135,7 @@ impl Arguments {
             message_bytes: self.message_bytes.into(),
             ping_every: (!self.no_pings).then_some(self.ping_every),
             messages_a_day: self.messages_a_day,
-            history: self.history,
+            history: !self.without_history,
         }
     }
 }

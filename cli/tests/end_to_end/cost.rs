@@ -47,7 +47,7 @@ async fn history_adds_to_the_bill() {
         };
         (line("DynamoDB writes"), line("SQS"))
     };
-    let (without, with) = (usd(&[]).await, usd(&["--history"]).await);
+    let (with, without) = (usd(&[]).await, usd(&["--without-history"]).await);
     assert!(with.0 > without.0, "{with:?} after {without:?}");
     assert_eq!(with.1, without.1);
 }

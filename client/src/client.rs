@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, protocol::LogName};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -224,9 +224,33 @@ impl Client {
         entity: EntityId,
         history: History,
     ) -> Result<Excerpt, RequestError> {
+        self.read_log(&LogName::Entity(entity), history).await
+    }
+
+    /// Reads messages of the log of the client's own user, which needs no permission.
+    /// [`Client::notifications`] does not get them.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Client::history`]. The server refuses the request of a client without a user.
+    pub async fn notification_history(&self, history: History) -> Result<Excerpt, RequestError> {
+        self.read_log(&LogName::User, history).await
+    }
+
+    /// Reads messages of the log of everyone, which needs the permission `history` for broadcasts.
+    /// [`Client::broadcasts`] does not get them.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Client::history`].
+    pub async fn broadcast_history(&self, history: History) -> Result<Excerpt, RequestError> {
+        self.read_log(&LogName::Everyone, history).await
+    }
+
+    async fn read_log(&self, log: &LogName, history: History) -> Result<Excerpt, RequestError> {
         let (result, reply) = oneshot::channel();
         self.command(Command::Send {
-            body: RequestBody::new(history.request(&entity)),
+            body: RequestBody::new(history.request(log)),
             safe_to_repeat: true,
             time_to_live: None,
             result,

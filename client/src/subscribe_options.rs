@@ -1,6 +1,9 @@
 //! The start of a subscription, and the part of a log to read.
 
-use herald_shared::{log::Position, protocol::StartRequest};
+use herald_shared::{
+    log::Position,
+    protocol::{LogName, StartRequest},
+};
 use serde_json::{Map, Value, json};
 
 /// The start of a subscription in the log of its entity. By default it begins with the next push.
@@ -46,7 +49,9 @@ impl SubscribeOptions {
     }
 }
 
-/// A part of a log, for [`Client::history`](crate::Client::history).
+/// A part of a log, for [`Client::history`](crate::Client::history),
+/// [`Client::notification_history`](crate::Client::notification_history) and
+/// [`Client::broadcast_history`](crate::Client::broadcast_history).
 ///
 /// ```
 /// use herald_client::History;
@@ -84,11 +89,16 @@ impl History {
         }
     }
 
-    /// Returns the request for the log of an entity.
-    pub(crate) fn request(self, entity: &herald_shared::ids::EntityId) -> String {
+    /// Returns the request for a log.
+    pub(crate) fn request(self, log: &LogName) -> String {
         let mut fields = self.fields;
         fields.insert("action".to_owned(), json!("history"));
-        fields.insert("entityId".to_owned(), json!(entity));
+        let (name, value) = match log {
+            LogName::Entity(entity) => ("entityId", json!(entity)),
+            LogName::User => ("user", json!(true)),
+            LogName::Everyone => ("everyone", json!(true)),
+        };
+        fields.insert(name.to_owned(), value);
         Value::Object(fields).to_string()
     }
 }

@@ -148,7 +148,9 @@ impl Tail {
                 Reader::Entity(subscription),
             );
         }
-        let names = tail.logs.iter().map(|(log, _)| words(log));
+        let entities = arguments.entities.len();
+        let (feeds, entities) = tail.logs.split_at(tail.logs.len() - entities);
+        let names = entities.iter().chain(feeds).map(|(log, _)| words(log));
         note(format_args!(
             "subscribed to {}; press Ctrl-C to exit",
             names.collect::<Vec<_>>().join(", ")

@@ -217,8 +217,7 @@ async fn history_without_log_permission_or_message_says_so() {
     let ended = stack.herald(&["history", "order-1"]);
     let ended = ended.variable("HERALD_TOKEN", token.trim()).run("").await;
     assert_eq!(ended.code, Some(3));
-    let words =
-        "cannot read the history of order-1: forbidden: you may not read the history of order-1";
+    let words = "cannot read the history of order-1: the server refused the request: you may not read the history of order-1";
     assert!(ended.stderr.contains(words), "{}", ended.stderr);
 
     let ended = stack.herald(&["history", "plain"]).run("").await;

@@ -129,7 +129,10 @@ fn recovery(log: String, since: Option<&Value>, result: &Map<String, Value>) -> 
         log,
         since: since.and_then(read),
         recovered: result.get("recovered").and_then(Value::as_bool),
-        messages: result.get("messages").and_then(Value::as_array).map_or(0, Vec::len),
+        messages: result
+            .get("messages")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len),
         position: Position::deserialize(result).ok(),
         more: result.get("more").and_then(Value::as_bool).unwrap_or(false),
     })
@@ -167,24 +170,44 @@ mod tests {
     #[test]
     fn frame_of_an_audience_with_a_log_has_its_position() {
         for (frame, log) in [
-            (r#"{"type":"Entity Updated","entityId":"a","epoch":"k3J9x2Qa","offset":7}"#, Some("entity#a")),
-            (r#"{"type":"message","entityId":"a","epoch":"k3J9x2Qa","offset":7}"#, Some("entity#a")),
-            (r#"{"type":"User Push Notification","epoch":"k3J9x2Qa","offset":7}"#, Some("user")),
-            (r#"{"type":"Broadcast","epoch":"k3J9x2Qa","offset":7}"#, Some("everyone")),
-            (r#"{"type":"Broadcast","message":{"epoch":"k3J9x2Qa","offset":7}}"#, None),
+            (
+                r#"{"type":"Entity Updated","entityId":"a","epoch":"k3J9x2Qa","offset":7}"#,
+                Some("entity#a"),
+            ),
+            (
+                r#"{"type":"message","entityId":"a","epoch":"k3J9x2Qa","offset":7}"#,
+                Some("entity#a"),
+            ),
+            (
+                r#"{"type":"User Push Notification","epoch":"k3J9x2Qa","offset":7}"#,
+                Some("user"),
+            ),
+            (
+                r#"{"type":"Broadcast","epoch":"k3J9x2Qa","offset":7}"#,
+                Some("everyone"),
+            ),
+            (
+                r#"{"type":"Broadcast","message":{"epoch":"k3J9x2Qa","offset":7}}"#,
+                None,
+            ),
             (r#"{"type":"Broadcast","epoch":7,"offset":"x"}"#, None),
             ("not JSON", None),
         ] {
             let found = of_frame(frame);
             assert_eq!(found.as_ref().map(|found| &*found.log), log, "{frame}");
-            assert_eq!(found.map(|found| found.position), log.and_then(|_| at(7)), "{frame}");
+            assert_eq!(
+                found.map(|found| found.position),
+                log.and_then(|_| at(7)),
+                "{frame}"
+            );
         }
     }
 
     #[test]
     fn request_for_missed_messages_has_its_recoveries() {
         let since = r#"{"epoch":"k3J9x2Qa","offset":5}"#;
-        let recovered = r#""epoch":"k3J9x2Qa","offset":7,"top":7,"recovered":true,"messages":[{},{}]"#;
+        let recovered =
+            r#""epoch":"k3J9x2Qa","offset":7,"top":7,"recovered":true,"messages":[{},{}]"#;
         let expected = |log: &str| Recovery {
             log: log.to_owned(),
             since: at(5),
@@ -200,7 +223,9 @@ mod tests {
                 vec![expected("entity#a")],
             ),
             (
-                format!(r#"{{"action":"subscribe","entities":{{"a":{{"recover":{since}}},"b":{{}},"c":{{"rewind":2}}}}}}"#),
+                format!(
+                    r#"{{"action":"subscribe","entities":{{"a":{{"recover":{since}}},"b":{{}},"c":{{"rewind":2}}}}}}"#
+                ),
                 format!(
                     r#"{{"type":"ack","entities":{{"a":{{{recovered}}},"b":{{"offset":0}},"c":{{"error":{{}}}}}}}}"#
                 ),
@@ -208,11 +233,19 @@ mod tests {
             ),
             (
                 r#"{"action":"subscribe","entityId":"a","rewind":2}"#.to_owned(),
-                r#"{"type":"ack","epoch":"k3J9x2Qa","offset":7,"messages":[1,2],"more":true}"#.to_owned(),
-                vec![Recovery { since: None, recovered: None, more: true, ..expected("entity#a") }],
+                r#"{"type":"ack","epoch":"k3J9x2Qa","offset":7,"messages":[1,2],"more":true}"#
+                    .to_owned(),
+                vec![Recovery {
+                    since: None,
+                    recovered: None,
+                    more: true,
+                    ..expected("entity#a")
+                }],
             ),
             (
-                format!(r#"{{"action":"sync","entities":{{"a":{since},"b":{since}}},"user":{since},"everyone":{{}}}}"#),
+                format!(
+                    r#"{{"action":"sync","entities":{{"a":{since},"b":{since}}},"user":{since},"everyone":{{}}}}"#
+                ),
                 format!(
                     r#"{{"type":"ack","entities":{{"a":{{{recovered}}}}},"user":{{"offset":0,"recovered":false}},
                         "everyone":{{"epoch":"k3J9x2Qa","offset":9}}}}"#
@@ -222,7 +255,10 @@ mod tests {
                     Recovery {
                         recovered: Some(false),
                         messages: 0,
-                        position: Some(Position { epoch: None, offset: 0 }),
+                        position: Some(Position {
+                            epoch: None,
+                            offset: 0,
+                        }),
                         ..expected("user")
                     },
                 ],

@@ -11,13 +11,13 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, protocol::LogName};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    AttemptError, ConnectError, ConnectionState, Excerpt, History, HistoryOf, Options, Outgoing,
-    Pushes, Reply, RequestError, Snapshot, StateError, StateSubscription, StopReason,
-    SubscribeOptions, Subscription,
+    AttemptError, ConnectError, ConnectionState, Excerpt, History, Options, Outgoing, Pushes,
+    Reply, RequestError, Snapshot, StateError, StateSubscription, StopReason, SubscribeOptions,
+    Subscription,
     driver::{self, Address, Command, Feed, FirstAttempt, LastFailure, Subscribe, SubscriberId},
     machine::{RequestBody, Rules},
     mailbox::mailbox,
@@ -279,13 +279,13 @@ impl Client {
     /// do not get the messages.
     ///
     /// ```no_run
-    /// use herald_client::{EntityId, History, HistoryOf};
+    /// use herald_client::{EntityId, History, LogName};
     ///
     /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// for push in client.history(EntityId::new("room-1")?, History::last(50)).await?.messages {
     ///     println!("{}", push.json());
     /// }
-    /// let mine = client.history(HistoryOf::User, History::last(10)).await?;
+    /// let mine = client.history(LogName::User, History::last(10)).await?;
     /// println!("{} of {} notifications", mine.messages.len(), mine.top);
     /// # Ok(())
     /// # }
@@ -297,7 +297,7 @@ impl Client {
     /// no log, and any other [`RequestError`] if it did not answer.
     pub async fn history(
         &self,
-        of: impl Into<HistoryOf>,
+        of: impl Into<LogName>,
         history: History,
     ) -> Result<Excerpt, RequestError> {
         let (result, reply) = oneshot::channel();

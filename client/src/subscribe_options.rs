@@ -1,6 +1,9 @@
 //! The start of a subscription, and the part of a log to read.
 
-use herald_shared::{ids::EntityId, log::Position, protocol::StartRequest};
+use herald_shared::{
+    log::Position,
+    protocol::{LogName, StartRequest},
+};
 use serde_json::{Map, Value, json};
 
 /// The start of a subscription in the log of its entity. By default it begins with the next push.
@@ -43,24 +46,6 @@ impl SubscribeOptions {
     pub fn rewind(mut self, messages: usize) -> Self {
         self.start = StartRequest::Rewind(messages);
         self
-    }
-}
-
-/// The audience whose log is read, for [`Client::history`](crate::Client::history).
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HistoryOf {
-    /// The subscribers of an entity.
-    Entity(EntityId),
-    /// The user of the connection.
-    User,
-    /// Everyone.
-    Everyone,
-}
-
-impl From<EntityId> for HistoryOf {
-    fn from(entity: EntityId) -> Self {
-        Self::Entity(entity)
     }
 }
 
@@ -109,11 +94,11 @@ impl History {
     }
 
     /// Returns the request for the log of an audience.
-    pub(crate) fn request(self, of: &HistoryOf) -> String {
+    pub(crate) fn request(self, of: &LogName) -> String {
         let (name, value) = match of {
-            HistoryOf::Entity(entity) => ("entityId", json!(entity)),
-            HistoryOf::User => ("user", json!(true)),
-            HistoryOf::Everyone => ("everyone", json!(true)),
+            LogName::Entity(entity) => ("entityId", json!(entity)),
+            LogName::User => ("user", json!(true)),
+            LogName::Everyone => ("everyone", json!(true)),
         };
         let mut fields = self.fields;
         fields.insert("action".to_owned(), json!("history"));

@@ -7,6 +7,7 @@
 pub(crate) mod event_ids;
 mod excerpt;
 mod hiding;
+pub(crate) mod logs;
 mod record;
 mod ring;
 

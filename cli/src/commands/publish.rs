@@ -26,15 +26,15 @@ use crate::{
     target::{Target, TargetArguments},
 };
 use bus::Bus;
-use entry::Entry;
+use entry::{Entry, Options};
 
 /// Publish events on the event bus, to the subscribers of an entity, to a user, or to everyone
 ///
 /// Prints the event id that clients receive, once EventBridge has accepted the event. A MESSAGE that is not valid JSON is
-/// sent as a string. Without MESSAGE and --file, the message is read from standard input.
+/// sent as a string. Without MESSAGE and --file, the message is read from standard input. Empty input is refused.
 ///
 /// With --lines, each line of the input is one event: a JSON object with `message`, one of `entityId`, `userId` and
-/// `"broadcast":true`, and optionally `callback` (only with `userId`) and `idempotencyKey`. Throttled events are retried.
+/// `"broadcast":true`, and optionally `callback` (only with `userId`), `idempotencyKey` and `version`. Throttled events are retried.
 /// A line that fails is reported with its number, and the other lines are published.
 #[derive(Args, Debug)]
 #[command(
@@ -43,6 +43,7 @@ use entry::Entry;
 Examples:
   herald publish --entity order-1 '{\"state\":\"shipped\"}'
   herald publish --user alice 'You have won' --callback '{\"open\":\"/prizes\"}'
+  herald publish --entity price:7 --version 12 '{\"usd\":4.20}'
   herald publish --broadcast --file notice.json
   echo '{\"entityId\":\"order-1\",\"message\":{\"state\":\"paid\"}}' | herald publish --lines
   herald publish --lines --file events.jsonl
@@ -68,7 +69,7 @@ pub(crate) struct Arguments {
     broadcast: bool,
 
     /// Publish one event for each line of the input
-    #[arg(long, conflicts_with_all = ["text", "callback", "idempotency_key"])]
+    #[arg(long, conflicts_with_all = ["text", "callback", "idempotency_key", "event_version"])]
     lines: bool,
 
     /// Read the message or the lines from this file
@@ -86,6 +87,10 @@ pub(crate) struct Arguments {
     /// Event id that clients receive, so that they drop the event if it is published again
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+
+    /// Version of the state in the message: a log of the last message drops an event whose version is not higher
+    #[arg(long = "version", value_name = "N", id = "event_version")]
+    version: Option<u64>,
 
     /// The field `source` of the events
     #[arg(long, value_name = "SOURCE", default_value = "herald.cli")]
@@ -111,6 +116,9 @@ pub(crate) async fn run(arguments: &Arguments, target: &TargetArguments) -> Resu
 
 async fn bus(arguments: &Arguments, target: &TargetArguments) -> Result<Bus, Failure> {
     let target = Target::find(target).await?;
+    if arguments.user.is_some() {
+        target.note_without_users();
+    }
     let config = target.aws().await?;
     Ok(Bus::new(
         &config,
@@ -140,8 +148,11 @@ fn entry(arguments: &Arguments) -> anyhow::Result<Entry> {
     Entry::new(
         audience(arguments),
         &message,
-        arguments.callback.as_deref(),
-        arguments.idempotency_key.as_deref(),
+        Options {
+            callback: arguments.callback.as_deref(),
+            idempotency_key: arguments.idempotency_key.as_deref(),
+            version: arguments.version,
+        },
     )
 }
 
@@ -156,7 +167,7 @@ fn audience(arguments: &Arguments) -> Audience {
 fn read_file(file: &Path) -> anyhow::Result<String> {
     let text = fs::read_to_string(file);
     let text = text.with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(without_line_break(&text).to_owned())
+    content(&text, &file.display().to_string())
 }
 
 fn read_standard_input() -> anyhow::Result<String> {
@@ -165,7 +176,17 @@ fn read_standard_input() -> anyhow::Result<String> {
         bail!("the message is missing: pass it as an argument, with --file or on standard input");
     }
     let text = io::read_to_string(stdin).context("cannot read standard input")?;
-    Ok(without_line_break(&text).to_owned())
+    content(&text, "standard input")
+}
+
+/// Returns the message in an input of this name. Fails if the input is empty, as after a command that failed.
+fn content(text: &str, name: &str) -> anyhow::Result<String> {
+    if text.is_empty() {
+        bail!(
+            "{name} is empty, so nothing was published: pass the message, or '' for an empty text, as an argument"
+        );
+    }
+    Ok(without_line_break(text).to_owned())
 }
 
 /// Removes the line break with which programs and editors end a text.

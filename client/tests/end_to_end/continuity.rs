@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use herald_client::{
-    Client, ConnectionState, Epoch, ErrorCode, History, HistoryOf, Message, Next, Options,
-    Position, RequestError, Snapshot, SubscribeOptions, Subscription, Update,
+    Client, ConnectionState, Epoch, ErrorCode, History, LogName, Message, Next, Options, Position,
+    RequestError, Snapshot, SubscribeOptions, Subscription, Update,
 };
 use herald_local::{Authentication, sqs};
 use serde_json::json;
@@ -204,7 +204,7 @@ async fn logs_of_the_user_and_of_everyone_are_read() {
         assert_eq!(number(notifications.next_event()).await, message);
         assert_eq!(number(broadcasts.next_event()).await, message);
     }
-    for of in [HistoryOf::User, HistoryOf::Everyone] {
+    for of in [LogName::User, LogName::Everyone] {
         let all = History::since(&Position::START).limit(1);
         let first = client.history(of.clone(), all).await.expect("an excerpt");
         let messages: Vec<usize> = first

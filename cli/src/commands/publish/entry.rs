@@ -18,6 +18,15 @@ pub(super) struct Entry {
     pub(super) idempotency_key: Option<String>,
 }
 
+/// The optional fields of an event.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Options<'a> {
+    pub(super) callback: Option<&'a RawValue>,
+    pub(super) idempotency_key: Option<&'a str>,
+    /// The version of the state, for logs that keep only the last message.
+    pub(super) version: Option<u64>,
+}
+
 /// An event as a line of input.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -31,6 +40,7 @@ struct Line<'a> {
     #[serde(borrow)]
     callback: Option<&'a RawValue>,
     idempotency_key: Option<String>,
+    version: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -45,6 +55,8 @@ struct Detail<'a> {
     callback: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
 }
 
 impl Entry {
@@ -53,8 +65,7 @@ impl Entry {
     pub(super) fn new(
         audience: Audience,
         message: &RawValue,
-        callback: Option<&RawValue>,
-        idempotency_key: Option<&str>,
+        options: Options<'_>,
     ) -> anyhow::Result<Self> {
         let (detail_type, entity_id, user_id) = match &audience {
             Audience::Entity(entity) => ("Entity Updated", Some(entity), None),
@@ -65,13 +76,14 @@ impl Entry {
             entity_id,
             user_id,
             message,
-            callback,
-            idempotency_key,
+            callback: options.callback,
+            idempotency_key: options.idempotency_key,
+            version: options.version,
         })?;
         let entry = Self {
             detail_type,
             detail,
-            idempotency_key: idempotency_key.map(str::to_owned),
+            idempotency_key: options.idempotency_key.map(str::to_owned),
         };
         Push::from_queue_body(&entry.as_delivered()?)
             .context("Herald cannot deliver this event")?;
@@ -87,8 +99,12 @@ impl Entry {
             (None, None, true) => Audience::Everyone,
             _ => bail!(r#"expected exactly one of entityId, userId and "broadcast":true"#),
         };
-        let key = line.idempotency_key.as_deref();
-        Self::new(audience, line.message, line.callback, key)
+        let options = Options {
+            callback: line.callback,
+            idempotency_key: line.idempotency_key.as_deref(),
+            version: line.version,
+        };
+        Self::new(audience, line.message, options)
     }
 
     /// Returns the event as EventBridge would deliver it, with an id and a time of the real length.
@@ -139,6 +155,11 @@ mod tests {
                 r#"{"broadcast":true,"message":"hi"}"#,
                 "Broadcast",
                 r#"{"message":"hi"}"#,
+            ),
+            (
+                r#"{"entityId":"price:7","message":4.20,"version":12}"#,
+                "Entity Updated",
+                r#"{"entityId":"price:7","message":4.20,"version":12}"#,
             ),
         ] {
             let entry = Entry::parse(line.as_bytes()).expect(line);

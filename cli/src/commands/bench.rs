@@ -1,6 +1,7 @@
 //! `herald bench`: a load test that accounts for every delivery.
 
 mod account;
+mod bit_set;
 mod chart;
 mod events;
 mod interrupts;

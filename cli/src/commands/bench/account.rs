@@ -7,7 +7,7 @@ use std::{ops::Range, time::Duration};
 
 use hdrhistogram::Histogram;
 
-use super::plan::Plan;
+use super::{bit_set::BitSet, plan::Plan};
 
 /// The account of a run. Times are relative to its start.
 pub(super) struct Account {
@@ -287,28 +287,6 @@ pub(super) fn record(histogram: &mut Histogram<u64>, time: Duration) {
     histogram.saturating_record(microseconds);
 }
 
-/// A set of small numbers.
-#[derive(Clone, Debug, Default)]
-struct BitSet(Vec<u64>);
-
-impl BitSet {
-    fn contains(&self, number: usize) -> bool {
-        let word = self.0.get(number / 64).copied().unwrap_or_default();
-        word & (1 << (number % 64)) != 0
-    }
-
-    /// Adds a number. Returns `false` if the set had it already.
-    fn insert(&mut self, number: usize) -> bool {
-        let (word, bit) = (number / 64, 1 << (number % 64));
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        let is_new = self.0[word] & bit == 0;
-        self.0[word] |= bit;
-        is_new
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -467,15 +445,5 @@ mod tests {
         assert_eq!(milliseconds(account.latencies().max()), 50);
         assert_eq!(milliseconds(account.spreads().max()), 30);
         assert_eq!(account.delivery_time(), at(50));
-    }
-
-    #[test]
-    fn number_is_inserted_once() {
-        let mut set = BitSet::default();
-        for number in [1000, 64, 62, 0] {
-            assert!(set.insert(number));
-            assert!(!set.insert(number));
-            assert!(set.contains(number) && !set.contains(number + 1));
-        }
     }
 }

@@ -1,12 +1,13 @@
 //! The order in which messages arrive at their subscribers, by their positions in the logs.
 //!
-//! The client sorts messages and drops repeats of a position before it hands them over. So every count here is 0
-//! unless the client, or the stack under it, has an error.
+//! The client sorts messages and drops repeats of a position before it hands them over. So no message is out of order
+//! unless the client has an error, and a message that is repeated has a second position: the log had forgotten it.
 
 use herald_client::{Epoch, Position};
 
 use super::{
     account::Arrival,
+    bit_set::BitSet,
     plan::{Plan, Publisher},
 };
 
@@ -25,7 +26,7 @@ pub(super) struct EntityOrder {
     pub(super) has_log: bool,
     /// Further arrivals of a message at a subscriber.
     pub(super) repeated: u64,
-    /// First arrivals below an offset that had arrived at the same subscriber.
+    /// Arrivals below an offset that had arrived at the same subscriber.
     pub(super) out_of_order: u64,
     /// The times that a client reported that messages may be lost.
     pub(super) reported_lost: u64,
@@ -38,8 +39,7 @@ struct Seen {
     epoch: Option<Epoch>,
     /// The highest offset.
     top: u64,
-    /// The arrivals without repeats.
-    arrivals: u64,
+    arrived: BitSet,
 }
 
 impl Order {
@@ -57,26 +57,23 @@ impl Order {
     pub(super) fn arrived(&mut self, arrival: Arrival, position: &Position) {
         let entity = &mut self.entities[arrival.entity];
         entity.has_log = true;
-        if arrival.is_repeat {
-            entity.repeated += 1;
-            return;
+        entity.repeated += u64::from(arrival.is_repeat);
+        let subscription = &mut self.subscriptions[arrival.subscription];
+        let is_same_log = |seen: &Seen| seen.epoch == position.epoch;
+        if !subscription.as_ref().is_some_and(is_same_log) {
+            entity.missing += subscription.as_ref().map_or(0, Seen::missing);
+            *subscription = None;
         }
-        let seen = &mut self.subscriptions[arrival.subscription];
-        match seen {
-            Some(seen) if seen.epoch == position.epoch => {
-                entity.out_of_order += u64::from(position.offset < seen.top);
-                seen.top = seen.top.max(position.offset);
-                seen.arrivals += 1;
-            }
-            _ => {
-                entity.missing += seen.as_ref().map_or(0, Seen::missing);
-                *seen = Some(Seen {
-                    epoch: position.epoch.clone(),
-                    top: position.offset,
-                    arrivals: 1,
-                });
-            }
-        }
+        let seen = subscription.get_or_insert_with(|| Seen {
+            epoch: position.epoch.clone(),
+            top: 0,
+            arrived: BitSet::default(),
+        });
+        entity.out_of_order += u64::from(position.offset < seen.top);
+        seen.top = seen.top.max(position.offset);
+        // An offset beyond the memory is none that a run can reach.
+        seen.arrived
+            .insert(usize::try_from(position.offset).unwrap_or_default());
     }
 
     /// Records that a client reported that messages of an entity may be lost.
@@ -101,7 +98,7 @@ impl Order {
 
 impl Seen {
     fn missing(&self) -> u64 {
-        self.top.saturating_sub(self.arrivals)
+        self.top - self.arrived.len()
     }
 }
 
@@ -144,6 +141,7 @@ mod tests {
             (&[(A, 1, false), (A, 2, false), (A, 3, false)][..], 0, 0, 0),
             (&[(A, 2, false), (A, 1, false)], 1, 0, 0),
             (&[(A, 1, false), (A, 1, true), (A, 2, false)], 0, 1, 0),
+            (&[(A, 1, false), (A, 2, true), (A, 3, false)], 0, 1, 0),
             (&[(A, 1, false), (A, 4, false)], 0, 0, 2),
             (&[(A, 3, false), (B, 1, false), (B, 3, false)], 0, 0, 3),
         ] {

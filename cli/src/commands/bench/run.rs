@@ -290,7 +290,8 @@ async fn read(
         let _ = observations.send(observation);
     };
     let mut states = client.states();
-    let mut is_open = true;
+    // The last subscription may be acknowledged before the state is announced.
+    let mut is_open = *states.borrow_and_update() == ConnectionState::Open;
     let entities = plan.entities_of(number);
     let events = entities.zip(subscriptions).map(|(entity, subscription)| {
         let events = stream::unfold(subscription, async |mut subscription| {
@@ -319,7 +320,7 @@ async fn read(
             Ok(()) = states.changed() => {
                 let at = Instant::now();
                 let was_open = is_open;
-                is_open = matches!(*states.borrow_and_update(), ConnectionState::Open);
+                is_open = *states.borrow_and_update() == ConnectionState::Open;
                 // The state also changes between attempts to reconnect. It is open again if both changes came at once.
                 if was_open {
                     observe(Observation::Broken { connection: number });

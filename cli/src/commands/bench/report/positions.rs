@@ -4,6 +4,7 @@ use herald_client::EntityId;
 use serde::Serialize;
 
 use super::super::{events::RunId, run::Run};
+use crate::commands::counted;
 
 /// The most entities that the text lists.
 const LISTED: usize = 10;
@@ -79,8 +80,8 @@ impl Positions {
         } = self;
         let missing = missing.map_or(String::new(), |missing| format!(", {missing} missing"));
         let mut text = format!(
-            "positions    {logs} of the entities with a log: {out_of_order} out of order{missing}, {reported_lost} \
-             reported as lost\n"
+            "positions    {}: {out_of_order} out of order{missing}, {reported_lost} reported as lost\n",
+            counted(*logs as u64, "log")
         );
         for entity in entities.iter().take(LISTED) {
             text += &format!(

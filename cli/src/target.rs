@@ -10,6 +10,7 @@ mod local;
 mod source;
 mod stack;
 mod tokens;
+mod usage;
 
 use std::env;
 
@@ -17,6 +18,7 @@ pub(crate) use arguments::{TargetArguments, hidden};
 pub(crate) use connection::client_options;
 pub(crate) use identity::Identity;
 pub(crate) use tokens::{MintedToken, TokenRequest, TokenSource, mint};
+pub(crate) use usage::Usage;
 
 use crate::{failure::Failure, output};
 use addresses::Addresses;

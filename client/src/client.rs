@@ -433,6 +433,12 @@ impl Client {
         self.command(Command::Foreground);
     }
 
+    /// Breaks the open connection without a close, as a network failure does. The client reconnects by its usual
+    /// rules. For load tests, and for tests of an application's behaviour.
+    pub fn break_connection(&self) {
+        self.command(Command::BreakConnection);
+    }
+
     /// Closes the connection for all handles, once everything in the outbox is sent and answered, or
     /// after `deadline`. Returns when it is closed.
     ///

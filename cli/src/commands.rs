@@ -7,8 +7,10 @@ mod cost;
 mod dead_letters;
 mod duration;
 mod history;
+mod key;
 mod log;
 mod message;
+mod permissions;
 mod publish;
 mod send;
 mod tail;
@@ -36,6 +38,7 @@ pub(crate) enum Command {
     Send(send::Arguments),
     Publish(publish::Arguments),
     Token(token::Arguments),
+    Key(key::Arguments),
     Connections(connections::Arguments),
     #[command(name = "dlq")]
     DeadLetters(dead_letters::Arguments),
@@ -52,6 +55,7 @@ pub(crate) async fn run(command: Command, target: &TargetArguments) -> Result<()
         Command::Send(arguments) => send::run(&arguments, target).await,
         Command::Publish(arguments) => publish::run(&arguments, target).await,
         Command::Token(arguments) => token::run(&arguments, target).await,
+        Command::Key(arguments) => key::run(&arguments, target).await,
         Command::Connections(arguments) => connections::run(&arguments, target).await,
         Command::DeadLetters(arguments) => dead_letters::run(&arguments, target).await,
         Command::Bench(arguments) => bench::run(&arguments, target).await,

@@ -36,6 +36,10 @@ pub(crate) struct Target {
     authentication: Option<String>,
     /// The address at which a herald-local mints tokens.
     pub(crate) tokens: Option<String>,
+    /// The URL for publishing over HTTP, if the stack has one.
+    pub(crate) publish_url: Option<String>,
+    /// The ARN of the secret with the API keys, if the stack has one.
+    pub(crate) publish_keys: Option<String>,
     /// The tokens that a deployed stack accepts. `None` if unknown.
     pub(crate) accepted_tokens: Option<AcceptedTokens>,
 }

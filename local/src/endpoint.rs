@@ -50,7 +50,7 @@ pub(crate) struct Services {
     pub(crate) eventbridge: EventBridge,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) issuer: Issuer,
-    pub(crate) roles: Roles,
+    pub(crate) roles: Arc<Roles>,
     pub(crate) crashes: Crashes,
     pub(crate) console: Arc<Console>,
     pub(crate) activity: Activity,

@@ -22,6 +22,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
         ("table", &addresses.tables),
         ("queue", &addresses.queues),
         ("bus", &addresses.buses),
+        ("function URL", &addresses.function_urls),
     ] {
         for (logical_id, name) in names {
             let _ = writeln!(text, "  {kind:<12}  {name}{}", alias(logical_id, name));
@@ -35,6 +36,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
          pushes, the other puts an event:\n\n  \
          cargo run -p herald-cli -- tail order-1 --endpoint {endpoint}{}\n  \
          cargo run -p herald-cli -- publish --entity order-1 '{{\"state\":\"shipped\"}}' --endpoint {endpoint}\n\
+         {}\
          \nThe same with wscat and the AWS CLI:\n\n\
          {}  \
          npx wscat -c {web_socket}{} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w -1\n\n  \
@@ -44,6 +46,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
         authentication(addresses),
         logs(stack, endpoint),
         token_option(addresses),
+        publishing(addresses),
         minting(addresses),
         if needs_token(addresses) {
             TOKEN_HEADER
@@ -57,6 +60,9 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
 
 /// The arguments with which wscat sends a token.
 const TOKEN_HEADER: &str = r#" -H "Authorization: Bearer $TOKEN""#;
+
+/// The URL for publishing, as the template names it.
+const PUBLISH_URL: &str = "PublishFunctionUrl";
 
 /// Returns the flag with which `herald` sends a token, unless it mints one or needs none.
 fn token_option(addresses: &Addresses) -> &'static str {
@@ -113,6 +119,20 @@ fn minting(addresses: &Addresses) -> String {
         "  TOKEN=$(curl -s {tokens} -d \
          '{{\"userId\":\"alice\",\"permissions\":{{\"order-*\":[\"subscribe\"]}}}}' | \
          sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')\n"
+    )
+}
+
+/// Returns the commands that publish over HTTP, if the stack has the URL for it.
+fn publishing(addresses: &Addresses) -> String {
+    let Some(url) = addresses.function_urls.get(PUBLISH_URL) else {
+        return String::new();
+    };
+    let endpoint = &addresses.endpoint;
+    format!(
+        "\nThe same over HTTP, as a server that is not on AWS publishes:\n\n  \
+         KEY=$(cargo run -p herald-cli -- key create --endpoint {endpoint})\n  \
+         curl {url} -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' \
+         -d '{{\"messages\":[{{\"entityId\":\"order-1\",\"message\":{{\"state\":\"shipped\"}}}}]}}'\n"
     )
 }
 

@@ -17,6 +17,7 @@
  * @property {Record<string, string>} tables
  * @property {Record<string, string>} queues
  * @property {Record<string, string>} buses
+ * @property {Record<string, string>} functionUrls the addresses of the functions' URLs by logical id.
  * @property {string} region
  * @property {{ logicalId: string, name: string }[]} functions
  * @property {{ queue: string, function: string }[]} mappings

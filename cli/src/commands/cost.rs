@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::{commands::duration::duration, failure::Failure, output, target};
 use bill::Bill;
 use prices::{Price, Prices};
-use usage::{Events, Usage};
+use usage::{Events, Polling, Published, Usage};
 
 /// Estimate a month's AWS bill, line by line
 ///
@@ -64,6 +64,24 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = amount)]
     messages_a_day: f64,
 
+    /// Messages a day that servers publish over HTTP, each to one --audience
+    #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = amount)]
+    published_a_day: f64,
+
+    /// Messages in one request to publish
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    published_at_once: u32,
+
+    /// Clients that poll all month, beside the connections, with as many pushes as these
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "without_history",
+          value_parser = RangedU64ValueParser::<u64>::new().range(..=1_000_000_000))]
+    polling: u64,
+
+    /// Average pause between two polls of a client
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    poll_every: Duration,
+
     /// No audience has a log (`History={}`), and clients send pings in place of `sync`
     #[arg(long)]
     without_history: bool,
@@ -89,6 +107,8 @@ Examples:
     herald cost --connections 10000 --audience 100 --no-pings
   The same without a log of any room
     herald cost --connections 10000 --audience 100 --without-history
+  A thousand of the clients poll instead
+    herald cost --connections 9000 --audience 100 --polling 1000
   Other prices
     herald cost --print-prices > prices.toml
     herald cost --connections 10000 --prices prices.toml";
@@ -135,6 +155,14 @@ impl Arguments {
             message_bytes: self.message_bytes.into(),
             ping_every: (!self.no_pings).then_some(self.ping_every),
             messages_a_day: self.messages_a_day,
+            published: Published {
+                a_day: self.published_a_day,
+                a_request: self.published_at_once.into(),
+            },
+            polling: Polling {
+                clients: self.polling as f64,
+                every: self.poll_every,
+            },
             history: !self.without_history,
         }
     }

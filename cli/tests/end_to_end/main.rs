@@ -9,6 +9,8 @@ mod dead_letters;
 mod events;
 mod harness;
 mod history;
+mod http;
+mod keys;
 mod messages;
 mod pushes;
 mod stacks;

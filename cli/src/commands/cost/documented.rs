@@ -3,9 +3,9 @@
 use std::{fs, path::Path, time::Duration};
 
 use super::{
-    bill::Bill,
+    bill::{Bill, Usd},
     prices::{Price, Prices},
-    usage::{Events, Usage},
+    usage::{Events, Polling, Published, Usage},
 };
 
 /// The connections and the audience of each column of the worked bills.
@@ -116,7 +116,54 @@ fn worked(connections: f64, audience: f64, history: bool) -> Usage {
         message_bytes: 500.0,
         ping_every: Some(Duration::from_secs(9 * 60)),
         messages_a_day: 0.0,
+        published: Published {
+            a_day: 0.0,
+            a_request: 1.0,
+        },
+        polling: Polling {
+            clients: 0.0,
+            every: Duration::from_secs(15),
+        },
         history,
+    }
+}
+
+/// The table has the USD of a million messages to one connection each, and of a client that polls all month.
+#[test]
+fn costs_over_http_in_the_docs_match_to_the_cent() {
+    let rows = table(&document(), "USD over HTTP");
+    let prices = Prices::read(None).expect("a table");
+    let idle = Usage {
+        events: Events::ADay(0.0),
+        ping_every: None,
+        ..worked(0.0, 1.0, true)
+    };
+    let added = |usage: Usage| Bill::new(&usage, &prices).all.0 - Bill::new(&idle, &prices).all.0;
+    let a_day = 1e6 / 30.0;
+    let published = |a_request| {
+        let published = Published { a_day, a_request };
+        added(Usage { published, ..idle })
+    };
+    let polling = |seconds| {
+        let polling = Polling {
+            clients: 1.0,
+            every: Duration::from_secs(seconds),
+        };
+        added(Usage { polling, ..idle })
+    };
+    let events = Events::ADay(a_day);
+    let computed = [
+        added(Usage { events, ..idle }),
+        published(1.0),
+        published(10.0),
+        published(100.0),
+        polling(2),
+        polling(5),
+        polling(15),
+    ];
+    assert_eq!(rows.len(), computed.len());
+    for (row, usd) in rows.iter().zip(computed) {
+        assert_eq!(number(&row[1]), Usd(usd).cents() / 100.0, "{}", row[0]);
     }
 }
 

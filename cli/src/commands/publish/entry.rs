@@ -1,5 +1,7 @@
 //! One event for `PutEvents`.
 
+use std::borrow::Cow;
+
 use anyhow::{Context, anyhow, bail};
 use herald_shared::{
     audience::Audience,
@@ -9,6 +11,8 @@ use herald_shared::{
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
 
+const BROADCAST: &str = "Broadcast";
+
 /// One event that Herald can deliver. Others are refused here, because they would end in a dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -16,15 +20,6 @@ pub(super) struct Entry {
     pub(super) detail: String,
     /// The event id that clients receive. `None` for the id that EventBridge assigns.
     pub(super) idempotency_key: Option<String>,
-}
-
-/// The optional fields of an event.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Options<'a> {
-    pub(super) callback: Option<&'a RawValue>,
-    pub(super) idempotency_key: Option<&'a str>,
-    /// The version of the state, for logs that keep only the last message.
-    pub(super) version: Option<u64>,
 }
 
 /// An event as a line of input.
@@ -39,8 +34,8 @@ struct Line<'a> {
     message: &'a RawValue,
     #[serde(borrow)]
     callback: Option<&'a RawValue>,
-    idempotency_key: Option<String>,
     version: Option<u64>,
+    idempotency_key: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -54,36 +49,48 @@ struct Detail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     callback: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<&'a str>,
+}
+
+/// The content of an event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Content<'a> {
+    pub(super) message: &'a RawValue,
+    pub(super) callback: Option<&'a RawValue>,
+    /// The version of the entity's state. Herald drops an event that comes after one of a version as high.
+    pub(super) version: Option<u64>,
+    pub(super) idempotency_key: Option<&'a str>,
 }
 
 impl Entry {
     /// Makes the event of a message. Fails if Herald cannot deliver it, for example because the frame is too large for a
     /// client.
-    pub(super) fn new(
-        audience: Audience,
-        message: &RawValue,
-        options: Options<'_>,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn new(audience: Audience, content: Content<'_>) -> anyhow::Result<Self> {
         let (detail_type, entity_id, user_id) = match &audience {
             Audience::Entity(entity) => ("Entity Updated", Some(entity), None),
             Audience::User(user) => ("Send User Push Notification", None, Some(user)),
-            Audience::Everyone => ("Broadcast", None, None),
+            Audience::Everyone => (BROADCAST, None, None),
         };
+        let Content {
+            message,
+            callback,
+            version,
+            idempotency_key,
+        } = content;
         let detail = serde_json::to_string(&Detail {
             entity_id,
             user_id,
             message,
-            callback: options.callback,
-            idempotency_key: options.idempotency_key,
-            version: options.version,
+            callback,
+            version,
+            idempotency_key,
         })?;
         let entry = Self {
             detail_type,
             detail,
-            idempotency_key: options.idempotency_key.map(str::to_owned),
+            idempotency_key: idempotency_key.map(str::to_owned),
         };
         Push::from_queue_body(&entry.as_delivered()?)
             .context("Herald cannot deliver this event")?;
@@ -99,12 +106,22 @@ impl Entry {
             (None, None, true) => Audience::Everyone,
             _ => bail!(r#"expected exactly one of entityId, userId and "broadcast":true"#),
         };
-        let options = Options {
+        let content = Content {
+            message: line.message,
             callback: line.callback,
-            idempotency_key: line.idempotency_key.as_deref(),
             version: line.version,
+            idempotency_key: line.idempotency_key.as_deref(),
         };
-        Self::new(audience, line.message, options)
+        Self::new(audience, content)
+    }
+
+    /// Returns the message as a request to publish over HTTP has it: the detail, which names no audience if
+    /// that is everyone.
+    pub(super) fn as_message(&self) -> Cow<'_, str> {
+        match (self.detail_type, self.detail.strip_prefix('{')) {
+            (BROADCAST, Some(fields)) => format!(r#"{{"broadcast":true,{fields}"#).into(),
+            _ => self.detail.as_str().into(),
+        }
     }
 
     /// Returns the event as EventBridge would deliver it, with an id and a time of the real length.
@@ -137,6 +154,23 @@ fn without_line(error: &serde_json::Error) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn message_names_everyone_as_its_audience() {
+        for (line, message) in [
+            (
+                r#"{"entityId":"order-1","message":{"a":[ ]},"version":7}"#,
+                r#"{"entityId":"order-1","message":{"a":[ ]},"version":7}"#,
+            ),
+            (
+                r#"{"message":"hi","broadcast":true}"#,
+                r#"{"broadcast":true,"message":"hi"}"#,
+            ),
+        ] {
+            let entry = Entry::parse(line.as_bytes()).expect(line);
+            assert_eq!(entry.as_message(), message);
+        }
+    }
 
     #[test]
     fn line_becomes_the_event_of_its_audience() {

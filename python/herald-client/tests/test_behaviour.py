@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from herald_client._json import encode
 from herald_client._machine import Machine
 from herald_client._machine.failure import Failure
@@ -114,7 +115,7 @@ def input_of(kind: str, fields: dict[str, Any]) -> Input:
         case "unsubscribe":
             return Unsubscribe(fields["entity"])
         case "send":
-            return send_of(**fields)
+            return send_of(fields)
         case "networkUp" | "networkDown" | "foreground":
             return Hinted(kind)
         case "close":
@@ -129,13 +130,13 @@ def subscriber_of(fields: dict[str, Any]) -> Subscriber:
     return Subscriber(fields["request"], fields["entity"], recover, fields.get("rewind"))
 
 
-def send_of(request: int, frame: dict[str, Any], safe: bool = False, timeToLive: int | None = None) -> Send:
-    target = None
+def send_of(fields: dict[str, Any]) -> Send:
+    frame, target = fields["frame"], None
     if frame.get("action") == "sendMessage" and "entityId" in frame:
         target = Audience("entity", frame["entityId"])
     elif frame.get("action") == "sendMessage" and frame.get("broadcast") is True:
         target = Audience("broadcasts")
-    return Send(request, encode(frame), target, safe, timeToLive)
+    return Send(fields["request"], encode(frame), target, fields.get("safe", False), fields.get("timeToLive"))
 
 
 def in_case_format(effect: Effect) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def in_case_format(effect: Effect) -> dict[str, Any]:
         case CloseSocket(socket):
             return {"closeSocket": {"socket": socket}}
         case Resolve(request, reply, position):
-            found = {"request": request}
+            found: dict[str, Any] = {"request": request}
             found |= {} if reply is None else {"reply": reply}
             return {"resolve": found if position is None else {**found, "position": position.to_dict()}}
         case Reject(request, error):
@@ -173,13 +174,13 @@ def state_of(state: StateChanged) -> dict[str, Any]:
 
 
 def reason_of(reason: StopReason) -> dict[str, Any]:
-    fields: dict[str, Any] = {
+    fields: dict[str, dict[str, Any]] = {
         "closed": {},
         "refused": {"status": reason.status},
         "invalid": {"reason": reason.reason},
         "disconnected": {"code": reason.code, "reason": reason.reason},
-    }[reason.kind]
-    return {"kind": reason.kind, **fields}
+    }
+    return {"kind": reason.kind, **fields[reason.kind]}
 
 
 def failure_of(error: Failure) -> dict[str, Any]:

@@ -269,10 +269,12 @@ def foreground(machine: Machine) -> None:
 
 
 def close(machine: Machine, within: int) -> None:
-    if machine.refuses_requests:
+    """Closes within a time. A second call may only bring the end forward."""
+    closes_at = machine.now + within
+    if machine.has_stopped or closes_at >= machine.closes_at:
         return
-    machine.is_closing = True
-    machine.timers.set("close", machine.now + within, lambda: stop(machine, StopReason("closed")))
+    machine.closes_at = closes_at
+    machine.timers.set("close", closes_at, lambda: stop(machine, StopReason("closed")))
 
 
 def stop_if_closed(machine: Machine) -> None:

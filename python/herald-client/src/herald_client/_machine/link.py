@@ -107,9 +107,7 @@ class Link:
     def is_established(self) -> bool:
         """True if every wanted entity is subscribed to on it."""
         return (
-            self.is_open
-            and not self.to_check
-            and all(state.name == "subscribed" for state in self.entities.values())
+            self.is_open and not self.to_check and all(state.name == "subscribed" for state in self.entities.values())
         )
 
     @property

@@ -11,7 +11,10 @@ from .signals import Audience, Frame
 
 @dataclass(frozen=True)
 class HeldPush:
-    """A message ahead of the position. It has no `frame` if it is the application's own, which only moves the position."""
+    """A message ahead of the position.
+
+    It has no `frame` if it is the application's own, which only moves the position.
+    """
 
     position: Position
     frame: Frame | None = None

@@ -52,7 +52,8 @@ class Machine:
         self.now = 0
         self.timers = Timers()
         self.state = "connecting"
-        self.is_closing = False
+        # The time at which a closing client stops.
+        self.closes_at = math.inf
         self.network_is_down = False
         # The numbers of the last socket and of the last request.
         self.sockets = 0
@@ -171,6 +172,10 @@ class Machine:
         """Returns the position in the log of an entity. `None` if it has none."""
         log = self.logs.at("entity", entity)
         return None if log is None else log.position
+
+    @property
+    def is_closing(self) -> bool:
+        return self.closes_at < math.inf
 
     @property
     def has_stopped(self) -> bool:

@@ -206,18 +206,15 @@ def end_requests(machine: Machine, links: Iterable[Link]) -> None:
 def take_messages(machine: Machine, links: Iterable[Link]) -> list[QueuedMessage]:
     """Removes all requests of links. Returns the messages among them, in the order in which they were sent."""
     messages = []
-    for number, link in sorted(((number, link) for link in links for number in link.in_flight), key=_first):
-        request = _take(machine, link, number)
+    numbers = {number: link for link in links for number in link.in_flight}
+    for number in sorted(numbers):
+        request = _take(machine, numbers[number], number)
         if isinstance(request, LogRequest):
             for asked in request.asked:
                 gaps.watch(machine, asked.log)
         elif isinstance(request, MessageRequest):
             messages.append(request.message)
     return messages
-
-
-def _first(pair: tuple[int, Link]) -> int:
-    return pair[0]
 
 
 def _requeue_or_reject(machine: Machine, message: QueuedMessage) -> None:

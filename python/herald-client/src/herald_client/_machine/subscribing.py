@@ -38,8 +38,8 @@ def subscribe(machine: Machine, subscriber: Subscriber) -> None:
 def _begin_session(machine: Machine, subscriber: Subscriber) -> None:
     """Begins the session of an entity's first subscriber.
 
-    If the last session has not unsubscribed yet, its subscription serves this one too, unless there is a log, which must
-    tell where this session starts.
+    If the last session has not unsubscribed yet, its subscription serves this one too, unless there is a log, which
+    must tell where this session starts.
     """
     entity = subscriber.entity
     has_start = subscriber.recover is not None or subscriber.rewind is not None
@@ -127,6 +127,7 @@ def _send_unsubscribe(machine: Machine, link: Link, entity: str) -> None:
 
 def subscribe_answered(machine: Machine, link: Link, request: SubscribeRequest, reply: Frame) -> None:
     entities = request.entities
+    errors: Sequence[Failure | None]
     answers: Sequence[Frame]
     if len(entities) == 1:
         errors, answers = [None], [reply]
@@ -139,7 +140,7 @@ def subscribe_answered(machine: Machine, link: Link, request: SubscribeRequest, 
         return
     # The same for all, so that entities that failed together are retried together.
     jitter = machine.random()
-    for entity, error, asked, answer in zip(entities, errors, request.asked, answers):
+    for entity, error, asked, answer in zip(entities, errors, request.asked, answers, strict=True):
         if error is None:
             _entity_acknowledged(machine, link, entity, asked, answer)
         else:

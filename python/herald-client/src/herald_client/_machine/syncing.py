@@ -137,10 +137,10 @@ def _apply_when_own_are_known(machine: Machine, asked: Asked, answer: Frame, req
 
 
 def _result_of(reply: Frame, audience: Audience) -> Frame | None:
-    if audience.to == "entity":
-        results = object_of(reply.get("entities")) or {}
-        return object_of(results.get(audience.entity))
-    return object_of(reply.get(_field_of(audience)))
+    if audience.entity is None:
+        return object_of(reply.get(_field_of(audience)))
+    results = object_of(reply.get("entities")) or {}
+    return object_of(results.get(audience.entity))
 
 
 def sync_failed(machine: Machine, asked: Sequence[Asked], error: Failure) -> None:

@@ -1,0 +1,192 @@
+"""Rules of the machine beyond the shared cases: where answers, connections and the application's own messages meet."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from herald_client._json import encode
+from herald_client._machine import Machine
+from herald_client._machine.rules import Rules
+from herald_client._machine.signals import (
+    Audience,
+    Close,
+    Closed,
+    Connect,
+    Deliver,
+    Hinted,
+    Input,
+    Lose,
+    Opened,
+    Received,
+    Send,
+    SendText,
+    StateChanged,
+    Subscribe,
+    Subscriber,
+    Time,
+    Unsubscribe,
+)
+
+EPOCH = "k3J9x2Qa"
+
+
+def at(offset: int) -> dict[str, Any]:
+    return {"epoch": EPOCH, "offset": offset}
+
+
+def push(offset: int, kind: str = "Entity Updated") -> dict[str, Any]:
+    return {"type": kind, "entityId": "a", "message": offset, "eventId": f"e{offset}", **at(offset)}
+
+
+class Run:
+    """A machine with a clock, which collects the frames it sends and what it tells the application."""
+
+    def __init__(self, **rules: Any) -> None:
+        self.now = 0
+        self.sent: list[dict[str, Any]] = []
+        self.told: list[Any] = []
+        self.states: list[str] = []
+        self.machine = Machine(Rules(**rules), lambda: 0)
+        self.give(Connect())
+        self.give(Opened(1))
+
+    def give(self, given: Input, now: int | None = None) -> None:
+        self.now = self.now if now is None else now
+        for effect in self.machine.handle(self.now, given):
+            match effect:
+                case SendText(socket, text):
+                    self.sent.append({"socket": socket, **json.loads(text)})
+                case Deliver(_, frame):
+                    self.told.append(frame["message"])
+                case Lose(_, position):
+                    self.told.append(position)
+                case StateChanged(name):
+                    self.states.append(name)
+
+    def receive(self, frame: dict[str, Any], socket: int = 1) -> None:
+        self.give(Received(socket, encode(frame)))
+
+    def answer(self, action: str, fields: dict[str, Any]) -> None:
+        """Answers the last request of an action."""
+        request = next(frame for frame in reversed(self.sent) if frame["action"] == action)
+        self.receive({"type": "ack", "action": action, "id": request["id"], **fields}, request["socket"])
+
+    def subscribe(self, offset: int = 4) -> None:
+        self.give(Subscribe((Subscriber(1, "a"),)))
+        self.answer("subscribe", {"entityId": "a", **at(offset), "top": offset})
+
+    def send(self, request: int) -> None:
+        frame = {"action": "sendMessage", "entityId": "a", "message": "own"}
+        self.give(Send(request, encode(frame), Audience("entity", "a")))
+
+
+def test_own_message_in_an_answer_before_its_acknowledgement_is_not_delivered() -> None:
+    run = Run()
+    run.subscribe()
+    run.receive(push(7))
+    run.give(Time(), 1000)
+    run.send(2)
+    messages = [push(5), push(6, "message"), push(7)]
+    run.answer("sync", {"entities": {"a": {**at(7), "top": 7, "recovered": True, "messages": messages}}})
+    assert run.told == []
+    run.answer("sendMessage", {"eventId": "e6", **at(6)})
+    assert run.told == [5, 7]
+
+
+def test_answer_that_waits_for_an_acknowledgement_is_dropped_if_its_session_ends() -> None:
+    run = Run()
+    run.subscribe()
+    run.receive(push(6))
+    run.give(Time(), 1000)
+    run.send(2)
+    messages = [push(5, "message"), push(6)]
+    run.answer("sync", {"entities": {"a": {**at(6), "top": 6, "recovered": True, "messages": messages}}})
+    run.give(Unsubscribe("a"))
+    run.answer("sendMessage", {"eventId": "own", **at(7)})
+    assert run.told == []
+
+
+def test_loss_before_a_position_that_moved_is_compared_again_and_not_told() -> None:
+    run = Run(renew_after=10_000)
+    run.subscribe()
+    run.give(Time(), 10_000)
+    run.give(Opened(2))
+    run.receive(push(5))
+    run.answer("subscribe", {"entityId": "a", **at(6), "top": 6, "recovered": False})
+    assert run.told == [5]
+    run.give(Time(), 11_000)
+    assert run.sent[-1]["entities"] == {"a": at(5)}
+
+
+def test_log_to_be_read_on_a_connection_that_breaks_is_asked_for_on_its_successor() -> None:
+    run = Run(renew_after=10_000, in_flight_limit=1)
+    run.subscribe()
+    run.receive(push(6))
+    run.give(Time(), 1000)
+    run.give(Time(), 10_000)
+    run.give(Opened(2))
+    run.answer("subscribe", {"entityId": "a", **at(4), "top": 6, "recovered": True})
+    run.give(Closed(1))
+    run.give(Time(), 12_000)
+    last = run.sent[-1]
+    assert (last["socket"], last["action"], last["entities"]) == (2, "sync", {"a": at(4)})
+
+
+def test_first_answer_without_room_for_a_message_is_read_on_with_history() -> None:
+    run = Run()
+    run.subscribe()
+    run.give(Closed(1))
+    run.give(Time())
+    run.give(Opened(2))
+    run.answer("subscribe", {"entityId": "a", **at(4), "top": 5, "recovered": True, "more": True})
+    assert run.sent[-1]["since"] == at(4)
+    run.answer("history", {"entityId": "a", **at(5), "top": 5, "recovered": True, "messages": [push(5)]})
+    assert run.told == [5]
+
+
+def test_hundred_entities_are_named_in_one_sync_and_the_others_in_the_next() -> None:
+    run = Run()
+    ids = [f"entity-{number:03}" for number in range(150)]
+    run.give(Subscribe(tuple(Subscriber(number, entity) for number, entity in enumerate(ids))))
+    for frame in list(run.sent):
+        results = {entity: {**at(1), "top": 1} for entity in frame["entities"]}
+        run.receive({"type": "ack", "action": "subscribe", "id": frame["id"], "entities": results})
+    run.give(Hinted("foreground"))
+    assert [list(frame["entities"]) for frame in run.sent if frame["action"] == "sync"] == [ids[:100], ids[100:]]
+
+
+def test_messages_held_before_the_first_answer_are_bounded() -> None:
+    run = Run(held_while_asking=10)
+    run.give(Subscribe((Subscriber(1, "a"),)))
+    for offset in range(2, 31):
+        run.receive(push(offset))
+    assert len(run.told) == 29
+    run.answer("subscribe", {"entityId": "a", **at(30), "top": 30})
+    run.receive(push(31))
+    assert run.told[-1] == 31
+
+
+def test_later_close_can_only_bring_the_end_forward() -> None:
+    run = Run()
+    run.send(1)
+    run.give(Close(5000))
+    run.give(Close(9000))
+    assert run.machine.wake_at == 5000
+    run.give(Close(0), 1000)
+    assert run.states[-1] == "stopped"
+
+
+def test_thousands_of_timers_that_were_set_anew_keep_the_heap_small() -> None:
+    run = Run()
+    for number in range(10_000):
+        run.receive({"type": "Broadcast", "message": number})
+    assert len(run.machine.timers._heap) < 200
+    assert len(run.told) == 10_000
+
+
+def test_deep_and_strange_json_is_ignored() -> None:
+    run = Run()
+    for text in ("[" * 100_000, '{"type":NaN}', '{"type":"ack","id":"' + "9" * 5000 + '"}', "", "\x00", '{"a":1e999}'):
+        run.give(Received(1, text))
+    assert run.told == []

@@ -225,7 +225,7 @@ class Driver:
             case Reject(request, failure):
                 future = self._waiting.get(request)
                 if future is not None and not future.done():
-                    future.set_exception(error_of(failure, self.state.reason))
+                    future.set_exception(error_of(failure, self._reason_to_stop()))
             case StateChanged():
                 self._enter(effect)
             case AskToken(socket):
@@ -241,6 +241,11 @@ class Driver:
                 self.readers.recover(audience, messages)
             case End(entity, failure):
                 self.readers.end(entity, failure)
+
+    def _reason_to_stop(self) -> StopReason | None:
+        """Returns the reason of a stop, which is announced after the failures that it causes."""
+        announced = (effect.reason for effect in self._effects if isinstance(effect, StateChanged))
+        return self.state.reason or next(announced, None)
 
     def _settle(self, request: int, result: Any) -> None:
         future = self._waiting.get(request)

@@ -110,21 +110,25 @@ class HttpPublisher:
     def _post(self, body: bytes) -> tuple[int, float, bytes]:
         """Makes one request, on the connection that is kept open. Returns the status, `Retry-After` and the body."""
         with self._lock:
+            is_kept = self._connection.sock is not None
             try:
                 return self._exchange(body)
-            except (ConnectionError, http.client.RemoteDisconnected):
-                # The server has closed the connection since the last request. Events have idempotency keys, so that
-                # the server may get them twice.
-                self._connection.close()
+            except ConnectionError:
+                if not is_kept:
+                    raise
+                # The server has closed the connection since the last request. It may get the events twice, but they
+                # have idempotency keys.
                 return self._exchange(body)
-            except BaseException:
-                self._connection.close()
-                raise
 
     def _exchange(self, body: bytes) -> tuple[int, float, bytes]:
-        self._connection.request("POST", self._path, body, self._headers)
-        answer = self._connection.getresponse()
-        text = answer.read(_ANSWER_LIMIT + 1)
+        try:
+            self._connection.request("POST", self._path, body, self._headers)
+            answer = self._connection.getresponse()
+            text = answer.read(_ANSWER_LIMIT + 1)
+        except BaseException:
+            # It has no use after a part of an exchange.
+            self._connection.close()
+            raise
         if len(text) > _ANSWER_LIMIT or answer.will_close:
             self._connection.close()
         return answer.status, _seconds(answer.headers.get("Retry-After")), text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from herald_client import Position
 from herald_client._json import encode
 from herald_client._machine import Machine
 from herald_client._machine.rules import Rules
@@ -165,6 +166,88 @@ def test_messages_held_before_the_first_answer_are_bounded() -> None:
     run.answer("subscribe", {"entityId": "a", **at(30), "top": 30})
     run.receive(push(31))
     assert run.told[-1] == 31
+
+
+def test_push_before_the_acknowledgement_of_a_saved_position_is_held() -> None:
+    run = Run()
+    run.give(Subscribe((Subscriber(1, "a", recover=Position(4, EPOCH)),)))
+    run.receive(push(5))
+    assert run.told == []
+    run.answer("subscribe", {"entityId": "a", **at(5), "top": 5, "recovered": True, "messages": [push(5)]})
+    assert run.told == [5]
+
+
+def test_log_that_waits_to_be_read_on_is_not_compared() -> None:
+    run = Run(in_flight_limit=1)
+    run.subscribe()
+    run.give(Closed(1))
+    run.give(Time())
+    run.give(Opened(2))
+    run.give(Subscribe((Subscriber(2, "b"),)))
+    run.answer(
+        "subscribe", {"entityId": "a", **at(5), "top": 6, "recovered": True, "messages": [push(5)], "more": True}
+    )
+    assert run.sent[-1]["entityId"] == "b"
+    run.receive(push(7), 2)
+    run.give(Time(), 5000)
+    assert [frame["action"] for frame in run.sent] == ["subscribe", "subscribe", "subscribe"]
+    run.answer("subscribe", {"entityId": "b"})
+    assert run.sent[-1]["since"] == at(5)
+
+
+def test_loss_up_to_the_position_is_not_told() -> None:
+    run = Run()
+    run.subscribe()
+    run.give(Closed(1))
+    run.give(Time())
+    run.give(Opened(2))
+    run.answer("subscribe", {"entityId": "a", **at(4), "top": 4, "recovered": False})
+    assert run.told == []
+
+
+def test_push_that_the_first_one_of_a_log_overtook_is_delivered() -> None:
+    run = Run()
+    for offset in (7, 6, 8):
+        run.receive({"type": "Broadcast", "message": offset, **at(offset)})
+    assert run.told == [7, 6, 8]
+
+
+def test_ping_is_a_ping_while_a_sync_is_unanswered() -> None:
+    run = Run()
+    run.subscribe()
+    run.give(Hinted("foreground"))
+    run.receive({"type": "pong"})
+    run.give(Hinted("foreground"))
+    assert [frame["action"] for frame in run.sent[1:]] == ["sync", "ping"]
+
+
+def test_server_that_does_not_know_sync_any_more_ends_the_log() -> None:
+    run = Run()
+    run.subscribe()
+    run.give(Hinted("foreground"))
+    error = {"code": "unknown_action", "message": "no", "retryable": False}
+    run.receive({"type": "error", "id": run.sent[-1]["id"], **error})
+    assert run.told == [None]
+    run.give(Hinted("foreground"))
+    assert run.sent[-1]["action"] == "ping"
+
+
+def test_sync_names_the_entities_in_the_order_of_their_utf8() -> None:
+    run = Run()
+    ids = ["b", "\U0001f600", "\uffee", "a"]
+    run.give(Subscribe(tuple(Subscriber(number, entity) for number, entity in enumerate(ids))))
+    run.answer("subscribe", {"entities": {entity: {**at(1), "top": 1} for entity in ids}})
+    run.give(Hinted("foreground"))
+    assert list(run.sent[-1]["entities"]) == ["a", "b", "\uffee", "\U0001f600"]
+
+
+def test_sync_does_not_wait_for_a_place_in_flight() -> None:
+    run = Run(in_flight_limit=1)
+    run.subscribe()
+    run.send(2)
+    run.receive(push(6))
+    run.give(Time(), 1000)
+    assert run.sent[-1]["action"] == "sync"
 
 
 def test_later_close_can_only_bring_the_end_forward() -> None:

@@ -36,7 +36,7 @@ class Log:
         # True once the server has said that it keeps no such log.
         self.is_absent = False
         self.has_ended = False
-        # True if the position must be compared: a message of another epoch arrived, or a comparison failed.
+        # True if the position must be compared, although no message after it is held.
         self.is_doubtful = False
         # False once the server has refused to read history.
         self.may_read = True
@@ -75,8 +75,6 @@ class Log:
 
     def hold(self, push: HeldPush) -> None:
         """Holds a message that is after the position."""
-        if self.position is not None and not self.continues_with(push.position):
-            self.is_doubtful = True
         self._held[push.position] = push
 
     def raise_top(self, offset: int) -> None:

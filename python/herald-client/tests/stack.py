@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-
 from herald_client import Client, Options, Token, TokenCallback, connect
 from herald_client.publisher import Event, EventBridgePublisher
 

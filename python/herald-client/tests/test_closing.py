@@ -7,7 +7,6 @@ import gc
 from typing import Any
 
 import pytest
-
 from herald_client import (
     HeraldError,
     StoppedError,

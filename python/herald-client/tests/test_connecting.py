@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-
 from herald_client import (
     Options,
     State,

@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-
 from herald_client import (
     Client,
     Log,

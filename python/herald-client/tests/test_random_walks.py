@@ -15,7 +15,6 @@ from itertools import count
 from typing import Any
 
 import pytest
-
 from herald_client import Position
 from herald_client._json import encode
 from herald_client._machine import Machine

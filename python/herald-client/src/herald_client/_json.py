@@ -11,12 +11,12 @@ def encode(value: Any) -> str:
 
     Raises `TypeError` or `ValueError` if it has no JSON form.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _ENCODER.encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:
         # A lone surrogate has no UTF-8, but an escape.
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _ASCII_ENCODER.encode(value)
     return text
 
 
@@ -26,10 +26,15 @@ def decode(text: str | bytes) -> Any:
     Raises `ValueError` if it is no JSON.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _DECODER.decode(text if isinstance(text, str) else text.decode())
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_ASCII_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_constant=_refuse)

@@ -26,7 +26,8 @@ _RETRYABLE = frozenset(("ThrottlingException", "InternalFailure", "InternalExcep
 class PutEvents(Protocol):
     """The part of boto3's client of EventBridge that a publisher uses."""
 
-    def put_events(self, *, Entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]: ...  # noqa: N803
+    # `Any`, because the entries of boto3's stubs have a type of their own.
+    def put_events(self, *, Entries: Any) -> Mapping[str, Any]: ...  # noqa: N803
 
 
 class EventBridgePublisher:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 # The seconds after which a test is stuck.
-DEADLINE = 120
+DEADLINE = 600
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,11 +9,12 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
-from herald_client import Options
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
+
+from herald_client import Options
 
 # Options for tests that wait for retries.
 FAST = Options(backoff_base=0.01, gap_after=0, gap_spread=0)

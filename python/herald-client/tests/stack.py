@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+
 from herald_client import Client, Options, Token, TokenCallback, connect
 from herald_client.publisher import Event, EventBridgePublisher
 

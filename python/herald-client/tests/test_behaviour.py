@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from herald_client._json import encode
 from herald_client._machine import Machine
 from herald_client._machine.failure import Failure

@@ -7,6 +7,7 @@ import gc
 from typing import Any
 
 import pytest
+
 from herald_client import (
     HeraldError,
     StoppedError,
@@ -70,6 +71,8 @@ def test_end_of_the_event_loop_leaves_no_task_and_no_warning() -> None:
             await client.opened()
             clients.append(client)
             clients.append(connect(UNREACHABLE, options=FAST))
+            clients.append(connect(UNREACHABLE, token=asyncio.Event().wait, options=FAST))  # type: ignore[arg-type]
+            await asyncio.sleep(0)
 
     for _ in range(20):
         clients: list[Any] = []

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
+
 from herald_client import (
     Options,
     State,
@@ -117,13 +118,33 @@ async def test_hanging_token_callback_is_cancelled_by_the_time_out_and_by_close(
     assert len(cancelled) >= 2
 
 
+async def test_handshake_without_an_answer_times_out() -> None:
+    accepted = asyncio.Semaphore(0)
+
+    async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.release()
+        await reader.read()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(stay_silent, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/dev"
+    async with connect(url, options=Options(connect_timeout=0.02, backoff_base=0.001)):
+        for _ in range(3):
+            await accepted.acquire()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_token_is_renewed_before_its_end() -> None:
-    answers = [Token("one", time.time() + 0.2), Token(jwt(time.time() + 3600))]
-    async with (
-        ScriptedServer() as server,
-        connect(server.url, token=lambda: answers.pop(0), options=Options(renew_token_before=100)) as client,
-    ):
-        await client.opened()
+    tokens = 0
+
+    def token() -> Token:
+        nonlocal tokens
+        tokens += 1
+        return Token("first", time.time() + 0.2) if tokens == 1 else Token(jwt(time.time() + 3600))
+
+    async with ScriptedServer() as server, connect(server.url, token=token):
         assert (await server.next_frame("authenticate"))["token"].count(".") == 2
         assert len(server.handshakes) == 1
 

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+
 from herald_client import Position, TooLargeError
 from herald_client.publisher import (
     Event,

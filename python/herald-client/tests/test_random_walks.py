@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+
 from herald_client import Position
 from herald_client._json import encode
 from herald_client._machine import Machine

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from herald_client import (
     ExpiredError,
     GatewayError,
@@ -13,6 +14,7 @@ from herald_client import (
     Outgoing,
     Position,
     ServerError,
+    StoppedError,
     connect,
 )
 
@@ -20,14 +22,17 @@ from .server import UNREACHABLE, Frame, ScriptedServer
 
 
 async def test_full_outbox_and_expiry_fail_messages_that_were_not_sent() -> None:
-    options = Options(outbox_limit=1, time_to_live=0.02)
-    async with connect(UNREACHABLE, options=options) as client:
-        expiring = asyncio.create_task(client.send(1, broadcast=True))
+    async with connect(UNREACHABLE, options=Options(outbox_limit=1)) as client:
+        waiting = asyncio.create_task(client.send(1, broadcast=True))
         await asyncio.sleep(0)
         with pytest.raises(OutboxFullError):
             await client.send(2, broadcast=True)
+        await client.close(within=0)
+        with pytest.raises(StoppedError, match="the application closed it"):
+            await waiting
+    async with connect(UNREACHABLE, options=Options(time_to_live=0.02)) as client:
         with pytest.raises(ExpiredError):
-            await expiring
+            await client.send(1, broadcast=True)
 
 
 async def test_errors_of_the_gateway_and_of_parts_have_their_fields() -> None:

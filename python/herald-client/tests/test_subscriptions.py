@@ -7,6 +7,7 @@ import gc
 from typing import Any
 
 import pytest
+
 from herald_client import (
     LaggedError,
     Lost,
@@ -149,6 +150,23 @@ async def test_slow_reader_is_told_what_it_missed_and_keeps_the_position_before(
             await anext(subscription)
         assert [(await anext(subscription)).message for _ in range(3)] == [3, 4, 5]
         assert subscription.position == Position(5, EPOCH)
+
+
+async def test_reader_that_is_fast_enough_misses_nothing_of_a_flood() -> None:
+    count = 5000
+    async with (
+        ScriptedServer() as server,
+        connect(server.url, options=Options(buffer=200)) as client,
+        client.subscribe("order-1") as subscription,
+    ):
+        reading = asyncio.create_task(take(subscription, count))
+        for number in range(count):
+            await server.push_about("order-1", number)
+        assert await reading == list(range(count))
+
+
+async def take(subscription: Any, count: int) -> list[Any]:
+    return [await read(subscription) for _ in range(count)]
 
 
 async def test_loss_comes_before_the_next_message_and_the_iteration_skips_it() -> None:

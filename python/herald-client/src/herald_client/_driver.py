@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
-import sys
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -51,7 +50,7 @@ from .errors import error_of
 from .options import Options, milliseconds, rules_of
 from .position import Position
 from .state import State
-from .token import TokenCallback, read_token, unusable
+from .token import TokenAnswer, TokenCallback, read_token, unusable
 
 
 class Driver:
@@ -265,8 +264,8 @@ class Driver:
             self._stop(changed.reason)
 
     def _stop(self, reason: StopReason) -> None:
-        for task in self._token_tasks.values():
-            task.cancel()
+        for socket in list(self._token_tasks):
+            self._token_tasks.pop(socket).cancel()
         self.readers.stop(reason)
         self.stopped.set()
 
@@ -288,24 +287,36 @@ class Driver:
                 future.set_exception(error_of(STOPPED, reason))
 
     async def _ask_token(self, socket: int) -> None:
+        given: Input
         try:
-            answer = self._token() if self._token is not None else None
-            token, expires_in = read_token(await answer if inspect.isawaitable(answer) else answer)
-        except asyncio.CancelledError as error:
-            if self._token_tasks.get(socket) is not asyncio.current_task() or _is_cancelled():
-                raise
-            # The callback awaited something that was cancelled.
-            self._token_failed(socket, error)
+            token, expires_in = read_token(await self._answer_of_callback())
+            given = TokenSupplied(socket, token, expires_in)
+        except asyncio.CancelledError:
+            if socket in self._token_tasks:
+                # The event loop ends its tasks.
+                self.handle(Close(0))
+            raise
         except Exception as error:
-            self._token_failed(socket, error)
-        else:
-            del self._token_tasks[socket]
-            self.handle(TokenSupplied(socket, token, expires_in))
-
-    def _token_failed(self, socket: int, error: BaseException) -> None:
+            self._cause = error
+            given = TokenFailed(socket)
         del self._token_tasks[socket]
-        self._cause = error
-        self.handle(TokenFailed(socket))
+        self.handle(given)
+
+    async def _answer_of_callback(self) -> TokenAnswer:
+        answer = None if self._token is None else self._token()
+        if not inspect.isawaitable(answer):
+            return answer
+        # In a task of its own: the callback may raise `CancelledError` although nothing cancelled this task.
+        call: asyncio.Future[TokenAnswer] = asyncio.ensure_future(answer)
+        try:
+            await asyncio.wait((call,))
+        finally:
+            if not call.done():
+                call.cancel()
+                await asyncio.wait((call,))
+        if call.cancelled():
+            raise RuntimeError("the token callback was cancelled")
+        return call.result()
 
     def _open(self, socket: int, token: str | None) -> None:
         problem = None if token is None else unusable(token, self.options.token_in)
@@ -336,9 +347,3 @@ class Driver:
         opened = self._sockets.pop(socket, None)
         if opened is not None:
             opened.close()
-
-
-def _is_cancelled() -> bool:
-    """Returns `True` if the present task was cancelled itself. Python 3.10 does not tell."""
-    task = asyncio.current_task()
-    return sys.version_info >= (3, 11) and task is not None and task.cancelling() > 0

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -20,6 +21,9 @@ _FRAME_LIMIT = 32 * 1024
 
 # The seconds that a server has to answer the closing handshake.
 _CLOSE_TIMEOUT = 2.0
+
+# The messages after which the readers of the application have their turn: `recv` does not wait if there is a message.
+_READ_AT_ONCE = 64
 
 _logger = logging.getLogger("herald_client.websocket")
 # At DEBUG, the library logs headers and frames, and so tokens and messages.
@@ -105,13 +109,16 @@ class Socket:
 
     async def _read(self, connection: ClientConnection) -> Exception:
         """Reads until the connection ends. Returns the cause."""
-        while True:
+        for number in count(1):
             try:
                 message = await connection.recv()
             except ConnectionClosed as error:
                 return error
             if isinstance(message, str):
                 self._tell(self._events.received, message)
+            if number % _READ_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        raise AssertionError("count is endless")
 
     async def _write(self, connection: ClientConnection) -> None:
         try:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Union
 
 from ._machine.rules import Rules
 from ._mailbox import Mailbox
 from ._state_loader import Spawn, StateCallback, StateLoader
 from .push import Lost, Push, Recovered
 
-Event = Union[Push, Lost, Recovered]
+Event = Push | Lost | Recovered
 
 
 class Subscriber:
@@ -48,6 +47,6 @@ class Subscriber:
         self.mailbox.end(make)
 
     def leave(self) -> None:
-        """Ends what goes on for the subscription."""
+        """Stops the loading of its state."""
         if self.loader is not None:
             self.loader.end()

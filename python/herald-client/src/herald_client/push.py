@@ -1,4 +1,4 @@
-"""What readers read."""
+"""The events of readers, and the replies of requests."""
 
 from __future__ import annotations
 

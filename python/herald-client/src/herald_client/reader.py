@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
-from typing import Generic, TypeVar, Union
+from typing import Generic, TypeVar
 
 from ._mailbox import Mailbox
 from .push import Lost, Push
@@ -52,7 +52,7 @@ class Reader(Generic[Event]):
 class PushReader(AsyncIterator[Push]):
     """An asynchronous iterator over pushes. It skips losses, which `events` has."""
 
-    def __init__(self, reader: Reader[Union[Push, Lost]]) -> None:
+    def __init__(self, reader: Reader[Push | Lost]) -> None:
         self._reader = reader
 
     def __aiter__(self) -> PushReader:
@@ -61,7 +61,7 @@ class PushReader(AsyncIterator[Push]):
     async def __anext__(self) -> Push:
         return await next_push(self._reader.__anext__)
 
-    def events(self) -> Reader[Union[Push, Lost]]:
+    def events(self) -> Reader[Push | Lost]:
         """Returns the iterator over pushes and losses. A loss comes before the next push."""
         return self._reader
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Generator
 from types import TracebackType
-from typing import Any, Union
+from typing import Any
 
 from ._driver import Driver
 from ._state_loader import StateCallback
@@ -34,6 +34,7 @@ class Subscription(AsyncIterator[Push]):
         rewind: int | None,
         state: StateCallback | None,
     ) -> None:
+        self._has_begun = False
         self.entity_id = entity_id
         self._driver = driver
         self._recover = recover
@@ -41,7 +42,6 @@ class Subscription(AsyncIterator[Push]):
         self._state = state
         self._subscriber = self._new_subscriber()
         self._beginning = asyncio.Lock()
-        self._has_begun = False
 
     def _new_subscriber(self) -> Subscriber:
         driver = self._driver
@@ -60,7 +60,7 @@ class Subscription(AsyncIterator[Push]):
             return self._driver.position_of(self.entity_id)
         return subscriber.mailbox.position
 
-    def events(self) -> AsyncIterator[Union[Push, Lost, Recovered]]:
+    def events(self) -> AsyncIterator[Push | Lost | Recovered]:
         """Returns an iterator over pushes, losses and recoveries. A loss comes before the next push."""
         return _Events(self)
 
@@ -89,7 +89,7 @@ class Subscription(AsyncIterator[Push]):
     async def __anext__(self) -> Push:
         return await next_push(self.next_event)
 
-    async def next_event(self) -> Union[Push, Lost, Recovered]:
+    async def next_event(self) -> Push | Lost | Recovered:
         """Returns the next push, loss or recovery."""
         await self._begin()
         return await self._subscriber.mailbox.next()
@@ -137,9 +137,9 @@ class Subscription(AsyncIterator[Push]):
             call_from_anywhere(driver.loop, lambda: driver.leave(entity, subscriber))
 
 
-class _Events(AsyncIterator[Union[Push, Lost, Recovered]]):
+class _Events(AsyncIterator[Push | Lost | Recovered]):
     def __init__(self, subscription: Subscription) -> None:
         self._subscription = subscription
 
-    async def __anext__(self) -> Union[Push, Lost, Recovered]:
+    async def __anext__(self) -> Push | Lost | Recovered:
         return await self._subscription.next_event()

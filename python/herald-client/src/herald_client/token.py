@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 from ._json import decode
 from .options import milliseconds
@@ -28,11 +28,11 @@ class Token:
     expires_at: float | None = None
 
 
-TokenAnswer = Union[str, Token, None]
+TokenAnswer = str | Token | None
 
 # Supplies a token for every attempt to connect, and before a token ends. `None` to connect without a token. An attempt
 # fails if the callback raises, and is retried. A callback that is no coroutine function must not block.
-TokenCallback = Callable[[], Union[TokenAnswer, Awaitable[TokenAnswer]]]
+TokenCallback = Callable[[], TokenAnswer | Awaitable[TokenAnswer]]
 
 
 def read_token(answer: TokenAnswer) -> tuple[str | None, int | None]:

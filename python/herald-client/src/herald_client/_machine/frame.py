@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 from .._json import decode
 from .failure import OUTCOME_UNKNOWN, Failure
@@ -52,7 +52,7 @@ class Disconnect:
 
 
 # `None` is nothing to act on, such as a `pong`.
-Meaning = Union[Reply, ErrorFrame, Push, Disconnect, None]
+Meaning = Reply | ErrorFrame | Push | Disconnect | None
 
 
 def read(text: str) -> Meaning:

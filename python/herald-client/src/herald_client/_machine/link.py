@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal, Union
+from typing import Literal
 
 from ..position import Position
 from .back_off import BackOff
@@ -55,14 +55,7 @@ class AuthenticateRequest:
 
 
 LogRequest = (SubscribeRequest, SyncRequest, HistoryRequest)
-Request = Union[
-    SubscribeRequest,
-    UnsubscribeRequest,
-    MessageRequest,
-    SyncRequest,
-    HistoryRequest,
-    AuthenticateRequest,
-]
+Request = SubscribeRequest | UnsubscribeRequest | MessageRequest | SyncRequest | HistoryRequest | AuthenticateRequest
 
 EntityStateName = Literal["subscribing", "subscribed", "unsubscribing", "waitingToRetry", "retrying"]
 

@@ -6,7 +6,7 @@ The machine numbers the sockets, its caller the requests.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 from ..position import Position
 from .failure import Failure
@@ -162,9 +162,9 @@ class Time:
     """Time passes."""
 
 
-SocketInput = Union[TokenSupplied, TokenFailed, Opened, Refused, Failed, Invalid, Received, Closed]
-ClientInput = Union[Connect, Subscribe, Unsubscribe, Follow, Send, Hinted, Close, Time]
-Input = Union[SocketInput, ClientInput]
+SocketInput = TokenSupplied | TokenFailed | Opened | Refused | Failed | Invalid | Received | Closed
+ClientInput = Connect | Subscribe | Unsubscribe | Follow | Send | Hinted | Close | Time
+Input = SocketInput | ClientInput
 
 
 # Effects: tasks for the driver, which it performs in order.
@@ -247,19 +247,9 @@ class End:
     error: Failure
 
 
-Effect = Union[
-    StateChanged,
-    AskToken,
-    OpenSocket,
-    SendText,
-    CloseSocket,
-    Resolve,
-    Reject,
-    Deliver,
-    Lose,
-    Recover,
-    End,
-]
+Effect = (
+    StateChanged | AskToken | OpenSocket | SendText | CloseSocket | Resolve | Reject | Deliver | Lose | Recover | End
+)
 
 
 def with_id(body: str, number: int) -> str:

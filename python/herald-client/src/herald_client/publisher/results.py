@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Union
 
 from ..position import Position
 
@@ -35,7 +34,7 @@ class Rejected:
     is_retryable: bool
 
 
-Result = Union[Published, Rejected]
+Result = Published | Rejected
 
 
 class PublishError(Exception):

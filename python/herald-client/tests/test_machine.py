@@ -15,6 +15,7 @@ from herald_client._machine.signals import (
     Closed,
     Connect,
     Deliver,
+    Follow,
     Hinted,
     Input,
     Lose,
@@ -166,6 +167,72 @@ def test_messages_held_before_the_first_answer_are_bounded() -> None:
     run.answer("subscribe", {"entityId": "a", **at(30), "top": 30})
     run.receive(push(31))
     assert run.told[-1] == 31
+
+
+def test_shared_reply_without_room_for_a_message_is_read_on_alone_if_history_is_refused() -> None:
+    run = Run()
+    run.give(Subscribe((Subscriber(1, "a"), Subscriber(2, "b"))))
+    current, full = {**at(4), "top": 4}, {**at(4), "top": 6, "recovered": True, "more": True}
+    run.answer("subscribe", {"entities": {"a": current, "b": current}})
+    for link in (2, 3):
+        run.give(Closed(link - 1))
+        run.give(Time())
+        run.give(Opened(link))
+        run.answer("subscribe", {"entities": {"a": full, "b": {**current, "recovered": True}}})
+        if link == 2:
+            assert run.sent[-1]["since"] == at(4)
+            refusal = {"code": "forbidden", "message": "no", "retryable": False}
+            run.receive({"type": "error", "id": run.sent[-1]["id"], **refusal}, link)
+        assert (run.sent[-1]["action"], run.sent[-1]["entities"]) == ("sync", {"a": at(4)})
+        assert run.told == []
+    run.answer("sync", {"entities": {"a": full}})
+    assert run.told == [Position(6, EPOCH)]
+
+
+def test_full_history_without_a_message_is_a_loss() -> None:
+    run = Run()
+    run.subscribe()
+    run.give(Closed(1))
+    run.give(Time())
+    run.give(Opened(2))
+    run.answer("subscribe", {"entityId": "a", **at(4), "top": 6, "recovered": True, "more": True})
+    run.answer("history", {"entityId": "a", **at(4), "top": 6, "recovered": True, "more": True})
+    assert run.told == [Position(6, EPOCH)]
+
+
+def test_full_reply_with_messages_that_arrived_meanwhile_is_not_read_on() -> None:
+    run = Run(renew_after=10_000)
+    run.subscribe()
+    run.give(Time(), 10_000)
+    run.give(Opened(2))
+    for offset in (5, 6):
+        run.receive(push(offset))
+    run.answer(
+        "subscribe", {"entityId": "a", **at(5), "top": 6, "recovered": True, "messages": [push(5)], "more": True}
+    )
+    assert [frame["action"] for frame in run.sent] == ["subscribe", "subscribe"]
+
+
+def test_push_up_to_the_position_after_a_loss_in_a_new_epoch_is_dropped() -> None:
+    run = Run()
+    run.give(Subscribe((Subscriber(1, "a"),)))
+    run.answer("subscribe", {"entityId": "a"})
+    run.receive(push(41))
+    run.give(Hinted("foreground"))
+    new = {"epoch": "p0Zs81Lm", "offset": 7}
+    run.answer("sync", {"entities": {"a": {**new, "top": 7, "recovered": False}}})
+    run.receive({**push(6), "epoch": "p0Zs81Lm"})
+    assert run.told == [41, Position(7, "p0Zs81Lm")]
+
+
+def test_first_position_is_asked_for_on_the_successor_of_a_broken_connection() -> None:
+    run = Run(renew_after=10_000)
+    run.subscribe()
+    run.give(Time(), 10_000)
+    run.give(Opened(2))
+    run.give(Follow("broadcasts"))
+    run.give(Closed(1))
+    assert [frame["socket"] for frame in run.sent if "everyone" in frame] == [1, 2]
 
 
 def test_push_before_the_acknowledgement_of_a_saved_position_is_held() -> None:

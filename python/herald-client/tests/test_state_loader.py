@@ -82,3 +82,22 @@ async def test_state_holds_messages_until_it_is_loaded_and_drops_those_it_has() 
             await server.push_about("order-1", offset, **at(offset))
         may_load.set()
         assert (await anext(subscription)).message == 13
+
+
+async def test_state_of_a_later_subscriber_is_loaded_until_it_reaches_the_position_it_joins_at() -> None:
+    answers = [Position(4, EPOCH), Position(5, EPOCH)]
+
+    async def load() -> Position:
+        return answers.pop(0)
+
+    async with (
+        ScriptedServer(with_log(4)) as server,
+        connect(server.url, options=FAST) as client,
+        client.subscribe("order-1") as first,
+    ):
+        await server.push_about("order-1", 5, **at(5))
+        await anext(first)
+        async with client.subscribe("order-1", state=load) as later:
+            await server.push_about("order-1", 6, **at(6))
+            assert (await anext(later)).message == 6
+            assert answers == []

@@ -45,8 +45,12 @@ class StateLoader:
         """True if no message waits for the state."""
         return self._waiting is None
 
-    async def load_first(self) -> Position | None:
-        """Loads the state before the subscription. Returns its position, and raises what the callback raises."""
+    async def load_first(self, joined: Position | None) -> Position | None:
+        """Loads the state before the subscription. Returns its position, and raises what the callback raises.
+
+        `joined` is the position at which a later subscriber of the entity joins.
+        """
+        self._needed = joined
         self._loaded = await self._load()
         return self._loaded
 
@@ -57,7 +61,7 @@ class StateLoader:
         if self._loaded is None or self._is_stale:
             self._is_stale = False
             self._loaded = await self._load()
-        if self._is_stale:
+        if self._is_stale or _is_behind(self._loaded, self._needed):
             self._reload_in_background()
         else:
             self._release()
@@ -69,6 +73,7 @@ class StateLoader:
         self._waiting.append(push)
         if len(self._waiting) > self._rules.held_while_asking:
             self._waiting = []
+            self._needed = push.position
             self._is_stale = True
 
     def reload(self, needed: Position | None) -> None:

@@ -117,7 +117,7 @@ class Subscription(AsyncIterator[Push]):
         driver.readers.subscribe(entity, subscriber)
         try:
             if loader is not None:
-                recover = await loader.load_first()
+                recover = await loader.load_first(driver.position_of(entity))
             position = await driver.subscribe(entity, subscriber, recover, self._rewind)
         except BaseException:
             driver.readers.unsubscribe(entity, subscriber)

@@ -29,6 +29,8 @@ class Answered:
     is_recovery: bool = False
     # True for `history`.
     is_read: bool = False
+    # True if it was about several audiences, which share the room for messages.
+    is_shared: bool = False
 
 
 def arrived(machine: Machine, log: Log, push: HeldPush) -> None:
@@ -58,9 +60,9 @@ def arrived(machine: Machine, log: Log, push: HeldPush) -> None:
 
 def _adopt(machine: Machine, log: Log, position: Position, frame: Frame) -> None:
     """Adopts the position of a message, since the client has none: the log was switched on."""
-    log.adopted_at = position.offset
     log.is_absent = False
     log.move_to(position)
+    log.adopted_at = position.offset
     pushes.deliver_unless_repeated(machine, frame)
 
 
@@ -142,8 +144,8 @@ def log_answered(machine: Machine, asked: Asked, answer: Frame, request: Answere
         top = position_of({"offset": answer.get("top")})
         log.raise_top(max(position.offset, 0 if top is None else top.offset))
     _deliver_held(machine, log)
-    if answer.get("more") is True:
-        _read_on(machine, log, asked.position, request.is_read)
+    if answer.get("more") is True and log.is_missing and log.continues_with(position):
+        _read_on(machine, log, asked.position, request)
         return
     _announce_recovery(machine, log)
     gaps.watch(machine, log, machine.rules.gap_after if request.is_acknowledgement else None)
@@ -163,15 +165,17 @@ def _advance(machine: Machine, log: Log, position: Position, answer: Frame) -> N
     log.confirm()
 
 
-def _read_on(machine: Machine, log: Log, asked: Position | None, was_read: bool) -> None:
-    """Reads on after an answer that had no room for every message. `was_read`: it was that of a `history`."""
-    is_first_read = log.may_read and not was_read
-    if not is_first_read and log.position == asked:
+def _read_on(machine: Machine, log: Log, asked: Position | None, request: Answered) -> None:
+    """Reads on after an answer that had no room for every message.
+
+    If it had room for none, another request may get one: a `history`, whose reply always has room for a message, or one
+    about this audience alone.
+    """
+    may_lack_room = not request.is_read and (log.may_read or request.is_shared)
+    if log.position == asked and not may_lack_room:
         give_up(machine, log)
-    elif log.may_read:
-        machine.to_read[log] = None
     else:
-        gaps.ask_now(machine, log)
+        machine.to_read[log] = None
 
 
 def _announce_recovery(machine: Machine, log: Log) -> None:

@@ -84,7 +84,7 @@ class Log:
     def move_to(self, position: Position) -> None:
         """Moves the position, and drops the held messages up to it."""
         if not self.continues_with(position):
-            self._top = 0
+            self._top = self.adopted_at = 0
         self.position = position
         self.delivered_before = None
         if self._held:

@@ -32,6 +32,7 @@ from .signals import Frame, Resolve, Send, SendText, StopReason, bytes_of, with_
 
 if TYPE_CHECKING:
     from .link import Link
+    from .log import Log
     from .machine import Machine
 
 
@@ -206,15 +207,28 @@ def end_requests(machine: Machine, links: Iterable[Link]) -> None:
 def take_messages(machine: Machine, links: Iterable[Link]) -> list[QueuedMessage]:
     """Removes all requests of links. Returns the messages among them, in the order in which they were sent."""
     messages = []
+    jitter = machine.random()
     numbers = {number: link for link in links for number in link.in_flight}
     for number in sorted(numbers):
         request = _take(machine, numbers[number], number)
         if isinstance(request, LogRequest):
             for asked in request.asked:
-                gaps.watch(machine, asked.log)
+                _ask_on_next_link(machine, asked.log, jitter)
         elif isinstance(request, MessageRequest):
             messages.append(request.message)
     return messages
+
+
+def _ask_on_next_link(machine: Machine, log: Log, jitter: float) -> None:
+    """Plans anew what a link that ended was asked for.
+
+    The next one recovers every position, so that only what is known to be missing is asked for, and a first position
+    that no subscription tells.
+    """
+    if log.is_starting and log.audience.to != "entity":
+        gaps.ask_later(machine, log, jitter)
+    else:
+        gaps.watch(machine, log)
 
 
 def _requeue_or_reject(machine: Machine, message: QueuedMessage) -> None:

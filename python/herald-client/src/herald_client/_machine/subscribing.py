@@ -142,7 +142,7 @@ def subscribe_answered(machine: Machine, link: Link, request: SubscribeRequest, 
     jitter = machine.random()
     for entity, error, asked, answer in zip(entities, errors, request.asked, answers, strict=True):
         if error is None:
-            _entity_acknowledged(machine, link, entity, asked, answer)
+            _entity_acknowledged(machine, link, entity, asked, answer, is_shared=len(entities) > 1)
         else:
             _entity_failed(machine, link, entity, error, jitter)
 
@@ -169,8 +169,13 @@ def _subscribe_one_by_one(machine: Machine, link: Link, entities: Sequence[str])
     link.to_check = dict.fromkeys([*entities, *link.to_check])
 
 
-def _entity_acknowledged(machine: Machine, link: Link, entity: str, asked: Asked, answer: Frame) -> None:
-    """Notes that the server has acknowledged an entity, and applies the answer of its log."""
+def _entity_acknowledged(
+    machine: Machine, link: Link, entity: str, asked: Asked, answer: Frame, *, is_shared: bool
+) -> None:
+    """Notes that the server has acknowledged an entity, and applies the answer of its log.
+
+    `is_shared` is true if the request named several entities.
+    """
     position = position_of(answer)
     log = machine.logs.at("entity", entity)
     is_of_this_session = log is asked.log
@@ -188,7 +193,7 @@ def _entity_acknowledged(machine: Machine, link: Link, entity: str, asked: Asked
     if not is_of_this_session:
         return
     is_recovery = asked.position is not None and link is machine.current
-    request = Answered(is_acknowledgement=True, is_recovery=is_recovery)
+    request = Answered(is_acknowledgement=True, is_recovery=is_recovery, is_shared=is_shared)
 
     def apply() -> None:
         continuity.log_answered(machine, asked, answer, request)

@@ -44,7 +44,13 @@ def send_first_sync(machine: Machine, link: Link) -> None:
 
 
 def send_syncs(machine: Machine, link: Link) -> None:
-    """Compares the positions that are to be compared at once."""
+    """Compares the positions that are to be compared at once.
+
+    A log that is read on without `history` has a `sync` of its own.
+    """
+    for log in [log for log in machine.to_read if not log.may_read]:
+        del machine.to_read[log]
+        _send_sync(machine, link, [log])
     left = list(machine.to_sync)
     while left:
         left = _send_sync(machine, link, left)
@@ -117,6 +123,7 @@ def _send(machine: Machine, link: Link, logs: Sequence[Log], fields: dict[str, A
 
 def sync_answered(machine: Machine, asked: Sequence[Asked], reply: Frame) -> None:
     jitter = machine.random()
+    request = Answered(is_shared=len(asked) > 1)
     for one in asked:
         result = _result_of(reply, one.log.audience)
         if one.log.has_ended:
@@ -126,7 +133,7 @@ def sync_answered(machine: Machine, asked: Sequence[Asked], reply: Frame) -> Non
         elif "error" in result:
             _ask_failed(machine, one.log, server_error(object_of(result["error"]) or {}), jitter)
         else:
-            _apply_when_own_are_known(machine, one, result, Answered())
+            _apply_when_own_are_known(machine, one, result, request)
 
 
 def _apply_when_own_are_known(machine: Machine, asked: Asked, answer: Frame, request: Answered) -> None:
@@ -172,4 +179,4 @@ def history_failed(machine: Machine, asked: Asked, error: Failure) -> None:
         gaps.ask_later(machine, log, machine.random())
         return
     log.may_read = False
-    gaps.ask_now(machine, log)
+    machine.to_read[log] = None

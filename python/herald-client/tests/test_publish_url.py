@@ -31,7 +31,7 @@ def stack() -> Iterator[Stack]:
 def url(stack: Stack) -> str:
     """Returns the URL of a stack that has a key. A stack without the function skips the tests."""
     with urllib.request.urlopen(f"{stack.endpoint}/console/stack.json") as answer:
-        outputs: dict[str, str] = json.load(answer)["outputs"]
+        outputs: dict[str, str] = json.load(answer).get("outputs", {})
     if "PublishUrl" not in outputs:
         pytest.skip("the stack has no publish URL")
     keys = {KEY_ID: {"sha256": hashlib.sha256(SECRET.encode()).hexdigest(), "may": MAY}}

@@ -48,6 +48,37 @@ async def test_close_ends_at_its_deadline_and_a_cancelled_close_at_once() -> Non
             await waiting
 
 
+async def test_token_callback_may_close_the_client() -> None:
+    calls: list[str] = []
+
+    async def token() -> str:
+        calls.append("called")
+        await client.close()
+        calls.append("closed")
+        return ""
+
+    client = connect(UNREACHABLE, token=token)
+    await client.close()
+    assert client.state.reason is not None
+    assert client.state.reason.kind == "closed"
+    client = connect(UNREACHABLE, token=token)
+    async for state in client.states():
+        if state.name == "stopped":
+            break
+    await client.close()
+    assert "called" in calls
+
+
+async def test_state_callback_may_close_the_client() -> None:
+    async def load() -> None:
+        await client.close()
+
+    async with ScriptedServer() as server:
+        client = connect(server.url)
+        with pytest.raises(StoppedError):
+            await client.subscribe("order-1", state=load)
+
+
 async def test_exception_in_the_body_closes_the_client_at_once() -> None:
     async with ScriptedServer(lambda _: None) as server:
         waiting: list[asyncio.Task[Any]] = []

@@ -71,7 +71,7 @@ class Driver:
         self._sleep = SleepWatch()
         self._sockets: dict[int, Socket] = {}
         self._token_tasks: dict[int, asyncio.Task[None]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._effects: deque[Effect] = deque()
         self._is_performing = False
@@ -138,19 +138,20 @@ class Driver:
         while tasks := self._other_tasks():
             await asyncio.wait(tasks)
 
-    def _other_tasks(self) -> set[asyncio.Task[None]]:
+    def _other_tasks(self) -> set[asyncio.Future[Any]]:
         # A callback of the application may close the client.
         current = asyncio.current_task()
         return {task for task in self._tasks if task is not current}
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Runs a task that ends with the client."""
-        return self._keep(self.loop.create_task(work, name="herald state loader"))
+        task = self.loop.create_task(work, name="herald state loader")
+        self._keep(task)
+        return task
 
-    def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
+    def _keep(self, task: asyncio.Future[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
     def _new_request(self) -> tuple[int, asyncio.Future[Any]]:
         self._requests += 1
@@ -229,7 +230,8 @@ class Driver:
                 self._enter(effect)
             case AskToken(socket):
                 task = self.loop.create_task(self._ask_token(socket), name="herald token callback")
-                self._token_tasks[socket] = self._keep(task)
+                self._token_tasks[socket] = task
+                self._keep(task)
             case OpenSocket(socket, token):
                 self._open(socket, token)
             case CloseSocket(socket):
@@ -308,12 +310,13 @@ class Driver:
             return answer
         # In a task of its own: the callback may raise `CancelledError` although nothing cancelled this task.
         call: asyncio.Future[TokenAnswer] = asyncio.ensure_future(answer)
+        self._keep(call)
         try:
             await asyncio.wait((call,))
-        finally:
-            if not call.done():
-                call.cancel()
-                await asyncio.wait((call,))
+        except asyncio.CancelledError:
+            # Nothing waits for it but `close`, which it may have called itself.
+            call.cancel()
+            raise
         if call.cancelled():
             raise RuntimeError("the token callback was cancelled")
         return call.result()

@@ -6,7 +6,9 @@ mod connections;
 mod cost;
 mod dead_letters;
 mod duration;
+mod history;
 mod key;
+mod log;
 mod message;
 mod permissions;
 mod publish;
@@ -32,6 +34,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Tail(tail::Arguments),
+    History(history::Arguments),
     Send(send::Arguments),
     Publish(publish::Arguments),
     Token(token::Arguments),
@@ -48,6 +51,7 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, target: &TargetArguments) -> Result<(), Failure> {
     match command {
         Command::Tail(arguments) => tail::run(&arguments, target).await,
+        Command::History(arguments) => history::run(&arguments, target).await,
         Command::Send(arguments) => send::run(&arguments, target).await,
         Command::Publish(arguments) => publish::run(&arguments, target).await,
         Command::Token(arguments) => token::run(&arguments, target).await,
@@ -66,8 +70,20 @@ async fn with_client(
     identity: &Identity,
     work: impl AsyncFnOnce(&Client) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    connected(target, identity, async |client| {
+        until_interrupted(work(client)).await
+    })
+    .await
+}
+
+/// Connects to the target, works until the work is done, and closes the connection. The work handles Ctrl-C itself.
+async fn connected(
+    target: &Target,
+    identity: &Identity,
+    work: impl AsyncFnOnce(&Client) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let client = until_interrupted(target.connect(identity)).await?;
-    let result = until_interrupted(work(&client)).await;
+    let result = work(&client).await;
     client.close(CLOSE_TIMEOUT).await;
     result
 }

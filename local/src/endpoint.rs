@@ -45,7 +45,7 @@ const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// The services behind the port.
 pub(crate) struct Services {
     pub(crate) gateway: Arc<Gateway>,
-    pub(crate) dynamodb: DynamoDb,
+    pub(crate) dynamodb: Arc<DynamoDb>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) eventbridge: EventBridge,
     pub(crate) secrets: Arc<Secrets>,

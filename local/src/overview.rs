@@ -31,7 +31,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
     let _ = write!(
         text,
         "\nNot run here: {}\n\
-         \n{}\n\
+         \n{}\n{}\
          \nFirst steps: open the console, or use two terminals in the folder of the repository. One prints \
          pushes, the other puts an event:\n\n  \
          cargo run -p herald-cli -- tail order-1 --endpoint {endpoint}{}\n  \
@@ -44,6 +44,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
          aws events put-events --entries file://events/entity-updated.json\n",
         not_run(stack),
         authentication(addresses),
+        logs(stack, endpoint),
         token_option(addresses),
         publishing(addresses),
         minting(addresses),
@@ -92,6 +93,20 @@ fn authentication(addresses: &Addresses) -> String {
             "Clients need a token of the issuer that the parameter TokenIssuer names. Put one into TOKEN."
                 .to_owned()
         }
+    }
+}
+
+/// Returns the sentence about the logs of audiences. Empty if the template has no parameter `History`.
+fn logs(stack: &Stack, endpoint: &str) -> String {
+    match stack.parameters.get("History").map(|history| history.trim()) {
+        None => String::new(),
+        Some("" | "{}") => "\nNo audience has a log, so clients miss what is pushed while they are away. To give each \
+             entity one, use --parameter 'History={\"**\":{\"messages\":100,\"seconds\":600}}'.\n"
+            .to_owned(),
+        Some(history) => format!(
+            "\nAudiences have logs: History={history}. The console shows them, and this command prints one:\n\n  \
+             cargo run -p herald-cli -- history order-1 --endpoint {endpoint}\n"
+        ),
     }
 }
 

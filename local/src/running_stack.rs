@@ -140,12 +140,8 @@ impl RunningStack {
             .try_for_each(|mapping| roles.check_poller(mapping))?;
         let activity = Activity::new(&stack.queues);
         let queues = Arc::new(Queues::new(&stack.queues, activity.clone())?);
-        let dynamodb = DynamoDb::start(
-            config.data.as_deref(),
-            &stack.tables,
-            config.faults.stale_reads,
-        )
-        .await?;
+        let dynamodb =
+            Arc::new(DynamoDb::start(config.data.as_deref(), &stack.tables, &config.faults).await?);
         let eventbridge = EventBridge::new(&stack, queues.clone(), Utc::now, activity.clone())?;
         let (invoke, host) =
             start_functions(&stack, &addresses, &roles, &activity, &config).await?;
@@ -168,6 +164,7 @@ impl RunningStack {
             &addresses,
             gateway.clone(),
             queues.clone(),
+            dynamodb.clone(),
             activity.clone(),
         );
         let services = Arc::new(Services {

@@ -35,7 +35,7 @@ use http::Http;
 /// Publish events on the event bus, to the subscribers of an entity, to a user, or to everyone
 ///
 /// Prints the event id that clients receive, once EventBridge has accepted the event. A MESSAGE that is not valid JSON is
-/// sent as a string. Without MESSAGE and --file, the message is read from standard input.
+/// sent as a string. Without MESSAGE and --file, the message is read from standard input. Empty input is refused.
 ///
 /// With --url, --key or --http, the messages go over HTTP to the function `publish`, which needs an API key instead of AWS
 /// credentials. It prints the offset behind the event id if the audience has a log.
@@ -50,6 +50,7 @@ use http::Http;
 Examples:
   herald publish --entity order-1 '{\"state\":\"shipped\"}'
   herald publish --user alice 'You have won' --callback '{\"open\":\"/prizes\"}'
+  herald publish --entity price:7 --version 12 '{\"usd\":4.20}'
   herald publish --broadcast --file notice.json
   echo '{\"entityId\":\"order-1\",\"message\":{\"state\":\"paid\"}}' | herald publish --lines
   herald publish --lines --file events.jsonl
@@ -77,7 +78,7 @@ pub(crate) struct Arguments {
     broadcast: bool,
 
     /// Publish one event for each line of the input
-    #[arg(long, conflicts_with_all = ["text", "callback", "idempotency_key"])]
+    #[arg(long, conflicts_with_all = ["text", "callback", "idempotency_key", "event_version"])]
     lines: bool,
 
     /// Read the message or the lines from this file
@@ -95,6 +96,10 @@ pub(crate) struct Arguments {
     /// Event id that clients receive, so that they drop the event if it is published again
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
+
+    /// Version of the state in the message: a log of the last message drops an event whose version is not higher
+    #[arg(long = "version", value_name = "N", id = "event_version")]
+    version: Option<u64>,
 
     /// The field `source` of the events
     #[arg(long, value_name = "SOURCE", default_value = "herald.cli", conflicts_with_all = ["http", "url", "key"])]
@@ -137,6 +142,9 @@ async fn channel(arguments: &Arguments, target: &TargetArguments) -> Result<Chan
         return Ok(Channel::Http(Box::new(http)));
     }
     let target = Target::find(target).await?;
+    if arguments.user.is_some() {
+        target.note_without_users();
+    }
     let config = target.aws().await?;
     let bus = Bus::new(&config, target.addresses.bus()?, &arguments.source);
     Ok(Channel::Bus(bus))
@@ -185,7 +193,7 @@ fn entry(arguments: &Arguments) -> anyhow::Result<Entry> {
     let content = Content {
         message: &message,
         callback: arguments.callback.as_deref(),
-        version: None,
+        version: arguments.version,
         idempotency_key: arguments.idempotency_key.as_deref(),
     };
     Entry::new(audience(arguments), content)
@@ -202,7 +210,7 @@ fn audience(arguments: &Arguments) -> Audience {
 fn read_file(file: &Path) -> anyhow::Result<String> {
     let text = fs::read_to_string(file);
     let text = text.with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(without_line_break(&text).to_owned())
+    content(&text, &file.display().to_string())
 }
 
 fn read_standard_input() -> anyhow::Result<String> {
@@ -211,7 +219,17 @@ fn read_standard_input() -> anyhow::Result<String> {
         bail!("the message is missing: pass it as an argument, with --file or on standard input");
     }
     let text = io::read_to_string(stdin).context("cannot read standard input")?;
-    Ok(without_line_break(&text).to_owned())
+    content(&text, "standard input")
+}
+
+/// Returns the message in an input of this name. Fails if the input is empty, as after a command that failed.
+fn content(text: &str, name: &str) -> anyhow::Result<String> {
+    if text.is_empty() {
+        bail!(
+            "{name} is empty, so nothing was published: pass the message, or '' for an empty text, as an argument"
+        );
+    }
+    Ok(without_line_break(text).to_owned())
 }
 
 /// Removes the line break with which programs and editors end a text.

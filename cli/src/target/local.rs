@@ -16,6 +16,7 @@ const DESCRIPTION: &str = "/console/stack.json";
 struct Description {
     web_socket: String,
     endpoint: String,
+    authentication: Option<String>,
     tokens: Option<String>,
     region: Option<String>,
     #[serde(default)]
@@ -56,6 +57,7 @@ impl From<Description> for Target {
                 dead_letter_queue: description.queues.remove("NotificationDeadLetterQueue"),
                 events_dead_letter_queue: description.queues.remove("EventsDeadLetterQueue"),
             },
+            authentication: description.authentication,
             tokens: description.tokens,
             publish_url: description.outputs.remove("PublishUrl"),
             publish_keys: description.outputs.remove("PublishKeysArn"),
@@ -102,6 +104,7 @@ mod tests {
                 dead_letter_queue: some("dead letters"),
                 events_dead_letter_queue: some("events"),
             },
+            authentication: some("jwks"),
             tokens: some("http://127.0.0.1:3030/auth/token"),
             publish_url: some("http://127.0.0.1:3031/"),
             publish_keys: some("keys"),

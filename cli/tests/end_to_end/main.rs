@@ -8,6 +8,7 @@ mod counting_proxy;
 mod dead_letters;
 mod events;
 mod harness;
+mod history;
 mod http;
 mod keys;
 mod messages;

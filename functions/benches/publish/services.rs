@@ -11,6 +11,7 @@ use axum::{
 };
 use herald_local::{
     dynamodb::DynamoDb,
+    faults::Faults,
     template::{Stack, Table},
 };
 use hyper::{server::conn::http1, service::service_fn};
@@ -81,7 +82,7 @@ async fn serve(
     acceptor: TlsAcceptor,
     tables: Vec<Table>,
 ) -> anyhow::Result<()> {
-    let dynamodb = Arc::new(DynamoDb::start(None, &tables, None).await?);
+    let dynamodb = Arc::new(DynamoDb::start(None, &tables, &Faults::default()).await?);
     let listener = TcpListener::from_std(listener)?;
     loop {
         let (stream, _) = listener.accept().await?;

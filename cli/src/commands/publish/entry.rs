@@ -190,6 +190,11 @@ mod tests {
                 "Broadcast",
                 r#"{"message":"hi"}"#,
             ),
+            (
+                r#"{"entityId":"price:7","message":4.20,"version":12}"#,
+                "Entity Updated",
+                r#"{"entityId":"price:7","message":4.20,"version":12}"#,
+            ),
         ] {
             let entry = Entry::parse(line.as_bytes()).expect(line);
             assert_eq!(

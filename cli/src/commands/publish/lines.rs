@@ -47,7 +47,10 @@ pub(super) async fn publish(
         tally: Tally::of("event"),
     };
     match publisher.publish_all(lines).await {
-        Ok(()) => publisher.tally.into_result(),
+        Ok(0) => Err(Failure::usage(
+            "the input has no lines, so nothing was published",
+        )),
+        Ok(_) => publisher.tally.into_result(),
         Err(failure) => Err(publisher.tally.aborted(failure)),
     }
 }
@@ -60,9 +63,11 @@ struct Publisher<'a> {
 }
 
 impl Publisher<'_> {
-    async fn publish_all(&mut self, lines: impl AsyncBufRead + Unpin) -> Result<(), Failure> {
+    /// Publishes every line. Returns the number of events, without empty lines.
+    async fn publish_all(&mut self, lines: impl AsyncBufRead + Unpin) -> Result<u64, Failure> {
         let mut lines = lines.split(b'\n');
         let mut number = 0;
+        let mut events = 0;
         loop {
             let next = lines.next_segment();
             let next = if self.batch.is_empty() {
@@ -77,10 +82,12 @@ impl Publisher<'_> {
                 }
             };
             let Some(line) = next.context("cannot read the lines")? else {
-                return self.put().await;
+                self.put().await?;
+                return Ok(events);
             };
             number += 1;
             if !line.trim_ascii().is_empty() {
+                events += 1;
                 self.add(number, &line).await?;
             }
         }

@@ -41,6 +41,27 @@ async fn printed_addresses_answer() {
 }
 
 #[tokio::test]
+async fn text_says_whether_audiences_have_logs() {
+    for (history, expected) in [
+        (
+            "{}",
+            "\nNo audience has a log, so clients miss what is pushed while they are away.",
+        ),
+        (
+            r#"{"a":{"last":true}}"#,
+            "\nAudiences have logs: History={\"a\":{\"last\":true}}. The console shows them,",
+        ),
+    ] {
+        let mut run = Run::start(&["--parameter", &format!("History={history}")]);
+        let mut text = String::new();
+        while !text.contains("put-events") {
+            text += &run.line().await;
+        }
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn text_has_addresses_resources_that_are_not_run_and_first_steps() {
     let mut run = Run::start(&[]);
     let mut text = String::new();

@@ -48,6 +48,13 @@ class Stack {
     return answer.json();
   }
 
+  /** Puts an event about an entity. */
+  async put(entityId, message) {
+    const entry = { Source: 'test', DetailType: 'Entity Updated', Detail: JSON.stringify({ entityId, message }) };
+    const { FailedEntryCount } = await this.call('AWSEvents.PutEvents', { Entries: [entry] });
+    if (FailedEntryCount !== 0) throw new Error('PutEvents refused the event');
+  }
+
   /** Returns the number of connections that are subscribed to an entity, from the table. */
   async listeners(entity) {
     const { Count } = await this.call('DynamoDB_20120810.Query', {

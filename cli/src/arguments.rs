@@ -35,6 +35,7 @@ Exit codes:
 Environment:
   HERALD_ENDPOINT, HERALD_STACK  defaults of --endpoint and --stack
   HERALD_TOKEN                   default of --token, for the commands that have it
+  HERALD_KEY                     default of --key of publish
   NO_COLOR                       disables colours";
 
 #[cfg(test)]

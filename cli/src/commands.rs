@@ -6,7 +6,11 @@ mod connections;
 mod cost;
 mod dead_letters;
 mod duration;
+mod history;
+mod key;
+mod log;
 mod message;
+mod permissions;
 mod publish;
 mod send;
 mod tail;
@@ -30,9 +34,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Tail(tail::Arguments),
+    History(history::Arguments),
     Send(send::Arguments),
     Publish(publish::Arguments),
     Token(token::Arguments),
+    Key(key::Arguments),
     Connections(connections::Arguments),
     #[command(name = "dlq")]
     DeadLetters(dead_letters::Arguments),
@@ -45,9 +51,11 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, target: &TargetArguments) -> Result<(), Failure> {
     match command {
         Command::Tail(arguments) => tail::run(&arguments, target).await,
+        Command::History(arguments) => history::run(&arguments, target).await,
         Command::Send(arguments) => send::run(&arguments, target).await,
         Command::Publish(arguments) => publish::run(&arguments, target).await,
         Command::Token(arguments) => token::run(&arguments, target).await,
+        Command::Key(arguments) => key::run(&arguments, target).await,
         Command::Connections(arguments) => connections::run(&arguments, target).await,
         Command::DeadLetters(arguments) => dead_letters::run(&arguments, target).await,
         Command::Bench(arguments) => bench::run(&arguments, target).await,
@@ -62,8 +70,20 @@ async fn with_client(
     identity: &Identity,
     work: impl AsyncFnOnce(&Client) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    connected(target, identity, async |client| {
+        until_interrupted(work(client)).await
+    })
+    .await
+}
+
+/// Connects to the target, works until the work is done, and closes the connection. The work handles Ctrl-C itself.
+async fn connected(
+    target: &Target,
+    identity: &Identity,
+    work: impl AsyncFnOnce(&Client) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let client = until_interrupted(target.connect(identity)).await?;
-    let result = until_interrupted(work(&client)).await;
+    let result = work(&client).await;
     client.close(CLOSE_TIMEOUT).await;
     result
 }

@@ -10,15 +10,17 @@ mod local;
 mod source;
 mod stack;
 mod tokens;
+mod usage;
 
 use std::env;
 
-pub(crate) use arguments::TargetArguments;
+pub(crate) use arguments::{TargetArguments, hidden};
 pub(crate) use connection::client_options;
 pub(crate) use identity::Identity;
 pub(crate) use tokens::{MintedToken, TokenRequest, TokenSource, mint};
+pub(crate) use usage::Usage;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output};
 use addresses::Addresses;
 use source::Source;
 
@@ -30,8 +32,14 @@ pub(crate) struct Target {
     region: Option<String>,
     profile: Option<String>,
     pub(crate) addresses: Addresses,
+    /// The stack's parameter `Authentication`. `None` if unknown.
+    authentication: Option<String>,
     /// The address at which a herald-local mints tokens.
     pub(crate) tokens: Option<String>,
+    /// The URL for publishing over HTTP, if the stack has one.
+    pub(crate) publish_url: Option<String>,
+    /// The ARN of the secret with the API keys, if the stack has one.
+    pub(crate) publish_keys: Option<String>,
     /// The tokens that a deployed stack accepts. `None` if unknown.
     pub(crate) accepted_tokens: Option<AcceptedTokens>,
 }
@@ -62,5 +70,27 @@ impl Target {
         target.profile = arguments.profile.clone();
         target.addresses = arguments.addresses.clone().or(target.addresses);
         Ok(target)
+    }
+
+    /// Returns the reason that `--user` names no connection, if the stack is known to be open.
+    fn without_users(&self) -> Option<&'static str> {
+        let is_open = self.authentication.as_deref() == Some("open");
+        is_open.then_some(
+            "--user names no connection, because the stack is open and its connections have no user: use a stack \
+             with tokens, such as herald-local with --auth jwks or --auth secret",
+        )
+    }
+
+    /// Fails with [`Failure::Usage`] if connections are known to have no user.
+    pub(crate) fn require_users(&self) -> Result<(), Failure> {
+        self.without_users()
+            .map_or(Ok(()), |reason| Err(Failure::usage(reason)))
+    }
+
+    /// Notes that no connection has a user, if that is known.
+    pub(crate) fn note_without_users(&self) {
+        if let Some(reason) = self.without_users() {
+            output::note(reason);
+        }
     }
 }

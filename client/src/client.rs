@@ -1,6 +1,7 @@
 //! The application's handle on its connection.
 
 use std::{
+    error::Error,
     fmt,
     future::Future,
     pin::Pin,
@@ -10,15 +11,17 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, protocol::LogName};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     AttemptError, ConnectError, ConnectionState, Excerpt, History, Options, Outgoing, Pushes,
-    Reply, RequestError, StopReason, SubscribeOptions, Subscription,
+    Reply, RequestError, Snapshot, StateError, StateSubscription, StopReason, SubscribeOptions,
+    Subscription,
     driver::{self, Address, Command, Feed, FirstAttempt, LastFailure, Subscribe, SubscriberId},
-    machine::RequestBody,
+    machine::{RequestBody, Rules},
     mailbox::mailbox,
+    state_subscription::{boxed, load_first},
 };
 
 /// A handle on one connection. Clones share it.
@@ -32,6 +35,7 @@ pub struct Client {
     failure: LastFailure,
     subscribers: Arc<AtomicU64>,
     buffer: usize,
+    rules: Arc<Rules>,
 }
 
 impl Client {
@@ -107,6 +111,7 @@ impl Client {
         let (commands, received) = mpsc::unbounded_channel();
         let (states, state) = watch::channel(ConnectionState::Connecting);
         let buffer = options.buffer;
+        let rules = Arc::new(options.rules.clone());
         let failure = LastFailure::default();
         let reports = driver::Reports {
             states: states.clone(),
@@ -121,6 +126,7 @@ impl Client {
             failure,
             subscribers: Arc::default(),
             buffer,
+            rules,
         })
     }
 
@@ -201,32 +207,102 @@ impl Client {
         Ok(subscription)
     }
 
-    /// Reads messages of the log of an entity, which needs the permission `history`. The subscriptions of the
-    /// client do not get them.
+    /// Subscribes to an entity with its state, which a callback of the application loads.
+    ///
+    /// The callback reads **first** the position of the entity's log, for instance by [`Client::history`] with
+    /// `History::last(0)` on the backend, and then the state. The subscription delivers the messages after that
+    /// position, and each message once. When messages are lost, the callback is called again, and
+    /// [`StateSubscription::next`] returns the new state. An entity without a log has no position: the callback is
+    /// then called a second time after the acknowledgement, and again after every reconnect.
     ///
     /// ```no_run
-    /// use herald_client::{EntityId, History};
+    /// use herald_client::{EntityId, Position, Snapshot, Update};
+    ///
+    /// # async fn fetch_position(order: &str) -> Result<Position, std::io::Error> { Ok(Position::START) }
+    /// # async fn fetch_order(order: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let state = || async {
+    ///     let position = fetch_position("order-1").await?;
+    ///     let order = fetch_order("order-1").await?;
+    ///     Ok::<_, std::io::Error>(Snapshot::new(position, order))
+    /// };
+    /// let mut order = client.subscribe_with_state(EntityId::new("order-1")?, state).await?;
+    /// loop {
+    ///     match order.next().await? {
+    ///         Update::State(order) => println!("the order is {order}"),
+    ///         Update::Message(push) => println!("and then {}", push.json()),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StateError::Callback`] if the callback fails before the subscription is established, and
+    /// [`StateError::Request`] with the errors of [`Client::subscribe`].
+    pub async fn subscribe_with_state<S, F, Fut, E>(
+        &self,
+        entity: EntityId,
+        state: F,
+    ) -> Result<StateSubscription<S>, StateError>
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Snapshot<S>, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let callback = boxed(state);
+        let mut snapshot = load_first(&callback).await?;
+        let options = snapshot
+            .position
+            .clone()
+            .map_or_else(SubscribeOptions::new, |position| {
+                SubscribeOptions::new().recover(position)
+            });
+        let subscription = self.subscribe_with(entity, options).await?;
+        let states = self.states();
+        if snapshot.position.is_none() {
+            snapshot = load_first(&callback).await?;
+        }
+        let rules = self.rules.clone();
+        Ok(StateSubscription::new(
+            subscription,
+            callback,
+            snapshot,
+            states,
+            rules,
+        ))
+    }
+
+    /// Reads messages of a log: that of an entity by its id, that of the connection's user, or that of everyone. It
+    /// needs the permission `history`, except for the user's own log. The subscriptions and readers of the client
+    /// do not get the messages.
+    ///
+    /// ```no_run
+    /// use herald_client::{EntityId, History, LogName};
     ///
     /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// for push in client.history(EntityId::new("room-1")?, History::last(50)).await?.messages {
     ///     println!("{}", push.json());
     /// }
+    /// let mine = client.history(LogName::User, History::last(10)).await?;
+    /// println!("{} of {} notifications", mine.messages.len(), mine.top);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
     ///
-    /// Returns [`RequestError::Server`] if the server refuses the request, for instance because the entity has no
-    /// log, and any other [`RequestError`] if it did not answer.
+    /// Returns [`RequestError::Server`] if the server refuses the request, for instance because the audience has
+    /// no log, and any other [`RequestError`] if it did not answer.
     pub async fn history(
         &self,
-        entity: EntityId,
+        of: impl Into<LogName>,
         history: History,
     ) -> Result<Excerpt, RequestError> {
         let (result, reply) = oneshot::channel();
         self.command(Command::Send {
-            body: RequestBody::new(history.request(&entity)),
+            body: RequestBody::new(history.request(&of.into())),
             safe_to_repeat: true,
             time_to_live: None,
             result,
@@ -355,6 +431,12 @@ impl Client {
     /// connection.
     pub fn foreground(&self) {
         self.command(Command::Foreground);
+    }
+
+    /// Breaks the open connection without a close, as a network failure does. The client reconnects by its usual
+    /// rules. For load tests, and for tests of an application's behaviour.
+    pub fn break_connection(&self) {
+        self.command(Command::BreakConnection);
     }
 
     /// Closes the connection for all handles, once everything in the outbox is sent and answered, or

@@ -11,6 +11,7 @@ mod socket;
 
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,7 +19,7 @@ use herald_shared::{
     error_chain::error_chain, ids::EntityId, log::Position, protocol::StartRequest,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     NetworkUp,
     NetworkDown,
     Foreground,
+    BreakConnection,
     Close {
         within: Duration,
     },
@@ -153,6 +155,8 @@ struct Socket {
     /// The texts to send. Dropping the sender closes the socket.
     outgoing: mpsc::UnboundedSender<String>,
     is_open: bool,
+    /// Ends the socket without a close.
+    breaks: Arc<Notify>,
 }
 
 /// The recipient of a request's result.
@@ -256,6 +260,12 @@ impl Driver {
             Command::NetworkUp => Some(Input::NetworkUp),
             Command::NetworkDown => Some(Input::NetworkDown),
             Command::Foreground => Some(Input::Foreground),
+            Command::BreakConnection => {
+                let open = self.sockets.values().filter(|socket| socket.is_open);
+                // Each socket then reports that it has closed.
+                open.for_each(|socket| socket.breaks.notify_one());
+                None
+            }
             Command::Close { within } => Some(Input::Close { within }),
         }
     }
@@ -338,8 +348,13 @@ impl Driver {
         let (outgoing, to_send) = mpsc::unbounded_channel();
         self.sockets
             .retain(|_, socket| !socket.outgoing.is_closed());
-        let is_open = false;
-        self.sockets.insert(socket, Socket { outgoing, is_open });
+        let breaks = Arc::new(Notify::new());
+        let opening = Socket {
+            outgoing,
+            is_open: false,
+            breaks: breaks.clone(),
+        };
+        self.sockets.insert(socket, opening);
         let tls = self.options.tls.clone();
         let request = self.address.request(token.as_deref());
         let (inputs, failure) = (self.inputs.clone(), self.reports.failure.clone());
@@ -351,8 +366,9 @@ impl Driver {
                 },
                 Ok(request) => {
                     let last_failure = failure.clone();
+                    let inputs = inputs.clone();
                     let run =
-                        socket::run(socket, request, tls, to_send, inputs.clone(), last_failure);
+                        socket::run(socket, request, tls, to_send, breaks, inputs, last_failure);
                     // TLS runs code of the application, such as the verifier of a certificate.
                     let Err(panic) = caught(run).await else {
                         return;

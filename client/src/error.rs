@@ -63,6 +63,11 @@ impl RequestError {
         matches!(self, Self::Server(error) if error.code() == Some(ErrorCode::UnknownConnection))
     }
 
+    /// Returns true if the server is older than the request.
+    pub(crate) fn is_unknown_action(&self) -> bool {
+        matches!(self, Self::Server(error) if error.code() == Some(ErrorCode::UnknownAction))
+    }
+
     /// Returns true if the frame does not have the form that the server demands.
     pub(crate) fn is_bad_request(&self) -> bool {
         match self {

@@ -35,6 +35,7 @@ mod options;
 mod push;
 mod reply;
 mod state;
+mod state_subscription;
 mod subscribe_options;
 mod subscription;
 mod token;
@@ -48,7 +49,7 @@ pub use excerpt::Excerpt;
 pub use herald_shared::{
     ids::{EntityId, InvalidId},
     log::{Epoch, Position},
-    protocol::ErrorCode,
+    protocol::{ErrorCode, LogName},
 };
 pub use message::{Batch, BatchIsFull, Content, Contents, Envelope, Message, Outgoing};
 pub use options::{Options, WhenFull};
@@ -56,6 +57,7 @@ pub use push::Push;
 pub use reply::Reply;
 pub use rustls;
 pub use state::{ConnectionState, StopReason};
+pub use state_subscription::{Snapshot, StateError, StateSubscription, Update};
 pub use subscribe_options::{History, SubscribeOptions};
 pub use subscription::{Next, Pushes, Subscription};
 pub use token::Token;

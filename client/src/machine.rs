@@ -9,6 +9,7 @@ mod cursor;
 mod frame;
 mod link;
 mod log_answer;
+mod log_answers;
 mod outbox;
 mod pushes;
 mod repeats;
@@ -17,6 +18,7 @@ mod rules;
 mod signals;
 mod subscribing;
 mod subscriptions;
+mod syncing;
 mod timers;
 
 #[cfg(test)]
@@ -34,6 +36,7 @@ use std::{
 };
 
 pub(crate) use audience::Audience;
+pub(crate) use back_off::BackOff;
 pub(crate) use frame::log_answer;
 pub(crate) use rules::Rules;
 pub(crate) use signals::{
@@ -41,9 +44,9 @@ pub(crate) use signals::{
 };
 
 use crate::ConnectionState;
-use back_off::BackOff;
 use cursor::Cursor;
 use link::{Link, RequestKind, Role};
+use log_answers::HeldAnswer;
 use outbox::Outbox;
 use pushes::HeldMessage;
 use repeats::Repeats;
@@ -77,6 +80,8 @@ pub(crate) struct Machine {
     gap_timers: BTreeMap<Audience, Moment>,
     /// The messages held back, by the socket that they arrived on.
     held: BTreeMap<SocketId, VecDeque<HeldMessage>>,
+    /// The answers of logs held back, in their order.
+    held_answers: Vec<HeldAnswer>,
     /// The deadline of a clean close. `None` if the client is not closing.
     closing: Option<Moment>,
     effects: Vec<Effect>,
@@ -105,6 +110,7 @@ impl Machine {
             cursors: BTreeMap::new(),
             gap_timers: BTreeMap::new(),
             held: BTreeMap::new(),
+            held_answers: Vec::new(),
             closing: None,
             effects: Vec::new(),
         }
@@ -165,6 +171,7 @@ impl Machine {
         if self.has_stopped() {
             return;
         }
+        self.apply_released(now);
         self.send_pending(now);
         self.hand_over_if_established(now);
         self.close_lingering(now);

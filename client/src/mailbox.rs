@@ -58,15 +58,7 @@ impl Mailbox {
     /// Tells the reader its position. If pushes wait for the reader, its position is before them.
     pub(crate) fn start(&self, position: Option<Position>) {
         let mut content = self.0.content();
-        let first = match content.queue.front() {
-            Some(Next::Message(push)) => push.position().cloned(),
-            _ => None,
-        };
-        let before_first = first.map(|first| Position {
-            offset: first.offset.saturating_sub(1),
-            ..first
-        });
-        content.position = before_first.or(position);
+        content.position = content.position_before_first().or(position);
     }
 
     fn add(&self, next: Next) {
@@ -104,6 +96,23 @@ impl Reader {
         self.0.content().position.clone()
     }
 
+    /// Returns the position before the next push. `None` if none waits, or if it has none.
+    pub(crate) fn position_before_next(&self) -> Option<Position> {
+        self.0.content().position_before_first()
+    }
+
+    /// Drops everything that waits.
+    pub(crate) fn discard(&self) {
+        let mut content = self.0.content();
+        content.queue.clear();
+        content.dropped = 0;
+    }
+
+    /// Returns the error in whose place the reader ended, if it has ended.
+    pub(crate) fn ended(&self) -> Option<RequestError> {
+        self.0.content().ended.clone()
+    }
+
     /// Returns the next push or loss, or the error in its place. `Ended` is returned by every later call, too.
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<Result<Next, SubscriptionError>> {
         // Registered before the content is read, so that a push that is added after that wakes the reader.
@@ -125,6 +134,17 @@ impl Reader {
 }
 
 impl Content {
+    fn position_before_first(&self) -> Option<Position> {
+        let Some(Next::Message(push)) = self.queue.front() else {
+            return None;
+        };
+        let first = push.position()?;
+        Some(Position {
+            offset: first.offset.saturating_sub(1),
+            ..first.clone()
+        })
+    }
+
     /// Moves the position past what is read next.
     fn follow(&mut self, next: &Next) {
         match next {

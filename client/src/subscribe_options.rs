@@ -1,6 +1,9 @@
 //! The start of a subscription, and the part of a log to read.
 
-use herald_shared::{log::Position, protocol::StartRequest};
+use herald_shared::{
+    log::Position,
+    protocol::{LogName, StartRequest},
+};
 use serde_json::{Map, Value, json};
 
 /// The start of a subscription in the log of its entity. By default it begins with the next push.
@@ -75,6 +78,12 @@ impl History {
         Self::of([("since", json!(position))])
     }
 
+    /// Returns at most so many of the messages, up to 300.
+    pub fn limit(mut self, messages: usize) -> Self {
+        self.fields.insert("limit".to_owned(), json!(messages));
+        self
+    }
+
     fn of<const N: usize>(fields: [(&str, Value); N]) -> Self {
         let fields = fields.into_iter();
         Self {
@@ -84,11 +93,16 @@ impl History {
         }
     }
 
-    /// Returns the request for the log of an entity.
-    pub(crate) fn request(self, entity: &herald_shared::ids::EntityId) -> String {
+    /// Returns the request for the log of an audience.
+    pub(crate) fn request(self, of: &LogName) -> String {
+        let (name, value) = match of {
+            LogName::Entity(entity) => ("entityId", json!(entity)),
+            LogName::User => ("user", json!(true)),
+            LogName::Everyone => ("everyone", json!(true)),
+        };
         let mut fields = self.fields;
         fields.insert("action".to_owned(), json!("history"));
-        fields.insert("entityId".to_owned(), json!(entity));
+        fields.insert(name.to_owned(), value);
         Value::Object(fields).to_string()
     }
 }

@@ -196,6 +196,22 @@ impl Subscription {
     pub fn position(&self) -> Option<Position> {
         self.pushes.position()
     }
+
+    /// Returns the position before the next push. `None` if none waits, or if it has none.
+    pub(crate) fn position_before_next(&self) -> Option<Position> {
+        self.pushes.reader.position_before_next()
+    }
+
+    /// Drops the pushes that were not read.
+    pub(crate) fn discard(&self) {
+        self.pushes.reader.discard();
+    }
+
+    /// Returns an error if no further push arrives.
+    pub(crate) fn ended(&self) -> Result<(), SubscriptionError> {
+        let ended = self.pushes.reader.ended();
+        ended.map_or(Ok(()), |error| Err(SubscriptionError::Ended(error)))
+    }
 }
 
 impl Stream for Subscription {

@@ -20,7 +20,7 @@ use std::{
 use herald_shared::{
     ids::ConnectionId,
     protocol::{ErrorCode, Refusal},
-    store::{Admitted, ConnectionStore, MessageRate},
+    store::{Admit, Admitted, MessageRate},
     token_expiry::TokenExpiry,
 };
 
@@ -80,7 +80,7 @@ enum LocalDecision {
     AskStore(NonZeroU32),
 }
 
-impl<'a, S: ConnectionStore> Admission<'a, S> {
+impl<'a, S: Admit> Admission<'a, S> {
     /// Returns a limiter that admits `per_second` messages per second in the long run.
     pub fn new(store: &'a S, per_second: NonZeroU32) -> Self {
         let burst = per_second.saturating_mul(BURST_SECONDS);
@@ -282,7 +282,7 @@ impl<'a, S: ConnectionStore> Admission<'a, S> {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use herald_shared::store::{Connection, memory::MemoryStore};
+    use herald_shared::store::{Connection, ConnectionStore, memory::MemoryStore};
     use proptest::prelude::*;
     use tokio::time::Instant;
 

@@ -93,7 +93,7 @@ fn nothing_to_renew() -> Refusal {
 }
 
 /// Returns the refusal for the client. The reason is only logged.
-fn refusal(rejection: Rejection) -> Refusal {
+pub(crate) fn refusal(rejection: Rejection) -> Refusal {
     let reason = error_chain(&rejection);
     match rejection {
         Rejection::Unauthorized(_) => {

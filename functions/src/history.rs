@@ -79,7 +79,8 @@ fn permitted(message: &Message, log: &LogName) -> Result<Audience, Refusal> {
     }
 }
 
-fn no_log() -> Refusal {
+/// Returns the refusal of a request about an audience without a log.
+pub(crate) fn no_log() -> Refusal {
     Refusal::new(
         ErrorCode::BadRequest,
         "this audience has no log: the stack's parameter History has no policy for it",

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lambda_events::apigw::{
     ApiGatewayWebsocketProxyRequest, ApiGatewayWebsocketProxyRequestContext,
 };
+use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
 use herald_shared::ids::{ConnectionId, InvalidId};
 use tokio::time::Instant;
 
@@ -81,4 +82,11 @@ pub fn connection_id(
 /// Returns the time for the gateway's epoch milliseconds.
 pub fn from_epoch_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis.try_into().unwrap_or_default())
+}
+
+/// Returns a time of the gateway's clock as RFC 3339.
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    DateTime::from(time)
+        .fmt(DateTimeFormat::DateTime)
+        .expect("the gateway's clock is within the years RFC 3339 can write")
 }

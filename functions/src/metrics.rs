@@ -1,7 +1,7 @@
 //! The notifier's metrics: one line of JSON for each invocation, which CloudWatch extracts from the log.
 //! It costs no request and no waiting.
 //!
-//! Counts of zero are written as well. A line then has every metric, an alarm can return to OK, and a
+//! Counts of zero are written as well, except for `Stale`. A line then has every other metric, an alarm can return to OK, and a
 //! metric costs by the hour in which it has any value, be it one or a thousand.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
@@ -29,7 +29,7 @@ pub(crate) const DIMENSION: &str = "FunctionName";
 type Count = fn(&Batch) -> usize;
 
 /// The counters by name.
-const COUNTS: [(&str, Count); 10] = [
+const COUNTS: [(&str, Count); 9] = [
     ("AudienceSize", |batch| batch.report.audience),
     ("Delivered", |batch| batch.report.delivered),
     ("Gone", |batch| batch.report.gone),
@@ -39,8 +39,11 @@ const COUNTS: [(&str, Count); 10] = [
     ("Requeued", |batch| batch.report.requeued),
     ("DeadLettered", |batch| batch.report.dead_lettered),
     ("Continuations", |batch| batch.report.continuations),
-    ("Stale", |batch| batch.stale),
 ];
+
+/// The events that a log of the last message dropped. It is absent if there are none, because most stacks have
+/// no such log and would pay for the metric: so it is a histogram, which has no zeros.
+const STALE: &str = "Stale";
 
 /// The time from an event to its last post, in milliseconds: one value for each record, so that
 /// CloudWatch can compute percentiles.
@@ -67,6 +70,7 @@ impl Metrics {
         for (name, _) in COUNTS {
             describe_counter!(name, Unit::Count, "");
         }
+        describe_histogram!(STALE, Unit::Count, "");
         describe_histogram!(LAG, Unit::Milliseconds, "");
         Ok(Self { collector })
     }
@@ -83,6 +87,9 @@ impl Metrics {
     fn write(self, batch: &Batch, mut output: impl Write) -> io::Result<()> {
         for (name, count) in COUNTS {
             counter!(name).increment(count(batch) as u64);
+        }
+        if batch.stale > 0 {
+            histogram!(STALE).record(batch.stale as f64);
         }
         for lag in &batch.lags {
             histogram!(LAG).record(lag.as_millis() as f64);

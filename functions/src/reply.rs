@@ -102,7 +102,7 @@ pub fn enqueue_failure(error: &EnqueueError) -> Refusal {
 }
 
 /// Logs that the time ran out and returns the refusal for the client.
-fn too_slow() -> Refusal {
+pub(crate) fn too_slow() -> Refusal {
     tracing::error!("a request timed out");
     failure()
 }

@@ -1,34 +1,26 @@
 //! `sendMessage`: returns a message to its sender, or enqueues it for an entity's subscribers or
 //! everyone.
 
-use std::{
-    future::ready,
-    num::NonZeroU32,
-    slice,
-    time::{Duration, SystemTime},
-};
+use std::{num::NonZeroU32, slice};
 
-use aws_sdk_sqs::primitives::{DateTime, DateTimeFormat};
 use herald_shared::{
     audience::Audience,
-    log::{self, LogRows, Published},
+    log::{LogRows, Published},
     protocol::{
         Ack, ErrorCode, LogReply, Outgoing, Refusal, Request, RequestId, SendMessage, ServerFrame,
     },
     push::Push,
     queue::EnqueueEach,
-    store::ConnectionStore,
+    store::Admit,
 };
 
 use crate::{
     admission::Admission,
     logs::Logs,
-    message::Message,
-    reply::{enqueue_failure, forbidden, log_failure, too_large},
+    message::{Message, rfc3339},
+    outbox::{enqueue, store},
+    reply::{forbidden, too_large},
 };
-
-/// The time between the last attempt to enqueue and the deadline of the answer.
-const RESERVE: Duration = Duration::from_millis(500);
 
 /// Echoes a message without a target. Acknowledges a message with a target once it is on the queue.
 ///
@@ -40,7 +32,7 @@ const RESERVE: Duration = Duration::from_millis(500);
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
-    admission: &Admission<'_, impl ConnectionStore>,
+    admission: &Admission<'_, impl Admit>,
     queue: &impl EnqueueEach,
     logs: &Logs<impl LogRows>,
 ) -> Result<ServerFrame<'a>, Refusal> {
@@ -142,70 +134,22 @@ async fn send(
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| too_large(error.length, error.limit))?;
     let event_ids: Vec<_> = pushes.iter().map(|push| push.event_id.clone()).collect();
-    let logged = store(pushes, audience, logs, message.received_at).await?;
-    let sent = enqueue(logged, message, queue).await;
+    let logged = store(&pushes, audience, logs, message.received_at).await?;
+    // A client's message has no version, so none is stale.
+    let logged = logged
+        .into_iter()
+        .zip(pushes)
+        .map(|(logged, push)| match logged? {
+            Published::Delivered(push) => Ok(push),
+            Published::Stale => Ok(push),
+        });
+    let sent = enqueue(logged.collect(), message.answer_by, queue).await;
     let stored: Vec<_> = sent.iter().map(Result::is_ok).collect();
     let sent = sent.into_iter().collect::<Result<Vec<_>, _>>();
     sent.map_err(|refusal| match stored.contains(&true) {
         true => partly_sent(&stored, event_ids.into_iter()),
         false => refusal,
     })
-}
-
-/// Stores the messages of pushes in the log of their audience, if it has one.
-///
-/// # Errors
-///
-/// Returns the refusal of all if none could be stored, and of each push that could not.
-async fn store(
-    pushes: Vec<Push>,
-    audience: &Audience,
-    logs: &Logs<impl LogRows>,
-    now: SystemTime,
-) -> Result<Vec<Result<Push, Refusal>>, Refusal> {
-    let Some(policy) = logs.policy(audience) else {
-        return Ok(pushes.into_iter().map(Ok).collect());
-    };
-    let messages = pushes
-        .iter()
-        .map(Push::log_message)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| too_large(error.length, error.limit))?;
-    // The pushes go to the queue together, once each is in the log.
-    let stored = log::publish(&logs.log, audience, policy, &messages, now, ready).await;
-    let stored = stored.map_err(|error| log_failure(&error))?;
-    Ok(pushes
-        .iter()
-        .zip(stored)
-        .map(|(push, stored)| match stored {
-            Ok(Published::Delivered(stored)) => Ok(push.numbered(stored)),
-            // A client's message has no version.
-            Ok(Published::Stale) => Ok(push.clone()),
-            Err(error) => Err(log_failure(&error)),
-        })
-        .collect())
-}
-
-/// Enqueues pushes, and returns each that is on the queue.
-async fn enqueue(
-    logged: Vec<Result<Push, Refusal>>,
-    message: &Message,
-    queue: &impl EnqueueEach,
-) -> Vec<Result<Push, Refusal>> {
-    let pushes: Vec<_> = logged.iter().flatten().cloned().collect();
-    let until = message.answer_by.checked_sub(RESERVE);
-    let until = until.unwrap_or(message.answer_by);
-    let enqueued = queue.enqueue_each(&pushes, until).await;
-    let failure = enqueued.failure.as_ref().map(enqueue_failure);
-    let mut stored = enqueued.stored.into_iter();
-    let mut is_stored = || stored.next().unwrap_or(false);
-    logged
-        .into_iter()
-        .map(|logged| match (logged?, is_stored(), &failure) {
-            (_, false, Some(refusal)) => Err(refusal.clone()),
-            (push, ..) => Ok(push),
-        })
-        .collect()
 }
 
 /// Returns the refusal of a frame of which some messages are enqueued. The client must not send the same
@@ -227,10 +171,4 @@ fn partly_sent(stored: &[bool], event_ids: impl Iterator<Item = String>) -> Refu
             ),
         )
     }
-}
-
-fn rfc3339(time: SystemTime) -> String {
-    DateTime::from(time)
-        .fmt(DateTimeFormat::DateTime)
-        .expect("the gateway's clock is within the years RFC 3339 can write")
 }

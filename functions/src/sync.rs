@@ -8,7 +8,7 @@ use herald_shared::{
     ids::EntityId,
     log::{Budget, LogError, LogPolicy, LogRows, Position, Reach, Synced},
     protocol::{Ack, EntityResult, Known, LogReply, Refusal, Request, ServerFrame, SyncRequest},
-    store::ConnectionStore,
+    store::Admit,
 };
 
 use crate::{
@@ -31,9 +31,20 @@ const AT_ONCE: usize = 25;
 pub async fn handle<'a>(
     message: &'a Message,
     request: &'a Request<'a>,
-    admission: &Admission<'_, impl ConnectionStore>,
+    admission: &Admission<'_, impl Admit>,
     logs: &Logs<impl LogRows>,
 ) -> Result<ServerFrame<'a>, Refusal> {
+    let ack = synchronize(message, request, admission, logs).await?;
+    Ok(ServerFrame::from(ack))
+}
+
+/// Returns the acknowledgement of [`handle`].
+pub(crate) async fn synchronize(
+    message: &Message,
+    request: &Request<'_>,
+    admission: &Admission<'_, impl Admit>,
+    logs: &Logs<impl LogRows>,
+) -> Result<Ack, Refusal> {
     let id = request.id()?;
     let sync = SyncRequest::parse(request)?;
     let charged = u32::try_from(sync.len()).ok().and_then(NonZeroU32::new);
@@ -47,7 +58,7 @@ pub async fn handle<'a>(
     };
     let comparisons = comparisons(message, sync, logs, &mut ack);
     compare(comparisons, message, logs, &mut ack).await;
-    Ok(ServerFrame::from(ack))
+    Ok(ack)
 }
 
 /// A log to compare a position with.

@@ -5,7 +5,6 @@
 //! receive the time as an argument and because Cognito's access tokens name their audience in a claim of
 //! their own. The authorizer finds the token in a client's request.
 
-mod cached;
 mod claims;
 mod issuer;
 mod key_set;
@@ -20,5 +19,5 @@ mod verifier;
 pub use claims::Identity;
 pub use rejection::{InvalidToken, Rejection};
 pub use settings::{InvalidSetting, Settings};
-pub use token::Token;
+pub use token::{Token, bearer};
 pub use verifier::Verifier;

@@ -14,7 +14,7 @@ use herald_shared::{
     post::ManagementApi,
     protocol::{Refusal, Request, ServerFrame},
     queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
-    store::ConnectionTable,
+    store::{Admit, ConnectionTable},
 };
 use lambda_runtime::{Config, Context, Error, LambdaEvent, service_fn};
 use tokio::time::{Instant, timeout_at};
@@ -25,9 +25,12 @@ use crate::{
     authorizer::{AllowedOrigins, KeysUnavailable},
     aws,
     connection_limit::{ConnectionLimit, Gateway},
+    http::{HttpAnswer, HttpRefusal, HttpRequest},
     logs::Logs,
     message::Message,
-    notifier, reply,
+    notifier,
+    publish::{EventBus, KeyRing},
+    reply,
     tokens::{self, Verifier},
 };
 
@@ -90,6 +93,27 @@ where
     .await
 }
 
+/// Serves the requests to a function URL with `handle`. A handler that has not ended in time is cancelled.
+///
+/// # Errors
+///
+/// Returns an error if the Lambda runtime fails.
+pub async fn serve_http<H>(handle: H) -> Result<(), Error>
+where
+    H: for<'a> AsyncFn(&'a HttpRequest, Instant) -> Result<HttpAnswer, HttpRefusal>,
+{
+    let handle = &handle;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<HttpRequest>| {
+        let answer_by = answer_by(&event.context);
+        Box::pin(async move {
+            let handled = timeout_at(answer_by, handle(&event.payload, answer_by)).await;
+            let answer = handled.unwrap_or_else(|_| Err(reply::too_slow().into()));
+            Ok::<_, Error>(answer.unwrap_or_else(HttpRefusal::into_answer))
+        })
+    }))
+    .await
+}
+
 /// Returns the connection store in the table `TABLE_NAME`.
 ///
 /// # Errors
@@ -120,7 +144,7 @@ pub fn logs(config: &SdkConfig) -> Result<Logs<DynamoDbLogRows>, Error> {
 /// # Errors
 ///
 /// Returns an error if the variable is missing or not a number.
-pub fn admission(store: &ConnectionTable) -> Result<Admission<'_, ConnectionTable>, Error> {
+pub fn admission<S: Admit>(store: &S) -> Result<Admission<'_, S>, Error> {
     Ok(Admission::new(store, number("MESSAGES_PER_SECOND")?))
 }
 
@@ -133,6 +157,33 @@ pub fn notification_queue(config: &SdkConfig) -> Result<NotificationQueue, Error
     let client = aws_sdk_sqs::Client::new(config);
     let url = required("NOTIFICATION_QUEUE_URL")?;
     Ok(NotificationQueue::new(client, url))
+}
+
+/// Returns the API keys in the secret `PUBLISH_KEYS_ARN`.
+///
+/// # Errors
+///
+/// Returns an error if the variable is not set.
+pub fn key_ring(config: &SdkConfig) -> Result<KeyRing, Error> {
+    let client = aws_sdk_secretsmanager::Client::new(config);
+    Ok(KeyRing::new(client, required("PUBLISH_KEYS_ARN")?))
+}
+
+/// The source of events of which `EVENT_SOURCE` names none.
+const SOURCE: &str = "herald";
+
+/// Returns the bus `EVENT_BUS_NAME`. Its events are from the first source in `EVENT_SOURCE`, so that the
+/// stack's rule matches them.
+///
+/// # Errors
+///
+/// Returns an error if a variable is not set.
+pub fn event_bus(config: &SdkConfig) -> Result<EventBus, Error> {
+    let client = aws_sdk_eventbridge::Client::new(config);
+    let sources = required("EVENT_SOURCE")?;
+    let source = sources.split(',').find(|source| !source.is_empty());
+    let source = source.unwrap_or(SOURCE).to_owned();
+    Ok(EventBus::new(client, required("EVENT_BUS_NAME")?, source))
 }
 
 /// Returns the notification queue, and its dead-letter queue at `NOTIFICATION_DEAD_LETTER_QUEUE_URL`.

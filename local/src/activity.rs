@@ -7,8 +7,10 @@
 pub(crate) mod event_ids;
 mod excerpt;
 mod hiding;
+pub(crate) mod logs;
 mod record;
 mod ring;
+mod totals;
 
 use std::{
     collections::HashMap,
@@ -21,6 +23,7 @@ use tokio::sync::watch;
 pub(crate) use excerpt::Excerpt;
 pub(crate) use record::{Cause, InvocationStatus, Record, RecordKind, kept_detail, milliseconds};
 pub(crate) use ring::Batch;
+pub(crate) use totals::Totals;
 
 use crate::template::Queue;
 use ring::Ring;
@@ -32,6 +35,7 @@ pub struct Activity(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     ring: Mutex<Ring>,
+    totals: Mutex<Totals>,
     /// Wakes the watchers.
     news: watch::Sender<()>,
     /// The queues' logical ids by ARN.
@@ -65,8 +69,14 @@ impl Activity {
 
     /// Adds a record at a time in epoch milliseconds.
     pub(crate) fn record_at(&self, at: f64, kind: RecordKind) {
+        self.totals_mut().count(&kind);
         self.ring().push(at, kind);
         self.0.news.send_replace(());
+    }
+
+    /// Returns the numbers of records so far.
+    pub(crate) fn totals(&self) -> Totals {
+        self.totals_mut().clone()
     }
 
     /// Returns the logical id of the queue with this ARN, or the ARN if the stack has no such queue.
@@ -84,6 +94,10 @@ impl Activity {
             seen,
             news,
         }
+    }
+
+    fn totals_mut(&self) -> MutexGuard<'_, Totals> {
+        self.0.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {

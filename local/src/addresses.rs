@@ -28,6 +28,8 @@ pub struct Addresses {
     pub tables: BTreeMap<String, String>,
     /// The queues' URLs by logical id.
     pub queues: BTreeMap<String, String>,
+    /// The addresses of the function URLs by logical id.
+    pub function_urls: BTreeMap<String, String>,
     /// The names of the event buses by logical id, or by name if the template does not create them.
     pub buses: BTreeMap<String, String>,
     #[serde(skip)]
@@ -42,6 +44,7 @@ impl Addresses {
         let stage = &stack.web_socket_api.stage;
         let tables = stack.tables.iter();
         let queues = stack.queues.iter();
+        let function_urls = stack.function_urls.iter();
         let buses = stack.buses.iter().map(|bus| {
             let id = bus.logical_id.as_ref().unwrap_or(&bus.name);
             (id.clone(), bus.name.clone())
@@ -58,6 +61,9 @@ impl Addresses {
                 .collect(),
             queues: queues
                 .map(|queue| (queue.logical_id.clone(), queue.url.clone()))
+                .collect(),
+            function_urls: function_urls
+                .map(|url| (url.logical_id.clone(), url.address.clone()))
                 .collect(),
             buses: buses.collect(),
         }

@@ -13,7 +13,7 @@ use herald_local::{Authentication, Config, Functions, faults::Faults, gateway::L
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
-    /// The port of all services; 0 chooses a free one
+    /// The port of all services, before those of the function URLs; 0 chooses free ones
     #[arg(long, default_value_t = 3030)]
     pub(crate) port: u16,
 
@@ -89,8 +89,14 @@ impl Arguments {
         Ok(Config {
             template: self.template,
             parameters: self.parameters.into_iter().collect(),
+            parameter_defaults: herald_local::http_parameters(),
             authentication: self.authentication,
             functions,
+            // Port 0 chooses free ports for function URLs, too.
+            function_url_port: match self.port {
+                0 => 0,
+                port => port.saturating_add(1),
+            },
             environment: BTreeMap::new(),
             data: self.data,
             limits: Limits::default(),

@@ -8,6 +8,7 @@ mod assets;
 mod connections;
 mod queues;
 mod stack;
+mod usage;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use serde_json::Value;
 use crate::{
     activity::Activity,
     addresses::Addresses,
+    dynamodb::DynamoDb,
     gateway::{Gateway, respond},
     overview,
     sqs::Queues,
@@ -48,6 +50,7 @@ pub(crate) struct Console {
     dead_letters: DeadLetters,
     gateway: Arc<Gateway>,
     queues: Arc<Queues>,
+    dynamodb: Arc<DynamoDb>,
     activity: Activity,
     /// Distinguishes this run of the stack from others.
     run: i64,
@@ -60,6 +63,7 @@ impl Console {
         addresses: &Addresses,
         gateway: Arc<Gateway>,
         queues: Arc<Queues>,
+        dynamodb: Arc<DynamoDb>,
         activity: Activity,
     ) -> Self {
         Self {
@@ -68,6 +72,7 @@ impl Console {
             dead_letters: DeadLetters::new(stack, &queues),
             gateway,
             queues,
+            dynamodb,
             activity,
             run: Utc::now().timestamp_millis(),
         }
@@ -92,6 +97,7 @@ impl Console {
 pub(crate) fn routes<S>(console: Arc<Console>) -> Router<S> {
     Router::new()
         .route("/stack.json", get(stack_document))
+        .route("/usage.json", get(usage::document))
         .route("/connections", get(connections::list))
         .route("/connections/{connection_id}", delete(connections::close))
         .route("/queues", get(queues::list))

@@ -7,6 +7,7 @@ mod consumption;
 mod data_lock;
 mod engine;
 mod hold;
+mod hot_partition;
 mod operations;
 mod replica;
 
@@ -32,15 +33,17 @@ use dynoxide::{
     storage_backend::Clock,
 };
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::template::Table;
+use crate::{faults::Faults, template::Table};
 pub use consumption::Consumption;
 use consumption::Meter;
 use data_lock::DataLock;
 use engine::Engine;
 pub use hold::HeldRequest;
 use hold::NextHold;
+use hot_partition::HotPartition;
 use replica::Replica;
 
 /// The largest request: a batch of 16 MB.
@@ -57,6 +60,7 @@ pub struct DynamoDb {
     /// The engine's clock; `None` for tables in a file, where it uses its own.
     clock: Option<Arc<RowClock>>,
     replica: Option<Replica>,
+    hot_partition: Option<HotPartition>,
     meter: Meter,
     next_hold: NextHold,
     /// The last field: the lock outlasts the use of the file.
@@ -67,21 +71,23 @@ impl DynamoDb {
     /// Starts the engine in memory, or on the file `data`, with `tables`. Tables that the file already
     /// has keep their rows.
     ///
-    /// With `stale_reads`, a read that does not ask for consistency misses writes younger than that.
+    /// With the fault `stale_reads`, a read that does not ask for consistency misses writes younger than that; with
+    /// `hot_partition`, writes of functions to one partition key are throttled. The other faults are not those of
+    /// DynamoDB.
     ///
     /// # Errors
     ///
     /// Returns an error if the file cannot be opened or another stack uses it, a table cannot be created, or both `data` and
-    /// `stale_reads` are given: the replica would lack the rows of the file.
+    /// the fault `stale_reads` are given: the replica would lack the rows of the file.
     pub async fn start(
         data: Option<&Path>,
         tables: &[Table],
-        stale_reads: Option<Duration>,
+        faults: &Faults,
     ) -> anyhow::Result<Self> {
         let (database, clock) = open(data)?;
         let data_lock = data.map(DataLock::acquire).transpose()?;
         create_all(&database, tables)?;
-        let replica = match stale_reads {
+        let replica = match faults.stale_reads {
             None => None,
             Some(_) if data.is_some() => {
                 anyhow::bail!("the fault stale-reads needs tables in memory: remove --data")
@@ -98,6 +104,9 @@ impl DynamoDb {
             database,
             clock,
             replica,
+            hot_partition: faults
+                .hot_partition
+                .map(|limit| HotPartition::new(limit, tables)),
             meter: Meter::default(),
             next_hold: NextHold::default(),
             _data_lock: data_lock,
@@ -115,17 +124,30 @@ impl DynamoDb {
         if of_function {
             self.next_hold.pass(operation).await;
         }
-        let metered = of_function && self.meter.is_running();
+        let hot_partition = self.hot_partition.as_ref().filter(|_| of_function);
+        let metered = of_function && self.meter.is_running() || hot_partition.is_some();
         if !metered && self.replica.is_none() {
             return self.forward(Request::from_parts(head, body.into())).await;
         }
         let Ok(mut request) = serde_json::from_slice::<Value>(&body) else {
             return self.forward(Request::from_parts(head, body.into())).await;
         };
+        let limited =
+            hot_partition.and_then(|limit| Some((limit, limit.partition(operation, &request)?)));
+        if let Some((limit, partition)) = &limited
+            && !limit.admits(partition, Instant::now())
+        {
+            return Ok(answer(StatusCode::BAD_REQUEST, hot_partition::throttled()));
+        }
         let asked = !metered || self.meter.ask(&mut request);
         let mut answer = self.answer(operation, head, request).await?;
         if metered {
-            answer = self.count(operation, asked, answer).await?;
+            let units;
+            (answer, units) = self.count(operation, asked, answer).await?;
+            if let Some((limit, partition)) = &limited {
+                // The least that a write costs. A failed condition does not report its units.
+                limit.count(partition, Instant::now(), units.max(1.0));
+            }
         }
         Ok(answer)
     }
@@ -157,27 +179,41 @@ impl DynamoDb {
         Ok(written)
     }
 
+    /// Counts the consumption of an answer, and returns the answer with its units.
     async fn count(
         &self,
         operation: &str,
         asked: bool,
         answer: Response<Body>,
-    ) -> anyhow::Result<Response<Body>> {
+    ) -> anyhow::Result<(Response<Body>, f64)> {
         let (mut head, body) = answer.into_parts();
         let body = to_bytes(body, usize::MAX).await?;
         let mut answer = serde_json::from_slice(&body).unwrap_or_default();
-        self.meter.count(operation, asked, &mut answer);
+        let units = self.meter.count(operation, asked, &mut answer);
         // They belong to the engine's answer, which may have changed.
         for name in [header::CONTENT_LENGTH.as_str(), "x-amz-crc32"] {
             head.headers.remove(name);
         }
-        Ok(Response::from_parts(head, answer.to_string().into()))
+        let answer = Response::from_parts(head, answer.to_string().into());
+        Ok((answer, units))
     }
 
     /// Returns the capacity that functions consumed since the last call. The first call starts the
     /// count.
     pub fn consumption(&self) -> Consumption {
         self.meter.take()
+    }
+
+    /// Returns the capacity that functions consumed since the count started. The first call starts it.
+    pub(crate) fn total_consumption(&self) -> Consumption {
+        self.meter.total()
+    }
+
+    /// Returns the number of writes that the fault `hot_partition` throttled.
+    pub fn throttled_writes(&self) -> u64 {
+        self.hot_partition
+            .as_ref()
+            .map_or(0, HotPartition::throttled)
     }
 
     /// Holds back the next request of a function for this operation, e.g. `PutItem`.

@@ -45,12 +45,12 @@ const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 /// The services behind the port.
 pub(crate) struct Services {
     pub(crate) gateway: Arc<Gateway>,
-    pub(crate) dynamodb: DynamoDb,
+    pub(crate) dynamodb: Arc<DynamoDb>,
     pub(crate) queues: Arc<Queues>,
     pub(crate) eventbridge: EventBridge,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) issuer: Issuer,
-    pub(crate) roles: Roles,
+    pub(crate) roles: Arc<Roles>,
     pub(crate) crashes: Crashes,
     pub(crate) console: Arc<Console>,
     pub(crate) activity: Activity,

@@ -25,6 +25,8 @@ pub struct Faults {
     pub dies_after: DiesAfter,
     /// The age at which eventually consistent reads of DynamoDB see a write.
     pub stale_reads: Option<Duration>,
+    /// The write units a second of one partition key of DynamoDB, for writes of functions.
+    pub hot_partition: Option<f64>,
     /// The interval at which all rows of the tables expire at once.
     pub expire_rows_every: Option<Duration>,
     /// Permissions that the template grants and functions lose.

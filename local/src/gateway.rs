@@ -33,6 +33,7 @@ use axum::{body::Body, extract::Request, response::Response};
 use tokio::sync::watch;
 
 pub use connections::ConnectionSummary;
+pub(crate) use event::trace_id;
 pub use faults::Faults;
 pub(crate) use faults::happens;
 pub(crate) use handshake::is_upgrade;

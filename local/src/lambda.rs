@@ -63,7 +63,7 @@ pub struct FunctionError {
 
 /// The largest event and the largest answer of a synchronous invocation, in bytes: the quota of 6
 /// MB as Lambda's own error messages state it.
-const MAXIMUM_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 + 100;
+pub(crate) const MAXIMUM_PAYLOAD_BYTES: usize = 6 * 1024 * 1024 + 100;
 
 /// A [`Host`]'s default limit of environments per function; each is a process of this machine.
 pub const MAXIMUM_ENVIRONMENTS: usize = 16;

@@ -12,7 +12,9 @@ pub mod dynamodb;
 mod endpoint;
 pub mod eventbridge;
 pub mod faults;
+pub mod function_urls;
 pub mod gateway;
+mod http_parameters;
 mod http_server;
 pub mod iam;
 pub mod issuer;
@@ -28,4 +30,5 @@ pub mod template;
 mod visitors;
 
 pub use authentication::Authentication;
+pub use http_parameters::http_parameters;
 pub use running_stack::{Config, Functions, RunningStack};

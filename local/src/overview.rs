@@ -22,6 +22,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
         ("table", &addresses.tables),
         ("queue", &addresses.queues),
         ("bus", &addresses.buses),
+        ("function URL", &addresses.function_urls),
     ] {
         for (logical_id, name) in names {
             let _ = writeln!(text, "  {kind:<12}  {name}{}", alias(logical_id, name));
@@ -30,11 +31,12 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
     let _ = write!(
         text,
         "\nNot run here: {}\n\
-         \n{}\n\
+         \n{}\n{}\
          \nFirst steps: open the console, or use two terminals in the folder of the repository. One prints \
          pushes, the other puts an event:\n\n  \
          cargo run -p herald-cli -- tail order-1 --endpoint {endpoint}{}\n  \
          cargo run -p herald-cli -- publish --entity order-1 '{{\"state\":\"shipped\"}}' --endpoint {endpoint}\n\
+         {}\
          \nThe same with wscat and the AWS CLI:\n\n\
          {}  \
          npx wscat -c {web_socket}{} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w -1\n\n  \
@@ -42,7 +44,9 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
          aws events put-events --entries file://events/entity-updated.json\n",
         not_run(stack),
         authentication(addresses),
+        logs(stack, endpoint),
         token_option(addresses),
+        publishing(addresses),
         minting(addresses),
         if needs_token(addresses) {
             TOKEN_HEADER
@@ -56,6 +60,9 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
 
 /// The arguments with which wscat sends a token.
 const TOKEN_HEADER: &str = r#" -H "Authorization: Bearer $TOKEN""#;
+
+/// The URL for publishing, as the template names it.
+const PUBLISH_URL: &str = "PublishFunctionUrl";
 
 /// Returns the flag with which `herald` sends a token, unless it mints one or needs none.
 fn token_option(addresses: &Addresses) -> &'static str {
@@ -89,6 +96,20 @@ fn authentication(addresses: &Addresses) -> String {
     }
 }
 
+/// Returns the sentence about the logs of audiences. Empty if the template has no parameter `History`.
+fn logs(stack: &Stack, endpoint: &str) -> String {
+    match stack.parameters.get("History").map(|history| history.trim()) {
+        None => String::new(),
+        Some("" | "{}") => "\nNo audience has a log, so clients miss what is pushed while they are away. To give each \
+             entity one, use --parameter 'History={\"**\":{\"messages\":100,\"seconds\":600}}'.\n"
+            .to_owned(),
+        Some(history) => format!(
+            "\nAudiences have logs: History={history}. The console shows them, and this command prints one:\n\n  \
+             cargo run -p herald-cli -- history order-1 --endpoint {endpoint}\n"
+        ),
+    }
+}
+
 /// Returns the command that mints a token, if the stack mints any.
 fn minting(addresses: &Addresses) -> String {
     let Some(tokens) = &addresses.tokens else {
@@ -98,6 +119,20 @@ fn minting(addresses: &Addresses) -> String {
         "  TOKEN=$(curl -s {tokens} -d \
          '{{\"userId\":\"alice\",\"permissions\":{{\"order-*\":[\"subscribe\"]}}}}' | \
          sed 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/')\n"
+    )
+}
+
+/// Returns the commands that publish over HTTP, if the stack has the URL for it.
+fn publishing(addresses: &Addresses) -> String {
+    let Some(url) = addresses.function_urls.get(PUBLISH_URL) else {
+        return String::new();
+    };
+    let endpoint = &addresses.endpoint;
+    format!(
+        "\nThe same over HTTP, as a server that is not on AWS publishes:\n\n  \
+         KEY=$(cargo run -p herald-cli -- key create --endpoint {endpoint})\n  \
+         curl {url} -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' \
+         -d '{{\"messages\":[{{\"entityId\":\"order-1\",\"message\":{{\"state\":\"shipped\"}}}}]}}'\n"
     )
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -23,6 +24,7 @@ use crate::{
     endpoint::{self, Services},
     eventbridge::EventBridge,
     faults::{Crashes, Faults, KillingInvoker},
+    function_urls::{self, FunctionUrlServer, Listeners},
     gateway::{Gateway, Limits},
     iam::{Denied, Roles},
     issuer::{Issuer, Token, TokenRequest},
@@ -39,10 +41,15 @@ pub struct Config {
     pub template: PathBuf,
     /// Values of the template's parameters; the others have their defaults.
     pub parameters: BTreeMap<String, String>,
+    /// Values that replace the template's own defaults; parameters that it does not have are ignored.
+    pub parameter_defaults: BTreeMap<String, String>,
     /// The authentication of clients; the template's parameters override it.
     pub authentication: Authentication,
     /// The host of the functions.
     pub functions: Functions,
+    /// The port of the template's first function URL; the others have the ports after it. A port that is
+    /// in use is replaced by a free one; 0 chooses free ports.
+    pub function_url_port: u16,
     /// Variables of every function process. They override the template's and those of
     /// `herald-local`.
     pub environment: BTreeMap<String, String>,
@@ -63,8 +70,10 @@ impl Config {
         Self {
             template: template.into(),
             parameters: BTreeMap::new(),
+            parameter_defaults: BTreeMap::new(),
             authentication: Authentication::default(),
             functions,
+            function_url_port: 0,
             environment: BTreeMap::new(),
             data: None,
             limits: Limits::default(),
@@ -98,6 +107,8 @@ pub struct RunningStack {
     /// The background tasks: the mappings, and the fault that expires rows.
     tasks: JoinSet<()>,
     server: JoinHandle<()>,
+    /// The servers of function URLs, which a drop ends.
+    url_servers: JoinSet<()>,
 }
 
 impl RunningStack {
@@ -110,29 +121,27 @@ impl RunningStack {
     pub async fn start(listener: TcpListener, config: Config) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let issuer = Issuer::address(&format!("http://{}", reachable(address)));
+        let mut defaults = config.parameter_defaults.clone();
+        defaults.extend(config.authentication.parameters(&issuer));
         let settings = Settings {
             parameters: config.parameters.clone(),
-            defaults: config.authentication.parameters(&issuer),
+            defaults,
             remote_functions: matches!(config.functions, Functions::Remote(_)),
             ..Settings::new(format!("http://{address}"))
         };
-        let stack = Stack::read(&config.template, &settings)?;
+        let (stack, mut url_listeners) = read_template(&config, settings, address).await?;
         let secrets = Arc::new(Secrets::new(&stack.secrets));
         let issuer = Issuer::new(issuer, config.authentication, &stack, secrets.clone())?;
         let addresses = Addresses::new(&stack, &issuer, address);
-        let roles = Roles::new(&stack, &config.faults.revoked)?;
+        let roles = Arc::new(Roles::new(&stack, &config.faults.revoked)?);
         stack
             .event_source_mappings
             .iter()
             .try_for_each(|mapping| roles.check_poller(mapping))?;
         let activity = Activity::new(&stack.queues);
         let queues = Arc::new(Queues::new(&stack.queues, activity.clone())?);
-        let dynamodb = DynamoDb::start(
-            config.data.as_deref(),
-            &stack.tables,
-            config.faults.stale_reads,
-        )
-        .await?;
+        let dynamodb =
+            Arc::new(DynamoDb::start(config.data.as_deref(), &stack.tables, &config.faults).await?);
         let eventbridge = EventBridge::new(&stack, queues.clone(), Utc::now, activity.clone())?;
         let (invoke, host) =
             start_functions(&stack, &addresses, &roles, &activity, &config).await?;
@@ -155,6 +164,7 @@ impl RunningStack {
             &addresses,
             gateway.clone(),
             queues.clone(),
+            dynamodb.clone(),
             activity.clone(),
         );
         let services = Arc::new(Services {
@@ -164,7 +174,7 @@ impl RunningStack {
             eventbridge,
             secrets,
             issuer,
-            roles,
+            roles: roles.clone(),
             crashes,
             console: Arc::new(console),
             activity,
@@ -190,6 +200,14 @@ impl RunningStack {
         if let Some(pause) = config.faults.expire_rows_every {
             tasks.spawn(expire_rows(services.clone(), pause, stopping));
         }
+        let mut url_servers = JoinSet::new();
+        for url in &stack.function_urls {
+            if let Some(listener) = url_listeners.take(&url.logical_id) {
+                let (url, account_id) = (url.clone(), &stack.account_id);
+                let server = FunctionUrlServer::new(url, account_id, roles.clone(), invoke.clone());
+                url_servers.spawn(server.serve(listener));
+            }
+        }
         Ok(Self {
             server,
             stack,
@@ -198,6 +216,7 @@ impl RunningStack {
             host,
             shutdown,
             tasks,
+            url_servers,
         })
     }
 
@@ -260,12 +279,30 @@ impl RunningStack {
     pub async fn shutdown(mut self) {
         self.shutdown.send_replace(true);
         self.services.gateway.close_all();
+        self.url_servers.abort_all();
         while self.tasks.join_next().await.is_some() {}
         if let Some(host) = &self.host {
             host.shutdown().await;
         }
         self.server.abort();
     }
+}
+
+/// Reads the template, and listens for its function URLs. Their addresses are values in the template and
+/// may depend on free ports, so the template is read again with them.
+async fn read_template(
+    config: &Config,
+    mut settings: Settings,
+    address: SocketAddr,
+) -> anyhow::Result<(Stack, Listeners)> {
+    let stack = Stack::read(&config.template, &settings)?;
+    let port = config.function_url_port;
+    let listeners = function_urls::listen(&stack.function_urls, address.ip(), port).await?;
+    if stack.function_urls.is_empty() {
+        return Ok((stack, listeners));
+    }
+    settings.function_urls = listeners.addresses()?;
+    Ok((Stack::read(&config.template, &settings)?, listeners))
 }
 
 /// Returns the invoker of the functions, and their host if they are child processes.

@@ -114,6 +114,7 @@ impl Secrets {
         let secrets = self.lock();
         let secret = find(&secrets, &request.secret_id)?;
         let versions = secret.versions.iter();
+        let versions = versions.filter(|version| !version.stages.is_empty());
         let stages: serde_json::Map<String, Value> = versions
             .map(|version| (version.id.clone(), json!(version.stages)))
             .collect();

@@ -30,8 +30,9 @@ mod yaml;
 
 pub use error::{Problem, TemplateError};
 pub use model::{
-    Authorizer, Bus, Effect, EventSourceMapping, Function, NotRun, PasswordRules, Queue, Redrive,
-    Role, Route, Rule, Secret, SecretText, Stack, Statement, Table, Target, Throttle, WebSocketApi,
+    Authorizer, Bus, Cors, Effect, EventSourceMapping, Function, FunctionUrl, NotRun,
+    PasswordRules, Queue, Redrive, Role, Route, Rule, Secret, SecretText, Stack, Statement, Table,
+    Target, Throttle, UrlAuthType, WebSocketApi,
 };
 pub(crate) use package::cargo;
 pub use settings::Settings;

@@ -26,6 +26,9 @@ pub enum Permission {
     History,
     /// Send messages to every connection. It concerns no entity, so only the pattern `**` can grant it.
     Broadcast,
+    /// Send messages to any user, which only an API key can. It concerns no entity, so only the pattern `**`
+    /// can grant it.
+    User,
 }
 
 /// The permissions granted for entity patterns; everything else is forbidden.
@@ -45,10 +48,14 @@ type Grants = BTreeMap<EntityPattern, BTreeSet<Permission>>;
 #[error("permissions must be an object from entity pattern to a list of permissions")]
 pub struct InvalidPermissions(#[from] serde_json::Error);
 
-/// The reason permissions are invalid: a pattern other than `**` grants `broadcast`.
+/// The reason permissions are invalid: a pattern other than `**` grants a permission that concerns no
+/// entity.
 #[derive(Debug, thiserror::Error)]
-#[error("broadcast concerns no entity: grant it under the pattern **, not under {0:?}")]
-pub struct MisplacedBroadcast(String);
+#[error("{permission} concerns no entity: grant it under the pattern **, not under {pattern:?}")]
+pub struct MisplacedPermission {
+    permission: &'static str,
+    pattern: String,
+}
 
 impl Permissions {
     /// Returns permissions that allow nothing.
@@ -56,7 +63,7 @@ impl Permissions {
         Self::default()
     }
 
-    /// Returns permissions that allow everything, broadcasts included.
+    /// Returns permissions that allow everything that a connection can do, broadcasts included.
     pub fn everything() -> Self {
         let all = [
             Permission::Subscribe,
@@ -111,6 +118,21 @@ impl Permissions {
             .any(|permissions| permissions.contains(&Permission::Broadcast))
     }
 
+    /// Returns whether an API key may send messages to any user.
+    pub fn may_send_to_users(&self) -> bool {
+        self.grants
+            .values()
+            .any(|permissions| permissions.contains(&Permission::User))
+    }
+
+    /// Returns whether some message may be sent: to an entity, a user or everyone.
+    pub fn may_send(&self) -> bool {
+        let sends = [Permission::Publish, Permission::Broadcast, Permission::User];
+        self.grants
+            .values()
+            .any(|permissions| sends.iter().any(|send| permissions.contains(send)))
+    }
+
     fn grants(&self, permission: Permission, entity: &EntityId) -> bool {
         self.grants
             .iter()
@@ -119,18 +141,27 @@ impl Permissions {
 }
 
 impl TryFrom<Grants> for Permissions {
-    type Error = MisplacedBroadcast;
+    type Error = MisplacedPermission;
 
     /// Drops patterns that grant nothing, so that equal permissions are equal values.
-    fn try_from(mut grants: Grants) -> Result<Self, MisplacedBroadcast> {
+    fn try_from(mut grants: Grants) -> Result<Self, MisplacedPermission> {
         grants.retain(|_, permissions| !permissions.is_empty());
-        let misplaced = grants.iter().find(|(pattern, permissions)| {
-            permissions.contains(&Permission::Broadcast) && **pattern != EntityPattern::everything()
-        });
-        match misplaced {
-            Some((pattern, _)) => Err(MisplacedBroadcast(pattern.to_string())),
-            None => Ok(Self { grants }),
+        for (pattern, permissions) in &grants {
+            let misplaced = permissions.iter().find_map(|permission| match permission {
+                Permission::Broadcast => Some("broadcast"),
+                Permission::User => Some("user"),
+                Permission::Subscribe | Permission::Publish | Permission::History => None,
+            });
+            if let Some(permission) = misplaced
+                && *pattern != EntityPattern::everything()
+            {
+                return Err(MisplacedPermission {
+                    permission,
+                    pattern: pattern.to_string(),
+                });
+            }
         }
+        Ok(Self { grants })
     }
 }
 
@@ -184,6 +215,15 @@ mod tests {
     }
 
     #[test]
+    fn user_is_granted_to_no_connection_unless_by_name() {
+        let everything = Permissions::everything();
+        assert!(!everything.may_send_to_users() && everything.may_send());
+        let of_key = permissions(r#"{"**":["user"]}"#);
+        assert!(of_key.may_send_to_users() && of_key.may_send() && !of_key.may_broadcast());
+        assert!(!permissions(r#"{"**":["subscribe","history"]}"#).may_send());
+    }
+
+    #[test]
     fn equal_permissions_have_equal_text() {
         let one = permissions(r#"{"b":["publish","subscribe"],"a":["subscribe"],"c":[]}"#);
         let other = permissions(r#"{"a":["subscribe"],"b":["subscribe","publish","publish"]}"#);
@@ -208,7 +248,11 @@ mod tests {
             ),
             (
                 r#"{"room:**":["broadcast"]}"#,
-                r#"grant it under the pattern **, not under "room:**""#,
+                r#"broadcast concerns no entity: grant it under the pattern **, not under "room:**""#,
+            ),
+            (
+                r#"{"*":["user"]}"#,
+                r#"user concerns no entity: grant it under the pattern **, not under "*""#,
             ),
         ] {
             let error = error_chain(&Permissions::from_json(json).expect_err(json));

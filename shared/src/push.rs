@@ -3,6 +3,8 @@
 
 mod event;
 
+pub use event::DetailType;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

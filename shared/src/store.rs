@@ -24,7 +24,7 @@ mod dynamodb;
 pub mod memory;
 mod rows;
 
-pub use connections::Connections;
+pub use connections::{Connections, WithoutConnections};
 #[cfg(all(feature = "aws", feature = "fakes"))]
 pub use dynamodb::seed;
 #[cfg(feature = "aws")]
@@ -210,7 +210,7 @@ pub trait Forget: Sync {
 }
 
 /// A store of connections and their subscriptions.
-pub trait ConnectionStore: Sync {
+pub trait ConnectionStore: Admit {
     /// Stores a new connection, which is in its user's audience from then on.
     ///
     /// # Errors
@@ -259,7 +259,10 @@ pub trait ConnectionStore: Sync {
         connection: &ConnectionId,
         token_expires_at: TokenExpiry,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
 
+/// A keeper of the rate of senders.
+pub trait Admit: Sync {
     /// Charges a connection for messages sent at `now`, unless they exceed `rate`.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ export class HeraldClient {
     const { loader } = subscriber;
     readers.subscribe(entityId, subscriber);
     try {
-      const loaded = loader && startOf({ recover: await loader.loadFirst() });
+      const loaded = loader && startOf({ recover: await loader.loadFirst(driver.positionOf(entityId)) });
       await driver.subscribe(entityId, loaded ?? startOf(checked));
     } catch (error) {
       readers.unsubscribe(entityId, subscriber);

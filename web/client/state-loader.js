@@ -8,6 +8,7 @@
  */
 
 import { BackOff } from './machine/back-off.js';
+import { positionOf } from './machine/positions.js';
 
 /** @import { Position, Push, StateCallback } from '../herald-client.js' */
 /** @import { Rules } from './machine/rules.js' */
@@ -41,8 +42,13 @@ export class StateLoader {
     this.#rules = rules;
   }
 
-  /** Loads the state before the subscription. Returns its position, and throws what the callback throws. */
-  async loadFirst() {
+  /**
+   * Loads the state before the subscription. Returns its position, and throws what the callback throws.
+   *
+   * @param {Position} [joined] the position at which a later subscriber of the entity joins.
+   */
+  async loadFirst(joined) {
+    this.#needed = joined;
     this.#loaded = await this.#load();
     return this.#loaded ?? undefined;
   }
@@ -55,6 +61,7 @@ export class StateLoader {
       this.#loaded = await this.#load();
     }
     if (this.#isStale) return void this.#loadUntilCurrent();
+    if (isBehind(this.#loaded, this.#needed)) return this.#loadLater();
     this.#release();
   }
 
@@ -64,6 +71,7 @@ export class StateLoader {
     this.#waiting.push(push);
     if (this.#waiting.length <= this.#rules.heldWhileAsking) return;
     this.#waiting = [];
+    this.#needed = positionOf(push);
     this.#isStale = true;
   }
 

@@ -17,6 +17,7 @@
  * @property {Record<string, string>} tables
  * @property {Record<string, string>} queues
  * @property {Record<string, string>} buses
+ * @property {Record<string, string>} functionUrls the addresses of the functions' URLs by logical id.
  * @property {string} region
  * @property {{ logicalId: string, name: string }[]} functions
  * @property {{ queue: string, function: string }[]} mappings
@@ -145,12 +146,17 @@ function messagePath({ logicalId }, { messageId }) {
 
 /** @param {string} table @param {unknown} from @returns {Promise<any>} */
 function scan(table, from) {
-  return aws('DynamoDB_20120810.Scan', '1.0', {
+  return call('DynamoDB_20120810.Scan', {
     TableName: table,
     ProjectionExpression: 'pk, entities',
     FilterExpression: 'attribute_exists(entities)',
     ExclusiveStartKey: from,
   });
+}
+
+/** Calls an operation of DynamoDB. @param {string} target @param {unknown} body @returns {Promise<any>} */
+export function call(target, body) {
+  return aws(target, '1.0', body);
 }
 
 /**

@@ -7,6 +7,7 @@
 import { sendForm, subscribeForm } from './client-forms.js';
 import { stateText, waitingText, withoutToken } from './client-text.js';
 import { badge, button, element, KeyedList, oncePerFrame, setText } from './dom.js';
+import { count } from './format.js';
 import { frameRow } from './frame-node.js';
 import { connect } from './herald-client.js';
 import { Recent } from './recent.js';
@@ -101,6 +102,10 @@ export class ClientCard {
         this.#showResult(`The subscription to ${entity} ended: ${error.message}`);
         this.#render();
       });
+      subscription.on('recovered', ({ messages }) => {
+        this.#showResult(`Recovered ${count(messages, 'message')} of ${entity}.`);
+      });
+      subscription.on('lost', () => this.#showResult(`Messages of ${entity} are lost.`));
       this.#subscriptions.set(entity, subscription);
       this.#showResult(`Subscribed to ${entity}.`);
     } catch (error) {

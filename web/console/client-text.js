@@ -5,6 +5,7 @@
  */
 
 import { count, duration } from './format.js';
+import { positionIn, positionText } from './positions.js';
 
 /** @import { State, StopReason } from './herald-client.js' */
 /** @import { Tone } from './trace-summary.js' */
@@ -51,7 +52,7 @@ function stopText(reason) {
 }
 
 /**
- * Returns a frame on one line: its type or action, its entity, and its content.
+ * Returns a frame on one line: its type or action, its entity, its content, and its position in a log.
  *
  * @param {string} text
  */
@@ -60,8 +61,19 @@ export function framePreview(text) {
   const kind = frame?.type ?? frame?.action;
   if (typeof kind !== 'string') return text;
   const about = kind === 'ack' ? [frame.action, frame.entityId] : [frame.code, frame.entityId];
-  const content = [frame.message, frame.messages, frame.reason].find((value) => value !== undefined);
-  return [kind, ...about, content === undefined ? undefined : JSON.stringify(content)].filter(Boolean).join(' · ');
+  const position = positionIn(frame);
+  const log = position ? [recoveredText(frame), positionText(position)] : [];
+  // The messages of a log are many, and each is a frame.
+  const messages = kind === 'ack' ? undefined : frame.messages;
+  const content = [frame.message, messages, frame.reason].find((value) => value !== undefined);
+  const shown = content === undefined ? undefined : JSON.stringify(content);
+  return [kind, ...about, shown, ...log].filter(Boolean).join(' · ');
+}
+
+/** @param {{ recovered?: boolean, messages?: unknown[] }} frame */
+function recoveredText({ recovered, messages }) {
+  if (recovered === false) return 'messages lost';
+  return recovered ? `${count(messages?.length ?? 0, 'message')} recovered` : undefined;
 }
 
 /** Returns a frame without its token, which must not show on a screen. @param {string} text */

@@ -1,5 +1,6 @@
 /**
- * The connections with their subscriptions, and the history of connects, disconnects and refusals.
+ * The connections with their subscriptions and positions, and the history of connects, recoveries, disconnects and
+ * refusals.
  *
  * @module connections-view
  */
@@ -7,27 +8,35 @@
 import { closeConnection, readConnections, readSubscriptions } from './calls.js';
 import { badge, byId, confirmedButton, element, KeyedList, oncePerFrame, setText } from './dom.js';
 import { timeOfDay } from './format.js';
+import { positionText, recoveryText } from './positions.js';
 import { Recent } from './recent.js';
 import { Refresher } from './refresher.js';
 
 /** @import { Connection, Stack } from './calls.js' */
 /** @import { Row } from './dom.js' */
-/** @import { ActivityRecord, Connected, Disconnected, Refused } from './records.js' */
+/** @import { ActivityRecord, ClientRequest, Connected, Disconnected, LogPosition, Refused } from './records.js' */
 
-/** @typedef {Connection & { entities: string[] }} Shown */
+/** An entity that a connection is subscribed to, and the position of the last push to it. */
+/** @typedef {{ entity: string, position: LogPosition | undefined }} Followed */
 
-/** @typedef {Connected | Disconnected | Refused} Traffic */
+/** @typedef {Connection & { entities: Followed[] }} Shown */
+
+/** @typedef {Connected | Disconnected | Refused | ClientRequest} Traffic */
 
 /** The most connections, and the most lines of the history. */
 const ROWS = 200;
 
 export class ConnectionsView {
-  /** @type {Shown[]} */
+  /** @type {Connection[]} */
   #connections = [];
+  /** The entities of each connection. @type {Map<string, string[]>} */
+  #subscriptions = new Map();
   /** @type {string | undefined} */
   #table;
   /** @type {Recent<Traffic>} */
   #traffic = new Recent(ROWS);
+  /** The positions of connections in logs. @type {Map<string, Map<string, LogPosition>>} */
+  #positions = new Map();
   #refresher = new Refresher(() => this.#read());
   #error = byId('connections-error', HTMLElement);
   #empty = byId('connections-empty', HTMLElement);
@@ -52,27 +61,43 @@ export class ConnectionsView {
   /** Forgets the history. */
   clear() {
     this.#traffic.clear();
+    this.#positions.clear();
     this.#render();
   }
 
   /** @param {ActivityRecord} record */
   add(record) {
-    if (record.kind === 'connected' || record.kind === 'disconnected' || record.kind === 'refused') {
-      this.#traffic.add(record);
-      this.#render();
-    } else if (record.kind !== 'request') {
-      return;
+    this.#follow(record);
+    if (isTraffic(record)) this.#traffic.add(record);
+    if (record.kind === 'post' || isTraffic(record)) this.#render();
+    if (record.kind === 'request' || isTraffic(record)) this.#refresher.request();
+  }
+
+  /** Follows the positions of connections. @param {ActivityRecord} record */
+  #follow(record) {
+    if (record.kind === 'disconnected') this.#positions.delete(record.connectionId);
+    if (record.kind === 'post' && record.position && record.status === 200) {
+      this.#moveTo(record.connectionId, record.position.log, record.position);
     }
-    this.#refresher.request();
+    if (record.kind !== 'request') return;
+    for (const { log, position } of record.recoveries ?? []) {
+      // A reply to `history` is not the connection's position: it may read any part of the log.
+      if (position && record.routeKey !== 'history') this.#moveTo(record.connectionId, log, position);
+    }
+  }
+
+  /** @param {string} connectionId @param {string} log @param {LogPosition} position */
+  #moveTo(connectionId, log, position) {
+    const positions = this.#positions.get(connectionId) ?? new Map();
+    this.#positions.set(connectionId, positions.set(log, position));
   }
 
   async #read() {
     try {
       const connections = await readConnections();
       const subscriptions = this.#table ? await readSubscriptions(this.#table) : new Map();
-      this.#connections = connections.map((connection) => {
-        return { ...connection, entities: subscriptions.get(connection.connectionId) ?? [] };
-      });
+      this.#connections = connections;
+      this.#subscriptions = subscriptions;
       setText(this.#error, '');
     } catch (error) {
       setText(this.#error, `Could not read the connections: ${/** @type {Error} */ (error).message}`);
@@ -82,7 +107,7 @@ export class ConnectionsView {
 
   #render = oncePerFrame(() => {
     const connections = this.#connections;
-    this.#cards.render(connections.slice(-ROWS).reverse());
+    this.#cards.render(connections.slice(-ROWS).reverse().map((connection) => this.#shown(connection)));
     this.#empty.hidden = connections.length > 0;
     this.#count.hidden = connections.length === 0;
     setText(this.#count, String(connections.length));
@@ -90,6 +115,15 @@ export class ConnectionsView {
     this.#lines.render(traffic);
     this.#trafficEmpty.hidden = traffic.length > 0;
   });
+
+  /** @param {Connection} connection @returns {Shown} */
+  #shown(connection) {
+    const positions = this.#positions.get(connection.connectionId);
+    const entities = (this.#subscriptions.get(connection.connectionId) ?? []).map((entity) => {
+      return { entity, position: positions?.get(`entity#${entity}`) };
+    });
+    return { ...connection, entities };
+  }
 
   /** @param {Shown} shown @returns {Row<Shown>} */
   #card({ connectionId, userId, sourceIp, userAgent, connectedAt }) {
@@ -117,9 +151,10 @@ export class ConnectionsView {
       node,
       update(shown) {
         setText(active, timeOfDay(shown.lastActiveAt));
-        const names = shown.entities.join('\n');
-        if (names === known) return;
-        known = names;
+        const texts = shown.entities.map(({ entity, position }) => `${entity} ${position ? positionText(position) : ''}`);
+        const state = texts.join('\n');
+        if (state === known) return;
+        known = state;
         entities.replaceChildren(...subscriptionNodes(shown.entities));
       },
     };
@@ -138,10 +173,20 @@ export class ConnectionsView {
   }
 }
 
-/** @param {string[]} entities */
+/** @param {ActivityRecord} record @returns {record is Traffic} */
+function isTraffic(record) {
+  if (record.kind === 'request') return record.routeKey === 'sync' || (record.recoveries ?? []).length > 0;
+  return record.kind === 'connected' || record.kind === 'disconnected' || record.kind === 'refused';
+}
+
+/** @param {Followed[]} entities */
 function subscriptionNodes(entities) {
   if (entities.length === 0) return [element('span', { class: 'soft small' }, 'no subscriptions')];
-  return entities.map((entity) => element('span', { class: 'chip mono' }, entity));
+  return entities.map(({ entity, position }) => {
+    const href = `#logs/${encodeURIComponent(`entity#${entity}`)}`;
+    const at = position && element('a', { class: 'soft', href }, positionText(position));
+    return element('span', { class: 'chip mono' }, entity, at ?? null);
+  });
 }
 
 /** @param {Traffic} record @returns {Row<Traffic>} */
@@ -159,7 +204,19 @@ function lineNodes(record) {
       return [badge('quiet', 'disconnected'), element('code', {}, record.connectionId), text(endText(record))];
     case 'refused':
       return [badge('bad', `refused ${record.status}`), text(`from ${record.sourceIp}`)];
+    case 'request':
+      return recoveryNodes(record);
   }
+}
+
+/** @param {ClientRequest} record @returns {Node[]} */
+function recoveryNodes({ connectionId, routeKey, recoveries = [] }) {
+  const nodes = recoveries.flatMap((recovery) => {
+    const { tone, outcome, text: sentence } = recoveryText(recovery, routeKey);
+    return [badge(tone, outcome), text(sentence)];
+  });
+  if (nodes.length === 0) nodes.push(badge('quiet', 'sync'), text('nothing missed'));
+  return [...nodes, element('code', {}, connectionId)];
 }
 
 /** @param {Disconnected} record */

@@ -12,6 +12,7 @@ import { byId, offerToCopy, setText } from './dom.js';
 import { EventsView } from './events-view.js';
 import { count } from './format.js';
 import { FunctionsView } from './functions-view.js';
+import { LogsView } from './logs-view.js';
 import { PutEventView } from './put-event-view.js';
 import { QueuesView } from './queues-view.js';
 import { Recent } from './recent.js';
@@ -32,6 +33,7 @@ const queues = new QueuesView(() => events.request());
 const events = new EventsView(traces, queues.isForDeadLetters);
 const connections = new ConnectionsView();
 const functions = new FunctionsView(invocations);
+const logs = new LogsView();
 const clients = new ClientsView();
 new PutEventView();
 
@@ -75,6 +77,7 @@ offerToCopy(document);
 function recorded(record) {
   if (traces.add(record)) events.request();
   connections.add(record);
+  logs.request();
   if (record.kind === 'invocation') {
     invocations.add(record);
     functions.request();
@@ -100,6 +103,7 @@ async function loadStack() {
     showStack(stack);
     clients.show(stack);
     connections.show(stack);
+    logs.show(stack);
     queues.request();
     functions.setFunctions(stack.functions.map(({ logicalId }) => logicalId));
   } catch (error) {
@@ -128,8 +132,10 @@ function showView() {
     if (anchor.getAttribute('data-view') === current.id) anchor.setAttribute('aria-current', 'page');
     else anchor.removeAttribute('aria-current');
   }
+  logs.request();
   if (id === undefined) return;
   if (current.id === 'events') events.open(id);
   if (current.id === 'functions') functions.open(id);
+  if (current.id === 'logs') logs.open(id);
   if (current.id === 'queues') queues.open(id);
 }

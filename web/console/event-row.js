@@ -6,6 +6,7 @@
 
 import { badge, element, setText } from './dom.js';
 import { duration, timeOfDay } from './format.js';
+import { positionText } from './positions.js';
 import { stepNode } from './step-node.js';
 import { groupsOf, durationOf, outcomeOf, titleOf } from './trace-summary.js';
 
@@ -59,7 +60,9 @@ function lineRow(isForDeadLetters) {
       const { tone, text } = outcomeOf(trace, isForDeadLetters);
       setText(time, timeOfDay(trace.steps[0].startedAt));
       setText(kind, title.kind);
-      setText(audience, title.audience);
+      const { position } = trace;
+      audience.replaceChildren(title.audience);
+      if (position) audience.append(element('span', { class: 'soft' }, ` ${positionText(position)}`));
       setText(content, title.content.slice(0, 300));
       setText(lasted, duration(durationOf(trace)));
       outcome.replaceChildren(badge(tone, text));

@@ -20,11 +20,21 @@
  * @typedef {Base & { kind: 'disconnected', connectionId: string, code: number, reason: string | null }} Disconnected
  */
 
+/** A position in a log. `epoch` is `null` before its first message. @typedef {{ epoch: string | null, offset: number }} LogPosition */
+
+/**
+ * The answer of a log to a client that asked for what it missed, or for a part of the log. `since` and `recovered` are
+ * `null` for a part.
+ *
+ * @typedef {{ log: string, since: LogPosition | null, recovered: boolean | null, messages: number,
+ *   position: LogPosition | null, more: boolean }} Recovery
+ */
+
 /**
  * A message of a client, with its reply. `function` is `null` if no route matched.
  *
  * @typedef {Base & { kind: 'request', connectionId: string, routeKey: string, body: string, function: string | null,
- *   milliseconds: number, reply: string | null, eventIds: string[], cut?: boolean }} ClientRequest
+ *   milliseconds: number, reply: string | null, eventIds: string[], recoveries?: Recovery[], cut?: boolean }} ClientRequest
  */
 
 /**
@@ -50,10 +60,10 @@
  */
 
 /**
- * A POST to `@connections` that was answered at `at`.
+ * A POST to `@connections` that was answered at `at`. `position` is that of the frame in the log of its audience.
  *
  * @typedef {Base & { kind: 'post', connectionId: string, eventIds: string[], bytes: number, status: number,
- *   milliseconds: number }} Post
+ *   milliseconds: number, position?: LogPosition & { log: string } }} Post
  */
 
 /**

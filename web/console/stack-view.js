@@ -26,6 +26,7 @@ export function showStack(stack) {
     ['Tables', Object.values(stack.tables)],
     ['Queues', Object.values(stack.queues)],
     ['Buses', Object.values(stack.buses)],
+    ['Function URLs', Object.entries(stack.functionUrls).map(([logicalId, url]) => `${url} (${logicalId})`)],
     ['Functions', functions],
   ];
   byId('stack-facts', HTMLElement).replaceChildren(...facts.flatMap(factNodes));

@@ -7,6 +7,7 @@
 import { element } from './dom.js';
 import { bytes, count, duration, indented } from './format.js';
 import { logNode, outcomeBadge } from './invocation-node.js';
+import { logTitle, positionText } from './positions.js';
 import { causeOf, outcomeOfPost } from './trace-summary.js';
 
 /** @import { ClientRequest, Invocation, Post, PutEvent, Queued } from './records.js' */
@@ -96,8 +97,16 @@ function postNodes(posts) {
     { class: 'posts' },
     element('table', {}, element('thead', {}, element('tr', {}, ...heads)), element('tbody', {}, ...rows)),
   );
-  const summary = element('p', {}, `Posted to ${count(posts.length, 'connection')}.`);
+  const summary = element('p', {}, `Posted to ${count(posts.length, 'connection')}`, ...positionNodes(posts), '.');
   return posts.length > POSTS ? [summary, table, note(`… and ${posts.length - POSTS} more.`)] : [summary, table];
+}
+
+/** Returns the position of the posts, which all have the same. @param {Post[]} posts */
+function positionNodes([{ position }]) {
+  if (!position) return [];
+  const text = `${logTitle(position.log)} at ${positionText(position)}`;
+  const isNamed = position.log !== 'user';
+  return [' as ', isNamed ? element('a', { href: `#logs/${encodeURIComponent(position.log)}` }, text) : strong(text)];
 }
 
 /** @param {string} name @param {string} [kind] */

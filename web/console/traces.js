@@ -15,7 +15,8 @@
 
 /**
  * The trace of one event. It keeps the first `STEPS` steps, and `leftOut` counts the others. `delivered`, `gone` and
- * `failed` count all posts. `changes` grows with every record, so that a view knows whether it shows the newest.
+ * `failed` count all posts. `position` is that of the frame in the log of its audience. `changes` grows with every record, so
+ * that a view knows whether it shows the newest.
  *
  * @typedef {object} Trace
  * @property {string} eventId
@@ -25,6 +26,7 @@
  * @property {number} gone
  * @property {number} failed
  * @property {number} changes
+ * @property {Post['position']} position
  */
 
 /** The most steps of a trace. */
@@ -60,7 +62,7 @@ export class Traces {
   #traceOf(eventId) {
     const known = this.#traces.get(eventId);
     if (known) return known;
-    const trace = { eventId, steps: [], leftOut: 0, delivered: 0, gone: 0, failed: 0, changes: 0 };
+    const trace = { eventId, steps: [], leftOut: 0, delivered: 0, gone: 0, failed: 0, changes: 0, position: undefined };
     this.#traces.set(eventId, trace);
     const [oldest] = this.#traces.keys();
     if (this.#traces.size > this.#limit) this.#traces.delete(oldest);
@@ -88,7 +90,10 @@ function eventIdsOf(record) {
 /** @param {Trace} trace @param {StepRecord} record */
 function addStep(trace, record) {
   trace.changes += 1;
-  if (record.kind === 'post') countPost(trace, record.status);
+  if (record.kind === 'post') {
+    countPost(trace, record.status);
+    trace.position = record.position;
+  }
   if (trace.steps.length >= STEPS) {
     trace.leftOut += 1;
     return;

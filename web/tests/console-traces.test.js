@@ -29,6 +29,12 @@ function traceOf(records) {
   return trace;
 }
 
+test('trace has the position of its posts', () => {
+  const position = { log: 'entity#order-1', epoch: 'k3J9x2Qa', offset: 7 };
+  assert.equal(traceOf([put(0), post(4, 200)]).position, undefined);
+  assert.equal(traceOf([put(0), { ...post(4, 200), position }]).position, position);
+});
+
 describe('outcome of an event', () => {
   const delivered = [put(0), queued(1), post(4, 200), ran(5, 3)];
   const cases = [

@@ -6,6 +6,8 @@ import { describe, test } from 'node:test';
 import { framePreview, stateText, withoutToken } from '../console/client-text.js';
 import { commandOf, entryOf } from '../console/event-entry.js';
 import { bytes, count, duration, indented, shellQuoted, timeOfDay } from '../console/format.js';
+import { logOf, rowOf } from '../console/logs.js';
+import { logTitle, positionText, recoveryText } from '../console/positions.js';
 import { Recent } from '../console/recent.js';
 
 test('duration has three digits at most', () => {
@@ -123,8 +125,63 @@ test('frame preview has type, entity and content', () => {
     ['{"message": "Forbidden", "requestId":"r"}', '{"message": "Forbidden", "requestId":"r"}'],
     ['null', 'null'],
     ['hello', 'hello'],
+    ['{"type":"Broadcast","message":1,"epoch":"k3J9x2Qa","offset":7}', 'Broadcast · 1 · k3J9x2Qa/7'],
+    ['{"type":"ack","action":"subscribe","entityId":"a","offset":0,"top":0}', 'ack · subscribe · a · 0'],
+    [
+      '{"type":"ack","action":"subscribe","entityId":"a","epoch":"k3J9x2Qa","offset":7,"recovered":true,"messages":[1]}',
+      'ack · subscribe · a · 1 message recovered · k3J9x2Qa/7',
+    ],
+    [
+      '{"type":"ack","action":"subscribe","entityId":"a","epoch":"k3J9x2Qa","offset":7,"recovered":false}',
+      'ack · subscribe · a · messages lost · k3J9x2Qa/7',
+    ],
   ];
   for (const [text, preview] of cases) assert.equal(framePreview(text), preview);
+});
+
+test('recovery text has the outcome, the log and both positions', () => {
+  const since = { epoch: 'k3J9x2Qa', offset: 5 };
+  const recovered = { log: 'entity#a', since, recovered: true, messages: 2, position: { epoch: 'k3J9x2Qa', offset: 7 } };
+  const cases = [
+    [{}, 'subscribe', 'recovered', '2 messages of a since k3J9x2Qa/5, now at k3J9x2Qa/7 (subscribe)'],
+    [{ messages: 0, more: true }, 'sync', 'recovered', '0 messages of a since k3J9x2Qa/5, now at k3J9x2Qa/7, more follow (sync)'],
+    [
+      { log: 'user', recovered: false, messages: 0, position: { epoch: null, offset: 0 } },
+      'sync',
+      'lost',
+      'messages of the user since k3J9x2Qa/5, now at 0 (sync)',
+    ],
+    [{ since: null, recovered: null }, 'history', 'read', '2 messages of a, now at k3J9x2Qa/7 (history)'],
+  ];
+  for (const [change, action, outcome, text] of cases) {
+    const shown = recoveryText({ ...recovered, ...change }, action);
+    assert.deepEqual([shown.outcome, shown.text], [outcome, text]);
+  }
+});
+
+test('logs and positions have their names', () => {
+  const titles = ['entity#order#1', 'user#alice', 'user', 'everyone'].map(logTitle);
+  assert.deepEqual(titles, ['order#1', 'user alice', 'the user', 'everyone']);
+  assert.deepEqual([{ epoch: 'k3J9x2Qa', offset: 7 }, { epoch: null, offset: 0 }].map(positionText), ['k3J9x2Qa/7', '0']);
+});
+
+test('items of the history table are heads and rows', () => {
+  const times = { at: { N: '1764000000123' }, expiresAt: { N: '1764000600' } };
+  const head = { pk: { S: 'H#entity#a#b' }, sk: { S: 'H' }, epoch: { S: 'k3J9x2Qa' }, top: { N: '7' }, kept: { N: '600' } };
+  assert.deepEqual(logOf({ ...head, ...times, madeAt: { N: '1764000000000' } }), {
+    name: 'entity#a#b',
+    epoch: 'k3J9x2Qa',
+    top: 7,
+    kept: 600,
+    madeAt: 1_764_000_000_000,
+    at: 1_764_000_000_123,
+    expiresAt: 1_764_000_600_000,
+    frame: null,
+  });
+  const row = { pk: { S: 'R#entity#a#k3J9x2Qa' }, sk: { S: '0000000000000042' }, ...times };
+  const expected = { offset: 42, at: 1_764_000_000_123, expiresAt: 1_764_000_600_000 };
+  assert.deepEqual(rowOf({ ...row, frame: { S: '{}' } }), { ...expected, frame: '{}' });
+  assert.deepEqual(rowOf({ ...row, gone: { BOOL: true } }), { ...expected, frame: null });
 });
 
 test('token of a frame is hidden', () => {

@@ -187,6 +187,10 @@ describe('continuity', { timeout: 600_000 }, () => {
     await proxy.listen(proxy.port);
     await Promise.all([notifications, broadcasts].map((collect) => collect.count(2)));
     assert.deepEqual([notifications, broadcasts].map(messagesOf), [[1, 2], [1, 2]]);
+    for (const of of [{ user: true }, { everyone: true }]) {
+      const { messages, position, top } = await client.history(of, { last: 1 });
+      assert.deepEqual([messages.map(({ message }) => message), position.offset, top], [[2], 2, 2]);
+    }
   });
 
   test('renews connections without a gap, a repeat or a change of order', async (t) => {

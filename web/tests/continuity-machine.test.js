@@ -1,4 +1,4 @@
-// Rules of the machine beyond the shared cases: where answers, connections and the application's own messages meet.
+// Rules of the machine beyond the shared cases: where answers and connections meet.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { Machine } from '../client/machine.js';
 
 const epoch = 'k3J9x2Qa';
 const at = (offset) => ({ epoch, offset });
-const push = (offset, type = 'Entity Updated') => ({ type, entityId: 'a', message: offset, eventId: `e${offset}`, ...at(offset) });
+const push = (offset) => ({ type: 'Entity Updated', entityId: 'a', message: offset, eventId: `e${offset}`, ...at(offset) });
 
 /** A machine with a clock, which collects the frames it sends and what it tells the application. */
 class Run {
@@ -35,56 +35,16 @@ class Run {
   }
 
   /** Answers the last request of an action. */
-  answer(action, fields, type = 'ack') {
+  answer(action, fields) {
     const { socket, id } = this.sent.findLast((frame) => frame.action === action);
-    this.receive({ type, action, id, ...fields }, socket);
+    this.receive({ type: 'ack', action, id, ...fields }, socket);
   }
 
   subscribe(offset = 4) {
     this.give({ kind: 'subscribe', subscribers: [{ request: 1, entity: 'a' }] });
     this.answer('subscribe', { entityId: 'a', ...at(offset), top: offset });
   }
-
-  send(request) {
-    this.give({ kind: 'send', request, frame: { action: 'sendMessage', entityId: 'a', message: 'own' } });
-  }
 }
-
-test('an own message in an answer that arrives before its acknowledgement is not delivered', () => {
-  const run = new Run();
-  run.subscribe();
-  run.receive(push(7));
-  run.give({ kind: 'time' }, 1000);
-  run.send(2);
-  run.answer('sync', { entities: { a: { ...at(7), top: 7, recovered: true, messages: [push(5), push(6, 'message'), push(7)] } } });
-  assert.deepEqual(run.told, []);
-  run.answer('sendMessage', { eventId: 'e6', ...at(6) });
-  assert.deepEqual(run.told, [5, 7]);
-});
-
-test('an answer that waits for an acknowledgement is dropped if its session ends meanwhile', () => {
-  const run = new Run();
-  run.subscribe();
-  run.receive(push(6));
-  run.give({ kind: 'time' }, 1000);
-  run.send(2);
-  run.answer('sync', { entities: { a: { ...at(6), top: 6, recovered: true, messages: [push(5, 'message'), push(6)] } } });
-  run.give({ kind: 'unsubscribe', entity: 'a' });
-  run.answer('sendMessage', { eventId: 'own', ...at(7) });
-  assert.deepEqual(run.told, []);
-});
-
-test('a loss before a position that moved meanwhile is compared again, and not told', () => {
-  const run = new Run({ renewAfter: 10_000 });
-  run.subscribe();
-  run.give({ kind: 'time' }, 10_000);
-  run.give({ kind: 'opened', socket: 2 });
-  run.receive(push(5));
-  run.answer('subscribe', { entityId: 'a', ...at(6), top: 6, recovered: false });
-  assert.deepEqual(run.told, [5]);
-  run.give({ kind: 'time' }, 11_000);
-  assert.deepEqual(run.sent.at(-1).entities, { a: at(5) });
-});
 
 test('what was to be read on a connection that breaks during a renewal is asked for on its successor', () => {
   const run = new Run({ renewAfter: 10_000, inFlightLimit: 1 });
@@ -98,18 +58,6 @@ test('what was to be read on a connection that breaks during a renewal is asked 
   run.give({ kind: 'time' }, 12_000);
   const { socket, action, entities } = run.sent.at(-1);
   assert.deepEqual([socket, action, entities], [2, 'sync', { a: at(4) }]);
-});
-
-test('a first answer that had no room for a message is read on with history', () => {
-  const run = new Run();
-  run.subscribe();
-  run.give({ kind: 'closed', socket: 1 });
-  run.give({ kind: 'time' });
-  run.give({ kind: 'opened', socket: 2 });
-  run.answer('subscribe', { entityId: 'a', ...at(4), top: 5, recovered: true, more: true });
-  assert.deepEqual(run.sent.at(-1).since, at(4));
-  run.answer('history', { entityId: 'a', ...at(5), top: 5, recovered: true, messages: [push(5)] });
-  assert.deepEqual(run.told, [5]);
 });
 
 test('a hundred entities are named in one sync, and the others in the next', () => {

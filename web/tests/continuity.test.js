@@ -276,6 +276,22 @@ describe('a state loader', () => {
     assert.deepEqual(messages, [6]);
   });
 
+  test('of a later subscriber loads again if its state is older than the position it joins at', async (t) => {
+    const client = await startOpen(t);
+    await subscribe(client, () => {});
+    FakeSocket.last.receive(push(5));
+    const state = stateCallback();
+    const messages = [];
+    const subscription = client.subscribe('a', ({ message }) => messages.push(message), { state });
+    FakeSocket.last.receive(push(6));
+    await state.answer(at(4));
+    await subscription;
+    assert.deepEqual(messages, []);
+    t.mock.timers.tick(0);
+    await state.answer(at(5));
+    assert.deepEqual(messages, [6]);
+  });
+
   test('loads after the acknowledgement and after a reconnect if the entity has no log', async (t) => {
     const client = await startOpen(t);
     const state = stateCallback();
@@ -308,8 +324,10 @@ describe('a state loader', () => {
     const subscription = client.subscribe('a', ({ message }) => messages.push(message), { state });
     for (let offset = 5; offset <= 1010; offset += 1) FakeSocket.last.receive(push(offset));
     await state.answer(at(5));
-    await state.answer(at(1008));
+    await state.answer(at(1004));
     await subscription;
+    t.mock.timers.tick(0);
+    await state.answer(at(1008));
     assert.deepEqual(messages, [1009, 1010]);
   });
 });

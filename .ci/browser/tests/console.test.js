@@ -6,11 +6,17 @@ import { test } from 'node:test';
 import { openConsole, startBrowser } from '../browser.js';
 import { startStack } from '../stack.js';
 
-const VIEWS = ['Events', 'Connections', 'Functions', 'Queues', 'Try it', 'Stack'];
+const VIEWS = ['Events', 'Connections', 'Logs', 'Functions', 'Queues', 'Try it', 'Stack'];
 const WINDOWS = { phone: { width: 320, height: 640 }, desktop: { width: 1440, height: 900 } };
+const OTHER_WIDTHS = [375, 768, 1280];
+const POLICY = { messages: 100, seconds: 600 };
+const HISTORY = { '**': POLICY, 'price:*': { last: true }, $user: POLICY, $everyone: POLICY };
 
 test('the console', { timeout: 900_000 }, async (t) => {
-  const [stack, browser] = await Promise.all([startStack(t), startBrowser(t)]);
+  const [stack, browser] = await Promise.all([
+    startStack(t, '--parameter', `History=${JSON.stringify(HISTORY)}`),
+    startBrowser(t),
+  ]);
   const console = await openConsole(browser, stack.console, { viewport: WINDOWS.desktop });
   const { page } = console;
   let alice;
@@ -20,6 +26,9 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await page.getByText('aws events put-events').first().waitFor();
     await console.view('Connections');
     await page.getByText('npx wscat -c ws://').waitFor();
+    await console.view('Logs');
+    await page.getByText('No logs yet.').waitFor();
+    await console.view('Connections');
     await console.screenshot('empty-desktop-light');
     await console.view('Events');
   });
@@ -36,14 +45,67 @@ test('the console', { timeout: 900_000 }, async (t) => {
       /Put on bus default by source herald\.console\. Matched herald-local-NotificationRule\..*"state": "shipped"/s,
       /Queued on NotificationQueue/,
       /NotifierFunction took [\d.]+ m?s for 1 record ok/,
-      /Posted to 2 connections\..*(200 delivered[\d.]+ m?s\d+ B.*){2}/s,
+      /Posted to 2 connections as order-1 at \w{8}\/1\..*(200 delivered[\d.]+ m?s\d+ B.*){2}/s,
     ];
     const texts = await steps.allTextContents();
     assert.equal(texts.length, expected.length, texts.join('\n'));
     texts.forEach((text, index) => assert.match(text, expected[index]));
     const offsets = await steps.locator('.offset').allTextContents();
     for (const offset of offsets) assert.match(offset, /^\+[\d.]+ m?s$/);
+    assert.match(await row.locator('summary').first().textContent(), /order-1 \w{8}\/1/);
+    await alice.received(/Entity Updated · order-1 · {"state":"shipped"} · \w{8}\/1/);
     await bob.close();
+  });
+
+  await t.test('shows the log of an entity, and that of a last message', async () => {
+    await console.event(await console.putAbout('order-1', 'second'), 'delivered to 1');
+    await console.event(await console.putAbout('price:7', 4.2), 'no recipients');
+    await console.view('Logs');
+    const price = page.locator('#logs-list > li').filter({ hasText: 'price:7' });
+    await price.getByText('last message', { exact: true }).waitFor();
+    await console.view('Events');
+    const event = page.locator('#events-list > li').filter({ hasText: '"second"' });
+    await event.locator('summary').first().click();
+    await event.getByRole('link', { name: /^order-1 at \w{8}\/2$/ }).click();
+    const log = page.locator('#logs-list > li').filter({ hasText: 'order-1' });
+    await log.locator('details[open] > summary').first().getByText(/^\w{8}\/2$/).waitFor();
+    await log.getByText('kept for 10 min 0 s').waitFor();
+    const facts = await log.locator('dl').textContent();
+    assert.match(facts, /Epoch\w{8}Top2Began[\d:.]+Last message[\d:.]+Head expires\d{4}-\d\d-\d\d [\d:]{8}/);
+    const messages = log.locator('.frames > li');
+    await messages.nth(1).waitFor();
+    const texts = await messages.allTextContents();
+    assert.deepEqual(texts.map((text) => text[0]), ['2', '1']);
+    await messages.first().locator('summary').click();
+    await messages.first().getByText(/^Stored at [\d:.]+, expires at \d{4}-\d\d-\d\d [\d:]{8}\.$/).waitFor();
+    await messages.first().getByText('"offset": 2').waitFor();
+    await page.getByRole('searchbox', { name: 'Filter logs' }).fill('price');
+    await log.waitFor({ state: 'detached' });
+    await page.getByRole('searchbox', { name: 'Filter logs' }).fill('');
+    await console.event(await console.putAbout('order-1', 'third'), 'delivered to 1');
+    await log.getByText(/^\w{8}\/3$/).waitFor();
+  });
+
+  await t.test('shows recoveries as a part of the story of connections', async () => {
+    const epoch = await page.locator('#logs-list > li').filter({ hasText: 'order-1' }).locator('dd').first().textContent();
+    const since = { epoch, offset: 1 };
+    await alice.sendFrame(JSON.stringify({ action: 'subscribe', entityId: 'order-1', recover: since }));
+    await alice.received(`2 messages recovered · ${epoch}/3`);
+    await alice.sendFrame(JSON.stringify({ action: 'sync', entities: { 'order-1': { epoch: 'another0', offset: 1 } } }));
+    await alice.sendFrame(JSON.stringify({ action: 'sync', entities: { 'order-1': { epoch, offset: 3 } } }));
+    await alice.sendFrame(JSON.stringify({ action: 'history', entityId: 'order-1', last: 2 }));
+    await console.view('Connections');
+    const story = page.locator('#traffic-list li');
+    for (const text of [
+      `recovered2 messages of order-1 since ${epoch}/1, now at ${epoch}/3 (subscribe)`,
+      `lostmessages of order-1 since another0/1, now at ${epoch}/3 (sync)`,
+      'syncnothing missed',
+      `read2 messages of order-1, now at ${epoch}/3 (history)`,
+    ]) {
+      await story.filter({ hasText: text }).first().waitFor();
+    }
+    await page.locator('#connections-list .chip').filter({ hasText: `order-1${epoch}/3` }).waitFor();
+    await console.view('Events');
   });
 
   await t.test('shows a gone connection', async () => {
@@ -206,6 +268,8 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await page.locator('#traffic-list li').filter({ hasText: 'disconnected' }).filter({ hasText: id }).waitFor();
     await cards.filter({ hasNotText: id }).getByText('order-1').waitFor();
     await alice.is('Open');
+    const recovered = page.locator('#traffic-list li').filter({ hasText: /recovered0 messages of order-1 since \w{8}\/\d+/ });
+    await recovered.filter({ hasNotText: id }).waitFor();
   });
 
   await t.test('has contents in every view', async () => {
@@ -220,6 +284,9 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await stack.leaveStaleListener('order-1');
     const row = await console.event(await console.putAbout('order-1', message), 'delivered to 1, 1 gone');
     await row.locator('summary').first().click();
+    await console.view('Logs');
+    const log = page.locator('#logs-list > li').filter({ hasText: 'order-1' });
+    if ((await log.locator('details[open]').count()) === 0) await log.locator('summary').first().click();
   });
 
   for (const [name, viewport] of Object.entries(WINDOWS)) {
@@ -236,6 +303,18 @@ test('the console', { timeout: 900_000 }, async (t) => {
       });
     }
   }
+
+  await t.test('fits windows between a phone and a desktop', async () => {
+    for (const width of OTHER_WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
+      for (const view of VIEWS) {
+        await console.view(view);
+        await console.assertFits();
+        await console.screenshot(`${view.toLowerCase().replace(' ', '-')}-${width}`);
+      }
+    }
+    await page.setViewportSize(WINDOWS.desktop);
+  });
 
   await t.test('lists 100 of many events, and filters them', async () => {
     await console.view('Events');

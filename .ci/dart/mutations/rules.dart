@@ -261,13 +261,6 @@ const rules = [
   ),
   Rule('the position of an answer', 'continuity.dart', 'if (log.isBefore(position)) log.moveTo(position);', ''),
   Rule('the top of an answer', 'continuity.dart', "integerOf(answer['top']) ?? 0", '0'),
-  Rule('reading on', 'continuity.dart', "if (answer['more'] == true)", 'if (false)'),
-  Rule(
-    'that a full answer without messages is a loss',
-    'continuity.dart',
-    '!isFirstRead && log.position == asked',
-    'false',
-  ),
   Rule('the sync without the permission to read', 'syncing.dart', 'log.mayRead = false;', ''),
   Rule('the end of a log', 'continuity.dart', 'log.position != null || log.rewind != null', 'false'),
   Rule(
@@ -318,4 +311,26 @@ const rules = [
     'Disconnect(reconnect: true, code: "never")',
   ),
   Rule('the end of a session', 'logs.dart', '_entities.remove(entity)?..hasEnded = true', '_entities.remove(entity)'),
+  Rule('reading on', 'continuity.dart', "answer['more'] == true && log.isMissing", 'log.isMissing && false'),
+  Rule(
+    'that only what is missing is read',
+    'continuity.dart',
+    "answer['more'] == true && log.isMissing",
+    "answer['more'] == true",
+  ),
+  Rule(
+    'that a full answer without messages is a loss',
+    'continuity.dart',
+    'log.position == asked && !mayLackRoom',
+    'false',
+  ),
+  Rule('the room that audiences share', 'continuity.dart', '(log.mayRead || isShared)', 'log.mayRead'),
+  Rule('the sync of its own', 'syncing.dart', '_sendSync(machine, link, [log]);', 'machine.toSync.add(log);'),
+  Rule(
+    'the first position after a break',
+    'requests.dart',
+    'log.isStarting && log.audience.to != Route.entity',
+    'false',
+  ),
+  Rule('that another epoch overtakes nothing', 'log.dart', '_top = adoptedAt = 0', '_top = 0'),
 ];

@@ -3,11 +3,11 @@
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
 
-use crate::{arguments, failure::Failure, output};
+use crate::{arguments, failure::Failure, output, target};
 
 /// Print a completion script for a shell
 #[derive(Args, Debug)]
-#[command(after_long_help = "\
+#[command(args = target::hidden(), after_long_help = "\
 Examples:
   herald completions bash > ~/.local/share/bash-completion/completions/herald
   herald completions zsh  > ~/.zfunc/_herald

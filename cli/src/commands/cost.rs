@@ -12,10 +12,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, builder::RangedU64ValueParser};
 use serde::Serialize;
 
-use crate::{commands::duration::duration, failure::Failure, output};
+use crate::{commands::duration::duration, failure::Failure, output, target};
 use bill::Bill;
 use prices::{Price, Prices};
-use usage::{Events, Usage};
+use usage::{Events, Polling, Published, Usage};
 
 /// Estimate a month's AWS bill, line by line
 ///
@@ -23,7 +23,7 @@ use usage::{Events, Usage};
 /// price and marks the unverified ones. docs/cost.md has the formula and its assumptions. The estimate has not been compared
 /// with a real bill. It leaves out free tiers and taxes.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(args = target::hidden(), after_long_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Connections that are open on average
     #[arg(long, value_name = "N", required_unless_present = "print_prices",
@@ -64,9 +64,27 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = amount)]
     messages_a_day: f64,
 
-    /// Every audience has a log, and clients send `sync` in place of pings
+    /// Messages a day that servers publish over HTTP, each to one --audience
+    #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = amount)]
+    published_a_day: f64,
+
+    /// Messages in one request to publish
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    published_at_once: u32,
+
+    /// Clients that poll all month, beside the connections, with as many pushes as these
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "without_history",
+          value_parser = RangedU64ValueParser::<u64>::new().range(..=1_000_000_000))]
+    polling: u64,
+
+    /// Average pause between two polls of a client
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    poll_every: Duration,
+
+    /// No audience has a log (`History={}`), and clients send pings in place of `sync`
     #[arg(long)]
-    history: bool,
+    without_history: bool,
 
     /// Use the prices in this file
     #[arg(long, value_name = "FILE")]
@@ -87,8 +105,10 @@ Examples:
     herald cost --connections 10000 --audience 100
   The same without pings
     herald cost --connections 10000 --audience 100 --no-pings
-  The same with a log of every room
-    herald cost --connections 10000 --audience 100 --history
+  The same without a log of any room
+    herald cost --connections 10000 --audience 100 --without-history
+  A thousand of the clients poll instead
+    herald cost --connections 9000 --audience 100 --polling 1000
   Other prices
     herald cost --print-prices > prices.toml
     herald cost --connections 10000 --prices prices.toml";
@@ -135,7 +155,15 @@ impl Arguments {
             message_bytes: self.message_bytes.into(),
             ping_every: (!self.no_pings).then_some(self.ping_every),
             messages_a_day: self.messages_a_day,
-            history: self.history,
+            published: Published {
+                a_day: self.published_a_day,
+                a_request: self.published_at_once.into(),
+            },
+            polling: Polling {
+                clients: self.polling as f64,
+                every: self.poll_every,
+            },
+            history: !self.without_history,
         }
     }
 }

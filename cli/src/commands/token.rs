@@ -1,7 +1,6 @@
 //! `herald token`: tokens for connections.
 
 mod claims;
-mod permissions;
 
 use std::{
     env, fs,
@@ -13,7 +12,7 @@ use anyhow::Context;
 use clap::Args;
 use herald_shared::{ids::UserId, permissions::Permissions};
 
-use super::until_interrupted;
+use super::{permissions, until_interrupted};
 use crate::{
     failure::{Failure, aws_failure},
     output::{json, line},
@@ -71,7 +70,8 @@ pub(crate) struct Arguments {
 
 /// Makes a token and prints it.
 pub(crate) async fn run(arguments: &Arguments, target: &TargetArguments) -> Result<(), Failure> {
-    let permissions = permissions::merge(&arguments.permissions).map_err(Failure::Usage)?;
+    let permissions =
+        permissions::merge("--permission", &arguments.permissions).map_err(Failure::Usage)?;
     let token = until_interrupted(make(arguments, permissions, target)).await?;
     if arguments.json {
         json(&token)
@@ -210,7 +210,8 @@ mod tests {
         ] {
             let line = ["token", "--user", "alice"].iter().chain(arguments);
             let CommandLine { arguments } = CommandLine::try_parse_from(line).expect("arguments");
-            let permissions = permissions::merge(&arguments.permissions).expect("permissions");
+            let permissions =
+                permissions::merge("--permission", &arguments.permissions).expect("permissions");
             let claims = claims(&arguments, permissions, accepted, 1000).expect("claims");
             assert_eq!(json!(claims), expected, "{arguments:?}");
         }

@@ -1,6 +1,6 @@
 //! The flags that select the Herald of a command.
 
-use clap::Args;
+use clap::{Arg, Args, Command};
 
 use super::Addresses;
 
@@ -26,4 +26,11 @@ pub(crate) struct TargetArguments {
 
     #[command(flatten)]
     pub(super) addresses: Addresses,
+}
+
+/// Returns the flags that every command has, hidden, for the help of a command that needs no target.
+pub(crate) fn hidden() -> Vec<Arg> {
+    let flags = TargetArguments::augment_args(Command::new("herald"));
+    let hidden = flags.get_arguments().map(|flag| flag.clone().hide(true));
+    hidden.collect()
 }

@@ -16,6 +16,7 @@ const DESCRIPTION: &str = "/console/stack.json";
 struct Description {
     web_socket: String,
     endpoint: String,
+    authentication: Option<String>,
     tokens: Option<String>,
     region: Option<String>,
     #[serde(default)]
@@ -24,6 +25,9 @@ struct Description {
     queues: BTreeMap<String, String>,
     #[serde(default)]
     buses: BTreeMap<String, String>,
+    /// The template's outputs.
+    #[serde(default)]
+    outputs: BTreeMap<String, String>,
 }
 
 /// Asks the herald-local at `endpoint` for its addresses.
@@ -53,7 +57,10 @@ impl From<Description> for Target {
                 dead_letter_queue: description.queues.remove("NotificationDeadLetterQueue"),
                 events_dead_letter_queue: description.queues.remove("EventsDeadLetterQueue"),
             },
+            authentication: description.authentication,
             tokens: description.tokens,
+            publish_url: description.outputs.remove("PublishUrl"),
+            publish_keys: description.outputs.remove("PublishKeysArn"),
             accepted_tokens: None,
         }
     }
@@ -81,6 +88,7 @@ mod tests {
                 "EventsDeadLetterQueue": "events",
             },
             "buses": {"default": "default"},
+            "outputs": {"PublishUrl": "http://127.0.0.1:3031/", "PublishKeysArn": "keys"},
         });
         let description: Description = serde_json::from_value(description).expect("a description");
         let some = |text: &str| Some(text.to_owned());
@@ -96,7 +104,10 @@ mod tests {
                 dead_letter_queue: some("dead letters"),
                 events_dead_letter_queue: some("events"),
             },
+            authentication: some("jwks"),
             tokens: some("http://127.0.0.1:3030/auth/token"),
+            publish_url: some("http://127.0.0.1:3031/"),
+            publish_keys: some("keys"),
             accepted_tokens: None,
         };
         assert_eq!(Target::from(description), expected);

@@ -31,6 +31,9 @@ pub(super) async fn find(name: &str, arguments: &TargetArguments) -> Result<Targ
     Ok(Target {
         region,
         addresses: addresses(output),
+        authentication: parameter("Authentication"),
+        publish_url: output("PublishUrl"),
+        publish_keys: output("PublishKeysArn"),
         accepted_tokens: accepted_tokens(output, parameter),
         ..Target::default()
     })

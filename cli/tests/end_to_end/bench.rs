@@ -1,7 +1,7 @@
 //! `herald bench`: its report against the pushes on the wire.
 
 use herald_local::{Authentication, gateway, sqs};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     counting_proxy::{CountingProxy, Pushes},
@@ -67,13 +67,15 @@ impl Measured {
 
 #[tokio::test]
 async fn bench_without_faults_reports_every_delivery_once() {
-    let stack = TestStack::start(Authentication::Open).await;
+    let stack = TestStack::start_with(Authentication::Open, &[("History", "{}")]).await;
     let measured = Measured::run(&stack, "Entity Updated", &SMALL).await;
     measured.assert_consistent(EXPECTED);
     assert_eq!(measured.deliveries("lost"), 0);
     assert_eq!(measured.deliveries("repeated"), 0);
     assert_eq!(measured.ended.code, Some(0), "{}", measured.ended.stderr);
     let Measured { report, .. } = &measured;
+    assert_eq!(report["positions"], Value::Null);
+    assert_eq!(report["reconnect"], Value::Null);
     assert_eq!(report["connections"]["open"], 20);
     assert_eq!(report["events"]["published"], EVENTS);
     let latency = |name: &str| report["latency"][name].as_f64().expect("milliseconds");
@@ -96,8 +98,8 @@ async fn bench_without_faults_reports_every_delivery_once() {
 
 #[tokio::test]
 async fn duplicates_and_failing_posts_are_reported() {
-    // One attempt, so that no delivery is late.
-    let once = [("DeliveryAttempts", "1")];
+    // One attempt, so that no delivery is late, and no logs, from which clients recover.
+    let once = [("DeliveryAttempts", "1"), ("History", "{}")];
     let stack = TestStack::start_with(Authentication::Open, &once).await;
     stack.running.queues().set_faults(sqs::Faults {
         duplicates: 0.5,
@@ -133,9 +135,91 @@ async fn duplicates_and_failing_posts_are_reported() {
     stack.stop().await;
 }
 
+/// The parameter `History` with a log of every entity.
+const HISTORY: (&str, &str) = ("History", r#"{"**": {"messages": 300, "seconds": 600}}"#);
+
+#[tokio::test]
+async fn duplicates_and_shuffled_messages_of_logs_arrive_in_order_without_gaps() {
+    let stack = TestStack::start_with(Authentication::Open, &[HISTORY]).await;
+    stack.running.queues().set_faults(sqs::Faults {
+        duplicates: 0.5,
+        shuffle: true,
+        ..sqs::Faults::default()
+    });
+    let measured = Measured::run(&stack, "Entity Updated", &SMALL).await;
+    let Measured { report, ended, .. } = &measured;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(measured.deliveries("delivered"), EXPECTED, "{report}");
+    let positions = &report["positions"];
+    assert_eq!(positions["logs"], 4, "{report}");
+    for fault in ["outOfOrder", "missing", "reportedLost"] {
+        assert_eq!(positions[fault], 0, "{report}");
+    }
+    // A log remembers the last events. A repeat of an older one has a position of its own.
+    let entities = positions["entities"].as_array().expect("a list");
+    let repeated = entities.iter().map(|entity| entity["repeated"].as_u64());
+    let repeated: u64 = repeated.map(|count| count.expect("a number")).sum();
+    assert_eq!(measured.deliveries("repeated"), repeated, "{report}");
+
+    let report = stack.done(&SMALL).await;
+    let words = "positions    4 logs: 0 out of order, 0 missing, 0 reported as lost";
+    assert!(report.contains(words), "{report}");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn dropped_connections_return_and_recover_what_they_missed() {
+    let stack = TestStack::start_with(Authentication::Open, &[HISTORY]).await;
+    let arguments = [&SMALL[..], &["--reconnect"]].concat();
+    let measured = Measured::run(&stack, "Entity Updated", &arguments).await;
+    let Measured { report, ended, .. } = &measured;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(measured.deliveries("delivered"), EXPECTED, "{report}");
+    assert_eq!(report["positions"]["missing"], 0, "{report}");
+    assert_eq!(report["connections"]["broken"], 0, "{report}");
+    let reconnect = &report["reconnect"];
+    assert_eq!(
+        (&reconnect["dropped"], &reconnect["live"]),
+        (&json!(20), &json!(20))
+    );
+    assert!(reconnect["missed"].as_u64() > Some(0), "{report}");
+    assert_eq!(
+        reconnect["missed"], reconnect["missedDelivered"],
+        "{report}"
+    );
+    assert!(reconnect["times"]["p99"].as_f64() > Some(0.0), "{report}");
+    let usage = &reconnect["usage"];
+    assert_eq!(usage["framesReceived"], 20, "one subscribe each: {usage}");
+    for function in ["ConnectFunction", "SubscribeFunction", "DisconnectFunction"] {
+        assert_eq!(usage["invocations"][function], 20, "{usage}");
+    }
+    assert!(usage["writeUnits"].as_f64() > Some(0.0), "{usage}");
+
+    let report = stack.done(&arguments).await;
+    assert!(
+        report.contains("reconnect    20 of 20 live again"),
+        "{report}"
+    );
+    assert!(report.contains("20 of SubscribeFunction"), "{report}");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn deliveries_that_dropped_connections_missed_are_lost_without_logs() {
+    let stack = TestStack::start_with(Authentication::Open, &[("History", "{}")]).await;
+    let arguments = [&SMALL[..], &["--reconnect", "--drain", "3s"]].concat();
+    let measured = Measured::run(&stack, "Entity Updated", &arguments).await;
+    let Measured { report, ended, .. } = &measured;
+    assert_eq!(report["reconnect"]["live"], 20, "{report}");
+    assert!(measured.deliveries("lost") > 0, "{report}");
+    assert_eq!(report["positions"], Value::Null);
+    assert_eq!(ended.code, Some(5), "{}", ended.stderr);
+    stack.stop().await;
+}
+
 #[tokio::test]
 async fn bench_by_clients_uses_one_user_per_connection() {
-    let one = [("ConnectionsPerUser", "1")];
+    let one = [("ConnectionsPerUser", "1"), ("History", "{}")];
     let stack = TestStack::start_with(Authentication::Secret, &one).await;
     // Each message goes to an entity with five subscribers, and one of them is its sender.
     let arguments = [

@@ -48,6 +48,60 @@ async fn message_is_read_from_argument_file_or_standard_input() {
 }
 
 #[tokio::test]
+async fn empty_input_is_refused_and_nothing_is_published() {
+    let empty = file("");
+    let path = empty.path().to_str().expect("a path");
+    for (arguments, words) in [
+        (
+            &["--broadcast"][..],
+            "standard input is empty, so nothing was published",
+        ),
+        (&["--broadcast", "--text"], "standard input is empty"),
+        (
+            &["--broadcast", "--file", path],
+            "is empty, so nothing was published",
+        ),
+    ] {
+        let ended = herald(&[&["publish"], arguments].concat()).run("").await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}");
+        assert!(
+            ended.stderr.contains(words),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+    }
+    let stack = TestStack::start(Authentication::Open).await;
+    let ended = stack.herald(&["publish", "--lines"]).run("\n").await;
+    assert_eq!(ended.code, Some(2));
+    let words = "the input has no lines, so nothing was published";
+    assert!(ended.stderr.contains(words), "{}", ended.stderr);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn version_orders_the_events_of_a_log_of_the_last_message() {
+    let history = [("History", r#"{"price:*":{"last":true}}"#)];
+    let stack = TestStack::start_with(Authentication::Open, &history).await;
+    let mut tail = stack.herald(&["tail", "price:7"]).start();
+    tail.says("subscribed").await;
+    for (version, message) in [("7", "new"), ("6", "old"), ("8", "newest")] {
+        let publish = [
+            "publish",
+            "--entity",
+            "price:7",
+            "--version",
+            version,
+            message,
+        ];
+        stack.done(&publish).await;
+        if message != "old" {
+            assert_eq!(tail.prints().await["message"], message);
+        }
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn invalid_line_is_reported_with_its_number_and_others_are_published() {
     let stack = TestStack::start(Authentication::Open).await;
     let mut tail = stack.herald(&["tail", "order-1", "--count", "24"]).start();

@@ -89,6 +89,14 @@ impl TestStack {
         (secret.expect("a text"), audience)
     }
 
+    /// Returns the text of the secret with the API keys.
+    pub async fn publish_keys(&self) -> String {
+        let arn = &self.running.stack().outputs["PublishKeysArn"];
+        let secrets = SecretsManager::new(&self.aws());
+        let value = secrets.get_secret_value().secret_id(arn).send().await;
+        value.expect("a secret").secret_string.expect("a text")
+    }
+
     /// Returns the SDK configuration for the stack's services.
     fn aws(&self) -> SdkConfig {
         sdk_config(&self.running.addresses().endpoint)

@@ -129,6 +129,25 @@ async fn deployed_stack_is_found_by_its_outputs() {
 }
 
 #[tokio::test]
+async fn deployed_stack_has_keys_and_a_url_for_publishing() {
+    let stack = crate::keys::start().await;
+    let aws = CloudFormation::start(&stack).await;
+    let of_stack = |arguments: &[&str]| {
+        let arguments = [&["--stack", "herald"], arguments].concat();
+        aws.herald(&stack, &arguments)
+    };
+    let created = of_stack(&["key", "create", "--may", "order-*=publish"]);
+    let created = created.run("").await;
+    assert_eq!(created.code, Some(0), "{}", created.stderr);
+    let publish = of_stack(&["publish", "--http", "--entity", "order-1", "Hello"]);
+    let publish = publish.variable("HERALD_KEY", created.stdout.trim());
+    let published = publish.run("").await;
+    assert_eq!(published.code, Some(0), "{}", published.stderr);
+    assert!(published.stdout.ends_with(" 1\n"), "{}", published.stdout);
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn stack_that_cannot_be_described_is_reported_with_the_aws_message() {
     let stack = TestStack::start(Authentication::Open).await;
     let aws = CloudFormation::start(&stack).await;

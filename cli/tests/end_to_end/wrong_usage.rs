@@ -18,6 +18,24 @@ async fn wrong_usage_is_reported_before_any_work() {
         (&["tail", ""], "must not be empty"),
         (&["tail", "a", "--count", "0"], "0 is not in"),
         (
+            &["tail", "a", "b", "--since", "k3J9x2Qa/1"],
+            "--since needs exactly one ENTITY",
+        ),
+        (&["tail", "a", "--since", "1"], "a position is EPOCH/OFFSET"),
+        (&["tail", "--user", "--since", "0"], "required"),
+        (
+            &["tail", "a", "--since", "0", "--rewind", "1"],
+            "cannot be used with",
+        ),
+        (&["tail", "a", "--rewind", "301"], "301 is not in"),
+        (&["history"], "<ENTITY|--user|--everyone>"),
+        (&["history", "a", "--user"], "cannot be used with"),
+        (
+            &["history", "a", "--last", "1", "--since", "0"],
+            "cannot be used with",
+        ),
+        (&["history", "a", "--before", "0"], "0 is not in"),
+        (
             &["--endpoint", "http://a", "--stack", "b", "tail", "a"],
             "cannot be used with",
         ),
@@ -79,6 +97,7 @@ async fn unreachable_target_error_says_what_to_do() {
     let web_socket = format!("ws://{address}/dev");
     for arguments in [
         &["--endpoint", &endpoint, "tail", "a"][..],
+        &["--endpoint", &endpoint, "history", "a"],
         &["--endpoint", &endpoint, "publish", "--broadcast", "a"],
         &["--endpoint", &endpoint, "token", "--user", "a"],
         &["--web-socket", &web_socket, "tail", "a"],
@@ -112,6 +131,45 @@ async fn errors_are_coloured_only_when_colours_are_wanted() {
         assert_eq!(ended.stderr.contains(red), is_coloured, "{variables:?}");
         assert!(ended.stderr.contains("herald:"), "{}", ended.stderr);
     }
+}
+
+#[tokio::test]
+async fn help_lists_flags_of_the_target_only_where_they_have_an_effect() {
+    for (command, has_target) in [
+        ("tail", true),
+        ("token", true),
+        ("cost", false),
+        ("completions", false),
+    ] {
+        let ended = herald(&[command, "--help"]).run("").await;
+        assert_eq!(ended.code, Some(0), "{command}");
+        for flag in ["--region", "--profile", "--stack", "--table"] {
+            assert_eq!(ended.stdout.contains(flag), has_target, "{command} {flag}");
+        }
+    }
+    let ended = herald(&["--stack", "a", "completions", "bash"])
+        .run("")
+        .await;
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn help_wraps_to_the_width_of_the_terminal() {
+    let help = async |columns: &str| {
+        let herald = herald(&["cost", "--help"]).variable("COLUMNS", columns);
+        herald.run("").await.stdout
+    };
+    let (narrow, wide) = (help("50").await, help("120").await);
+    let options = |help: &str| help.split("Examples:").next().map(str::to_owned);
+    let widest = |help: &str| {
+        options(help)
+            .iter()
+            .flat_map(|text| text.lines())
+            .map(str::len)
+            .max()
+    };
+    assert!(widest(&narrow) <= Some(50), "{narrow}");
+    assert!(widest(&wide) > Some(80), "{wide}");
 }
 
 #[tokio::test]

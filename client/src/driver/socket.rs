@@ -9,7 +9,10 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use herald_shared::error_chain::error_chain;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
 use tokio::{
-    sync::mpsc::{Sender, UnboundedReceiver},
+    sync::{
+        Notify,
+        mpsc::{Sender, UnboundedReceiver},
+    },
     time::timeout,
 };
 use tokio_tungstenite::{
@@ -44,12 +47,13 @@ const MESSAGE_LIMIT: usize = 1024 * 1024;
 /// The time that the server has to answer a close.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens a socket and serves it until it ends, or until the sender of its texts is dropped.
+/// Opens a socket and serves it until it ends, until the sender of its texts is dropped, or until it is broken.
 pub(super) async fn run(
     socket: SocketId,
     request: Request,
     tls: Option<Arc<ClientConfig>>,
     mut to_send: UnboundedReceiver<String>,
+    breaks: Arc<Notify>,
     inputs: Sender<Input>,
     last_failure: LastFailure,
 ) {
@@ -93,6 +97,7 @@ pub(super) async fn run(
     tokio::select! {
         () = receive => {}
         () = send_and_close => {}
+        () = breaks.notified() => {}
     }
     report(Input::Closed { socket }).await;
 }

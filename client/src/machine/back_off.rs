@@ -12,20 +12,20 @@ use super::rules::Rules;
 
 /// The number of delays in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct BackOff {
+pub(crate) struct BackOff {
     delays: u32,
 }
 
 impl BackOff {
     /// Returns the next delay. `jitter` is the random share, at least 0 and less than 1.
-    pub(super) fn next(&mut self, rules: &Rules, jitter: f64) -> Duration {
+    pub(crate) fn next(&mut self, rules: &Rules, jitter: f64) -> Duration {
         let bound = bound(rules.backoff_base, rules.backoff_cap, self.delays);
         self.delays = self.delays.saturating_add(1);
         share(bound, jitter)
     }
 
     /// Makes the next delay a small one again.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.delays = 0;
     }
 }

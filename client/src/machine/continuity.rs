@@ -1,31 +1,23 @@
 //! Every message once and in order across connections: the client follows the log of each audience that has
-//! one, asks for what is missing, and tells the application what it cannot get.
+//! one, and holds what arrives beyond a gap. `syncing` asks for what is missing, and `log_answers` handles the answers.
 
 use std::time::Duration;
 
-use herald_shared::{
-    ids::EntityId,
-    log::Position,
-    protocol::{SUBSCRIBE_LIMIT, StartRequest},
-    store::ENTITIES_AT_ONCE,
-};
+use herald_shared::{ids::EntityId, log::Position, protocol::StartRequest};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
 use super::{
     Machine,
     audience::Audience,
     back_off::share,
     cursor::{Cursor, Output},
-    frame::{LogResult, SyncResults, acknowledged_positions, log_answer},
-    link::{EntitySubscribe, Question, RequestKind, Role},
+    frame::acknowledged_positions,
+    link::{EntitySubscribe, Question, Role},
     log_answer::LogAnswer,
+    log_answers::{HeldAnswer, Source},
     signals::{Effect, Moment, RequestBody, SocketId},
 };
-use crate::{Push, Reply, RequestError};
-
-/// The most bytes of a `sync` without its entities.
-const FRAME_WITHOUT_ENTITIES: usize = 256;
+use crate::{Push, Reply};
 
 impl Machine {
     /// Asks for the position of an audience, from the first time that the application reads its pushes.
@@ -66,12 +58,13 @@ impl Machine {
         self.gap_timers.remove(&audience);
     }
 
-    /// Handles the acknowledgement of a subscription.
+    /// Handles the acknowledgement of a subscription. `source` is its request.
     pub(super) fn subscribed(
         &mut self,
         now: Moment,
         socket: SocketId,
         subscribe: &EntitySubscribe,
+        source: Source,
         answer: LogAnswer,
     ) {
         let audience = Audience::Entity(subscribe.entity.clone());
@@ -85,11 +78,21 @@ impl Machine {
             return self.hand_out(now, &audience, outputs);
         }
         let cursor = self.cursors.entry(audience.clone()).or_default();
+        let was_known = cursor.position().is_some();
         cursor.begin(&answer);
+        let since = match &subscribe.start {
+            StartRequest::Recover(position) if was_known => Some(position.clone()),
+            _ if was_known => None,
+            _ => cursor.position().cloned(),
+        };
         self.resolve_subscribers(&subscribe.entity);
-        let proves = subscribe.start != StartRequest::Live;
+        let question = Question {
+            audience,
+            session: Some(subscribe.session),
+            since,
+        };
         let delay = self.rules.gap_after;
-        self.log_answered(now, socket, audience, answer, proves, delay);
+        self.log_answered(now, socket, question, source, answer, delay);
     }
 
     /// Handles a push of an audience that may have a log.
@@ -155,13 +158,17 @@ impl Machine {
         }
     }
 
-    fn is_asked_about(&self, audience: &Audience) -> bool {
+    pub(super) fn is_asked_about(&self, audience: &Audience) -> bool {
         let mut requests = self.links.iter().flat_map(|link| link.in_flight.values());
+        let is_held = |held: &HeldAnswer| {
+            held.question.audience == *audience && self.is_of_present_session(&held.question)
+        };
         requests.any(|request| request.kind.asks_about(audience))
+            || self.held_answers.iter().any(is_held)
     }
 
     /// Hands results to the application, and starts or ends the gap timer.
-    fn hand_out(&mut self, now: Moment, audience: &Audience, outputs: Vec<Output>) {
+    pub(super) fn hand_out(&mut self, now: Moment, audience: &Audience, outputs: Vec<Output>) {
         for output in outputs {
             let to = audience.route();
             match output {
@@ -174,7 +181,7 @@ impl Machine {
 
     /// Starts the gap timer of an audience that is behind, unless it runs or a reply is to come. Ends it if the
     /// audience is not behind.
-    fn await_gap(&mut self, now: Moment, audience: &Audience, delay: Option<Duration>) {
+    pub(super) fn await_gap(&mut self, now: Moment, audience: &Audience, delay: Option<Duration>) {
         let cursor = self.cursors.get(audience);
         let is_behind =
             cursor.is_some_and(|cursor| cursor.is_behind() && cursor.position().is_some());
@@ -187,260 +194,14 @@ impl Machine {
     }
 
     /// Returns a random delay, so that the subscribers of one entity do not ask together.
-    fn gap_delay(&mut self) -> Duration {
+    pub(super) fn gap_delay(&mut self) -> Duration {
         let jitter = self.jitter();
         self.rules.gap_after + share(self.rules.gap_spread, jitter)
     }
 
-    fn current_socket(&mut self) -> Option<SocketId> {
+    pub(super) fn current_socket(&mut self) -> Option<SocketId> {
         let current = self.link_with(Role::Current)?;
         current.open().is_some().then_some(current.socket)
-    }
-
-    /// Asks about the audiences whose gap timer is due. Without a connection the next one recovers them.
-    pub(super) fn sync_due(&mut self, now: Moment) {
-        let due: Vec<_> = self
-            .gap_timers
-            .extract_if(.., |_, at| *at <= now)
-            .map(|(audience, _)| audience)
-            .collect();
-        let due = due
-            .into_iter()
-            .filter(|audience| !self.is_asked_about(audience))
-            .collect();
-        if let Some(socket) = self.current_socket() {
-            self.send_sync(now, socket, due);
-        }
-    }
-
-    /// Asks about the user and everyone on a new connection, which subscribes to neither.
-    pub(super) fn sync_without_subscription(&mut self, now: Moment, socket: SocketId) {
-        let is_named = |cursor: &Cursor| cursor.position().is_some() || cursor.wants_position;
-        let audiences = [Audience::User, Audience::Everyone];
-        let named = audiences
-            .into_iter()
-            .filter(|audience| self.cursors.get(audience).is_some_and(is_named));
-        let named = named.collect();
-        self.send_sync(now, socket, named);
-    }
-
-    /// Asks about every audience with a position, in place of a ping. Returns false if there is none, if a
-    /// `sync` is unanswered, or if the socket is not the current one.
-    pub(super) fn sync_all(&mut self, now: Moment, socket: SocketId) -> bool {
-        let is_sync = |kind: &RequestKind| matches!(kind, RequestKind::Sync(_));
-        let may_sync = self.link(socket).is_some_and(|link| {
-            let mut requests = link.in_flight.values();
-            link.role == Role::Current && !requests.any(|request| is_sync(&request.kind))
-        });
-        let with_position = self
-            .cursors
-            .iter()
-            .filter(|(_, cursor)| may_sync && cursor.position().is_some());
-        let audiences: Vec<_> = with_position
-            .map(|(audience, _)| audience.clone())
-            .collect();
-        let any = !audiences.is_empty();
-        self.send_sync(now, socket, audiences);
-        any
-    }
-
-    fn send_sync(&mut self, now: Moment, socket: SocketId, audiences: Vec<Audience>) {
-        let mut frame = SyncFrame::default();
-        for audience in audiences {
-            self.gap_timers.remove(&audience);
-            let question = self.question(audience);
-            if !frame.has_room_for(&question) {
-                let full = std::mem::take(&mut frame);
-                self.send_request(now, socket, &full.body(), RequestKind::Sync(full.questions));
-            }
-            frame.add(question);
-        }
-        if !frame.questions.is_empty() {
-            self.send_request(
-                now,
-                socket,
-                &frame.body(),
-                RequestKind::Sync(frame.questions),
-            );
-        }
-    }
-
-    fn question(&self, audience: Audience) -> Question {
-        let cursor = self.cursors.get(&audience);
-        Question {
-            session: self.session_of(&audience),
-            since: cursor.and_then(|cursor| cursor.position().cloned()),
-            audience,
-        }
-    }
-
-    fn session_of(&self, audience: &Audience) -> Option<u64> {
-        match audience {
-            Audience::Entity(entity) => self.subscriptions.session(entity),
-            Audience::User | Audience::Everyone => None,
-        }
-    }
-
-    pub(super) fn sync_answered(
-        &mut self,
-        now: Moment,
-        socket: SocketId,
-        questions: Vec<Question>,
-        result: Result<Reply, RequestError>,
-    ) {
-        match result {
-            Ok(reply) => {
-                let mut results = SyncResults::read(&reply);
-                for question in questions {
-                    let result = results.take(&question.audience);
-                    self.question_answered(now, socket, question, result);
-                }
-            }
-            Err(error) if error.is_retryable() => self.retry_sync(now, questions),
-            Err(_) => {
-                for question in questions {
-                    self.question_refused(now, &question);
-                }
-            }
-        }
-    }
-
-    fn question_answered(
-        &mut self,
-        now: Moment,
-        socket: SocketId,
-        question: Question,
-        result: Option<LogResult>,
-    ) {
-        if !self.is_of_present_session(&question) {
-            return;
-        }
-        let proves = question.since.is_some();
-        match result {
-            Some(Ok(answer)) => {
-                let cursor = self.cursors.get_mut(&question.audience);
-                if let Some((cursor, present)) = cursor.zip(answer.position.as_ref())
-                    && !proves
-                {
-                    cursor.begin_present(present);
-                }
-                let delay = self.gap_delay();
-                self.log_answered(now, socket, question.audience, answer, proves, delay);
-            }
-            Some(Err(error)) if error.is_retryable() => self.retry_sync(now, vec![question]),
-            None if proves => {
-                if let Some(cursor) = self.cursors.get_mut(&question.audience) {
-                    cursor.is_current();
-                }
-                self.await_gap(now, &question.audience, None);
-            }
-            Some(Err(_)) | None => self.question_refused(now, &question),
-        }
-    }
-
-    /// Goes on without an answer: the client loses what is missing, and asks no more if it has no position.
-    fn question_refused(&mut self, now: Moment, question: &Question) {
-        if !self.is_of_present_session(question) {
-            return;
-        }
-        let Some(cursor) = self.cursors.get_mut(&question.audience) else {
-            return;
-        };
-        let outputs = match cursor.position() {
-            Some(_) => cursor.give_up(),
-            None => cursor.turn_off(),
-        };
-        self.hand_out(now, &question.audience, outputs);
-    }
-
-    fn is_of_present_session(&self, question: &Question) -> bool {
-        self.session_of(&question.audience) == question.session
-    }
-
-    pub(super) fn history_answered(
-        &mut self,
-        now: Moment,
-        socket: SocketId,
-        question: Question,
-        result: Result<Reply, RequestError>,
-    ) {
-        if !self.is_of_present_session(&question) {
-            return;
-        }
-        match result {
-            Ok(reply) => {
-                let delay = self.gap_delay();
-                let answer = log_answer(&reply);
-                self.log_answered(now, socket, question.audience, answer, true, delay);
-            }
-            Err(error) if error.is_retryable() => self.retry_sync(now, vec![question]),
-            Err(_) => {
-                if let Some(cursor) = self.cursors.get_mut(&question.audience) {
-                    cursor.history_is_refused = true;
-                }
-                self.read_on(now, socket, question.audience);
-            }
-        }
-    }
-
-    /// Asks again after the back-off of each audience.
-    pub(super) fn retry_sync(&mut self, now: Moment, questions: Vec<Question>) {
-        // One value for all, so that audiences that failed together are asked about together.
-        let jitter = self.jitter();
-        for question in questions {
-            let Some(cursor) = self.cursors.get_mut(&question.audience) else {
-                continue;
-            };
-            let delay = cursor.back_off.next(&self.rules, jitter);
-            if cursor.is_behind() || cursor.wants_position {
-                self.gap_timers.insert(question.audience, now + delay);
-            }
-        }
-    }
-
-    /// Handles the answer of a log. `delay` is that of the next question if messages are still missing.
-    fn log_answered(
-        &mut self,
-        now: Moment,
-        socket: SocketId,
-        audience: Audience,
-        answer: LogAnswer,
-        proves: bool,
-        delay: Duration,
-    ) {
-        let Some(cursor) = self.cursors.get_mut(&audience) else {
-            return;
-        };
-        let (more, made_progress) = (answer.more, !answer.messages.is_empty());
-        let mut outputs = cursor.answered(answer, proves);
-        let reads_on = more && cursor.is_behind();
-        if reads_on && !made_progress {
-            outputs.extend(cursor.give_up());
-        }
-        self.await_gap(now, &audience, Some(delay));
-        self.hand_out(now, &audience, outputs);
-        if reads_on && made_progress {
-            self.read_on(now, socket, audience);
-        }
-    }
-
-    /// Reads the messages that follow a reply that was full.
-    fn read_on(&mut self, now: Moment, socket: SocketId, audience: Audience) {
-        let accepts = self.accepts_requests(socket);
-        let Some(socket) = Some(socket)
-            .filter(|_| accepts)
-            .or_else(|| self.current_socket())
-        else {
-            return;
-        };
-        let cursor = self.cursors.get(&audience);
-        if cursor.is_none_or(|cursor| cursor.history_is_refused) {
-            return self.send_sync(now, socket, vec![audience]);
-        }
-        self.gap_timers.remove(&audience);
-        let question = self.question(audience);
-        let body = history_body(&question);
-        self.send_request(now, socket, &body, RequestKind::History(question));
     }
 }
 
@@ -456,67 +217,4 @@ fn audience_of(body: &RequestBody) -> Option<Audience> {
     let target: Target = serde_json::from_str(body.text()).ok()?;
     let everyone = target.broadcast.then_some(Audience::Everyone);
     target.entity_id.map(Audience::Entity).or(everyone)
-}
-
-fn history_body(question: &Question) -> RequestBody {
-    let (name, value) = match &question.audience {
-        Audience::Entity(entity) => ("entityId", json!(entity)),
-        Audience::User => ("user", json!(true)),
-        Audience::Everyone => ("everyone", json!(true)),
-    };
-    let mut frame = json!({"action": "history", "since": question.since});
-    frame[name] = value;
-    RequestBody::new(frame.to_string())
-}
-
-/// The questions of one `sync`.
-#[derive(Default)]
-struct SyncFrame {
-    questions: Vec<Question>,
-    bytes: usize,
-}
-
-impl SyncFrame {
-    fn has_room_for(&self, question: &Question) -> bool {
-        let bytes = FRAME_WITHOUT_ENTITIES + self.bytes + bytes_of(question);
-        let is_entity = |question: &&Question| matches!(question.audience, Audience::Entity(_));
-        let entities = self.questions.iter().filter(is_entity).count();
-        self.questions.is_empty() || entities < ENTITIES_AT_ONCE && bytes <= SUBSCRIBE_LIMIT
-    }
-
-    fn add(&mut self, question: Question) {
-        self.bytes += bytes_of(&question);
-        self.questions.push(question);
-    }
-
-    fn body(&self) -> RequestBody {
-        let mut frame = json!({"action": "sync"});
-        let mut entities = Map::new();
-        for question in &self.questions {
-            let since = match &question.since {
-                Some(position) => json!(position),
-                None => json!({}),
-            };
-            match &question.audience {
-                Audience::Entity(entity) => {
-                    entities.insert(entity.as_str().to_owned(), since);
-                }
-                Audience::User => frame["user"] = since,
-                Audience::Everyone => frame["everyone"] = since,
-            }
-        }
-        if !entities.is_empty() {
-            frame["entities"] = Value::Object(entities);
-        }
-        RequestBody::new(frame.to_string())
-    }
-}
-
-/// The bytes of `"entity":position,` in a frame.
-fn bytes_of(question: &Question) -> usize {
-    let position = json!(question.since).to_string().len();
-    match &question.audience {
-        Audience::Entity(entity) => json!(entity).to_string().len() + position + ":,".len(),
-        Audience::User | Audience::Everyone => position,
-    }
 }

@@ -28,6 +28,10 @@ pub(super) struct Cursor {
     /// The last offset delivered below the position. `None` unless the position is the present one that a `sync`
     /// told, and nothing moved it since: pushes up to it may be on their way.
     below: Option<u64>,
+    /// The first offset, if the client adopted it from a push. Messages before it may still be on their way.
+    adopted_at: u64,
+    /// True if the position must be compared again: an answer was about a former position, or a request failed.
+    is_doubtful: bool,
     /// The number of messages before the end that the first `subscribe` asks for.
     rewind: Option<usize>,
     /// True if the next `sync` is to ask for the position.
@@ -75,8 +79,13 @@ impl Cursor {
         self.held.len()
     }
 
-    /// Returns true if a message that the client knows of has not arrived.
+    /// Returns true if messages after the position exist, or may exist.
     pub(super) fn is_behind(&self) -> bool {
+        self.is_doubtful || self.is_missing()
+    }
+
+    /// Returns true if a message that the client knows of has not arrived.
+    pub(super) fn is_missing(&self) -> bool {
         let offset = self.position.as_ref().map(|position| position.offset);
         !self.held.is_empty() || offset.is_some_and(|offset| offset < self.top)
     }
@@ -97,8 +106,10 @@ impl Cursor {
         if self.position.is_none() {
             let before = Position::after(epoch.clone(), offset.saturating_sub(1));
             self.position = Some(before);
+            self.adopted_at = offset;
         }
-        if let Some(push) = self.take_below(&epoch, offset, &push) {
+        let overtaken = push.clone().filter(|_| self.was_overtaken(&epoch, offset));
+        if let Some(push) = overtaken.or_else(|| self.take_below(&epoch, offset, &push)) {
             return vec![Output::Message(push)];
         }
         if self
@@ -108,6 +119,11 @@ impl Cursor {
             self.held.entry((epoch, offset)).or_insert(push);
         }
         self.drain()
+    }
+
+    /// Returns true if a message was overtaken by the one whose position the client adopted.
+    fn was_overtaken(&self, epoch: &Epoch, offset: u64) -> bool {
+        offset < self.adopted_at && self.offset_in(epoch).is_some()
     }
 
     /// Returns a push up to the position, if it was on its way when a `sync` told the position.
@@ -139,6 +155,7 @@ impl Cursor {
             offset,
             ..present.clone()
         });
+        self.confirm();
     }
 
     /// Sets an unknown position from a reply, to that before its messages.
@@ -154,44 +171,79 @@ impl Cursor {
         self.rewind = None;
     }
 
-    /// Handles a reply with a position. `proves` is true if the reply proves that it has every message since a
-    /// position of the client.
-    pub(super) fn answered(&mut self, answer: LogAnswer, proves: bool) -> Vec<Output> {
+    /// Handles a reply with a position. `since` is the position that the request named: the reply has every
+    /// message since then, or says that some are lost.
+    pub(super) fn answered(&mut self, answer: LogAnswer, since: Option<&Position>) -> Vec<Output> {
         let Some(end) = answer.position.clone() else {
             return self.turn_off();
         };
-        let proves = proves || self.position.is_none();
+        let proves = since.is_some() || self.position.is_none();
         self.begin(&answer);
         self.wants_position = false;
         self.back_off.reset();
-        let mut outputs = Vec::new();
-        if answer.is_lost {
-            if !self.has(&end) {
-                outputs.push(Output::Lost(Some(end.clone())));
-                self.move_to(end.clone());
-            }
+        let top = answer.top;
+        let mut outputs = if answer.is_lost {
+            self.lost(&end, since)
         } else {
-            for push in answer.messages {
+            self.recovered(answer.messages, &end, proves)
+        };
+        if self.has_epoch_of(&end) {
+            self.top = self.top.max(top);
+        }
+        outputs.extend(self.drain());
+        outputs
+    }
+
+    /// Handles the answer that messages since a position are lost. The client has them if they arrived
+    /// meanwhile. If its position has moved otherwise, the answer is about a former one.
+    fn lost(&mut self, end: &Position, since: Option<&Position>) -> Vec<Output> {
+        if self.has(end) {
+            self.confirm();
+        } else if self.position.as_ref() == since {
+            self.move_to(end.clone());
+            self.confirm();
+            return vec![Output::Lost(Some(end.clone()))];
+        } else {
+            self.is_doubtful = true;
+        }
+        Vec::new()
+    }
+
+    /// Handles the messages of a reply, which end at a position. Without a proof that none is missing before them,
+    /// they do not count.
+    fn recovered(&mut self, messages: Vec<Push>, end: &Position, proves: bool) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        if !self.has_epoch_of(end) {
+            self.is_doubtful = true;
+        } else if proves {
+            for push in messages {
                 if let Some(at) = push.position().filter(|at| self.is_ahead(at)) {
                     self.move_to(at.clone());
                     outputs.push(Output::Message(push));
                 }
             }
-            if proves && self.is_ahead(&end) {
+            if self.is_ahead(end) {
                 self.move_to(end.clone());
             }
+            self.confirm();
         }
-        if self.has_epoch_of(&end) {
-            self.top = self.top.max(answer.top);
-        }
-        self.drop_other_epochs();
-        outputs.extend(self.drain());
         outputs
     }
 
     /// Handles the answer that the client had everything when it asked.
     pub(super) fn is_current(&mut self) {
         self.back_off.reset();
+        self.confirm();
+    }
+
+    /// Marks the position as one to compare again.
+    pub(super) fn doubt(&mut self) {
+        self.is_doubtful = self.position.is_some();
+    }
+
+    /// Notes that the server compared the position. What is held of another epoch is stale.
+    fn confirm(&mut self) {
+        self.is_doubtful = false;
         self.drop_other_epochs();
     }
 
@@ -200,6 +252,7 @@ impl Cursor {
     pub(super) fn turn_off(&mut self) -> Vec<Output> {
         let relied = self.position.take().is_some() | self.rewind.take().is_some();
         self.wants_position = false;
+        self.is_doubtful = false;
         self.top = 0;
         let lost = relied.then_some(Output::Lost(None));
         let held = std::mem::take(&mut self.held).into_values().flatten();
@@ -209,7 +262,8 @@ impl Cursor {
     /// Goes on without the messages that are missing, up to the end of what the client knows of.
     pub(super) fn give_up(&mut self) -> Vec<Output> {
         let mut outputs = Vec::new();
-        while self.is_behind() {
+        self.is_doubtful = false;
+        while self.is_missing() {
             outputs.extend(self.skip());
         }
         outputs
@@ -293,6 +347,7 @@ impl Cursor {
     fn move_to(&mut self, position: Position) {
         if !self.has_epoch_of(&position) {
             self.top = 0;
+            self.adopted_at = 0;
         }
         self.below = None;
         self.position = Some(position);
@@ -306,7 +361,7 @@ impl Cursor {
         comparable.then_some(position.offset)
     }
 
-    fn has_epoch_of(&self, other: &Position) -> bool {
+    pub(super) fn has_epoch_of(&self, other: &Position) -> bool {
         let own = self.position.as_ref();
         own.is_some_and(|own| own.epoch.is_none() || own.epoch == other.epoch)
     }

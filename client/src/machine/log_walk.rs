@@ -55,6 +55,9 @@ struct Walk {
     losses: usize,
     /// The answer of a loss that the machine is handling.
     lost: Option<Position>,
+    /// The ids of the messages that were delivered, and of those that were acknowledged as the client's own.
+    delivered: BTreeSet<String>,
+    own: BTreeSet<String>,
 }
 
 /// The server's log.
@@ -67,6 +70,8 @@ struct Log {
     holes: BTreeMap<u64, bool>,
     /// The offsets without a message, of all epochs.
     empty: BTreeSet<(Option<Epoch>, u64)>,
+    /// The offsets of clients' messages, of all epochs.
+    sent: BTreeSet<(Option<Epoch>, u64)>,
 }
 
 impl Log {
@@ -84,8 +89,12 @@ impl Log {
 
     fn frame(&self, offset: u64) -> Value {
         let id = format!("{}-{offset}", self.epochs);
+        let kind = match self.sent.contains(&(self.epoch(), offset)) {
+            true => "message",
+            false => "Entity Updated",
+        };
         json!({
-            "type": "Entity Updated", "entityId": ENTITY, "message": offset, "eventId": id,
+            "type": kind, "entityId": ENTITY, "message": offset, "eventId": id,
             "epoch": self.epoch(), "offset": offset,
         })
     }
@@ -144,6 +153,7 @@ impl Walk {
                 forgotten: 0,
                 holes: BTreeMap::new(),
                 empty: BTreeSet::new(),
+                sent: BTreeSet::new(),
             },
             sockets: BTreeMap::new(),
             opening: Vec::new(),
@@ -152,6 +162,8 @@ impl Walk {
             position: None,
             losses: 0,
             lost: None,
+            delivered: BTreeSet::new(),
+            own: BTreeSet::new(),
         }
     }
 
@@ -208,7 +220,18 @@ impl Walk {
                 position,
                 ..
             } => self.position = position,
+            Effect::Resolve {
+                reply: Some(reply), ..
+            } => {
+                for id in reply.event_ids() {
+                    self.assert_once(&id);
+                    self.own.insert(id);
+                }
+            }
             Effect::Deliver { push, .. } => {
+                let id = push.event_id().expect("an id").to_owned();
+                self.assert_once(&id);
+                self.delivered.insert(id);
                 let at = push.position().expect("a position").clone();
                 self.assert_follows(&at);
                 self.position = Some(at);
@@ -234,6 +257,12 @@ impl Walk {
             | Effect::AskToken { .. }
             | Effect::Ended { .. } => {}
         }
+    }
+
+    /// Fails if a message was delivered before, or is the client's own.
+    fn assert_once(&self, id: &str) {
+        let seen = self.delivered.contains(id) || self.own.contains(id);
+        assert!(!seen, "seed {}: {id} is a repeat", self.seed);
     }
 
     fn assert_follows(&self, next: &Position) {
@@ -278,11 +307,14 @@ impl Walk {
             let (socket, frame) = self.frames.swap_remove(index);
             self.lost = lost_in(&frame);
             let position = self.position.clone();
+            let asked = frame["asked"].clone();
             let text = frame.to_string();
             self.input(Input::Received { socket, text });
-            // A loss that was not told is none: the position was at its end, perhaps after empty offsets.
+            // A loss that was not told is none: the position was at its end, perhaps after empty offsets. If the
+            // position moved after the request, it is compared again.
             if let Some(end) = self.lost.take()
                 && let Some(position) = position.filter(|_| self.sockets.contains_key(&socket))
+                && asked == json!(position)
             {
                 let mut between = position.offset + 1..=end.offset;
                 let is_empty = |offset| self.log.empty.contains(&(end.epoch.clone(), offset));
@@ -336,6 +368,7 @@ impl Walk {
                 self.log.top += 1;
                 let offset = self.log.top;
                 self.log.empty.insert((self.log.epoch(), offset));
+                self.log.sent.insert((self.log.epoch(), offset));
                 self.post(offset, Some(socket));
                 let mut ack = json!(self.log.position(offset));
                 ack["eventId"] = self.log.frame(offset)["eventId"].clone();
@@ -348,6 +381,13 @@ impl Walk {
         }
         reply["action"] = json!(action);
         reply["id"] = request["id"].clone();
+        // For the test alone: the position that the request named.
+        let named = [
+            &request["recover"],
+            &request["since"],
+            &request["entities"][ENTITY],
+        ];
+        reply["asked"] = json!(named.into_iter().find(|position| position.is_object()));
         reply
     }
 

@@ -29,6 +29,12 @@ impl Machine {
         }
     }
 
+    /// Returns true if a message is in flight that was sent before or as this request.
+    pub(super) fn has_unanswered_send(&self, request: u64) -> bool {
+        let mut oldest = self.links.iter().filter_map(Link::oldest_send);
+        oldest.any(|oldest| oldest <= request)
+    }
+
     /// Returns the oldest message in flight on other sockets than this one. To the server, the two sockets of a
     /// renewal are two clients, so it delivers a message that was sent on one to the other.
     fn oldest_send_elsewhere(&self, socket: SocketId) -> Option<u64> {
@@ -61,6 +67,8 @@ impl Machine {
     }
 
     pub(super) fn deliver_all_held(&mut self, now: Moment) {
+        let answers = std::mem::take(&mut self.held_answers);
+        self.apply_answers(now, answers);
         for held in std::mem::take(&mut self.held).into_values().flatten() {
             self.deliver(now, held.push);
         }

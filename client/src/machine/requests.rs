@@ -295,8 +295,8 @@ impl Machine {
         for (_, request) in in_flight {
             match request.kind {
                 RequestKind::Send(message) => self.requeue_or_reject(message),
-                RequestKind::Sync(questions) => self.retry_sync(now, questions),
-                RequestKind::History(question) => self.retry_sync(now, vec![question]),
+                RequestKind::Sync(questions) => self.end_questions(now, questions),
+                RequestKind::History(question) => self.end_questions(now, vec![question]),
                 RequestKind::Subscribe(_)
                 | RequestKind::Unsubscribe(_)
                 | RequestKind::Authenticate => {}

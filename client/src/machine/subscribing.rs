@@ -14,6 +14,7 @@ use super::{
     frame::{EntityResults, LogResult},
     link::{EntityState, EntitySubscribe, Link, RequestKind, Retry, Role},
     log_answer::LogAnswer,
+    log_answers::Source,
     signals::{Effect, Moment, RequestBody, SocketId, Subscriber},
 };
 use crate::{Reply, RequestError};
@@ -159,9 +160,10 @@ impl Machine {
         }
         // One value for all, so that entities that failed together are retried together.
         let jitter = self.jitter();
+        let source = Source::of(entities.len());
         for subscribe in entities {
             let result = results.take(&subscribe.entity);
-            self.entity_answered(now, socket, subscribe, jitter, result);
+            self.entity_answered(now, socket, subscribe, source, jitter, result);
         }
     }
 
@@ -170,6 +172,7 @@ impl Machine {
         now: Moment,
         socket: SocketId,
         subscribe: EntitySubscribe,
+        source: Source,
         jitter: f64,
         result: LogResult,
     ) {
@@ -184,7 +187,7 @@ impl Machine {
             }
             Ok(answer) => {
                 self.update_state(socket, entity, Some(EntityState::Subscribed));
-                self.subscribed(now, socket, &subscribe, answer);
+                self.subscribed(now, socket, &subscribe, source, answer);
             }
             Err(error) if self.should_retry(entity, &error) => {
                 self.retry_later(now, socket, subscribe, jitter);

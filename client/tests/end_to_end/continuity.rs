@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use herald_client::{
-    Client, ConnectionState, Epoch, ErrorCode, History, Message, Next, Options, Position,
-    RequestError, SubscribeOptions, Subscription,
+    Client, ConnectionState, Epoch, ErrorCode, History, LogName, Message, Next, Options, Position,
+    RequestError, Snapshot, SubscribeOptions, Subscription, Update,
 };
-use herald_local::sqs;
+use herald_local::{Authentication, sqs};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -148,6 +148,75 @@ async fn saved_position_rewind_and_history_read_the_log() {
         (offsets, last.position, last.top),
         (vec![3, 4], Some(end), 4)
     );
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn state_is_loaded_from_the_log_and_followed_by_what_comes_after_it() {
+    let stack = TestStack::start_with_history().await;
+    let backend = stack.client().await;
+    let mut witness = backend
+        .subscribe(entity("room"))
+        .await
+        .expect("a subscription");
+    for message in 1..=2 {
+        stack.update("room", message).await;
+        assert_eq!(number(witness.next_event()).await, message);
+    }
+    let state = move || {
+        let backend = backend.clone();
+        async move {
+            let position = backend.history(entity("room"), History::last(0)).await?;
+            let messages = backend.history(entity("room"), History::last(300)).await?;
+            let state = messages.messages.len();
+            Ok::<_, RequestError>(Snapshot::new(position.position, state))
+        }
+    };
+    let client = stack.client().await;
+    let room = client.subscribe_with_state(entity("room"), state);
+    let mut room = in_time("subscribed", room).await.expect("a state");
+    assert_eq!(in_time("a state", room.next()).await, Ok(Update::State(2)));
+    stack.update("room", 3).await;
+    let Ok(Update::Message(push)) = in_time("a push arrived", room.next()).await else {
+        panic!("no push");
+    };
+    assert_eq!(push.message::<usize>().expect("a number"), 3);
+    assert_eq!(room.position().expect("a log").offset, 3);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn logs_of_the_user_and_of_everyone_are_read() {
+    let stack = TestStack::start_with_history_and(Authentication::Secret).await;
+    let permissions = json!({"**": ["subscribe", "publish", "history"]});
+    let options = stack.tokens("alice", permissions, 600);
+    let client = connect(stack.web_socket(), options).await;
+    let mut notifications = client.notifications();
+    let mut broadcasts = client.broadcasts();
+    for message in 1..=2 {
+        let notification = json!({"userId": "alice", "message": message});
+        stack
+            .put_event("Send User Push Notification", notification)
+            .await;
+        stack
+            .put_event("Broadcast", json!({"message": message}))
+            .await;
+        assert_eq!(number(notifications.next_event()).await, message);
+        assert_eq!(number(broadcasts.next_event()).await, message);
+    }
+    for of in [LogName::User, LogName::Everyone] {
+        let all = History::since(&Position::START).limit(1);
+        let first = client.history(of.clone(), all).await.expect("an excerpt");
+        let messages: Vec<usize> = first
+            .messages
+            .iter()
+            .map(|push| push.message().expect("a number"))
+            .collect();
+        assert_eq!((messages, first.top, first.more), (vec![1], 2, true));
+        let last = client.history(of, History::last(1)).await;
+        let position = last.expect("an excerpt").position;
+        assert_eq!(position.expect("a log").offset, 2);
+    }
     stack.stop().await;
 }
 

@@ -32,12 +32,16 @@ impl TestStack {
         Self::start_with(Authentication::Open, Limits::default()).await
     }
 
-    /// Starts the stack with a log of every audience.
+    /// Starts the stack with a log of every audience, without authentication.
     pub async fn start_with_history() -> Self {
+        Self::start_with_history_and(Authentication::Open).await
+    }
+
+    /// Starts the stack with a log of every audience and this authentication.
+    pub async fn start_with_history_and(authentication: Authentication) -> Self {
         let turn = herald_testkit::turn().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let (authentication, limits) = (Authentication::Open, Limits::default());
-        Self::run(turn, listener, authentication, limits, HISTORY).await
+        Self::run(turn, listener, authentication, Limits::default(), HISTORY).await
     }
 
     /// Starts the stack with this authentication and these limits of the gateway.

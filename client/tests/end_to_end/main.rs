@@ -4,6 +4,7 @@
 #![allow(clippy::result_large_err, missing_docs, unreachable_pub)]
 
 mod authentication;
+mod compatibility;
 mod continuity;
 mod everyday;
 mod examples;
@@ -14,4 +15,5 @@ mod proxy;
 mod renewal;
 mod script;
 mod scripted_server;
+mod state;
 mod tls;

@@ -218,6 +218,21 @@ async fn hundred_subscriptions_share_one_frame_on_every_connection() {
 }
 
 #[tokio::test]
+async fn broken_connection_ends_without_close_and_is_opened_again() {
+    let server = ScriptedServer::start().await;
+    let options = Options::new().back_off(Duration::from_millis(1), Duration::from_millis(10));
+    let client = Client::start(&server.web_socket(), options).expect("an address");
+    let mut served = server.accept().await;
+    let subscribing = client.subscribe(entity("order-1"));
+    let (subscribed, _) = tokio::join!(subscribing, served.acknowledge());
+    let _subscription = subscribed.expect("acknowledged");
+    client.break_connection();
+    served.broken().await;
+    let mut served = server.accept().await;
+    assert_eq!(served.acknowledge().await["entityId"], "order-1");
+}
+
+#[tokio::test]
 async fn partly_sent_error_has_the_event_ids() {
     let server = ScriptedServer::start().await;
     let client = Client::start(&server.web_socket(), Options::new()).expect("an address");

@@ -95,6 +95,12 @@ impl ServerConnection {
         }
     }
 
+    /// Waits until the connection ends. Fails if the client closed it.
+    pub async fn broken(&mut self) {
+        let ended = in_time("the connection ended", self.socket.next()).await;
+        assert!(matches!(ended, None | Some(Err(_))), "{ended:?}");
+    }
+
     pub async fn send(&mut self, frame: Value) {
         self.socket
             .send(Message::text(frame.to_string()))

@@ -20,6 +20,7 @@ use axum::{
 };
 use herald_local::{
     dynamodb::DynamoDb,
+    faults::Faults,
     template::{Stack, Table},
 };
 use herald_shared::{
@@ -44,7 +45,7 @@ impl Services {
     /// Starts the services with the tables of the template.
     pub(crate) async fn start(stack: &Stack) -> anyhow::Result<Self> {
         let state = Arc::new(Running {
-            dynamodb: DynamoDb::start(None, &stack.tables, None).await?,
+            dynamodb: DynamoDb::start(None, &stack.tables, &Faults::default()).await?,
             queue: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -47,7 +47,7 @@ impl AllowedOrigins {
 
     /// Returns whether a page with this `Origin` header may connect. An unreadable header, `null`
     /// included, is not the origin of any listed page.
-    pub(super) fn allow(&self, header: &str) -> bool {
+    pub(crate) fn allow(&self, header: &str) -> bool {
         match self {
             Self::Any => true,
             Self::Only(allowed) => {

@@ -5,7 +5,7 @@
 use herald_shared::protocol::SUBPROTOCOLS;
 
 use super::request::AuthorizerRequest;
-use crate::tokens::{InvalidToken, Token};
+use crate::tokens::{InvalidToken, Token, bearer};
 
 const QUERY_PARAMETER: &str = "access_token";
 
@@ -16,7 +16,8 @@ const QUERY_PARAMETER: &str = "access_token";
 /// Returns [`InvalidToken`] if the request has no token or several, or its `Authorization` is not a
 /// bearer token.
 pub(super) fn token(request: &AuthorizerRequest) -> Result<Token<'_>, InvalidToken> {
-    let mut tokens: Vec<_> = bearer(request)?;
+    let authorization = request.header("authorization").map(bearer);
+    let mut tokens = authorization.collect::<Result<Vec<_>, _>>()?;
     tokens.extend(beside_subprotocols(request));
     tokens.extend(request.query(QUERY_PARAMETER));
     match tokens.as_slice() {
@@ -24,17 +25,6 @@ pub(super) fn token(request: &AuthorizerRequest) -> Result<Token<'_>, InvalidTok
         [one] => Token::new(one),
         _ => Err(InvalidToken::Several),
     }
-}
-
-/// Returns the token of `Authorization: Bearer <token>`. Source: RFC 6750, section 2.1.
-fn bearer(request: &AuthorizerRequest) -> Result<Vec<&str>, InvalidToken> {
-    request
-        .header("authorization")
-        .map(|value| match value.trim().split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(token.trim()),
-            _ => Err(InvalidToken::NotBearer),
-        })
-        .collect()
 }
 
 /// Returns the tokens of `Sec-WebSocket-Protocol: herald.v1, <token>`: the offered values that are not

@@ -42,7 +42,6 @@ fn invocation_is_one_line_of_embedded_metrics() {
                         {"Name": "Lag", "Unit": "Milliseconds"},
                         {"Name": "Requeued", "Unit": "Count"},
                         {"Name": "Retried", "Unit": "Count"},
-                        {"Name": "Stale", "Unit": "Count"},
                         {"Name": "Throttled", "Unit": "Count"},
                     ],
                 }],
@@ -57,7 +56,6 @@ fn invocation_is_one_line_of_embedded_metrics() {
             "Lag": [40.0, 1250.0],
             "Requeued": 0,
             "Retried": 0,
-            "Stale": 0,
             "Throttled": 0,
         })
     );
@@ -65,6 +63,13 @@ fn invocation_is_one_line_of_embedded_metrics() {
     let document = line(metrics, &Batch::default());
     assert_eq!(document["Delivered"], 0);
     assert_eq!(document.get(LAG), None);
+
+    let stale = Batch {
+        stale: 2,
+        ..Batch::default()
+    };
+    assert_eq!(line(metrics, &stale)[STALE], json!([2.0]));
+    assert_eq!(line(metrics, &Batch::default()).get(STALE), None);
 }
 
 fn line(metrics: Metrics, batch: &Batch) -> Value {
@@ -80,7 +85,7 @@ fn dashboard_shows_exactly_the_metrics_of_the_notifier() {
     let known: BTreeSet<_> = COUNTS
         .iter()
         .map(|(name, _)| (*name).to_owned())
-        .chain([LAG.to_owned()])
+        .chain([STALE.to_owned(), LAG.to_owned()])
         .collect();
     let observability = Observability::read();
     assert_eq!(observability.shown(NOTIFIER), known);

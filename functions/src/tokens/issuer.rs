@@ -13,10 +13,10 @@ use hyper_util::{
 use serde::Deserialize;
 
 use super::{
-    cached::{Failure, Fetch},
     key_set::KeySet,
     url::{InvalidUrl, url},
 };
+use crate::cached::{Failure, Fetch};
 
 /// The maximum size of an answer that is read, in bytes.
 const ANSWER_LIMIT: usize = 256 * 1024;

@@ -3,7 +3,7 @@
 use aws_sdk_secretsmanager::Client;
 use jsonwebtoken::DecodingKey;
 
-use super::cached::{Failure, Fetch};
+use crate::cached::{Failure, Fetch};
 
 /// The minimum length of a secret in bytes: that of the hash.
 ///

@@ -34,6 +34,20 @@ impl<'a> Token<'a> {
     }
 }
 
+/// Returns the token in the value of an `Authorization` header: `Bearer <token>`.
+///
+/// Source: RFC 6750, section 2.1.
+///
+/// # Errors
+///
+/// Returns [`InvalidToken::NotBearer`] if the value has another form.
+pub fn bearer(authorization: &str) -> Result<&str, InvalidToken> {
+    match authorization.trim().split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(token.trim()),
+        _ => Err(InvalidToken::NotBearer),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

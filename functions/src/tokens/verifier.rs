@@ -9,7 +9,6 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header};
 
 use super::{
     Identity, InvalidToken, Rejection, Settings, Token,
-    cached::{Cached, Failure},
     claims::{Claims, Expected},
     issuer::Issuer,
     key_set::KeySet,
@@ -17,6 +16,7 @@ use super::{
     settings::Mode,
     signature::{header, verified},
 };
+use crate::cached::{Cached, Failure};
 
 /// The keys or the secret of a stack, and the expected claims.
 #[derive(Debug)]

@@ -19,10 +19,18 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::harness::repository;
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let text = fs::read_to_string(repository().join("asyncapi.yaml")).unwrap();
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| read("asyncapi.yaml"));
+
+/// Reads a YAML file of the repository.
+pub fn read(file: &str) -> Value {
+    let text = fs::read_to_string(repository().join(file)).unwrap();
     to_json(&Yaml::load_from_str(&text).unwrap()[0])
-});
+}
+
+/// Returns the schemas of the document.
+pub fn schemas() -> &'static Map<String, Value> {
+    DOCUMENT["components"]["schemas"].as_object().unwrap()
+}
 
 static SERVER_FRAME: LazyLock<Validator> = LazyLock::new(|| validator("ServerFrame"));
 
@@ -304,6 +312,6 @@ fn to_json(yaml: &Yaml<'_>) -> Value {
             };
             entries.iter().map(entry).collect::<Map<_, _>>().into()
         }
-        other => panic!("not used in asyncapi.yaml: {other:?}"),
+        other => panic!("not used in the documents: {other:?}"),
     }
 }

@@ -137,9 +137,9 @@ async fn invalid_frame_is_answered_with_its_mistake() {
             "since must be a position",
         ),
         (
-            r#"{"action":"history","entityId":"a","last":1}"#,
+            r#"{"action":"history","entityId":"a","last":-1}"#,
             "bad_request",
-            "the stack's parameter History has no policy for it",
+            "last must be a whole number",
         ),
         (
             r#"{"action":"sync"}"#,

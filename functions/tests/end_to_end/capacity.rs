@@ -45,7 +45,7 @@ async fn ask(client: &mut Client, request: Value) {
 #[local_only("needs the local table's consumption")]
 #[tokio::test]
 async fn connection_consumes_the_documented_capacity() {
-    let stack = TestStack::start_with_users().await;
+    let stack = TestStack::start_with_users_and_parameters(&[("History", "{}")]).await;
     let consumed = || stack.running().dynamodb().consumption();
     consumed();
     let mut client = stack.client_of("ann").await;
@@ -99,7 +99,7 @@ async fn connection_consumes_the_documented_capacity() {
 #[local_only("needs the local table's consumption")]
 #[tokio::test]
 async fn event_and_message_consume_the_documented_capacity() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::start_without_history().await;
     let consumed = || stack.running().dynamodb().consumption();
     let mut subscriber = stack.client().await;
     let mut sender = stack.client().await;

@@ -41,7 +41,7 @@ async fn records_follow_an_event_from_the_bus_to_the_client() {
     let subscribed = watcher.record_of("request").await;
     assert_eq!(subscribed["routeKey"], "subscribe");
     assert_eq!(subscribed["function"], "SubscribeFunction");
-    let reply = r#"{"type":"ack","action":"subscribe","entityId":"order-1"}"#;
+    let reply = r#"{"type":"ack","action":"subscribe","entityId":"order-1","offset":0,"top":0}"#;
     assert_eq!(subscribed["reply"], reply);
 
     let detail = json!({"entityId": "order-1", "message": 1, "idempotencyKey": "k-1"});

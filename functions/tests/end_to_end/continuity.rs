@@ -10,7 +10,7 @@ use crate::harness::{Client, TestStack};
     ignore = "needs a stack with parameters of its own"
 )]
 async fn subscriber_recovers_exactly_the_messages_since_its_position() {
-    let stack = TestStack::start_with_history().await;
+    let stack = TestStack::start().await;
     let mut first = stack.client().await;
     let ack = first.ask(subscribe("order-1", json!({}))).await;
     let begin =
@@ -56,7 +56,7 @@ async fn subscriber_recovers_exactly_the_messages_since_its_position() {
     ignore = "needs a stack with parameters of its own"
 )]
 async fn unknown_position_is_lost_without_messages() {
-    let stack = TestStack::start_with_history().await;
+    let stack = TestStack::start().await;
     let mut client = stack.client().await;
     client.ask(subscribe("order-1", json!({}))).await;
     let pushes = updates(&stack, &mut client, "order-1", 1..=2).await;
@@ -87,10 +87,10 @@ async fn unknown_position_is_lost_without_messages() {
     ignore = "needs a stack with parameters of its own"
 )]
 async fn one_frame_recovers_rewinds_and_subscribes() {
-    let stack = TestStack::start_with_history().await;
+    let stack = TestStack::start().await;
     let mut client = stack.client().await;
     client
-        .subscribe_to_all_with_history(["order-1", "order-2"])
+        .subscribe_to_all(["order-1", "order-2"].map(str::to_owned).into_iter())
         .await;
     let first = updates(&stack, &mut client, "order-1", 1..=3).await;
     let second = updates(&stack, &mut client, "order-2", 1..=3).await;
@@ -117,7 +117,7 @@ async fn one_frame_recovers_rewinds_and_subscribes() {
     ignore = "needs a stack with parameters of its own"
 )]
 async fn acknowledgement_of_a_message_has_the_position_that_others_see() {
-    let stack = TestStack::start_with_history().await;
+    let stack = TestStack::start().await;
     let (mut sender, mut receiver) = (stack.client().await, stack.client().await);
     for client in [&mut sender, &mut receiver] {
         client.ask(subscribe("room-1", json!({}))).await;
@@ -148,7 +148,7 @@ async fn acknowledgement_of_a_message_has_the_position_that_others_see() {
     ignore = "needs a stack with parameters of its own"
 )]
 async fn repeated_event_keeps_its_offset() {
-    let stack = TestStack::start_with_history().await;
+    let stack = TestStack::start().await;
     let mut client = stack.client().await;
     client.ask(subscribe("order-1", json!({}))).await;
     let detail = json!({"entityId": "order-1", "message": 1, "idempotencyKey": "k-1"});
@@ -171,7 +171,7 @@ async fn repeated_event_keeps_its_offset() {
     ignore = "needs a stack with parameters of its own"
 )]
 async fn history_reads_any_part_of_a_log() {
-    let stack = TestStack::start_with_history().await;
+    let stack = TestStack::start().await;
     let mut client = stack.client().await;
     client.ask(subscribe("order-1", json!({}))).await;
     let pushes = updates(&stack, &mut client, "order-1", 1..=5).await;
@@ -208,10 +208,10 @@ async fn history_reads_any_part_of_a_log() {
     ignore = "needs a stack with parameters of its own"
 )]
 async fn sync_answers_only_for_logs_in_which_the_client_is_behind() {
-    let stack = TestStack::start_with_history().await;
+    let stack = TestStack::start().await;
     let mut client = stack.client().await;
     client
-        .subscribe_to_all_with_history(["order-1", "order-2"])
+        .subscribe_to_all(["order-1", "order-2"].map(str::to_owned).into_iter())
         .await;
     let first = updates(&stack, &mut client, "order-1", 1..=2).await;
     let second = updates(&stack, &mut client, "order-2", 1..=1).await;
@@ -241,7 +241,7 @@ async fn sync_answers_only_for_logs_in_which_the_client_is_behind() {
     ignore = "needs tokens, which the local stack signs"
 )]
 async fn logs_of_users_and_of_everyone_are_recovered_by_sync() {
-    let stack = TestStack::start_with_users_and_history().await;
+    let stack = TestStack::start_with_users().await;
     let mut client = stack.client_of("alice").await;
     let ack = client
         .ask(json!({"action": "sync", "user": {}, "everyone": {}}))
@@ -275,7 +275,7 @@ async fn logs_of_users_and_of_everyone_are_recovered_by_sync() {
     ignore = "needs tokens, which the local stack signs"
 )]
 async fn history_needs_its_permission_and_recovery_does_not() {
-    let stack = TestStack::start_with_users_and_history().await;
+    let stack = TestStack::start_with_users().await;
     let mut client = stack
         .client_with(&stack.token("alice", r#"{"order-*":["subscribe"]}"#))
         .await;
@@ -334,7 +334,7 @@ async fn log_of_the_last_message_drops_older_versions() {
     ignore = "needs a stack with parameters of its own"
 )]
 async fn frame_too_large_for_a_log_is_refused_to_its_sender() {
-    let stack = TestStack::start_with_history().await;
+    let stack = TestStack::start().await;
     let mut client = stack.client().await;
     let message = "x".repeat(128 * 1024 - 1_000);
     let request = json!({"action": "sendMessage", "entityId": "room-1", "message": message});

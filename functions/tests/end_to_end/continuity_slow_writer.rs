@@ -13,13 +13,13 @@ use crate::harness::{EVERYTHING, TestStack};
 #[tokio::test]
 #[cfg_attr(feature = "deployed", ignore = "holds a request to the local table")]
 async fn event_whose_offset_was_filled_takes_a_new_one_and_is_delivered_once() {
-    let stack = TestStack::start_with_history().await;
+    let stack = TestStack::start().await;
     let _reader = stack.client().await;
     let reader = stack.running().gateway().open_connections()[0]
         .connection_id
         .clone();
     let mut client = stack.client().await;
-    client.subscribe_to_all_with_history(["order-1"]).await;
+    client.subscribe("order-1").await;
 
     let mut row = stack.running().dynamodb().hold("PutItem");
     put(&stack, "slow").await;

@@ -8,7 +8,7 @@ use crate::harness::{TestStack, old, until};
 
 #[tokio::test]
 async fn only_subscribers_get_an_event_about_their_entity() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::start_without_history().await;
     let mut subscriber = stack.client().await;
     let mut other = stack.client().await;
     subscriber.subscribe("order-1").await;

@@ -20,10 +20,13 @@ use herald_shared::{
 };
 use herald_testkit::local_only;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     ending::end_token,
     harness::{EVERYTHING, LEFT_BEHIND, TestStack, old, repository, until},
+    http_client::send,
+    publishing::{KEY_ID, entry, everything, key},
 };
 
 /// The only mode in which the authorizer makes a call.
@@ -135,7 +138,9 @@ fn parameters() -> BTreeMap<String, String> {
     // The number of connections that are left behind.
     let connections = ("ConnectionsPerUser", "10");
     let history = ("History", r#"{"logged:*":{"messages":100,"seconds":600}}"#);
-    [subscriptions, connections, history]
+    let publish = ("PublishKeys", "create");
+    let poll = ("Poll", "on");
+    [subscriptions, connections, history, publish, poll]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
 }
@@ -144,6 +149,8 @@ fn parameters() -> BTreeMap<String, String> {
 async fn scenario(stack: &TestStack) {
     messages(stack).await;
     recovery(stack).await;
+    publishing(stack).await;
+    polling(stack).await;
     subscribe_overtaken_by_unsubscribe(stack).await;
     renewal(stack).await;
     push_that_fails_at_first(stack).await;
@@ -184,7 +191,7 @@ async fn recovery(stack: &TestStack) {
     assert_eq!(sender.ask(message).await["offset"], 2);
     let pushes = json!([event, client.frame().await]);
     assert_eq!(client.ask(subscribe).await["messages"], pushes);
-    abandon_an_offset(stack).await;
+    assert_eq!(abandon_an_offset(stack).await, 3);
     let history = json!({"action": "history", "entityId": LOGGED, "since": begin});
     let read = client.ask(history).await;
     assert_eq!(
@@ -194,15 +201,16 @@ async fn recovery(stack: &TestStack) {
     );
 }
 
-/// Takes an offset, as a notifier did that stopped a minute ago before it stored the message.
-async fn abandon_an_offset(stack: &TestStack) {
+/// Takes an offset, as a notifier did that stopped a minute ago before it stored the message. Returns the
+/// offset.
+async fn abandon_an_offset(stack: &TestStack) -> u64 {
     let table = &stack.running().addresses().tables["HistoryTable"];
     let log = LogTable::new(aws_sdk_dynamodb::Client::new(stack.aws()), table);
     let entity = Audience::Entity(EntityId::new(LOGGED).unwrap());
     let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
     let claim = Claim {
         events: &[ClaimedEvent {
-            tag: EventTag::of("never stored"),
+            tag: EventTag::of(&Uuid::new_v4().to_string()),
             lost: None,
         }],
         retention: Retention::Seconds(600),
@@ -211,7 +219,61 @@ async fn abandon_an_offset(stack: &TestStack) {
         last: None,
     };
     let claimed = log.rows().claim(&entity, claim).await.unwrap();
-    assert!(matches!(claimed, Claimed::Made(head) if head.top == 3));
+    let Claimed::Made(head) = claimed else {
+        panic!("{claimed:?}")
+    };
+    head.top
+}
+
+/// A server publishes into the log, onto the queue and over the bus.
+async fn publishing(stack: &TestStack) {
+    let outputs = &stack.running().stack().outputs;
+    let keys = json!({KEY_ID: entry(&everything())}).to_string();
+    let secrets = aws_sdk_secretsmanager::Client::new(stack.aws());
+    let put = secrets
+        .put_secret_value()
+        .secret_id(&outputs["PublishKeysArn"]);
+    put.secret_string(keys).send().await.unwrap();
+    let bearer = format!("Bearer {}", key(KEY_ID));
+    let headers = [
+        ("authorization", &*bearer),
+        ("content-type", "application/json"),
+    ];
+    for bus in [false, true] {
+        let message = json!({"entityId": "logged:published", "message": 1});
+        let request = json!({"messages": [message], "bus": bus}).to_string();
+        let answer = send("POST", &outputs["PublishUrl"], &headers, request).await;
+        assert!(
+            answer.json()["results"][0]["eventId"].is_string(),
+            "{answer:?}"
+        );
+    }
+}
+
+/// A client that polls sends a message, reads it, and fills the hole of a notifier that stopped.
+async fn polling(stack: &TestStack) {
+    let url = &stack.running().stack().outputs["PollUrl"];
+    let bearer = format!("Bearer {}", stack.token("ann", EVERYTHING));
+    let headers = [
+        ("authorization", &*bearer),
+        ("content-type", "application/json"),
+    ];
+    let post = async |path: &str, request: serde_json::Value| {
+        let url = format!("{url}{path}");
+        send("POST", &url, &headers, request.to_string())
+            .await
+            .json()
+    };
+    let message = json!({"entityId": LOGGED, "message": "of a poller"});
+    let sent = post("messages", message).await;
+    assert_eq!(sent["offset"], 4, "{sent}");
+    let claimed = abandon_an_offset(stack).await;
+    assert_eq!(claimed, 5);
+    let since = json!({"epoch": sent["epoch"], "offset": 3});
+    let polled = post("poll", json!({"entities": {LOGGED: since}})).await;
+    let log = &polled["entities"][LOGGED];
+    assert_eq!(log["messages"][0]["message"], "of a poller", "{polled}");
+    assert_eq!(log["offset"], claimed, "{polled}");
 }
 
 /// An unsubscribe runs between the writes of a subscribe, which then deletes its row.

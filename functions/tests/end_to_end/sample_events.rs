@@ -7,7 +7,10 @@ use herald_local::lambda::{Invocation, Invoke};
 use herald_testkit::local_only;
 use serde_json::{Value, json};
 
-use crate::harness::{TestStack, repository};
+use crate::{
+    harness::{TestStack, repository},
+    publishing::Publishing,
+};
 
 pub fn sample(name: &str) -> String {
     fs::read_to_string(repository().join("events").join(name)).unwrap()
@@ -31,7 +34,7 @@ fn entries(name: &str) -> Vec<PutEventsRequestEntry> {
 #[tokio::test]
 async fn functions_answer_their_sample_events_in_the_documented_format() {
     // `history` refuses to read a log that the stack does not keep.
-    let stack = TestStack::start_with_history().await;
+    let stack = TestStack::start().await;
     let host = stack.running().functions().unwrap();
     for (file, function) in [
         ("authorizer.json", "AuthorizerFunction"),
@@ -96,6 +99,38 @@ fn assert_is_policy(answer: &Value) {
     }
     let mut context = answer["context"].as_object().unwrap().values();
     assert!(context.all(Value::is_string), "{answer}");
+}
+
+#[local_only("invokes functions directly")]
+#[tokio::test]
+async fn functions_behind_urls_answer_their_sample_events() {
+    let publishing = Publishing::start_with(&[("Poll", "on"), ("Authentication", "open")]).await;
+    let host = publishing.stack.running().functions().unwrap();
+    for (file, function) in [
+        ("publish.json", "PublishFunction"),
+        ("poll.json", "PollFunction"),
+    ] {
+        let Invocation::Returned(result) = host.invoke(function, sample(file).into()).await else {
+            panic!("{file}")
+        };
+        let result: Value = serde_json::from_slice(&result).unwrap();
+        assert_eq!(result["statusCode"], 200, "{result}");
+        assert_eq!(result["headers"]["content-type"], "application/json");
+        let body: Value = serde_json::from_str(result["body"].as_str().unwrap()).unwrap();
+        match function {
+            "PublishFunction" => {
+                assert_eq!(body["results"][0]["eventId"], "order-1-shipped");
+                assert!(body["results"][1]["eventId"].is_string(), "{body}");
+            }
+            _ => {
+                // The client is anonymous, and the entity has no log.
+                assert_eq!(body["entities"], json!({"order-1": {}}));
+                assert_eq!(body["user"]["error"]["code"], "forbidden");
+                assert_eq!(body["pollAfter"], 4000);
+            }
+        }
+    }
+    publishing.stack.stop().await;
 }
 
 #[local_only("needs tokens, which the local stack signs")]

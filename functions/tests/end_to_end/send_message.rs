@@ -41,7 +41,7 @@ async fn acknowledged(client: &mut Client, mut request: Value) -> String {
 
 #[tokio::test]
 async fn message_to_an_entity_reaches_only_its_other_subscribers() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::start_without_history().await;
     let (mut sender, mut reader, mut stranger) = (
         stack.client().await,
         stack.client().await,
@@ -74,7 +74,7 @@ async fn message_to_an_entity_reaches_only_its_other_subscribers() {
 
 #[tokio::test]
 async fn broadcast_reaches_all_but_the_sender() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::start_without_history().await;
     let (mut sender, mut one, mut other) = (
         stack.client().await,
         stack.client().await,

@@ -15,7 +15,7 @@ fn listens(rows: &[RowKey], entity: &str) -> bool {
 
 #[tokio::test]
 async fn acknowledged_subscription_is_stored() {
-    let stack = TestStack::start().await;
+    let stack = TestStack::start_without_history().await;
     let mut client = stack.client().await;
     let ack = client
         .ask(json!({"action": "subscribe", "entityId": "order-1", "id": "7"}))

@@ -6,7 +6,11 @@ use std::{net::IpAddr, time::Duration};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Excerpt, event_ids, hiding::without_token};
+use super::{
+    Excerpt, event_ids,
+    hiding::without_token,
+    logs::{self, FramePosition, Recovery},
+};
 
 /// The number of bytes kept of a client's message, and of its reply.
 const BODY_LIMIT: usize = 4 * 1024;
@@ -58,6 +62,9 @@ pub(crate) enum RecordKind {
         reply: Option<Excerpt>,
         /// The event ids in the reply.
         event_ids: Vec<String>,
+        /// The logs that answered with what the client missed, or with a part of them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        recoveries: Vec<Recovery>,
         /// True if the body or the reply was cut.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cut: bool,
@@ -108,6 +115,9 @@ pub(crate) enum RecordKind {
     Post {
         connection_id: String,
         event_ids: Vec<String>,
+        /// `None` if the audience has no log.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        position: Option<FramePosition>,
         bytes: usize,
         status: u16,
         milliseconds: f64,
@@ -153,6 +163,7 @@ impl RecordKind {
         reply: Option<&str>,
         after: Duration,
     ) -> Self {
+        let recoveries = reply.map_or_else(Vec::new, |reply| logs::of_request(body, reply));
         let body = Excerpt::of(&without_token(body), BODY_LIMIT);
         let event_ids = reply.map_or_else(Vec::new, event_ids::of_body);
         let reply = reply.map(|reply| Excerpt::of(reply, BODY_LIMIT));
@@ -162,6 +173,7 @@ impl RecordKind {
             function: function.map(str::to_owned),
             milliseconds: milliseconds(after),
             event_ids,
+            recoveries,
             cut: body.is_cut || reply.as_ref().is_some_and(|reply| reply.is_cut),
             body,
             reply,

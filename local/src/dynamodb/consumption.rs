@@ -30,13 +30,20 @@ pub struct Consumption {
 pub(super) struct Meter {
     running: AtomicBool,
     consumed: Mutex<Consumption>,
+    total: Mutex<Consumption>,
 }
 
 impl Meter {
     /// Returns the consumption since the last call, and continues to count.
     pub(super) fn take(&self) -> Consumption {
         self.running.store(true, Relaxed);
-        std::mem::take(&mut self.consumed())
+        std::mem::take(&mut lock(&self.consumed))
+    }
+
+    /// Returns the consumption since counting started, and continues to count.
+    pub(super) fn total(&self) -> Consumption {
+        self.running.store(true, Relaxed);
+        lock(&self.total).clone()
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -55,26 +62,36 @@ impl Meter {
         asked
     }
 
-    /// Adds the consumption of a response, and removes it from there unless the caller asked for it.
-    pub(super) fn count(&self, operation: &str, asked: bool, answer: &mut Value) {
+    /// Adds the consumption of a response, removes it from there unless the caller asked for it, and returns its
+    /// units. Adds nothing before counting has started.
+    pub(super) fn count(&self, operation: &str, asked: bool, answer: &mut Value) -> f64 {
         let units = match &answer[CONSUMED] {
             Value::Array(tables) => tables.iter().filter_map(units).sum(),
             table => units(table).unwrap_or_default(),
         };
-        let mut consumed = self.consumed();
-        *consumed.requests.entry(operation.to_owned()).or_default() += 1;
-        match super::is_read(operation) {
-            true => consumed.read_units += units,
-            false => consumed.write_units += units,
+        if self.is_running() {
+            lock(&self.consumed).add(operation, units);
+            lock(&self.total).add(operation, units);
         }
         if let Some(members) = answer.as_object_mut().filter(|_| !asked) {
             members.remove(CONSUMED);
         }
+        units
     }
+}
 
-    fn consumed(&self) -> MutexGuard<'_, Consumption> {
-        self.consumed.lock().unwrap_or_else(PoisonError::into_inner)
+impl Consumption {
+    fn add(&mut self, operation: &str, units: f64) {
+        *self.requests.entry(operation.to_owned()).or_default() += 1;
+        match super::is_read(operation) {
+            true => self.read_units += units,
+            false => self.write_units += units,
+        }
     }
+}
+
+fn lock(consumption: &Mutex<Consumption>) -> MutexGuard<'_, Consumption> {
+    consumption.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn units(table: &Value) -> Option<f64> {

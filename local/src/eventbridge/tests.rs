@@ -120,6 +120,7 @@ fn stack(rules: Vec<Rule>) -> Stack {
             .into(),
         rules,
         secrets: Vec::new(),
+        function_urls: Vec::new(),
         outputs: BTreeMap::new(),
         not_run: vec![],
     }

@@ -11,6 +11,7 @@ const EXAMPLES: &str = "post-delay=20ms, throttle=100 or throttle=100/20 (per se
      duplicates=0.1, shuffle=on, failing-sends=0.1 (to queues), kill-notifier=0.1 (of its \
      invocations), notifier-dies-after=counter or notifier-dies-after=counter:0.1 (of these calls; \
      counter, row, audience or post), hidden-posts=0.01 (accepted, and never arriving), expire-rows=60s, stale-reads=500ms (of DynamoDB, without ConsistentRead), \
+     hot-partition=1000 (write units a second of one partition key), \
      revoke=NotifierFunction/dynamodb:Query";
 
 impl Faults {
@@ -36,6 +37,7 @@ impl Faults {
             "notifier-dies-after" => dies_after(value)
                 .map(|(step, share)| self.dies_after = self.dies_after.with(step, share)),
             "stale-reads" => set(&mut self.stale_reads, duration(value).map(Some)),
+            "hot-partition" => set(&mut self.hot_partition, units(value).map(Some)),
             "expire-rows" => set(&mut self.expire_rows_every, duration(value).map(Some)),
             "revoke" => revoked(value).map(|revoked| self.revoked.push(revoked)),
             _ => None,
@@ -54,6 +56,12 @@ fn set<T>(field: &mut T, value: Option<T>) -> Option<()> {
 fn share(text: &str) -> Option<f64> {
     let share = text.parse().ok()?;
     (0.0..=1.0).contains(&share).then_some(share)
+}
+
+/// Reads a number of units a second, of which a partition admits at least one.
+fn units(text: &str) -> Option<f64> {
+    let units: u32 = text.parse().ok()?;
+    (units > 0).then_some(units.into())
 }
 
 fn duration(text: &str) -> Option<Duration> {
@@ -116,6 +124,7 @@ mod tests {
             "hidden-posts=0.01",
             "expire-rows=60s",
             "stale-reads=500ms",
+            "hot-partition=1000",
             "revoke=Notifier/sqs:SendMessage",
             "revoke=Notifier/dynamodb:Query",
         ] {
@@ -147,6 +156,7 @@ mod tests {
         assert_eq!(faults.gateway.hidden, 0.01);
         assert_eq!(faults.expire_rows_every, Some(Duration::from_secs(60)));
         assert_eq!(faults.stale_reads, Some(Duration::from_millis(500)));
+        assert_eq!(faults.hot_partition, Some(1000.0));
         let revoked: Vec<_> = faults
             .revoked
             .iter()
@@ -169,6 +179,7 @@ mod tests {
             "gone=x",
             "post-delay=20",
             "throttle=a/1",
+            "hot-partition=0",
             "notifier-dies-after=breakfast",
             "notifier-dies-after=row:2",
             "revoke=dynamodb:Query",

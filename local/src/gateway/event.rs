@@ -170,7 +170,7 @@ fn forwarded(headers: &HeaderMap, info: &ConnectionInfo) -> Headers {
 }
 
 /// Returns a new `X-Amzn-Trace-Id`.
-pub(super) fn trace_id() -> String {
+pub(crate) fn trace_id() -> String {
     let seconds = Utc::now().timestamp();
     format!("Root=1-{seconds:08x}-{:024x}", rand::random::<u128>() >> 32)
 }

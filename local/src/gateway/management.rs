@@ -19,7 +19,11 @@ use super::{
     Gateway, connections::Connection, event::trace_id, faults::PostFault, http::respond, id, lock,
 };
 use crate::{
-    activity::{RecordKind, event_ids, milliseconds},
+    activity::{
+        RecordKind, event_ids,
+        logs::{self, FramePosition},
+        milliseconds,
+    },
     iam::{Call, Denied, Principal},
 };
 
@@ -47,6 +51,7 @@ enum Refusal {
 struct PostedBody {
     bytes: usize,
     event_ids: Vec<String>,
+    position: Option<FramePosition>,
 }
 
 impl Gateway {
@@ -66,12 +71,13 @@ impl Gateway {
         let received_at = Instant::now();
         let mut posted = PostedBody {
             bytes: request.body().size_hint().lower() as usize,
-            event_ids: Vec::new(),
+            ..PostedBody::default()
         };
         let response = self.answer(connection_id, request, &mut posted).await;
         self.activity.record(RecordKind::Post {
             connection_id: connection_id.to_owned(),
             event_ids: posted.event_ids,
+            position: posted.position,
             bytes: posted.bytes,
             status: response.status().as_u16(),
             milliseconds: milliseconds(received_at.elapsed()),
@@ -111,6 +117,7 @@ impl Gateway {
                 *posted = PostedBody {
                     bytes: text.len(),
                     event_ids: event_ids::of_body(&text),
+                    position: logs::of_frame(&text),
                 };
                 let is_hidden = self.inject_fault(connection_id).await?;
                 let connection = connection()?;

@@ -23,6 +23,11 @@ pub(crate) struct Principal {
 }
 
 impl Principal {
+    /// Returns the ARN of its role's session.
+    pub(crate) fn arn(&self) -> &str {
+        &self.arn
+    }
+
     /// Checks that the function may make a call; a refusal is logged.
     pub(crate) fn check(&self, call: &Call) -> Result<(), Denied> {
         let explicitly = match self.decide(call) {

@@ -60,7 +60,7 @@ impl Roles {
     }
 
     /// Returns the variables with a function's credentials, by its logical id.
-    pub(crate) fn credentials(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+    pub fn credentials(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let principals = self.principals.iter();
         principals
             .map(|(access_key_id, principal)| {

@@ -13,6 +13,9 @@ use crate::{
 pub(super) const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
 
+/// The versions that are kept. AWS keeps about a hundred, and deletes none in its first day.
+const KEPT: usize = 100;
+
 /// The length of the suffix of a name in the ARN: a hyphen and six characters.
 const SUFFIX: usize = 7;
 
@@ -20,7 +23,7 @@ pub(super) struct Secret {
     pub(super) name: String,
     pub(super) arn: String,
     pub(super) created: DateTime<Utc>,
-    /// The newest last. A version without a label is deleted.
+    /// The newest last. A version without a label can still be read by its id.
     pub(super) versions: Vec<Version>,
 }
 
@@ -89,11 +92,14 @@ impl Secret {
                 format!("A version with the id {id} exists already and has another value."),
             ));
         }
-        self.versions
-            .retain(|version| version.stages.contains(&CURRENT));
         for version in &mut self.versions {
-            version.stages = vec![PREVIOUS];
+            version.stages = match version.stages.contains(&CURRENT) {
+                true => vec![PREVIOUS],
+                false => vec![],
+            };
         }
+        let surplus = (self.versions.len() + 1).saturating_sub(KEPT);
+        self.versions.drain(..surplus);
         self.versions.push(Version::current(id, text, now));
         Ok(&self.versions[self.versions.len() - 1])
     }

@@ -5,7 +5,7 @@ use super::{
     document::Resource,
     error::Problem,
     item::Item,
-    resources::{self, route},
+    resources::{self, function_url, route},
     scope::Scope,
     settings::Settings,
 };
@@ -73,24 +73,58 @@ pub(super) fn of_resource(
             identity
         }
         resources::RULE => rule(settings, name("Name")?, &bus_of_rule(scope, resource)?),
+        resources::FUNCTION_URL => {
+            let function = function_url::target(scope, resource)?;
+            function_url(scope, &resource.logical_id, function)?
+        }
         resources::SECRET => secret(settings, &resource.logical_id, name("Name")?),
         _ => return Ok(None),
     }))
 }
 
-/// Returns the identity of a resource that SAM generates: a route of a WebSocket API.
-pub(super) fn of_generated(scope: &Scope<'_>, logical_id: &str) -> Option<Identity> {
+/// Returns the identity of a resource that SAM generates: a route of a WebSocket API, or the URL of a
+/// function. `None` if SAM generates no such resource.
+pub(super) fn of_generated(
+    scope: &Scope<'_>,
+    logical_id: &str,
+) -> Result<Option<Identity>, Problem> {
+    if let Some(function) = function_url::owner(scope, logical_id) {
+        return function_url(scope, logical_id, function).map(Some);
+    }
     let mut resources = scope.document.resources.iter();
     let is_route = resources.any(|api| {
         api.kind == resources::WEB_SOCKET_API
             && route::keys(api).any(|key| route::logical_id(&api.logical_id, key) == logical_id)
     });
     // AWS would return an id of seven characters; here the logical id serves as well.
-    is_route.then(|| Identity {
+    Ok(is_route.then(|| Identity {
         name: logical_id.to_owned(),
         arn: String::new(),
         reference: logical_id.to_owned(),
         attributes: Vec::new(),
+    }))
+}
+
+/// Returns the identity of the URL of a function. Its name is the id in its address on AWS.
+fn function_url(
+    scope: &Scope<'_>,
+    logical_id: &str,
+    function: &Resource,
+) -> Result<Identity, Problem> {
+    let settings = scope.settings;
+    let id = url_id(settings, logical_id);
+    let arn = scope
+        .identity(&function.logical_id, function.place())?
+        .arn
+        .clone();
+    let on_aws = || format!("https://{id}.lambda-url.{}.on.aws/", settings.region);
+    let address = settings.function_urls.get(logical_id).cloned();
+    let address = address.unwrap_or_else(on_aws);
+    Ok(Identity {
+        name: id,
+        arn: String::new(),
+        reference: arn.clone(),
+        attributes: vec![("FunctionArn", arn), ("FunctionUrl", address)],
     })
 }
 
@@ -185,6 +219,14 @@ fn secret(settings: &Settings, logical_id: &str, name: String) -> Identity {
 fn api_id(settings: &Settings, logical_id: &str) -> String {
     const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     characters::<10>(settings, logical_id, ALPHABET)
+}
+
+/// Returns 32 lower-case characters, as Lambda assigns to a function URL.
+fn url_id(settings: &Settings, logical_id: &str) -> String {
+    const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
+    ["", "/2"]
+        .map(|half| characters::<16>(settings, &format!("{logical_id}{half}"), ALPHABET))
+        .concat()
 }
 
 /// Returns the six characters that Secrets Manager appends to a secret's name in its ARN.

@@ -34,6 +34,8 @@ pub struct Stack {
     pub rules: Vec<Rule>,
     /// The secrets of Secrets Manager.
     pub secrets: Vec<Secret>,
+    /// The functions' URLs.
+    pub function_urls: Vec<FunctionUrl>,
     /// The template's outputs by name.
     pub outputs: BTreeMap<String, String>,
     /// The resources that are not run.
@@ -283,6 +285,59 @@ impl fmt::Debug for SecretText {
             Self::Empty => "Empty",
         })
     }
+}
+
+/// A Lambda function URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionUrl {
+    /// The logical id: that of an `AWS::Lambda::Url`, or `{function}Url` as SAM names it.
+    pub logical_id: String,
+    /// Its position among all URLs of the template, also those whose conditions do not hold, so that
+    /// a URL keeps its port.
+    pub position: u16,
+    /// The id in its address on AWS, 32 characters.
+    pub id: String,
+    /// Its address, the value of `!GetAtt X.FunctionUrl`.
+    pub address: String,
+    /// The function's logical id.
+    pub function: String,
+    /// The function's ARN.
+    pub function_arn: String,
+    /// The authentication of requests.
+    pub auth_type: UrlAuthType,
+    /// The answers to pages of other origins, if the URL answers them and not the function.
+    pub cors: Option<Cors>,
+    /// The function's `ReservedConcurrentExecutions`.
+    pub reserved_concurrency: Option<usize>,
+}
+
+/// The authentication of a function URL's requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum UrlAuthType {
+    /// The URL is public.
+    #[serde(rename = "NONE")]
+    None,
+    /// Requests are signed, and the caller's role must allow them.
+    #[serde(rename = "AWS_IAM")]
+    AwsIam,
+}
+
+/// The cross-origin settings of a function URL.
+/// <https://docs.aws.amazon.com/lambda/latest/api/API_Cors.html>
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cors {
+    /// True if pages may send credentials.
+    pub allow_credentials: bool,
+    /// The headers that pages may send.
+    pub allow_headers: Vec<String>,
+    /// The methods that pages may use.
+    pub allow_methods: Vec<String>,
+    /// The allowed origins, or `*`.
+    pub allow_origins: Vec<String>,
+    /// The response headers that pages may read.
+    pub expose_headers: Vec<String>,
+    /// The seconds for which a browser may keep the answer to a preflight.
+    pub max_age: Option<u32>,
 }
 
 /// The rules of a generated password.

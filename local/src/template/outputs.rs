@@ -50,7 +50,7 @@ fn is_run(scope: &Scope<'_>, value: &Node) -> Result<bool, Problem> {
             None => {
                 reference.name.starts_with("AWS::")
                     || scope.parameter(&reference.name).is_some()
-                    || identity::of_generated(scope, &reference.name).is_some()
+                    || identity::of_generated(scope, &reference.name)?.is_some()
             }
         };
         if !is_run {

@@ -2,8 +2,11 @@
 
 mod bus;
 mod code;
+mod cors;
 mod event_source;
 mod function;
+pub(super) mod function_url;
+mod permission;
 mod policies;
 mod queue;
 pub(super) mod route;
@@ -20,7 +23,8 @@ use super::{
     document::Resource,
     error::Problem,
     model::{
-        Bus, EventSourceMapping, Function, NotRun, Queue, Role, Rule, Secret, Table, WebSocketApi,
+        Bus, EventSourceMapping, Function, FunctionUrl, NotRun, Queue, Role, Rule, Secret, Table,
+        UrlAuthType, WebSocketApi,
     },
     references,
     scope::Scope,
@@ -33,6 +37,8 @@ pub(super) const QUEUE: &str = "AWS::SQS::Queue";
 pub(super) const BUS: &str = "AWS::Events::EventBus";
 pub(super) const RULE: &str = "AWS::Events::Rule";
 pub(super) const SECRET: &str = "AWS::SecretsManager::Secret";
+pub(super) const FUNCTION_URL: &str = "AWS::Lambda::Url";
+const PERMISSION: &str = "AWS::Lambda::Permission";
 const ROUTE_RESPONSE: &str = "AWS::ApiGatewayV2::RouteResponse";
 const EVENT_SOURCE_MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 
@@ -61,9 +67,12 @@ pub(super) struct Resources {
     pub(super) buses: Vec<Bus>,
     pub(super) rules: Vec<Rule>,
     pub(super) secrets: Vec<Secret>,
+    pub(super) function_urls: Vec<FunctionUrl>,
     pub(super) not_run: Vec<NotRun>,
     /// The logical ids of routes that reply.
     answered_routes: Vec<String>,
+    /// The public rights to invoke functions through their URLs.
+    public_rights: Vec<permission::PublicRight>,
 }
 
 impl Resources {
@@ -77,6 +86,7 @@ impl Resources {
         }
         resources.mark_two_way_routes();
         resources.add_buses_of_rules();
+        resources.check_public_urls(scope);
         resources
     }
 
@@ -88,6 +98,8 @@ impl Resources {
                     self.roles.push(role);
                     self.event_source_mappings.extend(mappings);
                 }
+                self.function_urls
+                    .extend(function_url::read_config(scope, resource));
             }
             WEB_SOCKET_API => self
                 .web_socket_apis
@@ -98,6 +110,13 @@ impl Resources {
             TABLE => self.tables.extend(table::read(scope, resource)),
             QUEUE => self.queues.extend(queue::read(scope, resource)),
             BUS => self.buses.extend(bus::read(scope, resource)),
+            FUNCTION_URL => self
+                .function_urls
+                .extend(function_url::read_resource(scope, resource)),
+            PERMISSION => match permission::read(scope, resource) {
+                Some(right) => self.public_rights.push(right),
+                None => return self.skip(scope, resource, PERMISSION),
+            },
             SECRET => self.secrets.extend(secret::read(scope, resource)),
             RULE => self.rules.extend(rule::read(scope, resource)),
             EVENT_SOURCE_MAPPING => self
@@ -129,6 +148,19 @@ impl Resources {
             for route in &mut api.routes {
                 let logical_id = route::logical_id(&api.logical_id, &route.key);
                 route.two_way &= self.answered_routes.contains(&logical_id);
+            }
+        }
+    }
+
+    /// Reports every public URL whose function does not allow every caller to invoke it: AWS would answer
+    /// each request with 403. SAM adds these rights to the URLs of its functions.
+    fn check_public_urls(&self, scope: &Scope<'_>) {
+        for url in &self.function_urls {
+            let Some(resource) = scope.document.resource(&url.logical_id) else {
+                continue;
+            };
+            if url.auth_type == UrlAuthType::None {
+                permission::check(scope, resource, &url.function, &self.public_rights);
             }
         }
     }

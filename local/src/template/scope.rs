@@ -107,7 +107,7 @@ impl<'t> Scope<'t> {
             return Err(problem.clone());
         }
         let Some(resource) = self.document.resource(logical_id) else {
-            let generated = identity::of_generated(self, logical_id).map(Rc::new);
+            let generated = identity::of_generated(self, logical_id)?.map(Rc::new);
             return generated.ok_or_else(|| {
                 place.problem(format!(
                     "{logical_id} is neither a resource nor a parameter of the template"

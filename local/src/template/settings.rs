@@ -8,6 +8,9 @@ pub struct Settings {
     /// The address that serves every AWS service here, e.g. `http://127.0.0.1:3030`; queue URLs start
     /// with it.
     pub endpoint: String,
+    /// The addresses of function URLs by logical id. A URL that is not listed has an address as on
+    /// AWS, which nothing serves.
+    pub function_urls: BTreeMap<String, String>,
     /// Values for the template's parameters, all of which it must have; the others keep their
     /// defaults.
     pub parameters: BTreeMap<String, String>,
@@ -30,6 +33,7 @@ impl Settings {
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
             endpoint: endpoint.into(),
+            function_urls: BTreeMap::new(),
             parameters: BTreeMap::new(),
             defaults: BTreeMap::new(),
             region: "us-east-1".to_owned(),

@@ -65,6 +65,7 @@ fn read(root: &Node, folder: &Path, settings: &Settings, problems: &Problems) ->
         buses: resources.buses,
         rules: resources.rules,
         secrets: resources.secrets,
+        function_urls: resources.function_urls,
         not_run: resources.not_run,
     })
 }

@@ -4,6 +4,7 @@
 mod binaries;
 mod damaged;
 mod errors;
+mod function_urls;
 mod intrinsics;
 mod own_template;
 mod policies;

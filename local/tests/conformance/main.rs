@@ -8,6 +8,7 @@ mod console;
 mod documented;
 mod endpoints;
 mod faults;
+mod function_urls;
 mod gateway;
 mod lambda;
 mod permissions;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use herald_local::{
-    Authentication,
+    Authentication, http_parameters,
     template::{Settings, Stack},
 };
 use tempfile::TempDir;
@@ -38,8 +38,10 @@ pub fn function_binaries() -> TempDir {
 
 /// Returns the names of the binaries of [`template`].
 pub fn function_names() -> Vec<String> {
+    let mut defaults = http_parameters();
+    defaults.extend(Authentication::Open.parameters(""));
     let settings = Settings {
-        defaults: Authentication::Open.parameters(""),
+        defaults,
         ..Settings::new("http://127.0.0.1:3030")
     };
     let stack = Stack::read(&template(), &settings).unwrap();

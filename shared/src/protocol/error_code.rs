@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum ErrorCode {
     /// A field of the frame is missing or holds an invalid value.
     BadRequest,
-    /// The frame is not JSON, is not an object, or names no known action.
+    /// The frame is not JSON, is not an object, or names no known action. Over HTTP: the path or the method
+    /// is unknown.
     UnknownAction,
     /// The connection's token has ended, or the token sent to renew it is not accepted.
     Unauthorized,

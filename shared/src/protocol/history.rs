@@ -28,6 +28,12 @@ pub enum LogName {
     Everyone,
 }
 
+impl From<EntityId> for LogName {
+    fn from(entity: EntityId) -> Self {
+        Self::Entity(entity)
+    }
+}
+
 impl HistoryRequest {
     /// Reads `entityId`, `user` or `everyone`, and `since`, `last` or `before`, with an optional `limit`
     /// beside `since` and `before`.

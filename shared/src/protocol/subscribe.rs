@@ -128,7 +128,7 @@ pub struct EntityResult {
     pub log: LogReply,
 }
 
-/// The refusal of one entity.
+/// The refusal of one entity, or of one published message.
 #[derive(Clone, Debug, Serialize)]
 pub struct EntityError {
     /// The code.

@@ -10,6 +10,54 @@ use crate::{
     protocol::{DisconnectCode, ServerFrame},
 };
 
+/// The detail-type of an event with a message, which decides the kind of its audience.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DetailType {
+    /// A message for the subscribers of an entity.
+    EntityUpdated,
+    /// A message for a user.
+    UserPushNotification,
+    /// A message for everyone.
+    Broadcast,
+}
+
+impl DetailType {
+    /// Returns the detail-type as events have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EntityUpdated => "Entity Updated",
+            Self::UserPushNotification => "Send User Push Notification",
+            Self::Broadcast => "Broadcast",
+        }
+    }
+}
+
+impl Push {
+    /// Returns the push of an event with this detail that comes over no bus: what EventBridge would deliver,
+    /// under an id of its own. `time` is RFC 3339.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidPush`] if the detail is invalid.
+    pub fn of_detail(
+        detail_type: DetailType,
+        detail: &RawValue,
+        time: &str,
+    ) -> Result<Self, InvalidPush> {
+        let event = Event {
+            id: uuid::Uuid::new_v4().to_string(),
+            detail_type: detail_type.as_str().to_owned(),
+            time: time.to_owned(),
+            detail,
+        };
+        match detail_type {
+            DetailType::EntityUpdated => entity_updated(&event),
+            DetailType::UserPushNotification => user_push_notification(&event),
+            DetailType::Broadcast => broadcast(&event),
+        }
+    }
+}
+
 /// The fields of an EventBridge event that Herald reads.
 ///
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>

@@ -25,7 +25,7 @@ mod subscribing;
 use std::{num::NonZeroU32, time::SystemTime};
 
 use super::{
-    Admitted, Charge, Connection, ConnectionStore, CurrentToken, Forget, MessageRate, Page,
+    Admit, Admitted, Charge, Connection, ConnectionStore, CurrentToken, Forget, MessageRate, Page,
     ReadAudience, ReadToken, Rows, StoreError, StoredConnection, Subscribed, Subscription,
 };
 use crate::{
@@ -40,10 +40,22 @@ pub struct Connections<R> {
     rows: R,
 }
 
+/// The rates of senders that have no connection, and so no row but that of their charges: clients that
+/// poll. Each has an id of the form of a connection's.
+#[derive(Clone, Debug)]
+pub struct WithoutConnections<R> {
+    rows: R,
+}
+
 impl<R: Rows> Connections<R> {
     /// Returns the store over `rows`.
     pub fn over(rows: R) -> Self {
         Self { rows }
+    }
+
+    /// Returns the rates of senders that have no connection. They have charges in the same rows.
+    pub fn without_connections(self) -> WithoutConnections<R> {
+        WithoutConnections { rows: self.rows }
     }
 
     /// Returns the rows.
@@ -93,7 +105,9 @@ impl<R: Rows> ConnectionStore for Connections<R> {
     ) -> Result<bool, StoreError> {
         renewing::renew(&self.rows, connection, token_expires_at).await
     }
+}
 
+impl<R: Rows> Admit for Connections<R> {
     async fn admit(
         &self,
         connection: &ConnectionId,
@@ -101,13 +115,7 @@ impl<R: Rows> ConnectionStore for Connections<R> {
         rate: MessageRate,
         now: SystemTime,
     ) -> Result<Admitted, StoreError> {
-        let cost = rate.time_for(messages);
-        let charge = Charge {
-            now: since_epoch(now),
-            cost,
-            latest: (since_epoch(now) + rate.time_for(rate.burst)).saturating_sub(cost),
-            expires_at: since_epoch(now + LIFETIME),
-        };
+        let charge = charge(messages, rate, now);
         // Both at once: charging a connection that is gone does no harm.
         let (charged, token) = tokio::join!(
             self.rows.charge(connection, charge),
@@ -123,6 +131,34 @@ impl<R: Rows> ConnectionStore for Connections<R> {
                 token_expires_at: None,
             },
         })
+    }
+}
+
+impl<R: Rows> Admit for WithoutConnections<R> {
+    async fn admit(
+        &self,
+        sender: &ConnectionId,
+        messages: NonZeroU32,
+        rate: MessageRate,
+        now: SystemTime,
+    ) -> Result<Admitted, StoreError> {
+        let charged = self.rows.charge(sender, charge(messages, rate, now));
+        Ok(match charged.await? {
+            true => Admitted::Admitted {
+                token_expires_at: None,
+            },
+            false => Admitted::TooFast,
+        })
+    }
+}
+
+fn charge(messages: NonZeroU32, rate: MessageRate, now: SystemTime) -> Charge {
+    let cost = rate.time_for(messages);
+    Charge {
+        now: since_epoch(now),
+        cost,
+        latest: (since_epoch(now) + rate.time_for(rate.burst)).saturating_sub(cost),
+        expires_at: since_epoch(now + LIFETIME),
     }
 }
 

@@ -44,9 +44,9 @@ export function arrived(machine, log, push) {
  * @param {Frame} frame
  */
 function adopt(machine, log, position, frame) {
-  log.adoptedAt = position.offset;
   log.isAbsent = false;
   log.moveTo(position);
+  log.adoptedAt = position.offset;
   deliverUnlessRepeated(machine, frame);
 }
 
@@ -121,8 +121,9 @@ export function ownAcknowledged(machine, { to, entity }, reply) {
  * @param {Machine} machine
  * @param {Asked} asked
  * @param {Frame} answer
- * @param {{ isAcknowledgement?: boolean, isRecovery?: boolean, isRead?: boolean }} [request] its kind: the
- * acknowledgement of a subscription, on a connection that replaces a broken one; or `history`.
+ * @param {{ isAcknowledgement?: boolean, isRecovery?: boolean, isRead?: boolean, isShared?: boolean }} [request] its
+ * kind: the acknowledgement of a subscription, on a connection that replaces a broken one; `history`; or one about
+ * several audiences, which share the room for messages.
  */
 export function logAnswered(machine, { log, position: asked }, answer, request = {}) {
   if (log.hasEnded) return;
@@ -142,7 +143,7 @@ export function logAnswered(machine, { log, position: asked }, answer, request =
   } else if (!log.continuesWith(position)) log.isDoubtful = true;
   if (log.continuesWith(position)) log.raiseTop(Math.max(position.offset, Number(answer.top) || 0));
   deliverHeld(machine, log);
-  if (answer.more === true) return readOn(machine, log, asked, request.isRead);
+  if (answer.more === true && log.isMissing && log.continuesWith(position)) return readOn(machine, log, asked, request);
   announceRecovery(machine, log);
   watch(machine, log, request.isAcknowledgement ? machine.rules.gapAfter : undefined);
 }
@@ -167,18 +168,18 @@ function advance(machine, log, position, { messages }) {
 }
 
 /**
- * Reads on after an answer that had no room for every message.
+ * Reads on after an answer that had no room for every message. If it had room for none, another request may get one: a
+ * `history`, whose reply always has room for a message, or one about this audience alone.
  *
  * @param {Machine} machine
  * @param {Log} log
  * @param {Position | undefined} asked
- * @param {boolean} [wasRead] true if the answer was that of a `history`.
+ * @param {{ isRead?: boolean, isShared?: boolean }} request
  */
-function readOn(machine, log, asked, wasRead) {
-  const isFirstRead = log.mayRead && !wasRead;
-  if (!isFirstRead && isSame(log.position, asked)) return giveUp(machine, log);
-  if (log.mayRead) machine.toRead.add(log);
-  else askNow(machine, log);
+function readOn(machine, log, asked, { isRead, isShared }) {
+  const mayLackRoom = !isRead && (log.mayRead || isShared);
+  if (isSame(log.position, asked) && !mayLackRoom) return giveUp(machine, log);
+  machine.toRead.add(log);
 }
 
 /** @param {Machine} machine @param {Log} log */

@@ -98,7 +98,7 @@ export class Log {
 
   /** Moves the position, and drops the held messages up to it. @param {Position} position */
   moveTo(position) {
-    if (!this.continuesWith(position)) this.#top = 0;
+    if (!this.continuesWith(position)) this.#top = this.adoptedAt = 0;
     this.position = position;
     this.deliveredBefore = undefined;
     for (const [key, { position: held }] of this.#held) {

@@ -8,7 +8,7 @@ import { isRetryable, isThrottled, isUnknownConnection } from '../error.js';
 import { authenticateLater, disconnect, renew, stop } from './connecting.js';
 import { ownAcknowledged } from './continuity.js';
 import { eventIdsOf, read } from './frame.js';
-import { watch } from './gaps.js';
+import { askLater, watch } from './gaps.js';
 import { noteReceived, pingUnlessAnswered } from './keep-alive.js';
 import { pushed } from './pushes.js';
 import { bytesOf, withId } from './signals.js';
@@ -18,6 +18,7 @@ import { historyAnswered, historyFailed, readOn, sendFirstSync, sendSyncs, syncA
 /** @import { Failure } from '../../herald-client.js' */
 /** @import { Machine } from '../machine.js' */
 /** @import { Link, Request } from './link.js' */
+/** @import { Log } from './log.js' */
 /** @import { QueuedMessage } from './outbox.js' */
 /** @import { Frame, Input, Target } from './signals.js' */
 
@@ -229,8 +230,23 @@ export function takeMessages(machine, links) {
   const all = links.flatMap((link) => Array.from(link.inFlight.keys(), (id) => ({ link, id })));
   all.sort((one, other) => one.id - other.id);
   const requests = all.map(({ link, id }) => takeRequest(machine, link, id));
-  for (const request of requests) if (request && 'asked' in request) for (const { log } of request.asked) watch(machine, log);
+  const asked = requests.flatMap((request) => (request && 'asked' in request ? request.asked : []));
+  const jitter = machine.random();
+  for (const { log } of asked) askOnNextLink(machine, log, jitter);
   return requests.filter((request) => request?.action === 'sendMessage');
+}
+
+/**
+ * Plans anew what a link that ended was asked for. The next one recovers every position, so that only what is known to
+ * be missing is asked for, and a first position that no subscription tells.
+ *
+ * @param {Machine} machine
+ * @param {Log} log
+ * @param {number} jitter
+ */
+function askOnNextLink(machine, log, jitter) {
+  if (log.isStarting && log.audience.to !== 'entity') askLater(machine, log, jitter);
+  else watch(machine, log);
 }
 
 /**

@@ -144,7 +144,7 @@ export function subscribeAnswered(machine, link, { entities, asked }, reply) {
   const jitter = machine.random();
   errors.forEach((error, index) => {
     if (error) entityFailed(machine, link, entities[index], error, jitter);
-    else entityAcknowledged(machine, link, entities[index], asked[index], answers[index]);
+    else entityAcknowledged(machine, link, entities[index], asked[index], answers[index], entities.length > 1);
   });
 }
 
@@ -183,8 +183,9 @@ function subscribeOneByOne(machine, link, entities) {
  * @param {string} entity
  * @param {Asked} asked
  * @param {Frame} answer
+ * @param {boolean} isShared true if the request named several entities.
  */
-function entityAcknowledged(machine, link, entity, asked, answer) {
+function entityAcknowledged(machine, link, entity, asked, answer, isShared) {
   const position = positionOf(answer);
   const log = machine.logs.at('entity', entity);
   const isOfThisSession = log === asked.log;
@@ -195,7 +196,8 @@ function entityAcknowledged(machine, link, entity, asked, answer) {
   if (!log) return;
   resolveSubscribers(machine, entity, position && startingPoint(asked, answer, position));
   if (!position) return endLog(machine, log);
-  const request = { isAcknowledgement: true, isRecovery: asked.position !== undefined && link === machine.current };
+  const isRecovery = asked.position !== undefined && link === machine.current;
+  const request = { isAcknowledgement: true, isRecovery, isShared };
   if (isOfThisSession) whenOwnAreKnown(machine, log, answer, () => logAnswered(machine, asked, answer, request));
 }
 

@@ -43,8 +43,18 @@ export function sendFirstSync(machine, link) {
   sendSync(machine, link, machine.logs.unsubscribed.filter(isToBeNamed));
 }
 
-/** Compares the positions that are to be compared at once. @param {Machine} machine @param {Link} link */
+/**
+ * Compares the positions that are to be compared at once. A log that is read on without `history` has a `sync` of its own.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ */
 export function sendSyncs(machine, link) {
+  for (const log of machine.toRead) {
+    if (log.mayRead) continue;
+    machine.toRead.delete(log);
+    sendSync(machine, link, [log]);
+  }
   for (let left = Array.from(machine.toSync); left.length > 0; ) left = sendSync(machine, link, left);
 }
 
@@ -128,12 +138,13 @@ function compare(one, other) {
 /** @param {Machine} machine @param {Asked[]} asked @param {Frame} reply */
 export function syncAnswered(machine, asked, reply) {
   const jitter = machine.random();
+  const request = { isShared: asked.length > 1 };
   for (const one of asked) {
     const result = resultOf(reply, one.log);
     if (one.log.hasEnded) continue;
     if (result === undefined) isCurrent(machine, one.log);
     else if (result.error) askFailed(machine, one, serverError(objectOf(result.error) ?? {}), jitter);
-    else whenOwnAreKnown(machine, one.log, result, () => logAnswered(machine, one, result));
+    else whenOwnAreKnown(machine, one.log, result, () => logAnswered(machine, one, result, request));
   }
 }
 
@@ -174,5 +185,5 @@ export function historyFailed(machine, { log }, error) {
   if (log.hasEnded) return;
   if (isRetryable(error)) return askLater(machine, log, machine.random());
   log.mayRead = false;
-  askNow(machine, log);
+  machine.toRead.add(log);
 }

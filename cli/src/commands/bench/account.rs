@@ -3,11 +3,11 @@
 //! A delivery is one event at one connection that is subscribed to its entity. Its first arrival counts as delivered, each
 //! further arrival as a repeat, and a missing arrival as lost.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use hdrhistogram::Histogram;
 
-use super::plan::Plan;
+use super::{bit_set::BitSet, plan::Plan};
 
 /// The account of a run. Times are relative to its start.
 pub(super) struct Account {
@@ -45,6 +45,24 @@ impl Totals {
     pub(super) fn lost(&self) -> u64 {
         self.expected - self.delivered
     }
+}
+
+/// An arrival of an event at a connection that is subscribed to its entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Arrival {
+    pub(super) entity: usize,
+    /// The number of the subscription in the plan.
+    pub(super) subscription: usize,
+    /// True if the event arrived there before.
+    pub(super) is_repeat: bool,
+}
+
+/// The deliveries that connections missed while they were away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Missed {
+    pub(super) expected: u64,
+    /// Those that arrived later.
+    pub(super) delivered: u64,
 }
 
 /// One event.
@@ -113,16 +131,27 @@ impl Account {
         }
     }
 
-    /// Records an arrival at a connection. `event` is `None` if the push belongs to no event of this run.
-    pub(super) fn arrived(&mut self, connection: usize, event: Option<usize>, at: Duration) {
+    /// Records an arrival at a connection, and returns it. `event` is `None` if the push belongs to no event of this
+    /// run. Returns `None` for an arrival that is unexpected.
+    pub(super) fn arrived(
+        &mut self,
+        connection: usize,
+        event: Option<usize>,
+        at: Duration,
+    ) -> Option<Arrival> {
         let expected = event.and_then(|event| Some((event, self.delivery(connection, event)?)));
         let Some((event, subscription)) = expected else {
             self.totals.unexpected += 1;
-            return;
+            return None;
         };
-        if !self.arrived[subscription].insert(event / self.plan.entities) {
+        let arrival = Arrival {
+            entity: self.plan.entity_of(event),
+            subscription,
+            is_repeat: !self.arrived[subscription].insert(event / self.plan.entities),
+        };
+        if arrival.is_repeat {
             self.totals.repeated += 1;
-            return;
+            return Some(arrival);
         }
         self.accepted_by_arrival(event);
         self.totals.delivered += 1;
@@ -133,11 +162,49 @@ impl Account {
         event.delivered += 1;
         event.last_at = event.last_at.max(at);
         record(&mut self.latencies, at.saturating_sub(event.published_at));
+        Some(arrival)
     }
 
     /// Returns the totals so far.
     pub(super) fn totals(&self) -> Totals {
         self.totals
+    }
+
+    /// Returns the expected deliveries of each entity that have not arrived.
+    pub(super) fn lost_by_entity(&self) -> Vec<u64> {
+        let mut lost = vec![0; self.plan.entities];
+        for (number, event) in self.events.iter().enumerate() {
+            if event.state == EventState::Accepted {
+                lost[self.plan.entity_of(number)] +=
+                    u64::from(self.audience(number) - event.delivered);
+            }
+        }
+        lost
+    }
+
+    /// Returns the deliveries of the events that were published while a connection was away.
+    pub(super) fn missed(&self, away: impl Fn(usize) -> Option<Range<Duration>>) -> Missed {
+        let mut missed = Missed::default();
+        for connection in 0..self.plan.connections {
+            let Some(away) = away(connection) else {
+                continue;
+            };
+            for entity in self.plan.entities_of(connection) {
+                for number in (entity..self.events.len()).step_by(self.plan.entities) {
+                    let event = &self.events[number];
+                    let was_missed =
+                        event.state == EventState::Accepted && away.contains(&event.published_at);
+                    let subscription = self.delivery(connection, number);
+                    if let Some(subscription) = subscription.filter(|_| was_missed) {
+                        let arrived = &self.arrived[subscription];
+                        missed.expected += 1;
+                        missed.delivered +=
+                            u64::from(arrived.contains(number / self.plan.entities));
+                    }
+                }
+            }
+        }
+        missed
     }
 
     /// Returns true if all replies and all expected deliveries have arrived.
@@ -220,23 +287,6 @@ pub(super) fn record(histogram: &mut Histogram<u64>, time: Duration) {
     histogram.saturating_record(microseconds);
 }
 
-/// A set of small numbers.
-#[derive(Clone, Debug, Default)]
-struct BitSet(Vec<u64>);
-
-impl BitSet {
-    /// Adds a number. Returns `false` if the set had it already.
-    fn insert(&mut self, number: usize) -> bool {
-        let (word, bit) = (number / 64, 1 << (number % 64));
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        let is_new = self.0[word] & bit == 0;
-        self.0[word] |= bit;
-        is_new
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,6 +350,22 @@ mod tests {
             (totals.expected, totals.delivered, totals.lost()),
             (6, 1, 5)
         );
+    }
+
+    #[test]
+    fn missed_deliveries_are_those_of_events_while_a_connection_was_away() {
+        // Events 0, 2 and 4 are for the connections 0 and 2, events 1 and 3 for connection 1.
+        let mut account = account(PLAN, 5);
+        account.arrived(0, Some(2), at(2500));
+        account.arrived(2, Some(0), at(1));
+        let away = |connection| match connection {
+            0 => Some(at(1500)..at(3500)),
+            1 => Some(at(1000)..Duration::MAX),
+            _ => None,
+        };
+        let missed = account.missed(away);
+        assert_eq!((missed.expected, missed.delivered), (3, 1));
+        assert_eq!(account.lost_by_entity(), [4, 2]);
     }
 
     #[test]
@@ -379,14 +445,5 @@ mod tests {
         assert_eq!(milliseconds(account.latencies().max()), 50);
         assert_eq!(milliseconds(account.spreads().max()), 30);
         assert_eq!(account.delivery_time(), at(50));
-    }
-
-    #[test]
-    fn number_is_inserted_once() {
-        let mut set = BitSet::default();
-        for number in [0, 63, 64, 1000] {
-            assert!(set.insert(number));
-            assert!(!set.insert(number));
-        }
     }
 }

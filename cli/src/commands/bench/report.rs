@@ -1,5 +1,8 @@
 //! The report of a run, as text and as JSON.
 
+mod positions;
+mod reconnect;
+
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -10,9 +13,11 @@ use super::{
     chart::{self, span},
     plan::Plan,
     ramp::RampResult,
-    run::Run,
+    run::{Run, RunConfig},
 };
 use crate::{commands::counted, failure::Failure};
+use positions::Positions;
+use reconnect::ReconnectReport;
 
 /// The report of a run. Times are in milliseconds.
 #[derive(Debug, Serialize)]
@@ -25,6 +30,10 @@ pub(super) struct Report {
     pub(super) latency: Times,
     /// The times from an event's first arrival to its last, one value for each event with several deliveries.
     pub(super) spread: Times,
+    /// The order of the messages by their positions. `None` if no entity has a log.
+    pub(super) positions: Option<Positions>,
+    /// The drop of all connections. `None` without one.
+    pub(super) reconnect: Option<ReconnectReport>,
     /// True if Ctrl-C ended the run early.
     pub(super) interrupted: bool,
     #[serde(skip)]
@@ -38,7 +47,7 @@ pub(super) struct Connections {
     pub(super) asked_for: usize,
     pub(super) open: usize,
     pub(super) failed: usize,
-    /// The number of times that a connection broke and its client reconnected. Pushes that it missed are lost.
+    /// The number of times that a connection broke and its client reconnected, without the drop of all connections.
     pub(super) broken: u64,
     pub(super) seconds: f64,
     pub(super) per_second: f64,
@@ -82,16 +91,18 @@ pub(super) struct Times {
 
 impl Report {
     /// Makes the report of a run.
-    pub(super) fn new(plan: &Plan, ramp: &RampResult, run: &Run, interrupted: bool) -> Self {
+    pub(super) fn new(config: &RunConfig<'_>, ramp: &RampResult, run: &Run) -> Self {
         let account = &run.account;
         let totals = account.totals();
         Self {
-            connections: Connections::new(plan, ramp, run.broken),
+            connections: Connections::new(&config.plan, ramp, run.broken),
             events: Events::new(totals, account.publishing_time()),
             deliveries: Deliveries::new(totals, account.delivery_time()),
             latency: Times::of(account.latencies()),
             spread: Times::of(&account.spreads()),
-            interrupted,
+            positions: Positions::of(run, &config.run_id),
+            reconnect: ReconnectReport::of(run),
+            interrupted: config.interrupts.count() > 0,
             chart: chart::text(account.latencies()),
         }
     }
@@ -136,6 +147,12 @@ impl Report {
         );
         text += &row("latency", &self.latency);
         text += &row("spread", &self.spread);
+        if let Some(positions) = &self.positions {
+            text += &positions.text();
+        }
+        if let Some(reconnect) = &self.reconnect {
+            text += &reconnect.text();
+        }
         if !self.chart.is_empty() {
             text += "\nLatency of the deliveries:\n\n";
             text += &self.chart;
@@ -143,7 +160,8 @@ impl Report {
         text
     }
 
-    /// Returns the result of the run. Fails if deliveries were lost, events refused or connections failed.
+    /// Returns the result of the run. Fails if deliveries were lost or out of order, events refused, or connections
+    /// failed or did not return.
     pub(super) fn result(&self) -> Result<(), Failure> {
         let Deliveries {
             expected,
@@ -166,6 +184,17 @@ impl Report {
         }
         if failed > 0 {
             errors.push(format!("{} failed", counted(failed as u64, "connection")));
+        }
+        let out_of_order = self.positions.as_ref().map_or(0, Positions::out_of_order);
+        if out_of_order > 0 {
+            errors.push(format!("{out_of_order} out of order"));
+        }
+        let away = self.reconnect.as_ref().map_or(0, ReconnectReport::away);
+        if away > 0 {
+            errors.push(format!(
+                "{} not live again",
+                counted(away as u64, "connection")
+            ));
         }
         let sentence = errors.join(", ");
         match (errors.is_empty(), self.interrupted) {

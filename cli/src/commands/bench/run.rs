@@ -9,23 +9,28 @@ use futures_util::{
     StreamExt,
     stream::{self, select_all},
 };
-use herald_client::{Client, ConnectionState};
+use herald_client::{Client, ConnectionState, Next, Position, SubscriptionError};
 use tokio::{
     sync::mpsc::{UnboundedSender, unbounded_channel},
     task::JoinSet,
-    time::{interval, timeout},
+    time::{interval, sleep_until, timeout},
 };
 
 use super::{
     account::Account,
     events::RunId,
     interrupts::Interrupts,
+    order::Order,
     plan::Plan,
     progress::Progress,
     publishing::{Publishing, Transport},
     ramp::Subscriber,
+    reconnect::Reconnect,
 };
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    target::{Target, Usage},
+};
 
 /// The interval at which the end of the run is checked and the progress bar is drawn.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -52,10 +57,16 @@ pub(super) enum Observation {
     Arrived {
         connection: usize,
         event: Option<usize>,
+        /// `None` if its entity has no log.
+        position: Option<Position>,
         at: Instant,
     },
+    /// A client reported that messages of an entity may be lost.
+    ReportedLost { entity: usize },
     /// A connection broke.
-    Broken,
+    Broken { connection: usize },
+    /// A connection is open again, with all its subscriptions.
+    Live { connection: usize, at: Instant },
 }
 
 /// The configuration of a run.
@@ -65,6 +76,9 @@ pub(super) struct RunConfig<'a> {
     pub(super) message_bytes: usize,
     /// The longest time to wait for missing pushes.
     pub(super) drain: Duration,
+    /// Drops all connections at once, halfway through the publishing.
+    pub(super) reconnect: bool,
+    pub(super) target: &'a Target,
     pub(super) progress: &'a Progress,
     pub(super) interrupts: &'a Interrupts,
 }
@@ -73,8 +87,13 @@ pub(super) struct RunConfig<'a> {
 pub(super) struct Run {
     start: Instant,
     pub(super) account: Account,
-    /// The number of times that a connection broke.
+    pub(super) order: Order,
+    /// The number of times that a connection broke by itself.
     pub(super) broken: u64,
+    /// The drop of all connections. `None` before.
+    pub(super) reconnect: Option<Reconnect>,
+    /// The work of the stack from the drop to the end. `None` if the stack does not count it.
+    pub(super) usage: Option<Usage>,
     /// The reason of the first refused event.
     pub(super) first_refusal: Option<String>,
     last_arrival: Instant,
@@ -95,11 +114,13 @@ pub(super) async fn measure(
     config: &RunConfig<'_>,
     transport: Transport,
     subscribers: Vec<Subscriber>,
+    clients: &[Option<Client>],
 ) -> Result<Run, Failure> {
     let RunConfig {
         plan,
         progress,
         interrupts,
+        target,
         ..
     } = config;
     let (observations, mut received) = unbounded_channel();
@@ -125,6 +146,9 @@ pub(super) async fn measure(
     let mut poll = interval(POLL_INTERVAL);
     let mut batch = Vec::new();
     let mut drain_until = None;
+    let mut usage_before = None;
+    let mut drop_is_due = config.reconnect;
+    let drop_at = (run.start + plan.duration / 2).into();
     loop {
         tokio::select! {
             // `observations` keeps the channel open.
@@ -136,12 +160,21 @@ pub(super) async fn measure(
                 drain_until = Some(Instant::now() + config.drain);
                 progress.stage("waiting", run.account.totals().expected as usize);
             }
+            () = sleep_until(drop_at), if drop_is_due && drain_until.is_none() => {
+                drop_is_due = false;
+                usage_before = target.usage().await;
+                run.drop_all(clients);
+            }
             _ = poll.tick() => {
                 run.show(progress, drain_until.is_some());
                 let now = Instant::now();
                 let is_timed_out = drain_until.is_some_and(|until| now >= until);
                 let is_over = drain_until.is_some() && run.is_over(now);
                 if is_timed_out || is_over || interrupts.count() > 1 {
+                    if let Some(before) = usage_before {
+                        let usage = target.usage().await;
+                        run.usage = usage.map(|usage| usage.since(&before));
+                    }
                     return Ok(run);
                 }
             }
@@ -167,7 +200,10 @@ impl Run {
         Self {
             start,
             account: Account::new(plan, open),
+            order: Order::new(plan),
             broken: 0,
+            reconnect: None,
+            usage: None,
             first_refusal: None,
             last_arrival: start,
         }
@@ -184,18 +220,43 @@ impl Run {
             Observation::Arrived {
                 connection,
                 event,
+                position,
                 at,
             } => {
-                self.account.arrived(connection, event, at - self.start);
+                let arrival = self.account.arrived(connection, event, at - self.start);
+                if let Some((arrival, position)) = arrival.zip(position) {
+                    self.order.arrived(arrival, &position);
+                }
                 self.last_arrival = at;
             }
-            Observation::Broken => self.broken += 1,
+            Observation::ReportedLost { entity } => self.order.reported_lost(entity),
+            Observation::Broken { connection } => {
+                let dropped = self.reconnect.as_ref();
+                if !dropped.is_some_and(|dropped| dropped.is_away(connection)) {
+                    self.broken += 1;
+                }
+            }
+            Observation::Live { connection, at } => {
+                if let Some(reconnect) = &mut self.reconnect {
+                    reconnect.live(connection, at - self.start);
+                }
+            }
         }
     }
 
-    /// Returns true if everything has arrived, and no push for [`REPEAT_TIMEOUT`].
+    /// Breaks every connection without a close.
+    fn drop_all(&mut self, clients: &[Option<Client>]) {
+        let open: Vec<_> = clients.iter().map(Option::is_some).collect();
+        self.reconnect = Some(Reconnect::new(&open, self.start.elapsed()));
+        clients.iter().flatten().for_each(Client::break_connection);
+    }
+
+    /// Returns true if all connections are back, everything has arrived, and no push for [`REPEAT_TIMEOUT`].
     fn is_over(&self, now: Instant) -> bool {
-        self.account.is_complete() && now > self.last_arrival + REPEAT_TIMEOUT
+        let is_back = |dropped: &Reconnect| dropped.returned() == dropped.dropped();
+        self.account.is_complete()
+            && self.reconnect.as_ref().is_none_or(is_back)
+            && now > self.last_arrival + REPEAT_TIMEOUT
     }
 
     fn show(&self, progress: &Progress, is_draining: bool) {
@@ -229,26 +290,43 @@ async fn read(
         let _ = observations.send(observation);
     };
     let mut states = client.states();
-    let mut is_open = true;
-    let mut pushes = select_all(subscriptions);
+    // The last subscription may be acknowledged before the state is announced.
+    let mut is_open = *states.borrow_and_update() == ConnectionState::Open;
+    let entities = plan.entities_of(number);
+    let events = entities.zip(subscriptions).map(|(entity, subscription)| {
+        let events = stream::unfold(subscription, async |mut subscription| {
+            // A subscription that ended has no events any more. Its missing deliveries count as lost.
+            match subscription.next_event().await {
+                Err(SubscriptionError::Ended(_)) => None,
+                event => Some((event, subscription)),
+            }
+        });
+        events.map(move |event| (entity, event)).boxed()
+    });
+    let mut events = select_all(events);
     loop {
         tokio::select! {
-            push = pushes.next() => match push {
-                Some(Ok(push)) => {
+            event = events.next() => match event {
+                Some((_, Ok(Next::Message(push)))) => {
                     let at = Instant::now();
                     let event = run_id.event_of(&push, |event| plan.entity_of(event));
-                    observe(Observation::Arrived { connection: number, event, at });
+                    let position = push.position().cloned();
+                    observe(Observation::Arrived { connection: number, event, position, at });
                 }
-                // A subscription ended. Its missing deliveries count as lost.
-                Some(Err(_)) => {}
+                Some((entity, Ok(Next::Lost(_)))) => observe(Observation::ReportedLost { entity }),
+                Some(_) => {}
                 None => return,
             },
             Ok(()) = states.changed() => {
+                let at = Instant::now();
                 let was_open = is_open;
-                is_open = matches!(*states.borrow_and_update(), ConnectionState::Open);
-                // The state also changes between attempts to reconnect.
-                if was_open && !is_open {
-                    observe(Observation::Broken);
+                is_open = *states.borrow_and_update() == ConnectionState::Open;
+                // The state also changes between attempts to reconnect. It is open again if both changes came at once.
+                if was_open {
+                    observe(Observation::Broken { connection: number });
+                }
+                if is_open {
+                    observe(Observation::Live { connection: number, at });
                 }
             }
         }

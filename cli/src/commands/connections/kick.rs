@@ -55,7 +55,10 @@ pub(super) struct Arguments {
 /// Closes the connections.
 pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Failure> {
     match (&arguments.connection, &arguments.user) {
-        (_, Some(user)) => arguments.disconnect(user, target).await,
+        (_, Some(user)) => {
+            target.note_without_users();
+            arguments.disconnect(user, target).await
+        }
         (Some(connection), None) => arguments.close(connection, target).await,
         (None, None) => Err(Failure::usage("pass the id of a connection, or --user")),
     }

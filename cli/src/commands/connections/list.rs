@@ -101,6 +101,9 @@ pub(super) async fn run(arguments: &Arguments, target: &Target) -> Result<(), Fa
     }
     if is_empty {
         note("no connections found");
+        if arguments.user.is_some() {
+            target.note_without_users();
+        }
     }
     Ok(())
 }

@@ -3,9 +3,9 @@
 use std::{fs, path::Path, time::Duration};
 
 use super::{
-    bill::Bill,
+    bill::{Bill, Usd},
     prices::{Price, Prices},
-    usage::{Events, Usage},
+    usage::{Events, Polling, Published, Usage},
 };
 
 /// The connections and the audience of each column of the worked bills.
@@ -16,7 +16,7 @@ fn worked_bills_in_the_docs_match_to_the_cent() {
     let rows = table(&document(), "USD a month");
     let prices = Prices::read(None).expect("a table");
     for (column, (connections, audience)) in WORKED.into_iter().enumerate() {
-        let bill = Bill::new(&worked(connections, audience, false), &prices);
+        let bill = Bill::new(&worked(connections, audience, true), &prices);
         let documented = |label: &str| {
             let row = rows.iter().find(|row| row[0].starts_with(label));
             number(&row.unwrap_or_else(|| panic!("no row {label}"))[column + 1])
@@ -48,8 +48,8 @@ fn worked_bills_in_the_docs_match_to_the_cent() {
 }
 
 #[test]
-fn bills_with_history_in_the_docs_match_to_the_cent() {
-    let rows = table(&document(), "USD a month, with history");
+fn bills_without_history_in_the_docs_match_to_the_cent() {
+    let rows = table(&document(), "USD a month, without history");
     let prices = Prices::read(None).expect("a table");
     for (column, (connections, audience)) in WORKED.into_iter().enumerate() {
         let of = |history| Bill::new(&worked(connections, audience, history), &prices);
@@ -58,19 +58,19 @@ fn bills_with_history_in_the_docs_match_to_the_cent() {
             let row = rows.iter().find(|row| row[0].starts_with(label));
             row.map(|row| number(&row[column + 1]))
         };
-        for (line, before) in with.lines.iter().zip(&without.lines) {
-            let shown = documented(line.name).unwrap_or_else(|| before.usd.cents() / 100.0);
+        for (line, with) in without.lines.iter().zip(&with.lines) {
+            let shown = documented(line.name).unwrap_or_else(|| with.usd.cents() / 100.0);
             assert_eq!(shown, line.usd.cents() / 100.0, "{}", line.name);
         }
-        let all = with.all.cents() / 100.0;
+        let all = without.all.cents() / 100.0;
         assert_eq!(documented("**all**"), Some(all));
         assert_eq!(
             documented("**for each connection**"),
-            with.for_each_connection
+            without.for_each_connection
         );
-        let more = (with.all.0 - without.all.0) / without.all.0 * 100.0;
-        assert_eq!(documented("more, %"), Some(more.round()), "{more}");
-        let idle = with.all_without_pings.expect("a bill with pings");
+        let less = (with.all.0 - without.all.0) / with.all.0 * 100.0;
+        assert_eq!(documented("less, %"), Some(less.round()), "{less}");
+        let idle = without.all_without_pings.expect("a bill with pings");
         assert_eq!(documented("all, without pings"), Some(idle.cents() / 100.0));
     }
 }
@@ -116,7 +116,54 @@ fn worked(connections: f64, audience: f64, history: bool) -> Usage {
         message_bytes: 500.0,
         ping_every: Some(Duration::from_secs(9 * 60)),
         messages_a_day: 0.0,
+        published: Published {
+            a_day: 0.0,
+            a_request: 1.0,
+        },
+        polling: Polling {
+            clients: 0.0,
+            every: Duration::from_secs(15),
+        },
         history,
+    }
+}
+
+/// The table has the USD of a million messages to one connection each, and of a client that polls all month.
+#[test]
+fn costs_over_http_in_the_docs_match_to_the_cent() {
+    let rows = table(&document(), "USD over HTTP");
+    let prices = Prices::read(None).expect("a table");
+    let idle = Usage {
+        events: Events::ADay(0.0),
+        ping_every: None,
+        ..worked(0.0, 1.0, true)
+    };
+    let added = |usage: Usage| Bill::new(&usage, &prices).all.0 - Bill::new(&idle, &prices).all.0;
+    let a_day = 1e6 / 30.0;
+    let published = |a_request| {
+        let published = Published { a_day, a_request };
+        added(Usage { published, ..idle })
+    };
+    let polling = |seconds| {
+        let polling = Polling {
+            clients: 1.0,
+            every: Duration::from_secs(seconds),
+        };
+        added(Usage { polling, ..idle })
+    };
+    let events = Events::ADay(a_day);
+    let computed = [
+        added(Usage { events, ..idle }),
+        published(1.0),
+        published(10.0),
+        published(100.0),
+        polling(2),
+        polling(5),
+        polling(15),
+    ];
+    assert_eq!(rows.len(), computed.len());
+    for (row, usd) in rows.iter().zip(computed) {
+        assert_eq!(number(&row[1]), Usd(usd).cents() / 100.0, "{}", row[0]);
     }
 }
 

@@ -95,8 +95,29 @@ pub(super) struct Usage {
     pub(super) ping_every: Option<Duration>,
     /// Messages a day that each connection sends.
     pub(super) messages_a_day: f64,
+    /// Messages that servers publish over HTTP.
+    pub(super) published: Published,
+    /// Clients that poll, beside the connections, with a log for every audience.
+    pub(super) polling: Polling,
     /// True if every audience has a log, and clients send `sync` in place of pings.
     pub(super) history: bool,
+}
+
+/// Messages that servers publish over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Published {
+    pub(super) a_day: f64,
+    /// The messages of one request.
+    pub(super) a_request: f64,
+}
+
+/// Clients that poll.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Polling {
+    /// Clients that poll all month.
+    pub(super) clients: f64,
+    /// The average pause between two polls.
+    pub(super) every: Duration,
 }
 
 /// The number of events from EventBridge.
@@ -135,9 +156,11 @@ impl Usage {
         let requests = pings + subscribes + messages;
 
         let events = self.events_a_month();
-        let deliveries = events + messages;
+        let published = self.published.a_day * DAYS;
+        let publish_requests = published / self.published.a_request;
+        let deliveries = events + messages + published;
         let pushes = deliveries * self.audience;
-        let small_invocations = requests + INVOCATIONS_FOR_CONNECT * connects;
+        let small_invocations = requests + INVOCATIONS_FOR_CONNECT * connects + publish_requests;
         let notifier_time = MIN_NOTIFIER_TIME.max(self.audience / POSTS_PER_SECOND);
         let audience_reads = (self.audience * LISTENER_ROW_BYTES / READ_BYTES).ceil();
         let rows = connects * (ROWS_OF_CONNECTION + self.subscriptions);
@@ -169,11 +192,34 @@ impl Usage {
                 + QUEUE_REQUESTS_WHEN_IDLE,
             bus_events: events * steps(self.message_bytes, BUS_STEP),
             log_gb: deliveries * LOG_BYTES_OF_DELIVERY / GB,
-            out_gb: (pushes * self.frame_bytes() + requests * REPLY_BYTES) / GB,
+            out_gb: (pushes * self.frame_bytes() + (requests + publish_requests) * REPLY_BYTES)
+                / GB,
         };
-        match self.history {
+        let work = match self.history {
             false => work,
-            true => self.with_logs(work, events, messages, connects, pings),
+            true => self.with_logs(work, events, messages + published, connects, pings),
+        };
+        self.with_polls(work, deliveries)
+    }
+
+    /// Adds the work of the clients that poll. Each gets as many messages as a connection does.
+    fn with_polls(&self, work: Work, deliveries: f64) -> Work {
+        let polls = self.polling.clients * MINUTES * 60.0 / self.polling.every.as_secs_f64();
+        let received = match self.connections > 0.0 {
+            true => deliveries * self.audience / self.connections * self.polling.clients,
+            false => 0.0,
+        };
+        let row_reads = ((self.frame_bytes() + ROW_BYTES) / READ_BYTES).ceil();
+        Work {
+            lambda_requests: work.lambda_requests + polls,
+            lambda_gb_seconds: work.lambda_gb_seconds
+                + SMALL_FUNCTION_GB * SMALL_FUNCTION_TIME * polls,
+            write_units: work.write_units + polls * WRITES_FOR_CHARGE,
+            read_units: work.read_units
+                + polls * READS_FOR_SYNCED_HEAD * self.subscriptions
+                + received * (READS_FOR_HEAD + row_reads),
+            out_gb: work.out_gb + (polls * REPLY_BYTES + received * self.frame_bytes()) / GB,
+            ..work
         }
     }
 
@@ -225,6 +271,14 @@ mod tests {
         message_bytes: 500.0,
         ping_every: None,
         messages_a_day: 0.0,
+        published: Published {
+            a_day: 0.0,
+            a_request: 1.0,
+        },
+        polling: Polling {
+            clients: 0.0,
+            every: Duration::from_secs(15),
+        },
         history: false,
     };
 
@@ -342,6 +396,65 @@ mod tests {
         };
         // 4,800 times the charge, and five heads for half a unit each.
         assert_eq!(added(idle), (4_800.0, 1_800.0 + 4_800.0 * 3.5));
+    }
+
+    #[test]
+    fn published_message_is_billed_as_request_and_delivery_without_gateway_and_bus() {
+        let publishing = |a_request| {
+            let published = Published {
+                a_day: 10.0,
+                a_request,
+            };
+            Usage {
+                published,
+                ..NOTHING
+            }
+            .work()
+        };
+        let (singly, in_tens) = (publishing(1.0), publishing(10.0));
+        // 300 deliveries to one connection each.
+        assert_eq!(singly.gateway_messages, 300.0);
+        assert_eq!(singly.lambda_requests, 600.0);
+        assert_eq!(singly.queue_requests - QUEUE_REQUESTS_WHEN_IDLE, 900.0);
+        assert_eq!((singly.bus_events, singly.write_units), (0.0, 0.0));
+        assert_eq!(in_tens.lambda_requests, 330.0);
+        assert_eq!(in_tens.queue_requests, singly.queue_requests);
+    }
+
+    #[test]
+    fn poll_is_billed_as_request_charge_and_heads() {
+        let polling = Usage {
+            polling: Polling {
+                clients: 1.0,
+                every: Duration::from_secs(15),
+            },
+            subscriptions: 5.0,
+            ..NOTHING
+        };
+        let work = polling.work();
+        // Four a minute.
+        let polls = 172_800.0;
+        assert_eq!((work.lambda_requests, work.write_units), (polls, polls));
+        assert_eq!(work.read_units, polls * 2.5);
+        assert_eq!(work.connection_minutes + work.gateway_messages, 0.0);
+        // A connection's ten pushes a day are ten messages that a client that polls reads.
+        let beside = |clients| {
+            let events = Events::PushesADay(10.0);
+            let polling = Polling {
+                clients,
+                ..polling.polling
+            };
+            Usage {
+                connections: 1.0,
+                events,
+                polling,
+                ..NOTHING
+            }
+            .work()
+        };
+        let (without, with) = (beside(0.0), beside(1.0));
+        assert_eq!(with.read_units - without.read_units, 600.0);
+        assert_eq!(with.gateway_messages, without.gateway_messages);
     }
 
     #[test]

@@ -11,7 +11,11 @@ use aws_sdk_eventbridge::{
 use herald_shared::backoff::bound;
 use tokio::time::sleep;
 
-use super::entry::Entry;
+use super::{
+    batch::Limits,
+    channel::{Published, Results},
+    entry::Entry,
+};
 use crate::failure::{Failure, aws_failure};
 
 /// The number of attempts for an event.
@@ -25,10 +29,21 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 pub(super) struct Bus {
     client: Client,
     name: String,
-    pub(super) source: String,
+    source: String,
 }
 
 impl Bus {
+    /// The limits of a call.
+    ///
+    /// Newer documentation says 1 MB. Every Region has always accepted this size, and no event of Herald's is larger.
+    ///
+    /// Sources: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>,
+    /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html>
+    pub(super) const LIMITS: Limits = Limits {
+        entries: 10,
+        bytes: 256 * 1024,
+    };
+
     /// Makes a client of the bus `name`, whose events have this `source`.
     pub(super) fn new(config: &SdkConfig, name: &str, source: &str) -> Self {
         Self {
@@ -38,14 +53,15 @@ impl Bus {
         }
     }
 
-    /// Publishes the events of one call, and retries those that fail for a transient reason. Returns the event id or the
-    /// error of each, in order.
+    /// Returns the bytes that EventBridge counts for an event without time and resources.
     ///
-    /// Fails if a call as a whole fails.
-    pub(super) async fn put(
-        &self,
-        entries: &[&Entry],
-    ) -> Result<Vec<anyhow::Result<String>>, Failure> {
+    /// Source: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevents.html#eb-putevent-size>
+    pub(super) fn size(&self, entry: &Entry) -> usize {
+        self.source.len() + entry.detail_type.len() + entry.detail.len()
+    }
+
+    /// Publishes the events of one call, and retries those that fail for a transient reason.
+    pub(super) async fn put(&self, entries: &[&Entry]) -> Result<Results, Failure> {
         let mut results: Vec<_> = self.attempt(entries).await?;
         for retry in 0..ATTEMPTS - 1 {
             let failed: Vec<_> = (0..entries.len())
@@ -64,7 +80,7 @@ impl Bus {
         Ok(entries
             .iter()
             .zip(results)
-            .map(|(entry, result)| event_id(entry, result))
+            .map(|(entry, result)| Ok(Published::with_id(event_id(entry, result)?)))
             .collect())
     }
 

@@ -1,5 +1,7 @@
 //! One event for `PutEvents`.
 
+use std::borrow::Cow;
+
 use anyhow::{Context, anyhow, bail};
 use herald_shared::{
     audience::Audience,
@@ -8,6 +10,8 @@ use herald_shared::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
+
+const BROADCAST: &str = "Broadcast";
 
 /// One event that Herald can deliver. Others are refused here, because they would end in a dead-letter queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,7 @@ struct Line<'a> {
     message: &'a RawValue,
     #[serde(borrow)]
     callback: Option<&'a RawValue>,
+    version: Option<u64>,
     idempotency_key: Option<String>,
 }
 
@@ -44,28 +49,42 @@ struct Detail<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     callback: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<&'a str>,
+}
+
+/// The content of an event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Content<'a> {
+    pub(super) message: &'a RawValue,
+    pub(super) callback: Option<&'a RawValue>,
+    /// The version of the entity's state. Herald drops an event that comes after one of a version as high.
+    pub(super) version: Option<u64>,
+    pub(super) idempotency_key: Option<&'a str>,
 }
 
 impl Entry {
     /// Makes the event of a message. Fails if Herald cannot deliver it, for example because the frame is too large for a
     /// client.
-    pub(super) fn new(
-        audience: Audience,
-        message: &RawValue,
-        callback: Option<&RawValue>,
-        idempotency_key: Option<&str>,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn new(audience: Audience, content: Content<'_>) -> anyhow::Result<Self> {
         let (detail_type, entity_id, user_id) = match &audience {
             Audience::Entity(entity) => ("Entity Updated", Some(entity), None),
             Audience::User(user) => ("Send User Push Notification", None, Some(user)),
-            Audience::Everyone => ("Broadcast", None, None),
+            Audience::Everyone => (BROADCAST, None, None),
         };
+        let Content {
+            message,
+            callback,
+            version,
+            idempotency_key,
+        } = content;
         let detail = serde_json::to_string(&Detail {
             entity_id,
             user_id,
             message,
             callback,
+            version,
             idempotency_key,
         })?;
         let entry = Self {
@@ -87,8 +106,22 @@ impl Entry {
             (None, None, true) => Audience::Everyone,
             _ => bail!(r#"expected exactly one of entityId, userId and "broadcast":true"#),
         };
-        let key = line.idempotency_key.as_deref();
-        Self::new(audience, line.message, line.callback, key)
+        let content = Content {
+            message: line.message,
+            callback: line.callback,
+            version: line.version,
+            idempotency_key: line.idempotency_key.as_deref(),
+        };
+        Self::new(audience, content)
+    }
+
+    /// Returns the message as a request to publish over HTTP has it: the detail, which names no audience if
+    /// that is everyone.
+    pub(super) fn as_message(&self) -> Cow<'_, str> {
+        match (self.detail_type, self.detail.strip_prefix('{')) {
+            (BROADCAST, Some(fields)) => format!(r#"{{"broadcast":true,{fields}"#).into(),
+            _ => self.detail.as_str().into(),
+        }
     }
 
     /// Returns the event as EventBridge would deliver it, with an id and a time of the real length.
@@ -123,6 +156,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn message_names_everyone_as_its_audience() {
+        for (line, message) in [
+            (
+                r#"{"entityId":"order-1","message":{"a":[ ]},"version":7}"#,
+                r#"{"entityId":"order-1","message":{"a":[ ]},"version":7}"#,
+            ),
+            (
+                r#"{"message":"hi","broadcast":true}"#,
+                r#"{"broadcast":true,"message":"hi"}"#,
+            ),
+        ] {
+            let entry = Entry::parse(line.as_bytes()).expect(line);
+            assert_eq!(entry.as_message(), message);
+        }
+    }
+
+    #[test]
     fn line_becomes_the_event_of_its_audience() {
         for (line, detail_type, detail) in [
             (
@@ -139,6 +189,11 @@ mod tests {
                 r#"{"broadcast":true,"message":"hi"}"#,
                 "Broadcast",
                 r#"{"message":"hi"}"#,
+            ),
+            (
+                r#"{"entityId":"price:7","message":4.20,"version":12}"#,
+                "Entity Updated",
+                r#"{"entityId":"price:7","message":4.20,"version":12}"#,
             ),
         ] {
             let entry = Entry::parse(line.as_bytes()).expect(line);

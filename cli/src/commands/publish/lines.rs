@@ -10,7 +10,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{batch::Batch, bus::Bus, entry::Entry};
+use super::{
+    batch::Batch,
+    channel::{Channel, Published},
+    entry::Entry,
+};
 use crate::{
     commands::tally::Tally,
     failure::Failure,
@@ -23,7 +27,11 @@ const BATCH_DELAY: Duration = Duration::from_millis(50);
 /// Publishes an event for each line of a file, or of standard input. Prints the result of each line as soon as it is known.
 ///
 /// Fails at the end if lines failed, and at once if a call as a whole fails.
-pub(super) async fn publish(bus: &Bus, file: Option<&Path>, as_json: bool) -> Result<(), Failure> {
+pub(super) async fn publish(
+    channel: &Channel,
+    file: Option<&Path>,
+    as_json: bool,
+) -> Result<(), Failure> {
     let lines: Box<dyn AsyncBufRead + Unpin + Send> = match file {
         None => Box::new(BufReader::new(stdin())),
         Some(path) => {
@@ -33,28 +41,33 @@ pub(super) async fn publish(bus: &Bus, file: Option<&Path>, as_json: bool) -> Re
         }
     };
     let mut publisher = Publisher {
-        bus,
+        channel,
         as_json,
-        batch: Batch::default(),
+        batch: Batch::new(channel.limits()),
         tally: Tally::of("event"),
     };
     match publisher.publish_all(lines).await {
-        Ok(()) => publisher.tally.into_result(),
+        Ok(0) => Err(Failure::usage(
+            "the input has no lines, so nothing was published",
+        )),
+        Ok(_) => publisher.tally.into_result(),
         Err(failure) => Err(publisher.tally.aborted(failure)),
     }
 }
 
 struct Publisher<'a> {
-    bus: &'a Bus,
+    channel: &'a Channel,
     as_json: bool,
     batch: Batch,
     tally: Tally,
 }
 
 impl Publisher<'_> {
-    async fn publish_all(&mut self, lines: impl AsyncBufRead + Unpin) -> Result<(), Failure> {
+    /// Publishes every line. Returns the number of events, without empty lines.
+    async fn publish_all(&mut self, lines: impl AsyncBufRead + Unpin) -> Result<u64, Failure> {
         let mut lines = lines.split(b'\n');
         let mut number = 0;
+        let mut events = 0;
         loop {
             let next = lines.next_segment();
             let next = if self.batch.is_empty() {
@@ -69,10 +82,12 @@ impl Publisher<'_> {
                 }
             };
             let Some(line) = next.context("cannot read the lines")? else {
-                return self.put().await;
+                self.put().await?;
+                return Ok(events);
             };
             number += 1;
             if !line.trim_ascii().is_empty() {
+                events += 1;
                 self.add(number, &line).await?;
             }
         }
@@ -86,44 +101,52 @@ impl Publisher<'_> {
                 return Ok(());
             }
         };
-        if let Err(entry) = self.batch.add(number, entry, &self.bus.source) {
+        let size = self.channel.size(&entry);
+        if let Err(entry) = self.batch.add(number, entry, size) {
             self.put().await?;
             // An empty batch accepts any event.
-            let _ = self.batch.add(number, entry, &self.bus.source);
+            let _ = self.batch.add(number, entry, size);
         }
         Ok(())
     }
 
     /// Publishes the batch.
     async fn put(&mut self) -> Result<(), Failure> {
-        let batch = std::mem::take(&mut self.batch);
+        let batch = self.batch.take();
         if batch.is_empty() {
             return Ok(());
         }
-        let entries: Vec<_> = batch.entries().iter().map(|(_, entry)| entry).collect();
-        let results = self.bus.put(&entries).await?;
-        for ((number, _), result) in batch.entries().iter().zip(results) {
+        let entries: Vec<_> = batch.iter().map(|(_, entry)| entry).collect();
+        let results = self.channel.put(&entries).await?;
+        for ((number, _), result) in batch.iter().zip(results) {
             match result {
-                Ok(event_id) => {
+                Ok(published) => {
                     self.tally.succeeded();
-                    self.print(*number, &event_id)?;
+                    self.print(*number, &published)?;
                 }
-                Err(error) => self.failed(*number, error),
+                Err(failure) => self.failed(*number, failure),
             }
         }
         Ok(())
     }
 
-    fn print(&self, number: u64, event_id: &str) -> Result<(), Failure> {
+    fn print(&self, number: u64, published: &Published) -> Result<(), Failure> {
         if self.as_json {
-            json(&json!({"line": number, "eventId": event_id}))
+            let mut result = json!(published);
+            result["line"] = json!(number);
+            json(&result)
         } else {
-            line(event_id)
+            line(published.text())
         }
     }
 
-    fn failed(&mut self, number: u64, error: anyhow::Error) {
-        let error = error.context(format!("line {number}"));
-        self.tally.failed(Failure::Failed(error));
+    fn failed(&mut self, number: u64, failure: impl Into<Failure>) {
+        let failure = failure.into();
+        let is_refused = matches!(failure, Failure::Refused(_));
+        let error = failure.into_error().context(format!("line {number}"));
+        self.tally.failed(match is_refused {
+            true => Failure::Refused(error),
+            false => Failure::Failed(error),
+        });
     }
 }

@@ -176,7 +176,7 @@ final class HeraldClient {
     final loader = _loaderOf(subscription, loadState);
     final readers = _driver.readers..subscribe(subscription);
     try {
-      final loaded = await loader?.loadFirst();
+      final loaded = await loader?.loadFirst(_driver.positionOf(subscription.entityId));
       if (subscription.hasEnded) return subscription;
       final entityId = subscription.entityId;
       final (:request, :reply) = _driver.subscribe(entityId, recover: loaded ?? recover, rewind: rewind);

@@ -42,8 +42,12 @@ final class StateLoader {
   /// True if pushes wait for the state.
   bool get holdsPushes => _waiting != null;
 
-  /// Loads the state before the subscription. Returns its position, and throws what the callback throws.
-  Future<Position?> loadFirst() async => _loaded = await _loadOnce();
+  /// Loads the state before the subscription. Returns its position, and throws what the callback throws. [joined] is the
+  /// position at which a later subscriber of the entity joins.
+  Future<Position?> loadFirst(Position? joined) async {
+    _needed = joined;
+    return _loaded = await _loadOnce();
+  }
 
   /// Notes that the server has acknowledged the subscription. A state without a position is loaded once more.
   Future<void> subscribed() async {
@@ -53,6 +57,7 @@ final class StateLoader {
       _loaded = await _loadOnce();
     }
     if (_isStale) return unawaited(_loadUntilCurrent());
+    if (_isBehind(_loaded, _needed)) return _loadLater();
     _release();
   }
 
@@ -62,6 +67,7 @@ final class StateLoader {
     waiting.add(push);
     if (waiting.length <= _rules.heldWhileAsking) return;
     _waiting = [];
+    _needed = push.position;
     _isStale = true;
   }
 

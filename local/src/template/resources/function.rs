@@ -13,7 +13,7 @@ use crate::template::{
 use super::{code, event_source, policies, sam_policies};
 
 /// `DeadLetterQueue` and `EventInvokeConfig` are for asynchronous invocations, which do not occur
-/// here; concurrency, network and disk are not limited.
+/// here; network and disk are not limited, and concurrency only at a function's URL.
 const IGNORED: &[&str] = &[
     "Architectures",
     "AssumeRolePolicyDocument",
@@ -27,6 +27,8 @@ const IGNORED: &[&str] = &[
     "EphemeralStorage",
     "EventInvokeConfig",
     "FunctionName",
+    // Its own reader is in `function_url`.
+    "FunctionUrlConfig",
     "Handler",
     "KmsKeyArn",
     "LoggingConfig",

@@ -104,6 +104,13 @@ async fn new_text_is_current_and_the_previous_one_is_kept() {
     assert_eq!(versions.len(), 2);
     assert_eq!(versions[&token(2)], ["AWSCURRENT"]);
     assert!(described.last_changed_date >= described.created_date);
+
+    // A version keeps its id and its text after it has lost its labels.
+    put(&token(3), "fourth").await.unwrap();
+    let error = put(&token(1), "other").await.unwrap_err();
+    assert!(error.into_service_error().is_resource_exists_exception());
+    let read = client.get_secret_value().secret_id(id).version_id(token(1));
+    assert_eq!(read.send().await.unwrap().secret_string.unwrap(), "second");
 }
 
 /// See docs/local-vs-aws.md: "Secrets last until the stack ends".

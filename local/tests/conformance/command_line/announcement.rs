@@ -16,6 +16,7 @@ async fn json_is_one_line_with_every_address_and_logs_are_on_standard_error() {
         "buses",
         "console",
         "endpoint",
+        "functionUrls",
         "queues",
         "tables",
         "webSocket",
@@ -37,6 +38,27 @@ async fn printed_addresses_answer() {
     let text = page(stack.address("console")).await;
     assert!(text.contains(stack.address("webSocket")), "{text}");
     stack.connect().await;
+}
+
+#[tokio::test]
+async fn text_says_whether_audiences_have_logs() {
+    for (history, expected) in [
+        (
+            "{}",
+            "\nNo audience has a log, so clients miss what is pushed while they are away.",
+        ),
+        (
+            r#"{"a":{"last":true}}"#,
+            "\nAudiences have logs: History={\"a\":{\"last\":true}}. The console shows them,",
+        ),
+    ] {
+        let mut run = Run::start(&["--parameter", &format!("History={history}")]);
+        let mut text = String::new();
+        while !text.contains("put-events") {
+            text += &run.line().await;
+        }
+        assert!(text.contains(expected), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -67,6 +89,33 @@ async fn text_has_addresses_resources_that_are_not_run_and_first_steps() {
     }
     assert_eq!(page(&format!("http://{address}/")).await, text);
     assert_eq!(run.end_with(Signal::TERM).await.output, "");
+}
+
+/// Without parameters everything is served over HTTP, and the text has a command for it.
+#[tokio::test]
+async fn text_has_function_urls_and_the_commands_that_publish_over_http() {
+    let mut run = Run::start(&[]);
+    let mut text = String::new();
+    while !text.contains("put-events") {
+        text += &run.line().await;
+    }
+    let (before, _) = text.split_once(" (PublishFunctionUrl)\n").unwrap();
+    let (_, url) = before.rsplit_once("  function URL  ").unwrap();
+    assert!(text.contains(" (PollFunctionUrl)\n"), "{text}");
+    for expected in [
+        "\n  KEY=$(cargo run -p herald-cli -- key create --endpoint http://127.0.0.1:".to_owned(),
+        format!("\n  curl {url} -H \"Authorization: Bearer $KEY\" "),
+    ] {
+        assert!(text.contains(&expected), "{expected} is not in {text}");
+    }
+    run.end_with(Signal::TERM).await;
+}
+
+#[tokio::test]
+async fn parameters_turn_publishing_and_polling_over_http_off() {
+    let arguments = ["--parameter", "PublishKeys=", "--parameter", "Poll=off"];
+    let stack = Stack::start(&arguments).await;
+    assert_eq!(stack.addresses["functionUrls"], serde_json::json!({}));
 }
 
 #[tokio::test]

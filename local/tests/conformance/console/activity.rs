@@ -169,6 +169,12 @@ async fn post_is_recorded_with_its_status() {
             })
         );
     }
+
+    let frame = r#"{"type":"Broadcast","eventId":"e-1","epoch":"k3J9x2Qa","offset":7}"#;
+    let post = management(&stack).post_to_connection().connection_id(open);
+    post.data(Blob::new(frame)).send().await.unwrap();
+    let position = json!({"log": "everyone", "epoch": "k3J9x2Qa", "offset": 7});
+    assert_eq!(next(&mut watcher, "post").await["position"], position);
 }
 
 /// Returns the real SDK's client for the management API, without retries.

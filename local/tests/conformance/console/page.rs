@@ -79,10 +79,11 @@ async fn description_has_the_addresses_of_json_and_the_functions() {
     let stack = TestStack::of_repository().await;
     let mut document = stack.get("/console/stack.json").await.json();
     let members = document.as_object_mut().unwrap();
-    let [region, functions, mappings] =
-        ["region", "functions", "mappings"].map(|name| members.remove(name).unwrap());
+    let [region, functions, mappings, outputs] =
+        ["region", "functions", "mappings", "outputs"].map(|name| members.remove(name).unwrap());
     assert_eq!(document, json!(stack.running.addresses()));
     assert_eq!(region, "us-east-1");
+    assert_eq!(outputs, json!(stack.running.stack().outputs));
     let notifier = json!({
         "logicalId": "NotifierFunction",
         "name": "herald-local-NotifierFunction",

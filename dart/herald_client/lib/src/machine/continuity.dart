@@ -37,9 +37,9 @@ void arrived(Machine machine, Log log, HeldPush push) {
 
 /// Adopts the position of a message, since the client has none: the log was switched on.
 void _adopt(Machine machine, Log log, Position position, Frame frame) {
-  log.adoptedAt = position.offset;
   log.isAbsent = false;
   log.moveTo(position);
+  log.adoptedAt = position.offset;
   deliverUnlessRepeated(machine, frame);
 }
 
@@ -93,7 +93,8 @@ void ownAcknowledged(Machine machine, Target target, Frame reply) {
 /// Applies the answer of a log to a `subscribe`, a `sync` or a `history`.
 ///
 /// [isAcknowledgement] is true for that of a subscription, and [isRecovery] if that replaces a broken one. [isRead] is
-/// true for a `history`. The connection belonged to an audience without a subscription before its log was asked for the
+/// true for a `history`, and [isShared] for a request about several audiences, which share the room for messages. The
+/// connection belonged to an audience without a subscription before its log was asked for the
 /// first position. So what arrived before the answer, or was on its way, is delivered.
 void logAnswered(
   Machine machine,
@@ -102,6 +103,7 @@ void logAnswered(
   bool isAcknowledgement = false,
   bool isRecovery = false,
   bool isRead = false,
+  bool isShared = false,
 }) {
   final log = asked.log;
   if (log.hasEnded) return;
@@ -125,7 +127,9 @@ void logAnswered(
   }
   if (log.continuesWith(position)) log.raiseTop(max(position.offset, integerOf(answer['top']) ?? 0));
   _deliverHeld(machine, log);
-  if (answer['more'] == true) return _readOn(machine, log, asked.position, isRead: isRead);
+  if (answer['more'] == true && log.isMissing && log.continuesWith(position)) {
+    return _readOn(machine, log, asked.position, isRead: isRead, isShared: isShared);
+  }
   _announceRecovery(machine, log);
   watch(machine, log, isAcknowledgement ? machine.rules.gapAfter : null);
 }
@@ -143,15 +147,12 @@ void _advance(Machine machine, Log log, Position position, Frame answer) {
   log.confirm();
 }
 
-/// Reads on after an answer that had no room for every message. [isRead] is true if the answer was that of a `history`.
-void _readOn(Machine machine, Log log, Position? asked, {required bool isRead}) {
-  final isFirstRead = log.mayRead && !isRead;
-  if (!isFirstRead && log.position == asked) return giveUp(machine, log);
-  if (log.mayRead) {
-    machine.toRead.add(log);
-  } else {
-    askNow(machine, log);
-  }
+/// Reads on after an answer that had no room for every message. If it had room for none, another request may get one: a
+/// `history`, whose reply always has room for a message, or one about this audience alone.
+void _readOn(Machine machine, Log log, Position? asked, {required bool isRead, required bool isShared}) {
+  final mayLackRoom = !isRead && (log.mayRead || isShared);
+  if (log.position == asked && !mayLackRoom) return giveUp(machine, log);
+  machine.toRead.add(log);
 }
 
 void _announceRecovery(Machine machine, Log log) {

@@ -99,7 +99,7 @@ final class Log {
 
   /// Moves the position, and drops the held messages up to it.
   void moveTo(Position to) {
-    if (!continuesWith(to)) _top = 0;
+    if (!continuesWith(to)) _top = adoptedAt = 0;
     position = to;
     deliveredBefore = null;
     _held.removeWhere((held, _) => continuesWith(held) && held.offset <= to.offset);

@@ -13,6 +13,7 @@ import 'frame.dart';
 import 'gaps.dart';
 import 'keep_alive.dart';
 import 'link.dart';
+import 'log.dart';
 import 'machine.dart';
 import 'outbox.dart';
 import 'pushes.dart';
@@ -209,14 +210,26 @@ List<QueuedMessage> takeMessages(Machine machine, List<Link> links) {
       for (final id in link.inFlight.keys) (link: link, id: id),
   ];
   all.sort((one, other) => one.id.compareTo(other.id));
-  final requests = [for (final (:link, :id) in all) _takeRequest(machine, link, id)].nonNulls;
-  for (final asked in requests.toList().expand((request) => request.asked)) {
-    watch(machine, asked.log);
+  final requests = [for (final (:link, :id) in all) _takeRequest(machine, link, id)].nonNulls.toList();
+  final asked = requests.expand((request) => request.asked);
+  final jitter = machine.random();
+  for (final Asked(:log) in asked) {
+    _askOnNextLink(machine, log, jitter);
   }
   return [
     for (final request in requests)
       if (request is MessageRequest) request.message,
   ];
+}
+
+/// Plans anew what a link that ended was asked for. The next one recovers every position, so that only what is known to be
+/// missing is asked for, and a first position that no subscription tells.
+void _askOnNextLink(Machine machine, Log log, double jitter) {
+  if (log.isStarting && log.audience.to != Route.entity) {
+    askLater(machine, log, jitter);
+  } else {
+    watch(machine, log);
+  }
 }
 
 /// Requeues a message whose outcome is unknown if that is safe, and rejects it otherwise.

@@ -134,7 +134,7 @@ void subscribeAnswered(Machine machine, Link link, SubscribeRequest request, Fra
     if (error != null) {
       _entityFailed(machine, link, entity, error, jitter);
     } else {
-      _entityAcknowledged(machine, link, entity, asked[index], answer);
+      _entityAcknowledged(machine, link, entity, asked[index], answer, isShared: entities.length > 1);
     }
   }
 }
@@ -158,8 +158,16 @@ void _subscribeOneByOne(Machine machine, Link link, List<String> entities) {
   link.toCheck = {...entities, ...link.toCheck};
 }
 
-/// Notes that the server has acknowledged an entity, and applies the answer of its log.
-void _entityAcknowledged(Machine machine, Link link, String entity, Asked asked, Frame answer) {
+/// Notes that the server has acknowledged an entity, and applies the answer of its log. [isShared] is true if the request
+/// named several entities.
+void _entityAcknowledged(
+  Machine machine,
+  Link link,
+  String entity,
+  Asked asked,
+  Frame answer, {
+  required bool isShared,
+}) {
   final position = Position.fromJson(answer);
   final log = machine.logs.at(Route.entity, entity);
   final isOfThisSession = log == asked.log;
@@ -178,7 +186,7 @@ void _entityAcknowledged(Machine machine, Link link, String entity, Asked asked,
     machine,
     log,
     answer,
-    () => logAnswered(machine, asked, answer, isAcknowledgement: true, isRecovery: isRecovery),
+    () => logAnswered(machine, asked, answer, isAcknowledgement: true, isRecovery: isRecovery, isShared: isShared),
   );
 }
 

@@ -34,8 +34,15 @@ void sendFirstSync(Machine machine, Link link) {
   _sendSync(machine, link, machine.logs.unsubscribed.where(_isToBeNamed).toList());
 }
 
-/// Compares the positions that are to be compared at once.
-void sendSyncs(Machine machine, Link link) => _sendAll(machine, link, machine.toSync.toList());
+/// Compares the positions that are to be compared at once. A log that is read on without `history` has a `sync` of its
+/// own.
+void sendSyncs(Machine machine, Link link) {
+  for (final log in machine.toRead.where((log) => !log.mayRead).toList()) {
+    machine.toRead.remove(log);
+    _sendSync(machine, link, [log]);
+  }
+  _sendAll(machine, link, machine.toSync.toList());
+}
 
 /// Sends a `history` that goes on from the position of a log.
 void readOn(Machine machine, Link link, Log log) {
@@ -125,7 +132,7 @@ void syncAnswered(Machine machine, List<Asked> asked, Frame reply) {
     } else if (result['error'] != null) {
       _askFailed(machine, one.log, serverError(objectOf(result['error']) ?? const {}), jitter);
     } else {
-      whenOwnAreKnown(machine, one.log, result, () => logAnswered(machine, one, result));
+      whenOwnAreKnown(machine, one.log, result, () => logAnswered(machine, one, result, isShared: asked.length > 1));
     }
   }
 }
@@ -163,5 +170,5 @@ void historyFailed(Machine machine, Asked asked, HeraldError error) {
   if (log.hasEnded) return;
   if (error.isRetryable) return askLater(machine, log, machine.random());
   log.mayRead = false;
-  askNow(machine, log);
+  machine.toRead.add(log);
 }

@@ -15,8 +15,11 @@ pub(super) fn parse(text: &str) -> Result<(String, Vec<String>), String> {
     Ok((pattern.to_owned(), actions.collect()))
 }
 
-/// Merges the permissions of several flags. `None` if there are none.
-pub(super) fn merge(given: &[(String, Vec<String>)]) -> anyhow::Result<Option<Permissions>> {
+/// Merges the permissions of several flags `flag`. `None` if there are none.
+pub(super) fn merge(
+    flag: &str,
+    given: &[(String, Vec<String>)],
+) -> anyhow::Result<Option<Permissions>> {
     if given.is_empty() {
         return Ok(None);
     }
@@ -26,7 +29,8 @@ pub(super) fn merge(given: &[(String, Vec<String>)]) -> anyhow::Result<Option<Pe
         merged_actions.extend(actions.iter().map(String::as_str));
     }
     let text = serde_json::to_string(&merged)?;
-    let permissions = Permissions::from_json(&text).context("--permission is invalid")?;
+    let permissions =
+        Permissions::from_json(&text).with_context(|| format!("{flag} is invalid"))?;
     Ok(Some(permissions))
 }
 
@@ -58,7 +62,8 @@ mod tests {
         ] {
             let parsed: Result<Vec<_>, _> = given.iter().map(|text| parse(text)).collect();
             let result = parsed.and_then(|given| {
-                let permissions = merge(&given).map_err(|error| format!("{error:#}"))?;
+                let permissions =
+                    merge("--permission", &given).map_err(|error| format!("{error:#}"))?;
                 Ok(permissions.map(|permissions| permissions.to_json()))
             });
             match (result, expected) {

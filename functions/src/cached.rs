@@ -1,8 +1,9 @@
-//! A value that is fetched from another service and kept: an issuer's keys, or the secret.
+//! A value that is fetched from another service and kept: an issuer's keys, a secret, or the API keys.
 //!
-//! It is fetched when it is first needed and when it is an hour old. A token that does not match may be
-//! a sign of a newer value, so it causes another fetch; their number is limited, because any client can
-//! send such tokens. While the fetch fails, the old value is used for up to a day.
+//! It is fetched when it is first needed and when it has a certain age, an hour unless its source says
+//! otherwise. A token that does not match may be a sign of a newer value, so it causes another fetch; their
+//! number is limited, because any client can send such tokens. While the fetch fails, the old value is used
+//! for up to a day.
 
 use std::{
     error::Error,
@@ -14,15 +15,9 @@ use std::{
 use herald_shared::error_chain::error_chain;
 use tokio::{sync::Mutex, time::timeout};
 
-/// The age at which the value is fetched again.
-pub(super) const MAX_AGE: Duration = Duration::from_secs(60 * 60);
-
-/// The age up to which the value is used if it cannot be fetched.
-pub(super) const USABLE: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// The minimum time between two fetches because of tokens that do not match, and between two tries while
 /// there is an old value.
-pub(super) const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// The minimum time between two tries while there is no value.
 const PAUSE_WITHOUT: Duration = Duration::from_secs(1);
@@ -31,23 +26,29 @@ const PAUSE_WITHOUT: Duration = Duration::from_secs(1);
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// The source of a value.
-pub(super) trait Fetch: Sync {
+pub(crate) trait Fetch: Sync {
     /// The value.
     type Value: Send + Sync;
 
     /// The value's name in the log.
     const NAME: &str;
 
+    /// The age at which the value is fetched again.
+    const MAX_AGE: Duration = Duration::from_secs(60 * 60);
+
+    /// The age up to which the value is used if it cannot be fetched.
+    const USABLE: Duration = Duration::from_secs(24 * 60 * 60);
+
     /// Fetches the value.
     fn fetch(&self) -> impl Future<Output = Result<Self::Value, Failure>> + Send;
 }
 
 /// The reason a value is missing.
-pub(super) type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// The value, fetched when needed. A caller that needs it during a fetch waits for that fetch.
 #[derive(Debug)]
-pub(super) struct Cached<F: Fetch> {
+pub(crate) struct Cached<F: Fetch> {
     source: F,
     state: Mutex<State<F::Value>>,
 }
@@ -74,7 +75,7 @@ struct FailedBefore(&'static str);
 
 impl<F: Fetch> Cached<F> {
     /// Returns a cache that has not fetched the value yet.
-    pub(super) fn new(source: F) -> Self {
+    pub(crate) fn new(source: F) -> Self {
         let state = State {
             value: None,
             failed_at: None,
@@ -91,10 +92,10 @@ impl<F: Fetch> Cached<F> {
     /// # Errors
     ///
     /// Returns an error if there is no value that is young enough to be used.
-    pub(super) async fn value(&self, now: Instant) -> Result<Arc<F::Value>, Failure> {
+    pub(crate) async fn value(&self, now: Instant) -> Result<Arc<F::Value>, Failure> {
         let mut state = self.state.lock().await;
-        let usable = state.value_younger_than(USABLE, now);
-        if let Some(young) = state.value_younger_than(MAX_AGE, now) {
+        let usable = state.value_younger_than(F::USABLE, now);
+        if let Some(young) = state.value_younger_than(F::MAX_AGE, now) {
             return Ok(young);
         }
         let pause = match usable {
@@ -118,7 +119,7 @@ impl<F: Fetch> Cached<F> {
     /// # Errors
     ///
     /// Returns an error if the value could not be fetched.
-    pub(super) async fn newer_than(
+    pub(crate) async fn newer_than(
         &self,
         unfit: &Arc<F::Value>,
         now: Instant,
@@ -186,6 +187,9 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
+
+    const MAX_AGE: Duration = Source::MAX_AGE;
+    const USABLE: Duration = Source::USABLE;
 
     /// A source whose value is the number of fetches.
     #[derive(Default)]

@@ -1,0 +1,5 @@
+//! Polling over HTTP.
+
+mod harness;
+mod logs;
+mod requests;

@@ -1,0 +1,192 @@
+"""The cases that every client runs, client/tests/behaviour/*.json.
+
+Their README.md describes the format. The effect `recovered` is no part of it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from herald_client._json import encode
+from herald_client._machine import Machine
+from herald_client._machine.failure import Failure
+from herald_client._machine.rules import Rules
+from herald_client._machine.signals import (
+    AskToken,
+    Audience,
+    Close,
+    Closed,
+    CloseSocket,
+    Connect,
+    Deliver,
+    Effect,
+    End,
+    Failed,
+    Follow,
+    Hinted,
+    Input,
+    Invalid,
+    Lose,
+    Opened,
+    OpenSocket,
+    Received,
+    Recover,
+    Refused,
+    Reject,
+    Resolve,
+    Send,
+    SendText,
+    StateChanged,
+    StopReason,
+    Subscribe,
+    Subscriber,
+    Time,
+    TokenFailed,
+    TokenSupplied,
+    Unsubscribe,
+)
+from herald_client.position import position_of
+
+FOLDER = Path(__file__).resolve().parents[3] / "client/tests/behaviour"
+FILES = sorted(FOLDER.glob("*.json"))
+CASES = [(file.name, case) for file in FILES for case in json.loads(file.read_text(encoding="utf-8"))["cases"]]
+SOCKET_INPUTS = {
+    "token": TokenSupplied,
+    "tokenFailed": TokenFailed,
+    "opened": Opened,
+    "refused": Refused,
+    "failed": Failed,
+    "invalid": Invalid,
+    "closed": Closed,
+}
+
+
+def test_cases_are_found() -> None:
+    assert len(CASES) > 150
+
+
+@pytest.mark.parametrize("case", [case for _, case in CASES], ids=[f"{file}: {case['name']}" for file, case in CASES])
+def test_behaviour(case: dict[str, Any]) -> None:
+    options = dict(case.get("options", {}))
+    jitter = [options.pop("jitter", 0.5)]
+    machine = Machine(Rules(**{snake(name): value for name, value in options.items()}), lambda: jitter[0])
+    for number, step in enumerate(case["steps"], 1):
+        run_step(machine, jitter, dict(step), f"step {number}, at {step['at']}")
+
+
+def run_step(machine: Machine, jitter: list[float], step: dict[str, Any], where: str) -> None:
+    at, expected = step.pop("at"), step.pop("effects", [])
+    jitter[0] = step.pop("jitter", jitter[0])
+    ((kind, fields),) = step.items()
+    if kind == "time" and expected:
+        assert wake_at(machine) <= at, where
+    effects = machine.handle(at, input_of(kind, fields))
+    assert [in_case_format(effect) for effect in effects if not isinstance(effect, Recover)] == expected, where
+    assert wake_at(machine) > at, where
+
+
+def wake_at(machine: Machine) -> float:
+    return math.inf if machine.wake_at is None else machine.wake_at
+
+
+def snake(name: str) -> str:
+    return re.sub("[A-Z]", lambda letter: "_" + letter.group().lower(), name)
+
+
+def input_of(kind: str, fields: dict[str, Any]) -> Input:
+    if kind in SOCKET_INPUTS:
+        given: Input = SOCKET_INPUTS[kind](**{snake(name): value for name, value in fields.items()})
+        return given
+    match kind:
+        case "connect":
+            return Connect()
+        case "received":
+            return Received(fields["socket"], fields["text"] if "text" in fields else encode(fields["frame"]))
+        case "subscribe":
+            return Subscribe(tuple(subscriber_of(one) for one in fields.get("several", [fields])))
+        case "follow":
+            return Follow(fields["to"])
+        case "unsubscribe":
+            return Unsubscribe(fields["entity"])
+        case "send":
+            return send_of(fields)
+        case "networkUp" | "networkDown" | "foreground":
+            return Hinted(kind)
+        case "close":
+            return Close(fields["within"])
+        case "time":
+            return Time()
+    raise ValueError(kind)
+
+
+def subscriber_of(fields: dict[str, Any]) -> Subscriber:
+    recover = position_of(fields["recover"]) if "recover" in fields else None
+    return Subscriber(fields["request"], fields["entity"], recover, fields.get("rewind"))
+
+
+def send_of(fields: dict[str, Any]) -> Send:
+    frame, target = fields["frame"], None
+    if frame.get("action") == "sendMessage" and "entityId" in frame:
+        target = Audience("entity", frame["entityId"])
+    elif frame.get("action") == "sendMessage" and frame.get("broadcast") is True:
+        target = Audience("broadcasts")
+    return Send(fields["request"], encode(frame), target, fields.get("safe", False), fields.get("timeToLive"))
+
+
+def in_case_format(effect: Effect) -> dict[str, Any]:
+    match effect:
+        case StateChanged():
+            return {"state": state_of(effect)}
+        case AskToken(socket):
+            return {"askToken": {"socket": socket}}
+        case OpenSocket(socket, token):
+            return {"openSocket": {"socket": socket, "token": token}}
+        case SendText(socket, text):
+            return {"send": {"socket": socket, "frame": json.loads(text)}}
+        case CloseSocket(socket):
+            return {"closeSocket": {"socket": socket}}
+        case Resolve(request, reply, position):
+            found: dict[str, Any] = {"request": request}
+            found |= {} if reply is None else {"reply": reply}
+            return {"resolve": found if position is None else {**found, "position": position.to_dict()}}
+        case Reject(request, error):
+            return {"reject": {"request": request, "error": failure_of(error)}}
+        case Deliver(to, frame):
+            return {"deliver": {"to": to, "frame": frame}}
+        case Lose(audience, position):
+            entity = {} if audience.entity is None else {"entity": audience.entity}
+            return {"lost": {"to": audience.to, **entity, "position": position and position.to_dict()}}
+        case End(entity, error):
+            return {"ended": {"entity": entity, "error": failure_of(error)}}
+    raise ValueError(effect)
+
+
+def state_of(state: StateChanged) -> dict[str, Any]:
+    if state.name == "reconnecting":
+        return {"name": state.name, "attempt": state.attempt, "delay": state.delay}
+    return {"name": state.name} if state.reason is None else {"name": state.name, "reason": reason_of(state.reason)}
+
+
+def reason_of(reason: StopReason) -> dict[str, Any]:
+    fields: dict[str, dict[str, Any]] = {
+        "closed": {},
+        "refused": {"status": reason.status},
+        "invalid": {"reason": reason.reason},
+        "disconnected": {"code": reason.code, "reason": reason.reason},
+    }
+    return {"kind": reason.kind, **fields[reason.kind]}
+
+
+def failure_of(error: Failure) -> dict[str, Any]:
+    if error.kind == "server":
+        ids = {"eventIds": list(error.event_ids)} if error.event_ids else {}
+        return {"kind": "server", "code": error.code, "message": error.message, "retryable": error.retryable, **ids}
+    if error.kind == "gateway":
+        return {"kind": "gateway", "code": error.code, "message": error.message}
+    return {"kind": error.kind}

@@ -361,6 +361,28 @@ void main() {
       expect(loads, 3);
     });
 
+    test('a state before the position at which a later subscriber joins is loaded again', () async {
+      final harness = await _withLog(offset: 40);
+      final first = await harness.client.subscribe('order-1');
+      first.pushes.listen((_) {});
+      final messages = <Object?>[];
+      var loads = 0;
+      final second = await harness.client.subscribe(
+        'order-1',
+        loadState: () {
+          loads += 1;
+          return Position(loads == 1 ? 30 : 41, epoch: 'e1');
+        },
+      );
+      second.pushes.listen((push) => messages.add(push.message));
+      harness.socket
+        ..push(update('order-1', 'in the state', offset: 41))
+        ..push(update('order-1', 'after it', offset: 42));
+      await harness.advance(seconds: 1);
+      expect(loads, 2);
+      expect(messages, ['after it']);
+    });
+
     test('a state that fails to load later is loaded again', () async {
       final errors = <Object>[];
       await runZonedGuarded(() async {

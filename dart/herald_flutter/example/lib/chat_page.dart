@@ -22,7 +22,7 @@ class _ChatPageState extends State<ChatPage> {
     _pushes ??= HeraldScope.of(context)
         .pushesOf('room-1')
         .listen(
-          (push) => _show('${push.name ?? 'somebody'}: ${push.message}'),
+          (push) => _show('${push.name ?? 'unnamed'}: ${push.message}'),
           onError: (Object error) => _show('the room is closed: $error'),
         );
   }

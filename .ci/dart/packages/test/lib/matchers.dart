@@ -25,7 +25,7 @@ class TypeMatcher<T> extends Matcher {
   );
 }
 
-/// What a future or a stream has to do.
+/// A condition on a future or a stream.
 class AsyncMatcher extends Matcher {
   AsyncMatcher(String description, this.check) : super(description, ((_) => throw StateError('await expectLater')));
 

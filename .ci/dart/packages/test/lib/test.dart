@@ -52,7 +52,7 @@ Future<String?> _run(FutureOr<void> Function() body) {
     while (_tearDowns.isNotEmpty) {
       await _tearDowns.removeLast()();
     }
-    // What the test did not wait for may fail still.
+    // A callback that the test did not wait for may still fail.
     for (var turn = 0; turn < 3; turn++) {
       await Future<void>(() {});
     }

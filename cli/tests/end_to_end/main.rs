@@ -8,6 +8,7 @@ mod counting_proxy;
 mod dead_letters;
 mod events;
 mod harness;
+mod hot_entity;
 mod messages;
 mod pushes;
 mod stacks;

@@ -21,7 +21,10 @@ export function newRoot(test, { html, tree } = {}) {
   const problems = [];
   container.innerHTML = html ?? '';
   const onRecoverableError = (error) => problems.push(error);
-  const root = html ? act(() => hydrateRoot(container, tree, { onRecoverableError })) : createRoot(container);
+  let root;
+  act(() => {
+    root = html ? hydrateRoot(container, tree, { onRecoverableError }) : createRoot(container);
+  });
   test.after(() => act(() => root.unmount()));
   return {
     problems,

@@ -32,10 +32,12 @@ export function newRoot(test, { html, tree } = {}) {
       return container.textContent;
     },
     /** Renders, and leaves the server no time to answer. */
-    render: (element) => act(() => root.render(element)),
+    render(element) {
+      act(() => root.render(element));
+    },
     /** Renders, and lets the server answer what effects ask it. */
     async settle(element = undefined) {
-      if (element !== undefined) await act(() => root.render(element));
+      if (element !== undefined) act(() => root.render(element));
       for (let rounds = 4; rounds > 0; rounds -= 1) {
         await act(async () => {
           for (let turns = 4; turns > 0; turns -= 1) await turn();

@@ -21,9 +21,10 @@ export class HeraldClient {
   get state(): State;
 
   /**
-   * Calls `handler` with the current state at once, before it returns, and at every change. Reload the data of entities without a log at `open` after
+   * Calls `handler` at every change of `state`. Reload the data of entities without a log at `open` after
    * `reconnecting`: pushes in between are lost.
    *
+   * @param handler is also called at once, with the current state, before `onState` returns.
    * @returns a function that removes the handler.
    */
   onState(handler: (state: State) => void): () => void;
@@ -369,8 +370,6 @@ export interface Position {
 export interface Options {
   /** Supplies a token for every attempt to connect, and before a token ends. No token by default. */
   token?: TokenCallback;
-  /** Is called with every change of state and every frame, for a log. Tokens are left out. */
-  log?: (entry: LogEntry) => void;
   /** False to ignore the events of the page: online, offline, visible again. True by default. */
   hints?: boolean;
   /** The class that opens sockets; `globalThis.WebSocket` by default. Node.js 20 needs that of the package `ws`. */
@@ -432,6 +431,8 @@ export interface Options {
   heldLimit?: number;
   /** The most messages of a log that wait in all. With more, the missing one counts as lost; 1000 by default. */
   heldWhileAsking?: number;
+  /** Is called with every change of state and every frame of a WebSocket, for a log. Tokens are left out. */
+  log?: (entry: LogEntry) => void;
 }
 
 /**

@@ -6,6 +6,7 @@
 
 import { Driver } from './driver.js';
 import { call } from './driver/readers.js';
+import { loggedWebSocket } from './logged-socket.js';
 import { positionOf } from './machine/positions.js';
 import { settingsOf, subscribeOptionsOf } from './options.js';
 import { subscribe } from './subscription.js';
@@ -22,9 +23,10 @@ export class HeraldClient {
   #driver;
 
   /** @param {string} url @param {Options} [options] */
-  constructor(url, options = {}) {
-    this.#driver = new Driver(settingsOf(url, options));
-    const { log } = options;
+  constructor(url, { log, ...options } = {}) {
+    const settings = settingsOf(url, options);
+    if (log) settings.webSocket = loggedWebSocket(settings.webSocket, log);
+    this.#driver = new Driver(settings);
     if (log) this.onState((state) => log({ kind: 'state', state }));
   }
 

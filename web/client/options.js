@@ -4,7 +4,6 @@
  * @module options
  */
 
-import { loggedWebSocket } from './logged-socket.js';
 import { positionOf } from './machine/positions.js';
 import { IN_BROWSERS } from './machine/rules.js';
 
@@ -18,19 +17,13 @@ import { IN_BROWSERS } from './machine/rules.js';
  * @throws {TypeError} if the address is not one of a WebSocket, or the environment has no WebSocket.
  */
 export function settingsOf(address, options = {}) {
-  const { token, hints = true, webSocket = globalThis.WebSocket, log, ...rules } = options;
+  const { token, hints = true, webSocket = globalThis.WebSocket, ...rules } = options;
   const url = new URL(address);
   if (!/^wss?:$/.test(url.protocol)) throw new TypeError(`the address must start with wss:// or ws://, got ${address}`);
   if (!webSocket) {
     throw new TypeError('this environment has no WebSocket: pass that of the package ws as the option webSocket');
   }
-  return {
-    url,
-    webSocket: log ? loggedWebSocket(webSocket, log) : webSocket,
-    token,
-    hints,
-    rules: { ...IN_BROWSERS, ...definedOf(rules), token: token !== undefined },
-  };
+  return { url, webSocket, token, hints, rules: { ...IN_BROWSERS, ...definedOf(rules), token: token !== undefined } };
 }
 
 /**

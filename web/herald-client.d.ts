@@ -421,6 +421,8 @@ export interface Options {
   renewAfter?: number;
   /** The time for which the old connection stays after a renewal, for late pushes; 10 s by default. */
   lingerFor?: number;
+  /** Is called with every change of state and every frame of a WebSocket, for a log. Tokens are left out. */
+  log?: (entry: LogEntry) => void;
   /** The time before its end at which a token is renewed; 60 s by default. */
   renewTokenBefore?: number;
   /** The shortest wait for a message that is missing in a log, before the client asks for it; 1 s by default. */
@@ -431,8 +433,6 @@ export interface Options {
   heldLimit?: number;
   /** The most messages of a log that wait in all. With more, the missing one counts as lost; 1000 by default. */
   heldWhileAsking?: number;
-  /** Is called with every change of state and every frame of a WebSocket, for a log. Tokens are left out. */
-  log?: (entry: LogEntry) => void;
 }
 
 /**

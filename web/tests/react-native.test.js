@@ -1,5 +1,5 @@
-// The client and the hooks where React Native's globals are: a `window` without events, no `document`, and no part of
-// a browser that React Native lacks.
+// The client among a stand-in for React Native's globals: a `window` without events, no `document`, no `Event`, no
+// `DOMException` and no `AbortSignal`. `URL` is a whole one, as docs/react.md asks for.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

@@ -453,6 +453,7 @@ describe('a handshake that failed', () => {
     Bun: "WebSocket connection to 'ws://127.0.0.1/dev' failed: Expected 101 status code: 403",
     Deno: 'NetworkError: failed to connect to WebSocket: Invalid status code: 403',
     'React Native on iOS': 'Received bad response code from server: 403.',
+    'an older React Native on iOS': 'received bad response code from server 403',
     'React Native on Android': "Expected HTTP 101 response but was '403 Forbidden'",
   })) {
     test(`is refused with the status that ${environment} reports`, async (t) => {

@@ -11,7 +11,7 @@
  */
 const STATUS = new RegExp(
   '(?:^Unexpected server response: |Expected 101 status code: |Invalid status code: ' +
-    "|^Received bad response code from server: |^Expected HTTP 101 response but was ')" +
+    "|^[Rr]eceived bad response code from server:? |^Expected HTTP 101 response but was ')" +
     '(\\d{3})\\b',
 );
 

@@ -71,7 +71,7 @@ function adaptDocuments() {
   for (const [path] of LINKS) {
     for (const [, link] of text(path).matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
       if (/^https:/.test(link) || existsSync(join(target, dirname(path), link))) continue;
-      throw new Error(`${path} of the package has a link to ${link}, which the package does not have: copy it, or cut the link`);
+      throw new Error(`${path} of the package has a link to ${link}, which is not in the package: copy it, or cut the link`);
     }
   }
 }

@@ -97,12 +97,19 @@ export class HeraldClient {
 
   /** Sends several messages in one frame, at least one and at most 25. */
   send<const Messages extends readonly Outgoing[]>(
-    message: Target & { messages: Messages & (Messages extends readonly [] ? never : unknown); message?: never; name?: never },
+    message: Target & {
+      messages: Messages & (Messages extends readonly [] ? never : unknown);
+      message?: never;
+      name?: never;
+    },
     options?: SendOptions,
   ): Promise<AckOfSeveral>;
 
   /** Sends a message that comes back as the reply. */
-  send(message: Outgoing & { [Field in 'entityId' | 'broadcast' | 'messages']?: never }, options?: SendOptions): Promise<Echo>;
+  send(
+    message: Outgoing & { [Field in 'entityId' | 'broadcast' | 'messages']?: never },
+    options?: SendOptions,
+  ): Promise<Echo>;
 
   /** Hints that the network is up: the client ends the delay before the next attempt, or checks its connection. */
   networkUp(): void;

@@ -12,7 +12,11 @@ import { useLatest } from './latest.js';
 /** @import { HeraldClient, Options } from 'herald-client' */
 /** @import { HeraldProviderProps } from './index.js' */
 
-/** A client, and how often its component is mounted. @typedef {{ url: string, client: HeraldClient, mounts: number }} Kept */
+/**
+ * A client, and the number of mounts of its component that have not ended.
+ *
+ * @typedef {{ url: string, client: HeraldClient, mounts: number }} Kept
+ */
 
 const Context = createContext(/** @type {HeraldClient | null | undefined} */ (undefined));
 

@@ -43,7 +43,9 @@ describe('the package', () => {
     installed = join(modules, 'herald-client');
     mkdirSync(modules);
     execFileSync(process.execPath, ['build-package.js', `--outdir=${installed}`], { cwd: web });
-    for (const name of ['react', 'react-dom', 'scheduler']) symlinkSync(join(web, 'node_modules', name), join(modules, name));
+    for (const name of ['react', 'react-dom', 'scheduler']) {
+      symlinkSync(join(web, 'node_modules', name), join(modules, name));
+    }
   });
   after(() => rmSync(folder, { recursive: true }));
 

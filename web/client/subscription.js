@@ -27,7 +27,9 @@ export function subscribe(driver, entityId, options) {
   /** @type {Promise<Subscription>} */
   const pending = new Promise((resolve, rejectPending) => {
     reject = rejectPending;
-    if (!signal?.aborted) membership.establish(options).then(() => resolve(subscription), reject);
+    if (signal?.aborted) return;
+    membership.subscriber.whenAborted(() => abort());
+    membership.establish(options).then(() => resolve(subscription), reject);
   });
   /** @param {unknown} reason */
   const leave = (reason) => {
@@ -38,7 +40,6 @@ export function subscribe(driver, entityId, options) {
   };
   const abort = () => leave(signal?.reason ?? abortError());
   if (signal?.aborted) abort();
-  else membership.subscriber.whenAborted(abort);
   return Object.assign(pending, { unsubscribe: () => leave(abortError()) });
 }
 

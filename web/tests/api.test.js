@@ -138,6 +138,17 @@ for (const [end, happens] of Object.entries({
   });
 }
 
+test('a subscription that failed does not listen to its signal any more', async (t) => {
+  const client = startOpen(t);
+  const { signal } = new AbortController();
+  const [added, removed] = [t.mock.method(signal, 'addEventListener'), t.mock.method(signal, 'removeEventListener')];
+  const order = [];
+  added.mock.mockImplementation(() => order.push('added'));
+  removed.mock.mockImplementation(() => order.push('removed'));
+  await assert.rejects(client.subscribe('a', () => {}, { signal, recover: 5 }), TypeError);
+  assert.deepEqual(order, ['added', 'removed']);
+});
+
 test('onState tells the current state before it returns', (t) => {
   const client = connect('ws://127.0.0.1/dev', { webSocket: FakeSocket });
   t.after(() => client.close({ within: 0 }));

@@ -6,7 +6,7 @@
 
 /** @import { Options } from '../../herald-client.js' */
 
-/** @typedef {Required<Omit<Options, 'token' | 'hints' | 'webSocket'>> & { token: boolean }} Rules */
+/** @typedef {Required<Omit<Options, 'token' | 'hints' | 'webSocket' | 'log'>> & { token: boolean }} Rules */
 
 /** @type {Rules} */
 export const DEFAULTS = {

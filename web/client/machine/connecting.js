@@ -32,11 +32,11 @@ function startAttempt(machine) {
   else open(machine, link, null);
 }
 
-/** Begins the handshake. That of a link that polls is an empty poll. @param {Machine} machine @param {Link} link @param {string | null} token */
+/** Begins the handshake. That of a link that polls is a poll of one log, whose answer has no further use. @param {Machine} machine @param {Link} link @param {string | null} token */
 function open(machine, link, token) {
   link.isOpening = true;
   link.token = token;
-  if (link.isPolling) sendRequest(machine, link, { action: 'open' }, JSON.stringify({ action: 'sync' }));
+  if (link.isPolling) sendRequest(machine, link, { action: 'open' }, JSON.stringify({ action: 'sync', everyone: {} }));
   else machine.perform({ kind: 'openSocket', socket: link.socket, token });
 }
 

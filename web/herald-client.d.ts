@@ -8,7 +8,8 @@
  * Starts a client, which connects at once and stays connected until it is closed or stops.
  *
  * @param url the address of the WebSocket, `wss://…/stage`.
- * @throws {TypeError} if the address is not a WebSocket address, or the environment has no WebSocket.
+ * @throws {TypeError} if the address is not a WebSocket address, `pollUrl` is not an HTTP
+ *   address, or the environment has no WebSocket.
  */
 export function connect(url: string, options?: Options): HeraldClient;
 
@@ -20,8 +21,11 @@ export class HeraldClient {
   /** The state of the connection. */
   get state(): State;
 
+  /** The transport of the connection, or of the last one: `websocket`, or `poll` while the network admits none. */
+  get transport(): Transport;
+
   /**
-   * Calls `handler` at every change of `state`. Reload the data of entities without a log at `open` after
+   * Calls `handler` at every change of `state`, which includes the transport while it is `open`. Reload the data of entities without a log at `open` after
    * `reconnecting`: pushes in between are lost.
    *
    * @param handler is also called at once, with the current state, before `onState` returns.
@@ -206,16 +210,19 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  * The state of the connection.
  *
  * - `connecting`: it is being made for the first time.
- * - `open`: it is open, and every subscription is established.
+ * - `open`: it is open, and every subscription is established. It is announced again when the `transport` changed.
  * - `reconnecting`: it is lost, or could not be made. `attempt` is the next one, `delay` its delay in milliseconds
  *   (`null`: once the network is back, or after `offlineRetry`), `cause` the last failure, if it is known.
  * - `stopped`: it has ended, and the client with it.
  */
 export type State =
   | { name: 'connecting' }
-  | { name: 'open' }
+  | { name: 'open'; transport: Transport }
   | { name: 'reconnecting'; attempt: number; delay: number | null; cause?: unknown }
   | { name: 'stopped'; reason: StopReason };
+
+/** A way to the server: a WebSocket, or HTTP requests from time to time. */
+export type Transport = 'websocket' | 'poll';
 
 /**
  * The reason the client stopped.
@@ -377,11 +384,16 @@ export interface Position {
 export interface Options {
   /** Supplies a token for every attempt to connect, and before a token ends. No token by default. */
   token?: TokenCallback;
+  /**
+   * The address of the function `poll`, the stack's output `PollUrl`. With it, the client polls while the network admits
+   * no WebSocket.
+   */
+  pollUrl?: string;
   /** False to ignore the events of the page: online, offline, visible again. True by default. */
   hints?: boolean;
   /** The class that opens sockets; `globalThis.WebSocket` by default. Node.js 20 needs that of the package `ws`. */
   webSocket?: WebSocketConstructor;
-  /** The longest time of one attempt, token and handshake together; 45 s by default. */
+  /** The longest time of one attempt, token and handshake together; 45 s by default, 15 s with `pollUrl`. */
   connectTimeout?: number;
   /** The bound of the first delay between attempts, which doubles with every failure; 1 s by default. */
   backoffBase?: number;
@@ -440,6 +452,15 @@ export interface Options {
   heldLimit?: number;
   /** The most messages of a log that wait in all. With more, the missing one counts as lost; 1000 by default. */
   heldWhileAsking?: number;
+  /**
+   * The number of handshakes in a row that fail without a status, or of connections in a row that are cut, after which
+   * the client polls; 3 by default.
+   */
+  obstacleLimit?: number;
+  /** The age up to which a connection that ends without a close frame counts as cut; 10 s by default. */
+  killedWithin?: number;
+  /** The time between the WebSockets that a client tries while it polls, less a random share of a tenth; 5 minutes by default. */
+  webSocketRetry?: number;
 }
 
 /**

@@ -34,6 +34,10 @@ export class HeraldClient {
     return this.#driver.state;
   }
 
+  get transport() {
+    return this.#driver.transport;
+  }
+
   /** @param {(state: State) => void} handler @returns {() => void} removes it. */
   onState(handler) {
     call([handler], this.state);

@@ -9,9 +9,11 @@ interface Order {
 const client = connect('wss://example.com/prod', {
   token: async () => (await fetch('/token')).text(),
   outboxFull: 'dropOldest',
+  pollUrl: 'https://abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.on.aws/',
 });
 client.onState((state: State) => {
   if (state.name === 'stopped' && state.reason.kind === 'refused') console.log(state.reason.status);
+  if (state.name === 'open' && state.transport === 'poll') console.log(client.transport === 'poll');
 });
 
 const shipped = (push: Push<Order>) => push.message.state === 'shipped';

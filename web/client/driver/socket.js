@@ -18,13 +18,16 @@ const STATUS = new RegExp(
 /** The time within which a server must show that it can be reached. */
 const PROBE_TIMEOUT = 5000;
 
+/** The code of a connection that ended without a close frame. */
+const WITHOUT_CLOSE_FRAME = 1006;
+
 /**
  * The events of a socket. `ended` may come twice.
  *
  * @typedef {object} Events
  * @property {() => void} opened
  * @property {(text: string) => void} received
- * @property {(reason: string, wasOpen: boolean) => void} ended
+ * @property {(reason: string, wasOpen: boolean, closeFrame: boolean) => void} ended
  */
 
 /** @param {WebSocketLike} socket @param {Events} events */
@@ -39,10 +42,10 @@ export function listen(socket, { opened, received, ended }) {
   });
   socket.addEventListener('error', ({ message }) => {
     // A `close` should follow, but the WebSocket of Node.js 22 sends none after a failed handshake.
-    if (!isOpen) ended(message || 'the handshake failed', false);
+    if (!isOpen) ended(message || 'the handshake failed', false, false);
   });
   socket.addEventListener('close', ({ code, reason }) => {
-    ended(`the connection was closed with code ${code}${reason && `: ${reason}`}`, isOpen);
+    ended(`the connection was closed with code ${code}${reason && `: ${reason}`}`, isOpen, code !== WITHOUT_CLOSE_FRAME);
   });
 }
 

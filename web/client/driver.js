@@ -99,13 +99,18 @@ export class Driver {
    *
    * @param {string} entity
    * @param {{ recover?: Position, rewind?: number }} [start]
-   * @returns {Promise<void>}
+   * @returns {{ request: number, reply: Promise<void> }}
    */
   subscribe(entity, start) {
     const { request, reply } = this.#newRequest();
     this.#subscribers.push({ request, entity, ...start });
     if (this.#subscribers.length === 1) void Promise.resolve().then(() => this.#flushSubscribers());
-    return reply;
+    return { request, reply };
+  }
+
+  /** Forgets a request whose caller does not wait any more. @param {number} request */
+  forget(request) {
+    this.#waiting.delete(request);
   }
 
   /** Asks for the position of an audience that needs no subscription. @param {Exclude<Audience['to'], 'entity'>} to */

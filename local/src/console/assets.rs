@@ -60,6 +60,7 @@ static CLIENT: &[(&str, &str)] = files![
     "client/driver/readers.js"
     "client/driver/socket.js"
     "client/error.js"
+    "client/logged-socket.js"
     "client/machine.js"
     "client/machine/back-off.js"
     "client/machine/batch.js"

@@ -6,6 +6,15 @@
 
 /** @import { WebSocketLike } from '../../herald-client.js' */
 
+/**
+ * The status in the message of a failed handshake: the words of `ws`, Bun, Deno, and of React Native on iOS and Android.
+ */
+const STATUS = new RegExp(
+  '(?:^Unexpected server response: |Expected 101 status code: |Invalid status code: ' +
+    "|^[Rr]eceived bad response code from server:? |^Expected HTTP 101 response but was ')" +
+    '(\\d{3})\\b',
+);
+
 /** The time within which a server must show that it can be reached. */
 const PROBE_TIMEOUT = 5000;
 
@@ -41,7 +50,7 @@ export function listen(socket, { opened, received, ended }) {
 }
 
 /**
- * Tells a refused handshake from a server that was not reached. Only `ws` reports the status. Elsewhere, a server that
+ * Tells a refused handshake from a server that was not reached. A browser hides the status. There, a server that
  * answers over HTTP counts as having refused.
  *
  * @param {URL} url
@@ -49,7 +58,7 @@ export function listen(socket, { opened, received, ended }) {
  * @returns {Promise<{ kind: 'refused', status: number | null } | { kind: 'failed' }>}
  */
 export async function handshakeFailure(url, reason) {
-  const status = Number(/^Unexpected server response: (\d+)$/.exec(reason)?.[1]);
+  const status = Number(STATUS.exec(reason)?.[1]);
   if (status) return { kind: 'refused', status };
   return (await isReachable(url)) ? { kind: 'refused', status: null } : { kind: 'failed' };
 }

@@ -56,7 +56,7 @@ Future<bool> _noticed(String root, Directory mutant) async {
   final result = ReceivePort();
   final isolate = await Isolate.spawnUri(
     Platform.script.resolve('case_runner.dart'),
-    ['$root/client/tests/behaviour'],
+    ['$root/client/tests/behaviour', '$root/dart/herald_client/test/cases'],
     result.sendPort,
     packageConfig: packages.uri,
   );

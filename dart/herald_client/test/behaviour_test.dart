@@ -9,7 +9,7 @@ void main() {
 
   test('shared cases are found', () => expect(shared, isNotEmpty));
 
-  for (final each in shared) {
+  for (final each in [...shared, ...casesIn(Directory('test/cases'))]) {
     test('${each.file}: ${each.name}', each.run);
   }
 }

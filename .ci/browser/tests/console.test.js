@@ -87,7 +87,8 @@ test('the console', { timeout: 900_000 }, async (t) => {
   });
 
   await t.test('shows recoveries as a part of the story of connections', async () => {
-    const epoch = await page.locator('#logs-list > li').filter({ hasText: 'order-1' }).locator('dd').first().textContent();
+    const log = page.locator('#logs-list > li').filter({ hasText: 'order-1' });
+    const [epoch] = (await log.locator('summary .audience').textContent()).split('/');
     const since = { epoch, offset: 1 };
     await alice.sendFrame(JSON.stringify({ action: 'subscribe', entityId: 'order-1', recover: since }));
     await alice.received(`2 messages recovered · ${epoch}/3`);

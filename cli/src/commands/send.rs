@@ -8,7 +8,7 @@ use super::{message, tally::Tally, with_client};
 use crate::{
     failure::{Failure, request_failure},
     output::line,
-    target::{Identity, Target, TargetArguments},
+    target::{Identity, Target, TargetArguments, resources_hidden},
 };
 
 /// Send messages to other clients, as a client
@@ -17,6 +17,7 @@ use crate::{
 /// string.
 #[derive(Args, Debug)]
 #[command(
+    args = resources_hidden(),
     group = ArgGroup::new("audience").required(true).args(["entities", "broadcast"]),
     after_long_help = "\
 Examples:

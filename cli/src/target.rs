@@ -14,7 +14,7 @@ mod usage;
 
 use std::env;
 
-pub(crate) use arguments::{TargetArguments, all_hidden, resources_hidden};
+pub(crate) use arguments::{TargetArguments, hidden};
 pub(crate) use connection::client_options;
 pub(crate) use identity::Identity;
 pub(crate) use tokens::{MintedToken, TokenRequest, TokenSource, mint};

@@ -7,7 +7,7 @@ use crate::{arguments, failure::Failure, output, target};
 
 /// Print a completion script for a shell
 #[derive(Args, Debug)]
-#[command(args = target::all_hidden(), after_long_help = "\
+#[command(args = target::hidden(), after_long_help = "\
 Examples:
   herald completions bash > ~/.local/share/bash-completion/completions/herald
   herald completions zsh  > ~/.zfunc/_herald

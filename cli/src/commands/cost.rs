@@ -23,7 +23,7 @@ use usage::{Events, Polling, Published, Usage};
 /// price and marks the unverified ones. docs/cost.md has the formula and its assumptions. The estimate has not been compared
 /// with a real bill. It leaves out free tiers and taxes.
 #[derive(Debug, Args)]
-#[command(args = target::all_hidden(), after_long_help = EXAMPLES)]
+#[command(args = target::hidden(), after_long_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Connections that are open on average
     #[arg(long, value_name = "N", required_unless_present = "print_prices",

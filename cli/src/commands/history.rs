@@ -11,7 +11,7 @@ use super::{
 use crate::{
     failure::{Failure, request_failure},
     output::{line, note},
-    target::{Identity, Target, TargetArguments, resources_hidden},
+    target::{Identity, Target, TargetArguments},
 };
 
 /// The most messages of a reply.
@@ -26,7 +26,6 @@ const DEFAULT_LAST: u64 = 20;
 /// `--since EPOCH/OFFSET` goes on. Needs the permission `history`, except for the log of your own user.
 #[derive(Args, Debug)]
 #[command(
-    args = resources_hidden(),
     group = ArgGroup::new("log").required(true).args(["entity", "user", "everyone"]),
     group = ArgGroup::new("selection").args(["last", "since", "before"]),
     after_long_help = "\

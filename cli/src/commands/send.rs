@@ -8,7 +8,7 @@ use super::{message, tally::Tally, with_client};
 use crate::{
     failure::{Failure, request_failure},
     output::line,
-    target::{Identity, Target, TargetArguments, resources_hidden},
+    target::{Identity, Target, TargetArguments},
 };
 
 /// Send messages to other clients, as a client
@@ -17,7 +17,6 @@ use crate::{
 /// string.
 #[derive(Args, Debug)]
 #[command(
-    args = resources_hidden(),
     group = ArgGroup::new("audience").required(true).args(["entities", "broadcast"]),
     after_long_help = "\
 Examples:

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     failure::{Failure, request_failure, stop_failure},
     output::{line, note, output_closed},
-    target::{Identity, Target, TargetArguments, resources_hidden},
+    target::{Identity, Target, TargetArguments},
 };
 use reader::{Events, Reader};
 
@@ -33,7 +33,6 @@ use reader::{Events, Reader};
 /// which `--since EPOCH/OFFSET` goes on.
 #[derive(Args, Debug)]
 #[command(
-    args = resources_hidden(),
     group = ArgGroup::new("audience").required(true).multiple(true).args(["entities", "user", "broadcast"]),
     after_long_help = "\
 Examples:

@@ -28,19 +28,9 @@ pub(crate) struct TargetArguments {
     pub(super) addresses: Addresses,
 }
 
-/// The flags that select the target of a WebSocket client.
-const OF_CLIENTS: [&str; 5] = ["endpoint", "stack", "region", "profile", "web_socket"];
-
 /// Returns the flags that every command has, hidden, for the help of a command that needs no target.
-pub(crate) fn all_hidden() -> Vec<Arg> {
+pub(crate) fn hidden() -> Vec<Arg> {
     let flags = TargetArguments::augment_args(Command::new("herald"));
     let hidden = flags.get_arguments().map(|flag| flag.clone().hide(true));
     hidden.collect()
-}
-
-/// Returns the flags of AWS resources, hidden, for the help of a command that only connects as a client.
-pub(crate) fn resources_hidden() -> Vec<Arg> {
-    let mut hidden = all_hidden();
-    hidden.retain(|flag| !OF_CLIENTS.contains(&flag.get_id().as_str()));
-    hidden
 }

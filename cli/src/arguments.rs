@@ -69,6 +69,16 @@ mod tests {
     }
 
     #[test]
+    fn connection_id_may_begin_with_a_hyphen() {
+        for id in ["-wGfNnq15zHoRnM=", "--GfNnq15zHoRnM="] {
+            for command in ["inspect", "kick"] {
+                let line = ["herald", "connections", command, id, "--json"];
+                Arguments::try_parse_from(line).unwrap_or_else(|error| panic!("{id}: {error}"));
+            }
+        }
+    }
+
+    #[test]
     fn every_example_in_the_help_parses() {
         for (name, help) in helps(&mut Arguments::command()) {
             let examples = help.split_once("Examples:").map(|(_, examples)| examples);

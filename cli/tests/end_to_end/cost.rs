@@ -24,7 +24,7 @@ async fn text_and_json_contain_the_same_bill() {
 
     let bill = cost(&[&worked[..], &["--json"]].concat()).await;
     let bill: Value = serde_json::from_str(&bill.stdout).expect("one line of JSON");
-    assert_eq!(bill["all"], 305.44);
+    assert_eq!(bill["all"], 359.09);
     let lines = bill["lines"].as_array().expect("lines");
     for line in lines {
         let name = line["name"].as_str().expect("a name");

@@ -41,8 +41,8 @@ fn text<'a>(letter: &'a Value, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn dead_letters_can_be_listed_shown_and_replayed_without_loss() {
-    // A push becomes a dead letter after its first attempt.
-    let once = [("DeliveryAttempts", "1")];
+    // A push becomes a dead letter after its first attempt, and no client recovers it from a log.
+    let once = [("DeliveryAttempts", "1"), ("History", "{}")];
     let stack = TestStack::start_with(Authentication::Open, &once).await;
     let client = Client::connect(&stack.running.addresses().web_socket, Options::new());
     let client = in_time("connected", client).await.expect("a connection");

@@ -9,8 +9,8 @@ use crate::harness::TestStack;
 
 /// Write units a second of one partition key: DynamoDB's 1,000, for a machine that is slower.
 const LIMIT: u64 = 20;
-/// As many events as take 10 s at the limit, besides those of the first second.
-const EVENTS: u64 = 11 * LIMIT;
+/// As many events as take 3 s at the limit, besides those of the first second. More would be retried for minutes.
+const EVENTS: u64 = 4 * LIMIT;
 
 #[tokio::test]
 async fn hot_entity_loses_nothing_and_its_queue_ages() {
@@ -33,9 +33,9 @@ async fn hot_entity_loses_nothing_and_its_queue_ages() {
     assert_eq!(report["positions"]["outOfOrder"], 0, "{report}");
     assert_eq!(report["positions"]["reportedLost"], 0, "{report}");
     let seconds = deliveries["seconds"].as_f64().expect("seconds");
-    assert!(seconds > 9.0, "the limit was not the limit: {report}");
+    assert!(seconds > 2.0, "the limit was not the limit: {report}");
     assert!(stack.running.dynamodb().throttled_writes() > 0);
-    assert!(age > Duration::from_secs(5), "{age:?}");
+    assert!(age > Duration::from_secs(1), "{age:?}");
     println!(
         "{EVENTS} events in {seconds:.1} s, oldest message {age:.1?}, {}",
         report["positions"]

@@ -27,7 +27,8 @@ Examples:
   herald connections inspect PcQeDRO4gIEm4LQ= --json | jq .entities")]
 pub(super) struct Arguments {
     /// Id of the connection
-    #[arg(value_name = "ID")]
+    // An id may begin with a hyphen.
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
     connection: ConnectionId,
 
     /// Print one line of JSON

@@ -32,7 +32,8 @@ Examples:
 )]
 pub(super) struct Arguments {
     /// Id of the connection
-    #[arg(value_name = "ID")]
+    // An id may begin with a hyphen.
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
     connection: Option<ConnectionId>,
 
     /// Close all connections of this user

@@ -21,7 +21,10 @@ pub struct Line {
 #[serde(rename_all = "camelCase")]
 pub enum Report {
     Subscribed(Vec<String>),
-    Delivered { entity: String, entry: Entry },
+    Delivered {
+        entity: String,
+        entry: Entry,
+    },
     /// The event id of the acknowledged message.
     Acknowledged(String),
     UnknownOutcome,
@@ -172,7 +175,15 @@ pub fn check(
     if expected == delivered {
         return Ok(());
     }
-    let missing: Vec<_> = expected.iter().filter(|row| !delivered.contains(row)).collect();
-    let surplus: Vec<_> = delivered.iter().filter(|row| !expected.contains(row)).collect();
-    Err(format!("silently lost {missing:?}, not in the log {surplus:?}"))
+    let missing: Vec<_> = expected
+        .iter()
+        .filter(|row| !delivered.contains(row))
+        .collect();
+    let surplus: Vec<_> = delivered
+        .iter()
+        .filter(|row| !expected.contains(row))
+        .collect();
+    Err(format!(
+        "silently lost {missing:?}, not in the log {surplus:?}"
+    ))
 }

@@ -8,7 +8,8 @@
  * Starts a client, which connects at once and stays connected until it is closed or stops.
  *
  * @param url the address of the WebSocket, `wss://…/stage`.
- * @throws {TypeError} if the address is not a WebSocket address, or the environment has no WebSocket.
+ * @throws {TypeError} if the address is not a WebSocket address, `pollUrl` is not an HTTP
+ *   address, or the environment has no WebSocket.
  */
 export function connect(url: string, options?: Options): HeraldClient;
 
@@ -20,16 +21,25 @@ export class HeraldClient {
   /** The state of the connection. */
   get state(): State;
 
+  /** The transport of the connection, or of the last one: `websocket`, or `poll` while the network admits none. */
+  get transport(): Transport;
+
   /**
-   * Calls `handler` at every change of `state`. Reload the data of entities without a log at `open` after
+   * Calls `handler` at every change of `state`, which includes the transport while it is `open`. Reload the data of entities without a log at `open` after
    * `reconnecting`: pushes in between are lost.
    *
+   * @param handler is also called at once, with the current state, before `onState` returns.
    * @returns a function that removes the handler.
    */
   onState(handler: (state: State) => void): () => void;
 
   /**
    * Subscribes to an entity for as long as the client runs, over every reconnect.
+   *
+   * @example
+   * const pending = client.subscribe('order-1', show);
+   * // Ends it, whether the server has acknowledged it or not:
+   * pending.unsubscribe();
    *
    * @param handler is called with every push about the entity.
    * @param onEnded is called if the server ends the subscription later, with its reason.
@@ -39,17 +49,17 @@ export class HeraldClient {
     entityId: string,
     handler: (push: Push<Message>) => void,
     onEnded?: (error: HeraldError) => void,
-  ): Promise<Subscription>;
+  ): PendingSubscription;
 
   /** Subscribes with options, which tell where to start. */
   subscribe<Message = unknown>(
     entityId: string,
     handler: (push: Push<Message>) => void,
     options: SubscribeOptions<Message>,
-  ): Promise<Subscription>;
+  ): PendingSubscription;
 
   /** Subscribes with the handler among the options. */
-  subscribe<Message = unknown>(entityId: string, options: SubscribeOptions<Message>): Promise<Subscription>;
+  subscribe<Message = unknown>(entityId: string, options: SubscribeOptions<Message>): PendingSubscription;
 
   /**
    * Reads messages of a log: that of an entity by its id, that of the user of this connection, or that of everyone.
@@ -86,15 +96,33 @@ export class HeraldClient {
    */
   onType<Message = unknown>(type: string, handler: (push: Push<Message>) => void): () => void;
 
-  /**
-   * Sends a message, or several in one frame, once there is a connection.
-   *
-   * @returns the acknowledgement, with the `eventId` of the message or the `eventIds` of `messages`.
-   */
-  send(message: Target & (Outgoing | { messages: Outgoing[] }), options?: SendOptions): Promise<Ack>;
+  /** Sends a message to the other subscribers of an entity, or to everyone else, once there is a connection. */
+  send(message: Target & Outgoing & { messages?: never }, options?: SendOptions): Promise<Ack>;
+
+  /** Sends several messages in one frame, at least one and at most 25. */
+  send<const Messages extends readonly Outgoing[]>(
+    message: Target & {
+      messages: Messages & (Messages extends readonly [] ? never : unknown);
+      message?: never;
+      name?: never;
+    },
+    options?: SendOptions,
+  ): Promise<AckOfSeveral>;
 
   /** Sends a message that comes back as the reply. */
-  send(message: Outgoing, options?: SendOptions): Promise<Echo>;
+  send(
+    message: Outgoing & { [Field in 'entityId' | 'broadcast' | 'messages']?: never },
+    options?: SendOptions,
+  ): Promise<Echo>;
+
+  /** Hints that the network is up: the client ends the delay before the next attempt, or checks its connection. */
+  networkUp(): void;
+
+  /** Hints that the network is down: the client closes its connection, and waits for another hint or `offlineRetry`. */
+  networkDown(): void;
+
+  /** Hints that the application is in the foreground: the client ends the delay, or checks its connection. */
+  foreground(): void;
 
   /**
    * Closes the client: it sends pending messages, waits for the replies, and stops.
@@ -103,6 +131,15 @@ export class HeraldClient {
    * @returns a promise that resolves once the client has stopped.
    */
   close(options?: { within?: number }): Promise<void>;
+}
+
+/**
+ * A subscription that can be left before the server has acknowledged it. It resolves to the acknowledged one, and
+ * rejects with the server's error, or with an `AbortError` once it is left.
+ */
+export interface PendingSubscription extends Promise<Subscription> {
+  /** Ends the subscription, acknowledged or not. Its handler is not called any more. */
+  unsubscribe(): void;
 }
 
 /** A subscription that the server has acknowledged. */
@@ -173,16 +210,19 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  * The state of the connection.
  *
  * - `connecting`: it is being made for the first time.
- * - `open`: it is open, and every subscription is established.
+ * - `open`: it is open, and every subscription is established. It is announced again when the `transport` changed.
  * - `reconnecting`: it is lost, or could not be made. `attempt` is the next one, `delay` its delay in milliseconds
  *   (`null`: once the network is back, or after `offlineRetry`), `cause` the last failure, if it is known.
  * - `stopped`: it has ended, and the client with it.
  */
 export type State =
   | { name: 'connecting' }
-  | { name: 'open' }
+  | { name: 'open'; transport: Transport }
   | { name: 'reconnecting'; attempt: number; delay: number | null; cause?: unknown }
   | { name: 'stopped'; reason: StopReason };
+
+/** A way to the server: a WebSocket, or HTTP requests from time to time. */
+export type Transport = 'websocket' | 'poll';
 
 /**
  * The reason the client stopped.
@@ -220,11 +260,12 @@ export interface Push<Message = unknown> {
 }
 
 /** The other subscribers of an entity, or everyone else. */
-export type Target = { entityId: string } | { broadcast: true };
+export type Target = { entityId: string; broadcast?: never } | { broadcast: true; entityId?: never };
 
 /** One message to send. */
 export interface Outgoing {
-  message: unknown;
+  /** Any value with a JSON form. `undefined` has none. */
+  message: {} | null;
   /** The name that the sender gives itself. The server does not check it. */
   name?: string;
 }
@@ -239,17 +280,25 @@ export interface SendOptions {
   timeToLive?: number;
 }
 
-/** An acknowledgement. */
+/** The acknowledgement of one message. */
 export interface Ack {
   type: 'ack';
   action: string;
   entityId?: string;
-  eventId?: string;
-  eventIds?: string[];
+  eventId: string;
   /** The position of the message in the log of its audience, if that has one. */
   epoch?: string;
   offset?: number;
-  /** The positions of several messages. */
+}
+
+/** The acknowledgement of several messages. */
+export interface AckOfSeveral {
+  type: 'ack';
+  action: string;
+  entityId?: string;
+  /** In the order of `messages`. */
+  eventIds: string[];
+  /** The positions of the messages, if the log of their audience has any. */
   positions?: Position[];
 }
 
@@ -280,6 +329,8 @@ export interface SubscribeOptions<Message = unknown> {
   rewind?: number;
   /** Loads the state of the entity. Excludes `recover` and `rewind`. */
   state?: StateCallback;
+  /** Ends the subscription when it aborts, acknowledged or not. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -333,11 +384,16 @@ export interface Position {
 export interface Options {
   /** Supplies a token for every attempt to connect, and before a token ends. No token by default. */
   token?: TokenCallback;
+  /**
+   * The address of the function `poll`, the stack's output `PollUrl`. With it, the client polls while the network admits
+   * no WebSocket.
+   */
+  pollUrl?: string;
   /** False to ignore the events of the page: online, offline, visible again. True by default. */
   hints?: boolean;
   /** The class that opens sockets; `globalThis.WebSocket` by default. Node.js 20 needs that of the package `ws`. */
   webSocket?: WebSocketConstructor;
-  /** The longest time of one attempt, token and handshake together; 45 s by default. */
+  /** The longest time of one attempt, token and handshake together; 45 s by default, 15 s with `pollUrl`. */
   connectTimeout?: number;
   /** The bound of the first delay between attempts, which doubles with every failure; 1 s by default. */
   backoffBase?: number;
@@ -384,6 +440,8 @@ export interface Options {
   renewAfter?: number;
   /** The time for which the old connection stays after a renewal, for late pushes; 10 s by default. */
   lingerFor?: number;
+  /** Is called with every change of state and every frame of a WebSocket, for a log. Tokens are left out. */
+  log?: (entry: LogEntry) => void;
   /** The time before its end at which a token is renewed; 60 s by default. */
   renewTokenBefore?: number;
   /** The shortest wait for a message that is missing in a log, before the client asks for it; 1 s by default. */
@@ -394,7 +452,30 @@ export interface Options {
   heldLimit?: number;
   /** The most messages of a log that wait in all. With more, the missing one counts as lost; 1000 by default. */
   heldWhileAsking?: number;
+  /**
+   * The number of handshakes in a row that fail without a status, or of connections in a row that are cut, after which
+   * the client polls; 3 by default.
+   */
+  obstacleLimit?: number;
+  /** The age up to which a connection that ends without a close frame counts as cut; 10 s by default. */
+  killedWithin?: number;
+  /** The time between the WebSockets that a client tries while it polls, less a random share of a tenth; 5 minutes by default. */
+  webSocketRetry?: number;
 }
+
+/**
+ * What the client did. `frame` is the text of a frame; in an `authenticate` its token is replaced by `…`.
+ *
+ * - `state`: the state changed.
+ * - `connect`: a socket was opened to `url`, which has no query.
+ * - `sent`, `received`: a frame.
+ * - `closed`: the socket has ended, with its code and reason.
+ */
+export type LogEntry =
+  | { kind: 'state'; state: State }
+  | { kind: 'connect'; url: string }
+  | { kind: 'sent' | 'received'; frame: string }
+  | { kind: 'closed'; code: number; reason: string };
 
 /** Supplies a token. An attempt to connect fails if the callback throws or rejects, and is retried. */
 export type TokenCallback = () => TokenAnswer | Promise<TokenAnswer>;

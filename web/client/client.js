@@ -5,12 +5,13 @@
  */
 
 import { Driver } from './driver.js';
+import { call } from './driver/readers.js';
+import { loggedWebSocket } from './logged-socket.js';
 import { positionOf } from './machine/positions.js';
-import { settingsOf, startOf, subscribeOptionsOf } from './options.js';
-import { Subscriber } from './subscriber.js';
-import { Subscription } from './subscription.js';
+import { settingsOf, subscribeOptionsOf } from './options.js';
+import { subscribe } from './subscription.js';
 
-/** @import { History, HistoryOf, HistorySelection, Lost, Options, Push, SendOptions, State, SubscribeOptions } from '../herald-client.js' */
+/** @import { History, HistoryOf, HistorySelection, Lost, Options, PendingSubscription, Push, SendOptions, State, SubscribeOptions } from '../herald-client.js' */
 /** @import { HeraldError } from './error.js' */
 
 /** @param {string} url @param {Options} [options] */
@@ -22,17 +23,37 @@ export class HeraldClient {
   #driver;
 
   /** @param {string} url @param {Options} [options] */
-  constructor(url, options) {
-    this.#driver = new Driver(settingsOf(url, options));
+  constructor(url, { log, ...options } = {}) {
+    const settings = settingsOf(url, options);
+    if (log) settings.webSocket = loggedWebSocket(settings.webSocket, log);
+    this.#driver = new Driver(settings);
+    if (log) this.onState((state) => log({ kind: 'state', state }));
   }
 
   get state() {
     return this.#driver.state;
   }
 
+  get transport() {
+    return this.#driver.transport;
+  }
+
   /** @param {(state: State) => void} handler @returns {() => void} removes it. */
   onState(handler) {
+    call([handler], this.state);
     return this.#driver.watch(handler);
+  }
+
+  networkUp() {
+    this.#driver.handle({ kind: 'networkUp' });
+  }
+
+  networkDown() {
+    this.#driver.handle({ kind: 'networkDown' });
+  }
+
+  foreground() {
+    this.#driver.handle({ kind: 'foreground' });
   }
 
   /**
@@ -40,32 +61,10 @@ export class HeraldClient {
    * @param {string} entityId
    * @param {((push: Push<Message>) => void) | SubscribeOptions<Message>} handler
    * @param {((error: HeraldError) => void) | SubscribeOptions<Message>} [options]
-   * @returns {Promise<Subscription>}
+   * @returns {PendingSubscription}
    */
-  async subscribe(entityId, handler, options) {
-    const checked = subscribeOptionsOf(handler, options);
-    const driver = this.#driver;
-    const { readers } = driver;
-    const subscriber = new Subscriber(checked, driver.rules);
-    const { loader } = subscriber;
-    readers.subscribe(entityId, subscriber);
-    try {
-      const loaded = loader && startOf({ recover: await loader.loadFirst(driver.positionOf(entityId)) });
-      await driver.subscribe(entityId, loaded ?? startOf(checked));
-    } catch (error) {
-      readers.unsubscribe(entityId, subscriber);
-      throw error;
-    }
-    const leave = () => {
-      if (readers.unsubscribe(entityId, subscriber)) driver.handle({ kind: 'unsubscribe', entity: entityId });
-    };
-    try {
-      await loader?.subscribed();
-    } catch (error) {
-      leave();
-      throw error;
-    }
-    return new Subscription(entityId, subscriber, () => driver.positionOf(entityId), leave);
+  subscribe(entityId, handler, options) {
+    return subscribe(this.#driver, entityId, subscribeOptionsOf(handler, options));
   }
 
   /**
@@ -130,7 +129,6 @@ export class HeraldClient {
   /** @param {{ within?: number }} [options] @returns {Promise<void>} */
   close({ within = 5000 } = {}) {
     return new Promise((resolve) => {
-      if (this.state.name === 'stopped') return resolve();
       this.onState((state) => {
         if (state.name === 'stopped') resolve();
       });

@@ -6,6 +6,7 @@
 
 import { Clock, LOOK_EVERY, SleepWatch } from './driver/clock.js';
 import { listenToPage } from './driver/page.js';
+import { Poster } from './driver/poster.js';
 import { add, call, Readers } from './driver/readers.js';
 import { handshakeFailure, listen } from './driver/socket.js';
 import { HeraldError } from './error.js';
@@ -13,10 +14,10 @@ import { Machine } from './machine.js';
 import { DEFAULTS } from './machine/rules.js';
 import { isSubprotocol, readToken, SUBPROTOCOL, UNUSABLE_TOKEN } from './token.js';
 
-/** @import { Position, Push, State, TokenCallback, WebSocketConstructor, WebSocketLike } from '../herald-client.js' */
+/** @import { Position, Push, State, TokenCallback, Transport, WebSocketConstructor, WebSocketLike } from '../herald-client.js' */
 /** @import { Rules } from './machine/rules.js' */
 /** @import { Audience } from './machine/log.js' */
-/** @import { Effect, Input, Subscriber } from './machine/signals.js' */
+/** @import { Effect, Input, MachineState, Subscriber } from './machine/signals.js' */
 
 /**
  * The settings of a driver.
@@ -24,6 +25,7 @@ import { isSubprotocol, readToken, SUBPROTOCOL, UNUSABLE_TOKEN } from './token.j
  * @typedef {object} Settings
  * @property {URL} url
  * @property {WebSocketConstructor} webSocket
+ * @property {URL} [pollUrl]
  * @property {TokenCallback} [token]
  * @property {boolean} hints
  * @property {Partial<Rules>} rules
@@ -33,12 +35,16 @@ export class Driver {
   readers = new Readers();
   /** @type {State} */
   state = { name: 'connecting' };
+  /** @type {Transport} */
+  transport = 'websocket';
   #settings;
   #machine;
   #clock = new Clock();
   #sleep = new SleepWatch();
   /** @type {Map<number, WebSocketLike>} */
   #sockets = new Map();
+  /** @type {Poster | undefined} */
+  #poster;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #wake;
   /** @type {Effect[]} */
@@ -61,6 +67,7 @@ export class Driver {
   constructor(settings) {
     this.#settings = settings;
     this.#machine = new Machine(settings.rules, Math.random);
+    if (settings.pollUrl) this.#poster = new Poster(settings.pollUrl, this.rules.replyTimeout);
     if (settings.hints) this.#leavePage = listenToPage((hint) => this.handle({ kind: hint }));
     this.handle({ kind: 'connect' });
   }
@@ -92,13 +99,18 @@ export class Driver {
    *
    * @param {string} entity
    * @param {{ recover?: Position, rewind?: number }} [start]
-   * @returns {Promise<void>}
+   * @returns {{ request: number, reply: Promise<void> }}
    */
   subscribe(entity, start) {
     const { request, reply } = this.#newRequest();
     this.#subscribers.push({ request, entity, ...start });
     if (this.#subscribers.length === 1) void Promise.resolve().then(() => this.#flushSubscribers());
-    return reply;
+    return { request, reply };
+  }
+
+  /** Forgets a request whose caller does not wait any more. @param {number} request */
+  forget(request) {
+    this.#waiting.delete(request);
   }
 
   /** Asks for the position of an audience that needs no subscription. @param {Exclude<Audience['to'], 'entity'>} to */
@@ -175,7 +187,12 @@ export class Driver {
         return this.#open(effect.socket, effect.token);
       case 'send':
         return this.#sockets.get(effect.socket)?.send(effect.text);
+      case 'transport':
+        return this.#changeTransport(effect.transport);
+      case 'post':
+        return void this.#post(effect);
       case 'closeSocket':
+        this.#poster?.abort(effect.socket);
         this.#sockets.get(effect.socket)?.close(1000);
         return void this.#sockets.delete(effect.socket);
       case 'resolve':
@@ -201,10 +218,27 @@ export class Driver {
     this.readers.deliver(to, /** @type {Push<any>} */ (frame));
   }
 
-  /** @param {State} state */
+  /** @param {Transport} transport */
+  #changeTransport(transport) {
+    this.transport = transport;
+    if (this.state.name === 'open') this.#enter({ name: 'open' });
+  }
+
+  /** @param {Extract<Effect, { kind: 'post' }>} effect */
+  async #post(effect) {
+    const { socket, request } = effect;
+    const answer = await this.#poster?.post(effect);
+    if (!answer) return;
+    const { cause, ...rest } = answer;
+    if (cause) this.#cause = cause;
+    this.handle({ kind: 'answered', socket, request, ...rest });
+  }
+
+  /** @param {MachineState} state */
   #enter(state) {
     const wasReconnecting = this.state.name === 'reconnecting';
-    this.state = state.name === 'reconnecting' ? { ...state, cause: this.#cause } : state;
+    if (state.name === 'reconnecting') this.state = { ...state, cause: this.#cause };
+    else this.state = state.name === 'open' ? { ...state, transport: this.transport } : state;
     this.#cause = undefined;
     if (state.name === 'stopped') {
       this.#leavePage();
@@ -247,10 +281,10 @@ export class Driver {
     listen(webSocket, {
       opened: () => this.handle({ kind: 'opened', socket }),
       received: (text) => this.handle({ kind: 'received', socket, text }),
-      ended: (reason, wasOpen) => {
+      ended: (reason, wasOpen, closeFrame) => {
         if (!this.#sockets.delete(socket)) return;
         this.#cause = new Error(reason);
-        if (wasOpen) this.handle({ kind: 'closed', socket });
+        if (wasOpen) this.handle({ kind: 'closed', socket, closeFrame });
         else void this.#handshakeFailed(socket, reason);
       },
     });

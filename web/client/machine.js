@@ -12,6 +12,7 @@ import * as connecting from './machine/connecting.js';
 import { Logs } from './machine/logs.js';
 import { applyReleased, deliverReleased } from './machine/pushes.js';
 import { Outbox } from './machine/outbox.js';
+import { postAnswered } from './machine/polling.js';
 import { Repeats } from './machine/repeats.js';
 import { received, send, sendPending } from './machine/requests.js';
 import { DEFAULTS } from './machine/rules.js';
@@ -19,13 +20,14 @@ import { subscribe, unsubscribe } from './machine/subscribing.js';
 import { Subscriptions } from './machine/subscriptions.js';
 import { follow } from './machine/syncing.js';
 import { Timers } from './machine/timers.js';
+import { announceTransport } from './machine/transports.js';
 
-/** @import { Failure, State } from '../herald-client.js' */
+/** @import { Failure, State, Transport } from '../herald-client.js' */
 /** @import { Link } from './machine/link.js' */
 /** @import { Log } from './machine/log.js' */
 /** @import { HeldAnswer, HeldMessage } from './machine/pushes.js' */
 /** @import { Rules } from './machine/rules.js' */
-/** @import { Effect, Input } from './machine/signals.js' */
+/** @import { Effect, Input, MachineState } from './machine/signals.js' */
 
 /** The state of a client. Its fields are for the modules in `machine/`. */
 export class Machine {
@@ -53,9 +55,17 @@ export class Machine {
   refusals = 0;
   /** The time of the last refusal without a status that counted. */
   lastGuess = -Infinity;
+  /** The transport that was announced. @type {Transport} */
+  transport = 'websocket';
+  /** The handshakes in a row that failed without a status. */
+  blocked = 0;
+  /** The connections in a row that ended soon after they opened, without a close frame. */
+  killed = 0;
+  /** True if the last attempt was to poll, and failed. */
+  pollFailed = false;
   subscriptions = new Subscriptions();
   outbox = new Outbox(this.timers, ({ request }) => this.reject(request, { kind: 'expired' }));
-  /** True while messages wait because the server throttled one. */
+  /** True while messages wait because the server throttled one, or the answer to one that was posted is missing. */
   outboxIsPaused = false;
   throttling = new BackOff();
   repeats;
@@ -154,12 +164,15 @@ export class Machine {
       case 'refused':
         return connecting.refused(this, link, input.status);
       case 'failed':
+        return connecting.failed(this, link);
       case 'closed':
-        return connecting.socketEnded(this, link);
+        return connecting.closed(this, link, input.closeFrame);
       case 'invalid':
         return connecting.invalid(this, link, input.reason);
       case 'received':
         return received(this, link, input.text);
+      case 'answered':
+        return postAnswered(this, link, input);
     }
   }
 
@@ -170,6 +183,7 @@ export class Machine {
     sendPending(this);
     connecting.handOverIfEstablished(this);
     connecting.closeLingering(this);
+    announceTransport(this);
     connecting.announceOpenIfEstablished(this);
     deliverReleased(this);
     connecting.stopIfClosed(this);
@@ -214,7 +228,7 @@ export class Machine {
     this.perform({ kind: 'reject', request, error });
   }
 
-  /** @param {State} state */
+  /** @param {MachineState} state */
   announce(state) {
     this.state = state.name;
     this.perform({ kind: 'state', state });

@@ -5,7 +5,7 @@
  */
 
 import { positionOf } from './machine/positions.js';
-import { IN_BROWSERS } from './machine/rules.js';
+import { IN_BROWSERS, WITH_POLLING } from './machine/rules.js';
 
 /** @import { Options, Position, SubscribeOptions } from '../herald-client.js' */
 /** @import { Settings } from './driver.js' */
@@ -14,16 +14,27 @@ import { IN_BROWSERS } from './machine/rules.js';
  * @param {string} address
  * @param {Options} [options]
  * @returns {Settings}
- * @throws {TypeError} if the address is not one of a WebSocket, or the environment has no WebSocket.
+ * @throws {TypeError} if the address is not one of a WebSocket, the `pollUrl` is not one of HTTP, or the environment has no WebSocket.
  */
 export function settingsOf(address, options = {}) {
-  const { token, hints = true, webSocket = globalThis.WebSocket, ...rules } = options;
+  const { token, pollUrl: pollAddress, hints = true, webSocket = globalThis.WebSocket, ...rules } = options;
   const url = new URL(address);
   if (!/^wss?:$/.test(url.protocol)) throw new TypeError(`the address must start with wss:// or ws://, got ${address}`);
   if (!webSocket) {
     throw new TypeError('this environment has no WebSocket: pass that of the package ws as the option webSocket');
   }
-  return { url, webSocket, token, hints, rules: { ...IN_BROWSERS, ...definedOf(rules), token: token !== undefined } };
+  const pollUrl = pollAddress === undefined ? undefined : pollUrlOf(pollAddress);
+  const defaults = { ...IN_BROWSERS, ...(pollUrl && WITH_POLLING) };
+  const given = { token: token !== undefined, poll: pollUrl !== undefined };
+  return { url, webSocket, pollUrl, token, hints, rules: { ...defaults, ...definedOf(rules), ...given } };
+}
+
+/** Returns the URL that the paths of the function `poll` are relative to. @param {string} address */
+function pollUrlOf(address) {
+  const url = new URL(address);
+  if (!/^https?:$/.test(url.protocol)) throw new TypeError(`pollUrl must start with https:// or http://, got ${address}`);
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url;
 }
 
 /**

@@ -20,11 +20,15 @@ export class Subscriber {
   #listeners = { lost: new Set(), recovered: new Set() };
   /** The last event of each name, if there was no listener for it. @type {Partial<SubscriptionEvents>} */
   #unheard = {};
+  #signal;
+  /** @type {() => void} */
+  #aborted = () => {};
 
   /** @param {SubscribeOptions<any>} options @param {Rules} rules */
-  constructor({ onMessage, onEnded, state }, rules) {
+  constructor({ onMessage, onEnded, state, signal }, rules) {
     this.#onMessage = onMessage;
     this.#onEnded = onEnded;
+    this.#signal = signal;
     if (state) this.loader = new StateLoader(state, (push) => this.#deliver(push), rules);
   }
 
@@ -59,6 +63,13 @@ export class Subscriber {
   /** Ends what goes on for the subscription. */
   leave() {
     this.loader?.end();
+    this.#signal?.removeEventListener('abort', this.#aborted);
+  }
+
+  /** Calls `listener` if the signal aborts before the subscription ends. @param {() => void} listener */
+  whenAborted(listener) {
+    this.#aborted = listener;
+    this.#signal?.addEventListener('abort', listener);
   }
 
   /**

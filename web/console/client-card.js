@@ -16,7 +16,7 @@ import { watchedWebSocket } from './watched-socket.js';
 /** @import { ToSend } from './client-forms.js' */
 /** @import { Row } from './dom.js' */
 /** @import { LoggedFrame } from './frame-node.js' */
-/** @import { Options, Subscription } from './herald-client.js' */
+/** @import { Options, Outgoing, Subscription, Target } from './herald-client.js' */
 
 /** The most frames that are kept. */
 const FRAMES = 200;
@@ -59,7 +59,6 @@ export class ClientCard {
       opened: (socket) => (this.#socket = socket),
     });
     this.#client = connect(address, { ...options, webSocket });
-    this.#client.onState(this.#showState);
     const id = `client-${++clients}`;
     this.node = element(
       'section',
@@ -75,7 +74,7 @@ export class ClientCard {
       this.#noFrames,
       element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `Frames of ${user}` }, this.#log),
     );
-    this.#showState();
+    this.#client.onState(this.#showState);
     this.#render();
   }
 
@@ -127,7 +126,7 @@ export class ClientCard {
     if ('frame' in toSend) return this.#sendFrame(toSend.frame);
     this.#addWaiting(1);
     try {
-      await this.#client.send({ ...toSend.target, message: toSend.message, name: user });
+      await this.#client.send(/** @type {Outgoing & Target} */ ({ ...toSend.target, message: toSend.message, name: user }));
       this.#showResult('Sent and acknowledged.');
     } catch (error) {
       this.#showResult(`Not sent: ${/** @type {Error} */ (error).message}`);

@@ -56,7 +56,7 @@ describe('a client with tokens', { timeout: 600_000 }, () => {
     await client.subscribe('order:1', pushes);
     client.onState(states);
     await stack.putEvents('Disconnect User', { userId: 'carol', reconnect: true });
-    await states.until((values) => values.map(({ name }) => name).join() === 'reconnecting,open');
+    await states.until((values) => values.map(({ name }) => name).join() === 'open,reconnecting,open');
     await stack.put('order:1', 'again');
     await pushes.count(1);
   });

@@ -1,20 +1,22 @@
-// The cases that every client runs, client/tests/behaviour/*.json. Their README.md describes the format. The effect
-// `recovered` is this client's alone.
+// The cases that every client runs, client/tests/behaviour/*.json, and those of polling, which this client alone has so far.
+// The README.md there describes the format. The effect `recovered` is this client's alone.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
+import { basename } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { Machine } from '../client/machine.js';
 
-const folder = new URL('../../client/tests/behaviour/', import.meta.url);
-const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
+const folders = ['../../client/tests/behaviour/', './behaviour/'].map((folder) => new URL(folder, import.meta.url));
+const files = folders.flatMap((folder) => readdirSync(folder).map((name) => new URL(name, folder)));
+const caseFiles = files.filter(({ pathname }) => pathname.endsWith('.json'));
 
-test('cases are found', () => assert.notEqual(files.length, 0));
+test('cases are found', () => assert.notEqual(caseFiles.length, 0));
 
-for (const file of files) {
-  const { about, cases } = JSON.parse(readFileSync(new URL(file, folder), 'utf8'));
-  describe(`${file}: ${about}`, () => {
+for (const file of caseFiles) {
+  const { about, cases } = JSON.parse(readFileSync(file, 'utf8'));
+  describe(`${basename(file.pathname)}: ${about}`, () => {
     for (const { name, options, steps } of cases) test(name, () => run(options, steps));
   });
 }
@@ -41,7 +43,7 @@ function inputOf(step) {
   assert.deepEqual(others, [], 'a step has one input');
   if (kind === 'subscribe') return { kind, subscribers: rest.several ?? [rest] };
   if (kind === 'send') return { kind, frame, safeToRepeat: rest.safe, ...rest };
-  if (kind === 'received') return { kind, text: frame && JSON.stringify(frame), ...rest };
+  if (kind === 'received' || kind === 'answered') return { kind, text: frame && JSON.stringify(frame), ...rest };
   return { kind, frame, ...rest };
 }
 

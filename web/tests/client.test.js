@@ -259,10 +259,10 @@ describe('handlers', () => {
   test('that call the client see the effects after the current event', async (t) => {
     const client = await startOpen(t);
     const states = [];
-    client.onState(() => client.close());
+    client.onState(({ name }) => name === 'reconnecting' && client.close());
     client.onState(({ name }) => states.push(name));
     FakeSocket.last.end();
-    assert.deepEqual(states, ['reconnecting', 'stopped']);
+    assert.deepEqual(states, ['open', 'reconnecting', 'stopped']);
   });
 
   test('are told when the server ends their subscription', async (t) => {
@@ -444,16 +444,25 @@ describe('a handshake that failed', () => {
       client.onState(({ name, attempt }) => states.push([name, attempt]));
       fail(FakeSocket.last);
       await turn();
-      assert.deepEqual(states, [['reconnecting', 1]]);
+      assert.deepEqual(states, [['connecting', undefined], ['reconnecting', 1]]);
     });
   }
 
-  test('is refused with the status that ws reports', async (t) => {
-    const client = start(t, { refusalLimit: 1 });
-    FakeSocket.last.fail('Unexpected server response: 403');
-    await turn();
-    assert.deepEqual(client.state.reason, { kind: 'refused', status: 403 });
-  });
+  for (const [environment, message] of Object.entries({
+    ws: 'Unexpected server response: 403',
+    Bun: "WebSocket connection to 'ws://127.0.0.1/dev' failed: Expected 101 status code: 403",
+    Deno: 'NetworkError: failed to connect to WebSocket: Invalid status code: 403',
+    'React Native on iOS': 'Received bad response code from server: 403.',
+    'an older React Native on iOS': 'received bad response code from server 403',
+    'React Native on Android': "Expected HTTP 101 response but was '403 Forbidden'",
+  })) {
+    test(`is refused with the status that ${environment} reports`, async (t) => {
+      const client = start(t, { refusalLimit: 1 });
+      FakeSocket.last.fail(message);
+      await turn();
+      assert.deepEqual(client.state.reason, { kind: 'refused', status: 403 });
+    });
+  }
 
   test('is probed over HTTP without the query, which may hold a token', async (t) => {
     const asked = t.mock.method(globalThis, 'fetch', async () => new Response());

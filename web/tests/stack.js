@@ -15,8 +15,9 @@ export async function startStack(...flags) {
 class Stack {
   #tokens;
 
-  constructor({ webSocket, endpoint, tokens }, end) {
+  constructor({ webSocket, endpoint, tokens, functionUrls }, end) {
     this.webSocket = webSocket;
+    this.pollUrl = functionUrls.PollFunctionUrl;
     this.endpoint = endpoint;
     this.#tokens = tokens;
     this.end = end;

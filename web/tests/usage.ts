@@ -9,9 +9,11 @@ interface Order {
 const client = connect('wss://example.com/prod', {
   token: async () => (await fetch('/token')).text(),
   outboxFull: 'dropOldest',
+  pollUrl: 'https://abcdefghijklmnopqrstuvwxyz012345.lambda-url.us-east-1.on.aws/',
 });
 client.onState((state: State) => {
   if (state.name === 'stopped' && state.reason.kind === 'refused') console.log(state.reason.status);
+  if (state.name === 'open' && state.transport === 'poll') console.log(client.transport === 'poll');
 });
 
 const shipped = (push: Push<Order>) => push.message.state === 'shipped';
@@ -49,11 +51,46 @@ try {
   const { eventId } = await client.send(greeting, { safeToRepeat: true });
   const { message } = await client.send({ message: eventId });
   console.log(message);
-  // @ts-expect-error: several messages need a target.
-  await client.send({ messages: [{ message: 1 }] });
+  const { eventIds } = await client.send({ broadcast: true, messages: [{ message: 1 }, { message: null }] });
+  const texts: string[] = eventIds;
+  await client.send({ entityId: 'room-1', messages: texts.map((text) => ({ message: text })) });
+  const one: string = eventId;
+  console.log(one.length);
 } catch (error) {
   if (error instanceof HeraldError && error.retryable) console.log(error.kind);
 }
+
+// What must not compile.
+
+// @ts-expect-error: several messages need a target.
+client.send({ messages: [{ message: 1 }] });
+// @ts-expect-error: a typo of the target.
+client.send({ entityid: 'room-1', message: 1 });
+// @ts-expect-error: a typo of the target of several messages.
+client.send({ entityid: 'room-1', messages: [{ message: 1 }] });
+// @ts-expect-error: two targets.
+client.send({ entityId: 'room-1', broadcast: true, message: 1 });
+// @ts-expect-error: no messages.
+client.send({ entityId: 'room-1', messages: [] });
+// @ts-expect-error: a message without a JSON form.
+client.send({ entityId: 'room-1', message: undefined });
+// @ts-expect-error: one of several messages without a JSON form.
+client.send({ entityId: 'room-1', messages: [{ message: undefined }] });
+// @ts-expect-error: no message.
+client.send({ entityId: 'room-1' });
+// @ts-expect-error: both one message and several.
+client.send({ entityId: 'room-1', message: 1, messages: [{ message: 2 }] });
+// @ts-expect-error: one message has one eventId.
+client.send({ entityId: 'room-1', message: 1 }).then(({ eventIds }) => eventIds);
+// @ts-expect-error: several messages have no eventId of their own.
+client.send({ entityId: 'room-1', messages: [{ message: 1 }] }).then(({ eventId }) => eventId);
+
+// A subscription that ends with a page, acknowledged or not.
+const page = new AbortController();
+const pending = client.subscribe<Order>('order-3', shipped, { signal: page.signal });
+pending.unsubscribe();
+const logged = connect('wss://example.com/prod', { log: (entry) => entry.kind === 'sent' && console.log(entry.frame) });
+logged.networkUp();
 
 subscription.unsubscribe();
 await client.close({ within: 1000 });

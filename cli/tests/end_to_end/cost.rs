@@ -19,7 +19,7 @@ async fn text_and_json_contain_the_same_bill() {
     let rows: Vec<_> = table.stdout.lines().collect();
     assert!(
         rows.iter()
-            .any(|row| row.starts_with("total ") && row.ends_with(" 305.44*"))
+            .any(|row| row.starts_with("total ") && row.ends_with(" 359.09*"))
     );
 
     let bill = cost(&[&worked[..], &["--json"]].concat()).await;

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, process::Stdio};
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::{Client as EventBridge, types::PutEventsRequestEntry};
 use aws_sdk_secretsmanager::Client as SecretsManager;
-use herald_local::{Authentication, Config, Functions, RunningStack};
+use herald_local::{Authentication, Config, Functions, RunningStack, faults::Faults};
 use herald_testkit::{sdk_config, template};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -31,6 +31,15 @@ impl TestStack {
 
     /// Starts the template with these parameters.
     pub async fn start_with(authentication: Authentication, parameters: &[(&str, &str)]) -> Self {
+        Self::start_with_faults(authentication, parameters, Faults::default()).await
+    }
+
+    /// Starts the template with these parameters and injected faults.
+    pub async fn start_with_faults(
+        authentication: Authentication,
+        parameters: &[(&str, &str)],
+        faults: Faults,
+    ) -> Self {
         let turn = herald_testkit::turn().await;
         let config = Config {
             parameters: parameters
@@ -38,6 +47,7 @@ impl TestStack {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             authentication,
+            faults,
             ..Config::new(template(), Functions::Build { release: false })
         };
         let running = herald_testkit::start(config).await.expect("a stack");

@@ -273,7 +273,7 @@ async fn logs_of_user_and_everyone_are_read() {
 }
 
 #[tokio::test]
-async fn user_of_an_open_stack_is_said_to_be_nobody() {
+async fn publish_to_a_user_of_an_open_stack_tells_that_no_client_has_a_user() {
     let stack = TestStack::start(Authentication::Open).await;
     for command in ["tail", "history"] {
         let ended = stack.herald(&[command, "--user"]).run("").await;

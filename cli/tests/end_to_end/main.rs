@@ -9,6 +9,7 @@ mod dead_letters;
 mod events;
 mod harness;
 mod history;
+mod hot_entity;
 mod http;
 mod keys;
 mod messages;

@@ -7,7 +7,7 @@ use herald_shared::{delivery::Settings, push::Push};
 
 use crate::{
     bare_client,
-    function::{Notifier, entity_updated, stack},
+    function::{Notifier, entity_updated, numbered_update, stack, stack_with_history},
     median,
     services::Services,
     sink::Sink,
@@ -111,6 +111,62 @@ async fn measure_one(
         of(&bare, |round| round.processor),
         of(&pushed, |round| round.whole),
     );
+    Ok(())
+}
+
+/// The rounds with and without a log, which alternate.
+const HISTORY_ROUNDS: usize = 15;
+
+/// Measures the same audience with and without a log in alternation, and prints a row for each delay.
+pub(crate) async fn measure_history() -> anyhow::Result<()> {
+    const AUDIENCE: usize = AUDIENCES[0];
+    let with_log = stack_with_history(r#"{"**": {"messages": 100, "seconds": 600}}"#)?;
+    let services = Services::start(&with_log).await?;
+    let entity = entity(AUDIENCE);
+    services
+        .subscribe(&with_log.tables[0], &entity, AUDIENCE)
+        .await?;
+    println!("History at {AUDIENCE} subscribers, medians of {HISTORY_ROUNDS}:");
+    println!();
+    println!("| delay | posts/s of whole pushes | with history | ratio |");
+    println!("| --: | --: | --: | --: |");
+    for delay in DELAYS {
+        let sink = Sink::start(Duration::from_millis(delay), None).await?;
+        let environment = || {
+            [
+                ("AWS_ENDPOINT_URL", services.endpoint().to_owned()),
+                (
+                    "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
+                    sink.management_api(),
+                ),
+            ]
+        };
+        let notifiers = [
+            Notifier::new(&stack()?, environment())?,
+            Notifier::new(&with_log, environment())?,
+        ];
+        let mut rates = [Vec::new(), Vec::new()];
+        for round in 0..=HISTORY_ROUNDS {
+            for (notifier, rates) in notifiers.iter().zip(&mut rates) {
+                let body = numbered_update(&entity, round + 1000 * delay as usize);
+                let pushed = push(notifier, &services, &sink, &body).await?;
+                anyhow::ensure!(pushed.posts == AUDIENCE as u64, "posts are missing");
+                // The first round opens the connections, which are kept.
+                if round > 0 {
+                    rates.push(pushed.posts as f64 / pushed.whole);
+                }
+            }
+        }
+        let [without, with] = rates.map(median);
+        println!(
+            "| {delay} ms | {without:.0} | {with:.0} | {:.2} |",
+            with / without
+        );
+        for notifier in notifiers {
+            notifier.shutdown().await;
+        }
+    }
+    println!();
     Ok(())
 }
 

@@ -25,9 +25,17 @@ pub(crate) struct Notifier {
 
 /// Returns the deployed template. The gateway's URL is unused.
 pub(crate) fn stack() -> anyhow::Result<Stack> {
+    stack_with_history("{}")
+}
+
+/// Returns the same with this value of the parameter `History`.
+pub(crate) fn stack_with_history(history: &str) -> anyhow::Result<Stack> {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
     let settings = Settings {
-        parameters: BTreeMap::from([("Authentication".to_owned(), "open".to_owned())]),
+        parameters: BTreeMap::from([
+            ("Authentication".to_owned(), "open".to_owned()),
+            ("History".to_owned(), history.to_owned()),
+        ]),
         ..Settings::new("http://127.0.0.1")
     };
     Ok(Stack::read(&template, &settings)?)
@@ -124,8 +132,13 @@ impl Notifier {
 
 /// Returns the body of an event to all subscribers of an entity, as EventBridge puts it on the queue.
 pub(crate) fn entity_updated(entity: &str) -> String {
+    numbered_update(entity, 0)
+}
+
+/// Returns the body of the event with this number, which is a part of its id.
+pub(crate) fn numbered_update(entity: &str, number: usize) -> String {
     json!({
-        "version": "0", "id": "7bf73129-1428-4cd3-a780-95db273d1602", "detail-type": "Entity Updated",
+        "version": "0", "id": format!("7bf73129-1428-4cd3-a780-{number:012}"), "detail-type": "Entity Updated",
         "source": "com.example.orders", "account": "123456789012", "time": "2026-11-20T10:15:30Z",
         "region": "us-east-1", "resources": [],
         "detail": {

@@ -1,15 +1,17 @@
 //! The speed and size of the notifier: `cargo bench -p herald-functions --bench notifier`.
 //!
 //! Runs the release binary under the Lambda host of the local stack, against a minimal `@connections` on
-//! loopback that is a process of its own. Prints two tables:
+//! loopback that is a process of its own. Prints three tables:
 //!
 //! - *cold start*: the time from the start of the process to its first event, and to its first push over
 //!   TLS;
 //! - *delivery*: posts per second, processor time and memory for audiences and answers of several sizes,
-//!   each beside a bare HTTP client that posts the same bytes to the same sink in the same run.
+//!   each beside a bare HTTP client that posts the same bytes to the same sink in the same run;
+//! - *history*: posts per second of whole pushes to 1,000 subscribers, with and without a log of their
+//!   entity in the same run.
 //!
 //! All figures are medians. They compare on one machine only, and only while nothing else runs on it.
-//! `-- cold-start` or `-- delivery` runs only one of the two.
+//! `-- cold-start`, `-- delivery` or `-- history` runs only one of them.
 
 mod bare_client;
 mod cold_start;
@@ -31,9 +33,11 @@ async fn main() -> anyhow::Result<()> {
         [bare_client::PROCESS, arguments @ ..] => bare_client::run(arguments).await,
         ["cold-start", ..] => cold_start::measure().await,
         ["delivery", ..] => delivery::measure().await,
+        ["history", ..] => delivery::measure_history().await,
         _ => {
             cold_start::measure().await?;
-            delivery::measure().await
+            delivery::measure().await?;
+            delivery::measure_history().await
         }
     }
 }

@@ -5,11 +5,11 @@ use crate::http::{HttpRefusal, HttpRequest};
 /// The request of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
-    /// What it missed: `sync`.
+    /// Reading what the client missed: `sync`.
     Poll,
-    /// Messages of its own: `sendMessage`.
+    /// Sending messages: `sendMessage`.
     Messages,
-    /// The present position in the log of an entity.
+    /// Reading the present position in the log of an entity.
     Position,
 }
 

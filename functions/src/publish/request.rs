@@ -17,7 +17,7 @@ use crate::{http::HttpRefusal, reply::too_large};
 pub(super) struct PublishRequest<'a> {
     #[serde(borrow)]
     pub(super) messages: Vec<&'a RawValue>,
-    /// Whether the messages go over the event bus.
+    /// True if the messages go over the event bus.
     #[serde(default)]
     pub(super) bus: bool,
 }

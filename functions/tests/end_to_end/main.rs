@@ -44,6 +44,7 @@ mod sink;
 mod stale_reads;
 mod store_contract;
 mod store_orders;
+mod storm;
 mod subscribing;
 mod target;
 #[allow(dead_code, reason = "only the tests of herald-local use all of it")]

@@ -61,7 +61,6 @@ async fn invocation_prints_metrics_and_one_log_line_before_its_answer() {
         ("Requeued", "requeued", 0),
         ("DeadLettered", "dead_lettered", 1),
         ("Continuations", "continuations", 0),
-        ("Stale", "stale", 0),
     ] {
         assert_eq!(
             (&metrics[name], &fields[logged]),

@@ -22,8 +22,8 @@ export function listenToPage(handle) {
     [document, 'resume', () => handle('foreground')],
     [document, 'visibilitychange', () => document?.visibilityState === 'visible' && handle('foreground')],
   ];
-  for (const [target, event, listener] of listeners) target?.addEventListener(event, listener);
+  for (const [target, event, listener] of listeners) target?.addEventListener?.(event, listener);
   return () => {
-    for (const [target, event, listener] of listeners) target?.removeEventListener(event, listener);
+    for (const [target, event, listener] of listeners) target?.removeEventListener?.(event, listener);
   };
 }

@@ -6,8 +6,20 @@
 
 /** @import { WebSocketLike } from '../../herald-client.js' */
 
+/**
+ * The status in the message of a failed handshake: the words of `ws`, Bun, Deno, and of React Native on iOS and Android.
+ */
+const STATUS = new RegExp(
+  '(?:^Unexpected server response: |Expected 101 status code: |Invalid status code: ' +
+    "|^[Rr]eceived bad response code from server:? |^Expected HTTP 101 response but was ')" +
+    '(\\d{3})\\b',
+);
+
 /** The time within which a server must show that it can be reached. */
 const PROBE_TIMEOUT = 5000;
+
+/** The code of a connection that ended without a close frame. */
+const WITHOUT_CLOSE_FRAME = 1006;
 
 /**
  * The events of a socket. `ended` may come twice.
@@ -15,7 +27,7 @@ const PROBE_TIMEOUT = 5000;
  * @typedef {object} Events
  * @property {() => void} opened
  * @property {(text: string) => void} received
- * @property {(reason: string, wasOpen: boolean) => void} ended
+ * @property {(reason: string, wasOpen: boolean, closeFrame: boolean) => void} ended
  */
 
 /** @param {WebSocketLike} socket @param {Events} events */
@@ -30,15 +42,15 @@ export function listen(socket, { opened, received, ended }) {
   });
   socket.addEventListener('error', ({ message }) => {
     // A `close` should follow, but the WebSocket of Node.js 22 sends none after a failed handshake.
-    if (!isOpen) ended(message || 'the handshake failed', false);
+    if (!isOpen) ended(message || 'the handshake failed', false, false);
   });
   socket.addEventListener('close', ({ code, reason }) => {
-    ended(`the connection was closed with code ${code}${reason && `: ${reason}`}`, isOpen);
+    ended(`the connection was closed with code ${code}${reason && `: ${reason}`}`, isOpen, code !== WITHOUT_CLOSE_FRAME);
   });
 }
 
 /**
- * Tells a refused handshake from a server that was not reached. Only `ws` reports the status. Elsewhere, a server that
+ * Tells a refused handshake from a server that was not reached. A browser hides the status. There, a server that
  * answers over HTTP counts as having refused.
  *
  * @param {URL} url
@@ -46,7 +58,7 @@ export function listen(socket, { opened, received, ended }) {
  * @returns {Promise<{ kind: 'refused', status: number | null } | { kind: 'failed' }>}
  */
 export async function handshakeFailure(url, reason) {
-  const status = Number(/^Unexpected server response: (\d+)$/.exec(reason)?.[1]);
+  const status = Number(STATUS.exec(reason)?.[1]);
   if (status) return { kind: 'refused', status };
   return (await isReachable(url)) ? { kind: 'refused', status: null } : { kind: 'failed' };
 }

@@ -7,8 +7,10 @@
 import { postponeRequests } from './gaps.js';
 import { ping, pingAfterSilence, stopPings } from './keep-alive.js';
 import { Link } from './link.js';
+import { poll } from './polling.js';
 import { deliverAllHeld } from './pushes.js';
 import { endRequests, sendRequest, sendPending, takeMessages } from './requests.js';
+import { connectionEnded, handshakeFailed, pollsNext, webSocketOpened, webSocketStable } from './transports.js';
 
 /** @import { StopReason } from '../../herald-client.js' */
 /** @import { Machine } from '../machine.js' */
@@ -21,13 +23,27 @@ export function connect(machine) {
 
 /** Opens the next socket, for the current link or for its successor. @param {Machine} machine */
 function startAttempt(machine) {
-  const link = new Link(++machine.sockets);
+  const link = new Link(++machine.sockets, pollsNext(machine));
   const { socket } = link;
   if (machine.current) machine.next = link;
   else machine.current = link;
-  machine.timers.set(`attempt ${socket}`, machine.now + machine.rules.connectTimeout, () => disconnect(machine, link));
+  machine.timers.set(`attempt ${socket}`, machine.now + machine.rules.connectTimeout, () => attemptTimedOut(machine, link));
   if (machine.rules.token) machine.perform({ kind: 'askToken', socket });
-  else machine.perform({ kind: 'openSocket', socket, token: null });
+  else open(machine, link, null);
+}
+
+/** Begins the handshake. That of a link that polls is a poll of one log, whose answer has no further use. @param {Machine} machine @param {Link} link @param {string | null} token */
+function open(machine, link, token) {
+  link.isOpening = true;
+  link.token = token;
+  if (link.isPolling) sendRequest(machine, link, { action: 'open' }, JSON.stringify({ action: 'sync', everyone: {} }));
+  else machine.perform({ kind: 'openSocket', socket: link.socket, token });
+}
+
+/** @param {Machine} machine @param {Link} link */
+function attemptTimedOut(machine, link) {
+  handshakeFailed(machine, link, null);
+  disconnect(machine, link);
 }
 
 /** @param {Machine} machine */
@@ -43,8 +59,9 @@ export function tokenSupplied(machine, link, token, expiresIn) {
     const delay = Math.max(expiresIn - machine.rules.renewTokenBefore, expiresIn / 2);
     authenticateAt(machine, link, machine.now + delay);
   }
-  if (!link.isOpen) return machine.perform({ kind: 'openSocket', socket: link.socket, token });
-  sendRequest(machine, link, { action: 'authenticate' }, JSON.stringify({ action: 'authenticate', token }));
+  if (!link.isOpen) return open(machine, link, token);
+  link.token = token;
+  if (!link.isPolling) sendRequest(machine, link, { action: 'authenticate' }, JSON.stringify({ action: 'authenticate', token }));
 }
 
 /** @param {Machine} machine @param {Link} link */
@@ -57,14 +74,39 @@ export function tokenFailed(machine, link) {
 export function opened(machine, link) {
   const { socket } = link;
   link.isOpen = true;
-  link.receivedAt = machine.now;
-  link.renewAt = machine.now + Math.round(machine.rules.renewAfter * (1 - 0.1 * machine.random()));
+  link.receivedAt = link.openedAt = machine.now;
+  link.renewAt = machine.now + renewDelay(machine, link);
   link.toCheck = new Set(machine.subscriptions.inOrder);
   machine.refusals = 0;
   machine.networkIsDown = false;
   machine.timers.cancel(`attempt ${socket}`);
-  machine.timers.set(`stable ${socket}`, machine.now + machine.rules.stableAfter, () => machine.backOff.reset());
+  machine.timers.set(`stable ${socket}`, machine.now + machine.rules.stableAfter, () => becameStable(machine, link));
+  if (!link.isPolling) webSocketOpened(machine);
   if (link === machine.current) use(machine, link);
+}
+
+/** Returns the time after which a link is replaced: by a younger one, or, if it polls, by a WebSocket. @param {Machine} machine @param {Link} link */
+function renewDelay({ rules, random }, { isPolling }) {
+  return Math.round((isPolling ? rules.webSocketRetry : rules.renewAfter) * (1 - 0.1 * random()));
+}
+
+/** @param {Machine} machine @param {Link} link */
+function becameStable(machine, link) {
+  link.isStable = true;
+  machine.backOff.reset();
+  if (!link.isPolling) webSocketStable(machine);
+}
+
+/** @param {Machine} machine @param {Link} link */
+export function failed(machine, link) {
+  handshakeFailed(machine, link, null);
+  socketEnded(machine, link);
+}
+
+/** @param {Machine} machine @param {Link} link @param {boolean} [closeFrame] true if the connection ended with a close frame. */
+export function closed(machine, link, closeFrame = false) {
+  connectionEnded(machine, link, closeFrame);
+  socketEnded(machine, link);
 }
 
 /**
@@ -75,7 +117,10 @@ export function opened(machine, link) {
  * @param {number | null} status
  */
 export function refused(machine, link, status) {
-  if (countsAsRefusal(machine, status)) machine.refusals += 1;
+  handshakeFailed(machine, link, status);
+  // While the client polls, the polls tell if the token is refused, and a proxy may refuse every WebSocket.
+  const isBesidePolls = machine.current?.isPolling && link === machine.next;
+  if (!isBesidePolls && countsAsRefusal(machine, status)) machine.refusals += 1;
   if (machine.refusals < machine.rules.refusalLimit) return socketEnded(machine, link);
   remove(machine, link);
   stop(machine, { kind: 'refused', status });
@@ -83,13 +128,14 @@ export function refused(machine, link, status) {
 
 /**
  * Returns true if a refusal is about the token. Without a status it may have been 429 or 5xx, which are transient, so
- * such refusals count only if they are far enough apart.
+ * such refusals count only if they are far enough apart, and not at all if the client may poll: a poll has a status.
  *
  * @param {Machine} machine
  * @param {number | null} status
  */
 function countsAsRefusal(machine, status) {
   if (status !== null) return status === 401 || status === 403;
+  if (machine.rules.poll) return false;
   const counts = machine.now >= machine.lastGuess + machine.rules.refusalSpacing;
   if (counts) machine.lastGuess = machine.now;
   return counts;
@@ -127,7 +173,7 @@ function lostCurrent(machine) {
 function renewalFailed(machine) {
   const delay = nextDelay(machine);
   if (!machine.current) return;
-  machine.current.renewAt = machine.now + delay;
+  machine.current.renewAt = machine.now + (machine.current.isPolling ? renewDelay(machine, machine.current) : delay);
   use(machine, machine.current);
 }
 
@@ -136,6 +182,7 @@ function remove(machine, link) {
   if (link === machine.current) machine.current = undefined;
   if (link === machine.next) machine.next = undefined;
   machine.lingering = machine.lingering.filter((other) => other !== link);
+  if (link.isPolling && !link.isOpen) machine.pollFailed = true;
   stopTimers(machine, link);
   endRequests(machine, [link]);
   if (!machine.current) postponeRequests(machine);
@@ -170,12 +217,12 @@ function use(machine, link) {
   if (!link.isOpen) return;
   machine.timers.set(`renew ${link.socket}`, link.renewAt, () => renew(machine));
   if (link.authenticateAt !== undefined) authenticateAt(machine, link, link.authenticateAt);
-  pingAfterSilence(machine, link);
+  if (!link.isPolling) pingAfterSilence(machine, link);
 }
 
 /** @param {Machine} machine @param {Link} link */
 function stopUsing(machine, link) {
-  for (const timer of ['renew', 'authenticate', 'subscribe']) machine.timers.cancel(`${timer} ${link.socket}`);
+  for (const timer of ['renew', 'authenticate', 'subscribe', 'poll']) machine.timers.cancel(`${timer} ${link.socket}`);
   stopPings(machine, link);
   link.retries.clear();
 }
@@ -187,14 +234,14 @@ function stopTimers(machine, link) {
 }
 
 /**
- * Makes the successor the current link once every subscription is established on it. The old link stays for late
- * replies and pushes.
+ * Makes the successor the current link once every subscription is established on it, and, if the client polls, once it
+ * is stable. The old link stays for late replies and pushes.
  *
  * @param {Machine} machine
  */
 export function handOverIfEstablished(machine) {
   const { current, next } = machine;
-  if (!next?.isEstablished) return;
+  if (!next?.isEstablished || (current?.isPolling && !next.isStable)) return;
   use(machine, next);
   if (current) {
     stopUsing(machine, current);
@@ -257,14 +304,16 @@ export function networkDown(machine) {
 }
 
 /**
- * Ends the delay before the next attempt, or pings an open connection.
+ * Ends the delay before the next attempt, or pings an open connection, or polls.
  *
  * @param {Machine} machine
  */
 export function foreground(machine) {
   if (machine.hasStopped) return;
-  if (!machine.current) retry(machine);
-  else if (machine.current.isOpen) ping(machine, machine.current);
+  const { current } = machine;
+  if (!current) retry(machine);
+  else if (current.isOpen && current.isPolling) poll(machine, current);
+  else if (current.isOpen) ping(machine, current);
 }
 
 /** @param {Machine} machine @param {number} within */

@@ -177,7 +177,8 @@ function advance(machine, log, position, { messages }) {
  * @param {{ isRead?: boolean, isShared?: boolean }} request
  */
 function readOn(machine, log, asked, { isRead, isShared }) {
-  const mayLackRoom = !isRead && (log.mayRead || isShared);
+  const mayRead = log.mayRead && !machine.current?.isPolling;
+  const mayLackRoom = !isRead && (mayRead || isShared);
   if (isSame(log.position, asked) && !mayLackRoom) return giveUp(machine, log);
   machine.toRead.add(log);
 }

@@ -20,7 +20,8 @@ import { BackOff } from './back-off.js';
  *   | { action: 'sendMessage', message: QueuedMessage }
  *   | { action: 'sync', asked: Asked[] }
  *   | { action: 'history', asked: [Asked] }
- *   | { action: 'authenticate' }} Request
+ *   | { action: 'authenticate' }
+ *   | { action: 'open' }} Request
  */
 
 /**
@@ -34,7 +35,16 @@ import { BackOff } from './back-off.js';
  */
 
 export class Link {
+  /** True once the handshake has begun. */
+  isOpening = false;
   isOpen = false;
+  /** True once it has been open for long enough. */
+  isStable = false;
+  openedAt = 0;
+  /** The token of the requests of a link that polls. @type {string | null} */
+  token = null;
+  /** The pause between polls. */
+  pollAfter = 2000;
   receivedAt = 0;
   awaitsPong = false;
   /** True once it has named the audiences that need no subscription. */
@@ -55,9 +65,10 @@ export class Link {
   /** True once the server has rejected a `subscribe` to several entities. */
   oneByOne = false;
 
-  /** @param {number} socket */
-  constructor(socket) {
+  /** @param {number} socket @param {boolean} isPolling true if HTTP requests take the place of its socket. */
+  constructor(socket, isPolling) {
     this.socket = socket;
+    this.isPolling = isPolling;
   }
 
   /** True if every wanted entity is subscribed to on it. */

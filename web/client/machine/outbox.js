@@ -11,7 +11,7 @@
  * A request of the application, in the outbox or in flight. `body` is its JSON, without an id. `target` is the audience
  * of a message.
  *
- * @typedef {{ request: number, body: string, target?: Target, safeToRepeat: boolean, expiresAt: number }} QueuedMessage
+ * @typedef {{ request: number, action: string, body: string, target?: Target, safeToRepeat: boolean, expiresAt: number }} QueuedMessage
  */
 
 export class Outbox {

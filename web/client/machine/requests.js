@@ -10,6 +10,7 @@ import { ownAcknowledged } from './continuity.js';
 import { eventIdsOf, read } from './frame.js';
 import { askLater, watch } from './gaps.js';
 import { noteReceived, pingUnlessAnswered } from './keep-alive.js';
+import { post, UNSUPPORTED } from './polling.js';
 import { pushed } from './pushes.js';
 import { bytesOf, withId } from './signals.js';
 import { sendEntityRequest, subscribeAnswered, subscribeFailed, unsubscribeAnswered } from './subscribing.js';
@@ -30,7 +31,8 @@ export function send(machine, { request, frame, safeToRepeat = false, timeToLive
   const bytes = bytesOf(withId(body, machine.requests + 1));
   if (bytes > machine.rules.messageLimit) return machine.reject(request, { kind: 'tooLarge' });
   const target = targetOf(frame);
-  machine.outbox.put({ request, body, target, safeToRepeat, expiresAt: machine.now + timeToLive });
+  const { action } = frame;
+  machine.outbox.put({ request, action, body, target, safeToRepeat, expiresAt: machine.now + timeToLive });
   sendPending(machine);
   enforceOutboxLimit(machine);
 }
@@ -65,11 +67,17 @@ export function sendPending(machine) {
     sendSyncs(machine, link);
     while (machine.toRead.size > 0 && hasRoom()) readOn(machine, link, first(machine.toRead));
     if (machine.outboxIsPaused) continue;
-    while (machine.outbox.length > 0 && hasRoom()) {
-      const message = machine.outbox.takeFirst();
-      sendRequest(machine, link, { action: 'sendMessage', message }, message.body);
-    }
+    // HTTP requests may overtake each other, so a link that polls sends one message after the other.
+    const maySend = () => hasRoom() && !(link.isPolling && link.oldestSend < Infinity);
+    while (machine.outbox.length > 0 && maySend()) sendMessage(machine, link, machine.outbox.takeFirst());
   }
+}
+
+/** @param {Machine} machine @param {Link} link @param {QueuedMessage} message */
+function sendMessage(machine, link, message) {
+  const isSupported = !link.isPolling || message.action === 'sendMessage';
+  if (!isSupported) return machine.reject(message.request, { kind: 'server', ...UNSUPPORTED });
+  sendRequest(machine, link, { action: 'sendMessage', message }, message.body);
 }
 
 /** Returns the first item of a set that is not empty. @template T @param {Set<T>} items */
@@ -84,6 +92,7 @@ export function sendRequest(machine, link, request, body) {
   link.inFlight.set(id, request);
   const timesOutAt = machine.now + machine.rules.replyTimeout;
   machine.timers.set(`reply ${id}`, timesOutAt, () => timeOutRequest(machine, link, id));
+  if (link.isPolling) return post(machine, link, id, request.action, body);
   pingUnlessAnswered(machine, link);
   machine.perform({ kind: 'send', socket: link.socket, text: withId(body, id) });
 }
@@ -113,7 +122,7 @@ function onlyRequest({ inFlight }) {
 }
 
 /** @param {Machine} machine @param {Link} link @param {number} id @param {Frame} reply */
-function answered(machine, link, id, reply) {
+export function answered(machine, link, id, reply) {
   for (const eventId of eventIdsOf(reply)) machine.repeats.insert(eventId);
   const request = takeRequest(machine, link, id);
   switch (request?.action) {
@@ -122,7 +131,7 @@ function answered(machine, link, id, reply) {
     case 'unsubscribe':
       return unsubscribeAnswered(machine, link, request.entity);
     case 'sync':
-      return syncAnswered(machine, request.asked, reply);
+      return syncAnswered(machine, link, request.asked, reply);
     case 'history':
       return historyAnswered(machine, request.asked[0], reply);
     case 'authenticate':
@@ -142,7 +151,7 @@ function answered(machine, link, id, reply) {
  * @param {number | undefined} id
  * @param {Failure} error
  */
-function failed(machine, link, id, error) {
+export function failed(machine, link, id, error) {
   if (error.kind === 'server') for (const eventId of error.eventIds ?? []) machine.repeats.insert(eventId);
   const request = takeRequest(machine, link, id);
   if (isUnknownConnection(error)) connectionUnknown(machine, link, request);
@@ -177,18 +186,18 @@ function requestFailed(machine, link, request, error) {
       if (link === machine.current) renew(machine);
       return;
     case 'sendMessage':
-      if (isThrottled(error)) return requeueThrottled(machine, request.message);
+      if (isThrottled(error)) return requeueLater(machine, request.message);
       return machine.reject(request.message.request, error);
   }
 }
 
 /**
- * Requeues a message that the server throttled and so did not carry out, and pauses the outbox.
+ * Requeues a message that was not carried out, or may be repeated, and pauses the outbox.
  *
  * @param {Machine} machine
  * @param {QueuedMessage} message
  */
-function requeueThrottled(machine, message) {
+export function requeueLater(machine, message) {
   machine.outbox.put(message);
   if (machine.outboxIsPaused) return;
   machine.outboxIsPaused = true;
@@ -198,13 +207,14 @@ function requeueThrottled(machine, message) {
 }
 
 /**
- * Ends a request whose reply timed out, on a link that stays open.
+ * Ends a request without a reply, on a link that stays open. One that polls ends, unless the request is a message.
  *
  * @param {Machine} machine
  * @param {Link} link
  * @param {number} id
  */
-function timeOutRequest(machine, link, id) {
+export function timeOutRequest(machine, link, id) {
+  if (link.isPolling && link.inFlight.get(id)?.action !== 'sendMessage') return disconnect(machine, link);
   const request = takeRequest(machine, link, id);
   if (request?.action === 'sendMessage') requeueOrReject(machine, request.message);
   else if (request) requestFailed(machine, link, request, { kind: 'outcomeUnknown' });
@@ -261,7 +271,7 @@ function requeueOrReject(machine, message) {
 }
 
 /** @param {Machine} machine @param {Link} link @param {number | undefined} id */
-function takeRequest({ timers }, { inFlight }, id) {
+export function takeRequest({ timers }, { inFlight }, id) {
   if (id === undefined) return undefined;
   const request = inFlight.get(id);
   if (inFlight.delete(id)) timers.cancel(`reply ${id}`);

@@ -6,11 +6,12 @@
 
 /** @import { Options } from '../../herald-client.js' */
 
-/** @typedef {Required<Omit<Options, 'token' | 'hints' | 'webSocket'>> & { token: boolean }} Rules */
+/** @typedef {Required<Omit<Options, 'token' | 'hints' | 'webSocket' | 'log' | 'pollUrl'>> & { token: boolean, poll: boolean }} Rules */
 
 /** @type {Rules} */
 export const DEFAULTS = {
   token: false,
+  poll: false,
   connectTimeout: 45_000,
   backoffBase: 1000,
   backoffCap: 30_000,
@@ -35,7 +36,13 @@ export const DEFAULTS = {
   gapSpread: 4000,
   heldLimit: 256,
   heldWhileAsking: 1000,
+  obstacleLimit: 3,
+  killedWithin: 10_000,
+  webSocketRetry: 5 * 60_000,
 };
 
 /** The defaults in browsers, which send a message as one frame and hide the status of a refusal. */
 export const IN_BROWSERS = { messageLimit: 32 * 1024, refusalSpacing: 10_000 };
+
+/** The defaults of a client that may poll: three handshakes that hang are over within a minute. */
+export const WITH_POLLING = { connectTimeout: 15_000 };

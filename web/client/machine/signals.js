@@ -4,7 +4,7 @@
  * @module signals
  */
 
-/** @import { Failure, Position, State } from '../../herald-client.js' */
+/** @import { Failure, Position, State, Transport } from '../../herald-client.js' */
 /** @import { Audience } from './log.js' */
 
 /** A frame, as its JSON stands on the wire. @typedef {Record<string, any>} Frame */
@@ -31,7 +31,8 @@
  *   | { kind: 'failed', socket: number }
  *   | { kind: 'invalid', socket: number, reason: string }
  *   | { kind: 'received', socket: number, text: string }
- *   | { kind: 'closed', socket: number }
+ *   | { kind: 'closed', socket: number, closeFrame?: boolean }
+ *   | { kind: 'answered', socket: number, request: number, status: number | null, text?: string }
  *   | { kind: 'subscribe', subscribers: Subscriber[] }
  *   | { kind: 'unsubscribe', entity: string }
  *   | { kind: 'follow', to: 'notifications' | 'broadcasts' }
@@ -41,13 +42,17 @@
  *   | { kind: 'time' }} Input
  */
 
+/** A state, without the transport. @typedef {Exclude<State, { name: 'open' }> | { name: 'open' }} MachineState */
+
 /**
  * A task for the driver. Effects are performed in order.
  *
- * @typedef {{ kind: 'state', state: State }
+ * @typedef {{ kind: 'state', state: MachineState }
+ *   | { kind: 'transport', transport: Transport }
  *   | { kind: 'askToken', socket: number }
  *   | { kind: 'openSocket', socket: number, token: string | null }
  *   | { kind: 'send', socket: number, text: string }
+ *   | { kind: 'post', socket: number, request: number, path: 'poll' | 'messages', token: string | null, text: string }
  *   | { kind: 'closeSocket', socket: number }
  *   | { kind: 'resolve', request: number, reply?: Frame, position?: Position }
  *   | { kind: 'reject', request: number, error: Failure }

@@ -10,6 +10,7 @@ import { disconnect } from './connecting.js';
 import { endLog, logAnswered } from './continuity.js';
 import { resultsOf } from './frame.js';
 import { endSession } from './gaps.js';
+import { asAcknowledgement } from './polling.js';
 import { positionOf, positionOfMessage } from './positions.js';
 import { whenOwnAreKnown } from './pushes.js';
 import { sendRequest } from './requests.js';
@@ -81,7 +82,7 @@ export function sendEntityRequest(machine, link) {
   for (const entity of link.toCheck) {
     const change = changeOf(machine, link, entity);
     const log = machine.logs.at('entity', entity);
-    const start = log ? startOf(log) : {};
+    const start = log ? startOf(link, log) : {};
     const isNext = change === 'unsubscribe' ? batch.isEmpty : batch.hasRoomFor(entity, start);
     if (change && !isNext) break;
     link.toCheck.delete(entity);
@@ -93,17 +94,24 @@ export function sendEntityRequest(machine, link) {
   }
   if (batch.isEmpty) return;
   const { ids } = batch;
-  sendRequest(machine, link, { action: 'subscribe', entities: ids, asked }, bodyOf(batch));
+  sendRequest(machine, link, { action: 'subscribe', entities: ids, asked }, bodyOf(link, batch));
 }
 
-/** Returns the place from which a `subscribe` starts. @param {Log} log */
-function startOf({ position, rewind }) {
+/** Returns the place from which a `subscribe` starts, or a poll. @param {Link} link @param {Log} log */
+function startOf({ isPolling }, { position, rewind }) {
+  if (isPolling) return position ?? {};
   if (position) return { recover: position };
   return rewind === undefined ? {} : { rewind };
 }
 
-/** Returns the JSON of a `subscribe`, without an id. Every server knows the form for one entity. @param {Batch} batch */
-function bodyOf({ ids, entities }) {
+/**
+ * Returns the JSON of a `subscribe`, or of a poll, without an id. Every server knows the form for one entity.
+ *
+ * @param {Link} link
+ * @param {Batch} batch
+ */
+function bodyOf({ isPolling }, { ids, entities }) {
+  if (isPolling) return JSON.stringify({ action: 'sync', entities });
   if (ids.length === 1) return requestAbout('subscribe', ids[0], entities[ids[0]]);
   return JSON.stringify({ action: 'subscribe', entities });
 }
@@ -126,6 +134,7 @@ function changeOf({ subscriptions }, link, entity) {
 function sendUnsubscribe(machine, link, entity) {
   link.retries.delete(entity);
   scheduleRetries(machine, link);
+  if (link.isPolling) return void link.entities.delete(entity);
   link.entities.set(entity, { state: 'unsubscribing', backOff: link.backOffOf(entity) });
   sendRequest(machine, link, { action: 'unsubscribe', entity }, requestAbout('unsubscribe', entity));
 }
@@ -137,9 +146,11 @@ function sendUnsubscribe(machine, link, entity) {
  * @param {Frame} reply
  */
 export function subscribeAnswered(machine, link, { entities, asked }, reply) {
-  const errors = entities.length === 1 ? [undefined] : resultsOf(reply, entities);
+  if (link.isPolling) reply = asAcknowledgement(asked, entities, reply);
+  const isSingle = entities.length === 1 && !link.isPolling;
+  const errors = isSingle ? [undefined] : resultsOf(reply, entities);
   if (errors.some((error) => error && isUnknownConnection(error))) return disconnect(machine, link);
-  const answers = entities.length === 1 ? [reply] : entities.map((entity) => reply.entities?.[entity]);
+  const answers = isSingle ? [reply] : entities.map((entity) => reply.entities?.[entity]);
   // The same for all, so that entities that failed together are retried together.
   const jitter = machine.random();
   errors.forEach((error, index) => {
@@ -273,7 +284,7 @@ function retrySubscriptions(machine, link) {
  * @param {string} entity
  * @param {Failure} error
  */
-function subscriptionFailed(machine, link, entity, error) {
+export function subscriptionFailed(machine, link, entity, error) {
   // Without a refusal by the server itself, the subscription may have been stored.
   updateState(machine, link, entity, error.kind === 'server' ? undefined : 'subscribed');
   const wasEstablished = machine.subscriptions.isEstablished(entity);

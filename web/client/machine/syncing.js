@@ -10,7 +10,9 @@ import { endLog, giveUp, isCurrent, logAnswered } from './continuity.js';
 import { objectOf, serverError } from './frame.js';
 import { askLater, askNow } from './gaps.js';
 import { whenOwnAreKnown } from './pushes.js';
+import { UNSUPPORTED } from './polling.js';
 import { sendRequest } from './requests.js';
+import { subscriptionFailed } from './subscribing.js';
 
 /** @import { Failure } from '../../herald-client.js' */
 /** @import { Machine } from '../machine.js' */
@@ -51,7 +53,7 @@ export function sendFirstSync(machine, link) {
  */
 export function sendSyncs(machine, link) {
   for (const log of machine.toRead) {
-    if (log.mayRead) continue;
+    if (log.mayRead && !link.isPolling) continue;
     machine.toRead.delete(log);
     sendSync(machine, link, [log]);
   }
@@ -96,8 +98,8 @@ export function syncAll(machine, link) {
  * @returns {Log[]}
  */
 function sendSync(machine, link, logs) {
-  /** @type {Record<string, object>} */
-  const beside = {};
+  /** @type {Record<string, object | number>} */
+  const beside = link.isPolling ? { pollAfter: link.pollAfter } : {};
   /** @type {{ entity: string, log: Log }[]} */
   const entities = [];
   for (const log of logs) {
@@ -135,17 +137,36 @@ function compare(one, other) {
   return (left[index].codePointAt(0) ?? 0) - (right[index]?.codePointAt(0) ?? -1);
 }
 
-/** @param {Machine} machine @param {Asked[]} asked @param {Frame} reply */
-export function syncAnswered(machine, asked, reply) {
+/** @param {Machine} machine @param {Link} link @param {Asked[]} asked @param {Frame} reply */
+export function syncAnswered(machine, link, asked, reply) {
   const jitter = machine.random();
   const request = { isShared: asked.length > 1 };
   for (const one of asked) {
     const result = resultOf(reply, one.log);
     if (one.log.hasEnded) continue;
     if (result === undefined) isCurrent(machine, one.log);
+    else if (link.isPolling && isUnreadable(result)) unreadable(machine, link, one, result);
     else if (result.error) askFailed(machine, one, serverError(objectOf(result.error) ?? {}), jitter);
     else whenOwnAreKnown(machine, one.log, result, () => logAnswered(machine, one, result, request));
   }
+}
+
+/** Returns true if no later poll can read the log: it is gone, or the server refuses it. @param {Frame} result */
+function isUnreadable({ offset, error }) {
+  return error ? !isRetryable(serverError(objectOf(error) ?? {})) : offset === undefined;
+}
+
+/**
+ * Ends what reads a log that cannot be polled.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ * @param {Asked} asked
+ * @param {Frame} result
+ */
+function unreadable(machine, link, { log }, result) {
+  if (log.audience.to !== 'entity') return endLog(machine, log);
+  subscriptionFailed(machine, link, log.audience.entity, serverError(objectOf(result.error) ?? UNSUPPORTED));
 }
 
 /** @param {Frame} reply @param {Log} log */

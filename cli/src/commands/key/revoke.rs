@@ -1,5 +1,7 @@
 //! `herald key revoke`
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::json;
 
@@ -28,12 +30,12 @@ pub(crate) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments, store: &KeyStore) -> Result<(), Failure> {
-    let ids: Vec<_> = arguments.ids.iter().map(|text| id_of(text)).collect();
+    let ids = distinct_ids(&arguments.ids);
     store
         .change(|keys| {
             // All or none: a mistyped id must not pass for a revoked key.
-            for id in &ids {
-                if keys.remove(*id).is_none() {
+            for &id in &ids {
+                if keys.remove(id).is_none() {
                     return Err(Failure::usage(format!(
                         "the stack has no key {id}: `herald key list` lists its keys"
                     )));
@@ -53,10 +55,27 @@ pub(super) async fn run(arguments: &Arguments, store: &KeyStore) -> Result<(), F
     Ok(())
 }
 
+/// Returns the id in each text, and each id once.
+fn distinct_ids(texts: &[String]) -> BTreeSet<&str> {
+    texts.iter().map(|text| id_of(text)).collect()
+}
+
 /// Returns the id in a text, which may be the whole key.
 fn id_of(text: &str) -> &str {
     let id = text
         .strip_prefix("hk_")
         .and_then(|rest| rest.split('_').next());
     id.unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distinct_ids;
+
+    #[test]
+    fn repeated_id_is_revoked_once() {
+        let texts = ["k3j9x2qa41zm", "hk_k3j9x2qa41zm_secret", "k1aaaaaaaaaa"].map(str::to_owned);
+        let ids: Vec<_> = distinct_ids(&texts).into_iter().collect();
+        assert_eq!(ids, ["k1aaaaaaaaaa", "k3j9x2qa41zm"]);
+    }
 }

@@ -14,7 +14,7 @@ use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::{
     Client, error::ProvideErrorMetadata, operation::put_secret_value::PutSecretValueError,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::time::sleep;
 
@@ -36,7 +36,7 @@ const DELAY: Duration = Duration::from_millis(200);
 pub(super) type Keys = Map<String, Value>;
 
 /// A key as the secret has it.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct StoredKey {
     /// The hash of its secret part.

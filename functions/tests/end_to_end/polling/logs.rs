@@ -1,4 +1,4 @@
-//! What clients that poll read and send.
+//! Reading and sending by clients that poll.
 
 use herald_testkit::{local_only, until_async};
 use serde_json::{Value, json};

@@ -11,6 +11,9 @@ use super::super::{Redrive, Settings, Stack, Target, TemplateError, Throttle};
 use super::settings;
 use crate::Authentication;
 
+/// The default of the parameter `History`.
+const HISTORY: &str = r#"{"**":{"messages":100,"seconds":600},"$user":{"messages":100,"seconds":600},"$everyone":{"messages":20,"seconds":600}}"#;
+
 #[test]
 fn routes_have_their_functions() {
     let stack = own_stack();
@@ -101,7 +104,7 @@ fn functions_get_the_environment_they_read() {
             json!({
                 "TABLE_NAME": table,
                 "HISTORY_TABLE_NAME": history_table,
-                "HISTORY": "{}",
+                "HISTORY": HISTORY,
                 "RECOVER_SECONDS": "300",
                 "MESSAGES_PER_SECOND": "20",
             }),
@@ -111,7 +114,7 @@ fn functions_get_the_environment_they_read() {
             json!({
                 "TABLE_NAME": table,
                 "HISTORY_TABLE_NAME": history_table,
-                "HISTORY": "{}",
+                "HISTORY": HISTORY,
                 "RECOVER_SECONDS": "300",
                 "NOTIFICATION_QUEUE_URL": queue,
                 "MESSAGES_PER_SECOND": "20",
@@ -123,7 +126,7 @@ fn functions_get_the_environment_they_read() {
             json!({
                 "TABLE_NAME": table,
                 "HISTORY_TABLE_NAME": history_table,
-                "HISTORY": "{}",
+                "HISTORY": HISTORY,
                 "RECOVER_SECONDS": "300",
                 "SUBSCRIPTIONS_PER_CONNECTION": "100",
                 "MESSAGES_PER_SECOND": "20",
@@ -138,7 +141,7 @@ fn functions_get_the_environment_they_read() {
             json!({
                 "TABLE_NAME": table,
                 "HISTORY_TABLE_NAME": history_table,
-                "HISTORY": "{}",
+                "HISTORY": HISTORY,
                 "RECOVER_SECONDS": "300",
                 "CONNECTIONS_ENDPOINT": connections,
                 "NOTIFICATION_QUEUE_URL": queue,
@@ -156,6 +159,50 @@ fn functions_get_the_environment_they_read() {
         assert!(function.code.is_absolute() && function.code.ends_with("functions"));
     }
     assert_eq!(stack.functions.len(), 10);
+}
+
+#[test]
+fn functions_behind_urls_get_the_environment_they_read() {
+    let open = ("Authentication", "open");
+    let stack = read_with(&[open, ("PublishKeys", "create"), ("Poll", "on")]).expect("a stack");
+    let queue = "http://127.0.0.1:3030/123456789012/herald-local-NotificationQueue";
+    for (binary, environment) in [
+        (
+            "publish",
+            json!({
+                "PUBLISH_KEYS_ARN": stack.outputs["PublishKeysArn"],
+                "HISTORY_TABLE_NAME": "herald-local-HistoryTable",
+                "HISTORY": HISTORY,
+                "RECOVER_SECONDS": "300",
+                "NOTIFICATION_QUEUE_URL": queue,
+                "EVENT_BUS_NAME": "default",
+                "EVENT_SOURCE": "",
+            }),
+        ),
+        (
+            "poll",
+            json!({
+                "TABLE_NAME": "herald-local-Table",
+                "HISTORY_TABLE_NAME": "herald-local-HistoryTable",
+                "HISTORY": HISTORY,
+                "RECOVER_SECONDS": "300",
+                "NOTIFICATION_QUEUE_URL": queue,
+                "MESSAGES_PER_SECOND": "20",
+                "MESSAGE_BYTES": "131072",
+                "AUTHENTICATION": "open",
+                "TOKEN_ISSUER": "",
+                "TOKEN_AUDIENCE": "",
+                "TOKEN_SECRET_ARN": "",
+                "DEFAULT_PERMISSIONS": "",
+                "ALLOWED_ORIGINS": "*",
+            }),
+        ),
+    ] {
+        let mut functions = stack.functions.iter();
+        let function = functions.find(|function| function.binary == binary);
+        let function = function.expect(binary);
+        assert_eq!(json!(function.environment), environment, "{binary}");
+    }
 }
 
 #[test]

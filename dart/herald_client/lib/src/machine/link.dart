@@ -1,0 +1,124 @@
+import '../position.dart';
+import 'back_off.dart';
+import 'log.dart';
+import 'outbox.dart';
+import 'signals.dart';
+
+/// A log that a request names, with the position that it names.
+final class Asked {
+  const Asked(this.log, this.position);
+
+  final Log log;
+  final Position? position;
+}
+
+/// A request without a reply.
+sealed class Request {
+  const Request();
+
+  /// The logs that it names.
+  List<Asked> get asked => const [];
+}
+
+final class SubscribeRequest extends Request {
+  const SubscribeRequest(this.entities, this.asked);
+
+  final List<String> entities;
+  @override
+  final List<Asked> asked;
+}
+
+final class UnsubscribeRequest extends Request {
+  const UnsubscribeRequest(this.entity);
+
+  final String entity;
+}
+
+final class MessageRequest extends Request {
+  const MessageRequest(this.message);
+
+  final QueuedMessage message;
+}
+
+final class SyncRequest extends Request {
+  const SyncRequest(this.asked);
+
+  @override
+  final List<Asked> asked;
+}
+
+final class HistoryRequest extends Request {
+  const HistoryRequest(this.of);
+
+  final Asked of;
+  @override
+  List<Asked> get asked => [of];
+}
+
+final class AuthenticateRequest extends Request {
+  const AuthenticateRequest();
+}
+
+/// The progress of an entity on a link.
+enum Progress { subscribing, subscribed, unsubscribing, waitingToRetry, retrying }
+
+/// The state of an entity on a link. API Gateway handles the frames of one connection concurrently, so at most one
+/// request about an entity is in flight.
+final class EntityState {
+  EntityState(this.progress, this.backOff);
+
+  final Progress progress;
+  final BackOff backOff;
+
+  /// True if the acknowledgement had a position.
+  bool hasLog = false;
+}
+
+/// One socket of the machine, from the request for its token to its end.
+final class Link {
+  Link(this.socket);
+
+  final int socket;
+  bool isOpen = false;
+  int receivedAt = 0;
+  bool awaitsPong = false;
+
+  /// True once it has named the audiences that need no subscription.
+  bool hasSynced = false;
+
+  /// The time at which another link is to replace this one.
+  int renewAt = 0;
+
+  /// The time at which its token is to be renewed.
+  int? authenticateAt;
+  final BackOff authentication = BackOff();
+
+  /// Requests without a reply, by their `id`.
+  final Map<int, Request> inFlight = {};
+
+  /// The states of entities on this link.
+  final Map<String, EntityState> entities = {};
+
+  /// Entities whose state may not be the wanted one.
+  Set<String> toCheck = {};
+
+  /// Entities to subscribe to again, with the times.
+  final Map<String, int> retries = {};
+
+  /// True once the server has rejected a `subscribe` to several entities.
+  bool oneByOne = false;
+
+  /// True if every wanted entity is subscribed to on it.
+  bool get isEstablished =>
+      isOpen && toCheck.isEmpty && entities.values.every((entity) => entity.progress == Progress.subscribed);
+
+  /// The id of the first of the application's messages in flight on it. [never] if there is none.
+  int get oldestSend {
+    for (final MapEntry(key: id, value: request) in inFlight.entries) {
+      if (request is MessageRequest) return id;
+    }
+    return never;
+  }
+
+  BackOff backOffOf(String entity) => entities[entity]?.backOff ?? BackOff();
+}

@@ -1,0 +1,268 @@
+/// Subscriptions of the application, established on every connection.
+library;
+
+import 'dart:convert';
+import 'dart:math';
+
+import '../error.dart';
+import '../position.dart';
+import 'batch.dart';
+import 'connecting.dart';
+import 'continuity.dart';
+import 'failures.dart';
+import 'frame.dart';
+import 'gaps.dart';
+import 'link.dart';
+import 'log.dart';
+import 'machine.dart';
+import 'positions.dart';
+import 'pushes.dart';
+import 'requests.dart';
+import 'signals.dart';
+
+void subscribe(Machine machine, Subscriber subscriber) {
+  final Subscriber(:request, :entity) = subscriber;
+  if (machine.refusesRequests) return machine.reject(request, const StoppedError());
+  machine.subscriptions.add(entity, request);
+  if (machine.logs.at(Route.entity, entity) == null) _beginSession(machine, subscriber);
+  if (machine.current?.entities[entity]?.progress == Progress.subscribed) {
+    _resolveSubscribers(machine, entity, machine.positionOf(entity));
+  }
+  _recheck(machine, entity);
+}
+
+/// Begins the session of an entity's first subscriber. If the last session has not unsubscribed yet, its subscription
+/// serves this one too, unless there is a log, which must tell where this session starts.
+void _beginSession(Machine machine, Subscriber subscriber) {
+  final Subscriber(:entity, :recover, :rewind) = subscriber;
+  final log = machine.logs.insert(entity);
+  log.position = recover;
+  log.rewind = rewind;
+  for (final link in machine.linksInUse) {
+    final entry = link.entities[entity];
+    if (entry?.progress != Progress.subscribed) continue;
+    if (entry!.hasLog || recover != null || rewind != null) {
+      _updateState(machine, link, entity, Progress.retrying);
+    } else {
+      log.isStarting = false;
+    }
+  }
+}
+
+void unsubscribe(Machine machine, String entity) {
+  machine.subscriptions.release(entity);
+  if (!machine.subscriptions.wants(entity)) endSession(machine, entity);
+  _recheck(machine, entity);
+}
+
+/// Marks an entity whose state may not be the wanted one, on every link.
+void _recheck(Machine machine, String entity) {
+  for (final link in machine.linksInUse) {
+    link.toCheck.add(entity);
+  }
+}
+
+/// Sends the next request about entities, if one is needed: a `subscribe` to as many as fit, or an `unsubscribe`.
+void sendEntityRequest(Machine machine, Link link) {
+  final batch = Batch(limit: link.oneByOne ? 1 : entitiesAtOnce);
+  final asked = <Asked>[];
+  for (final entity in link.toCheck.toList()) {
+    final change = _changeOf(machine, link, entity);
+    final log = machine.logs.at(Route.entity, entity);
+    final start = log == null ? const <String, Object?>{} : _startOf(log);
+    final isNext = change == _Change.unsubscribe ? batch.isEmpty : batch.hasRoomFor(entity, start);
+    if (change != null && !isNext) break;
+    link.toCheck.remove(entity);
+    if (change == _Change.unsubscribe) return _sendUnsubscribe(machine, link, entity);
+    if (change == null || log == null) continue;
+    link.entities[entity] = EntityState(Progress.subscribing, link.backOffOf(entity));
+    batch.add(entity, start);
+    asked.add(Asked(log, log.position));
+  }
+  if (batch.isEmpty) return;
+  sendRequest(machine, link, SubscribeRequest(batch.ids, asked), _bodyOf(batch));
+}
+
+/// Returns the place from which a `subscribe` starts.
+Frame _startOf(Log log) {
+  final Log(:position, :rewind) = log;
+  if (position != null) return {'recover': position.toJson()};
+  return {if (rewind != null) 'rewind': rewind};
+}
+
+/// Returns the JSON of a `subscribe`, without an id. Every server knows the form for one entity.
+String _bodyOf(Batch batch) {
+  final entities = batch.entities;
+  if (entities.length > 1) return jsonEncode({'action': 'subscribe', 'entities': entities});
+  final MapEntry(key: entity, value: start) = entities.entries.first;
+  return jsonEncode({'action': 'subscribe', 'entityId': entity, ...start});
+}
+
+enum _Change { subscribe, unsubscribe }
+
+/// Returns the request that an entity needs. `null` if it needs none, or if one about it is in flight.
+_Change? _changeOf(Machine machine, Link link, String entity) {
+  final progress = link.entities[entity]?.progress;
+  if (machine.subscriptions.wants(entity)) {
+    return progress == null || progress == Progress.retrying ? _Change.subscribe : null;
+  }
+  return switch (progress) {
+    null || Progress.subscribing || Progress.unsubscribing => null,
+    Progress.subscribed || Progress.waitingToRetry || Progress.retrying => _Change.unsubscribe,
+  };
+}
+
+void _sendUnsubscribe(Machine machine, Link link, String entity) {
+  link.retries.remove(entity);
+  _scheduleRetries(machine, link);
+  link.entities[entity] = EntityState(Progress.unsubscribing, link.backOffOf(entity));
+  final body = jsonEncode({'action': 'unsubscribe', 'entityId': entity});
+  sendRequest(machine, link, UnsubscribeRequest(entity), body);
+}
+
+void subscribeAnswered(Machine machine, Link link, SubscribeRequest request, Frame reply) {
+  final SubscribeRequest(:entities, :asked) = request;
+  final errors = entities.length == 1 ? const <HeraldError?>[null] : resultsOf(reply, entities);
+  if (errors.any((error) => error != null && isUnknownConnection(error))) return disconnect(machine, link);
+  final results = objectOf(reply['entities']) ?? const {};
+  // The same for all, so that entities that failed together are retried together.
+  final jitter = machine.random();
+  for (var index = 0; index < entities.length; index++) {
+    final entity = entities[index];
+    final error = errors[index];
+    final answer = entities.length == 1 ? reply : objectOf(results[entity]) ?? const <String, Object?>{};
+    if (error != null) {
+      _entityFailed(machine, link, entity, error, jitter);
+    } else {
+      _entityAcknowledged(machine, link, entity, asked[index], answer, isShared: entities.length > 1);
+    }
+  }
+}
+
+void subscribeFailed(Machine machine, Link link, List<String> entities, HeraldError error) {
+  if (entities.length > 1 && isBadRequest(error)) return _subscribeOneByOne(machine, link, entities);
+  final jitter = machine.random();
+  for (final entity in entities) {
+    _entityFailed(machine, link, entity, error, jitter);
+  }
+}
+
+/// Subscribes to each entity alone, because the server does not support a `subscribe` to several, or because one of the
+/// entities is invalid.
+void _subscribeOneByOne(Machine machine, Link link, List<String> entities) {
+  if (!machine.linksInUse.contains(link)) return;
+  link.oneByOne = true;
+  for (final entity in entities) {
+    link.entities[entity] = EntityState(Progress.retrying, link.backOffOf(entity));
+  }
+  link.toCheck = {...entities, ...link.toCheck};
+}
+
+/// Notes that the server has acknowledged an entity, and applies the answer of its log. [isShared] is true if the request
+/// named several entities.
+void _entityAcknowledged(
+  Machine machine,
+  Link link,
+  String entity,
+  Asked asked,
+  Frame answer, {
+  required bool isShared,
+}) {
+  final position = Position.fromJson(answer);
+  final log = machine.logs.at(Route.entity, entity);
+  final isOfThisSession = log == asked.log;
+  if (log != null && !isOfThisSession && position != null && machine.linksInUse.contains(link)) {
+    _updateState(machine, link, entity, Progress.retrying);
+    return;
+  }
+  _updateState(machine, link, entity, Progress.subscribed).hasLog = position != null;
+  if (log == null) return;
+  final start = position == null ? null : _startingPoint(asked, answer, position);
+  _resolveSubscribers(machine, entity, start);
+  if (position == null) return endLog(machine, log);
+  if (!isOfThisSession) return;
+  final isRecovery = asked.position != null && link == machine.current;
+  whenOwnAreKnown(
+    machine,
+    log,
+    answer,
+    () => logAnswered(machine, asked, answer, isAcknowledgement: true, isRecovery: isRecovery, isShared: isShared),
+  );
+}
+
+/// Returns the position before the first message of an answer. [position] is that of the answer.
+Position _startingPoint(Asked asked, Frame answer, Position position) {
+  final recover = asked.position;
+  if (recover != null) return recover;
+  final message = objectOf(listOf(answer['messages']).firstOrNull);
+  final first = message == null ? null : positionOfMessage(message);
+  return first == null ? position : first.withOffset(first.offset - 1);
+}
+
+/// Retries or ends a subscription. [jitter] is the random share of the delay, if there is a retry.
+void _entityFailed(Machine machine, Link link, String entity, HeraldError error, double jitter) {
+  // A link that is not in use has a successor with every subscription.
+  if (!machine.linksInUse.contains(link)) return;
+  if (_shouldRetry(machine, entity, error)) return _retryLater(machine, link, entity, jitter);
+  _subscriptionFailed(machine, link, entity, error);
+}
+
+bool _shouldRetry(Machine machine, String entity, HeraldError error) {
+  final subscriptions = machine.subscriptions;
+  final mayRetry = isThrottled(error) || (subscriptions.isEstablished(entity) && error.isRetryable);
+  return subscriptions.wants(entity) && mayRetry;
+}
+
+void _resolveSubscribers(Machine machine, String entity, Position? position) {
+  for (final request in machine.subscriptions.acknowledged(entity)) {
+    machine.perform(Resolve(request, position: position));
+  }
+}
+
+void _retryLater(Machine machine, Link link, String entity, double jitter) {
+  final backOff = _updateState(machine, link, entity, Progress.waitingToRetry).backOff;
+  link.retries[entity] = machine.now + backOff.next(machine.rules, jitter);
+  _scheduleRetries(machine, link);
+}
+
+void _scheduleRetries(Machine machine, Link link) {
+  final timer = 'subscribe ${link.socket}';
+  if (link.retries.isEmpty) return machine.timers.cancel(timer);
+  machine.timers.set(timer, link.retries.values.reduce(min), () => _retrySubscriptions(machine, link));
+}
+
+void _retrySubscriptions(Machine machine, Link link) {
+  for (final MapEntry(key: entity, value: at) in link.retries.entries.toList()) {
+    if (at > machine.now) continue;
+    link.retries.remove(entity);
+    _updateState(machine, link, entity, Progress.retrying);
+  }
+  _scheduleRetries(machine, link);
+}
+
+/// Ends a subscription for all its subscribers.
+void _subscriptionFailed(Machine machine, Link link, String entity, HeraldError error) {
+  // Without a refusal by the server itself, the subscription may have been stored.
+  _updateState(machine, link, entity, error is ServerError ? null : Progress.subscribed);
+  final wasEstablished = machine.subscriptions.isEstablished(entity);
+  for (final request in machine.subscriptions.remove(entity)) {
+    machine.reject(request, error);
+  }
+  endSession(machine, entity);
+  if (wasEstablished) machine.perform(Ended(entity, error));
+  _recheck(machine, entity);
+}
+
+void unsubscribeAnswered(Machine machine, Link link, String entity) => _updateState(machine, link, entity, null);
+
+/// Sets the state of an entity on a link, or removes it, and marks the entity.
+EntityState _updateState(Machine machine, Link link, String entity, Progress? progress) {
+  final entry = EntityState(progress ?? Progress.retrying, link.backOffOf(entity));
+  if (progress == null) {
+    link.entities.remove(entity);
+  } else {
+    link.entities[entity] = entry;
+  }
+  if (machine.linksInUse.contains(link)) link.toCheck.add(entity);
+  return entry;
+}

@@ -1,0 +1,130 @@
+import 'dart:async';
+
+import 'position.dart';
+import 'push.dart';
+import 'state_loader.dart';
+
+/// An event of a subscription.
+sealed class SubscriptionEvent {
+  const SubscriptionEvent();
+}
+
+/// A message arrived.
+final class PushEvent extends SubscriptionEvent {
+  const PushEvent(this.push);
+
+  final Push push;
+}
+
+/// Messages may be lost. It comes before the next message.
+final class LostEvent extends SubscriptionEvent {
+  const LostEvent(this.position);
+
+  /// The position from which delivery goes on. `null` if the entity has no log any more.
+  final Position? position;
+}
+
+/// Every message since the position was recovered, after the connection broke or at the start.
+final class RecoveredEvent extends SubscriptionEvent {
+  const RecoveredEvent(this.messages);
+
+  /// The number of messages recovered.
+  final int messages;
+}
+
+/// A subscription to an entity.
+///
+/// It holds the events until the application listens. It ends when the application cancels it or the listener of its
+/// stream, when the client stops, and, with the server's error, when the server ends it.
+final class Subscription {
+  /// [positionOf] returns the position of the client, and [leave] ends the subscription.
+  Subscription(this.entityId, {required Position? Function() positionOf, required void Function() leave})
+    : _positionOf = positionOf,
+      _leave = leave;
+
+  final String entityId;
+  final Position? Function() _positionOf;
+  final void Function() _leave;
+  late final StreamController<SubscriptionEvent> _events = StreamController(onCancel: cancel);
+  int _unread = 0;
+  Position? _lastRead;
+  bool _hasEnded = false;
+  bool _isCancelled = false;
+
+  /// True once it has ended.
+  bool get hasEnded => _hasEnded;
+
+  /// The number of its request, once that was made. For the client.
+  int? request;
+
+  /// The state that is loaded beside the subscription. For the client.
+  StateLoader? loader;
+
+  /// The messages, losses and recoveries, in order. It can be listened to once, or else [pushes] can.
+  late final Stream<SubscriptionEvent> events = _events.stream.where((_) => !_isCancelled).map(_read);
+
+  /// The messages. They skip losses, which `HeraldClient.losses` reports, too.
+  Stream<Push> get pushes => events.where((event) => event is PushEvent).map((event) => (event as PushEvent).push);
+
+  /// The position of the last message that was read, from which a later start of the application recovers. `null` if the
+  /// entity has no log.
+  Position? get position {
+    final isCurrent = _unread == 0 && !_hasEnded && !(loader?.holdsPushes ?? false);
+    return isCurrent ? _positionOf() : _lastRead;
+  }
+
+  /// Ends the subscription. Events that were not read are dropped.
+  void cancel() {
+    if (_hasEnded) return;
+    _lastRead = position;
+    _isCancelled = true;
+    _end();
+    _leave();
+  }
+
+  /// Notes the position before the first message. For the client.
+  void startAt(Position? position) => _lastRead = position;
+
+  /// Takes a message. For the client.
+  void receive(Push push) {
+    final loader = this.loader;
+    if (loader == null) {
+      add(PushEvent(push));
+    } else {
+      loader.receive(push);
+    }
+  }
+
+  /// Adds an event. For the client.
+  void add(SubscriptionEvent event) {
+    if (_hasEnded) return;
+    _unread += 1;
+    _events.add(event);
+    if (event is LostEvent) loader?.reload(event.position);
+  }
+
+  /// Ends the stream, with the error if there is one. For the client.
+  void endWith([Object? error]) {
+    if (_hasEnded) return;
+    if (error != null) _events.addError(error);
+    _end();
+  }
+
+  void _end() {
+    _hasEnded = true;
+    loader?.end();
+    unawaited(_events.close());
+  }
+
+  SubscriptionEvent _read(SubscriptionEvent event) {
+    _unread -= 1;
+    switch (event) {
+      case PushEvent(:final push):
+        _lastRead = push.position ?? _lastRead;
+      case LostEvent(:final position):
+        _lastRead = position;
+      case RecoveredEvent():
+    }
+    return event;
+  }
+}

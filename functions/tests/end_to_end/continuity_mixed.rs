@@ -39,10 +39,14 @@ use crate::{
     harness::{TestStack, until},
 };
 use proxy::Proxy;
-use record::{Entry, Line, Record, Records};
+use record::{Line, Log, Record, Records};
 
 const EVENTS_PER_SECOND: usize = 42;
 const MESSAGES_PER_CLIENT: usize = 10;
+fn share(name: &str) -> f64 {
+    env::var(name).map_or(0.0, |value| value.parse().unwrap())
+}
+
 const HIDDEN: f64 = 0.02;
 const HISTORY: &str =
     r#"{"order:*":{"messages":300,"seconds":600},"brief:*":{"messages":4,"seconds":600}}"#;
@@ -111,8 +115,8 @@ async fn own_clients_have_every_message_once_in_one_order_or_are_told_the_loss()
     let size = Size::from_environment();
     let faults = gateway::Faults {
         hidden: HIDDEN,
-        failing: 0.02,
-        post_delay: Duration::from_millis(5),
+        failing: share("X_FAILING"),
+        post_delay: Duration::from_millis((share("X_DELAY") * 1000.0) as u64),
         ..Default::default()
     };
     let stack = start_with(HISTORY, faults).await;
@@ -186,11 +190,11 @@ async fn outcome(stack: &TestStack, records: &Records) -> (BTreeMap<String, Trut
 
 fn failures(records: &[Record], truth: &BTreeMap<String, Truth>) -> Vec<String> {
     let senders = record::senders(records);
-    let check = |client: usize, entity: &str, entries: &[Entry]| {
+    let check = |client: usize, entity: &str, log: &Log| {
         let is_own = |event_id: &str| senders.get(event_id) == Some(&client);
         let outcome = record::check(
-            entries,
-            &truth[entity],
+            log,
+            truth.get(entity).unwrap_or(&BTreeMap::new()),
             is_own,
             entity.starts_with("brief:"),
         );
@@ -201,8 +205,8 @@ fn failures(records: &[Record], truth: &BTreeMap<String, Truth>) -> Vec<String> 
     let records = records.iter().enumerate();
     records
         .flat_map(|(client, record)| {
-            let entities = record.entities.iter();
-            entities.filter_map(move |(entity, entries)| check(client, entity, entries))
+            let logs = record.logs.iter();
+            logs.filter_map(move |(entity, log)| check(client, entity, log))
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! The record of what each client reported, and its comparison with the log.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -20,7 +20,8 @@ pub struct Line {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Report {
-    Subscribed(Vec<String>),
+    /// The client's position in the log of each entity, before it read a push.
+    Subscribed(BTreeMap<String, u64>),
     Delivered {
         entity: String,
         entry: Entry,
@@ -41,15 +42,24 @@ pub enum Entry {
         /// The client that sent it. `None` for an event.
         from: Option<usize>,
     },
+    /// The messages up to this offset are lost. The client goes on from there.
     Lost {
         until: u64,
     },
 }
 
+/// The log of an entity as a client has it.
+#[derive(Clone, Default)]
+pub struct Log {
+    /// The offset of the client's first position.
+    start: u64,
+    entries: Vec<Entry>,
+}
+
 /// All reports of a client.
 #[derive(Clone, Default)]
 pub struct Record {
-    pub entities: BTreeMap<String, Vec<Entry>>,
+    pub logs: BTreeMap<String, Log>,
     pub acknowledged: Vec<String>,
     pub unknown: usize,
     pub is_subscribed: bool,
@@ -69,19 +79,19 @@ impl Record {
     }
 
     fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entities.values().flatten()
+        self.logs.values().flat_map(|log| &log.entries)
     }
 
     fn add(&mut self, report: Report) {
         match report {
-            Report::Subscribed(entities) => {
+            Report::Subscribed(positions) => {
                 self.is_subscribed = true;
-                for entity in entities {
-                    self.entities.entry(entity).or_default();
+                for (entity, start) in positions {
+                    self.logs.entry(entity).or_default().start = start;
                 }
             }
             Report::Delivered { entity, entry } => {
-                self.entities.entry(entity).or_default().push(entry);
+                self.logs.entry(entity).or_default().entries.push(entry);
             }
             Report::Acknowledged(event_id) => self.acknowledged.push(event_id),
             Report::UnknownOutcome => self.unknown += 1,
@@ -128,20 +138,19 @@ pub fn senders(records: &[Record]) -> HashMap<String, usize> {
     acknowledged.chain(received).collect()
 }
 
-/// Checks that an application got the messages of the log in its order, each once, but for those of which it was
-/// told that they are lost, and that these were out of reach. Its own messages may be among them: it recovers those
-/// whose acknowledgement it did not get.
+/// Checks that an application got the messages of the log since its first position, in order and each once, but for
+/// those of which it was told that they are lost, and that these were out of reach. Its own messages may be among
+/// them: it recovers those whose acknowledgement it did not get.
 pub fn check(
-    entries: &[Entry],
+    log: &Log,
     truth: &Truth,
     is_own: impl Fn(&str) -> bool,
     is_brief: bool,
 ) -> Result<(), String> {
-    let mut last = 0;
-    let mut ids = HashSet::new();
+    let mut last = log.start;
     let mut lost = Vec::new();
     let mut delivered = Vec::new();
-    for entry in entries {
+    for entry in &log.entries {
         match entry {
             Entry::Message {
                 offset, event_id, ..
@@ -149,14 +158,11 @@ pub fn check(
                 if *offset <= last {
                     return Err(format!("offset {offset} came after {last}"));
                 }
-                if !ids.insert(event_id) {
-                    return Err(format!("{event_id} came twice, again at offset {offset}"));
-                }
                 last = *offset;
-                delivered.push((*offset, event_id.clone()));
+                delivered.push((*offset, event_id.as_str()));
             }
             Entry::Lost { until } => {
-                if !is_brief || *until <= last + BRIEF {
+                if !is_brief || !is_out_of_reach(last, *until, truth) {
                     return Err(format!("wrongly told lost from {last} to {until}"));
                 }
                 lost.push(last + 1..=*until);
@@ -164,26 +170,33 @@ pub fn check(
             }
         }
     }
+    let mut ids = HashSet::new();
+    if let Some((offset, id)) = delivered.iter().find(|(_, id)| !ids.insert(*id)) {
+        return Err(format!("{id} came twice, again at offset {offset}"));
+    }
     let is_lost = |offset: &u64| lost.iter().any(|lost| lost.contains(offset));
-    let mut seen = HashSet::new();
-    let rows = truth.iter().filter(|(offset, _)| !is_lost(offset));
-    let rows = rows.filter_map(|(offset, id)| Some((*offset, id.clone()?)));
+    let rows = truth.range(log.start + 1..);
+    let rows = rows.filter(|(offset, _)| !is_lost(offset));
+    let rows = rows.filter_map(|(offset, id)| Some((*offset, id.as_deref()?)));
     // An event that took a second offset is delivered once.
-    let expected = rows.filter(|(_, id)| seen.insert(id.clone()) && !is_own(id));
-    let expected: Vec<_> = expected.collect();
-    delivered.retain(|(_, id)| !is_own(id));
+    let mut ids = HashSet::new();
+    let expected = rows.filter(|(_, id)| ids.insert(*id) && !is_own(id));
+    let expected: BTreeSet<_> = expected.collect();
+    let delivered: BTreeSet<_> = delivered.into_iter().filter(|(_, id)| !is_own(id)).collect();
     if expected == delivered {
         return Ok(());
     }
-    let missing: Vec<_> = expected
-        .iter()
-        .filter(|row| !delivered.contains(row))
-        .collect();
-    let surplus: Vec<_> = delivered
-        .iter()
-        .filter(|row| !expected.contains(row))
-        .collect();
+    let missing: Vec<_> = expected.difference(&delivered).collect();
+    let surplus: Vec<_> = delivered.difference(&expected).collect();
+    let start = log.start;
     Err(format!(
-        "silently lost {missing:?}, not in the log {surplus:?}"
+        "from {start}: silently lost {missing:?}, not in the log {surplus:?}"
     ))
+}
+
+/// Returns whether messages after an offset were out of reach when the log ended at `until`, which a client is told
+/// as its position after a loss: they exceeded the policy, or a row is absent.
+fn is_out_of_reach(last: u64, until: u64, truth: &Truth) -> bool {
+    let exceeds = until.saturating_sub(last) > BRIEF;
+    exceeds || (last + 1..=until).any(|offset| !truth.contains_key(&offset))
 }

@@ -1,6 +1,6 @@
 //! A client in Rust that reports what its application gets.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use herald_client::{Client, EntityId, Message, Next, Options, Subscription};
 use serde_json::{Value, json};
@@ -22,12 +22,14 @@ pub async fn run(plan: Plan, lines: UnboundedSender<Line>) {
         .keep_alive(Duration::from_secs(2), Duration::from_secs(10))
         .buffer(100_000);
     let client = Client::start(&plan.url, options).unwrap();
+    let mut positions = BTreeMap::new();
     for entity in &plan.entities {
-        let entity = EntityId::new(entity.clone()).unwrap();
-        let subscription = client.subscribe(entity).await.unwrap();
+        let subscription = subscribe(&client, entity).await;
+        let start = subscription.position().unwrap().offset;
+        positions.insert(entity.clone(), start);
         tokio::spawn(read(subscription, report.clone()));
     }
-    report(Report::Subscribed(plan.entities.clone()));
+    report(Report::Subscribed(positions));
     for number in 0..plan.messages {
         let entity = &plan.entities[number % plan.entities.len()];
         let entity = EntityId::new(entity.clone()).unwrap();
@@ -41,6 +43,18 @@ pub async fn run(plan: Plan, lines: UnboundedSender<Line>) {
     report(Report::SentAll);
     // The client runs for as long as its handle.
     std::future::pending::<()>().await;
+}
+
+/// Subscribes, and again after a failure that may pass: the server may refuse a subscribe under faults.
+async fn subscribe(client: &Client, entity: &str) -> Subscription {
+    let entity = EntityId::new(entity).unwrap();
+    loop {
+        match client.subscribe(entity.clone()).await {
+            Ok(subscription) => return subscription,
+            Err(error) => assert!(error.is_retryable(), "{error}"),
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
 }
 
 async fn read(mut subscription: Subscription, report: impl Fn(Report)) {

@@ -15,7 +15,14 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
 };
-use tokio_tungstenite::{accept_async, connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    accept_hdr_async, connect_async,
+    tungstenite::{
+        Message,
+        handshake::server::{ErrorResponse, Request, Response},
+        http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
+    },
+};
 
 pub struct Proxy {
     /// The address for clients.
@@ -78,7 +85,7 @@ async fn carry(client: TcpStream, server: String, counts: Arc<Counts>) {
     let Ok((mut server, _)) = connect_async(server).await else {
         return;
     };
-    let Ok(mut client) = accept_async(client).await else {
+    let Ok(mut client) = accept_hdr_async(client, select_subprotocol).await else {
         return;
     };
     let mut offsets = HashMap::new();
@@ -97,6 +104,21 @@ async fn carry(client: TcpStream, server: String, counts: Arc<Counts>) {
             return;
         }
     }
+}
+
+/// Answers with the first subprotocol that the client offers, as Herald does. A client in JavaScript demands an answer.
+// The type of the refusal, which is never returned, is tungstenite's.
+#[allow(clippy::result_large_err)]
+fn select_subprotocol(
+    request: &Request,
+    mut response: Response,
+) -> Result<Response, ErrorResponse> {
+    if let Some(offered) = request.headers().get(SEC_WEBSOCKET_PROTOCOL) {
+        let first = offered.to_str().unwrap().split(',').next().unwrap();
+        let first = HeaderValue::from_str(first).unwrap();
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, first);
+    }
+    Ok(response)
 }
 
 impl Counts {

@@ -43,9 +43,7 @@ pub enum Entry {
         from: Option<usize>,
     },
     /// The messages up to this offset are lost. The client goes on from there.
-    Lost {
-        until: u64,
-    },
+    Lost { until: u64 },
 }
 
 /// The log of an entity as a client has it.
@@ -182,7 +180,10 @@ pub fn check(
     let mut ids = HashSet::new();
     let expected = rows.filter(|(_, id)| ids.insert(*id) && !is_own(id));
     let expected: BTreeSet<_> = expected.collect();
-    let delivered: BTreeSet<_> = delivered.into_iter().filter(|(_, id)| !is_own(id)).collect();
+    let delivered: BTreeSet<_> = delivered
+        .into_iter()
+        .filter(|(_, id)| !is_own(id))
+        .collect();
     if expected == delivered {
         return Ok(());
     }

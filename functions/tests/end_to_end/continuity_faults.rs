@@ -19,7 +19,10 @@ use herald_local::{
     gateway, sqs,
 };
 use serde_json::json;
-use tokio::{task::JoinHandle, time::sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{interval, sleep},
+};
 
 use crate::{
     continuity_client::{Client, Log, Shared},
@@ -35,12 +38,12 @@ const MESSAGES_PER_SECOND: usize = 10;
 const ENTITIES: [&str; 8] = [
     "order:1", "order:2", "order:3", "order:4", "order:5", "order:6", "brief:1", "brief:2",
 ];
-const BRIEF: u64 = 4;
+pub const BRIEF: u64 = 4;
 const HISTORY: &str =
     r#"{"order:*":{"messages":300,"seconds":600},"brief:*":{"messages":4,"seconds":600}}"#;
 
 /// A log as the table has it: the event id of each offset, `None` where a reader filled a hole.
-type Truth = BTreeMap<u64, Option<String>>;
+pub type Truth = BTreeMap<u64, Option<String>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(feature = "deployed", ignore = "needs the local stack's faults")]
@@ -57,7 +60,9 @@ async fn every_client_has_every_message_once_in_one_order_or_knows_what_it_lost(
     };
     let truth = truth(&stack).await;
     print(&stack, &clients, &truth, seconds);
-    assert_nothing_is_missing(&stack, &clients, &truth, seconds);
+    let counts = clients.iter().map(|client| &client.counts);
+    let acknowledged = counts.flat_map(|counts| &counts.acknowledged);
+    assert_nothing_is_missing(&stack, acknowledged, &truth, EVENTS_PER_SECOND * seconds);
     for client in &clients {
         for (entity, log) in client.logs() {
             assert_sequence(entity, log, &truth[entity]);
@@ -73,14 +78,20 @@ fn seconds() -> usize {
 }
 
 async fn start() -> TestStack {
+    let hidden = gateway::Faults {
+        hidden: 0.02,
+        ..Default::default()
+    };
+    start_with(HISTORY, hidden).await
+}
+
+/// Starts a stack with these logs, these faults of the gateway, and a queue that repeats and reorders.
+pub async fn start_with(history: &str, gateway: gateway::Faults) -> TestStack {
     let stack = TestStack::try_start_with(|config| {
-        let history = ("History".to_owned(), HISTORY.to_owned());
+        let history = ("History".to_owned(), history.to_owned());
         config.parameters.extend([history]);
         config.faults = Faults {
-            gateway: gateway::Faults {
-                hidden: 0.02,
-                ..Default::default()
-            },
+            gateway,
             queues: sqs::Faults {
                 duplicates: 0.1,
                 shuffle: true,
@@ -111,7 +122,7 @@ fn client(stack: &TestStack, shared: &Arc<Shared>, number: usize, seconds: usize
 
 /// Lets the visibility timeout of the queue pass after each death of a notifier, so that its messages are
 /// received again.
-async fn pass_time(stack: &TestStack) {
+pub async fn pass_time(stack: &TestStack) {
     let crashes = stack.running().crashes();
     let mut passed = 0;
     loop {
@@ -135,18 +146,28 @@ async fn everything(
     clients: Vec<JoinHandle<Client>>,
     seconds: usize,
 ) -> Vec<Client> {
-    let mut random = Rng::with_seed(SEED);
-    let crashes = stack.running().crashes();
-    let mut events = 0..EVENTS_PER_SECOND * seconds;
     // No client drops its socket before there are many frames.
     until("each client is subscribed", async || {
         shared.subscribes.load(SeqCst) >= CLIENTS
     })
     .await;
+    let entities = ENTITIES.map(str::to_owned);
+    put_all(stack, &entities, EVENTS_PER_SECOND, seconds).await;
+    drain(stack, || shared.done_sending.load(SeqCst) == CLIENTS).await;
+    shared.ending.store(true, SeqCst);
+    let ended = join_all(clients).await.into_iter();
+    ended.map(Result::unwrap).collect()
+}
+
+/// Puts events about random entities while notifiers die at each step.
+pub async fn put_all(stack: &TestStack, entities: &[String], per_second: usize, seconds: usize) {
+    let mut random = Rng::with_seed(SEED);
+    let crashes = stack.running().crashes();
+    let mut events = 0..per_second * seconds;
     // Each step once for certain, and then by chance.
     for step in Step::ALL {
         crashes.set(DiesAfter::default().with(step, 1.0));
-        put(stack, &mut random, events.by_ref().take(3)).await;
+        put(stack, &mut random, entities, events.by_ref().take(3)).await;
         until(&format!("a notifier dies at {step:?}"), async || {
             crashes.killed_after(step) > 0
         })
@@ -159,27 +180,33 @@ async fn everything(
         .with(Step::Audience, 0.02)
         .with(Step::Post, 0.001);
     crashes.set(by_chance);
+    let mut batch = interval(Duration::from_secs(4) / per_second as u32);
     while !events.is_empty() {
-        put(stack, &mut random, events.by_ref().take(4)).await;
-        sleep(Duration::from_secs(4) / EVENTS_PER_SECOND as u32).await;
+        batch.tick().await;
+        put(stack, &mut random, entities, events.by_ref().take(4)).await;
     }
+}
+
+/// Waits until the senders are done and the queue is empty.
+pub async fn drain(stack: &TestStack, is_sent: impl Fn() -> bool) {
     until("all messages are sent and the queue is empty", async || {
         // Retries and redeliveries come sooner.
         sleep(Duration::from_millis(250)).await;
         let clock = stack.running().queues().clock();
         clock.advance(Duration::from_secs(30));
-        shared.done_sending.load(SeqCst) == CLIENTS
-            && stack.messages("NotificationQueue").is_empty()
+        is_sent() && stack.messages("NotificationQueue").is_empty()
     })
     .await;
-    shared.ending.store(true, SeqCst);
-    let ended = join_all(clients).await.into_iter();
-    ended.map(Result::unwrap).collect()
 }
 
-async fn put(stack: &TestStack, random: &mut Rng, numbers: impl Iterator<Item = usize>) {
+async fn put(
+    stack: &TestStack,
+    random: &mut Rng,
+    entities: &[String],
+    numbers: impl Iterator<Item = usize>,
+) {
     let events = numbers.map(|number| {
-        let entity = ENTITIES[random.usize(0..ENTITIES.len())];
+        let entity = &entities[random.usize(0..entities.len())];
         let key = event_id(number);
         let detail = json!({"entityId": entity, "message": number, "idempotencyKey": key});
         ("Entity Updated".to_owned(), detail)
@@ -192,7 +219,7 @@ fn event_id(number: usize) -> String {
 }
 
 /// Reads the logs from the table.
-async fn truth(stack: &TestStack) -> BTreeMap<String, Truth> {
+pub async fn truth(stack: &TestStack) -> BTreeMap<String, Truth> {
     let table = &stack.running().addresses().tables["HistoryTable"];
     let scan = aws_sdk_dynamodb::Client::new(stack.aws())
         .scan()
@@ -218,17 +245,17 @@ async fn truth(stack: &TestStack) -> BTreeMap<String, Truth> {
     truth
 }
 
-fn is_brief(entity: &str) -> bool {
+pub fn is_brief(entity: &str) -> bool {
     entity.starts_with("brief:")
 }
 
 /// Asserts that each log is complete, and that each message is in one or is a dead letter that was never
 /// numbered.
-fn assert_nothing_is_missing(
+pub fn assert_nothing_is_missing<'a>(
     stack: &TestStack,
-    clients: &[Client],
+    acknowledged: impl Iterator<Item = &'a String>,
     truth: &BTreeMap<String, Truth>,
-    seconds: usize,
+    events: usize,
 ) {
     // In a brief log a hole may be left that no client reads any more.
     for (entity, log) in truth.iter().filter(|(entity, _)| !is_brief(entity)) {
@@ -238,16 +265,13 @@ fn assert_nothing_is_missing(
     }
     let stored: BTreeSet<_> = truth.values().flat_map(Truth::values).flatten().collect();
     let dead_letters = stack.messages("NotificationDeadLetterQueue");
-    for event in (0..EVENTS_PER_SECOND * seconds).map(event_id) {
+    for event in (0..events).map(event_id) {
         let quoted = format!("\"{event}\"");
         let mut dead_letters = dead_letters.iter();
         let is_dead = dead_letters.any(|letter| letter.content.body.contains(&quoted));
         assert!(stored.contains(&event) || is_dead, "{event} is nowhere");
     }
-    for message in clients
-        .iter()
-        .flat_map(|client| &client.counts.acknowledged)
-    {
+    for message in acknowledged {
         assert!(stored.contains(message), "{message} was acknowledged");
     }
 }

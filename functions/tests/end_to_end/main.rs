@@ -12,6 +12,7 @@ mod console;
 mod continuity;
 mod continuity_client;
 mod continuity_faults;
+mod continuity_mixed;
 mod continuity_slow_writer;
 mod dead_letters;
 mod delivery;

@@ -21,6 +21,9 @@ const LINKS = [
   ['docs/react.md', '](../web/', '](../'],
 ];
 
+/** A link to a document that the package leaves out, because it is not about this client. */
+const LEFT_OUT = /\[([^\]]+)\]\((?:docs\/)?(?:polling|python|flutter)\.md(?:#[^)]*)?\)/g;
+
 const text = (path) => readFileSync(join(target, path), 'utf8');
 const write = (path, content) => writeFileSync(join(target, path), content);
 
@@ -64,10 +67,10 @@ function writeManifest() {
   write('package.json', `${JSON.stringify({ ...rest, ...bundles, exports }, undefined, 2)}\n`);
 }
 
-/** Cuts the README's sections for developers, and fails if a link of a document has no target in the package. */
+/** Cuts the README's sections for developers and the links to documents that are left out, and fails if a link of a document has no target in the package. */
 function adaptDocuments() {
   write('README.md', text('README.md').replace(/^## The console\n.*/ms, ''));
-  for (const [path, from, to] of LINKS) write(path, text(path).replaceAll(from, to));
+  for (const [path, from, to] of LINKS) write(path, text(path).replaceAll(from, to).replace(LEFT_OUT, '$1'));
   for (const [path] of LINKS) {
     for (const [, link] of text(path).matchAll(/\]\(([^)#]+)[^)]*\)/g)) {
       if (/^https:/.test(link) || existsSync(join(target, dirname(path), link))) continue;

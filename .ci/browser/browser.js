@@ -154,6 +154,7 @@ class Client {
 
   /** Sends a message to an entity, without waiting for the reply. */
   async send(entity, message) {
+    await this.region.getByRole('combobox').selectOption({ label: 'to an entity' });
     await this.region.getByLabel('Entity').last().fill(entity);
     await this.region.getByLabel('Message').fill(message);
     await this.region.getByRole('button', { name: 'Send' }).click();

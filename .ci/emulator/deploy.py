@@ -39,7 +39,7 @@ def main(template, build, *command):
         os.environ.update(environment)
         template = adapted(json.loads(Path(template).read_text(encoding="utf-8")), environment["AWS_ENDPOINT_URL"])
         upload(template, Path(build))
-        outputs = deploy(template)
+        outputs = deploy(template, environment["AWS_ENDPOINT_URL"])
         outputs["WebSocketUri"] = reachable(outputs["WebSocketUri"], environment["AWS_ENDPOINT_URL"])
         environment = os.environ | {f"HERALD_{screaming(name)}": value for name, value in outputs.items()}
         environment["HERALD_TARGET"] = "emulator"
@@ -162,12 +162,15 @@ def zipped(bootstrap):
     return body.getvalue()
 
 
-def deploy(template):
-    """Creates the stack; returns its outputs."""
+def deploy(template, endpoint):
+    """Creates the stack; returns its outputs. As a body, a template may have only 51,200 bytes."""
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="template")
+    s3.put_object(Bucket="template", Key="template.json", Body=json.dumps(template))
     cloudformation = boto3.client("cloudformation")
     cloudformation.create_stack(
         StackName=STACK,
-        TemplateBody=json.dumps(template),
+        TemplateURL=f"{endpoint}/template/template.json",
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in PARAMETERS.items()],
         Capabilities=["CAPABILITY_IAM"],
     )

@@ -54,6 +54,15 @@ use crate::{
 /// All permissions.
 pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","history","broadcast"]}"#;
 
+/// Returns a frame without the position that an audience's log gives it.
+pub fn without_position(mut frame: Value) -> Value {
+    let fields = frame.as_object_mut().unwrap();
+    for name in ["epoch", "offset", "top"] {
+        fields.remove(name);
+    }
+    frame
+}
+
 /// The beginning of the ids of connections that were left behind.
 pub const LEFT_BEHIND: &str = "PcQeDRO";
 

@@ -1,5 +1,6 @@
 //! Continuity over real sockets: positions in pushes and acknowledgements, recovery, `history` and `sync`.
 
+use herald_testkit::local_only;
 use serde_json::{Value, json};
 
 use crate::harness::{Client, TestStack};
@@ -342,6 +343,46 @@ async fn frame_too_large_for_a_log_is_refused_to_its_sender() {
     let refused = client.frame().await;
     assert_eq!(refused["code"], "too_large", "{refused}");
     stack.stop().await;
+}
+
+#[local_only("needs a stack with parameters of its own")]
+#[tokio::test]
+async fn frames_of_a_stack_without_logs_have_no_positions() {
+    let stack = TestStack::start_without_history().await;
+    let (mut sender, mut reader) = (stack.client().await, stack.client().await);
+    let ack = reader.ask(subscribe("room-1", json!({"id": "7"}))).await;
+    assert_eq!(
+        ack,
+        json!({"type": "ack", "action": "subscribe", "entityId": "room-1", "id": "7"})
+    );
+    for audience in [json!({"entityId": "room-1"}), json!({"broadcast": true})] {
+        let mut request = json!({"action": "sendMessage", "message": "Hi", "id": "8"});
+        let fields = request.as_object_mut().unwrap();
+        fields.extend(audience.as_object().unwrap().clone());
+        let ack = sender.ask(request).await;
+        let mut expected = json!({
+            "type": "ack", "action": "sendMessage", "eventId": ack["eventId"], "id": "8",
+        });
+        let mut pushed = json!({"type": "message", "message": "Hi", "eventId": ack["eventId"]});
+        if let Some(entity) = audience.get("entityId") {
+            expected["entityId"] = entity.clone();
+            pushed["entityId"] = entity.clone();
+        }
+        assert_eq!(ack, expected);
+        assert_eq!(without_time(reader.frame().await), pushed);
+    }
+    let detail = json!({"entityId": "room-1", "message": 1, "idempotencyKey": "key-1"});
+    stack.put_event("Entity Updated", detail).await;
+    assert_eq!(
+        without_time(reader.frame().await),
+        json!({"type": "Entity Updated", "entityId": "room-1", "message": 1, "eventId": "key-1"})
+    );
+    stack.stop().await;
+}
+
+fn without_time(mut push: Value) -> Value {
+    assert!(push.as_object_mut().unwrap().remove("time").is_some());
+    push
 }
 
 fn subscribe(entity: &str, start: Value) -> Value {

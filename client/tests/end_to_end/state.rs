@@ -70,6 +70,20 @@ async fn acknowledge(served: &mut ServerConnection, fields: Value) -> Value {
     request
 }
 
+/// Subscribes with a state, and acknowledges with further fields. Returns the subscription and the request.
+async fn subscribe(
+    client: &Client,
+    served: &mut ServerConnection,
+    acknowledged: Value,
+    state: impl Fn() -> Loading + Send + Sync + 'static,
+) -> (StateSubscription<u32>, Value) {
+    let (order, request) = tokio::join!(
+        client.subscribe_with_state(entity("order-1"), state),
+        acknowledge(served, acknowledged)
+    );
+    (order.expect("a subscription"), request)
+}
+
 /// Returns the next update: the state, or the number of a message as its negative.
 async fn next(order: &mut StateSubscription<u32>) -> Result<i64, SubscriptionError> {
     Ok(match in_time("an update arrived", order.next()).await? {
@@ -85,15 +99,8 @@ async fn subscription_starts_at_the_position_of_its_state() {
     let (client, mut served) = start(&server, 100).await;
     let (answer, state) = answers();
     answer.send(Ok(Snapshot::new(at(3), 30))).expect("a loader");
-    let acknowledge = acknowledge(
-        &mut served,
-        json!({"epoch": "k3J9x2Qa", "offset": 5, "top": 5, "recovered": true, "messages": [push(4), push(5)]}),
-    );
-    let (order, request) = tokio::join!(
-        client.subscribe_with_state(entity("order-1"), state),
-        acknowledge
-    );
-    let mut order = order.expect("a subscription");
+    let acknowledged = json!({"epoch": "k3J9x2Qa", "offset": 5, "top": 5, "recovered": true, "messages": [push(4), push(5)]});
+    let (mut order, request) = subscribe(&client, &mut served, acknowledged, state).await;
     assert_eq!(request["recover"], json!(at(3)));
     for expected in [30, -4, -5] {
         assert_eq!(next(&mut order).await, Ok(expected));
@@ -107,15 +114,8 @@ async fn state_is_loaded_again_after_a_loss_until_it_has_what_was_lost() {
     let (client, mut served) = start(&server, 100).await;
     let (answer, state) = answers();
     answer.send(Ok(Snapshot::new(at(3), 30))).expect("a loader");
-    let acknowledge = acknowledge(
-        &mut served,
-        json!({"epoch": "k3J9x2Qa", "offset": 9, "top": 9, "recovered": false}),
-    );
-    let (order, _) = tokio::join!(
-        client.subscribe_with_state(entity("order-1"), state),
-        acknowledge
-    );
-    let mut order = order.expect("a subscription");
+    let acknowledged = json!({"epoch": "k3J9x2Qa", "offset": 9, "top": 9, "recovered": false});
+    let (mut order, _) = subscribe(&client, &mut served, acknowledged, state).await;
     for offset in 10..=12 {
         served.send(push(offset)).await;
     }
@@ -138,15 +138,8 @@ async fn dropped_wait_for_a_state_loses_nothing() {
     let (client, mut served) = start(&server, 100).await;
     let (answer, state) = answers();
     answer.send(Ok(Snapshot::new(at(3), 30))).expect("a loader");
-    let acknowledge = acknowledge(
-        &mut served,
-        json!({"epoch": "k3J9x2Qa", "offset": 9, "top": 9, "recovered": false}),
-    );
-    let (order, _) = tokio::join!(
-        client.subscribe_with_state(entity("order-1"), state),
-        acknowledge
-    );
-    let mut order = order.expect("a subscription");
+    let acknowledged = json!({"epoch": "k3J9x2Qa", "offset": 9, "top": 9, "recovered": false});
+    let (mut order, _) = subscribe(&client, &mut served, acknowledged, state).await;
     assert_eq!(next(&mut order).await, Ok(30));
     {
         let mut impatient = Box::pin(order.next());
@@ -166,15 +159,8 @@ async fn reader_that_lags_loads_the_state_again() {
     let (answer, state) = answers();
     answer.send(Ok(Snapshot::new(at(0), 1))).expect("a loader");
     let messages: Vec<_> = (1..=5).map(push).collect();
-    let acknowledge = acknowledge(
-        &mut served,
-        json!({"epoch": "k3J9x2Qa", "offset": 5, "top": 5, "recovered": true, "messages": messages}),
-    );
-    let (order, _) = tokio::join!(
-        client.subscribe_with_state(entity("order-1"), state),
-        acknowledge
-    );
-    let mut order = order.expect("a subscription");
+    let acknowledged = json!({"epoch": "k3J9x2Qa", "offset": 5, "top": 5, "recovered": true, "messages": messages});
+    let (mut order, _) = subscribe(&client, &mut served, acknowledged, state).await;
     // The reply is handled as a whole before the next one.
     let echo = client.send(herald_client::Message::echo(1));
     let (echo, _) = tokio::join!(echo, served.acknowledge());
@@ -224,11 +210,7 @@ async fn state_without_a_position_is_loaded_after_the_acknowledgement_and_after_
             .send(Ok(Snapshot::new(None, state)))
             .expect("a loader");
     }
-    let (order, request) = tokio::join!(
-        client.subscribe_with_state(entity("order-1"), state),
-        acknowledge(&mut served, json!({}))
-    );
-    let mut order = order.expect("a subscription");
+    let (mut order, request) = subscribe(&client, &mut served, json!({}), state).await;
     assert_eq!(
         request,
         json!({"action": "subscribe", "entityId": "order-1", "id": "1"})
@@ -269,15 +251,8 @@ async fn subscription_ends_while_its_state_cannot_be_loaded() {
     let (client, mut served) = start(&server, 100).await;
     let (answer, state) = answers();
     answer.send(Ok(Snapshot::new(at(3), 30))).expect("a loader");
-    let acknowledge = acknowledge(
-        &mut served,
-        json!({"epoch": "k3J9x2Qa", "offset": 9, "top": 9, "recovered": false}),
-    );
-    let (order, _) = tokio::join!(
-        client.subscribe_with_state(entity("order-1"), state),
-        acknowledge
-    );
-    let mut order = order.expect("a subscription");
+    let acknowledged = json!({"epoch": "k3J9x2Qa", "offset": 9, "top": 9, "recovered": false});
+    let (mut order, _) = subscribe(&client, &mut served, acknowledged, state).await;
     assert_eq!(next(&mut order).await, Ok(30));
     client.close(Duration::ZERO).await;
     answer

@@ -42,7 +42,7 @@ impl Authorizer {
             function: function.with_context(|| format!("the template has no {FUNCTION}"))?,
             binary: env!("CARGO_BIN_EXE_authorizer").into(),
         };
-        let authorities = issuer.authorities();
+        let authorities = issuer.identity.authorities();
         let environment = [
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),

@@ -1,31 +1,26 @@
 //! An issuer and a Secrets Manager in one, over TLS, on a thread of their own.
 
-use std::{convert::Infallible, fs, sync::Arc, thread};
+use std::{convert::Infallible, sync::Arc, thread};
 
-use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use rcgen::{CertifiedKey, KeyPair};
 use serde_json::json;
-use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime};
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    identity::TlsIdentity,
+    tokens::{SECRET, Signer},
 };
-
-use crate::tokens::{SECRET, Signer};
-
-/// The certificate authorities of the machine. A function loads as many on Lambda.
-const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The servers, which run as long as the program.
 pub(crate) struct Issuer {
     /// The issuer's name and the URL of both servers.
     pub(crate) name: String,
-    folder: TempDir,
+    /// The identity of the servers.
+    pub(crate) identity: TlsIdentity,
 }
 
 /// The answers of the servers.
@@ -38,13 +33,7 @@ struct Answers {
 impl Issuer {
     /// Starts the servers with the keys of a signer.
     pub(crate) async fn start(signer: &Signer) -> anyhow::Result<Self> {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
-        let folder = tempfile::tempdir()?;
-        let system = fs::read_to_string(SYSTEM_AUTHORITIES).unwrap_or_default();
-        fs::write(
-            folder.path().join("authorities.pem"),
-            system + &made.cert.pem(),
-        )?;
+        let identity = TlsIdentity::make()?;
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let name = format!("https://{}", listener.local_addr()?);
@@ -53,29 +42,13 @@ impl Issuer {
             key_set: signer.key_set().to_string(),
             secret: json!({"Name": "TokenSecret", "SecretString": SECRET}).to_string(),
         });
-        let acceptor = acceptor(made)?;
+        let acceptor = identity.acceptor.clone();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         thread::spawn(move || runtime.block_on(serve(listener, acceptor, answers)));
-        Ok(Self { name, folder })
+        Ok(Self { name, identity })
     }
-
-    /// Returns the path of the file with the authorities that the authorizer must trust.
-    pub(crate) fn authorities(&self) -> String {
-        let file = self.folder.path().join("authorities.pem");
-        file.display().to_string()
-    }
-}
-
-fn acceptor(made: CertifiedKey<KeyPair>) -> anyhow::Result<TlsAcceptor> {
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der());
-    let key = key.map_err(anyhow::Error::msg).context("the key")?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 async fn serve(

@@ -12,16 +12,21 @@
 //!
 //! Compare only figures of the same machine, with nothing else running on it.
 
+mod figures;
 mod function;
+mod identity;
 mod issuer;
 #[path = "../notifier/process.rs"]
 #[allow(dead_code, reason = "this benchmark does not measure peak memory")]
 mod process;
 mod tokens;
 
-use std::time::Instant;
-
-use crate::{function::Authorizer, issuer::Issuer, tokens::Signer};
+use crate::{
+    figures::{median, timed},
+    function::Authorizer,
+    issuer::Issuer,
+    tokens::Signer,
+};
 
 /// The number of processes.
 const STARTS: usize = 9;
@@ -79,17 +84,4 @@ async fn measure(signer: &Signer, issuer: &Issuer) -> anyhow::Result<[f64; 5]> {
         processor * 1e6 / checks,
         memory as f64 / 1e6,
     ])
-}
-
-/// Returns the seconds that the work takes.
-async fn timed(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<f64> {
-    let started = Instant::now();
-    work.await?;
-    Ok(started.elapsed().as_secs_f64())
-}
-
-/// Returns the median.
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

@@ -48,7 +48,7 @@ impl Publish {
                 .clone(),
             binary: env!("CARGO_BIN_EXE_publish").into(),
         };
-        let authorities = services.authorities();
+        let authorities = services.identity.authorities();
         let environment = [
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "secret"),

@@ -12,14 +12,17 @@
 //!
 //! Compare only figures of the same machine, with nothing else running on it.
 
+#[path = "../authorizer/figures.rs"]
+mod figures;
 mod function;
+#[path = "../authorizer/identity.rs"]
+mod identity;
 #[path = "../notifier/process.rs"]
 #[allow(dead_code, reason = "this benchmark does not measure peak memory")]
 mod process;
 mod services;
 
-use std::time::Instant;
-
+use figures::{median, timed};
 use function::{Publish, stack};
 use services::Services;
 
@@ -88,17 +91,4 @@ async fn measure(publish: Publish, entity: &str, messages: u32) -> anyhow::Resul
         processor * 1e6 / requests / f64::from(messages),
         memory as f64 / 1e6,
     ])
-}
-
-/// Returns the seconds that the work takes.
-async fn timed(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<f64> {
-    let started = Instant::now();
-    work.await?;
-    Ok(started.elapsed().as_secs_f64())
-}
-
-/// Returns the median.
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

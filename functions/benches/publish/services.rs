@@ -1,9 +1,8 @@
 //! The services of the function: DynamoDB with the logs, the notification queue, and Secrets Manager with the
 //! keys. They are one server over TLS, on a thread of its own.
 
-use std::{convert::Infallible, fs, sync::Arc, thread};
+use std::{convert::Infallible, sync::Arc, thread};
 
-use anyhow::Context;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     body::{Body, to_bytes},
@@ -16,65 +15,38 @@ use herald_local::{
 };
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use rcgen::{CertifiedKey, KeyPair};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime};
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
-};
+use tokio_rustls::TlsAcceptor;
+
+use crate::identity::TlsIdentity;
 
 /// The only key.
 pub(crate) const KEY: &str = "hk_k1aaaaaaaaaa_0123456789abcdefABCDEF0123456789abcdefABCDE";
-
-/// The certificate authorities of the machine. A function loads as many on Lambda.
-const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The services, which run as long as the program.
 pub(crate) struct Services {
     /// The AWS endpoint of all services.
     pub(crate) endpoint: String,
-    folder: TempDir,
+    /// The identity of the servers.
+    pub(crate) identity: TlsIdentity,
 }
 
 impl Services {
     /// Starts the services with the tables of the template.
     pub(crate) fn start(stack: &Stack) -> anyhow::Result<Self> {
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
-        let folder = tempfile::tempdir()?;
-        let system = fs::read_to_string(SYSTEM_AUTHORITIES).unwrap_or_default();
-        fs::write(
-            folder.path().join("authorities.pem"),
-            system + &made.cert.pem(),
-        )?;
+        let identity = TlsIdentity::make()?;
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("https://{}", listener.local_addr()?);
-        let acceptor = acceptor(made)?;
+        let acceptor = identity.acceptor.clone();
         let tables = stack.tables.clone();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         thread::spawn(move || runtime.block_on(serve(listener, acceptor, tables)));
-        Ok(Self { endpoint, folder })
+        Ok(Self { endpoint, identity })
     }
-
-    /// Returns the path of the file with the authorities that the function must trust.
-    pub(crate) fn authorities(&self) -> String {
-        let file = self.folder.path().join("authorities.pem");
-        file.display().to_string()
-    }
-}
-
-fn acceptor(made: CertifiedKey<KeyPair>) -> anyhow::Result<TlsAcceptor> {
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der());
-    let key = key.map_err(anyhow::Error::msg).context("the key")?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 async fn serve(

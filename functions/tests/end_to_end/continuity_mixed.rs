@@ -3,7 +3,8 @@
 //! reorders. Every client has every message of its entities once and in the order of the log, or was told of a loss
 //! that the log confirms.
 //!
-//! The default run has 20 Rust clients and 5 seconds of events. `HERALD_MIXED_CLIENTS=60` sets the number of
+//! Run it with `cargo test -p herald-functions --test end_to_end own_clients -- --ignored`. By default it has 20 Rust clients
+//! and 5 seconds of events. `HERALD_MIXED_CLIENTS=60` sets the number of
 //! clients, at least 6, of which half are then JavaScript in one process of Node.js (after `npm ci` in `web`);
 //! `HERALD_MIXED_FOR=10` sets the seconds. A run must end before the rows of its logs expire, after 600
 //! seconds. `--nocapture` shows the table of what happened.

@@ -13,7 +13,7 @@ use lambda_runtime::{Config, Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
-    let store = &wiring::connection_table(&config)?;
+    let store = &wiring::subscription_table(&config)?;
     let poster = &wiring::management_api(&config)?;
     let queues = &wiring::notifier_queues(&config)?;
     let settings = &wiring::delivery_settings()?;
@@ -25,7 +25,9 @@ async fn main() -> Result<(), Error> {
         let deadline = notifier::deadline(event.context.deadline());
         let delivery =
             Delivery::new(store, poster, queues, settings.clone()).with_window(window.clone());
-        let batch = notifier::handle(event.payload, deadline, &delivery, failures, logs).await;
+        let members = store.members();
+        let batch =
+            notifier::handle(event.payload, deadline, &delivery, failures, logs, members).await;
         batch.log();
         metrics.print(&batch);
         Ok::<_, Error>(batch.into_response())

@@ -130,7 +130,7 @@ function send(machine, link, logs, fields) {
 }
 
 /** Compares texts as their UTF-8. @param {string} one @param {string} other */
-function compare(one, other) {
+export function compare(one, other) {
   const [left, right] = [Array.from(one), Array.from(other)];
   const index = left.findIndex((character, place) => character !== right[place]);
   if (index < 0) return left.length - right.length;

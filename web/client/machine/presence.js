@@ -103,14 +103,14 @@ export function asksForPresence({ presences }, { isPolling }, entity) {
 export function snapshotArrived(machine, entity, answer) {
   const presence = machine.presences.get(entity);
   if (!presence || presence.error) return;
-  const told = read(objectOf(answer) ?? {}, 'members');
+  const snapshot = snapshotOf(answer);
   const { version = -1 } = presence;
   presence.backOff.reset();
-  if (!told) {
+  if (!snapshot) {
     presence.forgetVersion();
     presence.set = null;
-  } else if (told.version >= version) {
-    presence.moveTo(told.version, { count: told.count, members: told.joined ? mapOf(told.joined) : null });
+  } else if (snapshot.version >= version) {
+    presence.moveTo(snapshot.version, snapshot.set);
   }
   proceed(machine, entity, presence);
 }
@@ -234,6 +234,14 @@ function read(frame, list) {
   const isKnown = Array.isArray(joined) && (list === 'members' || Array.isArray(left));
   const leavers = isKnown ? membersOf(left).map(({ userId }) => userId) : [];
   return { version, count, joined: isKnown ? membersOf(joined) : undefined, left: leavers };
+}
+
+/** Reads a snapshot. `undefined` if it has no version or no count. @param {unknown} answer */
+export function snapshotOf(answer) {
+  const told = read(objectOf(answer) ?? {}, 'members');
+  if (!told) return undefined;
+  const { version, count, joined } = told;
+  return { version, set: { count, members: joined ? mapOf(joined) : null } };
 }
 
 /** @param {unknown} field @returns {field is number} */

@@ -32,6 +32,7 @@ mod machine;
 mod mailbox;
 mod message;
 mod options;
+mod presence;
 mod push;
 mod reply;
 mod state;
@@ -53,6 +54,7 @@ pub use herald_shared::{
 };
 pub use message::{Batch, BatchIsFull, Content, Contents, Envelope, Message, Outgoing};
 pub use options::{Options, WhenFull};
+pub use presence::{Member, Presence, PresenceChange, PresenceChanges};
 pub use push::Push;
 pub use reply::Reply;
 pub use rustls;

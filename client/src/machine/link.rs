@@ -1,7 +1,7 @@
 //! One socket, from its attempt to its end.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -27,6 +27,8 @@ pub(super) struct Link {
     pub(super) in_flight: BTreeMap<u64, InFlight>,
     /// The states of entities on this socket.
     pub(super) entities: HashMap<EntityId, EntityState>,
+    /// The entities whose subscription on this socket asks for presence.
+    pub(super) watched: HashSet<EntityId>,
     /// The entities whose state may not be the wanted one.
     pub(super) to_check: VecDeque<EntityId>,
     /// The entities to subscribe to again, in the order in which they failed.
@@ -98,6 +100,8 @@ pub(super) enum RequestKind {
     Sync(Vec<Question>),
     /// The reading of messages since a position.
     History(Question),
+    /// The question for the presence of an entity.
+    Presence(EntityId),
 }
 
 /// One entity of a `subscribe`.
@@ -108,6 +112,8 @@ pub(super) struct EntitySubscribe {
     /// The session of the application's subscription that asked.
     pub(super) session: u64,
     pub(super) start: StartRequest,
+    /// True if it asks for presence.
+    pub(super) presence: bool,
 }
 
 /// A question about a log.
@@ -157,6 +163,7 @@ impl Link {
             authentication: BackOff::default(),
             in_flight: BTreeMap::new(),
             entities: HashMap::new(),
+            watched: HashSet::new(),
             to_check: VecDeque::new(),
             retries: Vec::new(),
             one_by_one: false,
@@ -190,6 +197,11 @@ impl Link {
                 .entities
                 .values()
                 .all(|state| *state == EntityState::Subscribed)
+    }
+
+    /// Returns true if it is subscribed to an entity.
+    pub(super) fn is_subscribed(&self, entity: &EntityId) -> bool {
+        self.entities.get(entity) == Some(&EntityState::Subscribed)
     }
 
     /// Returns the number of its oldest message in flight.

@@ -30,6 +30,8 @@ mod flood;
 #[cfg(test)]
 mod log_walk;
 #[cfg(test)]
+mod presence_walk;
+#[cfg(test)]
 mod random_walk;
 
 use std::{

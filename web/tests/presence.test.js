@@ -1,6 +1,7 @@
 // Presence around the machine, with sockets whose other end is the test.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { beforeEach, describe, test } from 'node:test';
 
 import { connect } from '../herald-client.js';
@@ -140,6 +141,24 @@ describe('presence', () => {
     answer({ entityId: 'room', presence: { version: 19, count: 2, members: [alice, carol] } });
     assert.deepEqual(names(subscription.presence.members), ['alice', 'carol']);
   });
+});
+
+test('the example of the README tells who is there', async (t) => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const [, example] = readme.match(/^## Presence\n.*?```js\n(.*?)```/ms);
+  const AsyncFunction = (async () => {}).constructor;
+  const herald = await startOpen(t);
+  const [lines, title] = [[], {}];
+  const run = new AsyncFunction('herald', 'show', 'log', 'title', example);
+  const done = run(herald, () => {}, (line) => lines.push(line), title);
+  await turn();
+  answer({ entityId: 'room-1', presence: { version: 1, count: 2, members: [{ ...alice, info: { name: 'Alice' } }, bob] } });
+  await done;
+  FakeSocket.last.receive({ type: 'presence', entityId: 'room-1', version: 2, count: 1, joined: [], left: [{ userId: 'alice' }] });
+  assert.deepEqual(lines, ['Alice is here', 'bob is here', 'alice left']);
+  assert.equal(title.textContent, 'bob');
+  FakeSocket.last.receive({ type: 'presence', entityId: 'room-1', version: 3, count: 500 });
+  assert.equal(title.textContent, '500 people');
 });
 
 test('a subscription that asks for presence later recovers nothing', async (t) => {

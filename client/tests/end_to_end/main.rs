@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod first_attempt;
 mod harness;
+mod presence;
 mod proxy;
 mod renewal;
 mod script;

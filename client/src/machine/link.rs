@@ -1,7 +1,7 @@
 //! One socket, from its attempt to its end.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -27,8 +27,6 @@ pub(super) struct Link {
     pub(super) in_flight: BTreeMap<u64, InFlight>,
     /// The states of entities on this socket.
     pub(super) entities: HashMap<EntityId, EntityState>,
-    /// The entities whose subscription on this socket asks for presence.
-    pub(super) watched: HashSet<EntityId>,
     /// The entities whose state may not be the wanted one.
     pub(super) to_check: VecDeque<EntityId>,
     /// The entities to subscribe to again, in the order in which they failed.
@@ -145,12 +143,21 @@ impl RequestKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EntityState {
     Subscribing,
-    Subscribed,
+    Subscribed(Acknowledged),
     Unsubscribing,
     /// Refused with a transient error, and in its back-off.
     WaitingToRetry,
     /// Due for another attempt after its back-off.
     RetryDue(BackOff),
+}
+
+/// The acknowledgement of a subscription.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// True if the subscription asks for presence.
+    pub(super) presence: bool,
+    /// True if the entity has a log.
+    pub(super) has_log: bool,
 }
 
 impl Link {
@@ -163,7 +170,6 @@ impl Link {
             authentication: BackOff::default(),
             in_flight: BTreeMap::new(),
             entities: HashMap::new(),
-            watched: HashSet::new(),
             to_check: VecDeque::new(),
             retries: Vec::new(),
             one_by_one: false,
@@ -196,12 +202,15 @@ impl Link {
             && self
                 .entities
                 .values()
-                .all(|state| *state == EntityState::Subscribed)
+                .all(|state| matches!(state, EntityState::Subscribed(_)))
     }
 
-    /// Returns true if it is subscribed to an entity.
-    pub(super) fn is_subscribed(&self, entity: &EntityId) -> bool {
-        self.entities.get(entity) == Some(&EntityState::Subscribed)
+    /// Returns the acknowledgement of an entity. `None` if it is not subscribed to it.
+    pub(super) fn acknowledged(&self, entity: &EntityId) -> Option<Acknowledged> {
+        match self.entities.get(entity) {
+            Some(EntityState::Subscribed(acknowledged)) => Some(*acknowledged),
+            _ => None,
+        }
     }
 
     /// Returns the number of its oldest message in flight.

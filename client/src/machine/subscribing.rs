@@ -12,7 +12,7 @@ use super::{
     audience::Audience,
     back_off::BackOff,
     frame::{EntityResults, LogResult},
-    link::{EntityState, EntitySubscribe, Link, RequestKind, Retry, Role},
+    link::{Acknowledged, EntityState, EntitySubscribe, Link, RequestKind, Retry, Role},
     log_answer::LogAnswer,
     log_answers::Source,
     signals::{Effect, Moment, RequestBody, SocketId, Subscriber},
@@ -35,18 +35,33 @@ impl Machine {
             return self.reject(request, RequestError::Stopped);
         }
         if !self.subscriptions.wants(entity) {
-            self.begin_at(entity, start);
+            self.begin_session(entity, start);
         }
         self.subscriptions.add(entity, request, presence);
         if presence {
             self.join_presence(entity);
         }
         let current = self.link_with(Role::Current);
-        let current = current.filter(|link| link.is_subscribed(entity));
+        let current = current.filter(|link| link.acknowledged(entity).is_some());
         if let Some(socket) = current.map(|link| link.socket) {
             self.resolve_subscribers(socket, entity);
         }
         self.recheck(entity);
+    }
+
+    /// Begins the session of an entity's first subscriber. If the last session has not unsubscribed yet, its
+    /// subscription serves this one too, unless there is a log, which must tell where this session starts.
+    fn begin_session(&mut self, entity: &EntityId, start: StartRequest) {
+        let is_live = start == StartRequest::Live;
+        self.begin_at(entity, start);
+        let links = self.links.iter_mut();
+        for link in links.filter(|link| link.accepts_requests()) {
+            let acknowledged = link.acknowledged(entity);
+            if acknowledged.is_some_and(|acknowledged| acknowledged.has_log || !is_live) {
+                let due = EntityState::RetryDue(BackOff::default());
+                link.entities.insert(entity.clone(), due);
+            }
+        }
     }
 
     pub(super) fn unsubscribe(&mut self, entity: &EntityId, presence: bool) {
@@ -102,8 +117,7 @@ impl Machine {
         let link = self.link(socket)?;
         let entity = link.to_check.pop_front()?;
         let state = link.entities.get(&entity).copied();
-        let is_watched = link.watched.contains(&entity);
-        let fits = is_watched == self.asks_for_presence(&entity);
+        let asks = self.asks_for_presence(&entity);
         let change = match (self.subscriptions.session(&entity), state) {
             (Some(session), None) => {
                 Change::Subscribe(self.entity_subscribe(&entity, BackOff::default(), session))
@@ -111,13 +125,15 @@ impl Machine {
             (Some(session), Some(EntityState::RetryDue(back_off))) => {
                 Change::Subscribe(self.entity_subscribe(&entity, back_off, session))
             }
-            (Some(session), Some(EntityState::Subscribed)) if !fits => {
+            (Some(session), Some(EntityState::Subscribed(acknowledged)))
+                if acknowledged.presence != asks =>
+            {
                 Change::Subscribe(self.entity_subscribe(&entity, BackOff::default(), session))
             }
             (
                 None,
                 Some(
-                    EntityState::Subscribed
+                    EntityState::Subscribed(_)
                     | EntityState::WaitingToRetry
                     | EntityState::RetryDue(_),
                 ),
@@ -200,8 +216,12 @@ impl Machine {
                 self.update_state(socket, entity, Some(due));
             }
             Ok(mut answer) => {
-                self.watch(socket, &subscribe);
-                self.update_state(socket, entity, Some(EntityState::Subscribed));
+                let acknowledged = Acknowledged {
+                    presence: subscribe.presence,
+                    has_log: answer.position.is_some(),
+                };
+                let state = EntityState::Subscribed(acknowledged);
+                self.update_state(socket, entity, Some(state));
                 if subscribe.presence {
                     self.snapshot_arrived(now, entity, answer.presence.take());
                 }
@@ -216,19 +236,6 @@ impl Machine {
                 self.retry_later(now, socket, subscribe, jitter);
             }
             Err(error) => self.subscription_failed(socket, entity, error),
-        }
-    }
-
-    /// Notes whether a subscription on a socket asks for presence.
-    fn watch(&mut self, socket: SocketId, subscribe: &EntitySubscribe) {
-        let EntitySubscribe {
-            entity, presence, ..
-        } = subscribe;
-        if let Some(link) = self.link(socket) {
-            match presence {
-                true => link.watched.insert(entity.clone()),
-                false => link.watched.remove(entity),
-            };
         }
     }
 
@@ -271,9 +278,9 @@ impl Machine {
 
     /// Resolves the subscribers that wait for the acknowledgement of an entity on a socket.
     pub(super) fn resolve_subscribers(&mut self, socket: SocketId, entity: &EntityId) {
-        let link = self.link(socket);
-        let is_watched = link.is_some_and(|link| link.watched.contains(entity));
-        let is_complete = is_watched || !self.asks_for_presence(entity);
+        let acknowledged = self.link(socket).and_then(|link| link.acknowledged(entity));
+        let asked = acknowledged.is_some_and(|acknowledged| acknowledged.presence);
+        let is_complete = asked || !self.asks_for_presence(entity);
         let cursor = self.cursors.get(&Audience::Entity(entity.clone()));
         let position = cursor.and_then(|cursor| cursor.position().cloned());
         for request in self.subscriptions.acknowledged(entity, is_complete) {
@@ -328,7 +335,8 @@ impl Machine {
     fn subscription_failed(&mut self, socket: SocketId, entity: &EntityId, error: RequestError) {
         // After any error but a refusal by Herald, the server may have stored the subscription.
         let stored = !matches!(error, RequestError::Server(_));
-        self.update_state(socket, entity, stored.then_some(EntityState::Subscribed));
+        let state = EntityState::Subscribed(Acknowledged::default());
+        self.update_state(socket, entity, stored.then_some(state));
         let established = self.subscriptions.is_established(entity);
         self.forget(entity);
         self.end_presence(entity);
@@ -357,10 +365,10 @@ impl Machine {
             Some(state) => link.entities.insert(entity.clone(), state),
             None => link.entities.remove(entity),
         };
-        let is_subscribed = state == Some(EntityState::Subscribed);
-        let fits = match wanted {
-            true if is_subscribed => link.watched.contains(entity) == asks,
-            _ => wanted == is_subscribed || state == Some(EntityState::WaitingToRetry),
+        let fits = match state {
+            Some(EntityState::Subscribed(acknowledged)) => wanted && acknowledged.presence == asks,
+            Some(EntityState::WaitingToRetry) => true,
+            _ => !wanted,
         };
         if !fits && link.accepts_requests() {
             link.to_check.push_back(entity.clone());

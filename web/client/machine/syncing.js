@@ -188,7 +188,8 @@ function askFailed(machine, { log }, error, jitter) {
   if (log.hasEnded) return;
   if (isRetryable(error)) askLater(machine, log, jitter);
   else if (!log.position || isUnknownAction(error)) endLog(machine, log);
-  else giveUp(machine, log);
+  else do giveUp(machine, log);
+  while (log.isMissing);
 }
 
 /** Returns true if the server is older than the request. @param {Failure} error */

@@ -35,7 +35,7 @@ export class Subscriber {
     this.#onMessage = onMessage;
     this.#onEnded = onEnded;
     this.#onPresence = typeof presence === 'function' ? presence : undefined;
-    this.asksForPresence = presence !== false;
+    this.asksForPresence = Boolean(presence);
     this.#signal = signal;
     if (state) this.loader = new StateLoader(state, (push) => this.#deliver(push), rules);
   }

@@ -13,6 +13,7 @@ mod first_attempt;
 mod harness;
 mod presence;
 mod proxy;
+mod relay;
 mod renewal;
 mod script;
 mod scripted_server;

@@ -9,7 +9,9 @@ use herald_client::{
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{entity, in_time},
+    harness::{TestStack, connect, entity, in_time, until},
+    proxy::Proxy,
+    relay::Relay,
     scripted_server::{ScriptedServer, ServerConnection},
 };
 
@@ -201,4 +203,81 @@ async fn subscription_without_presence_is_told_none_and_ends_it_when_it_stays_al
         request,
         json!({"action": "subscribe", "entityId": "room", "id": "2"})
     );
+}
+
+/// Returns the options of a user who may see presence.
+fn user(stack: &TestStack, name: &str) -> Options {
+    let permissions = json!({"**": ["subscribe", "publish", "presence"]});
+    stack
+        .tokens(name, permissions, 3600)
+        .back_off(Duration::from_millis(200), Duration::from_secs(2))
+        .presence_spread(Duration::ZERO)
+}
+
+/// Connects a user, and subscribes to the room.
+async fn join(stack: &TestStack, address: &str, name: &str) -> (Client, Subscription) {
+    let client = connect(address, user(stack, name)).await;
+    let options = SubscribeOptions::new().presence();
+    let room = client.subscribe_with(entity("room"), options);
+    let room = in_time("subscribed", room).await.expect("a subscription");
+    (client, room)
+}
+
+/// Waits until exactly these users are in the room.
+async fn are_here(room: &Subscription, users: &[&str]) {
+    let are_here = || {
+        room.presence()
+            .is_some_and(|presence| names(&presence) == users)
+    };
+    until(&format!("{users:?} are here"), are_here).await;
+}
+
+#[tokio::test]
+async fn users_who_join_and_leave_are_told_and_a_reconnect_heals_the_set() {
+    let stack = TestStack::start_with_presence().await;
+    let proxy = Proxy::start(stack.address()).await;
+    let (_alice, room) = join(&stack, &proxy.web_socket(), "alice").await;
+    let mut changes = room.presence_changes();
+    are_here(&room, &["alice"]).await;
+    let (_bob, of_bob) = join(&stack, stack.web_socket(), "bob").await;
+    are_here(&of_bob, &["alice", "bob"]).await;
+    are_here(&room, &["alice", "bob"]).await;
+    drop(of_bob);
+    are_here(&room, &["alice"]).await;
+    let mut seen = Vec::new();
+    while seen.last() != Some(&"bob left".to_owned()) {
+        let change = next(&mut changes).await;
+        seen.extend(
+            ids(&change.joined)
+                .iter()
+                .map(|user| format!("{user} joined")),
+        );
+        seen.extend(ids(&change.left).iter().map(|user| format!("{user} left")));
+    }
+    assert_eq!(seen.first(), Some(&"alice joined".to_owned()));
+
+    proxy.cut();
+    let (_carol, of_carol) = join(&stack, stack.web_socket(), "carol").await;
+    are_here(&room, &["alice", "carol"]).await;
+    are_here(&of_carol, &["alice", "carol"]).await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn lost_change_is_asked_about() {
+    let stack = TestStack::start_with_presence().await;
+    let relay = Relay::start(stack.web_socket()).await;
+    let (_alice, room) = join(&stack, relay.web_socket(), "alice").await;
+    let (_witness, of_witness) = join(&stack, stack.web_socket(), "witness").await;
+    are_here(&room, &["alice", "witness"]).await;
+    relay.lose_presence();
+    let (_bob, _of_bob) = join(&stack, stack.web_socket(), "bob").await;
+    // The snapshot of the new subscriber precedes the change, so the loss is awaited too.
+    are_here(&of_witness, &["alice", "bob", "witness"]).await;
+    until("the change is lost", || relay.has_lost()).await;
+    let asked = relay.presence_requests();
+    let (_carol, _of_carol) = join(&stack, stack.web_socket(), "carol").await;
+    are_here(&room, &["alice", "bob", "carol", "witness"]).await;
+    assert!(relay.presence_requests() > asked);
+    stack.stop().await;
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use herald_shared::{
     audience::Audience,
     ids::EntityId,
-    log::{History, Log, LogPolicy, Reach},
+    log::{FILL_AFTER, History, Log, LogPolicy, Reach},
 };
+use tokio::time::Instant;
 
 use crate::message::Message;
 
@@ -34,6 +35,13 @@ impl Logs<MemoryLogRows> {
             recover_within: Duration::ZERO,
         }
     }
+}
+
+/// Returns the time for which a function that ends at `deadline` retries a row of a throttled log: half of
+/// what is left, because delivery follows, and at most until a reader may fill the row's offset.
+pub(crate) fn patience(deadline: Instant) -> Duration {
+    let left = deadline.saturating_duration_since(Instant::now());
+    FILL_AFTER.min(left / 2)
 }
 
 impl<R> Logs<R> {

@@ -16,15 +16,15 @@ use herald_shared::{
 use tokio::time::Instant;
 
 use crate::{
-    logs::Logs,
+    logs::{Logs, patience},
     reply::{enqueue_failure, log_failure, too_large},
 };
 
 /// The time between the last attempt to enqueue and the deadline of the answer.
 const RESERVE: Duration = Duration::from_millis(500);
 
-/// Stores the messages of pushes in the log of their audience, if it has one. Returns each push as it is to
-/// be enqueued.
+/// Stores the messages of pushes in the log of their audience, if it has one, some time before `answer_by`.
+/// Returns each push as it is to be enqueued.
 ///
 /// # Errors
 ///
@@ -34,6 +34,7 @@ pub(crate) async fn store(
     audience: &Audience,
     logs: &Logs<impl LogRows>,
     now: SystemTime,
+    answer_by: Instant,
 ) -> Result<Vec<Result<Published<Push>, Refusal>>, Refusal> {
     let Some(policy) = logs.policy(audience) else {
         let unnumbered = pushes.iter().cloned().map(Published::Delivered);
@@ -45,8 +46,9 @@ pub(crate) async fn store(
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| too_large(error.length, error.limit))?;
     // The pushes go to the queue together, once each is in the log.
-    let stored = log::publish(&logs.log, audience, policy, &messages, now, ready).await;
-    let stored = stored.map_err(|error| log_failure(&error))?;
+    let patience = patience(answer_by);
+    let stored = log::publish(&logs.log, audience, policy, &messages, now, patience, ready);
+    let stored = stored.await.map_err(|error| log_failure(&error))?;
     Ok(pushes
         .iter()
         .zip(stored)

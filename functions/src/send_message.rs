@@ -134,7 +134,8 @@ async fn send(
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| too_large(error.length, error.limit))?;
     let event_ids: Vec<_> = pushes.iter().map(|push| push.event_id.clone()).collect();
-    let logged = store(&pushes, audience, logs, message.received_at).await?;
+    let (now, answer_by) = (message.received_at, message.answer_by);
+    let logged = store(&pushes, audience, logs, now, answer_by).await?;
     // A client's message has no version, so none is stale.
     let logged = logged
         .into_iter()
@@ -143,7 +144,7 @@ async fn send(
             Published::Delivered(push) => Ok(push),
             Published::Stale => Ok(push),
         });
-    let sent = enqueue(logged.collect(), message.answer_by, queue).await;
+    let sent = enqueue(logged.collect(), answer_by, queue).await;
     let stored: Vec<_> = sent.iter().map(Result::is_ok).collect();
     let sent = sent.into_iter().collect::<Result<Vec<_>, _>>();
     sent.map_err(|refusal| match stored.contains(&true) {

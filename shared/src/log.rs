@@ -24,7 +24,8 @@
 //!   messages are lost.
 //! - **A log keeps the retention that it was begun with.** A policy with another one begins a new epoch.
 //!
-//! Every operation is told the time; none reads a clock.
+//! Every operation is told the time; none reads a clock. Only the retries of a throttled row are timed by
+//! tokio.
 
 use std::{
     error::Error,
@@ -45,6 +46,7 @@ pub mod failing;
 mod frame;
 #[cfg(any(test, feature = "fakes"))]
 pub mod memory;
+mod patience;
 pub mod policy;
 mod publishing;
 mod reading;

@@ -5,7 +5,9 @@ use std::{net::SocketAddr, process::Stdio};
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::{Client as EventBridge, types::PutEventsRequestEntry};
 use aws_sdk_secretsmanager::Client as SecretsManager;
-use herald_local::{Authentication, Config, Functions, RunningStack, faults::Faults};
+use herald_local::{
+    Authentication, Config, Functions, RunningStack, faults::Faults, gateway::Limits,
+};
 use herald_testkit::{sdk_config, template};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -40,16 +42,25 @@ impl TestStack {
         parameters: &[(&str, &str)],
         faults: Faults,
     ) -> Self {
-        let turn = herald_testkit::turn().await;
-        let config = Config {
+        Self::run(Config {
             parameters: parameters
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             authentication,
             faults,
-            ..Config::new(template(), Functions::Build { release: false })
-        };
+            ..config()
+        })
+        .await
+    }
+
+    /// Starts the template with these limits of the gateway, without authentication.
+    pub async fn start_with_limits(limits: Limits) -> Self {
+        Self::run(Config { limits, ..config() }).await
+    }
+
+    async fn run(config: Config) -> Self {
+        let turn = herald_testkit::turn().await;
         let running = herald_testkit::start(config).await.expect("a stack");
         Self {
             running,
@@ -108,7 +119,7 @@ impl TestStack {
     }
 
     /// Returns the SDK configuration for the stack's services.
-    fn aws(&self) -> SdkConfig {
+    pub fn aws(&self) -> SdkConfig {
         sdk_config(&self.running.addresses().endpoint)
     }
 
@@ -116,6 +127,10 @@ impl TestStack {
     pub async fn stop(self) {
         self.running.shutdown().await;
     }
+}
+
+fn config() -> Config {
+    Config::new(template(), Functions::Build { release: false })
 }
 
 /// `herald` before its start, in a clean environment.

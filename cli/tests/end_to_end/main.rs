@@ -14,6 +14,7 @@ mod http;
 mod keys;
 mod messages;
 mod pushes;
+mod sleeping;
 mod stacks;
 mod tokens;
 mod wrong_usage;

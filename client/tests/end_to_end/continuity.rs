@@ -7,12 +7,16 @@ use herald_client::{
     Client, ConnectionState, Epoch, ErrorCode, History, LogName, Message, Next, Options, Position,
     RequestError, Snapshot, SubscribeOptions, Subscription, Update,
 };
-use herald_local::{Authentication, sqs};
+use herald_local::{
+    Authentication,
+    faults::{DiesAfter, Step},
+    sqs,
+};
 use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    harness::{TestStack, connect, entity, in_time},
+    harness::{TestStack, connect, entity, in_time, until},
     proxy::Proxy,
 };
 
@@ -99,6 +103,54 @@ async fn messages_sent_while_client_and_notifier_were_away_are_recovered() {
     );
     assert_eq!(room.position().expect("a log").offset, 5);
     assert_eq!(broadcasts.position().expect("a log").offset, 6);
+    stack.stop().await;
+}
+
+/// Each notifier of a minute dies once its message has its offset.
+#[tokio::test]
+async fn messages_of_a_minute_without_notifier_come_after_the_visibility_timeout() {
+    const MESSAGES: usize = 6;
+    let stack = TestStack::start_with_history().await;
+    let mut subject = Subject::start(&stack).await;
+    stack.update("room", 0).await;
+    let before = subject.receive(1).await;
+    assert_eq!(before, [(1, 0)]);
+    let start = subject.room.position().expect("a log");
+
+    let crashes = stack.running().crashes();
+    let clock = stack.running().queues().clock();
+    crashes.set(DiesAfter::default().with(Step::Counter, 1.0));
+    for message in 1..=MESSAGES {
+        stack.update("room", message).await;
+        until("a notifier died", || {
+            crashes.killed_after(Step::Counter) >= message
+        })
+        .await;
+        clock.advance(Duration::from_secs(10));
+    }
+    crashes.set(DiesAfter::default());
+    assert_eq!(crashes.killed_after(Step::Counter), MESSAGES);
+    // The rest of the visibility timeout of the last message.
+    clock.advance(Duration::from_secs(360));
+
+    let received = subject.receive(MESSAGES).await;
+    let log = subject
+        .client
+        .history(entity("room"), History::since(&start))
+        .await
+        .expect("an excerpt");
+    let log: Vec<(u64, usize)> = log
+        .messages
+        .iter()
+        .map(|push| {
+            let offset = push.position().expect("a position").offset;
+            (offset, push.message().expect("a number"))
+        })
+        .collect();
+    assert_eq!(received, log);
+    let mut numbers: Vec<_> = received.iter().map(|(_, number)| *number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=MESSAGES).collect::<Vec<_>>());
     stack.stop().await;
 }
 

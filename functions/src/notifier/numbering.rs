@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use futures_util::future::join_all;
 use herald_shared::{
     delivery::{Delivery, DeliveryError, Report},
-    log::{self, LogError, LogRows, Published},
+    log::{self, LogError, LogRows, Message, Published},
     post::Post,
     push::Push,
     queue::{DeadLetter, Enqueue, Release},
@@ -20,7 +20,7 @@ use super::{
     settled,
     task::Group,
 };
-use crate::logs::Logs;
+use crate::logs::{Logs, patience};
 
 /// The result of a push: the push as the log has it, with the result of its delivery.
 type Numbered = Published<(Push, Result<Report, DeliveryError>)>;
@@ -38,19 +38,20 @@ where
     P: Post,
     Q: Enqueue + DeadLetter + Release,
 {
-    let (records, too_large) = divide(group.records);
-    let pushes: Vec<_> = records.iter().map(|(_, push)| push).collect();
-    let messages: Vec<_> = pushes
-        .iter()
-        .filter_map(|push| push.log_message().ok())
-        .collect();
-    let now = SystemTime::now();
+    let (records, pushes): (Vec<_>, Vec<_>) = group.records.into_iter().unzip();
+    let Fitting {
+        records,
+        pushes,
+        messages,
+        too_large,
+    } = Fitting::of(records, &pushes);
     let published = log::publish(
         &logs.log,
         &group.audience,
         group.policy,
         &messages,
-        now,
+        SystemTime::now(),
+        patience(deadline),
         async |stored| {
             let push = pushes[stored.index].numbered(stored);
             let delivered = delivery.deliver(&push, deadline).await;
@@ -59,12 +60,14 @@ where
     )
     .await;
     let results = each(published, records.len());
-    let records = records.into_iter().map(|(record, _)| record).zip(results);
-    let settling = records.map(async |(record, result)| {
-        let mut handled = Handled::default();
-        let delivered = handled.add_numbered(result);
-        settled(record, delivered, deadline, failures, handled).await
-    });
+    let settling = records
+        .into_iter()
+        .zip(results)
+        .map(async |(record, result)| {
+            let mut handled = Handled::default();
+            let delivered = handled.add_numbered(result);
+            settled(record, delivered, deadline, failures, handled).await
+        });
     let refusing = too_large.into_iter().map(async |(record, failure)| {
         settled(record, Err(failure), deadline, failures, Handled::default()).await
     });
@@ -73,17 +76,33 @@ where
     handled
 }
 
-/// Separates the records whose frames are too large for a log.
-#[expect(clippy::type_complexity, reason = "two lists of records")]
-fn divide(records: Vec<(Record, Push)>) -> (Vec<(Record, Push)>, Vec<(Record, RecordFailure)>) {
-    let (mut fitting, mut too_large) = (Vec::new(), Vec::new());
-    for (record, push) in records {
-        match push.log_message() {
-            Ok(_) => fitting.push((record, push)),
-            Err(error) => too_large.push((record, RecordError::TooLarge(error).into())),
+/// The records whose frames fit into a log, each with its push and its message, and the others.
+#[derive(Default)]
+struct Fitting<'a> {
+    records: Vec<Record>,
+    pushes: Vec<&'a Push>,
+    messages: Vec<Message<'a>>,
+    too_large: Vec<(Record, RecordFailure)>,
+}
+
+impl<'a> Fitting<'a> {
+    fn of(records: Vec<Record>, pushes: &'a [Push]) -> Self {
+        let mut fitting = Self::default();
+        for (record, push) in records.into_iter().zip(pushes) {
+            match push.log_message() {
+                Ok(message) => {
+                    fitting.records.push(record);
+                    fitting.pushes.push(push);
+                    fitting.messages.push(message);
+                }
+                Err(error) => {
+                    let failure = RecordError::TooLarge(error).into();
+                    fitting.too_large.push((record, failure));
+                }
+            }
         }
+        fitting
     }
-    (fitting, too_large)
 }
 
 /// Returns the result of each push. An error of the log before the first offset concerns all of them.

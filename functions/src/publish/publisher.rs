@@ -83,7 +83,7 @@ impl<Q: EnqueueEach, B: Bus, R: LogRows> Publisher<'_, Q, B, R> {
         now: SystemTime,
         answer_by: Instant,
     ) -> Vec<PublishResult> {
-        let mut logged = self.store(outgoing, now).await;
+        let mut logged = self.store(outgoing, now, answer_by).await;
         let mut open: Vec<_> = logged
             .iter_mut()
             .filter(|logged| matches!(logged, Ok(Logged { stale: false, .. })))
@@ -116,18 +116,24 @@ impl<Q: EnqueueEach, B: Bus, R: LogRows> Publisher<'_, Q, B, R> {
         &self,
         outgoing: Vec<Result<Outgoing, Refusal>>,
         now: SystemTime,
+        answer_by: Instant,
     ) -> Vec<Result<Logged, Refusal>> {
         let fitting = outgoing.into_iter().map(|outgoing| self.fitting(outgoing));
         let mut logged: Vec<_> = fitting.map(|outgoing| outgoing.map(Logged::from)).collect();
         // One part after the other, so that an audience's messages are numbered in their order.
         for part in logged.chunks_mut(AT_ONCE) {
-            self.store_part(part, now).await;
+            self.store_part(part, now, answer_by).await;
         }
         logged
     }
 
     /// Stores messages: those of one audience together, and all audiences at the same time.
-    async fn store_part(&self, part: &mut [Result<Logged, Refusal>], now: SystemTime) {
+    async fn store_part(
+        &self,
+        part: &mut [Result<Logged, Refusal>],
+        now: SystemTime,
+        answer_by: Instant,
+    ) {
         let mut audiences: BTreeMap<Audience, Vec<&mut Result<Logged, Refusal>>> = BTreeMap::new();
         for result in part {
             if let Ok(logged) = result {
@@ -138,7 +144,7 @@ impl<Q: EnqueueEach, B: Bus, R: LogRows> Publisher<'_, Q, B, R> {
         let stored = audiences.into_iter().map(async |(audience, results)| {
             let of_audience = results.iter().filter_map(|result| result.as_ref().ok());
             let pushes: Vec<_> = of_audience.map(|logged| logged.push.clone()).collect();
-            let stored = store(&pushes, &audience, self.logs, now).await;
+            let stored = store(&pushes, &audience, self.logs, now, answer_by).await;
             let stored = stored.unwrap_or_else(|refusal| vec![Err(refusal); results.len()]);
             for (result, stored) in results.into_iter().zip(stored) {
                 match (result, stored) {

@@ -130,7 +130,15 @@ async fn send(
             version: None,
         })
         .collect();
-    let published = publish(log, audience, policy, &messages, now(), async |_| ());
+    let published = publish(
+        log,
+        audience,
+        policy,
+        &messages,
+        now(),
+        Duration::ZERO,
+        async |_| (),
+    );
     for published in published.await.unwrap() {
         published.unwrap();
     }

@@ -5,6 +5,7 @@
 mod authentication;
 mod command_line;
 mod console;
+mod data_file;
 mod documented;
 mod endpoints;
 mod faults;

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{
     CLOCK_MARGIN, Claim, Claimed, ClaimedEvent, Content, Epoch, EventTag, Head, LastValue, Log,
-    LogError, LogRow, LogRows, Put, Retention, TRIES, frame, in_milliseconds,
+    LogError, LogRow, LogRows, Put, Retention, TRIES, frame, in_milliseconds, patience::Patience,
 };
 use crate::audience::Audience;
 
@@ -86,7 +86,7 @@ impl<R: LogRows> Log<R> {
     }
 
     /// Stores a message under its offset, and returns it with the offset that it has in the end: a new one,
-    /// if the offset has another row.
+    /// if the offset has another row. While the table is throttled, the row is retried with `patience`.
     pub(super) async fn store(
         &self,
         audience: &Audience,
@@ -94,6 +94,7 @@ impl<R: LogRows> Log<R> {
         message: Message<'_>,
         mut number: Number,
         now: SystemTime,
+        patience: &Patience,
     ) -> Result<(Number, Box<RawValue>), LogError> {
         for _ in 0..TRIES {
             let frame = frame::numbered(message.frame, &number.epoch, number.offset);
@@ -106,7 +107,8 @@ impl<R: LogRows> Log<R> {
                 },
             };
             let (epoch, kept_until) = (&number.epoch, row.expires_at(seconds));
-            match self.rows.put(audience, epoch, &row, kept_until).await? {
+            let put = || self.rows.put(audience, epoch, &row, kept_until);
+            match patience.send(put).await? {
                 Put::Stored => return Ok((number, frame)),
                 // By an earlier attempt.
                 Put::Occupied(LogRow {
@@ -120,6 +122,8 @@ impl<R: LogRows> Log<R> {
                         ..ClaimedEvent::new(message.event_id)
                     };
                     let retention = Retention::Seconds(seconds);
+                    // Claimed as of the start, the offset might be so old that a reader fills it at once.
+                    let now = now + patience.passed();
                     let mut claimed = self.claim(audience, retention, &[event], now).await?;
                     number = claimed.remove(0);
                 }

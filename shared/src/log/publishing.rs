@@ -1,6 +1,9 @@
 //! Publishing messages: the order of the steps.
 
-use std::{future::Future, time::SystemTime};
+use std::{
+    future::Future,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::future::join_all;
 use serde_json::value::RawValue;
@@ -9,6 +12,7 @@ use super::{
     Log, LogError, LogPolicy, LogRows, Message, Position,
     appending::{LastNumber, Number},
     frame,
+    patience::Patience,
 };
 use crate::audience::Audience;
 
@@ -42,7 +46,11 @@ pub enum Published<T> {
 /// time as the others; the results are in the order of the messages. In mode `last` each claims its
 /// offset for itself, in their order.
 ///
-/// An event that is published again, because the first attempt stopped anywhere, has the offset that it had.
+/// While the table is throttled, rows are retried for the time `patience`: a message that is given up has an
+/// offset that it may lose. A claim is not retried, as it has nothing to lose.
+///
+/// An event that is published again, because the first attempt stopped anywhere, has the offset that it had,
+/// unless the head has forgotten it.
 ///
 /// # Errors
 ///
@@ -54,6 +62,7 @@ pub async fn publish<R, T, F>(
     policy: LogPolicy,
     messages: &[Message<'_>],
     now: SystemTime,
+    patience: Duration,
     deliver: impl Fn(Stored) -> F,
 ) -> Result<Vec<Result<Published<T>, LogError>>, LogError>
 where
@@ -66,10 +75,11 @@ where
     };
     let ids: Vec<_> = messages.iter().map(|message| message.event_id).collect();
     let numbers = log.number(audience, seconds, &ids, now).await?;
-    let deliver = &deliver;
+    let (deliver, patience) = (&deliver, &Patience::of(patience));
     let published = messages.iter().zip(numbers).enumerate();
     let published = published.map(|(index, (message, number))| async move {
-        let stored = log.store(audience, seconds, *message, number, now).await?;
+        let stored = log.store(audience, seconds, *message, number, now, patience);
+        let stored = stored.await?;
         let delivered = deliver(Stored::of(index, stored)).await;
         Ok(Published::Delivered(delivered))
     });

@@ -15,6 +15,7 @@ mod client;
 mod contract;
 mod expiry;
 mod explorer;
+mod hot_log;
 mod promises;
 mod run;
 mod scheduled_log;

@@ -191,9 +191,15 @@ impl<'a, L: LogRows> Run<'a, L> {
                 version: None,
             }];
             let audience = audience();
-            let stored = publish(log, &audience, policy, &messages, now(), async |stored| {
-                stored.position
-            });
+            let stored = publish(
+                log,
+                &audience,
+                policy,
+                &messages,
+                now(),
+                Duration::ZERO,
+                async |stored| stored.position,
+            );
             let mut stored = stored.await.expect("rows that answer");
             match stored.remove(0).expect("rows that answer") {
                 Published::Delivered(after) => position = after,
@@ -526,24 +532,33 @@ impl<'a, L: LogRows> Run<'a, L> {
             });
             let messages: Vec<_> = messages.collect();
             let audience = audience();
-            let published = publish(&log, &audience, policy, &messages, now(), async |stored| {
-                let page = store.read_audience(&audience, &Range::WHOLE).await;
-                for recipient in page.expect("rows that answer").recipients {
-                    let waiting = PendingRequest {
-                        actor,
-                        name: POST,
-                        may_be_late: false,
-                        may_lose_answer: true,
-                    };
-                    let permit = scheduler.permitted(waiting).await;
-                    if permit == Permit::Apply {
-                        let message = Arrived::read(&stored.frame);
-                        let client = client_of(&recipient.connection);
-                        flight.borrow_mut().insert((client, message));
+            let patience = Duration::ZERO;
+            let published = publish(
+                &log,
+                &audience,
+                policy,
+                &messages,
+                now(),
+                patience,
+                async |stored| {
+                    let page = store.read_audience(&audience, &Range::WHOLE).await;
+                    for recipient in page.expect("rows that answer").recipients {
+                        let waiting = PendingRequest {
+                            actor,
+                            name: POST,
+                            may_be_late: false,
+                            may_lose_answer: true,
+                        };
+                        let permit = scheduler.permitted(waiting).await;
+                        if permit == Permit::Apply {
+                            let message = Arrived::read(&stored.frame);
+                            let client = client_of(&recipient.connection);
+                            flight.borrow_mut().insert((client, message));
+                        }
+                        scheduler.answered(actor, &permit);
                     }
-                    scheduler.answered(actor, &permit);
-                }
-            });
+                },
+            );
             for published in published.await.expect("rows that answer") {
                 assert!(matches!(published, Ok(Published::Delivered(()))));
             }

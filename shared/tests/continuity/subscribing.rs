@@ -46,7 +46,15 @@ async fn publish_to(log: &MemoryLog, name: &str, messages: usize, kilobytes: usi
         })
         .collect();
     let audience = audience(name);
-    let published = publish(log, &audience, policy, &messages, now(), async |_| ());
+    let published = publish(
+        log,
+        &audience,
+        policy,
+        &messages,
+        now(),
+        Duration::ZERO,
+        async |_| (),
+    );
     published.await.unwrap();
 }
 

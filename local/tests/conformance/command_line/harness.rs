@@ -4,9 +4,9 @@ use std::{
     fs,
     path::PathBuf,
     process::{ExitStatus, Stdio},
-    time::Duration,
 };
 
+use herald_testkit::patience;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
@@ -22,9 +22,6 @@ use crate::{
     programs::{function_binaries, template},
 };
 
-/// Longer than any step; it only ends a test that failed.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 pub type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// A run that lasts until a signal or its drop.
@@ -32,7 +29,7 @@ pub struct Run {
     child: Child,
     output: BufReader<ChildStdout>,
     errors: NamedTempFile,
-    _binaries: TempDir,
+    _binaries: Option<TempDir>,
 }
 
 /// A run that has ended.
@@ -57,6 +54,12 @@ impl Run {
         Self::start_as(Command::new(env!("CARGO_BIN_EXE_herald-local")), arguments)
     }
 
+    /// Starts as [`Run::start`] does, with Herald's functions.
+    fn start_with_functions(arguments: &[&str]) -> Self {
+        let command = Command::new(env!("CARGO_BIN_EXE_herald-local"));
+        Self::spawn(command, arguments, None)
+    }
+
     /// Starts as [`Run::start`] does, in a shell after the command `first`.
     pub fn start_after(first: &str, arguments: &[&str]) -> Self {
         let mut shell = Command::new("sh");
@@ -65,20 +68,22 @@ impl Run {
         Self::start_as(shell, arguments)
     }
 
-    fn start_as(mut command: Command, arguments: &[&str]) -> Self {
-        let binaries = function_binaries();
-        let defaults = [
-            ("--port", PathBuf::from("0")),
-            ("--template", template()),
-            ("--binaries", binaries.path().to_owned()),
-        ];
+    fn start_as(command: Command, arguments: &[&str]) -> Self {
+        let replaced = ["--binaries", "--functions", "--release"];
+        let is_replaced = arguments.iter().any(|argument| replaced.contains(argument));
+        let binaries = (!is_replaced).then(function_binaries);
+        Self::spawn(command, arguments, binaries)
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str], binaries: Option<TempDir>) -> Self {
         command.args(arguments);
-        for (name, value) in defaults {
-            let is_replaced = name == "--binaries"
-                && (arguments.contains(&"--functions") || arguments.contains(&"--release"));
-            if !is_replaced && !arguments.contains(&name) {
+        for (name, value) in [("--port", PathBuf::from("0")), ("--template", template())] {
+            if !arguments.contains(&name) {
                 command.arg(name).arg(value);
             }
+        }
+        if let Some(binaries) = &binaries {
+            command.arg("--binaries").arg(binaries.path());
         }
         let errors = NamedTempFile::new().unwrap();
         let mut child = command
@@ -103,7 +108,7 @@ impl Run {
     /// Waits for the next line of standard output and returns it.
     pub async fn line(&mut self) -> String {
         let mut line = String::new();
-        let read = timeout(PATIENCE, self.output.read_line(&mut line)).await;
+        let read = timeout(patience(), self.output.read_line(&mut line)).await;
         let length = read.expect("a line in time").unwrap();
         assert_ne!(length, 0, "no more output: {}", self.errors());
         line
@@ -117,7 +122,7 @@ impl Run {
     /// Waits for the end.
     pub async fn end(mut self) -> EndedRun {
         let mut output = String::new();
-        let read = timeout(PATIENCE, self.output.read_to_string(&mut output)).await;
+        let read = timeout(patience(), self.output.read_to_string(&mut output)).await;
         read.unwrap_or_else(|_| panic!("still running: {}", self.errors()))
             .unwrap();
         EndedRun {
@@ -136,7 +141,18 @@ impl Run {
 impl Stack {
     /// Starts a run with `--json`.
     pub async fn start(arguments: &[&str]) -> Self {
-        let mut run = Run::start(&[&["--json"], arguments].concat());
+        Self::announced(Run::start(&[&["--json"], arguments].concat())).await
+    }
+
+    /// Starts a run with `--json` and Herald's functions.
+    pub async fn start_with_functions(arguments: &[&str]) -> Self {
+        Self::announced(Run::start_with_functions(
+            &[&["--json"], arguments].concat(),
+        ))
+        .await
+    }
+
+    async fn announced(mut run: Run) -> Self {
         let addresses = serde_json::from_str(&run.line().await).unwrap();
         Self { run, addresses }
     }

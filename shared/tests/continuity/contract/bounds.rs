@@ -1,5 +1,7 @@
 //! The bounds of a reply, and the messages of `history`.
 
+use std::time::Duration;
+
 use herald_shared::log::{
     Budget, Excerpt, Log, LogPolicy, LogRows, Message, Position, Reach, Recovery, Selection,
     publish,
@@ -43,7 +45,15 @@ pub async fn reply_is_bounded_in_messages_and_bytes<R: LogRows>(log: &Log<R>) {
             frame: &frame,
             version: None,
         }];
-        let published = publish(log, &audience, POLICY, &messages, at(0), async |_| ());
+        let published = publish(
+            log,
+            &audience,
+            POLICY,
+            &messages,
+            at(0),
+            Duration::ZERO,
+            async |_| (),
+        );
         published.await.unwrap().remove(0).unwrap();
     }
     let mut position = Position::START;

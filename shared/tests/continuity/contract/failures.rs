@@ -1,5 +1,7 @@
 //! Requests that fail: an error undoes nothing, and the same call again completes it.
 
+use std::time::Duration;
+
 use herald_shared::log::{
     Budget, Log, LogRows, Message, Position, Published, Reach, Synced,
     failing::{FailingLogRows, Failure},
@@ -34,7 +36,15 @@ async fn publishing<R: LogRows>(
             version: None,
         }];
         let publish = async || {
-            let published = publish(failing, &audience, POLICY, &messages, at(0), async |_| ());
+            let published = publish(
+                failing,
+                &audience,
+                POLICY,
+                &messages,
+                at(0),
+                Duration::ZERO,
+                async |_| (),
+            );
             published
                 .await
                 .and_then(|mut published| published.remove(0))

@@ -62,6 +62,7 @@ pub async fn publish_at<R: LogRows>(
         policy,
         &messages,
         at(second),
+        Duration::ZERO,
         async |stored| stored.position.offset,
     );
     let offsets = published.await.unwrap().into_iter();

@@ -1,5 +1,7 @@
 //! Logs in mode `last`.
 
+use std::time::Duration;
+
 use herald_shared::log::{
     Budget, Log, LogPolicy, LogRows, Message, Position, Published, Reach, Selection, publish,
 };
@@ -82,6 +84,7 @@ pub async fn stale_version_is_dropped<R: LogRows>(log: &Log<R>) {
             LogPolicy::Last,
             &messages,
             at(1),
+            Duration::ZERO,
             async |stored| stored.position.offset,
         );
         let mut published = published.await.unwrap();

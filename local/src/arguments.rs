@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     freeze: bool,
 
     /// Inject a fault, e.g. gone=0.1 or post-delay=20ms; may be repeated. An unknown name prints the
-    /// list of faults
+    /// list of faults, which docs/local.md has as well
     #[arg(long = "fault", value_name = "NAME=VALUE")]
     faults: Vec<String>,
 }

@@ -82,16 +82,18 @@ function invocationNodes(invocation) {
 function postNodes(posts) {
   const rows = posts.slice(0, POSTS).map((post) => {
     const { tone, text } = outcomeOfPost(post);
+    const href = `#events/connection/${encodeURIComponent(post.connectionId)}`;
     return element(
       'tr',
       {},
-      element('td', { class: 'mono' }, post.connectionId),
+      element('td', {}, userOf(post)),
+      element('td', { class: 'mono' }, element('a', { href }, post.connectionId)),
       element('td', {}, element('span', { class: `badge ${tone}` }, String(post.status), wide(` ${text}`))),
       element('td', { class: 'mono number' }, duration(post.milliseconds)),
       element('td', { class: 'mono number wide' }, bytes(post.bytes)),
     );
   });
-  const heads = [head('Connection'), head('Status'), head('Took', 'number'), head('Size', 'number wide')];
+  const heads = [head('User'), head('Connection'), head('Status'), head('Took', 'number'), head('Size', 'number wide')];
   const table = element(
     'div',
     { class: 'posts' },
@@ -99,6 +101,11 @@ function postNodes(posts) {
   );
   const summary = element('p', {}, `Posted to ${count(posts.length, 'connection')}`, ...positionNodes(posts), '.');
   return posts.length > POSTS ? [summary, table, note(`… and ${posts.length - POSTS} more.`)] : [summary, table];
+}
+
+/** @param {Post} post */
+function userOf({ userId, status }) {
+  return userId ?? (status === 410 ? 'unknown' : 'anonymous');
 }
 
 /** Returns the position of the posts, which all have the same. @param {Post[]} posts */

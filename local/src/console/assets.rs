@@ -20,6 +20,7 @@ static CONSOLE: &[(&str, &str)] = files![
     "client-forms.js"
     "client-text.js"
     "clients-view.js"
+    "commands.js"
     "connections-view.js"
     "console.css"
     "console.js"

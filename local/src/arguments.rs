@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use anyhow::ensure;
 use clap::Parser;
 use herald_local::{Authentication, Config, Functions, faults::Faults, gateway::Limits};
 
@@ -73,12 +74,20 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Returns the configuration of the stack, or an error for an unusable fault.
+    /// Returns the configuration of the stack.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for a fault that is unknown, invalid or impossible with the other arguments.
     pub(crate) fn config(self) -> anyhow::Result<Config> {
         let mut faults = Faults::default();
         for fault in &self.faults {
             faults.add(fault).map_err(anyhow::Error::msg)?;
         }
+        ensure!(
+            self.data.is_none() || faults.expire_rows_every.is_none(),
+            "--fault expire-rows expires rows in memory only: remove it, or remove --data"
+        );
         let functions = match (self.functions, self.binaries) {
             (Some(url), _) => Functions::Remote(url),
             (None, Some(folder)) => Functions::Prebuilt(folder),

@@ -17,6 +17,10 @@ const LEVELS: [(&str, Level); 5] = [
 /// The beginning of the span of an invocation, as `lambda_runtime` names it.
 const SPAN: &str = r#"Lambda runtime invoke{requestId=""#;
 
+/// The error of an authorizer that refuses a client, as `lambda_runtime` prints it. It is no failure, and the line of
+/// the invocation has it as well.
+const REFUSAL: &str = r#""Unauthorized""#;
+
 /// One line, without colours.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PrintedLine<'a> {
@@ -26,8 +30,8 @@ pub(super) struct PrintedLine<'a> {
 }
 
 impl<'a> PrintedLine<'a> {
-    /// Reads a line. A line without a level has the level of information, and metrics that of debugging: they are
-    /// for CloudWatch.
+    /// Reads a line. A line without a level has the level of information; metrics, which are for CloudWatch, and an
+    /// authorizer's refusal that of debugging.
     pub(super) fn parse(line: &'a str) -> Self {
         if is_metrics(line) {
             return Self::plain(Level::DEBUG, line);
@@ -35,13 +39,15 @@ impl<'a> PrintedLine<'a> {
         let Some((level, text)) = level_and_text(line) else {
             return Self::plain(Level::INFO, line);
         };
-        match request_id_and_text(text) {
-            Some((request_id, text)) => Self {
-                level,
-                request_id: Some(request_id),
-                text,
-            },
-            None => Self::plain(level, text),
+        let (request_id, text) = match request_id_and_text(text) {
+            Some((request_id, text)) => (Some(request_id), text),
+            None => (None, text),
+        };
+        let level = if text == REFUSAL { Level::DEBUG } else { level };
+        Self {
+            level,
+            request_id,
+            text,
         }
     }
 
@@ -107,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_has_its_level_and_request_id_once() {
+    fn level_and_request_id_are_taken_from_the_text() {
         let check = |line: &str, level, request_id, text: &str| {
             let expected = PrintedLine {
                 level,
@@ -122,6 +128,13 @@ mod tests {
             Level::INFO,
             Some("r-1"),
             "delivered a batch records=1",
+        );
+        let refusal = r#""Unauthorized""#;
+        check(
+            &format!("ERROR {invoke}{refusal}"),
+            Level::DEBUG,
+            Some("r-1"),
+            refusal,
         );
         check("ERROR no table", Level::ERROR, None, "no table");
         check(" WARN slow: {a}: b", Level::WARN, None, "slow: {a}: b");

@@ -86,14 +86,13 @@ function postNodes(posts) {
     return element(
       'tr',
       {},
-      element('td', {}, userOf(post)),
-      element('td', { class: 'mono' }, element('a', { href }, post.connectionId)),
+      element('td', { class: 'recipient' }, userOf(post), ' ', element('a', { class: 'mono', href }, post.connectionId)),
       element('td', {}, element('span', { class: `badge ${tone}` }, String(post.status), wide(` ${text}`))),
       element('td', { class: 'mono number' }, duration(post.milliseconds)),
       element('td', { class: 'mono number wide' }, bytes(post.bytes)),
     );
   });
-  const heads = [head('User'), head('Connection'), head('Status'), head('Took', 'number'), head('Size', 'number wide')];
+  const heads = [head('Connection'), head('Status'), head('Took', 'number'), head('Size', 'number wide')];
   const table = element(
     'div',
     { class: 'posts' },

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn level_and_request_id_are_taken_from_the_text() {
+    fn level_and_request_id_are_read_from_the_line() {
         let check = |line: &str, level, request_id, text: &str| {
             let expected = PrintedLine {
                 level,

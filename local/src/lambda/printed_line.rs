@@ -30,8 +30,8 @@ pub(super) struct PrintedLine<'a> {
 }
 
 impl<'a> PrintedLine<'a> {
-    /// Reads a line. A line without a level has the level of information; metrics, which are for CloudWatch, and an
-    /// authorizer's refusal that of debugging.
+    /// Reads a line. A line without a level is information. Metrics, which are for CloudWatch, and an authorizer's
+    /// refusal are for debugging.
     pub(super) fn parse(line: &'a str) -> Self {
         if is_metrics(line) {
             return Self::plain(Level::DEBUG, line);

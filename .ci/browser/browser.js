@@ -115,10 +115,18 @@ export class ConsolePage {
     return row;
   }
 
-  /** Fails if the page is wider than its window. */
+  /** Fails if the page is wider than its window, or a text than its box, unless that scrolls or clips it. */
   async assertFits() {
     const [content, window] = await this.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert.ok(content <= window, `the page is ${content} px wide, its window ${window}`);
+    const overflowing = await this.page.evaluate(() => {
+      const nodes = Array.from(document.querySelectorAll('body *:not(.hidden-label)'));
+      // An inline element has no width of its own.
+      const overflows = ({ scrollWidth, clientWidth }) => clientWidth > 0 && scrollWidth > clientWidth + 1;
+      const isVisible = (node) => getComputedStyle(node).overflowX === 'visible';
+      return nodes.filter((node) => overflows(node) && isVisible(node)).map((node) => node.outerHTML.slice(0, 200));
+    });
+    assert.deepEqual(overflowing, [], `${window} px`);
   }
 
   /** Fails if axe finds a serious barrier. */

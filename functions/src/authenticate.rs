@@ -97,7 +97,7 @@ pub(crate) fn refusal(rejection: Rejection) -> Refusal {
     let reason = error_chain(&rejection);
     match rejection {
         Rejection::Unauthorized(_) => {
-            tracing::warn!(reason, "a token was refused");
+            tracing::info!(reason, "a token was refused");
             Refusal::new(
                 ErrorCode::Unauthorized,
                 "the token is not accepted: get a new token",

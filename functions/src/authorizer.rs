@@ -60,7 +60,7 @@ pub async fn handle(
             }),
         ),
         Err(Rejection::Unauthorized(reason)) => {
-            tracing::warn!(reason = error_chain(&reason), "refused a client's token");
+            tracing::info!(reason = error_chain(&reason), "refused a client's token");
             Err(UNAUTHORIZED.into())
         }
         Err(malformed @ (Rejection::Forbidden(_) | Rejection::Info { .. })) => {

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{Authentication, issuer::Issuer, template::Stack};
+use crate::{Authentication, faults::Faults, issuer::Issuer, template::Stack};
 
 /// The addresses and names that a client, an SDK or a person needs. Its JSON is what `--json` prints.
 #[derive(Clone, Debug, Serialize)]
@@ -32,13 +32,21 @@ pub struct Addresses {
     pub function_urls: BTreeMap<String, String>,
     /// The names of the event buses by logical id, or by name if the template does not create them.
     pub buses: BTreeMap<String, String>,
+    /// The injected faults, as `--fault` has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
     #[serde(skip)]
     management: String,
 }
 
 impl Addresses {
-    /// Returns the addresses of a stack that listens on `listening`, with its issuer.
-    pub(crate) fn new(stack: &Stack, issuer: &Issuer, listening: SocketAddr) -> Self {
+    /// Returns the addresses of a stack that listens on `listening`, with its issuer and its injected faults.
+    pub(crate) fn new(
+        stack: &Stack,
+        issuer: &Issuer,
+        listening: SocketAddr,
+        faults: &Faults,
+    ) -> Self {
         let authority = reachable(listening);
         let endpoint = format!("http://{authority}");
         let stage = &stack.web_socket_api.stage;
@@ -66,6 +74,7 @@ impl Addresses {
                 .map(|url| (url.logical_id.clone(), url.address.clone()))
                 .collect(),
             buses: buses.collect(),
+            faults: faults.active.clone(),
         }
     }
 

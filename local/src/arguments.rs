@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use anyhow::ensure;
 use clap::Parser;
 use herald_local::{Authentication, Config, Functions, faults::Faults, gateway::Limits};
 
@@ -67,18 +68,26 @@ pub(crate) struct Arguments {
     freeze: bool,
 
     /// Inject a fault, e.g. gone=0.1 or post-delay=20ms; may be repeated. An unknown name prints the
-    /// list of faults
+    /// list of faults, which docs/local.md has as well
     #[arg(long = "fault", value_name = "NAME=VALUE")]
     faults: Vec<String>,
 }
 
 impl Arguments {
-    /// Returns the configuration of the stack, or an error for an unusable fault.
+    /// Returns the configuration of the stack.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error for a fault that is unknown, invalid or impossible with the other arguments.
     pub(crate) fn config(self) -> anyhow::Result<Config> {
         let mut faults = Faults::default();
         for fault in &self.faults {
             faults.add(fault).map_err(anyhow::Error::msg)?;
         }
+        ensure!(
+            self.data.is_none() || faults.expire_rows_every.is_none(),
+            "--fault expire-rows expires rows in memory only: remove it, or remove --data"
+        );
         let functions = match (self.functions, self.binaries) {
             (Some(url), _) => Functions::Remote(url),
             (None, Some(folder)) => Functions::Prebuilt(folder),

@@ -11,6 +11,7 @@ use crate::{gateway, iam::Revoked, sqs};
 
 pub use crashes::{Crashes, DiesAfter, Step};
 pub(crate) use killing::KillingInvoker;
+pub use parse::{NOTATIONS, Notation};
 
 /// Injected faults. Shares are between 0, never, and 1, always.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,4 +32,6 @@ pub struct Faults {
     pub expire_rows_every: Option<Duration>,
     /// Permissions that the template grants and functions lose.
     pub revoked: Vec<Revoked>,
+    /// The faults of the command line as they were written, for people.
+    pub active: Vec<String>,
 }

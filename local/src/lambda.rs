@@ -20,6 +20,7 @@ mod guard;
 mod host;
 mod output;
 mod pool;
+mod printed_line;
 mod process;
 mod remote;
 mod runner;
@@ -73,7 +74,7 @@ impl Invocation {
     fn outcome(&self) -> &str {
         match self {
             Self::Returned(_) => "returned",
-            Self::Failed(error) => &error.error_type,
+            Self::Failed(error) => error.class(),
             Self::Refused(_) => "refused",
         }
     }
@@ -94,6 +95,17 @@ impl FunctionError {
         Self {
             error_type: error_type.to_owned(),
             error_message: error_message.into(),
+        }
+    }
+
+    /// Returns the class for the log. A class that is a Rust type, which `lambda_runtime` reports for an error
+    /// without one, says nothing: it is `failed`.
+    pub(crate) fn class(&self) -> &str {
+        let is_rust_type = self.error_type.contains("::") || self.error_type.starts_with('&');
+        if is_rust_type {
+            "failed"
+        } else {
+            &self.error_type
         }
     }
 
@@ -121,6 +133,19 @@ impl FunctionError {
 #[cfg(test)]
 mod tests {
     use super::FunctionError;
+
+    #[test]
+    fn class_for_the_log_is_no_rust_type() {
+        for (error_type, class) in [
+            ("Runtime.ExitError", "Runtime.ExitError"),
+            ("Config", "Config"),
+            ("&alloc::boxed::Box<dyn core::error::Error>", "failed"),
+            ("alloc::string::String", "failed"),
+            ("&str", "failed"),
+        ] {
+            assert_eq!(FunctionError::new(error_type, "").class(), class);
+        }
+    }
 
     #[test]
     fn incomplete_error_body_is_filled_with_defaults() {

@@ -2,12 +2,9 @@
 
 mod arguments;
 
-use std::{
-    io::{IsTerminal, Write},
-    net::SocketAddr,
-    process::ExitCode,
-};
+use std::{io::Write, net::SocketAddr, process::ExitCode};
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
 use arguments::Arguments;
 use clap::Parser;
@@ -98,11 +95,14 @@ fn announce(stack: &RunningStack, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Starts logging, with colours on a terminal unless the environment forbids them.
 fn start_logging(filter: &str) -> anyhow::Result<()> {
+    let levels = log_filter(filter)?;
+    let has_colours = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
     tracing_subscriber::fmt()
-        .with_env_filter(log_filter(filter)?)
+        .with_env_filter(levels)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(has_colours)
         .with_target(false)
         .init();
     Ok(())

@@ -31,6 +31,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
     let _ = write!(
         text,
         "\nNot run here: {}\n\
+         {}\
          \n{}\n{}\
          \nFirst steps: open the console, or use two terminals in the folder of the repository. One prints \
          pushes, the other puts an event:\n\n  \
@@ -43,6 +44,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
          export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  \
          aws events put-events --entries file://events/entity-updated.json\n",
         not_run(stack),
+        faults(addresses),
         authentication(addresses),
         logs(stack, endpoint),
         token_option(addresses),
@@ -74,6 +76,14 @@ fn token_option(addresses: &Addresses) -> &'static str {
 
 fn needs_token(addresses: &Addresses) -> bool {
     addresses.authentication != Authentication::Open
+}
+
+/// Returns the line with the injected faults, if there are any.
+fn faults(addresses: &Addresses) -> String {
+    match addresses.faults.as_slice() {
+        [] => String::new(),
+        faults => format!("Injected faults: {}\n", faults.join(", ")),
+    }
 }
 
 /// Returns the sentence about authentication.

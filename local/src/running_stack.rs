@@ -31,7 +31,7 @@ use crate::{
     lambda::{Host, HostSettings, Invoke, Remote, binaries},
     secrets::Secrets,
     sqs::{Mapping, Queues},
-    template::{Settings, Stack},
+    template::{Settings, Stack, WebSocketApi},
 };
 
 /// The configuration of a stack.
@@ -132,7 +132,7 @@ impl RunningStack {
         let (stack, mut url_listeners) = read_template(&config, settings, address).await?;
         let secrets = Arc::new(Secrets::new(&stack.secrets));
         let issuer = Issuer::new(issuer, config.authentication, &stack, secrets.clone())?;
-        let addresses = Addresses::new(&stack, &issuer, address);
+        let addresses = Addresses::new(&stack, &issuer, address, &config.faults);
         let roles = Arc::new(Roles::new(&stack, &config.faults.revoked)?);
         stack
             .event_source_mappings
@@ -151,11 +151,15 @@ impl RunningStack {
             functions_behind_queues(&stack),
             config.faults.dies_after,
         );
+        let (api, limits) = match config.functions {
+            Functions::Remote(_) => patient(&stack.web_socket_api, config.limits),
+            _ => (stack.web_socket_api.clone(), config.limits),
+        };
         let gateway = Gateway::new(
-            stack.web_socket_api.clone(),
+            api,
             &stack.region,
             &stack.account_id,
-            config.limits,
+            limits,
             invoke.clone(),
             activity.clone(),
         )?;
@@ -343,6 +347,21 @@ async fn start_functions(
         host.clone()
     };
     Ok((invoke, Some(host)))
+}
+
+/// Returns an API and limits that wait for functions that another program runs: it may compile a function
+/// before it invokes it, and has time limits of its own.
+fn patient(api: &WebSocketApi, limits: Limits) -> (WebSocketApi, Limits) {
+    const PATIENCE: Duration = Duration::from_secs(60 * 60);
+    let mut api = api.clone();
+    for route in &mut api.routes {
+        route.integration_timeout = PATIENCE;
+    }
+    let limits = Limits {
+        authorizer: PATIENCE,
+        ..limits
+    };
+    (api, limits)
 }
 
 fn functions_behind_queues(stack: &Stack) -> BTreeSet<String> {

@@ -18,6 +18,7 @@
  * @property {Record<string, string>} queues
  * @property {Record<string, string>} buses
  * @property {Record<string, string>} functionUrls the addresses of the functions' URLs by logical id.
+ * @property {string[]} [faults] the injected faults, if there are any.
  * @property {string} region
  * @property {{ logicalId: string, name: string }[]} functions
  * @property {{ queue: string, function: string }[]} mappings

@@ -131,6 +131,8 @@ export class ConnectionsView {
     const active = element('span');
     const entities = element('p', { class: 'chips' });
     const close = () => void this.#close(connectionId);
+    const href = `#events/connection/${encodeURIComponent(connectionId)}`;
+    const about = element('span', { class: 'hidden-label' }, ` of ${connectionId}`);
     const node = element(
       'li',
       { class: 'card' },
@@ -138,6 +140,7 @@ export class ConnectionsView {
         'div',
         { class: 'bar' },
         element('strong', { class: 'grow' }, userId ?? 'anonymous'),
+        element('a', { href }, 'Events', about),
         confirmedButton('Close', 'Really close?', connectionId, close),
       ),
       element('p', {}, element('code', {}, connectionId)),

@@ -122,9 +122,12 @@ function focusView() {
   if (heading instanceof HTMLElement) heading.focus();
 }
 
-/** Shows the view of an address such as `#events`, or one item of it, such as `#events/<id>`. */
+/**
+ * Shows the view of an address such as `#events`, one item of it, such as `#events/<id>`, or the events of one connection:
+ * `#events/connection/<id>`.
+ */
 function showView() {
-  const [name = '', id] = location.hash.slice(1).split('/').map(decodeURIComponent);
+  const [name = '', id, connectionId] = location.hash.slice(1).split('/').map(decodeURIComponent);
   const views = Array.from(document.querySelectorAll('.view'));
   const current = views.find((view) => view.id === name) ?? views[0];
   for (const view of views) view.classList.toggle('current', view === current);
@@ -134,7 +137,8 @@ function showView() {
   }
   logs.request();
   if (id === undefined) return;
-  if (current.id === 'events') events.open(id);
+  if (current.id === 'events' && connectionId !== undefined) events.narrow(connectionId);
+  else if (current.id === 'events') events.open(id);
   if (current.id === 'functions') functions.open(id);
   if (current.id === 'logs') logs.open(id);
   if (current.id === 'queues') queues.open(id);

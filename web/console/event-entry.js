@@ -6,8 +6,6 @@
  * @module event-entry
  */
 
-import { shellQuoted } from './format.js';
-
 /**
  * The contents of the form.
  *
@@ -40,12 +38,6 @@ export function entryOf(fields) {
   if (Object.keys(errors).length > 0) return { errors };
   const entry = { Source: fields.source, DetailType: DETAIL_TYPES[fields.kind], Detail: detailOf(fields) };
   return { entry, errors };
-}
-
-/** Returns the command of the AWS CLI that puts an entry. @param {Entry} entry @param {string} endpoint */
-export function commandOf(entry, endpoint) {
-  const entries = shellQuoted(JSON.stringify([entry]));
-  return `aws events put-events --endpoint-url ${endpoint} --entries ${entries}`;
 }
 
 /** Returns an error text, or `undefined` if a text is valid JSON. @param {string} text @returns {string | undefined} */

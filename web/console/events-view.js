@@ -8,7 +8,7 @@ import { byId, KeyedList, oncePerFrame, openRow } from './dom.js';
 import { eventRow } from './event-row.js';
 import { titleOf } from './trace-summary.js';
 
-/** @import { Trace, Traces } from './traces.js' */
+/** @import { Step, Trace, Traces } from './traces.js' */
 
 /** The number of rows at first, and the number that “Show more” adds. */
 const ROWS = 100;
@@ -58,6 +58,13 @@ export class EventsView {
     this.#render();
   }
 
+  /** Shows the events of a connection only. @param {string} connectionId */
+  narrow(connectionId) {
+    this.#filter.value = connectionId;
+    this.#hold(undefined);
+    this.#render();
+  }
+
   /** @param {Trace[] | undefined} traces */
   #hold(traces) {
     this.#held = traces;
@@ -67,7 +74,7 @@ export class EventsView {
   #render() {
     const all = this.#held ?? this.#traces.newestFirst;
     const query = this.#filter.value.trim().toLowerCase();
-    const matching = query === '' ? all : all.filter((trace) => textOf(trace).includes(query));
+    const matching = query === '' ? all : all.filter((trace) => matches(trace, query));
     const requested = matching.findIndex(({ eventId }) => eventId === this.#requested);
     if (requested >= this.#rows) this.#rows = requested + 1;
     this.#list.render(matching.slice(0, this.#rows));
@@ -80,8 +87,15 @@ export class EventsView {
   }
 }
 
-/** Returns the text that the filter searches. @param {Trace} trace */
-function textOf(trace) {
+/** Returns true if the trace, or a connection in it, has the text of the filter. @param {Trace} trace @param {string} query */
+function matches(trace, query) {
   const { kind, audience, content } = titleOf(trace);
-  return `${trace.eventId} ${kind} ${audience} ${content}`.toLowerCase();
+  const title = `${trace.eventId} ${kind} ${audience} ${content}`;
+  return [title, ...trace.steps.map(connectionOf)].some((text) => text.toLowerCase().includes(query));
+}
+
+/** Returns the connection of a step with its user. @param {Step} step */
+function connectionOf({ record }) {
+  if (record.kind === 'request') return record.connectionId;
+  return record.kind === 'post' ? `${record.connectionId} ${record.userId ?? ''}` : '';
 }

@@ -5,8 +5,9 @@
  */
 
 import { putEvent } from './calls.js';
+import { putCommand } from './commands.js';
 import { byId, element } from './dom.js';
-import { commandOf, entryOf } from './event-entry.js';
+import { entryOf } from './event-entry.js';
 
 /** @import { Errors, Fields } from './event-entry.js' */
 
@@ -33,7 +34,7 @@ export class PutEventView {
     this.#showFields();
     const { entry, errors } = entryOf(this.#fields());
     for (const name of CHECKED) this.#mark(name, errors);
-    this.#command.textContent = entry ? commandOf(entry, location.origin) : '';
+    this.#command.textContent = entry ? putCommand(location.origin, entry) : '';
   }
 
   /** Shows the fields of the chosen kind of event, and no others. */

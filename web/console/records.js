@@ -60,9 +60,10 @@
  */
 
 /**
- * A POST to `@connections` that was answered at `at`. `position` is that of the frame in the log of its audience.
+ * A POST to `@connections` that was answered at `at`. `userId` is `null` for a connection that is anonymous or gone.
+ * `position` is that of the frame in the log of its audience.
  *
- * @typedef {Base & { kind: 'post', connectionId: string, eventIds: string[], bytes: number, status: number,
+ * @typedef {Base & { kind: 'post', connectionId: string, userId: string | null, eventIds: string[], bytes: number, status: number,
  *   milliseconds: number, position?: LogPosition & { log: string } }} Post
  */
 

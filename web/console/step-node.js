@@ -82,10 +82,11 @@ function invocationNodes(invocation) {
 function postNodes(posts) {
   const rows = posts.slice(0, POSTS).map((post) => {
     const { tone, text } = outcomeOfPost(post);
+    const href = `#events/connection/${encodeURIComponent(post.connectionId)}`;
     return element(
       'tr',
       {},
-      element('td', { class: 'mono' }, post.connectionId),
+      element('td', { class: 'recipient' }, userOf(post), ' ', element('a', { class: 'mono', href }, post.connectionId)),
       element('td', {}, element('span', { class: `badge ${tone}` }, String(post.status), wide(` ${text}`))),
       element('td', { class: 'mono number' }, duration(post.milliseconds)),
       element('td', { class: 'mono number wide' }, bytes(post.bytes)),
@@ -99,6 +100,11 @@ function postNodes(posts) {
   );
   const summary = element('p', {}, `Posted to ${count(posts.length, 'connection')}`, ...positionNodes(posts), '.');
   return posts.length > POSTS ? [summary, table, note(`… and ${posts.length - POSTS} more.`)] : [summary, table];
+}
+
+/** @param {Post} post */
+function userOf({ userId, status }) {
+  return userId ?? (status === 410 ? 'unknown' : 'anonymous');
 }
 
 /** Returns the position of the posts, which all have the same. @param {Post[]} posts */

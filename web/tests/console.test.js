@@ -1,10 +1,15 @@
 // The modules of the console that need no document: texts, entries, and lists.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { framePreview, stateText, withoutToken } from '../console/client-text.js';
-import { commandOf, entryOf } from '../console/event-entry.js';
+import { connectCommand, putCommand } from '../console/commands.js';
+import { entryOf } from '../console/event-entry.js';
 import { bytes, count, duration, indented, shellQuoted, timeOfDay } from '../console/format.js';
 import { logOf, rowOf } from '../console/logs.js';
 import { logTitle, positionText, recoveryText } from '../console/positions.js';
@@ -99,8 +104,44 @@ describe('invalid form has errors by field', () => {
 test('command of an entry is quoted for a shell', () => {
   assert.equal(shellQuoted(`it's`), String.raw`'it'\''s'`);
   const entry = { Source: 's', DetailType: 'Broadcast', Detail: '{"message":1}' };
-  const command = commandOf(entry, 'http://127.0.0.1:3030');
+  const command = putCommand('http://127.0.0.1:3030', entry);
   assert.ok(command.endsWith(`--entries '${JSON.stringify([entry])}'`), command);
+});
+
+/** Returns the words and the credentials that a program named `name` gets if a shell runs a command with it. */
+function runAs(name, command, programs = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'herald-console-'));
+  const print = 'printf "%s\\n" "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$@"';
+  for (const [program, script] of Object.entries({ ...programs, [name]: print })) {
+    writeFileSync(join(folder, program), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+  const output = execFileSync('sh', ['-c', command], { env: { PATH: `${folder}:${process.env.PATH}` }, encoding: 'utf8' });
+  rmSync(folder, { recursive: true });
+  return output.trimEnd().split('\n');
+}
+
+test('pasted command puts its entry without another configuration', () => {
+  const entry = { Source: 's', DetailType: 'Broadcast', Detail: `{"message":"it's \\"so\\""}` };
+  const words = runAs('aws', putCommand('http://127.0.0.1:3030', entry));
+  assert.deepEqual(words.slice(0, 4), ['local', 'local', 'events', 'put-events']);
+  assert.equal(words[words.indexOf('--endpoint-url') + 1], 'http://127.0.0.1:3030');
+  assert.ok(words.includes('--region'));
+  assert.deepEqual(JSON.parse(words.at(-1)), [entry]);
+});
+
+test('pasted command connects, with a minted token if the stack needs one', () => {
+  const stack = { webSocket: 'ws://127.0.0.1:3030/dev', authentication: 'open' };
+  const open = runAs('npx', connectCommand(stack)).slice(2);
+  assert.deepEqual(open.slice(0, 3), ['wscat', '-c', stack.webSocket]);
+  assert.equal(open.includes('-H'), false);
+
+  const secured = { ...stack, authentication: 'jwks', tokens: 'http://127.0.0.1:3030/auth/token' };
+  const curl = `echo '{"token":"eyJ.a.b","expiresAt":1}'`;
+  const words = runAs('npx', connectCommand(secured), { curl });
+  assert.equal(words[words.indexOf('-H') + 1], 'Authorization: Bearer eyJ.a.b');
+
+  const foreign = connectCommand({ ...secured, tokens: undefined });
+  assert.match(foreign, /-H "Authorization: Bearer \$HERALD_TOKEN"$/);
 });
 
 test('state text has the next attempt, or the reason the client stopped', () => {

@@ -57,6 +57,14 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await bob.close();
   });
 
+  await t.test('has the clients, and not the events, in “Try it”', async () => {
+    await console.view('Try it');
+    await alice.region.waitFor();
+    await page.getByRole('heading', { name: 'Events' }).waitFor({ state: 'hidden' });
+    await console.view('Events');
+    await alice.region.waitFor();
+  });
+
   await t.test('shows the log of an entity, and that of a last message', async () => {
     await console.event(await console.putAbout('order-1', 'second'), 'delivered to 1');
     await console.event(await console.putAbout('price:7', 4.2), 'no recipients');
@@ -260,6 +268,20 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await keyboard.page.close();
   });
 
+  await t.test('narrows the events to those of one connection', async () => {
+    const before = await page.locator('#events-list > li').count();
+    await console.event(await console.putAbout('order-2', 'for no client'), 'no recipients');
+    await console.view('Connections');
+    const id = await page.locator('#connections-list > li').first().locator('code').textContent();
+    await page.getByRole('link', { name: `Events of ${id}` }).click();
+    const filter = page.getByRole('searchbox', { name: 'Filter events' });
+    await page.locator('#events-list > li').filter({ hasText: 'for no client' }).waitFor({ state: 'detached' });
+    assert.equal(await filter.inputValue(), id);
+    assert.ok((await page.locator('#events-list > li').count()) > 0);
+    await filter.fill('');
+    await page.locator('#events-list > li').nth(before).waitFor();
+  });
+
   await t.test('closes a connection, and shows that in the history', async () => {
     await console.view('Connections');
     const cards = page.locator('#connections-list > li');
@@ -337,6 +359,46 @@ test('the console', { timeout: 900_000 }, async (t) => {
     assert.equal(await rows.count(), 10);
     await page.getByRole('searchbox', { name: 'Filter events' }).fill('herald');
     await page.getByText('No event matches the filter.').waitFor();
+  });
+
+  assert.deepEqual(console.errors, []);
+});
+
+test('the console of a stack with tokens and a fault', { timeout: 300_000 }, async (t) => {
+  const [stack, browser] = await Promise.all([
+    startStack(t, '--auth', 'jwks', '--fault', 'post-delay=1ms'),
+    startBrowser(t),
+  ]);
+  const permissions = ['clipboard-read', 'clipboard-write'];
+  const context = await browser.newContext({ viewport: WINDOWS.desktop, reducedMotion: 'reduce', permissions });
+  const console = await openConsole(browser, stack.console, { context });
+  const { page } = console;
+
+  await t.test('names the fault', async () => {
+    await page.getByText('Injected faults: post-delay=1ms').waitFor();
+  });
+
+  await t.test('copies the command that puts an event', async () => {
+    const command = page.locator('.command').filter({ hasText: 'put-events' }).first();
+    await command.getByRole('button', { name: 'Copy' }).click();
+    await command.getByRole('button', { name: 'Copied' }).waitFor();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(copied, await command.locator('code').textContent());
+    assert.match(copied, /^AWS_ACCESS_KEY_ID=local /);
+  });
+
+  await t.test('names the user of each post, and finds the events of one', async () => {
+    for (const user of ['alice', 'bob']) {
+      const client = await console.connect(user);
+      await client.subscribe(`of-${user}`);
+    }
+    await console.event(await console.putAbout('of-bob', 1), 'delivered to 1');
+    const row = await console.event(await console.putAbout('of-alice', 2), 'delivered to 1');
+    await row.locator('summary').first().click();
+    assert.match(await row.locator('tbody tr').textContent(), /^alice/);
+    await page.getByRole('searchbox', { name: 'Filter events' }).fill('bob');
+    await row.waitFor({ state: 'detached' });
+    assert.equal(await page.locator('#events-list > li').count(), 1);
   });
 
   assert.deepEqual(console.errors, []);

@@ -68,13 +68,13 @@ impl KeyRing {
     pub(super) async fn identify(&self, request: &HttpRequest) -> Result<Permissions, HttpRefusal> {
         let presented = request.bearer().ok().and_then(PresentedKey::read);
         let Some(presented) = presented else {
-            tracing::warn!("refused a request without a key");
+            tracing::info!("refused a request without a key");
             return Err(unknown());
         };
         let permissions = self.permissions(presented, Instant::now()).await;
         permissions.map_err(unavailable)?.ok_or_else(|| {
             let id = presented.id;
-            tracing::warn!(key = id, "refused an API key that is unknown or wrong");
+            tracing::info!(key = id, "refused an API key that is unknown or wrong");
             unknown()
         })
     }

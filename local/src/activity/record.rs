@@ -114,6 +114,8 @@ pub(crate) enum RecordKind {
     /// A post to a connection was answered.
     Post {
         connection_id: String,
+        /// The connection's user. `None` if it is anonymous or gone.
+        user_id: Option<String>,
         event_ids: Vec<String>,
         /// `None` if the audience has no log.
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,14 +5,83 @@ use std::time::Duration;
 use super::{Faults, Step};
 use crate::{iam::Revoked, template::Throttle};
 
-/// All faults, each with an example.
-const EXAMPLES: &str = "post-delay=20ms, throttle=100 or throttle=100/20 (per second, at \
-     once), throttle-each=1, gone=0.1 (of the posts), failing=0.1, lost-disconnects=0.5, \
-     duplicates=0.1, shuffle=on, failing-sends=0.1 (to queues), kill-notifier=0.1 (of its \
-     invocations), notifier-dies-after=counter or notifier-dies-after=counter:0.1 (of these calls; \
-     counter, row, audience or post), hidden-posts=0.01 (accepted, and never arriving), expire-rows=60s, stale-reads=500ms (of DynamoDB, without ConsistentRead), \
-     hot-partition=1000 (write units a second of one partition key), \
-     revoke=NotifierFunction/dynamodb:Query";
+/// A fault as the command line has it.
+#[derive(Clone, Copy, Debug)]
+pub struct Notation {
+    /// The name with an example of its value.
+    pub example: &'static str,
+    /// The effect of the example.
+    pub effect: &'static str,
+}
+
+/// All faults.
+pub const NOTATIONS: [Notation; 16] = [
+    Notation {
+        example: "post-delay=20ms",
+        effect: "every post takes 20 ms longer",
+    },
+    Notation {
+        example: "throttle=100/20",
+        effect: "posts beyond 100 a second, 20 at once, get 429; without `/20` the burst is the rate",
+    },
+    Notation {
+        example: "throttle-each=1",
+        effect: "the same for the posts to each connection",
+    },
+    Notation {
+        example: "gone=0.1",
+        effect: "a tenth of the posts get 410 although the connection is open",
+    },
+    Notation {
+        example: "failing=0.1",
+        effect: "a tenth of the posts get 500",
+    },
+    Notation {
+        example: "hidden-posts=0.01",
+        effect: "one post of a hundred gets 200 and does not arrive",
+    },
+    Notation {
+        example: "lost-disconnects=0.5",
+        effect: "half of the ends of connections invoke no `$disconnect`",
+    },
+    Notation {
+        example: "duplicates=0.1",
+        effect: "a tenth of the messages that a queue delivers are delivered again",
+    },
+    Notation {
+        example: "shuffle=on",
+        effect: "queues deliver in random order",
+    },
+    Notation {
+        example: "failing-sends=0.1",
+        effect: "a tenth of the sends to queues fail",
+    },
+    Notation {
+        example: "kill-notifier=0.1",
+        effect: "a tenth of the invocations from queues are killed while they run",
+    },
+    Notation {
+        example: "notifier-dies-after=counter:0.1",
+        effect: "the notifier dies after a tenth of these calls, without `:0.1` after each; the others are `row`, \
+                 `audience` and `post`",
+    },
+    Notation {
+        example: "expire-rows=60s",
+        effect: "all rows of the tables expire every 60 s; not with `--data`",
+    },
+    Notation {
+        example: "stale-reads=500ms",
+        effect: "reads of DynamoDB without `ConsistentRead` see a write after 500 ms",
+    },
+    Notation {
+        example: "hot-partition=1000",
+        effect: "writes of functions beyond 1,000 units a second to one partition key are throttled",
+    },
+    Notation {
+        example: "revoke=NotifierFunction/dynamodb:Query",
+        effect: "the function loses its permission for this action",
+    },
+];
 
 impl Faults {
     /// Adds one fault, written `NAME=VALUE`.
@@ -43,9 +112,36 @@ impl Faults {
             _ => None,
         };
         added.ok_or_else(|| {
-            format!("`{fault}` has an unknown name or an invalid value; use one of {EXAMPLES}")
-        })
+            format!(
+                "`{fault}` has an unknown name or an invalid value; use one of\n{}",
+                list()
+            )
+        })?;
+        self.note(fault);
+        Ok(())
     }
+
+    /// Keeps the notation of a fault, in place of that of an earlier value.
+    fn note(&mut self, fault: &str) {
+        self.active
+            .retain(|earlier| subject(earlier) != subject(fault));
+        self.active.push(fault.to_owned());
+    }
+}
+
+/// Returns the part of a fault's notation that a later fault must repeat to replace its value.
+fn subject(fault: &str) -> &str {
+    match fault.split_once('=') {
+        Some(("revoke", _)) | None => fault,
+        Some(("notifier-dies-after", _)) => fault.split_once(':').map_or(fault, |(step, _)| step),
+        Some((name, _)) => name,
+    }
+}
+
+/// Returns all faults, one a line.
+fn list() -> String {
+    let lines = NOTATIONS.map(|Notation { example, effect }| format!("  {example:<40}{effect}"));
+    lines.join("\n")
 }
 
 fn set<T>(field: &mut T, value: Option<T>) -> Option<()> {
@@ -170,7 +266,41 @@ mod tests {
     }
 
     #[test]
-    fn invalid_fault_is_refused_with_examples() {
+    fn every_example_is_a_fault() {
+        for Notation { example, .. } in NOTATIONS {
+            let mut faults = Faults::default();
+            assert_eq!(faults.add(example), Ok(()));
+            faults.active.clear();
+            assert_ne!(faults, Faults::default(), "{example}");
+        }
+    }
+
+    #[test]
+    fn later_value_replaces_an_earlier_one_of_the_same_subject() {
+        let mut faults = Faults::default();
+        for fault in [
+            "gone=0.1",
+            "revoke=Notifier/sqs:SendMessage",
+            "notifier-dies-after=row:0.1",
+            "gone=0.2",
+            "revoke=Notifier/dynamodb:Query",
+            "notifier-dies-after=post",
+            "notifier-dies-after=row",
+        ] {
+            assert_eq!(faults.add(fault), Ok(()));
+        }
+        let expected = [
+            "revoke=Notifier/sqs:SendMessage",
+            "gone=0.2",
+            "revoke=Notifier/dynamodb:Query",
+            "notifier-dies-after=post",
+            "notifier-dies-after=row",
+        ];
+        assert_eq!(faults.active, expected);
+    }
+
+    #[test]
+    fn invalid_fault_is_refused_with_the_list_of_faults() {
         for fault in [
             "",
             "dance=1",
@@ -186,9 +316,11 @@ mod tests {
         ] {
             let refused = Faults::default().add(fault).expect_err(fault);
             let expected = format!(
-                "`{fault}` has an unknown name or an invalid value; use one of post-delay=20ms,"
+                "`{fault}` has an unknown name or an invalid value; use one of\n  post-delay=20ms "
             );
             assert!(refused.starts_with(&expected), "{refused}");
+            let last = "  revoke=NotifierFunction/dynamodb:Query  the function loses its permission for this action";
+            assert!(refused.ends_with(last), "{refused}");
         }
     }
 }

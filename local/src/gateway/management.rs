@@ -46,9 +46,10 @@ enum Refusal {
     Failing,
 }
 
-/// The body of a post, as far as it was read.
+/// The facts about a post that are recorded, as far as it was read.
 #[derive(Default)]
-struct PostedBody {
+struct Posted {
+    user_id: Option<String>,
     bytes: usize,
     event_ids: Vec<String>,
     position: Option<FramePosition>,
@@ -59,7 +60,7 @@ impl Gateway {
     pub(super) async fn manage(&self, request: Request) -> Response<Body> {
         let mut response = match self.connection_id(request.uri().path()) {
             Ok(id) if *request.method() == Method::POST => self.post(&id, request).await,
-            Ok(id) => self.answer(&id, request, &mut PostedBody::default()).await,
+            Ok(id) => self.answer(&id, request, &mut Posted::default()).await,
             Err(refused) => refused.response(),
         };
         identify(response.headers_mut());
@@ -69,13 +70,14 @@ impl Gateway {
     /// Answers a post and records it.
     async fn post(&self, connection_id: &str, request: Request) -> Response<Body> {
         let received_at = Instant::now();
-        let mut posted = PostedBody {
+        let mut posted = Posted {
             bytes: request.body().size_hint().lower() as usize,
-            ..PostedBody::default()
+            ..Posted::default()
         };
         let response = self.answer(connection_id, request, &mut posted).await;
         self.activity.record(RecordKind::Post {
             connection_id: connection_id.to_owned(),
+            user_id: posted.user_id,
             event_ids: posted.event_ids,
             position: posted.position,
             bytes: posted.bytes,
@@ -85,12 +87,12 @@ impl Gateway {
         response
     }
 
-    /// Answers a call on a connection. For a post, fills in the body.
+    /// Answers a call on a connection. For a post, fills in the facts about it.
     async fn answer(
         &self,
         connection_id: &str,
         request: Request,
-        posted: &mut PostedBody,
+        posted: &mut Posted,
     ) -> Response<Body> {
         let answer = self.try_answer(connection_id, request, posted).await;
         answer.unwrap_or_else(|refused| refused.response())
@@ -100,7 +102,7 @@ impl Gateway {
         &self,
         connection_id: &str,
         request: Request,
-        posted: &mut PostedBody,
+        posted: &mut Posted,
     ) -> Result<Response<Body>, Refusal> {
         if !is_signed(request.headers()) {
             return Err(Refusal::NotSigned);
@@ -114,7 +116,8 @@ impl Gateway {
         match *request.method() {
             Method::POST => {
                 let text = self.text(request).await?;
-                *posted = PostedBody {
+                *posted = Posted {
+                    user_id: self.user_of(connection_id),
                     bytes: text.len(),
                     event_ids: event_ids::of_body(&text),
                     position: logs::of_frame(&text),
@@ -139,6 +142,12 @@ impl Gateway {
             }
             _ => Err(Refusal::MethodNotAllowed),
         }
+    }
+
+    /// Returns the user of an open connection. `None` if it is anonymous.
+    fn user_of(&self, connection_id: &str) -> Option<String> {
+        let connection = self.connections.find(connection_id)?;
+        connection.info.user_id().map(str::to_owned)
     }
 
     /// Checks the permissions of a calling function. AWS names the resource without the

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::Stdio,
+    time::Instant,
 };
 
 use anyhow::{Context, bail};
@@ -74,6 +75,7 @@ async fn build_package(package: &Path, release: bool) -> anyhow::Result<BTreeMap
         "building the functions in {}; the first build takes minutes",
         package.display()
     );
+    let started = Instant::now();
     let cargo = cargo();
     let failed_to_run = || {
         format!(
@@ -107,6 +109,7 @@ async fn build_package(package: &Path, release: bool) -> anyhow::Result<BTreeMap
             package.display()
         );
     }
+    tracing::info!("built the functions in {:.1?}", started.elapsed());
     Ok(executables(&String::from_utf8_lossy(&output.stdout)))
 }
 

@@ -247,7 +247,11 @@ impl Invoke for Host {
             let started_at = Instant::now();
             let invocation = self.run(function, payload.clone()).await;
             invocation.unwrap_or_else(|reason| {
-                tracing::warn!(function, reason, "function not invoked");
+                if reason == SHUTTING_DOWN {
+                    tracing::debug!(function, reason, "function not invoked");
+                } else {
+                    tracing::warn!(function, reason, "function not invoked");
+                }
                 let invocation = Invocation::Refused(reason);
                 let completed =
                     CompletedInvocation::now(None, started_at.elapsed(), payload, &invocation);

@@ -20,6 +20,7 @@ use tokio::{
     time::timeout,
 };
 
+use super::printed_line::PrintedLine;
 use crate::activity::Excerpt;
 
 /// The number of last lines to keep.
@@ -58,8 +59,7 @@ struct Pipe {
 }
 
 impl Output {
-    /// Starts forwarding from these pipes. The lines are logged with the target
-    /// `herald_local::function` and the field `function`. Fails if a file is not a pipe.
+    /// Starts forwarding the lines of `function` from these pipes. Fails if a file is not a pipe.
     pub(super) fn forward(
         function: &str,
         pipes: impl IntoIterator<Item = OwnedFd>,
@@ -150,12 +150,10 @@ impl OutputBuffer {
     }
 
     fn line(&self, line: &[u8]) {
-        let function = &self.function;
         let text = String::from_utf8_lossy(line);
         let text = text.trim_end();
-        tracing::info!(target: "herald_local::function", function, "{text}");
-        // Only the terminal shows colours.
         let text = strip_str(text).to_string();
+        PrintedLine::parse(&text).log(&self.function);
         let mut lines = lock(&self.lines);
         if lines.len() == KEPT_LINES {
             lines.pop_front();

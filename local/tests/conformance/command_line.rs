@@ -4,6 +4,7 @@ mod announcement;
 mod authentication;
 mod endings;
 pub mod harness;
+mod log;
 mod open_files;
 mod options;
 mod refusals;

@@ -1,10 +1,12 @@
-//! Consistency of `docs/local-vs-aws.md` and the tests: each name or heading that one mentions
-//! exists in the other.
+//! Consistency of the documents with the tests and the program: each name or heading that
+//! `docs/local-vs-aws.md` or a test mentions exists in the other, and `docs/local.md` lists every fault.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
+
+use herald_local::faults::{NOTATIONS, Notation};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -62,6 +64,15 @@ fn every_heading_quoted_by_a_test_exists() {
         }
     }
     assert!(found > 10, "only {found} tests quote the document");
+}
+
+#[test]
+fn every_fault_is_in_the_document() {
+    let document = fs::read_to_string(repository().join("docs/local.md")).unwrap();
+    let (_, table) = document.split_once("\n| `--fault` | effect |\n").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let rows = NOTATIONS.map(|Notation { example, effect }| format!("| `{example}` | {effect} |"));
+    assert_eq!(table.lines().skip(1).collect::<Vec<_>>(), rows);
 }
 
 fn sources(folder: &Path) -> Vec<String> {

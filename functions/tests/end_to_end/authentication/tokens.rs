@@ -1,9 +1,10 @@
 //! Every kind of token over a real socket: each lets its client connect, or is refused with the status
 //! beside it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
-use herald_testkit::local_only;
+use herald_shared::token_expiry::TokenExpiry;
+use herald_testkit::{local_only, repository};
 use serde_json::{Value, json};
 
 use super::{
@@ -202,7 +203,7 @@ fn invalid_claims(tokens: &Tokens<'_>) -> Vec<Row> {
     let with = |changed: Value| tokens.with(changed);
     bearers(
         [
-            ("expired", with(json!({"exp": now - 60}))),
+            ("expired beyond the leeway", with(json!({"exp": now - 31}))),
             ("expired long ago", with(json!({"exp": 1}))),
             ("no exp", with(json!({"exp": "absent"}))),
             ("exp null", with(json!({"exp": null}))),
@@ -490,6 +491,14 @@ fn places(tokens: &Tokens<'_>) -> Vec<Row> {
             UNAUTHORIZED,
         ),
     ]
+}
+
+#[test]
+fn leeway_is_documented() {
+    let document = fs::read_to_string(repository().join("docs/authentication.md")).unwrap();
+    let seconds = TokenExpiry::LEEWAY.as_secs();
+    let rule = format!("a token is accepted until {seconds} seconds after `exp`");
+    assert!(document.contains(&rule), "{rule}");
 }
 
 #[local_only("needs a stack with parameters of its own")]

@@ -8,11 +8,11 @@ use std::{
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::{answer, event};
 use crate::{
-    lambda::{FunctionError, Invocation, Invoke},
+    lambda::{Invocation, Invoke},
     sqs::{
         queue::Received,
         queues::{QueueId, Queues},
@@ -99,11 +99,8 @@ impl Invoker {
                 Invocation::Returned(answer) => {
                     return self.settle(&batch.records, self.read(&answer, &batch.records));
                 }
-                Invocation::Failed(FunctionError {
-                    error_type,
-                    error_message,
-                }) => {
-                    let reason = format!("{error_type}: {error_message}");
+                Invocation::Failed(error) => {
+                    let reason = format!("{}: {}", error.class(), error.error_message);
                     return self.settle(&batch.records, Err(reason));
                 }
                 Invocation::Refused(reason) => reason,
@@ -153,7 +150,7 @@ impl Invoker {
             // The handle is this queue's own, so the deletion cannot fail.
             let _ = self.queues.delete(self.queue, &record.receipt_handle);
         }
-        info!(
+        debug!(
             function = self.function,
             queue = self.queue_arn,
             records = records.len(),

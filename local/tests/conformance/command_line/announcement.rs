@@ -62,6 +62,17 @@ async fn text_says_whether_audiences_have_logs() {
 }
 
 #[tokio::test]
+async fn text_and_json_have_the_injected_faults() {
+    let faults = ["--fault", "gone=0.1", "--fault", "post-delay=20ms"];
+    let stack = Stack::start(&faults).await;
+    let expected = serde_json::json!(["gone=0.1", "post-delay=20ms"]);
+    assert_eq!(stack.addresses["faults"], expected);
+    let text = page(stack.address("console")).await;
+    let line = "\nInjected faults: gone=0.1, post-delay=20ms\n";
+    assert!(text.contains(line), "{text}");
+}
+
+#[tokio::test]
 async fn text_has_addresses_resources_that_are_not_run_and_first_steps() {
     let mut run = Run::start(&[]);
     let mut text = String::new();

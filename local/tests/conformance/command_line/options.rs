@@ -1,6 +1,6 @@
 //! The effects of options.
 
-use std::fs;
+use std::{io::Write, time::Duration};
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use axum::{Json, Router, extract::Path, routing::post};
@@ -8,6 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use herald_testkit::sdk_config;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -73,26 +74,45 @@ async fn functions_at_an_invoke_api_are_invoked_there() {
 
 #[tokio::test]
 async fn remote_function_of_another_runtime_is_invoked_by_its_logical_id() {
-    let folder = tempfile::tempdir().unwrap();
-    let template = folder.path().join("template.yaml");
+    let template = nodejs_template();
+    let (url, mut invocations) = invoke_api().await;
+    let template = template.path().to_str().unwrap();
+    let stack = Stack::start(&["--functions", &url, "--template", template]).await;
+    stack.connect().await;
+    let (function, _) = invocations.recv().await.unwrap();
+    assert_eq!(function, "Echo");
+}
+
+/// Another program may compile a function before it invokes it.
+#[tokio::test]
+async fn upgrade_waits_for_a_remote_function_beyond_the_integration_timeout() {
+    let compiling = async || {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Json(json!({ "statusCode": 200 }))
+    };
+    let url = serve(Router::new().fallback(compiling)).await;
+    let template = nodejs_template();
+    let template = template.path().to_str().unwrap();
+    let stack = Stack::start(&["--functions", &url, "--template", template]).await;
+    stack.connect().await;
+}
+
+/// Returns a template with a function of another runtime, for which the gateway waits 50 ms.
+fn nodejs_template() -> NamedTempFile {
+    let mut template = NamedTempFile::new().unwrap();
     let text = "
 Resources:
   Api:
     Type: AWS::Serverless::WebSocketApi
     Properties:
       RouteSelectionExpression: $request.body.action
-      Routes: { $connect: { FunctionArn: !GetAtt Echo.Arn } }
+      Routes: { $connect: { FunctionArn: !GetAtt Echo.Arn, IntegrationTimeout: 50 } }
   Echo:
     Type: AWS::Serverless::Function
     Properties: { Handler: index.handler, Runtime: nodejs22.x, InlineCode: '' }
 ";
-    fs::write(&template, text).unwrap();
-    let (url, mut invocations) = invoke_api().await;
-    let template = template.to_str().unwrap();
-    let stack = Stack::start(&["--functions", &url, "--template", template]).await;
-    stack.connect().await;
-    let (function, _) = invocations.recv().await.unwrap();
-    assert_eq!(function, "Echo");
+    template.write_all(text.as_bytes()).unwrap();
+    template
 }
 
 /// Serves an Invoke API whose functions allow every connection and echo every message. Returns its
@@ -108,10 +128,15 @@ async fn invoke_api() -> (String, mpsc::UnboundedReceiver<(String, Value)>) {
         Json(json!({ "statusCode": 200, "body": body }))
     };
     let routes = Router::new().route("/2015-03-31/functions/{function}/invocations", post(invoke));
+    (serve(routes).await, invocations)
+}
+
+/// Serves these routes and returns their address.
+async fn serve(routes: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, routes).await });
-    (url, invocations)
+    url
 }
 
 /// Returns the result of an authorizer that allows the connection.

@@ -200,6 +200,15 @@ async fn data_file_of_another_run_is_refused_until_that_run_ends() {
 }
 
 #[tokio::test]
+async fn expiry_of_rows_in_a_data_file_is_refused() {
+    let error = refusal(&["--data", "/no/such/herald.db", "--fault", "expire-rows=1s"]).await;
+    assert_eq!(
+        error,
+        "--fault expire-rows expires rows in memory only: remove it, or remove --data\n"
+    );
+}
+
+#[tokio::test]
 async fn file_that_is_no_database_is_refused() {
     let file = NamedTempFile::new().unwrap();
     fs::write(file.path(), "not a database").unwrap();

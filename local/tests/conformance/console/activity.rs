@@ -163,6 +163,7 @@ async fn post_is_recorded_with_its_status() {
             next(&mut watcher, "post").await,
             json!({
                 "connectionId": id,
+                "userId": null,
                 "eventIds": event_ids,
                 "bytes": frame.len(),
                 "status": status,

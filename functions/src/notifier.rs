@@ -1,5 +1,7 @@
-//! The notifier: delivers the pushes on the queue. Each record is one push, or a part of one.
+//! The notifier: delivers the pushes on the queue. Each record is one push, or a part of one, or events
+//! for the backend that the bus did not accept.
 
+mod events;
 mod failing;
 mod lag;
 mod numbering;
@@ -20,14 +22,14 @@ use herald_shared::{
     log::LogRows,
     post::Post,
     push::Push,
-    queue::{DeadLetter, Enqueue, Release},
+    queue::{DeadLetter, Enqueue, EnqueueBodies, Release},
     store::{Forget, ReadAudience, ReadToken},
 };
 use tokio::time::Instant;
 
 pub use failing::Failures;
 
-use crate::logs::Logs;
+use crate::{backend_events::Announcer, bus::Bus, logs::Logs};
 use failing::{RecordError, RecordFailure};
 use lag::lag;
 use record::Record;
@@ -61,6 +63,7 @@ pub async fn handle<S, P, Q>(
     delivery: &Delivery<'_, S, P, Q>,
     failures: &Failures<'_, Q>,
     logs: &Logs<impl LogRows>,
+    backend: &Announcer<impl Bus, impl EnqueueBodies>,
 ) -> Batch
 where
     S: ReadAudience + ReadToken + Forget,
@@ -78,6 +81,10 @@ where
                 let mut handled = Handled::default();
                 let delivered = deliver(pushes, whole, deadline, delivery, &mut handled).await;
                 vec![settled(record, delivered, deadline, failures, handled).await]
+            }
+            Task::PutOnBus { record, events } => {
+                let put = events::put(&events, deadline, backend).await;
+                vec![settled(record, put, deadline, failures, Handled::default()).await]
             }
             Task::Number(group) => {
                 numbering::deliver(group, deadline, delivery, failures, logs).await
@@ -105,6 +112,7 @@ impl Batch {
             dead_lettered,
             continuations,
             last_post_at: _,
+            closed: _,
         } = self.report;
         tracing::info!(
             records = self.records,

@@ -6,6 +6,7 @@
 
 pub mod audience;
 pub mod backoff;
+pub mod by_pattern;
 pub mod delivery;
 pub mod error_chain;
 pub mod ids;

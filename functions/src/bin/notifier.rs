@@ -1,6 +1,7 @@
 //! The function `notifier`.
 
 use herald_functions::{
+    backend_events::End,
     metrics::Metrics,
     notifier::{self, Failures},
     wiring,
@@ -11,7 +12,8 @@ use lambda_runtime::{Config, Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
-    let store = &wiring::connection_table(&config)?;
+    let backend = &wiring::backend_events(&config)?;
+    let store = &backend.watch(&wiring::connection_table(&config)?, End::Gone);
     let poster = &wiring::management_api(&config)?;
     let queues = &wiring::notifier_queues(&config)?;
     let settings = &wiring::delivery_settings()?;
@@ -21,7 +23,10 @@ async fn main() -> Result<(), Error> {
     run(service_fn(|event: LambdaEvent<_>| async move {
         let deadline = notifier::deadline(event.context.deadline());
         let delivery = Delivery::new(store, poster, queues, settings.clone());
-        let batch = notifier::handle(event.payload, deadline, &delivery, failures, logs).await;
+        let batch =
+            notifier::handle(event.payload, deadline, &delivery, failures, logs, backend).await;
+        backend.explain(&batch.report.closed);
+        backend.put(deadline).await;
         batch.log();
         metrics.print(&batch);
         Ok::<_, Error>(batch.into_response())

@@ -15,6 +15,7 @@ use serde_json::json;
 use aws_lambda_events::sqs::SqsMessage;
 
 use super::*;
+use crate::backend_events::scripted::{ScriptedBus, ScriptedQueue};
 
 const CONNECTIONS: usize = 5;
 
@@ -86,6 +87,7 @@ fn run(records: &[Record], queues: &MemoryQueues) -> Batch {
             &delivery,
             &Failures::new(queues, RECEIVES),
             &Logs::off(),
+            &Announcer::<&ScriptedBus, &ScriptedQueue>::off(),
         )
         .await
     })

@@ -14,7 +14,7 @@ use super::{
     failing::{RecordError, RecordFailure},
     record::Record,
 };
-use crate::logs::Logs;
+use crate::{backend_events, bus::BusEvent, logs::Logs};
 
 /// A part of a batch.
 pub(super) enum Task {
@@ -25,6 +25,11 @@ pub(super) enum Task {
         pushes: Result<Vec<Push>, RecordFailure>,
         /// True if the pushes are the whole record.
         whole: bool,
+    },
+    /// One record of events for the backend, which the bus did not accept before.
+    PutOnBus {
+        record: Record,
+        events: Vec<BusEvent>,
     },
     /// Records of pushes that take their offsets in one log together.
     Number(Group),
@@ -53,6 +58,10 @@ pub(super) fn tasks<Q: DeadLetter + Release, R>(
                 pushes: Ok(unfinished),
                 whole: false,
             });
+            continue;
+        }
+        if let Some(events) = backend_events::from_queue_body(&record.body) {
+            tasks.push(Task::PutOnBus { record, events });
             continue;
         }
         let push = Push::from_queue_body(&record.body);

@@ -19,6 +19,7 @@ use saphyr::{LoadableYamlNode, YamlOwned};
 use serde_json::json;
 
 use super::*;
+use crate::backend_events::scripted::{ScriptedBus, ScriptedQueue};
 
 const RECEIVES: u32 = 3;
 const SUBSCRIBERS: usize = 20;
@@ -90,7 +91,8 @@ where
     batch.records = vec![record];
     let delivery = Delivery::new(store, poster, queues, Settings::default());
     let deadline = Instant::now() + Duration::from_secs(60);
-    handle(batch, deadline, &delivery, failures, &Logs::off()).await
+    let backend = Announcer::<&ScriptedBus, &ScriptedQueue>::off();
+    handle(batch, deadline, &delivery, failures, &Logs::off(), &backend).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,6 +53,14 @@ impl<R: Rows> Connections<R> {
         Self { rows }
     }
 
+    /// Returns the same store over the rows that `wrap` makes of its rows.
+    pub fn over_rows<W: Rows>(&self, wrap: impl FnOnce(R) -> W) -> Connections<W>
+    where
+        R: Clone,
+    {
+        Connections::over(wrap(self.rows.clone()))
+    }
+
     /// Returns the rates of senders that have no connection. They have charges in the same rows.
     pub fn without_connections(self) -> WithoutConnections<R> {
         WithoutConnections { rows: self.rows }

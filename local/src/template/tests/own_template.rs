@@ -95,9 +95,20 @@ fn functions_get_the_environment_they_read() {
                 "TABLE_NAME": table,
                 "CONNECTIONS_ENDPOINT": connections,
                 "CONNECTIONS_PER_USER": "100",
+                "NOTIFICATION_QUEUE_URL": queue,
+                "BACKEND_EVENTS": "{}",
+                "BACKEND_EVENT_BUS_NAME": "default",
             }),
         ),
-        ("disconnect", json!({"TABLE_NAME": table})),
+        (
+            "disconnect",
+            json!({
+                "TABLE_NAME": table,
+                "NOTIFICATION_QUEUE_URL": queue,
+                "BACKEND_EVENTS": "{}",
+                "BACKEND_EVENT_BUS_NAME": "default",
+            }),
+        ),
         ("default", json!({})),
         (
             "history",
@@ -130,11 +141,20 @@ fn functions_get_the_environment_they_read() {
                 "RECOVER_SECONDS": "300",
                 "SUBSCRIPTIONS_PER_CONNECTION": "100",
                 "MESSAGES_PER_SECOND": "20",
+                "NOTIFICATION_QUEUE_URL": queue,
+                "BACKEND_EVENTS": "{}",
+                "BACKEND_EVENT_BUS_NAME": "default",
             }),
         ),
         (
             "unsubscribe",
-            json!({"TABLE_NAME": table, "MESSAGES_PER_SECOND": "20"}),
+            json!({
+                "TABLE_NAME": table,
+                "MESSAGES_PER_SECOND": "20",
+                "NOTIFICATION_QUEUE_URL": queue,
+                "BACKEND_EVENTS": "{}",
+                "BACKEND_EVENT_BUS_NAME": "default",
+            }),
         ),
         (
             "notifier",
@@ -148,6 +168,8 @@ fn functions_get_the_environment_they_read() {
                 "NOTIFICATION_DEAD_LETTER_QUEUE_URL": dead_letter_queue,
                 "DELIVERY_ATTEMPTS": "6",
                 "NOTIFICATION_RECEIVES": "8",
+                "BACKEND_EVENTS": "{}",
+                "BACKEND_EVENT_BUS_NAME": "default",
             }),
         ),
     ] {

@@ -1,0 +1,226 @@
+//! Puts the noted changes on the bus.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use herald_shared::{
+    delivery::CloseReason,
+    ids::{ConnectionId, UserId},
+    queue::EnqueueBodies,
+    store::{Connections, Rows},
+};
+use tokio::time::Instant;
+
+use super::{
+    event::{End, to_queue_body},
+    notes::Notes,
+    policy::BackendEvents,
+    watched_rows::{Watch, WatchedRows},
+};
+use crate::{
+    bus::{Bus, BusEvent, PutError, batches},
+    message::Message,
+};
+
+/// The time for one group of events on the bus. The bus ends its last attempt half a second earlier.
+const BUS_TIME: Duration = Duration::from_millis(2_500);
+
+/// The time that is left for the queue.
+const QUEUE_TIME: Duration = Duration::from_secs(2);
+
+/// The time between the end of the last call and the deadline.
+const RESERVE: Duration = Duration::from_millis(500);
+
+/// The number of events that are put at once.
+const AT_ONCE: usize = 250;
+
+/// The time for which a bus that accepted nothing is not tried again: a client would wait each time.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// The announcer of changes: it puts them on `B`, or else on `Q`.
+#[derive(Debug)]
+pub struct Announcer<B, Q> {
+    /// `None` if no event is put.
+    on: Option<On<B, Q>>,
+}
+
+#[derive(Debug)]
+struct On<B, Q> {
+    notes: Arc<Notes>,
+    bus: B,
+    queue: Q,
+    /// The time until which the bus is not tried.
+    avoided_until: Mutex<Option<Instant>>,
+}
+
+impl<B: Bus, Q: EnqueueBodies> Announcer<B, Q> {
+    /// Returns an announcer that puts nothing.
+    pub fn off() -> Self {
+        Self { on: None }
+    }
+
+    /// Returns an announcer of the changes that `policy` has.
+    pub fn new(policy: BackendEvents, bus: B, queue: Q) -> Self {
+        Self {
+            on: Some(On {
+                notes: Arc::new(Notes::new(policy)),
+                bus,
+                queue,
+                avoided_until: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Returns a store that notes the connections that it opens, and those that it removes because of `end`.
+    pub fn watch<R: Rows + Clone>(
+        &self,
+        store: &Connections<R>,
+        end: End,
+    ) -> Connections<WatchedRows<R>> {
+        let watch = self.watching(None, UNIX_EPOCH, end);
+        store.over_rows(|rows| WatchedRows { rows, watch })
+    }
+
+    /// Returns a store that notes the changes of a message.
+    pub fn watch_message<R: Rows + Clone>(
+        &self,
+        store: &Connections<R>,
+        message: &Message,
+    ) -> Connections<WatchedRows<R>> {
+        let user = message.caller.user.clone();
+        let watch = self.watching(user, message.connected_at, End::Gone);
+        store.over_rows(|rows| WatchedRows { rows, watch })
+    }
+
+    pub(super) fn watching(
+        &self,
+        user: Option<UserId>,
+        connected_at: SystemTime,
+        end: End,
+    ) -> Option<Watch> {
+        let on = self.on.as_ref()?;
+        Some(Watch {
+            notes: on.notes.clone(),
+            user,
+            connected_at,
+            end,
+        })
+    }
+
+    /// Adds the reason for which delivery closed connections to their changes.
+    pub fn explain(&self, closed: &[(ConnectionId, CloseReason)]) {
+        let Some(on) = &self.on else { return };
+        for (connection, reason) in closed {
+            let end = match reason {
+                CloseReason::TokenEnded => End::TokenEnded,
+                CloseReason::UserDisconnected => End::UserDisconnected,
+            };
+            on.notes.explain(connection, &end);
+        }
+    }
+
+    /// Waits for `handled`, and then puts the changes that it made. Returns its result.
+    pub async fn after<T>(&self, handled: impl Future<Output = T>, deadline: Instant) -> T {
+        let result = handled.await;
+        self.put(deadline).await;
+        result
+    }
+
+    /// Puts the noted changes on the bus or the queue, before `deadline`. Those that neither accepts stay
+    /// noted.
+    pub async fn put(&self, deadline: Instant) {
+        let Some(on) = &self.on else { return };
+        let taken = on.notes.take();
+        if taken.events.is_empty() {
+            return;
+        }
+        let events: Vec<_> = taken.events.iter().map(|event| event.to_bus_event()).collect();
+        let refused = on.put(&events, deadline).await;
+        let left = on.enqueue(&events, refused, deadline).await;
+        taken.settle(&left);
+    }
+
+    /// Puts the events of a message of the queue on the bus, before `deadline`. `None` if no event is put.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PutError`] if the bus did not accept all of them.
+    pub(crate) async fn put_queued(
+        &self,
+        events: &[BusEvent],
+        deadline: Instant,
+    ) -> Option<Result<(), PutError>> {
+        let on = self.on.as_ref()?;
+        let events: Vec<_> = events.iter().collect();
+        let results = on.bus.put(&events, deadline).await;
+        Some(results.into_iter().map(|result| result.map(drop)).collect())
+    }
+}
+
+impl<B: Bus, Q: EnqueueBodies> On<B, Q> {
+    /// Puts events on the bus, and returns the indices of those that it did not accept.
+    async fn put(&self, events: &[BusEvent], deadline: Instant) -> Vec<usize> {
+        let mut refused = Vec::new();
+        for first in (0..events.len()).step_by(AT_ONCE) {
+            let group: Vec<_> = events[first..].iter().take(AT_ONCE).collect();
+            let last = first + group.len();
+            let until = (Instant::now() + BUS_TIME).min(before(deadline, QUEUE_TIME));
+            if self.is_avoided() || Instant::now() >= until {
+                refused.extend(first..last);
+                continue;
+            }
+            let results = self.bus.put(&group, until).await;
+            let failed = (first..last).zip(&results).filter(|(_, result)| result.is_err());
+            let failed: Vec<_> = failed.map(|(index, _)| index).collect();
+            if failed.len() == group.len() {
+                self.avoid();
+            }
+            refused.extend(failed);
+        }
+        refused
+    }
+
+    /// Puts the refused events on the queue, and returns the indices of those that it did not store either.
+    async fn enqueue(
+        &self,
+        events: &[BusEvent],
+        refused: Vec<usize>,
+        deadline: Instant,
+    ) -> Vec<usize> {
+        if refused.is_empty() {
+            return refused;
+        }
+        let bodies_of: Vec<_> = refused.iter().map(|&index| &events[index]).collect();
+        let batches = batches(&bodies_of);
+        let lengths: Vec<_> = batches.iter().map(|batch| batch.len()).collect();
+        let bodies = batches.into_iter().map(to_queue_body).collect();
+        let until = before(deadline, RESERVE);
+        let enqueued = self.queue.enqueue_bodies(bodies, until).await;
+        let stored = lengths.into_iter().zip(enqueued.stored);
+        let stored = stored.flat_map(|(length, stored)| std::iter::repeat_n(stored, length));
+        let left = refused.iter().zip(stored).filter(|(_, stored)| !stored);
+        let left: Vec<_> = left.map(|(index, _)| *index).collect();
+        tracing::warn!(
+            events = refused.len() - left.len(),
+            "put backend events on the notification queue, because the bus did not accept them"
+        );
+        left
+    }
+
+    fn is_avoided(&self) -> bool {
+        let until = self.avoided_until.lock();
+        let until = until.unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn avoid(&self) {
+        let until = self.avoided_until.lock();
+        *until.unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
+    }
+}
+
+fn before(deadline: Instant, time: Duration) -> Instant {
+    deadline.checked_sub(time).unwrap_or(deadline)
+}

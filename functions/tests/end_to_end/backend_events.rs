@@ -1,0 +1,130 @@
+//! Events for the backend: the changes, the rule of a backend that gets them, and a bus that fails.
+
+mod bus;
+mod causes;
+mod failing_bus;
+mod own_rule;
+
+use herald_local::iam::Revoked;
+use herald_testkit::local_only;
+use serde_json::json;
+
+use self::bus::RecordingBus;
+use crate::harness::{TestStack, until};
+
+/// The kinds of every entity and connection.
+const ALL: &str =
+    r#"{"$connections":["opened","closed"],"**":["subscribed","unsubscribed"]}"#;
+
+#[local_only("needs a bus of the test's own")]
+#[tokio::test]
+async fn every_change_is_an_event_and_a_repeat_is_none() {
+    let bus = RecordingBus::start().await;
+    let kinds = r#"{"$connections":["opened","closed"],"room:**":["subscribed","unsubscribed"],"room:quiet":null}"#;
+    let stack = bus.stack(kinds).await;
+    let mut client = stack.client_of("ann").await;
+    assert_eq!(bus.next_details().await, [("Connection Opened", json!({"userId": "ann"}))]);
+    let entities = json!({"room:1": {}, "room:2": {}, "room:quiet": {}, "other": {}});
+    let all = json!({"action": "subscribe", "entities": entities});
+    for repeat in [false, true] {
+        assert_eq!(client.ask(all.clone()).await["type"], "ack");
+        let expected = |number| {
+            let detail = json!({"userId": "ann", "entityId": format!("room:{number}"), "change": 1});
+            ("Entity Subscribed", detail)
+        };
+        // Before the acknowledgement.
+        let expected = if repeat { vec![] } else { vec![expected(1), expected(2)] };
+        assert_eq!(bus.take_details(), expected);
+    }
+    for (entity, is_event) in [("room:1", true), ("room:1", false), ("room:quiet", false)] {
+        let unsubscribe = json!({"action": "unsubscribe", "entityId": entity});
+        assert_eq!(client.ask(unsubscribe).await["type"], "ack");
+        let detail = json!({
+            "userId": "ann", "entityId": entity, "change": 3, "cause": "unsubscribed",
+        });
+        let expected = if is_event { vec![("Entity Unsubscribed", detail)] } else { vec![] };
+        assert_eq!(bus.take_details(), expected);
+    }
+    client.close().await;
+    let ended = json!({
+        "userId": "ann", "cause": "disconnected", "statusCode": 1005,
+        "reason": "Client-side close frame status not set",
+    });
+    let mut from = ended.clone();
+    from["entityId"] = json!("room:2");
+    from["change"] = json!(5);
+    let expected = [("Entity Unsubscribed", from), ("Connection Closed", ended)];
+    assert_eq!(bus.next_details().await, expected);
+    for entry in bus.all() {
+        assert_eq!((&entry["Source"], &entry["EventBusName"]), (&json!("herald"), &json!("default")));
+    }
+    stack.stop().await;
+}
+
+#[local_only("needs a bus of the test's own")]
+#[tokio::test]
+async fn end_of_a_connection_is_an_event_for_each_of_its_entities() {
+    let bus = RecordingBus::start().await;
+    let stack = bus.stack(ALL).await;
+    let mut client = stack.client_of("ann").await;
+    let entities = (0..100).map(|number| format!("room:{number}"));
+    client.subscribe_to_all(entities).await;
+    until("all are subscribed", async || bus.all().len() == 101).await;
+    client.close().await;
+    until("all are unsubscribed", async || bus.all().len() == 202).await;
+    let ids: std::collections::BTreeSet<_> = bus.all().iter().map(bus::id).collect();
+    assert_eq!(ids.len(), 202);
+    assert!(bus.largest_call() <= 10);
+    stack.stop().await;
+}
+
+#[local_only("needs a bus of the test's own")]
+#[tokio::test]
+async fn without_the_parameter_no_event_is_put_and_no_right_is_granted() {
+    let bus = RecordingBus::start().await;
+    let stack = bus.stack("{}").await;
+    let mut client = stack.client_of("ann").await;
+    client.subscribe("room:1").await;
+    let unsubscribe = json!({"action": "unsubscribe", "entityId": "room:1"});
+    assert_eq!(client.ask(unsubscribe).await["type"], "ack");
+    client.close().await;
+    until("no row is left", async || stack.rows().await.is_empty()).await;
+    assert_eq!((bus.calls(), bus.all().len()), (0, 0));
+    for role in &stack.running().stack().roles {
+        let mut actions = role.policies.iter().flat_map(|statement| &statement.actions);
+        let puts = actions.any(|action| action == "events:PutEvents");
+        // Publishing over HTTP is on in the local stack of `herald-local`, not in this one.
+        assert!(!puts, "{}", role.function);
+    }
+    stack.stop().await;
+}
+
+/// A permission that is missing makes the subscribe fail after it changed the set of entities.
+#[local_only("revokes a permission of a function")]
+#[tokio::test]
+async fn subscribe_that_fails_after_its_change_is_one_event_over_all_retries() {
+    let bus = RecordingBus::start().await;
+    let stack = TestStack::try_start_with(|config| {
+        bus.configure(config, ALL);
+        config.faults.revoked = vec![Revoked {
+            function: "SubscribeFunction".to_owned(),
+            action: "dynamodb:PutItem".to_owned(),
+            resource: None,
+        }];
+    });
+    let stack = stack.await.unwrap();
+    let mut client = stack.client_of("ann").await;
+    for _ in 0..3 {
+        let subscribe = json!({"action": "subscribe", "entityId": "room:1"});
+        assert_eq!(client.ask(subscribe).await["code"], "internal");
+    }
+    let events = bus.take_details();
+    let subscribed = events.iter().filter(|(kind, _)| *kind == "Entity Subscribed");
+    assert_eq!(subscribed.count(), 1, "{events:?}");
+    client.close().await;
+    until("the end is an event", async || {
+        bus.all().iter().any(|entry| entry["DetailType"] == "Entity Unsubscribed")
+    })
+    .await;
+    stack.stop_after_refusals().await;
+}

@@ -6,7 +6,6 @@
 
 pub mod audience;
 pub mod backoff;
-pub mod by_pattern;
 pub mod delivery;
 pub mod error_chain;
 pub mod ids;

@@ -3,12 +3,14 @@
 //! Permissions come from a token's claim `herald`, travel as JSON text in the authorizer's context, and
 //! are checked by the functions that need them. Nothing is looked up.
 
+mod by_pattern;
 mod pattern;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use by_pattern::ByPattern;
 pub use pattern::{EntityPattern, InvalidPattern};
 
 use crate::ids::EntityId;

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use herald_shared::{
-    by_pattern::ByPattern,
     ids::EntityId,
-    permissions::{EntityPattern, InvalidPattern},
+    permissions::{ByPattern, EntityPattern, InvalidPattern},
 };
 
 /// The key of the kinds that concern whole connections.
@@ -115,7 +114,7 @@ impl BackendEvents {
         }
         Ok(Self {
             connections,
-            entities: ByPattern::new(entities),
+            entities: entities.into_iter().collect(),
         })
     }
 

@@ -77,6 +77,16 @@ async fn subscribe(store: &Store, entities: &[&str]) {
     assert!(subscribed.iter().all(|one| *one == Subscribed::Stored));
 }
 
+async fn unsubscribe(store: &Store, id: &str) {
+    let unsubscribed = store.unsubscribe(&connection(), &entity(id)).await;
+    unsubscribed.expect("a store in memory");
+}
+
+async fn forget(store: &Store) {
+    let forgotten = store.forget(&connection()).await;
+    forgotten.expect("a store in memory");
+}
+
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(9)
 }
@@ -107,12 +117,10 @@ async fn each_change_is_one_event_before_the_answer() {
     // A repeat changes nothing.
     ear.after(subscribe(&store, &["room:1"]), soon()).await;
     for _ in 0..2 {
-        let unsubscribed = store.unsubscribe(&connection(), &entity("room:1"));
-        ear.after(unsubscribed, soon()).await.expect("a store in memory");
+        ear.after(unsubscribe(&store, "room:1"), soon()).await;
     }
     for _ in 0..2 {
-        let forgotten = store.forget(&connection());
-        ear.after(forgotten, soon()).await.expect("a store in memory");
+        ear.after(forget(&store), soon()).await;
     }
 
     let of = |id: &str, more: Value| {
@@ -181,7 +189,7 @@ async fn reason_of_delivery_replaces_only_that_the_connection_is_gone() {
         let ear = ear(ALL, &bus, &queue);
         let store = store(&ear, End::Gone);
         subscribe_after_connect(&store).await;
-        store.forget(&connection()).await.expect("a store in memory");
+        forget(&store).await;
         ear.explain(&[(connection(), reason)]);
         ear.put(soon()).await;
         let events = shown(&bus.take());
@@ -249,8 +257,7 @@ async fn events_that_neither_accepts_are_kept_up_to_a_limit() {
         for action in ["a", "b"] {
             let id = format!("room:{action}{number}");
             subscribe(&store, &[&id]).await;
-            let unsubscribed = store.unsubscribe(&connection(), &entity(&id));
-            unsubscribed.await.expect("a store in memory");
+            unsubscribe(&store, &id).await;
         }
     }
     ear.put(soon()).await;

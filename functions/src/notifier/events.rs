@@ -11,8 +11,8 @@ use crate::{
     bus::{Bus, BusEvent},
 };
 
-/// The time for one record.
-const TIME: Duration = Duration::from_secs(6);
+/// The time for one record: SQS delivers a record that failed again.
+const TIME: Duration = Duration::from_millis(2_500);
 
 /// The time between the end of the last call and the deadline: enough to settle a failure.
 const RESERVE: Duration = Duration::from_secs(4);

@@ -6,8 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     audience::Audience,
-    by_pattern::ByPattern,
-    permissions::{EntityPattern, InvalidPattern},
+    permissions::{ByPattern, EntityPattern, InvalidPattern},
 };
 
 /// The log of an audience.
@@ -102,7 +101,7 @@ impl History {
     /// Returns the policies under which no audience has a log.
     pub fn off() -> Self {
         Self {
-            entities: ByPattern::new([]),
+            entities: ByPattern::default(),
             user: None,
             everyone: None,
         }
@@ -128,7 +127,7 @@ impl History {
                 _ => entities.push((pattern(key)?, policy)),
             }
         }
-        history.entities = ByPattern::new(entities);
+        history.entities = entities.into_iter().collect();
         Ok(history)
     }
 
@@ -150,7 +149,7 @@ impl Default for History {
             Some(LogPolicy::Messages { messages, seconds })
         };
         Self {
-            entities: ByPattern::new([(EntityPattern::everything(), of(100))]),
+            entities: ByPattern::from_iter([(EntityPattern::everything(), of(100))]),
             user: of(100),
             everyone: of(20),
         }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{ALL, bus::RecordingBus};
 use crate::{
     ending::end_token,
-    harness::{TestStack, old, until},
+    harness::{TestStack, old},
 };
 
 /// Starts a stack whose gateway sends no `$disconnect`, so that only the notifier and `connect` remove
@@ -23,12 +23,10 @@ async fn start_without_disconnects(bus: &RecordingBus) -> TestStack {
 /// Waits for the events of an end, and returns the detail-type and the cause of each.
 async fn ends(bus: &RecordingBus, expected: usize) -> Vec<(&'static str, Value)> {
     let mut ends = Vec::new();
-    until("all ends are events", async || {
-        let taken = bus.take_details().into_iter();
+    while ends.len() < expected {
+        let taken = bus.next_details().await.into_iter();
         ends.extend(taken.filter(|(_, detail)| !detail["cause"].is_null()));
-        ends.len() >= expected
-    })
-    .await;
+    }
     let mut ends: Vec<_> = ends
         .into_iter()
         .map(|(kind, detail)| (kind, detail["cause"].clone()))

@@ -84,8 +84,10 @@ async fn bus_that_hangs_fails_no_client() {
     proxy.forward_to(&stack.running().addresses().endpoint);
     proxy.block(true);
     visit(&stack).await;
-    until("the events are on the queue", async || {
-        !stack.messages("NotificationQueue").is_empty()
+    until("the last event is on the queue", async || {
+        let waiting = stack.messages("NotificationQueue");
+        let is_last = |body: &str| body.contains(r#""id":"closed:"#);
+        waiting.iter().any(|message| is_last(&message.content.body))
     })
     .await;
     stack.stop().await;

@@ -20,7 +20,7 @@ mod tests;
 mod watched_rows;
 
 pub use announcer::Announcer;
-pub(crate) use event::from_queue_body;
 pub use event::End;
+pub(crate) use event::from_queue_body;
 pub use policy::{BackendEvents, InvalidBackendEvents, Kind};
 pub use watched_rows::WatchedRows;

@@ -86,7 +86,8 @@ impl EventBus {
         events: &[&BusEvent],
         until: Instant,
     ) -> Vec<Result<String, PutError>> {
-        let mut results: Vec<Result<String, PutError>> = vec![Err(PutError::TimedOut); events.len()];
+        let mut results: Vec<Result<String, PutError>> =
+            vec![Err(PutError::TimedOut); events.len()];
         let mut open: Vec<usize> = (0..events.len()).collect();
         for attempt in 0.. {
             let batch: Vec<_> = open.iter().map(|&index| events[index]).collect();

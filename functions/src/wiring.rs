@@ -195,15 +195,17 @@ pub fn event_bus(config: &SdkConfig) -> Result<EventBus, Error> {
 /// # Errors
 ///
 /// Returns an error if a variable is not set or invalid.
-pub fn backend_events(
-    config: &SdkConfig,
-) -> Result<Announcer<EventBus, NotificationQueue>, Error> {
+pub fn backend_events(config: &SdkConfig) -> Result<Announcer<EventBus, NotificationQueue>, Error> {
     let policy = BackendEvents::from_json(&required("BACKEND_EVENTS")?).map_err(with_causes)?;
     if policy.is_off() {
         return Ok(Announcer::off());
     }
     let client = aws_sdk_eventbridge::Client::new(config);
-    let bus = EventBus::new(client, required("BACKEND_EVENT_BUS_NAME")?, SOURCE.to_owned());
+    let bus = EventBus::new(
+        client,
+        required("BACKEND_EVENT_BUS_NAME")?,
+        SOURCE.to_owned(),
+    );
     Ok(Announcer::new(policy, bus, notification_queue(config)?))
 }
 

@@ -101,6 +101,7 @@ async fn invalid_usage_figures_are_wrong_usage() {
         &["--connections", "1", "--audience", "0"],
         &["--connections", "1", "--ping-every", "9"],
         &["--connections", "1", "--pushes-a-day", "many"],
+        &["--connections", "1", "--backend-events", "all"],
         &[
             "--connections",
             "1",

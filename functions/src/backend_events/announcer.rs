@@ -136,7 +136,11 @@ impl<B: Bus, Q: EnqueueBodies> Announcer<B, Q> {
         if taken.events.is_empty() {
             return;
         }
-        let events: Vec<_> = taken.events.iter().map(|event| event.to_bus_event()).collect();
+        let events: Vec<_> = taken
+            .events
+            .iter()
+            .map(|event| event.to_bus_event())
+            .collect();
         let refused = on.put(&events, deadline).await;
         let left = on.enqueue(&events, refused, deadline).await;
         taken.settle(&left);
@@ -172,7 +176,9 @@ impl<B: Bus, Q: EnqueueBodies> On<B, Q> {
                 continue;
             }
             let results = self.bus.put(&group, until).await;
-            let failed = (first..last).zip(&results).filter(|(_, result)| result.is_err());
+            let failed = (first..last)
+                .zip(&results)
+                .filter(|(_, result)| result.is_err());
             let failed: Vec<_> = failed.map(|(index, _)| index).collect();
             if failed.len() == group.len() {
                 self.avoid();

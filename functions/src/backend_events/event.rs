@@ -34,7 +34,11 @@ impl DetailType {
 
 /// The reason a connection or subscription ended, as far as the function knows it that removed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "cause", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "cause",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum End {
     /// The client unsubscribed.
     Unsubscribed,

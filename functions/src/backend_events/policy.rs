@@ -64,7 +64,9 @@ pub enum InvalidBackendEvents {
     )]
     Unreadable(#[source] serde_json::Error),
     /// A key is not a pattern.
-    #[error("BackendEvents has the key {key:?}, which is neither an entity pattern nor $connections")]
+    #[error(
+        "BackendEvents has the key {key:?}, which is neither an entity pattern nor $connections"
+    )]
     BadPattern {
         /// The key.
         key: String,
@@ -206,8 +208,14 @@ mod tests {
     #[test]
     fn error_names_the_key_and_the_remedy() {
         for (json, expected) in [
-            ("[]", "BackendEvents must be a JSON object from entity pattern or $connections to"),
-            (r#"{"a":"subscribed"}"#, "BackendEvents must be a JSON object"),
+            (
+                "[]",
+                "BackendEvents must be a JSON object from entity pattern or $connections to",
+            ),
+            (
+                r#"{"a":"subscribed"}"#,
+                "BackendEvents must be a JSON object",
+            ),
             (
                 r#"{"$connection":["opened"]}"#,
                 r#"unknown key "$connection": use $connections, or an entity pattern"#,

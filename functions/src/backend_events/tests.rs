@@ -22,8 +22,7 @@ use super::{
 };
 use crate::bus::BusEvent;
 
-const ALL: &str =
-    r#"{"$connections":["opened","closed"],"room:**":["subscribed","unsubscribed"]}"#;
+const ALL: &str = r#"{"$connections":["opened","closed"],"room:**":["subscribed","unsubscribed"]}"#;
 
 type Store = Connections<WatchedRows<MemoryRows>>;
 type Ear<'a> = Announcer<&'a ScriptedBus, &'a ScriptedQueue>;
@@ -139,11 +138,17 @@ async fn each_change_is_one_event_before_the_answer() {
         ("Connection Opened", of("opened:c-1", json!({}))),
         (
             "Entity Subscribed",
-            of("subscribed:c-1:1:room:1", json!({"entityId": "room:1", "change": 1})),
+            of(
+                "subscribed:c-1:1:room:1",
+                json!({"entityId": "room:1", "change": 1}),
+            ),
         ),
         (
             "Entity Subscribed",
-            of("subscribed:c-1:1:room:2", json!({"entityId": "room:2", "change": 1})),
+            of(
+                "subscribed:c-1:1:room:2",
+                json!({"entityId": "room:2", "change": 1}),
+            ),
         ),
         (
             "Entity Unsubscribed",
@@ -152,7 +157,10 @@ async fn each_change_is_one_event_before_the_answer() {
                 json!({"entityId": "room:1", "change": 3, "cause": "unsubscribed"}),
             ),
         ),
-        ("Entity Unsubscribed", of("unsubscribed:c-1:4:room:2", gone_from)),
+        (
+            "Entity Unsubscribed",
+            of("unsubscribed:c-1:4:room:2", gone_from),
+        ),
         ("Connection Closed", of("closed:c-1", gone)),
     ];
     assert_eq!(shown(&bus.take()), expected);
@@ -194,7 +202,10 @@ async fn reason_of_delivery_replaces_only_that_the_connection_is_gone() {
         ear.put(soon()).await;
         let events = shown(&bus.take());
         let causes: Vec<_> = events.iter().map(|(_, detail)| &detail["cause"]).collect();
-        assert_eq!(causes, [&Value::Null, &Value::Null, &json!(cause), &json!(cause)]);
+        assert_eq!(
+            causes,
+            [&Value::Null, &Value::Null, &json!(cause), &json!(cause)]
+        );
     }
 }
 
@@ -228,7 +239,11 @@ async fn bus_that_hangs_leaves_time_for_the_queue() {
     bus.hangs.store(true, SeqCst);
     let start = Instant::now();
     ear.after(subscribe_after_connect(&store), soon()).await;
-    assert!(start.elapsed() <= Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() <= Duration::from_secs(3),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(queue.take().len(), 1);
 }
 
@@ -264,7 +279,12 @@ async fn events_that_neither_accepts_are_kept_up_to_a_limit() {
     bus.set_refusals(Refusals::None);
     queue.set_refusals(Refusals::None);
     ear.put(soon()).await;
-    let put: Vec<_> = queue.take().iter().filter_map(|body| from_queue_body(body)).flatten().collect();
+    let put: Vec<_> = queue
+        .take()
+        .iter()
+        .filter_map(|body| from_queue_body(body))
+        .flatten()
+        .collect();
     assert_eq!(put.len(), 1_000);
     let last = shown(&put[999..]);
     assert_eq!(last[0].1["entityId"], "room:b599");

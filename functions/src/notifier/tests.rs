@@ -289,8 +289,12 @@ async fn backend_event_of_the_queue_is_retried_until_its_last_receive() {
     bus.set_refusals(Refusals::All);
     let batch = receive_backend_event(RECEIVES, &backend, &queues).await;
     assert!(batch.failed.is_empty());
-    let reason = "failed 3 times: the events for the backend were not put on the bus: the bus is throttled";
-    assert_eq!(queues.dead_letters(), [(BACKEND_EVENT.to_owned(), reason.to_owned())]);
+    let reason =
+        "failed 3 times: the events for the backend were not put on the bus: the bus is throttled";
+    assert_eq!(
+        queues.dead_letters(),
+        [(BACKEND_EVENT.to_owned(), reason.to_owned())]
+    );
     assert!(queues.take().is_empty() && queue.take().is_empty());
 }
 

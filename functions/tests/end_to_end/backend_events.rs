@@ -13,8 +13,7 @@ use self::bus::RecordingBus;
 use crate::harness::{TestStack, until};
 
 /// The kinds of every entity and connection.
-const ALL: &str =
-    r#"{"$connections":["opened","closed"],"**":["subscribed","unsubscribed"]}"#;
+const ALL: &str = r#"{"$connections":["opened","closed"],"**":["subscribed","unsubscribed"]}"#;
 
 #[local_only("needs a bus of the test's own")]
 #[tokio::test]
@@ -23,17 +22,25 @@ async fn every_change_is_an_event_and_a_repeat_is_none() {
     let kinds = r#"{"$connections":["opened","closed"],"room:**":["subscribed","unsubscribed"],"room:quiet":null}"#;
     let stack = bus.stack(kinds).await;
     let mut client = stack.client_of("ann").await;
-    assert_eq!(bus.next_details().await, [("Connection Opened", json!({"userId": "ann"}))]);
+    assert_eq!(
+        bus.next_details().await,
+        [("Connection Opened", json!({"userId": "ann"}))]
+    );
     let entities = json!({"room:1": {}, "room:2": {}, "room:quiet": {}, "other": {}});
     let all = json!({"action": "subscribe", "entities": entities});
     for repeat in [false, true] {
         assert_eq!(client.ask(all.clone()).await["type"], "ack");
         let expected = |number| {
-            let detail = json!({"userId": "ann", "entityId": format!("room:{number}"), "change": 1});
+            let detail =
+                json!({"userId": "ann", "entityId": format!("room:{number}"), "change": 1});
             ("Entity Subscribed", detail)
         };
         // Before the acknowledgement.
-        let expected = if repeat { vec![] } else { vec![expected(1), expected(2)] };
+        let expected = if repeat {
+            vec![]
+        } else {
+            vec![expected(1), expected(2)]
+        };
         assert_eq!(bus.take_details(), expected);
     }
     for (entity, is_event) in [("room:1", true), ("room:1", false), ("room:quiet", false)] {
@@ -42,7 +49,11 @@ async fn every_change_is_an_event_and_a_repeat_is_none() {
         let detail = json!({
             "userId": "ann", "entityId": entity, "change": 3, "cause": "unsubscribed",
         });
-        let expected = if is_event { vec![("Entity Unsubscribed", detail)] } else { vec![] };
+        let expected = if is_event {
+            vec![("Entity Unsubscribed", detail)]
+        } else {
+            vec![]
+        };
         assert_eq!(bus.take_details(), expected);
     }
     client.close().await;
@@ -56,7 +67,10 @@ async fn every_change_is_an_event_and_a_repeat_is_none() {
     let expected = [("Entity Unsubscribed", from), ("Connection Closed", ended)];
     assert_eq!(bus.next_details().await, expected);
     for entry in bus.all() {
-        assert_eq!((&entry["Source"], &entry["EventBusName"]), (&json!("herald"), &json!("default")));
+        assert_eq!(
+            (&entry["Source"], &entry["EventBusName"]),
+            (&json!("herald"), &json!("default"))
+        );
     }
     stack.stop().await;
 }
@@ -91,7 +105,10 @@ async fn without_the_parameter_no_event_is_put_and_no_right_is_granted() {
     until("no row is left", async || stack.rows().await.is_empty()).await;
     assert_eq!((bus.calls(), bus.all().len()), (0, 0));
     for role in &stack.running().stack().roles {
-        let mut actions = role.policies.iter().flat_map(|statement| &statement.actions);
+        let mut actions = role
+            .policies
+            .iter()
+            .flat_map(|statement| &statement.actions);
         let puts = actions.any(|action| action == "events:PutEvents");
         // Publishing over HTTP is on in the local stack of `herald-local`, not in this one.
         assert!(!puts, "{}", role.function);
@@ -119,11 +136,15 @@ async fn subscribe_that_fails_after_its_change_is_one_event_over_all_retries() {
         assert_eq!(client.ask(subscribe).await["code"], "internal");
     }
     let events = bus.take_details();
-    let subscribed = events.iter().filter(|(kind, _)| *kind == "Entity Subscribed");
+    let subscribed = events
+        .iter()
+        .filter(|(kind, _)| *kind == "Entity Subscribed");
     assert_eq!(subscribed.count(), 1, "{events:?}");
     client.close().await;
     until("the end is an event", async || {
-        bus.all().iter().any(|entry| entry["DetailType"] == "Entity Unsubscribed")
+        bus.all()
+            .iter()
+            .any(|entry| entry["DetailType"] == "Entity Unsubscribed")
     })
     .await;
     stack.stop_after_refusals().await;

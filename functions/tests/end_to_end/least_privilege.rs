@@ -441,7 +441,8 @@ async fn bus_that_hangs(stack: &TestStack, bus: &Proxy) {
     client.close().await;
     until("the last end is on the queue", async || {
         let waiting = stack.messages("NotificationQueue");
-        let is_end = |body: &str| body.contains(r#""id":"unsubscribed:"#) && body.contains("order-8");
+        let is_end =
+            |body: &str| body.contains(r#""id":"unsubscribed:"#) && body.contains("order-8");
         waiting.iter().any(|message| is_end(&message.content.body))
     })
     .await;

@@ -136,7 +136,8 @@ fn costs_of_events_for_the_backend_in_the_docs_match_to_the_cent() {
     let prices = Prices::read(None).expect("a table");
     assert_eq!(rows.len(), 3);
     for (row, (connections, subscriptions)) in
-        rows.iter().zip([(true, false), (false, true), (true, true)])
+        rows.iter()
+            .zip([(true, false), (false, true), (true, true)])
     {
         for (column, (open, audience)) in WORKED.into_iter().enumerate() {
             let without = worked(open, audience, true);

@@ -227,8 +227,8 @@ impl Usage {
             subscriptions,
         } = self.backend_events;
         let if_put = |put: bool, number: f64| if put { number } else { 0.0 };
-        let events = if_put(connections, connects)
-            + if_put(subscriptions, connects * self.subscriptions);
+        let events =
+            if_put(connections, connects) + if_put(subscriptions, connects * self.subscriptions);
         let puts = if_put(connections, connects)
             + if_put(subscriptions, subscribes)
             + if_put(connections || subscriptions, connects);
@@ -523,7 +523,10 @@ mod tests {
             assert_eq!(after.write_units, before.write_units);
         }
         // 360 connects a month.
-        assert_eq!(found, [(720.0, 720.0), (3_600.0, 720.0), (4_320.0, 1_080.0)]);
+        assert_eq!(
+            found,
+            [(720.0, 720.0), (3_600.0, 720.0), (4_320.0, 1_080.0)]
+        );
     }
 
     #[test]

@@ -14,7 +14,9 @@ use crate::{
 async fn start_without_disconnects(bus: &RecordingBus) -> TestStack {
     let stack = TestStack::try_start_with(|config| {
         bus.configure(config, ALL);
-        config.parameters.extend([("ConnectionsPerUser".to_owned(), "2".to_owned())]);
+        config
+            .parameters
+            .extend([("ConnectionsPerUser".to_owned(), "2".to_owned())]);
         config.faults.gateway.lost_disconnects = 1.0;
     });
     stack.await.unwrap()
@@ -58,11 +60,15 @@ async fn cause_tells_the_ends_that_herald_finds_and_makes_apart() {
 
     let mut client = stack.client_of("eve").await;
     client.subscribe("room:2").await;
-    stack.put_event("Disconnect User", json!({"userId": "eve"})).await;
+    stack
+        .put_event("Disconnect User", json!({"userId": "eve"}))
+        .await;
     assert_eq!(client.frame().await["type"], "disconnect");
     assert_eq!(ends(&bus, 2).await, both("userDisconnected"));
 
-    stack.leave_behind("PcQeDRO4gIEm4LQ=", "room:3", old()).await;
+    stack
+        .leave_behind("PcQeDRO4gIEm4LQ=", "room:3", old())
+        .await;
     stack.put_event("Entity Updated", about("room:3")).await;
     assert_eq!(ends(&bus, 2).await, both("gone"));
 

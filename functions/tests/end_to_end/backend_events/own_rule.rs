@@ -38,10 +38,14 @@ fn own_rule_matches_no_event_for_the_backend_whatever_the_sources() {
             panic!("{:?}", stack.rules)
         };
         let pattern = Pattern::parse(&rule.pattern).unwrap();
-        let event = |detail_type| json!({"source": "herald", "detail-type": detail_type, "detail": {}});
+        let event =
+            |detail_type| json!({"source": "herald", "detail-type": detail_type, "detail": {}});
         assert!(pattern.matches(&event("Entity Updated")), "{sources}");
         for detail_type in DETAIL_TYPES {
-            assert!(!pattern.matches(&event(detail_type)), "{sources}: {detail_type}");
+            assert!(
+                !pattern.matches(&event(detail_type)),
+                "{sources}: {detail_type}"
+            );
         }
     }
 }

@@ -22,5 +22,5 @@ mod watched_rows;
 pub use announcer::Announcer;
 pub use event::End;
 pub(crate) use event::from_queue_body;
-pub use policy::{BackendEvents, InvalidBackendEvents, Kind};
+pub use policy::{BackendEvents, InvalidBackendEvents};
 pub use watched_rows::WatchedRows;

@@ -159,7 +159,7 @@ impl<B: Bus, Q: EnqueueBodies> Announcer<B, Q> {
         let on = self.on.as_ref()?;
         let events: Vec<_> = events.iter().collect();
         let results = on.bus.put(&events, deadline).await;
-        Some(results.into_iter().map(|result| result.map(drop)).collect())
+        Some(results.into_iter().try_for_each(|result| result.map(drop)))
     }
 }
 

@@ -12,7 +12,7 @@ const CONNECTIONS: &str = "$connections";
 
 /// A kind of events, as the parameter names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub(super) enum Kind {
     /// A connection was opened.
     Opened,
     /// A connection ended.

@@ -25,17 +25,17 @@ use crate::bus::BusEvent;
 const ALL: &str = r#"{"$connections":["opened","closed"],"room:**":["subscribed","unsubscribed"]}"#;
 
 type Store = Connections<WatchedRows<MemoryRows>>;
-type Ear<'a> = Announcer<&'a ScriptedBus, &'a ScriptedQueue>;
+type Scripted<'a> = Announcer<&'a ScriptedBus, &'a ScriptedQueue>;
 
-fn ear<'a>(policy: &str, bus: &'a ScriptedBus, queue: &'a ScriptedQueue) -> Ear<'a> {
+fn announcer<'a>(policy: &str, bus: &'a ScriptedBus, queue: &'a ScriptedQueue) -> Scripted<'a> {
     Announcer::new(BackendEvents::from_json(policy).expect(policy), bus, queue)
 }
 
-fn store(ear: &Ear<'_>, end: End) -> Store {
+fn store(announcer: &Scripted<'_>, end: End) -> Store {
     let user = UserId::new("ann").expect("an id");
     Connections::over(WatchedRows {
         rows: MemoryRows::new(10),
-        watch: ear.watching(Some(user), connected_at(), end),
+        watch: announcer.watching(Some(user), connected_at(), end),
     })
 }
 
@@ -104,22 +104,25 @@ fn shown(events: &[BusEvent]) -> Vec<(&'static str, Value)> {
 #[tokio::test]
 async fn each_change_is_one_event_before_the_answer() {
     let (bus, queue) = Default::default();
-    let ear = ear(ALL, &bus, &queue);
+    let announcer = announcer(ALL, &bus, &queue);
     let end = End::Disconnected {
         status_code: Some(1001),
         reason: Some("Going away".to_owned()),
     };
-    let store = store(&ear, end);
-    ear.after(connect(&store), soon()).await;
-    ear.after(subscribe(&store, &["room:1", "other", "room:2"]), soon())
+    let store = store(&announcer, end);
+    announcer.after(connect(&store), soon()).await;
+    announcer
+        .after(subscribe(&store, &["room:1", "other", "room:2"]), soon())
         .await;
     // A repeat changes nothing.
-    ear.after(subscribe(&store, &["room:1"]), soon()).await;
+    announcer
+        .after(subscribe(&store, &["room:1"]), soon())
+        .await;
     for _ in 0..2 {
-        ear.after(unsubscribe(&store, "room:1"), soon()).await;
+        announcer.after(unsubscribe(&store, "room:1"), soon()).await;
     }
     for _ in 0..2 {
-        ear.after(forget(&store), soon()).await;
+        announcer.after(forget(&store), soon()).await;
     }
 
     let of = |id: &str, more: Value| {
@@ -170,12 +173,12 @@ async fn each_change_is_one_event_before_the_answer() {
 #[tokio::test]
 async fn announcer_that_is_off_watches_nothing_and_calls_nothing() {
     let (bus, queue): (ScriptedBus, ScriptedQueue) = Default::default();
-    let off = Ear::off();
+    let off = Scripted::off();
     let store = store(&off, End::Gone);
     connect(&store).await;
     subscribe(&store, &["room:1"]).await;
     off.put(soon()).await;
-    let quiet = ear(r#"{"order:*":["subscribed"]}"#, &bus, &queue);
+    let quiet = announcer(r#"{"order:*":["subscribed"]}"#, &bus, &queue);
     let store = self::store(&quiet, End::Gone);
     quiet.after(subscribe_after_connect(&store), soon()).await;
     assert_eq!(bus.calls.load(SeqCst), 0);
@@ -194,12 +197,12 @@ async fn reason_of_delivery_replaces_only_that_the_connection_is_gone() {
         (CloseReason::UserDisconnected, "userDisconnected"),
     ] {
         let (bus, queue) = Default::default();
-        let ear = ear(ALL, &bus, &queue);
-        let store = store(&ear, End::Gone);
+        let announcer = announcer(ALL, &bus, &queue);
+        let store = store(&announcer, End::Gone);
         subscribe_after_connect(&store).await;
         forget(&store).await;
-        ear.explain(&[(connection(), reason)]);
-        ear.put(soon()).await;
+        announcer.explain(&[(connection(), reason)]);
+        announcer.put(soon()).await;
         let events = shown(&bus.take());
         let causes: Vec<_> = events.iter().map(|(_, detail)| &detail["cause"]).collect();
         assert_eq!(
@@ -212,16 +215,20 @@ async fn reason_of_delivery_replaces_only_that_the_connection_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn bus_that_accepts_nothing_is_avoided_for_a_while() {
     let (bus, queue): (ScriptedBus, ScriptedQueue) = Default::default();
-    let ear = ear(ALL, &bus, &queue);
-    let store = store(&ear, End::Gone);
+    let announcer = announcer(ALL, &bus, &queue);
+    let store = store(&announcer, End::Gone);
     bus.set_refusals(Refusals::All);
     for entity in ["room:1", "room:2"] {
-        ear.after(subscribe_again(&store, entity), soon()).await;
+        announcer
+            .after(subscribe_again(&store, entity), soon())
+            .await;
     }
     assert_eq!((bus.calls.load(SeqCst), queue.take().len()), (1, 2));
     tokio::time::sleep(Duration::from_secs(11)).await;
     bus.set_refusals(Refusals::None);
-    ear.after(subscribe(&store, &["room:3"]), soon()).await;
+    announcer
+        .after(subscribe(&store, &["room:3"]), soon())
+        .await;
     assert_eq!((bus.take().len(), queue.take().len()), (1, 0));
 }
 
@@ -234,11 +241,13 @@ async fn subscribe_again(store: &Store, entity: &str) {
 #[tokio::test(start_paused = true)]
 async fn bus_that_hangs_leaves_time_for_the_queue() {
     let (bus, queue): (ScriptedBus, ScriptedQueue) = Default::default();
-    let ear = ear(ALL, &bus, &queue);
-    let store = store(&ear, End::Gone);
+    let announcer = announcer(ALL, &bus, &queue);
+    let store = store(&announcer, End::Gone);
     bus.hangs.store(true, SeqCst);
     let start = Instant::now();
-    ear.after(subscribe_after_connect(&store), soon()).await;
+    announcer
+        .after(subscribe_after_connect(&store), soon())
+        .await;
     assert!(
         start.elapsed() <= Duration::from_secs(3),
         "{:?}",
@@ -250,21 +259,21 @@ async fn bus_that_hangs_leaves_time_for_the_queue() {
 #[tokio::test(start_paused = true)]
 async fn cancelled_put_is_made_by_the_next_invocation() {
     let (bus, queue): (ScriptedBus, ScriptedQueue) = Default::default();
-    let ear = ear(ALL, &bus, &queue);
-    let store = store(&ear, End::Gone);
+    let announcer = announcer(ALL, &bus, &queue);
+    let store = store(&announcer, End::Gone);
     bus.hangs.store(true, SeqCst);
-    let put = ear.after(subscribe_after_connect(&store), soon());
+    let put = announcer.after(subscribe_after_connect(&store), soon());
     assert!(timeout(Duration::from_secs(1), put).await.is_err());
     bus.hangs.store(false, SeqCst);
-    ear.put(soon()).await;
+    announcer.put(soon()).await;
     assert_eq!(bus.take().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn events_that_neither_accepts_are_kept_up_to_a_limit() {
     let (bus, queue): (ScriptedBus, ScriptedQueue) = Default::default();
-    let ear = ear(r#"{"room:**":["subscribed"]}"#, &bus, &queue);
-    let store = store(&ear, End::Gone);
+    let announcer = announcer(r#"{"room:**":["subscribed"]}"#, &bus, &queue);
+    let store = store(&announcer, End::Gone);
     connect(&store).await;
     bus.set_refusals(Refusals::All);
     queue.set_refusals(Refusals::All);
@@ -275,10 +284,10 @@ async fn events_that_neither_accepts_are_kept_up_to_a_limit() {
             unsubscribe(&store, &id).await;
         }
     }
-    ear.put(soon()).await;
+    announcer.put(soon()).await;
     bus.set_refusals(Refusals::None);
     queue.set_refusals(Refusals::None);
-    ear.put(soon()).await;
+    announcer.put(soon()).await;
     let put: Vec<_> = queue
         .take()
         .iter()
@@ -326,15 +335,15 @@ proptest! {
             let (bus, queue): (ScriptedBus, ScriptedQueue) = Default::default();
             bus.set_refusals(Refusals::These(bus_refuses));
             queue.set_refusals(Refusals::These(queue_refuses));
-            let ear = ear(r#"{"room:**":["subscribed"]}"#, &bus, &queue);
-            let store = store(&ear, End::Gone);
+            let announcer = announcer(r#"{"room:**":["subscribed"]}"#, &bus, &queue);
+            let store = store(&announcer, End::Gone);
             connect(&store).await;
             for number in 0..entities {
-                ear.after(subscribe(&store, &[&format!("room:{number}")]), soon()).await;
+                announcer.after(subscribe(&store, &[&format!("room:{number}")]), soon()).await;
             }
             for _ in 0..20 {
                 tokio::time::sleep(Duration::from_secs(11)).await;
-                ear.put(soon()).await;
+                announcer.put(soon()).await;
             }
             let queued = queue.take();
             let queued = queued.iter().flat_map(|body| from_queue_body(body).expect("events"));

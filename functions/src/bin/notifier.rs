@@ -1,12 +1,14 @@
 //! The function `notifier`.
 
+use std::sync::Arc;
+
 use herald_functions::{
     backend_events::End,
     metrics::Metrics,
     notifier::{self, Failures},
     wiring,
 };
-use herald_shared::delivery::Delivery;
+use herald_shared::delivery::{Delivery, Window};
 use lambda_runtime::{Config, Error, LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,9 +22,11 @@ async fn main() -> Result<(), Error> {
     let logs = &wiring::logs(&config)?;
     let metrics = Metrics::start(Config::from_env().function_name)?;
     let failures = &Failures::new(queues, wiring::number("NOTIFICATION_RECEIVES")?);
+    let window = &Arc::new(Window::new(settings.in_flight));
     run(service_fn(|event: LambdaEvent<_>| async move {
         let deadline = notifier::deadline(event.context.deadline());
-        let delivery = Delivery::new(store, poster, queues, settings.clone());
+        let delivery =
+            Delivery::new(store, poster, queues, settings.clone()).with_window(window.clone());
         let batch =
             notifier::handle(event.payload, deadline, &delivery, failures, logs, backend).await;
         backend.explain(&batch.report.closed);

@@ -4,6 +4,7 @@ mod opening;
 mod put_back;
 mod rounds;
 mod tokens;
+mod windows;
 
 use std::time::{Duration, SystemTime};
 
@@ -376,7 +377,7 @@ async fn connections_not_forgotten_in_time_are_requeued() {
     let poster = ScriptedPoster::new(|_, _| Err(PostError::Gone));
     let queues = MemoryQueues::default();
     let settings = Settings {
-        in_flight: 1,
+        forgetting: 1,
         reserve: Duration::from_secs(10),
         ..Settings::default()
     };

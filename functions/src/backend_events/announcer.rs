@@ -1,6 +1,7 @@
 //! Puts the noted changes on the bus.
 
 use std::{
+    error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -33,7 +34,7 @@ const QUEUE_TIME: Duration = Duration::from_secs(2);
 /// The time between the end of the last call and the deadline.
 const RESERVE: Duration = Duration::from_millis(500);
 
-/// The number of events that are put at once.
+/// The number of events that are put at once, with calls in parallel.
 const AT_ONCE: usize = 250;
 
 /// The time for which a bus that accepted nothing is not tried again: a client would wait each time.
@@ -141,8 +142,7 @@ impl<B: Bus, Q: EnqueueBodies> Announcer<B, Q> {
             .iter()
             .map(|event| event.to_bus_event())
             .collect();
-        let refused = on.put(&events, deadline).await;
-        let left = on.enqueue(&events, refused, deadline).await;
+        let left = on.put(&events, deadline).await;
         taken.settle(&left);
     }
 
@@ -164,26 +164,31 @@ impl<B: Bus, Q: EnqueueBodies> Announcer<B, Q> {
 }
 
 impl<B: Bus, Q: EnqueueBodies> On<B, Q> {
-    /// Puts events on the bus, and returns the indices of those that it did not accept.
+    /// Puts events on the bus or the queue, and returns the indices of those that neither accepted.
     async fn put(&self, events: &[BusEvent], deadline: Instant) -> Vec<usize> {
-        let mut refused = Vec::new();
-        for first in (0..events.len()).step_by(AT_ONCE) {
-            let group: Vec<_> = events[first..].iter().take(AT_ONCE).collect();
-            let last = first + group.len();
-            let until = (Instant::now() + BUS_TIME).min(before(deadline, QUEUE_TIME));
-            if self.is_avoided() || Instant::now() >= until {
-                refused.extend(first..last);
-                continue;
-            }
-            let results = self.bus.put(&group, until).await;
-            let failed = (first..last)
-                .zip(&results)
-                .filter(|(_, result)| result.is_err());
-            let failed: Vec<_> = failed.map(|(index, _)| index).collect();
-            if failed.len() == group.len() {
-                self.avoid();
-            }
-            refused.extend(failed);
+        let mut left = Vec::new();
+        for (group, number) in events.chunks(AT_ONCE).zip(0..) {
+            let refused = self.put_on_bus(group, deadline).await;
+            let refused = self.enqueue(group, refused, deadline).await.into_iter();
+            left.extend(refused.map(|index| number * AT_ONCE + index));
+        }
+        left
+    }
+
+    /// Puts events on the bus, and returns the indices of those that it did not accept.
+    async fn put_on_bus(&self, events: &[BusEvent], deadline: Instant) -> Vec<usize> {
+        let until = (Instant::now() + BUS_TIME).min(before(deadline, QUEUE_TIME));
+        if self.is_avoided() || Instant::now() >= until {
+            return (0..events.len()).collect();
+        }
+        let results = self
+            .bus
+            .put(&events.iter().collect::<Vec<_>>(), until)
+            .await;
+        let refused = results.iter().enumerate().filter(|(_, put)| put.is_err());
+        let refused: Vec<_> = refused.map(|(index, _)| index).collect();
+        if refused.len() == events.len() {
+            self.avoid();
         }
         refused
     }
@@ -198,12 +203,19 @@ impl<B: Bus, Q: EnqueueBodies> On<B, Q> {
         if refused.is_empty() {
             return refused;
         }
-        let bodies_of: Vec<_> = refused.iter().map(|&index| &events[index]).collect();
-        let batches = batches(&bodies_of);
-        let lengths: Vec<_> = batches.iter().map(|batch| batch.len()).collect();
-        let bodies = batches.into_iter().map(to_queue_body).collect();
+        let to_store: Vec<_> = refused.iter().map(|&index| &events[index]).collect();
+        let messages = batches(&to_store);
+        let lengths: Vec<_> = messages.iter().map(|message| message.len()).collect();
+        let bodies = messages.into_iter().map(to_queue_body).collect();
         let until = before(deadline, RESERVE);
         let enqueued = self.queue.enqueue_bodies(bodies, until).await;
+        if let Some(error) = &enqueued.failure {
+            let error = error as &dyn Error;
+            tracing::error!(
+                error,
+                "failed to put backend events on the notification queue"
+            );
+        }
         let stored = lengths.into_iter().zip(enqueued.stored);
         let stored = stored.flat_map(|(length, stored)| std::iter::repeat_n(stored, length));
         let left = refused.iter().zip(stored).filter(|(_, stored)| !stored);

@@ -74,12 +74,13 @@ pub(super) struct Taken<'a> {
 }
 
 impl Taken<'_> {
-    /// Removes the changes that are on the bus or the queue: all but those with these indices.
+    /// Removes the changes that are on the bus or the queue: all but those with these indices, in ascending
+    /// order.
     pub(super) fn settle(mut self, left: &[usize]) {
         let mut index = 0;
         self.events.retain(|_| {
             index += 1;
-            left.contains(&(index - 1))
+            left.binary_search(&(index - 1)).is_ok()
         });
     }
 }

@@ -12,7 +12,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::ALL;
-use crate::harness::{TestStack, repository, until};
+use crate::{
+    harness::{TestStack, repository, until},
+    watcher::Watcher,
+};
 
 /// Every detail-type of an event for the backend.
 const DETAIL_TYPES: [&str; 4] = [
@@ -63,6 +66,7 @@ async fn backend_gets_the_events_and_no_client_does() {
         config.parameters.extend(parameters);
     });
     let stack = stack.await.unwrap();
+    let mut activity = Watcher::start(&stack.running().addresses().endpoint, None).await;
     let mut watching = stack.client().await;
     watching.subscribe("room:1").await;
     let mut visiting = stack.client().await;
@@ -76,6 +80,19 @@ async fn backend_gets_the_events_and_no_client_does() {
         assert_eq!(event["source"], "herald");
         assert_eq!(event["detail"]["entityId"], "room:1");
     }
+    let mut put = Vec::new();
+    for _ in 0..6 {
+        let event = activity.record_of("event").await;
+        let rules = event["rules"].as_array().unwrap();
+        let is_own = |rule: &Value| rule.as_str().unwrap().ends_with("NotificationRule");
+        assert!(!rules.iter().any(is_own), "{event}");
+        put.push(event["detailType"].as_str().unwrap().to_owned());
+    }
+    put.sort();
+    put.dedup();
+    let mut all = DETAIL_TYPES;
+    all.sort();
+    assert_eq!(put, all);
     let entry = aws_sdk_eventbridge::types::PutEventsRequestEntry::builder()
         .source("herald")
         .detail_type("Entity Updated")

@@ -7,7 +7,7 @@ mod own_rule;
 
 use herald_local::iam::Revoked;
 use herald_testkit::local_only;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::bus::RecordingBus;
 use crate::harness::{TestStack, until};
@@ -22,50 +22,50 @@ async fn every_change_is_an_event_and_a_repeat_is_none() {
     let kinds = r#"{"$connections":["opened","closed"],"room:**":["subscribed","unsubscribed"],"room:quiet":null}"#;
     let stack = bus.stack(kinds).await;
     let mut client = stack.client_of("ann").await;
-    assert_eq!(
-        bus.next_details().await,
-        [("Connection Opened", json!({"userId": "ann"}))]
-    );
     let entities = json!({"room:1": {}, "room:2": {}, "room:quiet": {}, "other": {}});
-    let all = json!({"action": "subscribe", "entities": entities});
-    for repeat in [false, true] {
-        assert_eq!(client.ask(all.clone()).await["type"], "ack");
-        let expected = |number| {
-            let detail =
-                json!({"userId": "ann", "entityId": format!("room:{number}"), "change": 1});
-            ("Entity Subscribed", detail)
-        };
-        // Before the acknowledgement.
-        let expected = if repeat {
-            vec![]
-        } else {
-            vec![expected(1), expected(2)]
-        };
-        assert_eq!(bus.take_details(), expected);
+    let subscribe = json!({"action": "subscribe", "entities": entities});
+    for _ in 0..2 {
+        assert_eq!(client.ask(subscribe.clone()).await["type"], "ack");
     }
-    for (entity, is_event) in [("room:1", true), ("room:1", false), ("room:quiet", false)] {
+    for entity in ["room:1", "room:1", "room:quiet"] {
         let unsubscribe = json!({"action": "unsubscribe", "entityId": entity});
         assert_eq!(client.ask(unsubscribe).await["type"], "ack");
-        let detail = json!({
-            "userId": "ann", "entityId": entity, "change": 3, "cause": "unsubscribed",
-        });
-        let expected = if is_event {
-            vec![("Entity Unsubscribed", detail)]
-        } else {
-            vec![]
-        };
-        assert_eq!(bus.take_details(), expected);
     }
     client.close().await;
+    let about =
+        |entity: &str, change: u64| json!({"userId": "ann", "entityId": entity, "change": change});
+    let with = |mut detail: Value, end: Value| {
+        let fields = detail.as_object_mut().unwrap();
+        fields.extend(end.as_object().unwrap().clone());
+        detail
+    };
+    let unsubscribed = json!({"cause": "unsubscribed"});
     let ended = json!({
-        "userId": "ann", "cause": "disconnected", "statusCode": 1005,
+        "cause": "disconnected", "statusCode": 1005,
         "reason": "Client-side close frame status not set",
     });
-    let mut from = ended.clone();
-    from["entityId"] = json!("room:2");
-    from["change"] = json!(5);
-    let expected = [("Entity Unsubscribed", from), ("Connection Closed", ended)];
-    assert_eq!(bus.next_details().await, expected);
+    let expected = [
+        (
+            "Connection Closed",
+            with(json!({"userId": "ann"}), ended.clone()),
+        ),
+        ("Connection Opened", json!({"userId": "ann"})),
+        ("Entity Subscribed", about("room:1", 1)),
+        ("Entity Subscribed", about("room:2", 1)),
+        (
+            "Entity Unsubscribed",
+            with(about("room:1", 3), unsubscribed),
+        ),
+        ("Entity Unsubscribed", with(about("room:2", 5), ended)),
+    ];
+    until("the end is an event", async || {
+        bus.all()
+            .iter()
+            .any(|entry| entry["DetailType"] == "Connection Closed")
+            && bus.all().len() >= expected.len()
+    })
+    .await;
+    assert_eq!(bus.take_details(), expected);
     for entry in bus.all() {
         assert_eq!(
             (&entry["Source"], &entry["EventBusName"]),
@@ -86,8 +86,6 @@ async fn end_of_a_connection_is_an_event_for_each_of_its_entities() {
     until("all are subscribed", async || bus.all().len() == 101).await;
     client.close().await;
     until("all are unsubscribed", async || bus.all().len() == 202).await;
-    let ids: std::collections::BTreeSet<_> = bus.all().iter().map(bus::id).collect();
-    assert_eq!(ids.len(), 202);
     assert!(bus.largest_call() <= 10);
     stack.stop().await;
 }
@@ -110,7 +108,6 @@ async fn without_the_parameter_no_event_is_put_and_no_right_is_granted() {
             .iter()
             .flat_map(|statement| &statement.actions);
         let puts = actions.any(|action| action == "events:PutEvents");
-        // Publishing over HTTP is on in the local stack of `herald-local`, not in this one.
         assert!(!puts, "{}", role.function);
     }
     stack.stop().await;
@@ -135,11 +132,6 @@ async fn subscribe_that_fails_after_its_change_is_one_event_over_all_retries() {
         let subscribe = json!({"action": "subscribe", "entityId": "room:1"});
         assert_eq!(client.ask(subscribe).await["code"], "internal");
     }
-    let events = bus.take_details();
-    let subscribed = events
-        .iter()
-        .filter(|(kind, _)| *kind == "Entity Subscribed");
-    assert_eq!(subscribed.count(), 1, "{events:?}");
     client.close().await;
     until("the end is an event", async || {
         bus.all()
@@ -147,5 +139,8 @@ async fn subscribe_that_fails_after_its_change_is_one_event_over_all_retries() {
             .any(|entry| entry["DetailType"] == "Entity Unsubscribed")
     })
     .await;
+    let events = bus.take_details().into_iter();
+    let subscribed = events.filter(|(kind, _)| *kind == "Entity Subscribed");
+    assert_eq!(subscribed.count(), 1);
     stack.stop_after_refusals().await;
 }

@@ -30,7 +30,7 @@ pub enum Answers {
 #[derive(Default)]
 struct State {
     answers: Mutex<Answers>,
-    /// The accepted entries.
+    /// The accepted entries but repeats.
     accepted: Mutex<Vec<Value>>,
     /// The number of accepted entries that were taken.
     taken: AtomicUsize,
@@ -94,16 +94,19 @@ impl RecordingBus {
         self.state.largest_call.load(SeqCst)
     }
 
-    /// Returns all accepted entries.
+    /// Returns all accepted entries but repeats.
     pub fn all(&self) -> Vec<Value> {
         self.state.accepted.lock().unwrap().clone()
     }
 
-    /// Returns the entries that were accepted since the last time, without what differs from run to run.
+    /// Returns the entries that were accepted since the last time in the order of their ids, without the
+    /// fields that differ from run to run.
     pub fn take_details(&self) -> Vec<(&'static str, Value)> {
         let accepted = self.state.accepted.lock().unwrap();
         let taken = self.state.taken.swap(accepted.len(), SeqCst);
-        accepted[taken..].iter().map(shown).collect()
+        let mut entries = accepted[taken..].to_vec();
+        entries.sort_by_key(id);
+        entries.iter().map(shown).collect()
     }
 
     /// Waits for an entry and returns those since the last time.
@@ -131,6 +134,7 @@ impl State {
         if answers == Answers::Fail {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
+        let mut accepted = self.accepted.lock().unwrap();
         let results: Vec<_> = entries
             .iter()
             .map(|entry| {
@@ -138,7 +142,9 @@ impl State {
                 if answers == Answers::ThrottleHalf && number.is_multiple_of(2) {
                     return json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "slower"});
                 }
-                self.accepted.lock().unwrap().push(entry.clone());
+                if !accepted.iter().any(|known| id(known) == id(entry)) {
+                    accepted.push(entry.clone());
+                }
                 json!({"EventId": number.to_string()})
             })
             .collect();
@@ -150,7 +156,7 @@ impl State {
 }
 
 /// Returns the detail's id.
-pub fn id(entry: &Value) -> String {
+fn id(entry: &Value) -> String {
     detail(entry)["id"].as_str().unwrap().to_owned()
 }
 

@@ -1,8 +1,10 @@
-//! The notifier: delivers the pushes on the queue. Each record is one push, or a part of one, or events
-//! for the backend that the bus did not accept.
+//! The notifier: delivers the pushes on the queue. Each record is one push, a part of one, a flush of an
+//! entity's presence, which becomes a push if the members changed, or events for the backend that the bus did
+//! not accept.
 
 mod events;
 mod failing;
+mod flushing;
 mod lag;
 mod numbering;
 #[cfg(test)]
@@ -21,8 +23,9 @@ use herald_shared::{
     delivery::{Delivery, DeliveryError, Report},
     log::LogRows,
     post::Post,
+    presence::{MemberRows, Members},
     push::Push,
-    queue::{DeadLetter, Enqueue, EnqueueBodies, Release},
+    queue::{DeadLetter, Enqueue, EnqueueBodies, EnqueueFlush, Release},
     store::{Forget, ReadAudience, ReadToken},
 };
 use tokio::time::Instant;
@@ -63,6 +66,7 @@ pub async fn handle<S, P, Q>(
     delivery: &Delivery<'_, S, P, Q>,
     failures: &Failures<'_, Q>,
     logs: &Logs<impl LogRows>,
+    members: &Members<impl MemberRows, impl EnqueueFlush, impl Fn() -> SystemTime + Send + Sync>,
     backend: &Announcer<impl Bus, impl EnqueueBodies>,
 ) -> Batch
 where
@@ -81,6 +85,13 @@ where
                 let mut handled = Handled::default();
                 let delivered = deliver(pushes, whole, deadline, delivery, &mut handled).await;
                 vec![settled(record, delivered, deadline, failures, handled).await]
+            }
+            Task::Flush { record, flush } => {
+                let mut handled = Handled::default();
+                let handling = &mut handled;
+                let flushed =
+                    flushing::flush(&flush, deadline, delivery, members, backend, handling).await;
+                vec![settled(record, flushed, deadline, failures, handled).await]
             }
             Task::PutOnBus { record, events } => {
                 let put = events::put(&events, deadline, backend).await;

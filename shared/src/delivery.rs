@@ -232,7 +232,12 @@ where
                 (attempt, connections)
             }
             Recipients::Audience { audience, range } => {
-                let page = self.store.read_audience(&audience, &range).await?;
+                let page = match &audience {
+                    Audience::Entity(entity) if push.to_watchers => {
+                        self.store.read_watchers(entity, &range).await?
+                    }
+                    audience => self.store.read_audience(audience, &range).await?,
+                };
                 self.continue_after(&page, push, &audience, &range, schedule, report)
                     .await?;
                 (Attempt::first(audience), page.recipients)

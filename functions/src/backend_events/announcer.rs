@@ -9,13 +9,14 @@ use std::{
 use herald_shared::{
     delivery::CloseReason,
     ids::{ConnectionId, UserId},
+    protocol::PresenceFrame,
     queue::EnqueueBodies,
     store::{Connections, Rows},
 };
 use tokio::time::Instant;
 
 use super::{
-    event::{End, to_queue_body},
+    event::{BackendEvent, End, to_queue_body},
     notes::Notes,
     policy::BackendEvents,
     watched_rows::{Watch, WatchedRows},
@@ -75,21 +76,21 @@ impl<B: Bus, Q: EnqueueBodies> Announcer<B, Q> {
     }
 
     /// Returns a store that notes the connections that it opens, and those that it removes because of `end`.
-    pub fn watch<R: Rows + Clone>(
+    pub fn watch<R: Rows + Clone, M: Clone>(
         &self,
-        store: &Connections<R>,
+        store: &Connections<R, M>,
         end: End,
-    ) -> Connections<WatchedRows<R>> {
+    ) -> Connections<WatchedRows<R>, M> {
         let watch = self.watching(None, UNIX_EPOCH, end);
         store.over_rows(|rows| WatchedRows { rows, watch })
     }
 
     /// Returns a store that notes the changes of a message.
-    pub fn watch_message<R: Rows + Clone>(
+    pub fn watch_message<R: Rows + Clone, M: Clone>(
         &self,
-        store: &Connections<R>,
+        store: &Connections<R, M>,
         message: &Message,
-    ) -> Connections<WatchedRows<R>> {
+    ) -> Connections<WatchedRows<R>, M> {
         let user = message.caller.user.clone();
         let watch = self.watching(user, message.connected_at, End::Gone);
         store.over_rows(|rows| WatchedRows { rows, watch })
@@ -119,6 +120,16 @@ impl<B: Bus, Q: EnqueueBodies> Announcer<B, Q> {
                 CloseReason::UserDisconnected => End::UserDisconnected,
             };
             on.notes.explain(connection, &end);
+        }
+    }
+
+    /// Notes a change of an entity's members.
+    pub(crate) fn note_presence(&self, frame: &PresenceFrame) {
+        if let Some(on) = &self.on {
+            on.notes.add(BackendEvent::Presence {
+                time: SystemTime::now(),
+                frame: frame.clone(),
+            });
         }
     }
 

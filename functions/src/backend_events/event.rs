@@ -2,7 +2,10 @@
 
 use std::time::SystemTime;
 
-use herald_shared::ids::{ConnectionId, EntityId, UserId};
+use herald_shared::{
+    ids::{ConnectionId, EntityId, UserId},
+    protocol::PresenceFrame,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -19,6 +22,8 @@ pub(super) enum DetailType {
     EntitySubscribed,
     #[serde(rename = "Entity Unsubscribed")]
     EntityUnsubscribed,
+    #[serde(rename = "Presence Changed")]
+    PresenceChanged,
 }
 
 impl DetailType {
@@ -28,6 +33,7 @@ impl DetailType {
             Self::ConnectionClosed => "Connection Closed",
             Self::EntitySubscribed => "Entity Subscribed",
             Self::EntityUnsubscribed => "Entity Unsubscribed",
+            Self::PresenceChanged => "Presence Changed",
         }
     }
 }
@@ -59,9 +65,22 @@ pub enum End {
     UserDisconnected,
 }
 
-/// A change, with the connection that it concerns.
+/// A change that is an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BackendEvent {
+pub(super) enum BackendEvent {
+    /// A change of a connection.
+    Connection(ConnectionChange),
+    /// A change of an entity's members.
+    Presence {
+        time: SystemTime,
+        /// The frame that clients get.
+        frame: PresenceFrame,
+    },
+}
+
+/// A change of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ConnectionChange {
     pub(super) time: SystemTime,
     pub(super) connection: ConnectionId,
     /// The user of the connection. `None` if it is anonymous.
@@ -70,7 +89,7 @@ pub(super) struct BackendEvent {
     pub(super) change: Change,
 }
 
-/// A change of a connection.
+/// The kind of a change of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Opened,
@@ -97,9 +116,41 @@ struct Detail<'a> {
     end: Option<&'a End>,
 }
 
+/// The detail of a change of an entity's members.
+#[derive(Serialize)]
+struct PresenceDetail<'a> {
+    id: String,
+    time: String,
+    #[serde(flatten)]
+    frame: &'a PresenceFrame,
+}
+
 impl BackendEvent {
     /// Returns the event as it is put on the bus. Its `id` is the same each time.
     pub(super) fn to_bus_event(&self) -> BusEvent {
+        match self {
+            Self::Connection(change) => change.to_bus_event(),
+            Self::Presence { time, frame } => {
+                let detail = PresenceDetail {
+                    id: format!("presence:{}:{}", frame.version, frame.entity_id),
+                    time: rfc3339(*time),
+                    frame,
+                };
+                bus_event(DetailType::PresenceChanged, &detail)
+            }
+        }
+    }
+}
+
+fn bus_event(detail_type: DetailType, detail: &impl Serialize) -> BusEvent {
+    BusEvent {
+        detail_type: detail_type.as_str(),
+        detail: serde_json::to_string(detail).expect("a detail is always JSON"),
+    }
+}
+
+impl ConnectionChange {
+    fn to_bus_event(&self) -> BusEvent {
         let connection = &self.connection;
         let (detail_type, id, subscription, end) = match &self.change {
             Change::Opened => (
@@ -137,10 +188,7 @@ impl BackendEvent {
             change: subscription.map(|(_, change)| change),
             end,
         };
-        BusEvent {
-            detail_type: detail_type.as_str(),
-            detail: serde_json::to_string(&detail).expect("a detail is always JSON"),
-        }
+        bus_event(detail_type, &detail)
     }
 
     /// Replaces the reason for the end of the connection, if the function that removed it knew only that it

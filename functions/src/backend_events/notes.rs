@@ -32,11 +32,18 @@ impl Notes {
 
     /// Adds a change, if the policy has its kind.
     pub(super) fn add(&self, event: BackendEvent) {
-        let wanted = match &event.change {
-            Change::Opened => self.policy.has(Kind::Opened),
-            Change::Closed(_) => self.policy.has(Kind::Closed),
-            Change::Subscribed(entity, _) => self.policy.has_about(Kind::Subscribed, entity),
-            Change::Unsubscribed(entity, ..) => self.policy.has_about(Kind::Unsubscribed, entity),
+        let wanted = match &event {
+            BackendEvent::Presence { frame, .. } => {
+                self.policy.has_about(Kind::Presence, &frame.entity_id)
+            }
+            BackendEvent::Connection(connection) => match &connection.change {
+                Change::Opened => self.policy.has(Kind::Opened),
+                Change::Closed(_) => self.policy.has(Kind::Closed),
+                Change::Subscribed(entity, _) => self.policy.has_about(Kind::Subscribed, entity),
+                Change::Unsubscribed(entity, ..) => {
+                    self.policy.has_about(Kind::Unsubscribed, entity)
+                }
+            },
         };
         if wanted {
             self.pending().push(event);
@@ -46,10 +53,14 @@ impl Notes {
     /// Adds the reason to the changes of a connection that ended.
     pub(super) fn explain(&self, connection: &ConnectionId, reason: &End) {
         let mut pending = self.pending();
-        let events = pending.iter_mut();
-        events
-            .filter(|event| event.connection == *connection)
-            .for_each(|event| event.explain(reason));
+        for event in pending.iter_mut() {
+            match event {
+                BackendEvent::Connection(change) if change.connection == *connection => {
+                    change.explain(reason);
+                }
+                BackendEvent::Connection(_) | BackendEvent::Presence { .. } => {}
+            }
+        }
     }
 
     /// Takes all changes. Those that are not [settled](Taken::settle) are pending again afterwards, even if

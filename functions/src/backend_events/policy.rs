@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Subscribed,
     /// A subscription ended.
     Unsubscribed,
+    /// The members of an entity with presence changed.
+    Presence,
 }
 
 impl Kind {
@@ -28,7 +30,7 @@ impl Kind {
     const OF_CONNECTIONS: [Self; 2] = [Self::Opened, Self::Closed];
 
     /// The kinds under an entity pattern.
-    const OF_ENTITIES: [Self; 2] = [Self::Subscribed, Self::Unsubscribed];
+    const OF_ENTITIES: [Self; 3] = [Self::Subscribed, Self::Unsubscribed, Self::Presence];
 
     fn name(self) -> &'static str {
         match self {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Closed => "closed",
             Self::Subscribed => "subscribed",
             Self::Unsubscribed => "unsubscribed",
+            Self::Presence => "presence",
         }
     }
 }
@@ -47,7 +50,7 @@ impl Kind {
 /// events off.
 ///
 /// ```json
-/// {"$connections": ["opened", "closed"], "room:**": ["subscribed", "unsubscribed"], "room:lobby": null}
+/// {"$connections": ["opened", "closed"], "room:**": ["subscribed", "presence"], "room:lobby": null}
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendEvents {
@@ -226,7 +229,7 @@ mod tests {
             ),
             (
                 r#"{"a":["opened"]}"#,
-                r#"BackendEvents of "a" has the kind "opened": use subscribed, unsubscribed"#,
+                r#"BackendEvents of "a" has the kind "opened": use subscribed, unsubscribed, presence"#,
             ),
             (
                 r#"{"$connections":["subscribed"]}"#,
@@ -247,7 +250,7 @@ mod tests {
         #[test]
         fn written_kinds_are_read(
             connections in vec(select(&["opened", "closed"][..]), 0..4),
-            kinds in vec(select(&["subscribed", "unsubscribed"][..]), 0..4),
+            kinds in vec(select(&["subscribed", "unsubscribed", "presence"][..]), 0..4),
             id in "[a-z]{1,4}(:[a-z]{1,4}){0,2}",
         ) {
             let json = json!({"$connections": connections, (id.clone()): kinds});

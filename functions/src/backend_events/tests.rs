@@ -68,8 +68,11 @@ async fn subscribe(store: &Store, entities: &[&str]) {
     let subscription = Subscription {
         connection: &connection(),
         connected_at: connected_at(),
+        user: None,
+        info: None,
         token_expires_at: None,
         entities: &entities,
+        watched: &[],
     };
     let subscribed = store.subscribe(subscription, 1_000).await;
     let subscribed = subscribed.expect("a store in memory");
@@ -77,7 +80,7 @@ async fn subscribe(store: &Store, entities: &[&str]) {
 }
 
 async fn unsubscribe(store: &Store, id: &str) {
-    let unsubscribed = store.unsubscribe(&connection(), &entity(id)).await;
+    let unsubscribed = store.unsubscribe(&connection(), None, &entity(id)).await;
     unsubscribed.expect("a store in memory");
 }
 
@@ -210,6 +213,48 @@ async fn reason_of_delivery_replaces_only_that_the_connection_is_gone() {
             [&Value::Null, &Value::Null, &json!(cause), &json!(cause)]
         );
     }
+}
+
+#[tokio::test]
+async fn change_of_members_is_an_event_with_the_content_of_its_frame() {
+    use herald_shared::protocol::{MembersChanged, PresenceFrame, PresentUser, UserLeft};
+    let (bus, queue) = Default::default();
+    let announcer = announcer(r#"{"room:**":["presence"]}"#, &bus, &queue);
+    let user = |id| UserId::new(id).expect("an id");
+    let joined = PresentUser {
+        user_id: user("ann"),
+        connections: 2,
+        info: None,
+    };
+    let left = UserLeft {
+        user_id: user("ben"),
+    };
+    let listed = MembersChanged {
+        joined: vec![joined],
+        left: vec![left],
+    };
+    for (entity_id, changed) in [
+        ("room:1", Some(listed)),
+        ("room:2", None),
+        ("order:1", None),
+    ] {
+        announcer.note_presence(&PresenceFrame {
+            entity_id: entity(entity_id),
+            version: 7,
+            count: 1,
+            changed,
+        });
+    }
+    announcer.put(soon()).await;
+    let listed = json!({
+        "id": "presence:7:room:1", "entityId": "room:1", "version": 7, "count": 1,
+        "joined": [{"userId": "ann", "connections": 2}], "left": [{"userId": "ben"}],
+    });
+    let counted = json!({
+        "id": "presence:7:room:2", "entityId": "room:2", "version": 7, "count": 1,
+    });
+    let expected = [("Presence Changed", listed), ("Presence Changed", counted)];
+    assert_eq!(shown(&bus.take()), expected);
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,7 +17,7 @@ use herald_shared::{
 };
 
 use super::{
-    event::{BackendEvent, Change, End},
+    event::{BackendEvent, Change, ConnectionChange, End},
     notes::Notes,
 };
 
@@ -44,7 +44,7 @@ pub(super) struct Watch {
 impl Watch {
     /// Notes a change by a message of the connection.
     fn changed(&self, connection: &ConnectionId, change: Change) {
-        self.notes.add(BackendEvent {
+        self.note(ConnectionChange {
             time: SystemTime::now(),
             connection: connection.clone(),
             user: self.user.clone(),
@@ -54,7 +54,7 @@ impl Watch {
     }
 
     fn opened(&self, connection: &Connection) {
-        self.notes.add(BackendEvent {
+        self.note(ConnectionChange {
             time: SystemTime::now(),
             connection: connection.id.clone(),
             user: connection.user.clone(),
@@ -64,7 +64,7 @@ impl Watch {
     }
 
     fn removed(&self, connection: &ConnectionId, stored: &StoredConnection) {
-        let event = |change| BackendEvent {
+        let event = |change| ConnectionChange {
             time: SystemTime::now(),
             connection: connection.clone(),
             user: stored.user.clone(),
@@ -75,9 +75,13 @@ impl Watch {
         let number = stored.changes + 1;
         for entity in &stored.entities {
             let change = Change::Unsubscribed(entity.clone(), number, self.end.clone());
-            self.notes.add(event(change));
+            self.note(event(change));
         }
-        self.notes.add(event(Change::Closed(self.end.clone())));
+        self.note(event(Change::Closed(self.end.clone())));
+    }
+
+    fn note(&self, change: ConnectionChange) {
+        self.notes.add(BackendEvent::Connection(change));
     }
 }
 
@@ -182,6 +186,10 @@ impl<R: Rows> Rows for WatchedRows<R> {
 
     async fn listeners(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
         self.rows.listeners(audience, range).await
+    }
+
+    async fn watchers(&self, entity: &EntityId, range: &Range) -> Result<Page, StoreError> {
+        self.rows.watchers(entity, range).await
     }
 
     async fn charge(&self, connection: &ConnectionId, charge: Charge) -> Result<bool, StoreError> {

@@ -7,7 +7,7 @@ use lambda_runtime::Error;
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
     let backend = wiring::backend_events(&config)?;
-    let store = backend.watch(&wiring::connection_table(&config)?, End::Gone);
+    let store = backend.watch(&wiring::subscription_table(&config)?, End::Gone);
     let gateway = wiring::gateway(&config)?;
     let limit = wiring::connection_limit(&store, &gateway)?;
     wiring::serve_route(async |event, answer_by| {

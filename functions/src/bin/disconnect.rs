@@ -6,7 +6,7 @@ use lambda_runtime::Error;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
-    let table = wiring::connection_table(&config)?;
+    let table = wiring::subscription_table(&config)?;
     let backend = wiring::backend_events(&config)?;
     wiring::serve_route(async |event, answer_by| {
         let store = backend.watch(&table, disconnect::end(&event));

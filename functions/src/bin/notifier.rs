@@ -15,7 +15,7 @@ use lambda_runtime::{Config, Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
     let backend = &wiring::backend_events(&config)?;
-    let store = &backend.watch(&wiring::connection_table(&config)?, End::Gone);
+    let store = &backend.watch(&wiring::subscription_table(&config)?, End::Gone);
     let poster = &wiring::management_api(&config)?;
     let queues = &wiring::notifier_queues(&config)?;
     let settings = &wiring::delivery_settings()?;
@@ -27,8 +27,17 @@ async fn main() -> Result<(), Error> {
         let deadline = notifier::deadline(event.context.deadline());
         let delivery =
             Delivery::new(store, poster, queues, settings.clone()).with_window(window.clone());
-        let batch =
-            notifier::handle(event.payload, deadline, &delivery, failures, logs, backend).await;
+        let members = store.members();
+        let batch = notifier::handle(
+            event.payload,
+            deadline,
+            &delivery,
+            failures,
+            logs,
+            members,
+            backend,
+        )
+        .await;
         backend.explain(&batch.report.closed);
         backend.put(deadline).await;
         batch.log();

@@ -7,7 +7,7 @@ use lambda_runtime::Error;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
-    let table = wiring::connection_table(&config)?;
+    let table = wiring::subscription_table(&config)?;
     let backend = wiring::backend_events(&config)?;
     let admission = wiring::admission(&table)?;
     wiring::serve_messages(ENTITY_REQUEST_LIMIT, async |message, request| {

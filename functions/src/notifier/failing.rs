@@ -9,6 +9,7 @@ use herald_shared::{
     log::LogError,
     push::{FrameTooLarge, InvalidPush, Push, Recipients},
     queue::{DeadLetter, EnqueueError, Release},
+    store::StoreError,
 };
 
 use tokio::time::{Instant, timeout_at};
@@ -47,6 +48,8 @@ pub(super) enum RecordError {
     Log(#[source] Arc<LogError>),
     #[error("the push was not delivered")]
     Delivery(#[from] DeliveryError),
+    #[error("the members could not be read or marked")]
+    Members(#[source] StoreError),
     #[error("the undelivered parts of the push could be put on neither queue")]
     NotRequeued(#[source] EnqueueError),
     #[error("the events for the backend were not put on the bus")]
@@ -64,7 +67,7 @@ impl RecordError {
             | Self::BackendEventsOff
             | Self::Delivery(DeliveryError::TooLarge { .. }) => false,
             Self::Log(error) => error.is_transient(),
-            Self::Delivery(_) | Self::NotRequeued(_) | Self::Bus(_) => true,
+            Self::Delivery(_) | Self::Members(_) | Self::NotRequeued(_) | Self::Bus(_) => true,
         }
     }
 }

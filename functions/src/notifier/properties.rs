@@ -87,6 +87,7 @@ fn run(records: &[Record], queues: &MemoryQueues) -> Batch {
             &delivery,
             &Failures::new(queues, RECEIVES),
             &Logs::off(),
+            &crate::members::off(),
             &Announcer::<&ScriptedBus, &ScriptedQueue>::off(),
         )
         .await

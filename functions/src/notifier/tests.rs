@@ -49,6 +49,9 @@ async fn subscribers() -> MemoryStore {
             connected_at: connection.connected_at,
             token_expires_at: None,
             entities: std::slice::from_ref(&entity),
+            watched: &[],
+            user: None,
+            info: None,
         };
         store.subscribe(subscription, 1).await.expect("a store");
     }
@@ -94,8 +97,18 @@ where
     batch.records = vec![record];
     let delivery = Delivery::new(store, poster, queues, Settings::default());
     let deadline = Instant::now() + Duration::from_secs(60);
+    let members = crate::members::off();
     let backend = Announcer::<&ScriptedBus, &ScriptedQueue>::off();
-    handle(batch, deadline, &delivery, failures, &Logs::off(), &backend).await
+    handle(
+        batch,
+        deadline,
+        &delivery,
+        failures,
+        &Logs::off(),
+        &members,
+        &backend,
+    )
+    .await
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,6 +167,10 @@ struct Throttled;
 
 impl ReadAudience for Throttled {
     async fn read_audience(&self, _: &Audience, _: &Range) -> Result<Page, StoreError> {
+        Err(StoreError::Throttled("not now".into()))
+    }
+
+    async fn read_watchers(&self, _: &EntityId, _: &Range) -> Result<Page, StoreError> {
         Err(StoreError::Throttled("not now".into()))
     }
 }
@@ -263,7 +280,16 @@ async fn receive_backend_event(
     let delivery = Delivery::new(&store, &poster, queues, Settings::default());
     let deadline = Instant::now() + Duration::from_secs(60);
     let failures = Failures::new(queues, RECEIVES);
-    handle(batch, deadline, &delivery, &failures, &Logs::off(), backend).await
+    handle(
+        batch,
+        deadline,
+        &delivery,
+        &failures,
+        &Logs::off(),
+        &crate::members::off(),
+        backend,
+    )
+    .await
 }
 
 const BACKEND_EVENT: &str =

@@ -144,3 +144,34 @@ async fn subscribe_that_fails_after_its_change_is_one_event_over_all_retries() {
     assert_eq!(subscribed.count(), 1);
     stack.stop_after_refusals().await;
 }
+
+#[local_only("needs a bus of the test's own")]
+#[tokio::test]
+async fn change_of_members_is_an_event_without_a_client_that_watches() {
+    let bus = RecordingBus::start().await;
+    let stack = TestStack::try_start_with(|config| {
+        bus.configure(config, r#"{"room:**":["presence"]}"#);
+        let presence = r#"{"**":{"interval":1}}"#;
+        let presence = ("Presence".to_owned(), presence.to_owned());
+        config.parameters.extend([presence]);
+    });
+    let stack = stack.await.unwrap();
+    let mut ann = stack.client_of("ann").await;
+    ann.subscribe("room:1").await;
+    ann.subscribe("order:1").await;
+    let changed = async |expected: Value| {
+        let changes = bus.next_details().await;
+        assert_eq!(changes, [("Presence Changed", expected)]);
+    };
+    let joined = json!([{"userId": "ann", "connections": 1}]);
+    changed(json!({
+        "entityId": "room:1", "version": 1, "count": 1, "joined": joined, "left": [],
+    }))
+    .await;
+    ann.close().await;
+    changed(json!({
+        "entityId": "room:1", "version": 2, "count": 0, "joined": [], "left": [{"userId": "ann"}],
+    }))
+    .await;
+    stack.stop().await;
+}

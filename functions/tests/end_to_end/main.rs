@@ -35,6 +35,7 @@ mod opening;
 mod partly_sent;
 mod permissions;
 mod polling;
+mod presence;
 mod proxy;
 mod publishing;
 mod put_back;

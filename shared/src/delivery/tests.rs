@@ -93,6 +93,9 @@ fn subscription<'a>(connection: &'a Connection, entity: &'a EntityId) -> Subscri
         connected_at: connection.connected_at,
         token_expires_at: connection.token_expires_at,
         entities: std::slice::from_ref(entity),
+        watched: &[],
+        user: None,
+        info: None,
     }
 }
 
@@ -109,6 +112,7 @@ fn push_of(frame: &str) -> Push {
         frame: RawValue::from_string(frame.to_owned()).expect("JSON"),
         position: None,
         version: None,
+        to_watchers: false,
         then_disconnect: false,
     }
 }
@@ -351,6 +355,10 @@ struct SlowToForget(MemoryStore);
 impl ReadAudience for SlowToForget {
     async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
         self.0.read_audience(audience, range).await
+    }
+
+    async fn read_watchers(&self, entity: &EntityId, range: &Range) -> Result<Page, StoreError> {
+        self.0.read_watchers(entity, range).await
     }
 }
 

@@ -31,6 +31,7 @@ fn routes_have_their_functions() {
             ("$default", "DefaultFunction", true),
             ("authenticate", "AuthenticateFunction", true),
             ("history", "HistoryFunction", true),
+            ("presence", "SubscribeFunction", true),
             ("sendMessage", "SendMessageFunction", true),
             ("subscribe", "SubscribeFunction", true),
             ("sync", "HistoryFunction", true),
@@ -65,6 +66,11 @@ fn functions_get_the_environment_they_read() {
     );
     let table = "herald-local-Table";
     let history_table = "herald-local-HistoryTable";
+    let of_members = json!({
+        "TABLE_NAME": table,
+        "PRESENCE": "{}",
+        "NOTIFICATION_QUEUE_URL": queue,
+    });
     for (binary, environment) in [
         (
             "authorizer",
@@ -95,21 +101,23 @@ fn functions_get_the_environment_they_read() {
                 "TABLE_NAME": table,
                 "CONNECTIONS_ENDPOINT": connections,
                 "CONNECTIONS_PER_USER": "100",
-                "NOTIFICATION_QUEUE_URL": queue,
                 "BACKEND_EVENTS": "{}",
                 "BACKEND_EVENT_BUS_NAME": "default",
+                "PRESENCE": "{}",
+                "NOTIFICATION_QUEUE_URL": queue,
             }),
         ),
         (
             "disconnect",
             json!({
                 "TABLE_NAME": table,
+                "PRESENCE": "{}",
                 "NOTIFICATION_QUEUE_URL": queue,
                 "BACKEND_EVENTS": "{}",
                 "BACKEND_EVENT_BUS_NAME": "default",
             }),
         ),
-        ("default", json!({})),
+        ("default", of_members),
         (
             "history",
             json!({
@@ -118,6 +126,8 @@ fn functions_get_the_environment_they_read() {
                 "HISTORY": HISTORY,
                 "RECOVER_SECONDS": "300",
                 "MESSAGES_PER_SECOND": "20",
+                "PRESENCE": "{}",
+                "NOTIFICATION_QUEUE_URL": queue,
             }),
         ),
         (
@@ -140,20 +150,22 @@ fn functions_get_the_environment_they_read() {
                 "HISTORY": HISTORY,
                 "RECOVER_SECONDS": "300",
                 "SUBSCRIPTIONS_PER_CONNECTION": "100",
-                "MESSAGES_PER_SECOND": "20",
-                "NOTIFICATION_QUEUE_URL": queue,
                 "BACKEND_EVENTS": "{}",
                 "BACKEND_EVENT_BUS_NAME": "default",
+                "MESSAGES_PER_SECOND": "20",
+                "PRESENCE": "{}",
+                "NOTIFICATION_QUEUE_URL": queue,
             }),
         ),
         (
             "unsubscribe",
             json!({
                 "TABLE_NAME": table,
-                "MESSAGES_PER_SECOND": "20",
-                "NOTIFICATION_QUEUE_URL": queue,
                 "BACKEND_EVENTS": "{}",
                 "BACKEND_EVENT_BUS_NAME": "default",
+                "MESSAGES_PER_SECOND": "20",
+                "PRESENCE": "{}",
+                "NOTIFICATION_QUEUE_URL": queue,
             }),
         ),
         (
@@ -170,6 +182,7 @@ fn functions_get_the_environment_they_read() {
                 "NOTIFICATION_RECEIVES": "8",
                 "BACKEND_EVENTS": "{}",
                 "BACKEND_EVENT_BUS_NAME": "default",
+                "PRESENCE": "{}",
             }),
         ),
     ] {

@@ -5,7 +5,7 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use herald_shared::store::Forget;
 use lambda_runtime::Error;
 
-use crate::{answer::RouteAnswer, message::connection_id};
+use crate::{answer::RouteAnswer, backend_events::End, message::connection_id};
 
 /// Removes every row of the connection. A repeat has no effect.
 ///
@@ -20,4 +20,13 @@ pub async fn handle(
     let connection = connection_id(&event.request_context)?;
     store.forget(&connection).await?;
     Ok(RouteAnswer::status(200))
+}
+
+/// Returns the reason for the end of the connection.
+pub fn end(event: &ApiGatewayWebsocketProxyRequest) -> End {
+    let context = &event.request_context;
+    End::Disconnected {
+        status_code: context.disconnect_status_code,
+        reason: context.disconnect_reason.clone(),
+    }
 }

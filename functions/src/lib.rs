@@ -8,6 +8,8 @@ pub mod answer;
 pub mod authenticate;
 pub mod authorizer;
 pub mod aws;
+pub mod backend_events;
+pub mod bus;
 mod cached;
 pub mod caller;
 pub mod connect;

@@ -1,6 +1,8 @@
-//! The notifier: delivers the pushes on the queue. Each record is one push, a part of one, or a flush of an
-//! entity's presence, which becomes a push if the members changed.
+//! The notifier: delivers the pushes on the queue. Each record is one push, a part of one, a flush of an
+//! entity's presence, which becomes a push if the members changed, or events for the backend that the bus did
+//! not accept.
 
+mod events;
 mod failing;
 mod flushing;
 mod lag;
@@ -23,14 +25,14 @@ use herald_shared::{
     post::Post,
     presence::{MemberRows, Members},
     push::Push,
-    queue::{DeadLetter, Enqueue, EnqueueFlush, Release},
+    queue::{DeadLetter, Enqueue, EnqueueBodies, EnqueueFlush, Release},
     store::{Forget, ReadAudience, ReadToken},
 };
 use tokio::time::Instant;
 
 pub use failing::Failures;
 
-use crate::logs::Logs;
+use crate::{backend_events::Announcer, bus::Bus, logs::Logs};
 use failing::{RecordError, RecordFailure};
 use lag::lag;
 use record::Record;
@@ -65,6 +67,7 @@ pub async fn handle<S, P, Q>(
     failures: &Failures<'_, Q>,
     logs: &Logs<impl LogRows>,
     members: &Members<impl MemberRows, impl EnqueueFlush, impl Fn() -> SystemTime + Send + Sync>,
+    backend: &Announcer<impl Bus, impl EnqueueBodies>,
 ) -> Batch
 where
     S: ReadAudience + ReadToken + Forget,
@@ -85,9 +88,14 @@ where
             }
             Task::Flush { record, flush } => {
                 let mut handled = Handled::default();
-                let flushed = flushing::flush(&flush, deadline, delivery, members, &mut handled);
-                let flushed = flushed.await;
+                let handling = &mut handled;
+                let flushed =
+                    flushing::flush(&flush, deadline, delivery, members, backend, handling).await;
                 vec![settled(record, flushed, deadline, failures, handled).await]
+            }
+            Task::PutOnBus { record, events } => {
+                let put = events::put(&events, deadline, backend).await;
+                vec![settled(record, put, deadline, failures, Handled::default()).await]
             }
             Task::Number(group) => {
                 numbering::deliver(group, deadline, delivery, failures, logs).await
@@ -115,6 +123,7 @@ impl Batch {
             dead_lettered,
             continuations,
             last_post_at: _,
+            closed: _,
         } = self.report;
         tracing::info!(
             records = self.records,

@@ -4,7 +4,6 @@
 //! frame, and the same id if it has an `idempotencyKey`. It goes straight onto the notification queue, or on
 //! request over the bus.
 
-mod bus;
 mod key_ring;
 mod keys;
 #[cfg(test)]
@@ -21,12 +20,11 @@ use herald_shared::{
 };
 use tokio::time::Instant;
 
-pub use bus::{Bus, EventBus};
 pub use key_ring::KeyRing;
 pub use publisher::Publisher;
-pub use request::BusEvent;
 
 use crate::{
+    bus::Bus,
     http::{HttpAnswer, HttpRefusal, HttpRequest},
     message::rfc3339,
 };

@@ -20,7 +20,7 @@ use herald_shared::{
     presence::{DynamoDbMemberRows, Presence, PresenceTable},
     protocol::{Refusal, Request, ServerFrame},
     queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
-    store::{Admit, ConnectionTable, Connections, DynamoDbRows},
+    store::{Admit, ConnectionTable, Connections, DynamoDbRows, Forget, ReadAudience},
 };
 use lambda_runtime::{Config, Context, Error, LambdaEvent, service_fn};
 use tokio::time::{Instant, timeout_at};
@@ -30,12 +30,14 @@ use crate::{
     answer::RouteAnswer,
     authorizer::{AllowedOrigins, KeysUnavailable},
     aws,
-    connection_limit::{ConnectionLimit, Gateway},
+    backend_events::{Announcer, BackendEvents},
+    bus::EventBus,
+    connection_limit::{ConnectionLimit, FindClosed, Gateway},
     http::{HttpAnswer, HttpRefusal, HttpRequest},
     logs::Logs,
     message::Message,
     notifier,
-    publish::{EventBus, KeyRing},
+    publish::KeyRing,
     reply,
     tokens::{self, Verifier},
 };
@@ -60,19 +62,20 @@ fn answer_by(context: &Context) -> Instant {
     deadline.checked_sub(RESERVE).unwrap_or(deadline)
 }
 
-/// Serves the events of `$connect` or `$disconnect` with `handle`.
+/// Serves the events of `$connect` or `$disconnect` with `handle`, which gets the deadline of the answer.
 ///
 /// # Errors
 ///
 /// Returns an error if the Lambda runtime fails.
 pub async fn serve_route<H>(handle: H) -> Result<(), Error>
 where
-    H: AsyncFn(ApiGatewayWebsocketProxyRequest) -> Result<RouteAnswer, Error>,
+    H: AsyncFn(ApiGatewayWebsocketProxyRequest, Instant) -> Result<RouteAnswer, Error>,
 {
     let handle = &handle;
     lambda_runtime::run(service_fn(
         move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
-            let answer = timeout_at(answer_by(&event.context), handle(event.payload));
+            let answer_by = answer_by(&event.context);
+            let answer = timeout_at(answer_by, handle(event.payload, answer_by));
             Box::pin(async { answer.await? })
         },
     ))
@@ -204,7 +207,7 @@ pub fn key_ring(config: &SdkConfig) -> Result<KeyRing, Error> {
     Ok(KeyRing::new(client, required("PUBLISH_KEYS_ARN")?))
 }
 
-/// The source of events of which `EVENT_SOURCE` names none.
+/// The source of Herald's events for the backend, and of events of which `EVENT_SOURCE` names none.
 const SOURCE: &str = "herald";
 
 /// Returns the bus `EVENT_BUS_NAME`. Its events are from the first source in `EVENT_SOURCE`, so that the
@@ -219,6 +222,26 @@ pub fn event_bus(config: &SdkConfig) -> Result<EventBus, Error> {
     let source = sources.split(',').find(|source| !source.is_empty());
     let source = source.unwrap_or(SOURCE).to_owned();
     Ok(EventBus::new(client, required("EVENT_BUS_NAME")?, source))
+}
+
+/// Returns the announcer of the changes that `BACKEND_EVENTS` has, on the bus `BACKEND_EVENT_BUS_NAME` or
+/// else on the notification queue.
+///
+/// # Errors
+///
+/// Returns an error if a variable is not set or invalid.
+pub fn backend_events(config: &SdkConfig) -> Result<Announcer<EventBus, NotificationQueue>, Error> {
+    let policy = BackendEvents::from_json(&required("BACKEND_EVENTS")?).map_err(with_causes)?;
+    if policy.is_off() {
+        return Ok(Announcer::off());
+    }
+    let client = aws_sdk_eventbridge::Client::new(config);
+    let bus = EventBus::new(
+        client,
+        required("BACKEND_EVENT_BUS_NAME")?,
+        SOURCE.to_owned(),
+    );
+    Ok(Announcer::new(policy, bus, notification_queue(config)?))
 }
 
 /// Returns the notification queue, and its dead-letter queue at `NOTIFICATION_DEAD_LETTER_QUEUE_URL`.
@@ -240,10 +263,10 @@ pub fn notifier_queues(config: &SdkConfig) -> Result<NotifierQueues, Error> {
 /// # Errors
 ///
 /// Returns an error if the variable is missing or not a number.
-pub fn connection_limit<'a>(
-    store: &'a SubscriptionTable,
-    gateway: &'a Gateway,
-) -> Result<ConnectionLimit<'a, SubscriptionTable, Gateway>, Error> {
+pub fn connection_limit<'a, S: ReadAudience + Forget, G: FindClosed>(
+    store: &'a S,
+    gateway: &'a G,
+) -> Result<ConnectionLimit<'a, S, G>, Error> {
     let limit: NonZeroU32 = number("CONNECTIONS_PER_USER")?;
     Ok(ConnectionLimit::new(store, gateway, limit))
 }

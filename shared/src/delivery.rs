@@ -44,6 +44,7 @@ pub use window::Window;
 
 use crate::{
     audience::{Audience, Range, Recipient},
+    ids::ConnectionId,
     post::Post,
     push::{Push, Recipients},
     queue::{DeadLetter, Enqueue, EnqueueError},
@@ -91,9 +92,20 @@ pub struct Report {
     pub continuations: usize,
     /// The time of the last successful post.
     pub last_post_at: Option<SystemTime>,
+    /// The connections of `disconnected`, each with the reason.
+    pub closed: Vec<(ConnectionId, CloseReason)>,
 }
 
-/// Adds the counts, and keeps the later last post.
+/// The reason for which delivery closes a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The connection's token has ended.
+    TokenEnded,
+    /// The push demands it: an event disconnects the user.
+    UserDisconnected,
+}
+
+/// Adds the counts and the closed connections, and keeps the later last post.
 impl AddAssign for Report {
     fn add_assign(&mut self, other: Self) {
         self.audience += other.audience;
@@ -106,6 +118,7 @@ impl AddAssign for Report {
         self.dead_lettered += other.dead_lettered;
         self.continuations += other.continuations;
         self.last_post_at = self.last_post_at.max(other.last_post_at);
+        self.closed.extend(other.closed);
     }
 }
 
@@ -178,6 +191,13 @@ where
             .await?;
         report.gone += undelivered.gone.len();
         report.disconnected += undelivered.disconnected.len();
+        let reason = match push.then_disconnect {
+            true => CloseReason::UserDisconnected,
+            false => CloseReason::TokenEnded,
+        };
+        let closed = undelivered.disconnected.iter();
+        let closed = closed.map(|recipient| (recipient.connection.clone(), reason));
+        report.closed.extend(closed);
         let put_back = self
             .put_back(push, &attempt, &undelivered, &schedule, &mut report)
             .await;

@@ -67,12 +67,22 @@ pub trait EnqueueEach: Sync {
     ) -> impl Future<Output = Enqueued> + Send;
 }
 
-/// The result for pushes that were enqueued independently.
+/// A writer of other messages than pushes to the notification queue.
+pub trait EnqueueBodies: Sync {
+    /// Stores messages with these bodies, which are JSON, like [`EnqueueEach::enqueue_each`].
+    fn enqueue_bodies(
+        &self,
+        bodies: Vec<String>,
+        until: Instant,
+    ) -> impl Future<Output = Enqueued> + Send;
+}
+
+/// The result for messages that were enqueued independently.
 #[derive(Debug)]
 pub struct Enqueued {
-    /// True for each push that is stored, in the order of the pushes.
+    /// True for each message that is stored, in the order of the messages.
     pub stored: Vec<bool>,
-    /// The reason of the last failure, if any push is not stored.
+    /// The reason of the last failure, if any message is not stored.
     pub failure: Option<EnqueueError>,
 }
 

@@ -9,13 +9,13 @@ mod usage;
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, builder::RangedU64ValueParser};
+use clap::{Args, ValueEnum, builder::RangedU64ValueParser};
 use serde::Serialize;
 
 use crate::{commands::duration::duration, failure::Failure, output, target};
 use bill::Bill;
 use prices::{Price, Prices};
-use usage::{Events, Polling, Published, Usage};
+use usage::{BackendEvents, Events, Polling, Published, Usage};
 
 /// Estimate a month's AWS bill, line by line
 ///
@@ -86,6 +86,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     without_history: bool,
 
+    /// Changes that are events for the backend (`BackendEvents`), of all connections and subscriptions
+    #[arg(long, value_name = "CHANGES", value_delimiter = ',')]
+    backend_events: Vec<Changes>,
+
     /// Use the prices in this file
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -99,6 +103,15 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// The changes that are events for the backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Changes {
+    /// Connections that open and close
+    Connections,
+    /// Connections that subscribe and unsubscribe
+    Subscriptions,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   10,000 connections with 100 pushes per day each, from events to rooms of 100
@@ -109,6 +122,8 @@ Examples:
     herald cost --connections 10000 --audience 100 --without-history
   A thousand of the clients poll instead
     herald cost --connections 9000 --audience 100 --polling 1000
+  Events for the backend about every connection and subscription
+    herald cost --connections 10000 --audience 100 --backend-events connections,subscriptions
   Other prices
     herald cost --print-prices > prices.toml
     herald cost --connections 10000 --prices prices.toml";
@@ -164,6 +179,10 @@ impl Arguments {
                 every: self.poll_every,
             },
             history: !self.without_history,
+            backend_events: BackendEvents {
+                connections: self.backend_events.contains(&Changes::Connections),
+                subscriptions: self.backend_events.contains(&Changes::Subscriptions),
+            },
         }
     }
 }

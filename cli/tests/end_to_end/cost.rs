@@ -53,6 +53,20 @@ async fn history_adds_to_the_bill() {
 }
 
 #[tokio::test]
+async fn events_for_the_backend_add_to_the_bill() {
+    let worked = ["--connections", "10000", "--audience", "100", "--json"];
+    let all = async |more: &[&str]| {
+        let bill = cost(&[&worked[..], more].concat()).await;
+        let bill: Value = serde_json::from_str(&bill.stdout).expect("one line of JSON");
+        bill["all"].as_f64().expect("an amount")
+    };
+    let without = all(&[]).await;
+    let connections = all(&["--backend-events", "connections"]).await;
+    let both = all(&["--backend-events", "connections,subscriptions"]).await;
+    assert!(without < connections && connections < both);
+}
+
+#[tokio::test]
 async fn printed_prices_can_be_edited_and_used() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("prices.toml");
@@ -87,6 +101,7 @@ async fn invalid_usage_figures_are_wrong_usage() {
         &["--connections", "1", "--audience", "0"],
         &["--connections", "1", "--ping-every", "9"],
         &["--connections", "1", "--pushes-a-day", "many"],
+        &["--connections", "1", "--backend-events", "all"],
         &[
             "--connections",
             "1",

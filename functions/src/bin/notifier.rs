@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use herald_functions::{
+    backend_events::End,
     metrics::Metrics,
     notifier::{self, Failures},
     wiring,
@@ -13,7 +14,8 @@ use lambda_runtime::{Config, Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
-    let store = &wiring::subscription_table(&config)?;
+    let backend = &wiring::backend_events(&config)?;
+    let store = &backend.watch(&wiring::subscription_table(&config)?, End::Gone);
     let poster = &wiring::management_api(&config)?;
     let queues = &wiring::notifier_queues(&config)?;
     let settings = &wiring::delivery_settings()?;
@@ -26,8 +28,18 @@ async fn main() -> Result<(), Error> {
         let delivery =
             Delivery::new(store, poster, queues, settings.clone()).with_window(window.clone());
         let members = store.members();
-        let batch =
-            notifier::handle(event.payload, deadline, &delivery, failures, logs, members).await;
+        let batch = notifier::handle(
+            event.payload,
+            deadline,
+            &delivery,
+            failures,
+            logs,
+            members,
+            backend,
+        )
+        .await;
+        backend.explain(&batch.report.closed);
+        backend.put(deadline).await;
         batch.log();
         metrics.print(&batch);
         Ok::<_, Error>(batch.into_response())

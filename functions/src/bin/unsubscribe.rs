@@ -7,10 +7,13 @@ use lambda_runtime::Error;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
-    let store = wiring::subscription_table(&config)?;
-    let admission = wiring::admission(&store)?;
+    let table = wiring::subscription_table(&config)?;
+    let backend = wiring::backend_events(&config)?;
+    let admission = wiring::admission(&table)?;
     wiring::serve_messages(ENTITY_REQUEST_LIMIT, async |message, request| {
-        unsubscribe::handle(message, request, &store, &admission).await
+        let store = backend.watch_message(&table, message);
+        let reply = unsubscribe::handle(message, request, &store, &admission);
+        backend.after(reply, message.answer_by).await
     })
     .await
 }

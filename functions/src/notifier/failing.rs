@@ -15,6 +15,7 @@ use herald_shared::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{Handled, record::Record, unfinished::UnfinishedRecords};
+use crate::bus::PutError;
 
 /// The longest time for which a record that failed once is hidden, which doubles with each further
 /// receive.
@@ -51,6 +52,10 @@ pub(super) enum RecordError {
     Members(#[source] StoreError),
     #[error("the undelivered parts of the push could be put on neither queue")]
     NotRequeued(#[source] EnqueueError),
+    #[error("the events for the backend were not put on the bus")]
+    Bus(#[source] PutError),
+    #[error("the stack's parameter BackendEvents switches the events for the backend off")]
+    BackendEventsOff,
 }
 
 impl RecordError {
@@ -59,9 +64,10 @@ impl RecordError {
         match self {
             Self::Invalid(_)
             | Self::TooLarge(_)
+            | Self::BackendEventsOff
             | Self::Delivery(DeliveryError::TooLarge { .. }) => false,
             Self::Log(error) => error.is_transient(),
-            Self::Delivery(_) | Self::Members(_) | Self::NotRequeued(_) => true,
+            Self::Delivery(_) | Self::Members(_) | Self::NotRequeued(_) | Self::Bus(_) => true,
         }
     }
 }

@@ -8,7 +8,7 @@ use herald_shared::{
     presence::{Flush, FlushError, Flushed, MemberRows, Members},
     protocol::PresenceFrame,
     push::Push,
-    queue::{DeadLetter, Enqueue, EnqueueFlush},
+    queue::{DeadLetter, Enqueue, EnqueueBodies, EnqueueFlush},
     store::{Forget, ReadAudience, ReadToken},
 };
 use tokio::time::Instant;
@@ -17,15 +17,16 @@ use super::{
     Handled,
     failing::{RecordError, RecordFailure},
 };
-use crate::message::rfc3339;
+use crate::{backend_events::Announcer, bus::Bus, message::rfc3339};
 
 /// Makes a flush and delivers its frame. If parts of the frame are on no queue, the whole flush is repeated: a
-/// frame with a higher version takes the place of this one.
+/// frame with a higher version takes the place of this one. The backend is told of each.
 pub(super) async fn flush<S, P, Q>(
     flush: &Flush,
     deadline: Instant,
     delivery: &Delivery<'_, S, P, Q>,
     members: &Members<impl MemberRows, impl EnqueueFlush, impl Fn() -> SystemTime + Send + Sync>,
+    backend: &Announcer<impl Bus, impl EnqueueBodies>,
     handled: &mut Handled,
 ) -> Result<(), RecordFailure>
 where
@@ -34,6 +35,7 @@ where
     Q: Enqueue + DeadLetter,
 {
     let deliver = async |frame: PresenceFrame| -> Result<(Push, Report), DeliveryError> {
+        backend.note_presence(&frame);
         let push = Push::presence(frame, &rfc3339(SystemTime::now()));
         let push = push.map_err(|error| DeliveryError::TooLarge {
             length: error.length,

@@ -15,6 +15,7 @@ use serde_json::json;
 use aws_lambda_events::sqs::SqsMessage;
 
 use super::*;
+use crate::backend_events::scripted::{ScriptedBus, ScriptedQueue};
 
 const CONNECTIONS: usize = 5;
 
@@ -87,6 +88,7 @@ fn run(records: &[Record], queues: &MemoryQueues) -> Batch {
             &Failures::new(queues, RECEIVES),
             &Logs::off(),
             &crate::members::off(),
+            &Announcer::<&ScriptedBus, &ScriptedQueue>::off(),
         )
         .await
     })

@@ -15,7 +15,7 @@ use super::{
     failing::{RecordError, RecordFailure},
     record::Record,
 };
-use crate::logs::Logs;
+use crate::{backend_events, bus::BusEvent, logs::Logs};
 
 /// A part of a batch.
 pub(super) enum Task {
@@ -29,6 +29,11 @@ pub(super) enum Task {
     },
     /// A flush of an entity's presence.
     Flush { record: Record, flush: Flush },
+    /// One record of events for the backend, which the bus did not accept before.
+    PutOnBus {
+        record: Record,
+        events: Vec<BusEvent>,
+    },
     /// Records of pushes that take their offsets in one log together.
     Number(Group),
 }
@@ -56,6 +61,10 @@ pub(super) fn tasks<Q: DeadLetter + Release, R>(
                 pushes: Ok(unfinished),
                 whole: false,
             });
+            continue;
+        }
+        if let Some(events) = backend_events::from_queue_body(&record.body) {
+            tasks.push(Task::PutOnBus { record, events });
             continue;
         }
         let push = match QueueMessage::from_body(&record.body) {

@@ -19,6 +19,10 @@ use saphyr::{LoadableYamlNode, YamlOwned};
 use serde_json::json;
 
 use super::*;
+use crate::backend_events::{
+    BackendEvents,
+    scripted::{Refusals, ScriptedBus, ScriptedQueue},
+};
 
 const RECEIVES: u32 = 3;
 const SUBSCRIBERS: usize = 20;
@@ -94,7 +98,17 @@ where
     let delivery = Delivery::new(store, poster, queues, Settings::default());
     let deadline = Instant::now() + Duration::from_secs(60);
     let members = crate::members::off();
-    handle(batch, deadline, &delivery, failures, &Logs::off(), &members).await
+    let backend = Announcer::<&ScriptedBus, &ScriptedQueue>::off();
+    handle(
+        batch,
+        deadline,
+        &delivery,
+        failures,
+        &Logs::off(),
+        &members,
+        &backend,
+    )
+    .await
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,4 +259,81 @@ fn time_left_is_read_from_a_time_or_a_duration() {
     ] {
         assert_eq!(time_left(deadline, now), Duration::from_secs(left));
     }
+}
+
+/// Receives a record with an event for the backend for the n-th time.
+async fn receive_backend_event(
+    nth: u32,
+    backend: &Announcer<&ScriptedBus, &ScriptedQueue>,
+    queues: &MemoryQueues,
+) -> Batch {
+    let mut record = SqsMessage::default();
+    record.message_id = Some("m-1".to_owned());
+    record.receipt_handle = Some(format!("r-{nth}"));
+    record.body = Some(BACKEND_EVENT.to_owned());
+    let count = ("ApproximateReceiveCount".to_owned(), nth.to_string());
+    record.attributes = [count].into();
+    let mut batch = SqsEvent::default();
+    batch.records = vec![record];
+    let store = MemoryStore::new(100);
+    let poster = ScriptedPoster::new(|_, _| Ok(()));
+    let delivery = Delivery::new(&store, &poster, queues, Settings::default());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let failures = Failures::new(queues, RECEIVES);
+    handle(
+        batch,
+        deadline,
+        &delivery,
+        &failures,
+        &Logs::off(),
+        &crate::members::off(),
+        backend,
+    )
+    .await
+}
+
+const BACKEND_EVENT: &str =
+    r#"{"backendEvents":[{"detailType":"Entity Subscribed","detail":{"id":"1"}}]}"#;
+
+#[tokio::test(start_paused = true)]
+async fn backend_event_of_the_queue_is_retried_until_its_last_receive() {
+    let (bus, queue): (ScriptedBus, ScriptedQueue) = Default::default();
+    let policy = BackendEvents::from_json(r#"{"**":["subscribed"]}"#).expect("kinds");
+    let backend = Announcer::new(policy, &bus, &queue);
+    let queues = MemoryQueues::default();
+    bus.set_refusals(Refusals::All);
+    for nth in 1..RECEIVES {
+        let batch = receive_backend_event(nth, &backend, &queues).await;
+        assert_eq!(batch.failed, ["m-1"]);
+    }
+    assert_eq!(queues.released().len(), RECEIVES as usize - 1);
+    bus.set_refusals(Refusals::None);
+    let batch = receive_backend_event(RECEIVES - 1, &backend, &queues).await;
+    assert_eq!((batch.records, batch.failed.len()), (1, 0));
+    assert_eq!(bus.take()[0].detail, r#"{"id":"1"}"#);
+
+    bus.set_refusals(Refusals::All);
+    let batch = receive_backend_event(RECEIVES, &backend, &queues).await;
+    assert!(batch.failed.is_empty());
+    let reason =
+        "failed 3 times: the events for the backend were not put on the bus: the bus is throttled";
+    assert_eq!(
+        queues.dead_letters(),
+        [(BACKEND_EVENT.to_owned(), reason.to_owned())]
+    );
+    assert!(queues.take().is_empty() && queue.take().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn backend_event_of_a_stack_that_puts_none_is_a_dead_letter_at_once() {
+    let queues = MemoryQueues::default();
+    let batch = receive_backend_event(1, &Announcer::off(), &queues).await;
+    assert!(batch.failed.is_empty());
+    let [(_, reason)] = &queues.dead_letters()[..] else {
+        panic!("{:?}", queues.dead_letters())
+    };
+    assert_eq!(
+        reason,
+        "the stack's parameter BackendEvents switches the events for the backend off"
+    );
 }

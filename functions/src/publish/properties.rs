@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use herald_shared::{
     log::{History, Log, memory::MemoryLogRows},
-    protocol::{PublishResult, Refusal},
+    protocol::PublishResult,
     push::Push,
     queue::{EnqueueEach, EnqueueError, Enqueued},
 };
@@ -14,11 +14,15 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 
 use super::{
-    Bus, BusEvent, Publisher,
+    Publisher,
     keys::{ApiKeys, PresentedKey},
     request::{Outgoing, PublishRequest},
 };
-use crate::{http::HttpRequest, logs::Logs};
+use crate::{
+    bus::{Bus, BusEvent, PutError},
+    http::HttpRequest,
+    logs::Logs,
+};
 
 const TIME: &str = "2026-11-28T10:15:30Z";
 
@@ -26,11 +30,11 @@ proptest! {
     #[test]
     fn message_is_the_same_push_over_queue_and_bus(message in message()) {
         let message = raw(&message.to_string());
-        let Ok(Outgoing { push, event, .. }) = Outgoing::read(&message, TIME) else {
+        let Ok(Outgoing { push, event, idempotency_key, .. }) = Outgoing::read(&message, TIME) else {
             return Ok(());
         };
         let detail: Value = serde_json::from_str(&event.detail).expect("JSON");
-        let id = event.idempotency_key.unwrap_or_else(|| push.event_id.clone());
+        let id = idempotency_key.unwrap_or_else(|| push.event_id.clone());
         let delivered = json!({
             "id": id, "detail-type": event.detail_type, "time": TIME, "detail": detail,
         });
@@ -174,7 +178,7 @@ impl EnqueueEach for PartialQueue {
 struct NoBus;
 
 impl Bus for NoBus {
-    async fn put(&self, _: &[&BusEvent], _: Instant) -> Vec<Result<String, Refusal>> {
+    async fn put(&self, _: &[&BusEvent], _: Instant) -> Vec<Result<String, PutError>> {
         Vec::new()
     }
 }

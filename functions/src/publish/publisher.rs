@@ -6,14 +6,15 @@ use futures_util::future::join_all;
 use herald_shared::{
     audience::Audience,
     log::{LogRows, Published},
-    protocol::{PublishResult, Refusal},
+    protocol::{ErrorCode, PublishResult, Refusal},
     push::Push,
     queue::EnqueueEach,
 };
 use tokio::time::Instant;
 
-use super::{Bus, Outgoing};
+use super::Outgoing;
 use crate::{
+    bus::{Bus, PutError},
     logs::Logs,
     outbox::{enqueue, store},
     reply::too_large,
@@ -62,8 +63,9 @@ impl<Q: EnqueueEach, B: Bus, R: LogRows> Publisher<'_, Q, B, R> {
         let events: Vec<_> = outgoing.iter().flatten().map(|sent| &sent.event).collect();
         let mut put = self.bus.put(&events, answer_by).await.into_iter();
         let mut result = |outgoing: Result<Outgoing, Refusal>| {
-            let key = outgoing?.event.idempotency_key;
-            let id_of_bus = put.next().expect("a result for each event")?;
+            let key = outgoing?.idempotency_key;
+            let id_of_bus = put.next().expect("a result for each event");
+            let id_of_bus = id_of_bus.map_err(|error| refusal(&error))?;
             Ok::<_, Refusal>(PublishResult::Published {
                 event_id: key.unwrap_or(id_of_bus),
                 position: None,
@@ -166,5 +168,18 @@ impl<Q: EnqueueEach, B: Bus, R: LogRows> Publisher<'_, Q, B, R> {
             fits.map_err(|error| too_large(error.length, error.limit))?;
         }
         Ok(outgoing)
+    }
+}
+
+fn refusal(error: &PutError) -> Refusal {
+    match error {
+        PutError::Throttled => Refusal::new(
+            ErrorCode::Throttled,
+            "too many events at once: send the message again in a moment",
+        ),
+        PutError::TimedOut | PutError::Failed(_) => Refusal::new(
+            ErrorCode::Internal,
+            "Herald failed to put the message on the bus: send it again in a moment",
+        ),
     }
 }

@@ -9,7 +9,7 @@ use herald_shared::{
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{http::HttpRefusal, reply::too_large};
+use crate::{bus::BusEvent, http::HttpRefusal, reply::too_large};
 
 /// The body of a request. An unknown or repeated field is an error.
 #[derive(Debug, Deserialize)]
@@ -86,17 +86,8 @@ pub(super) struct Outgoing {
     pub(super) audience: Audience,
     pub(super) push: Push,
     pub(super) event: BusEvent,
-}
-
-/// An event for the bus.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BusEvent {
-    /// The detail-type.
-    pub detail_type: &'static str,
-    /// The detail's JSON text.
-    pub detail: String,
-    /// The id that its push will have, if not that of the event.
-    pub idempotency_key: Option<String>,
+    /// The id that the push of its event will have, if not that of the event.
+    pub(super) idempotency_key: Option<String>,
 }
 
 impl Outgoing {
@@ -121,8 +112,8 @@ impl Outgoing {
             event: BusEvent {
                 detail_type: detail_type.as_str(),
                 detail: String::from(Box::<str>::from(detail)),
-                idempotency_key: message.idempotency_key,
             },
+            idempotency_key: message.idempotency_key,
         })
     }
 }

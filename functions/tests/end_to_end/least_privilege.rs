@@ -26,6 +26,7 @@ use crate::{
     ending::end_token,
     harness::{EVERYTHING, LEFT_BEHIND, TestStack, old, repository, until},
     http_client::send,
+    proxy::Proxy,
     publishing::{KEY_ID, entry, everything, key},
 };
 
@@ -55,8 +56,8 @@ async fn every_granted_permission_is_needed() {
 #[local_only("revokes permissions of functions")]
 #[tokio::test]
 async fn granted_permissions_suffice() {
-    let stack = start_without(vec![]).await.unwrap();
-    scenario(&stack).await;
+    let (stack, bus) = start_without(vec![]).await.unwrap();
+    scenario(&stack, &bus).await;
     stack.stop().await;
 }
 
@@ -93,8 +94,8 @@ fn pairs<'a, T>(some: &'a [T], others: &'a [T]) -> impl Iterator<Item = (&'a T, 
 
 /// Returns whether the scenario or the start of the stack fails without a permission.
 async fn is_needed(permission: &Revoked) -> bool {
-    let stack = match start_without(vec![permission.clone()]).await {
-        Ok(stack) => stack,
+    let (stack, bus) = match start_without(vec![permission.clone()]).await {
+        Ok(started) => started,
         Err(error) => {
             let error = error.to_string();
             assert!(error.contains("does not allow"), "{permission:?}: {error}");
@@ -106,7 +107,7 @@ async fn is_needed(permission: &Revoked) -> bool {
         // First, so that a scenario that fails because of the refusal does not panic before it is seen.
         biased;
         denied = refused.wait_for(Option::is_some) => denied.unwrap().clone(),
-        () = scenario(&stack) => None,
+        () = scenario(&stack, &bus) => None,
     };
     stack.stop_after_refusals().await;
     denied.is_some_and(|denied| {
@@ -123,13 +124,22 @@ fn is_about(denied: &Denied, permission: &Revoked) -> bool {
     denied.function == permission.function && denied.action.eq_ignore_ascii_case(&permission.action)
 }
 
-async fn start_without(revoked: Vec<Revoked>) -> anyhow::Result<TestStack> {
-    TestStack::try_start_with(|config| {
+/// Starts a stack whose functions reach the bus through a proxy.
+async fn start_without(revoked: Vec<Revoked>) -> anyhow::Result<(TestStack, Proxy)> {
+    let bus = Proxy::start().await;
+    let stack = TestStack::try_start_with(|config| {
         config.authentication = AUTHENTICATION;
         config.parameters = parameters();
         config.faults.revoked = revoked;
-    })
-    .await
+        let endpoint = (
+            "AWS_ENDPOINT_URL_EVENTBRIDGE".to_owned(),
+            bus.endpoint.clone(),
+        );
+        config.environment.extend([endpoint]);
+    });
+    let stack = stack.await?;
+    bus.forward_to(&stack.running().addresses().endpoint);
+    Ok((stack, bus))
 }
 
 fn parameters() -> BTreeMap<String, String> {
@@ -140,13 +150,15 @@ fn parameters() -> BTreeMap<String, String> {
     let history = ("History", r#"{"logged:*":{"messages":100,"seconds":600}}"#);
     let publish = ("PublishKeys", "create");
     let poll = ("Poll", "on");
-    [subscriptions, connections, history, publish, poll]
+    let kinds = r#"{"$connections":["opened","closed"],"**":["subscribed","unsubscribed"]}"#;
+    let backend = ("BackendEvents", kinds);
+    [subscriptions, connections, history, publish, poll, backend]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
 }
 
 /// Makes every function use all its permissions.
-async fn scenario(stack: &TestStack) {
+async fn scenario(stack: &TestStack, bus: &Proxy) {
     messages(stack).await;
     recovery(stack).await;
     publishing(stack).await;
@@ -161,6 +173,7 @@ async fn scenario(stack: &TestStack) {
     ended_token(stack).await;
     gone_connection(stack).await;
     disconnect(stack).await;
+    bus_that_hangs(stack, bus).await;
 }
 
 async fn messages(stack: &TestStack) {
@@ -415,4 +428,23 @@ async fn disconnect(stack: &TestStack) {
     client.subscribe("order-5").await;
     client.close().await;
     until("all rows are gone", async || stack.rows().await.is_empty()).await;
+}
+
+/// Events that the bus does not accept go to the queue.
+async fn bus_that_hangs(stack: &TestStack, bus: &Proxy) {
+    bus.block(true);
+    let mut client = stack.client_of("ann").await;
+    client.subscribe("order-7").await;
+    let unsubscribe = json!({"action": "unsubscribe", "entityId": "order-7"});
+    assert_eq!(client.ask(unsubscribe).await["type"], "ack");
+    client.subscribe("order-8").await;
+    client.close().await;
+    until("the last end is on the queue", async || {
+        let waiting = stack.messages("NotificationQueue");
+        let is_end =
+            |body: &str| body.contains(r#""id":"unsubscribed:"#) && body.contains("order-8");
+        waiting.iter().any(|message| is_end(&message.content.body))
+    })
+    .await;
+    bus.block(false);
 }

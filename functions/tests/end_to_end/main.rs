@@ -5,6 +5,7 @@
 mod asyncapi;
 mod at_scale;
 mod authentication;
+mod backend_events;
 mod bad_input;
 mod capacity;
 mod connecting;

@@ -119,6 +119,7 @@ fn spawn_notifier(stack: &TestStack, runtime_api: &str) -> Child {
             ("HISTORY", "{}"),
             ("RECOVER_SECONDS", "300"),
             ("PRESENCE", "{}"),
+            ("BACKEND_EVENTS", "{}"),
         ])
         .stdout(Stdio::piped())
         .kill_on_drop(true)

@@ -58,7 +58,7 @@ pub struct NotifierQueues {
 
 /// A message that SQS has not accepted yet.
 struct Pending {
-    /// The index of its push.
+    /// Its index among the messages that are sent together.
     index: usize,
     body: String,
 }
@@ -153,7 +153,7 @@ impl Enqueue for NotificationQueue {
     /// Retries only the messages that SQS refused.
     async fn enqueue(&self, pushes: &[Push], delay: Duration) -> Result<(), NotEnqueued> {
         let delay = seconds(delay);
-        let mut pending = pending(pushes);
+        let mut pending = pending(pushes.iter().map(Push::to_queue_body));
         let mut sends = 0;
         while let Err(Refused { indices, reason }) = self.send_once(&pending, delay).await {
             sends += 1;
@@ -265,9 +265,9 @@ impl DeadLetter for NotifierQueues {
     }
 }
 
-fn pending(pushes: &[Push]) -> Vec<Pending> {
-    let bodies = pushes.iter().map(Push::to_queue_body).enumerate();
+fn pending(bodies: impl Iterator<Item = String>) -> Vec<Pending> {
     bodies
+        .enumerate()
         .map(|(index, body)| Pending { index, body })
         .collect()
 }

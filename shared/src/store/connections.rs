@@ -76,6 +76,18 @@ impl<R: Rows> Connections<R> {
 }
 
 impl<R: Rows, M> Connections<R, M> {
+    /// Returns the same store over the rows that `wrap` makes of its rows.
+    pub fn over_rows<W: Rows>(&self, wrap: impl FnOnce(R) -> W) -> Connections<W, M>
+    where
+        R: Clone,
+        M: Clone,
+    {
+        Connections {
+            rows: wrap(self.rows.clone()),
+            members: self.members.clone(),
+        }
+    }
+
     /// Returns the members.
     pub fn members(&self) -> &M {
         &self.members

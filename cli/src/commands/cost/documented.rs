@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use super::{
     bill::{Bill, Usd},
     prices::{Price, Prices},
-    usage::{Events, Polling, Published, Usage},
+    usage::{BackendEvents, Events, Polling, Published, Usage},
 };
 
 /// The connections and the audience of each column of the worked bills.
@@ -125,6 +125,34 @@ fn worked(connections: f64, audience: f64, history: bool) -> Usage {
             every: Duration::from_secs(15),
         },
         history,
+        backend_events: BackendEvents::default(),
+    }
+}
+
+/// The table has the USD that each kind of events adds to the worked bills.
+#[test]
+fn costs_of_events_for_the_backend_in_the_docs_match_to_the_cent() {
+    let rows = table(&document(), "USD a month, events for the backend");
+    let prices = Prices::read(None).expect("a table");
+    assert_eq!(rows.len(), 3);
+    for (row, (connections, subscriptions)) in
+        rows.iter()
+            .zip([(true, false), (false, true), (true, true)])
+    {
+        for (column, (open, audience)) in WORKED.into_iter().enumerate() {
+            let without = worked(open, audience, true);
+            let backend_events = BackendEvents {
+                connections,
+                subscriptions,
+            };
+            let with = Usage {
+                backend_events,
+                ..without
+            };
+            let all = |usage: &Usage| Bill::new(usage, &prices).all.0;
+            let added = Usd(all(&with) - all(&without)).cents() / 100.0;
+            assert_eq!(number(&row[column + 1]), added, "{} of {open}", row[0]);
+        }
     }
 }
 

@@ -58,6 +58,11 @@ const READS_FOR_SYNCED_HEAD: f64 = 0.5;
 /// The assumed time of both writes, in seconds.
 const LOG_TIME: f64 = 0.01;
 
+/// A connection opens and ends; so does each of its subscriptions.
+const BACKEND_EVENTS_OF_EACH: f64 = 2.0;
+/// The assumed time of a call that puts events for the backend, in seconds.
+const PUT_TIME: f64 = 0.02;
+
 /// The largest number of entities that Herald's clients put in one subscribe frame.
 const ENTITIES_OF_FRAME: f64 = 100.0;
 
@@ -101,6 +106,17 @@ pub(super) struct Usage {
     pub(super) polling: Polling,
     /// True if every audience has a log, and clients send `sync` in place of pings.
     pub(super) history: bool,
+    /// The changes that are events for the backend.
+    pub(super) backend_events: BackendEvents,
+}
+
+/// The changes that are events for the backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct BackendEvents {
+    /// The beginning and the end of each connection.
+    pub(super) connections: bool,
+    /// The beginning and the end of each subscription.
+    pub(super) subscriptions: bool,
 }
 
 /// Messages that servers publish over HTTP.
@@ -199,7 +215,28 @@ impl Usage {
             false => work,
             true => self.with_logs(work, events, messages + published, connects, pings),
         };
+        let work = self.with_backend_events(work, connects, subscribes);
         self.with_polls(work, deliveries)
+    }
+
+    /// Adds the events for the backend. The functions `connect` and `subscribe` each put theirs, and
+    /// `disconnect` puts both ends at once.
+    fn with_backend_events(&self, work: Work, connects: f64, subscribes: f64) -> Work {
+        let BackendEvents {
+            connections,
+            subscriptions,
+        } = self.backend_events;
+        let if_put = |put: bool, number: f64| if put { number } else { 0.0 };
+        let events =
+            if_put(connections, connects) + if_put(subscriptions, connects * self.subscriptions);
+        let puts = if_put(connections, connects)
+            + if_put(subscriptions, subscribes)
+            + if_put(connections || subscriptions, connects);
+        Work {
+            bus_events: work.bus_events + BACKEND_EVENTS_OF_EACH * events,
+            lambda_gb_seconds: work.lambda_gb_seconds + SMALL_FUNCTION_GB * PUT_TIME * puts,
+            ..work
+        }
     }
 
     /// Adds the work of the clients that poll. Each gets as many messages as a connection does.
@@ -280,6 +317,10 @@ mod tests {
             every: Duration::from_secs(15),
         },
         history: false,
+        backend_events: BackendEvents {
+            connections: false,
+            subscriptions: false,
+        },
     };
 
     #[test]
@@ -455,6 +496,37 @@ mod tests {
         let (without, with) = (beside(0.0), beside(1.0));
         assert_eq!(with.read_units - without.read_units, 600.0);
         assert_eq!(with.gateway_messages, without.gateway_messages);
+    }
+
+    #[test]
+    fn each_change_for_the_backend_is_two_events_and_time_of_its_functions() {
+        let connected = Usage {
+            connections: 1.0,
+            subscriptions: 5.0,
+            ..NOTHING
+        };
+        let before = connected.work();
+        let mut found = Vec::new();
+        for (connections, subscriptions) in [(true, false), (false, true), (true, true)] {
+            let backend_events = BackendEvents {
+                connections,
+                subscriptions,
+            };
+            let after = Usage {
+                backend_events,
+                ..connected
+            }
+            .work();
+            let seconds = (after.lambda_gb_seconds - before.lambda_gb_seconds) / SMALL_FUNCTION_GB;
+            found.push((after.bus_events, (seconds / PUT_TIME).round()));
+            assert_eq!(after.lambda_requests, before.lambda_requests);
+            assert_eq!(after.write_units, before.write_units);
+        }
+        // 360 connects a month.
+        assert_eq!(
+            found,
+            [(720.0, 720.0), (3_600.0, 720.0), (4_320.0, 1_080.0)]
+        );
     }
 
     #[test]

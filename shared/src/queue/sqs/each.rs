@@ -1,4 +1,4 @@
-//! Pushes that SQS stores or refuses independently of each other.
+//! Messages that SQS stores or refuses independently of each other.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{NotificationQueue, PAUSE, Pending, Refused, batches, pending};
 use crate::{
     backoff::bound,
-    push::Push,
-    queue::{EnqueueEach, EnqueueError, Enqueued},
+    push::{Push, escape_noncharacters},
+    queue::{EnqueueBodies, EnqueueEach, EnqueueError, Enqueued},
 };
 
 /// The limit of the longest pause between two sends.
@@ -17,7 +17,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl EnqueueEach for NotificationQueue {
     async fn enqueue_each(&self, pushes: &[Push], until: Instant) -> Enqueued {
-        let pending = pending(pushes);
+        self.send_each(pending(pushes.iter().map(Push::to_queue_body)), until)
+            .await
+    }
+}
+
+impl EnqueueBodies for NotificationQueue {
+    async fn enqueue_bodies(&self, bodies: Vec<String>, until: Instant) -> Enqueued {
+        let bodies = bodies.into_iter().map(escape_noncharacters);
+        self.send_each(pending(bodies), until).await
+    }
+}
+
+impl NotificationQueue {
+    async fn send_each(&self, pending: Vec<Pending>, until: Instant) -> Enqueued {
         let sends = batches(&pending).map(|batch| self.send_until(&pending[batch], until));
         let mut missing = BTreeSet::new();
         let mut failure = None;
@@ -26,15 +39,13 @@ impl EnqueueEach for NotificationQueue {
             failure = Some(refused.reason);
         }
         Enqueued {
-            stored: (0..pushes.len())
+            stored: (0..pending.len())
                 .map(|index| !missing.contains(&index))
                 .collect(),
             failure,
         }
     }
-}
 
-impl NotificationQueue {
     /// Sends a batch, and again the messages that SQS refused. Returns those that SQS has not stored
     /// before `until`, or refused permanently.
     async fn send_until(&self, batch: &[Pending], until: Instant) -> Option<Refused> {

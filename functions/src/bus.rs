@@ -1,4 +1,4 @@
-//! The event bus, for messages that other consumers of events shall see as well.
+//! An event bus, and the events that functions put on it.
 
 use std::{future::Future, time::Duration};
 
@@ -7,14 +7,31 @@ use aws_sdk_eventbridge::{
     types::{PutEventsRequestEntry, PutEventsResultEntry},
 };
 use futures_util::future::join_all;
-use herald_shared::{
-    backoff::bound,
-    error_chain::error_chain,
-    protocol::{ErrorCode, Refusal},
-};
+use herald_shared::{backoff::bound, error_chain::error_chain};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::BusEvent;
+/// An event for a bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BusEvent {
+    /// The detail-type.
+    pub detail_type: &'static str,
+    /// The detail's JSON text.
+    pub detail: String,
+}
+
+/// The reason a bus did not accept an event. The same event may be accepted later.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PutError {
+    /// The bus is throttled.
+    #[error("the bus is throttled")]
+    Throttled,
+    /// The bus did not answer in time. It may have accepted the event.
+    #[error("the bus did not answer in time")]
+    TimedOut,
+    /// The bus refused the event or the request, or could not be reached.
+    #[error("the bus did not accept the event: {0}")]
+    Failed(String),
+}
 
 /// The maximum number of events in a call.
 ///
@@ -36,13 +53,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A writer to the event bus.
 pub trait Bus: Sync {
-    /// Puts events, and returns the bus's id or the refusal of each, in order. It retries those that fail
-    /// with a transient error until shortly before `answer_by`.
+    /// Puts events, and returns the bus's id of each or the error, in order. It retries those that fail
+    /// until shortly before `answer_by`.
     fn put(
         &self,
         events: &[&BusEvent],
         answer_by: Instant,
-    ) -> impl Future<Output = Vec<Result<String, Refusal>>> + Send;
+    ) -> impl Future<Output = Vec<Result<String, PutError>>> + Send;
 }
 
 /// A bus of EventBridge.
@@ -68,8 +85,9 @@ impl EventBus {
         &self,
         events: &[&BusEvent],
         until: Instant,
-    ) -> Vec<Result<String, Refusal>> {
-        let mut results: Vec<Result<String, Refusal>> = vec![Err(failure()); events.len()];
+    ) -> Vec<Result<String, PutError>> {
+        let mut results: Vec<Result<String, PutError>> =
+            vec![Err(PutError::TimedOut); events.len()];
         let mut open: Vec<usize> = (0..events.len()).collect();
         for attempt in 0.. {
             let batch: Vec<_> = open.iter().map(|&index| events[index]).collect();
@@ -79,7 +97,7 @@ impl EventBus {
             for (&index, result) in open.iter().zip(put) {
                 results[index] = result;
             }
-            open.retain(|&index| matches!(&results[index], Err(error) if error.code.retryable()));
+            open.retain(|&index| results[index].is_err());
             let pause = bound(PAUSE, LONGEST_PAUSE, attempt).mul_f64(fastrand::f64());
             if open.is_empty() || Instant::now() + pause >= until {
                 break;
@@ -90,7 +108,7 @@ impl EventBus {
     }
 
     /// Makes one call.
-    async fn attempt(&self, events: &[&BusEvent]) -> Vec<Result<String, Refusal>> {
+    async fn attempt(&self, events: &[&BusEvent]) -> Vec<Result<String, PutError>> {
         let entries = events.iter().map(|event| {
             PutEventsRequestEntry::builder()
                 .event_bus_name(&self.name)
@@ -103,20 +121,21 @@ impl EventBus {
         match put.set_entries(Some(entries.collect())).send().await {
             Ok(put) => {
                 let mut results = put.entries.unwrap_or_default().into_iter().map(result);
-                let mut next = || results.next().unwrap_or_else(|| Err(failure()));
+                let missing = || Err(PutError::Failed("the answer lacks the event".to_owned()));
+                let mut next = || results.next().unwrap_or_else(missing);
                 events.iter().map(|_| next()).collect()
             }
             Err(error) => {
                 let reason = error_chain(&error);
                 tracing::error!(reason, "a request failed");
-                vec![Err(failure()); events.len()]
+                vec![Err(PutError::Failed(reason)); events.len()]
             }
         }
     }
 }
 
 impl Bus for EventBus {
-    async fn put(&self, events: &[&BusEvent], answer_by: Instant) -> Vec<Result<String, Refusal>> {
+    async fn put(&self, events: &[&BusEvent], answer_by: Instant) -> Vec<Result<String, PutError>> {
         let until = answer_by.checked_sub(RESERVE).unwrap_or(answer_by);
         let batches = batches(events).into_iter();
         let put = batches.map(|batch| self.put_batch(batch, until));
@@ -125,7 +144,7 @@ impl Bus for EventBus {
 }
 
 /// Divides events into as many calls as they need.
-fn batches<'a, 'b>(events: &'b [&'a BusEvent]) -> Vec<&'b [&'a BusEvent]> {
+pub(crate) fn batches<'a, 'b>(events: &'b [&'a BusEvent]) -> Vec<&'b [&'a BusEvent]> {
     let size = |event: &BusEvent| event.detail_type.len() + event.detail.len();
     let mut batches = Vec::new();
     let (mut first, mut bytes) = (0, 0);
@@ -143,7 +162,7 @@ fn batches<'a, 'b>(events: &'b [&'a BusEvent]) -> Vec<&'b [&'a BusEvent]> {
 }
 
 /// Source: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html>
-fn result(entry: PutEventsResultEntry) -> Result<String, Refusal> {
+fn result(entry: PutEventsResultEntry) -> Result<String, PutError> {
     match (entry.event_id, entry.error_code) {
         (Some(event_id), None) => Ok(event_id),
         (_, code) => {
@@ -151,21 +170,11 @@ fn result(entry: PutEventsResultEntry) -> Result<String, Refusal> {
             let reason = entry.error_message.unwrap_or_default();
             tracing::error!(code, reason, "a request failed");
             Err(match code.as_str() {
-                "ThrottlingException" => Refusal::new(
-                    ErrorCode::Throttled,
-                    "too many events at once: send the message again in a moment",
-                ),
-                _ => failure(),
+                "ThrottlingException" => PutError::Throttled,
+                _ => PutError::Failed(format!("{code}: {reason}")),
             })
         }
     }
-}
-
-fn failure() -> Refusal {
-    Refusal::new(
-        ErrorCode::Internal,
-        "Herald failed to put the message on the bus: send it again in a moment",
-    )
 }
 
 #[cfg(test)]
@@ -177,7 +186,6 @@ mod tests {
         let event = |&size: &usize| BusEvent {
             detail_type: "",
             detail: " ".repeat(size),
-            idempotency_key: None,
         };
         let events: Vec<_> = sizes.iter().map(event).collect();
         let events: Vec<_> = events.iter().collect();

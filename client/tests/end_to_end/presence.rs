@@ -103,7 +103,7 @@ async fn set_is_there_once_the_subscription_is_and_follows_the_changes() {
     );
     assert_eq!(names(&told.presence.expect("a set")), ["alice", "carol"]);
 
-    // A later subscriber begins with everybody.
+    // A later subscriber begins with all users.
     let later = client.subscribe_with(entity("room"), SubscribeOptions::new().presence());
     let later = in_time("subscribed", later).await.expect("a subscription");
     let mut of_later = later.presence_changes();

@@ -182,7 +182,9 @@ impl Walk {
                 );
             }
             Effect::Lost { .. } => panic!("seed {}: the server has no logs", self.seed),
-            Effect::Presence { .. } => panic!("seed {}: nobody asks for presence", self.seed),
+            Effect::Presence { .. } => {
+                panic!("seed {}: no subscriber asks for presence", self.seed)
+            }
             Effect::Ended { entity, .. } => drop(self.subscribers.remove(&entity)),
         }
     }

@@ -17,8 +17,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     AttemptError, ConnectError, ConnectionState, Excerpt, History, Options, Outgoing, Pushes,
     Reply, RequestError, Snapshot, StateError, StateSubscription, StopReason, SubscribeOptions,
-    Subscription,
-    driver::{self, Address, Command, Feed, FirstAttempt, LastFailure, Subscribe, SubscriberId},
+    Subscription, Transport,
+    driver::{
+        self, Address, Command, Feed, FirstAttempt, LastFailure, PollUrl, Subscribe, SubscriberId,
+    },
     machine::{RequestBody, Rules},
     mailbox::mailbox,
     state_subscription::{boxed, load_first},
@@ -32,6 +34,7 @@ use crate::{
 pub struct Client {
     commands: mpsc::UnboundedSender<Command>,
     state: watch::Receiver<ConnectionState>,
+    transport: watch::Receiver<Transport>,
     failure: LastFailure,
     subscribers: Arc<AtomicU64>,
     buffer: usize,
@@ -61,6 +64,7 @@ impl Client {
     /// # Errors
     ///
     /// Returns [`ConnectError::InvalidAddress`] if `address` is not a WebSocket address,
+    /// [`ConnectError::InvalidPollUrl`] if [`Options::poll_url`] is not an address of HTTP,
     /// [`ConnectError::Attempt`] if the attempt failed, and [`ConnectError::Stopped`] if no attempt can
     /// succeed.
     ///
@@ -93,7 +97,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Returns [`ConnectError::InvalidAddress`] if `address` is not a WebSocket address.
+    /// Returns [`ConnectError::InvalidAddress`] if `address` is not a WebSocket address, and
+    /// [`ConnectError::InvalidPollUrl`] if [`Options::poll_url`] is not an address of HTTP.
     ///
     /// # Panics
     ///
@@ -108,21 +113,29 @@ impl Client {
         first_attempt: Option<FirstAttempt>,
     ) -> Result<Self, ConnectError> {
         let address = Address::parse(address)?;
+        let poll_url = options
+            .poll_url
+            .as_deref()
+            .map(PollUrl::parse)
+            .transpose()?;
         let (commands, received) = mpsc::unbounded_channel();
         let (states, state) = watch::channel(ConnectionState::Connecting);
+        let (transports, transport) = watch::channel(Transport::default());
         let buffer = options.buffer;
-        let rules = Arc::new(options.rules.clone());
+        let rules = Arc::new(options.rules());
         let failure = LastFailure::default();
         let reports = driver::Reports {
             states: states.clone(),
+            transports,
             failure: failure.clone(),
             first_attempt,
         };
-        let run = driver::run(address, options, received, reports);
+        let run = driver::run(address, poll_url, options, received, reports);
         tokio::spawn(driver::supervise(run, states));
         Ok(Self {
             commands,
             state,
+            transport,
             failure,
             subscribers: Arc::default(),
             buffer,
@@ -408,6 +421,27 @@ impl Client {
         let mut states = self.state.clone();
         states.mark_unchanged();
         states
+    }
+
+    /// Returns the transport that the client uses, or used last.
+    pub fn transport(&self) -> Transport {
+        *self.transport.borrow()
+    }
+
+    /// Returns the changes of the transport from now on. Without [`Options::poll_url`] there are none.
+    ///
+    /// ```no_run
+    /// # async fn example(client: herald_client::Client) {
+    /// let mut transports = client.transports();
+    /// while transports.changed().await.is_ok() {
+    ///     println!("now by {}", *transports.borrow_and_update());
+    /// }
+    /// # }
+    /// ```
+    pub fn transports(&self) -> watch::Receiver<Transport> {
+        let mut transports = self.transport.clone();
+        transports.mark_unchanged();
+        transports
     }
 
     /// Returns the error of the last attempt that failed, for display while the state is

@@ -169,6 +169,16 @@ pub enum ConnectError {
         #[source]
         cause: Cause,
     },
+    /// The poll URL is not an address of HTTP.
+    #[error("{url:?} is not a poll URL")]
+    #[non_exhaustive]
+    InvalidPollUrl {
+        /// The poll URL.
+        url: String,
+        /// The fault of the URL.
+        #[source]
+        cause: Cause,
+    },
     /// The first attempt to connect failed.
     #[error("the first attempt to connect failed")]
     Attempt(#[source] AttemptError),

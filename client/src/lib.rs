@@ -39,6 +39,7 @@ mod state_subscription;
 mod subscribe_options;
 mod subscription;
 mod token;
+mod transport;
 
 pub use client::{Client, PendingReply};
 pub use error::{
@@ -61,3 +62,4 @@ pub use state_subscription::{Snapshot, StateError, StateSubscription, Update};
 pub use subscribe_options::{History, SubscribeOptions};
 pub use subscription::{Next, Pushes, Subscription};
 pub use token::Token;
+pub use transport::Transport;

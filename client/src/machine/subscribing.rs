@@ -15,6 +15,7 @@ use super::{
     link::{EntityState, EntitySubscribe, Link, RequestKind, Retry, Role},
     log_answer::LogAnswer,
     log_answers::Source,
+    polling::{subscribe_body, subscribe_results},
     signals::{Effect, Moment, RequestBody, SocketId, Subscriber},
 };
 use crate::{Reply, RequestError};
@@ -85,7 +86,10 @@ impl Machine {
             }
         }
         if !batch.is_empty() {
-            let body = batch.body();
+            let body = match self.polling(socket) {
+                Some(_) => subscribe_body(&batch.entities),
+                None => batch.body(),
+            };
             self.send_request(now, socket, &body, RequestKind::Subscribe(batch.entities));
         }
     }
@@ -137,6 +141,10 @@ impl Machine {
     fn send_unsubscribe(&mut self, now: Moment, socket: SocketId, entity: EntityId) {
         if let Some(link) = self.link(socket) {
             link.retries.retain(|retry| retry.entity != entity);
+            if link.polling.is_some() {
+                link.entities.remove(&entity);
+                return;
+            }
         }
         self.set_state(socket, &entity, EntityState::Unsubscribing);
         let body = request_about("unsubscribe", &entity);
@@ -154,7 +162,10 @@ impl Machine {
         if several && result.as_ref().is_err_and(RequestError::is_bad_request) {
             return self.subscribe_one_by_one(socket, entities);
         }
-        let mut results = EntityResults::of(result, several);
+        let mut results = match (&result, self.polling(socket)) {
+            (Ok(reply), Some(_)) => subscribe_results(&entities, reply),
+            _ => EntityResults::of(result, several),
+        };
         if results.have_unknown_connection() {
             return self.disconnect(now, socket);
         }
@@ -285,7 +296,12 @@ impl Machine {
     }
 
     /// Ends the subscription to an entity, and informs its subscribers.
-    fn subscription_failed(&mut self, socket: SocketId, entity: &EntityId, error: RequestError) {
+    pub(super) fn subscription_failed(
+        &mut self,
+        socket: SocketId,
+        entity: &EntityId,
+        error: RequestError,
+    ) {
         // After any error but a refusal by Herald, the server may have stored the subscription.
         let stored = !matches!(error, RequestError::Server(_));
         self.update_state(socket, entity, stored.then_some(EntityState::Subscribed));

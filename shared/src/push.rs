@@ -12,7 +12,7 @@ use crate::{
     audience::{Audience, Range, Recipient},
     ids::ConnectionId,
     log::{FRAME_LIMIT, Message, Position, Stored},
-    protocol::{DisconnectCode, MESSAGE_LIMIT, Outgoing, ServerFrame},
+    protocol::{DisconnectCode, MESSAGE_LIMIT, Outgoing, ServerFrame, TooDeep},
 };
 
 /// One frame and its recipients.
@@ -107,6 +107,9 @@ pub enum InvalidPush {
         /// The id's length in bytes.
         length: usize,
     },
+    /// A value of the detail is nested too deeply.
+    #[error(transparent)]
+    TooDeep(#[from] TooDeep),
     /// The frame is over the limit.
     #[error(transparent)]
     TooLarge(#[from] FrameTooLarge),

@@ -54,7 +54,7 @@ impl Default for Options {
             poll_url: None,
             token: None,
             tls: None,
-            buffer: 1000,
+            buffer: 10_000,
         }
     }
 }
@@ -130,8 +130,8 @@ impl Options {
         self
     }
 
-    /// Sets the number of pushes that wait for a slow reader; 1000 by default. Beyond it the oldest are
-    /// dropped, and the reader gets [`SubscriptionError::Lagged`](crate::SubscriptionError::Lagged).
+    /// Sets the number of pushes that wait for a slow reader; 10,000 by default. Each reader has a buffer of its own,
+    /// which needs memory only while pushes wait. Beyond it the oldest are dropped, and the reader gets [`SubscriptionError::Lagged`](crate::SubscriptionError::Lagged).
     pub fn buffer(mut self, pushes: usize) -> Self {
         self.buffer = pushes.max(1);
         self

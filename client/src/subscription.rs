@@ -61,10 +61,10 @@ pub enum Next {
 /// [`SubscriptionError::Ended`].
 ///
 /// ```no_run
-/// use herald_client::{EntityId, SubscriptionError};
+/// use herald_client::SubscriptionError;
 ///
 /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-/// let mut order = client.subscribe(EntityId::new("order-1")?).await?;
+/// let mut order = client.subscribe("order-1").await?;
 /// loop {
 ///     match order.recv().await {
 ///         Ok(push) => println!("{:?}", push.message::<serde_json::Value>()?),
@@ -167,11 +167,11 @@ impl Subscription {
     /// Waits for the next push, or for the note that messages may be lost.
     ///
     /// ```no_run
-    /// use herald_client::{EntityId, Next};
+    /// use herald_client::Next;
     ///
     /// # async fn reload() {}
     /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let mut order = client.subscribe(EntityId::new("order-1")?).await?;
+    /// let mut order = client.subscribe("order-1").await?;
     /// loop {
     ///     match order.next_event().await? {
     ///         Next::Message(push) => println!("{}", push.json()),
@@ -195,6 +195,13 @@ impl Subscription {
     /// It moves before a push is returned, so it can be saved with the effect of the push.
     pub fn position(&self) -> Option<Position> {
         self.pushes.position()
+    }
+
+    pub(crate) fn poll_event(
+        &self,
+        context: &Context<'_>,
+    ) -> Poll<Result<Next, SubscriptionError>> {
+        self.pushes.reader.poll(context)
     }
 
     /// Returns the position before the next push. `None` if none waits, or if it has none.

@@ -455,6 +455,8 @@ fn error_to_json(error: &RequestError) -> Value {
         RequestError::OutboxFull => json!({"kind": "outboxFull"}),
         RequestError::TooLarge => json!({"kind": "tooLarge"}),
         RequestError::Stopped => json!({"kind": "stopped"}),
-        RequestError::Serialize(cause) => panic!("not an error of the machine: {cause}"),
+        RequestError::Serialize(_) | RequestError::InvalidEntity(_) => {
+            panic!("not an error of the machine: {error}")
+        }
     }
 }

@@ -131,7 +131,9 @@ impl Options {
     }
 
     /// Sets the number of pushes that wait for a slow reader; 10,000 by default. Each reader has a buffer of its own,
-    /// which needs memory only while pushes wait. Beyond it the oldest are dropped, and the reader gets [`SubscriptionError::Lagged`](crate::SubscriptionError::Lagged).
+    /// which needs memory only while pushes wait: that of their JSON, which readers share, so 10 MB for 10,000 pushes of
+    /// 1 KB. A reader that awaits 1 ms for each of 10,000 pushes that arrive together misses none, 90% of them with a
+    /// buffer of 1000, and of 50,000 pushes 80% with the default (`cargo bench -p herald-client --bench flood`). Beyond it the oldest are dropped, and the reader gets [`SubscriptionError::Lagged`](crate::SubscriptionError::Lagged).
     pub fn buffer(mut self, pushes: usize) -> Self {
         self.buffer = pushes.max(1);
         self

@@ -187,7 +187,7 @@ impl Poster {
 
 fn http_client(tls: Option<Arc<rustls::ClientConfig>>) -> HttpClient {
     let mut config = (*tls.unwrap_or_else(tls::trusting_the_system)).clone();
-    // The connector sets the protocols itself, and panics if there are any.
+    // The connector sets the protocols itself.
     config.alpn_protocols.clear();
     let mut tcp = HttpConnector::new();
     tcp.set_nodelay(true);
@@ -293,6 +293,14 @@ mod tests {
             let expected = expected.map(str::to_owned).map_err(str::to_owned);
             assert_eq!(parsed, expected, "{url:?}");
         }
+    }
+
+    #[test]
+    fn configuration_with_protocols_serves_polls_too() {
+        let mut config = (*tls::trusting_the_system()).clone();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        // The connector panics if there are any.
+        http_client(Some(Arc::new(config)));
     }
 
     #[test]

@@ -16,16 +16,17 @@ use herald_shared::{
     ids::{EntityId, InvalidId},
     protocol::LogName,
 };
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    AttemptError, ConnectError, ConnectionState, Excerpt, History, Options, Outgoing, Pushes,
-    Reply, RequestError, Snapshot, StateError, StateSubscription, StopReason, SubscribeOptions,
-    Subscription, Subscriptions, Transport,
+    AttemptError, ConnectError, ConnectionState, Excerpt, History, Options, Outgoing, Presence,
+    Pushes, Reply, RequestError, Snapshot, StateError, StateSubscription, StopReason,
+    SubscribeOptions, Subscription, Subscriptions, Transport,
     driver::{
         self, Address, Command, Feed, FirstAttempt, LastFailure, PollUrl, Subscribe, SubscriberId,
     },
-    machine::{RequestBody, Rules},
+    machine::{RequestBody, Rules, presence_of},
     mailbox::mailbox,
     state_subscription::{boxed, load_first},
 };
@@ -269,13 +270,15 @@ impl Client {
         let (mailbox, reader) = mailbox(self.buffer);
         let (result, acknowledged) = oneshot::channel();
         let pushes = Pushes::new(reader, self.commands.clone());
+        let (presence, told) = watch::channel(None);
         // Made before the acknowledgement, so that dropping this future unsubscribes.
-        let subscription = Subscription::new(entity.clone(), subscriber, pushes);
+        let subscription = Subscription::new(entity.clone(), subscriber, pushes, told);
         self.command(Command::Subscribe(Subscribe {
             subscriber,
             entity,
             start: options.start,
             mailbox,
+            presence: options.presence.then_some(presence),
             result,
         }));
         acknowledged.await.unwrap_or(Err(RequestError::Stopped))?;
@@ -381,15 +384,46 @@ impl Client {
         let of = of
             .try_into()
             .map_err(|error| RequestError::InvalidEntity(error.into()))?;
+        let reply = self.read(history.request(&of)).await?;
+        Ok(Excerpt::read(&reply))
+    }
+
+    /// Reads the users at an entity, once and without a subscription. It needs the permission `presence`.
+    ///
+    /// ```no_run
+    /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let room = client.presence("room-1").await?;
+    /// println!("{} are here", room.count);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RequestError::Server`] if the server refuses the request, for instance because the stack has no
+    /// policy for the entity, and any other [`RequestError`] if it did not answer.
+    pub async fn presence<E>(&self, entity: E) -> Result<Presence, RequestError>
+    where
+        E: TryInto<EntityId>,
+        E::Error: Into<InvalidId>,
+    {
+        let entity = checked(entity)?;
+        let request = json!({"action": "presence", "entityId": entity});
+        let reply = self.read(request.to_string()).await?;
+        let snapshot = presence_of(&reply).map(|snapshot| snapshot.presence);
+        Ok(snapshot.unwrap_or_else(|| Presence::new(0, None)))
+    }
+
+    /// Makes a request that changes nothing.
+    async fn read(&self, request: String) -> Result<Reply, RequestError> {
         let (result, reply) = oneshot::channel();
         self.command(Command::Send {
-            body: RequestBody::new(history.request(&of)),
+            body: RequestBody::new(request),
             safe_to_repeat: true,
             time_to_live: None,
             result,
         });
-        let reply = PendingReply { reply }.await?;
-        Ok(Excerpt::read(&reply))
+        PendingReply { reply }.await
     }
 
     /// Returns the notifications to the user of the token.

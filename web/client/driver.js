@@ -98,7 +98,7 @@ export class Driver {
    * Subscribes, and waits for the acknowledgement.
    *
    * @param {string} entity
-   * @param {{ recover?: Position, rewind?: number }} [start]
+   * @param {{ recover?: Position, rewind?: number, presence?: boolean }} [start]
    * @returns {{ request: number, reply: Promise<void> }}
    */
   subscribe(entity, start) {
@@ -206,6 +206,8 @@ export class Driver {
         return this.readers.lose(effect, effect.position);
       case 'recovered':
         return this.readers.recover(effect, effect.messages);
+      case 'presence':
+        return this.readers.tellPresence(effect.entity, effect.presence, effect.error && new HeraldError(effect.error));
       case 'ended':
         return this.readers.end(effect.entity, new HeraldError(effect.error));
     }

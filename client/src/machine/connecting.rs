@@ -113,7 +113,7 @@ impl Machine {
     }
 
     pub(super) fn opened(&mut self, now: Moment, socket: SocketId) {
-        let polls = self.polling(socket).is_some();
+        let polls = self.polls(socket);
         let open = Open {
             opened_at: now,
             stable_at: Some(now + self.rules.stable_after),
@@ -207,6 +207,7 @@ impl Machine {
             Role::Current => self.lost_current(now),
             Role::Next => self.lost_next(now),
         }
+        self.presence_link_ended(now);
     }
 
     fn lost_current(&mut self, now: Moment) {
@@ -344,6 +345,7 @@ impl Machine {
         self.network_is_down = true;
         let in_flight = self.close_all_sockets();
         self.end_requests(now, in_flight);
+        self.presence_link_ended(now);
         self.reconnect_later(now);
     }
 

@@ -175,6 +175,12 @@ impl Machine {
         }
     }
 
+    /// Returns true if a link polls.
+    pub(super) fn polls(&self, socket: SocketId) -> bool {
+        let mut links = self.links.iter();
+        links.any(|link| link.socket == socket && link.polling.is_some())
+    }
+
     pub(super) fn polling(&mut self, socket: SocketId) -> Option<&mut Polling> {
         self.link(socket)?.polling.as_mut()
     }

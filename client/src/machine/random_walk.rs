@@ -185,6 +185,7 @@ impl Walk {
             Effect::Post { .. } | Effect::Transport(_) => {
                 panic!("seed {}: the client has no poll URL", self.seed)
             }
+            Effect::Presence { .. } => panic!("seed {}: nobody asks for presence", self.seed),
             Effect::Ended { entity, .. } => drop(self.subscribers.remove(&entity)),
         }
     }
@@ -371,6 +372,7 @@ impl Walk {
                 request: self.wait(Some(entity.clone())),
                 entity,
                 start: StartRequest::Live,
+                presence: false,
             });
         }
         self.input(Input::Subscribe { subscribers });
@@ -391,7 +393,10 @@ impl Walk {
             self.waiting
                 .retain(|_, waiting| waiting.as_ref() != Some(&entity));
         }
-        self.input(Input::Unsubscribe { entity });
+        self.input(Input::Unsubscribe {
+            entity,
+            presence: false,
+        });
     }
 
     fn send(&mut self) {

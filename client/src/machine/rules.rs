@@ -39,6 +39,7 @@ pub(crate) struct Rules {
     pub(crate) obstacle_limit: u32,
     pub(crate) killed_within: Duration,
     pub(crate) web_socket_retry: Duration,
+    pub(crate) presence_spread: Duration,
 }
 
 impl Default for Rules {
@@ -72,6 +73,7 @@ impl Default for Rules {
             obstacle_limit: 3,
             killed_within: Duration::from_secs(10),
             web_socket_retry: Duration::from_secs(5 * 60),
+            presence_spread: Duration::from_secs(2),
         }
     }
 }

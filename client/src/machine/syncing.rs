@@ -140,7 +140,7 @@ impl Machine {
             return;
         }
         let unreadable = result.as_ref().and_then(unreadable_error);
-        if let Some(error) = unreadable.filter(|_| self.polling(socket).is_some()) {
+        if let Some(error) = unreadable.filter(|_| self.polls(socket)) {
             return self.unreadable(now, socket, &question, error);
         }
         let proves = question.since.is_some();
@@ -261,7 +261,7 @@ impl Machine {
         else {
             return;
         };
-        let polls = self.polling(socket).is_some();
+        let polls = self.polls(socket);
         let cursor = self.cursors.get(&audience);
         if polls || cursor.is_none_or(|cursor| cursor.history_is_refused) {
             return self.send_sync(now, socket, vec![audience]);

@@ -60,6 +60,21 @@ impl TestStack {
         Self::run(turn, listener, users, Limits::default(), &parameters).await
     }
 
+    /// Starts the stack with presence in every entity, announced each second, and tokens.
+    pub async fn start_with_presence() -> Self {
+        let turn = herald_testkit::turn().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let presence = ("Presence", r#"{"**":{"interval":1}}"#);
+        Self::run(
+            turn,
+            listener,
+            Authentication::Secret,
+            Limits::default(),
+            &[presence],
+        )
+        .await
+    }
+
     /// Starts the stack with this authentication and these limits of the gateway.
     pub async fn start_with(authentication: Authentication, limits: Limits) -> Self {
         let turn = herald_testkit::turn().await;

@@ -341,7 +341,7 @@ export interface SubscribeOptions<Message = unknown> {
   state?: StateCallback;
   /**
    * Asks for the users at the entity, which needs the permission `presence`. True keeps `presence` of the subscription
-   * up to date. A function is called with each change as well, first with everybody who is there.
+   * up to date. A function is called with each change as well, first with all users as joined.
    */
   presence?: boolean | ((change: PresenceChange) => void);
   /** Ends the subscription when it aborts, acknowledged or not. */

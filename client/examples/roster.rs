@@ -1,4 +1,4 @@
-//! A roster in the terminal: prints who is in `room-1`, and whoever joins and leaves.
+//! A roster in the terminal: prints the users in `room-1`, and each join and leave.
 //!
 //! ```sh
 //! cargo run -p herald-local -- --parameter 'Presence={"room-*":{}}'

@@ -45,7 +45,7 @@ impl Presence {
     }
 }
 
-/// A change of the users at an entity. Without a known set, nobody is in `joined` or `left`.
+/// A change of the users at an entity. While the members are unknown, `joined` and `left` are empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PresenceChange {
@@ -62,9 +62,9 @@ pub struct PresenceChange {
 impl PresenceChange {
     /// Returns what differs between two sets. Unknown members neither join nor leave.
     pub(crate) fn between(previous: Option<&Presence>, told: ToldPresence) -> Self {
-        let nobody = BTreeMap::new();
+        let none = BTreeMap::new();
         let before = previous.and_then(|presence| presence.members.as_ref());
-        let before = before.unwrap_or(&nobody);
+        let before = before.unwrap_or(&none);
         let presence = told.presence.as_deref();
         let members = presence.and_then(|presence| presence.members.as_ref());
         let is_new = |member: &&Member| before.get(&member.user_id) != Some(*member);
@@ -73,7 +73,7 @@ impl PresenceChange {
         };
         Self {
             joined: members
-                .unwrap_or(&nobody)
+                .unwrap_or(&none)
                 .values()
                 .filter(is_new)
                 .cloned()
@@ -114,7 +114,7 @@ impl PresenceChanges {
         }
     }
 
-    /// Waits for the next change. The first has everybody who is there as joined. `None` once the subscription has
+    /// Waits for the next change. The first has all users as joined. `None` once the subscription has
     /// ended or the client has stopped, and at once if the subscription does not ask for presence.
     ///
     /// The future may be dropped at any time: nothing is lost by that.

@@ -221,7 +221,7 @@ impl Subscription {
         told.as_ref().and_then(|told| told.presence.clone())
     }
 
-    /// Returns the changes of the users at the entity, beginning with everybody who is there.
+    /// Returns the changes of the users at the entity, beginning with all users as joined.
     ///
     /// ```no_run
     /// use herald_client::SubscribeOptions;

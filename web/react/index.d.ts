@@ -83,8 +83,8 @@ export interface SubscriptionOptions<Message = unknown> extends Omit<SubscribeOp
  * on the server with the components that subscribe to the entity.
  *
  * @param entityId the entity. `null` or `undefined` for none.
- * @param onChange is called with every change, first with everybody who is there. It may change with every render: the
- *   last one is called.
+ * @param onChange is called with every change, first with all users as joined. It may change with every render: the last
+ *   one is called.
  */
 export function usePresence(
   entityId: string | null | undefined,

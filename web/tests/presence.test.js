@@ -49,7 +49,7 @@ beforeEach(() => {
 });
 
 describe('presence', () => {
-  test('is told to its handler, first with everybody who is there', async (t) => {
+  test('is told to its handler, first with all users as joined', async (t) => {
     const client = await startOpen(t);
     const told = [];
     const subscription = await subscribe(client, { presence: (change) => told.push(change) });
@@ -99,7 +99,7 @@ describe('presence', () => {
     assert.deepEqual([error.name, error.code, count, told.length], ['HeraldError', 'forbidden', null, 1]);
   });
 
-  test('of a later subscriber begins with everybody, and is told to it alone', async (t) => {
+  test('of a later subscriber begins with all users, and is told to it alone', async (t) => {
     const client = await startOpen(t);
     const [first, second] = [[], []];
     await subscribe(client, { presence: ({ joined }) => first.push(joined) });

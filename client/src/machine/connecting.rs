@@ -119,6 +119,7 @@ impl Machine {
             stable_at: Some(now + self.rules.stable_after),
             renew_at: now + self.renewal_delay(polls),
             received_at: now,
+            pinged_at: now,
             unanswered_since: None,
             pong_by: None,
         };
@@ -360,6 +361,7 @@ impl Machine {
             return;
         }
         open.pong_by = Some(pong_by);
+        open.pinged_at = now;
         if !self.sync_all(now, socket) {
             let text = r#"{"action":"ping"}"#.to_owned();
             self.effects.push(Effect::Send { socket, text });

@@ -77,6 +77,8 @@ pub(super) struct Open {
     /// The time at which another link is to replace it.
     pub(super) renew_at: Moment,
     pub(super) received_at: Moment,
+    /// The time of the last ping, or at which it opened.
+    pub(super) pinged_at: Moment,
     /// The time of the first request since the last text arrived. `None` if none was sent since.
     pub(super) unanswered_since: Option<Moment>,
     /// The time-out of a ping without an answer.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use herald_shared::ids::EntityId;
+use herald_shared::{ids::EntityId, presence::MEMBERS_LIMIT};
 use serde_json::json;
 
 use super::{
@@ -29,6 +29,8 @@ pub(super) struct EntityPresence {
     version: Option<u64>,
     /// The changes that are ahead of the set, by their versions.
     held: BTreeMap<u64, PresenceFrame>,
+    /// True if an acknowledgement may have had no room for the members.
+    lacks_members: bool,
     /// The time to ask for a snapshot. `None` if nothing is missing, or an answer is on its way.
     ask_at: Option<Moment>,
     back_off: BackOff,
@@ -54,14 +56,25 @@ impl EntityPresence {
         }
     }
 
-    /// Returns true if a change is missing.
+    /// Returns true if the members are unknown, and few enough to be listed.
+    fn may_lack_members(&self) -> bool {
+        match &self.set {
+            Known::Set(presence) => {
+                presence.members.is_none() && presence.count <= MEMBERS_LIMIT as u64
+            }
+            Known::Nothing | Known::Absent => false,
+        }
+    }
+
+    /// Returns true if the server is to be asked.
     fn is_behind(&self) -> bool {
-        !self.held.is_empty()
+        !self.held.is_empty() || self.lacks_members
     }
 
     fn move_to(&mut self, version: u64, presence: Presence) {
         self.version = Some(version);
         self.set = Known::Set(Arc::new(presence));
+        self.lacks_members = false;
         self.held.retain(|held, _| *held > version);
     }
 
@@ -93,6 +106,7 @@ impl EntityPresence {
     /// Forgets the version: the next snapshot replaces the set.
     fn forget_version(&mut self) {
         self.version = None;
+        self.lacks_members = false;
         self.held.clear();
     }
 
@@ -131,6 +145,23 @@ impl Machine {
     pub(super) fn asks_for_presence(&self, socket: SocketId, entity: &EntityId) -> bool {
         let presence = self.presences.get(entity);
         presence.is_some_and(|presence| presence.error.is_none()) && !self.polls(socket)
+    }
+
+    /// Takes the snapshot of an acknowledgement, which may have had no room for the members.
+    pub(super) fn presence_acknowledged(
+        &mut self,
+        now: Moment,
+        entity: &EntityId,
+        snapshot: Option<PresenceSnapshot>,
+    ) {
+        let version = snapshot.as_ref().map(|snapshot| snapshot.version);
+        self.snapshot_arrived(now, entity, snapshot);
+        if let Some(presence) = self.presences.get_mut(entity)
+            && presence.version == version
+        {
+            presence.lacks_members = presence.may_lack_members();
+            self.await_presence(now, entity);
+        }
     }
 
     /// Takes a snapshot, unless a newer version is known. `None` says that the entity has no presence.

@@ -185,7 +185,9 @@ impl Walk {
             Effect::Post { .. } | Effect::Transport(_) => {
                 panic!("seed {}: the client has no poll URL", self.seed)
             }
-            Effect::Presence { .. } => panic!("seed {}: nobody asks for presence", self.seed),
+            Effect::Presence { .. } => {
+                panic!("seed {}: no subscriber asks for presence", self.seed)
+            }
             Effect::Ended { entity, .. } => drop(self.subscribers.remove(&entity)),
         }
     }

@@ -234,7 +234,7 @@ impl Machine {
                 let state = EntityState::Subscribed(acknowledged);
                 self.update_state(socket, entity, Some(state));
                 if subscribe.presence || self.polls(socket) {
-                    self.snapshot_arrived(now, entity, answer.presence.take());
+                    self.presence_acknowledged(now, entity, answer.presence.take());
                 }
                 self.subscribed(now, socket, &subscribe, source, answer);
             }

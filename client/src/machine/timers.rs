@@ -72,7 +72,12 @@ impl Machine {
         let lingers = matches!(link.role, Role::Lingering { .. });
         let polling = link.polling.as_ref().filter(|_| current);
         let silent = |open: &Open| {
-            let silent_since = current.then_some(open.received_at + self.rules.ping_after);
+            // A client that asks for presence pings whatever arrives, since pings keep its user present.
+            let since = match self.presences.is_empty() {
+                true => open.received_at,
+                false => open.received_at.min(open.pinged_at),
+            };
+            let silent_since = current.then_some(since + self.rules.ping_after);
             let unanswered_since = open.unanswered_since;
             let unanswered = unanswered_since.map(|since| since + self.rules.unanswered_after);
             let ping = silent_since.into_iter().chain(unanswered).min();

@@ -8,7 +8,7 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use crate::harness::{TestStack, entity, in_time};
+use crate::harness::{TestStack, connect, entity, in_time};
 
 /// A running example.
 struct Example {
@@ -129,5 +129,26 @@ async fn publish_prints_the_event_ids_of_its_pushes() {
     ids.sort_unstable();
     assert_eq!(printed, ids);
     publish.succeed().await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn roster_prints_who_is_here_and_who_left() {
+    let stack = TestStack::start_with_presence().await;
+    let permissions = json!({"room-1": ["subscribe", "presence"]});
+    let token = stack.token("alice", permissions.clone()).await;
+    let mut roster = Example::start("roster", &[stack.web_socket(), &token]);
+    assert_eq!(roster.next_line().await, "alice is here");
+    assert_eq!(roster.next_line().await, "1 are in room-1");
+
+    let bob = stack.tokens("bob", permissions, 3600);
+    let bob = connect(stack.web_socket(), bob).await;
+    let room = in_time("subscribed", bob.subscribe(entity("room-1")));
+    let room = room.await.expect("a subscription");
+    assert_eq!(roster.next_line().await, "bob is here");
+    assert_eq!(roster.next_line().await, "2 are in room-1");
+    drop(room);
+    assert_eq!(roster.next_line().await, "bob left");
+    assert_eq!(roster.next_line().await, "1 are in room-1");
     stack.stop().await;
 }

@@ -166,6 +166,13 @@ impl TestStack {
         Options::new().token(move || mint(server, request.clone()))
     }
 
+    /// Mints a token of a user with these permissions.
+    pub async fn token(&self, user: &str, permissions: Value) -> String {
+        let request = json!({"userId": user, "permissions": permissions, "expiresIn": 3600});
+        let token = mint(self.address(), request.to_string()).await;
+        token.expect("a token")
+    }
+
     /// Returns the running stack, to inject faults.
     pub fn running(&self) -> &RunningStack {
         &self.running

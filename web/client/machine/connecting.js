@@ -75,7 +75,7 @@ export function tokenFailed(machine, link) {
 export function opened(machine, link) {
   const { socket } = link;
   link.isOpen = true;
-  link.receivedAt = link.openedAt = machine.now;
+  link.receivedAt = link.pingedAt = link.openedAt = machine.now;
   link.renewAt = machine.now + renewDelay(machine, link);
   link.toCheck = new Set(machine.subscriptions.inOrder);
   machine.refusals = 0;

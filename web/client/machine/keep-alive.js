@@ -10,10 +10,17 @@ import { syncAll } from './syncing.js';
 /** @import { Machine } from '../machine.js' */
 /** @import { Link } from './link.js' */
 
-/** @param {Machine} machine @param {Link} link */
+/**
+ * Plans a ping for the time after silence. A client that asks for presence pings whatever arrives, since pings keep its
+ * user present.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ */
 export function pingAfterSilence(machine, link) {
-  const { socket, receivedAt } = link;
-  machine.timers.set(`ping ${socket}`, receivedAt + machine.rules.pingAfter, () => ping(machine, link));
+  const { socket, receivedAt, pingedAt } = link;
+  const since = machine.presences.size > 0 ? Math.min(receivedAt, pingedAt) : receivedAt;
+  machine.timers.set(`ping ${socket}`, since + machine.rules.pingAfter, () => ping(machine, link));
 }
 
 /** Sends a ping if nothing arrives for long after a request. @param {Machine} machine @param {Link} link */
@@ -28,6 +35,7 @@ export function ping(machine, link) {
   const { socket } = link;
   if (link.awaitsPong) return;
   link.awaitsPong = true;
+  link.pingedAt = machine.now;
   cancel(machine, link, ['ping', 'unanswered']);
   machine.timers.set(`pong ${socket}`, machine.now + machine.rules.pongTimeout, () => disconnect(machine, link));
   if (!syncAll(machine, link)) machine.perform({ kind: 'send', socket, text: '{"action":"ping"}' });

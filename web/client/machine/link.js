@@ -53,6 +53,8 @@ export class Link {
   /** The pause between polls. */
   pollAfter = 2000;
   receivedAt = 0;
+  /** The time of the last ping, or at which it opened. */
+  pingedAt = 0;
   awaitsPong = false;
   /** True once it has named the audiences that need no subscription. */
   hasSynced = false;

@@ -19,6 +19,9 @@ import { compare } from './syncing.js';
 /** @import { Link } from './link.js' */
 /** @import { Frame } from './signals.js' */
 
+/** The most members that any stack lists. */
+const MEMBERS_LIMIT = 200;
+
 /**
  * A change of a set, or a snapshot, whose users all joined. Without `joined` it tells the count alone.
  *
@@ -36,14 +39,22 @@ export class PresenceOfEntity {
   version;
   /** The changes that are ahead of the set, by their versions. @type {Map<number, Told>} */
   held = new Map();
+  /** True if an acknowledgement may have had no room for the members. */
+  lacksMembers = false;
   backOff = new BackOff();
   /** The reason for which the server refused to tell it. @type {Failure | undefined} */
   error;
+
+  /** True if the server is to be asked. */
+  get isBehind() {
+    return this.held.size > 0 || this.lacksMembers;
+  }
 
   /** @param {number} version @param {Presence} set */
   moveTo(version, set) {
     this.version = version;
     this.set = set;
+    this.lacksMembers = false;
     for (const held of this.held.keys()) if (held <= version) this.held.delete(held);
   }
 
@@ -63,6 +74,7 @@ export class PresenceOfEntity {
   /** Forgets the version: the next snapshot replaces the set. */
   forgetVersion() {
     this.version = undefined;
+    this.lacksMembers = false;
     this.held.clear();
   }
 }
@@ -99,8 +111,9 @@ export function asksForPresence({ presences }, { isPolling }, entity) {
  * @param {Machine} machine
  * @param {string} entity
  * @param {unknown} answer absent if the entity has no presence.
+ * @param {boolean} [isAcknowledgement] true if it is part of an acknowledgement.
  */
-export function snapshotArrived(machine, entity, answer) {
+export function snapshotArrived(machine, entity, answer, isAcknowledgement = false) {
   const presence = machine.presences.get(entity);
   if (!presence || presence.error) return;
   const snapshot = snapshotOf(answer);
@@ -110,7 +123,9 @@ export function snapshotArrived(machine, entity, answer) {
     presence.forgetVersion();
     presence.set = null;
   } else if (snapshot.version >= version) {
+    const { members, count } = snapshot.set;
     presence.moveTo(snapshot.version, snapshot.set);
+    presence.lacksMembers = isAcknowledgement && !members && count <= MEMBERS_LIMIT;
   }
   proceed(machine, entity, presence);
 }
@@ -128,7 +143,7 @@ export function presenceArrived(machine, frame) {
 export function presenceFailed(machine, entity, error) {
   const presence = machine.presences.get(entity);
   if (!isRetryable(error)) refusePresence(machine, entity, error);
-  else if (presence && presence.held.size > 0) {
+  else if (presence?.isBehind) {
     askAfter(machine, entity, presence.backOff.next(machine.rules, machine.random()));
   }
 }
@@ -184,7 +199,7 @@ function perform(machine, entity, presence) {
  */
 function watch(machine, entity, presence) {
   const timer = timerOf(entity);
-  if (presence.held.size === 0) return machine.timers.cancel(timer);
+  if (!presence.isBehind) return machine.timers.cancel(timer);
   if (machine.timers.has(timer) || isAsked(machine, entity)) return;
   askAfter(machine, entity, Math.round(machine.rules.presenceSpread * machine.random()));
 }

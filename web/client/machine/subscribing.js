@@ -215,7 +215,7 @@ function entityAcknowledged(machine, link, entity, asked, answer, isShared) {
   const entry = updateState(machine, link, entity, 'subscribed');
   entry.hasLog = position !== undefined;
   entry.presence = asked.presence;
-  if (asked.presence || link.isPolling) snapshotArrived(machine, entity, answer.presence);
+  if (asked.presence || link.isPolling) snapshotArrived(machine, entity, answer.presence, true);
   if (!log) return;
   resolveSubscribers(machine, link, entity, position && startingPoint(asked, answer, position));
   if (!position) return endLog(machine, log);

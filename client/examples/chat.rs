@@ -8,9 +8,11 @@
 
 use std::{env, error::Error, time::Duration};
 
-use herald_client::{Client, EntityId, Message, Options, PendingReply, Push, SubscriptionError};
+use herald_client::{Client, Message, Options, PendingReply, Push, SubscriptionError};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+
+const ROOM: &str = "room-1";
 
 /// The JSON of a message. Any type that serde serialises will do.
 #[derive(Serialize, Deserialize)]
@@ -28,16 +30,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // Fails if the server cannot be reached now. Later the client reconnects by itself.
     let client = Client::connect(&address, Options::new()).await?;
-    let room = EntityId::new("room-1")?;
-    let mut others = client.subscribe(room.clone()).await?;
-    println!("{name} is in {room}; Ctrl-D leaves");
+    let mut others = client.subscribe(ROOM).await?;
+    println!("{name} is in {ROOM}; Ctrl-D leaves");
 
     let mut typed = BufReader::new(stdin()).lines();
     loop {
         tokio::select! {
             line = typed.next_line() => {
                 let Some(text) = line? else { break };
-                let message = Message::to_entity(room.clone(), ChatLine { text }).from_name(&name);
+                let message = Message::to_entity(ROOM, ChatLine { text }).from_name(&name);
                 // Not awaited here, so that lines of the others are printed meanwhile.
                 tokio::spawn(report_failure(client.send(message)));
             }

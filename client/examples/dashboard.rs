@@ -8,8 +8,7 @@
 
 use std::{env, error::Error};
 
-use futures_util::{StreamExt, future::try_join_all, stream::select_all};
-use herald_client::{Client, ConnectionState, EntityId, Options, Push, SubscriptionError};
+use herald_client::{Client, ConnectionState, EntityId, Next, Options, Push, SubscriptionError};
 use serde::Deserialize;
 
 const ORDERS: [&str; 3] = ["order-1", "order-2", "order-3"];
@@ -30,25 +29,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(print_states(client.clone()));
 
     // Subscriptions that are made together share one request.
-    let orders: Vec<_> = ORDERS
-        .into_iter()
-        .map(EntityId::new)
-        .collect::<Result<_, _>>()?;
-    let subscriptions = orders.into_iter().map(|order| client.subscribe(order));
-    let mut pushes = select_all(try_join_all(subscriptions).await?);
+    let mut orders = client.subscribe_many(ORDERS).await?;
     println!("watching {}", ORDERS.join(", "));
-    while let Some(push) = pushes.next().await {
-        match push {
-            Ok(push) => print(&push),
-            Err(SubscriptionError::Lagged(count)) => println!("{count} changes were lost"),
+    while let Some((order, event)) = orders.next_event().await {
+        match event {
+            Ok(Next::Message(push)) => print(&order, &push),
+            // This is the moment to read the order from its source.
+            Ok(_) => println!("changes of {order} may be lost"),
+            Err(SubscriptionError::Lagged(count)) => {
+                println!("{count} changes of {order} were lost")
+            }
             Err(ended) => return Err(ended.into()),
         }
     }
     Ok(())
 }
 
-fn print(push: &Push) {
-    let id = push.entity_id().map_or("", EntityId::as_str);
+fn print(id: &EntityId, push: &Push) {
     match push.message::<Order>() {
         Ok(order) => println!("{id} is {}", order.state),
         Err(error) => eprintln!("{id} has a message that is not an order: {error}"),

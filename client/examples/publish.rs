@@ -8,7 +8,7 @@
 
 use std::{env, error::Error, time::Duration};
 
-use herald_client::{Batch, Client, EntityId, ErrorCode, Message, Options, RequestError};
+use herald_client::{Batch, Client, ErrorCode, Message, Options, RequestError};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let client = Client::connect(&address, Options::new()).await?;
 
     // To the other subscribers of one entity. The sender need not subscribe.
-    let shipped = Message::to_entity(EntityId::new("order-1")?, Order { state: "shipped" })
+    let shipped = Message::to_entity("order-1", Order { state: "shipped" })
         .from_name("warehouse")
         // The update is dropped if it cannot be sent within 10 s.
         .time_to_live(Duration::from_secs(10))

@@ -7,7 +7,7 @@
 
 use std::{env, error::Error};
 
-use herald_client::{Client, EntityId, Options, SubscribeOptions};
+use herald_client::{Client, Options, SubscribeOptions};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -23,9 +23,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let client = Client::connect(&address, options).await?;
-    let room = EntityId::new("room-1")?;
     let room = client
-        .subscribe_with(room, SubscribeOptions::new().presence())
+        .subscribe_with("room-1", SubscribeOptions::new().presence())
         .await?;
     let mut changes = room.presence_changes();
     while let Some(change) = changes.next().await {

@@ -11,15 +11,21 @@ use std::{
     time::Duration,
 };
 
-use herald_shared::{ids::EntityId, protocol::LogName};
+use futures_util::future::join_all;
+use herald_shared::{
+    ids::{EntityId, InvalidId},
+    protocol::LogName,
+};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     AttemptError, ConnectError, ConnectionState, Excerpt, History, Options, Outgoing, Presence,
     Pushes, Reply, RequestError, Snapshot, StateError, StateSubscription, StopReason,
-    SubscribeOptions, Subscription,
-    driver::{self, Address, Command, Feed, FirstAttempt, LastFailure, Subscribe, SubscriberId},
+    SubscribeOptions, Subscription, Subscriptions, Transport,
+    driver::{
+        self, Address, Command, Feed, FirstAttempt, LastFailure, PollUrl, Subscribe, SubscriberId,
+    },
     machine::{RequestBody, Rules, presence_of},
     mailbox::mailbox,
     state_subscription::{boxed, load_first},
@@ -33,6 +39,7 @@ use crate::{
 pub struct Client {
     commands: mpsc::UnboundedSender<Command>,
     state: watch::Receiver<ConnectionState>,
+    transport: watch::Receiver<Transport>,
     failure: LastFailure,
     subscribers: Arc<AtomicU64>,
     buffer: usize,
@@ -62,6 +69,7 @@ impl Client {
     /// # Errors
     ///
     /// Returns [`ConnectError::InvalidAddress`] if `address` is not a WebSocket address,
+    /// [`ConnectError::InvalidPollUrl`] if [`Options::poll_url`] is not an address of HTTP,
     /// [`ConnectError::Attempt`] if the attempt failed, and [`ConnectError::Stopped`] if no attempt can
     /// succeed.
     ///
@@ -94,7 +102,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Returns [`ConnectError::InvalidAddress`] if `address` is not a WebSocket address.
+    /// Returns [`ConnectError::InvalidAddress`] if `address` is not a WebSocket address, and
+    /// [`ConnectError::InvalidPollUrl`] if [`Options::poll_url`] is not an address of HTTP.
     ///
     /// # Panics
     ///
@@ -109,21 +118,29 @@ impl Client {
         first_attempt: Option<FirstAttempt>,
     ) -> Result<Self, ConnectError> {
         let address = Address::parse(address)?;
+        let poll_url = options
+            .poll_url
+            .as_deref()
+            .map(PollUrl::parse)
+            .transpose()?;
         let (commands, received) = mpsc::unbounded_channel();
         let (states, state) = watch::channel(ConnectionState::Connecting);
+        let (transports, transport) = watch::channel(Transport::default());
         let buffer = options.buffer;
-        let rules = Arc::new(options.rules.clone());
+        let rules = Arc::new(options.rules());
         let failure = LastFailure::default();
         let reports = driver::Reports {
             states: states.clone(),
+            transports,
             failure: failure.clone(),
             first_attempt,
         };
-        let run = driver::run(address, options, received, reports);
+        let run = driver::run(address, poll_url, options, received, reports);
         tokio::spawn(driver::supervise(run, states));
         Ok(Self {
             commands,
             state,
+            transport,
             failure,
             subscribers: Arc::default(),
             buffer,
@@ -144,13 +161,14 @@ impl Client {
     }
 
     /// Subscribes to an entity; returns once the server has acknowledged the subscription. The client
-    /// establishes it again on every later connection, until the subscription is dropped.
+    /// establishes it again on every later connection, until the subscription is dropped. The entity is an
+    /// [`EntityId`], or a text, which is checked.
     ///
     /// ```no_run
-    /// use herald_client::{EntityId, ErrorCode, RequestError};
+    /// use herald_client::{ErrorCode, RequestError};
     ///
     /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// match client.subscribe(EntityId::new("order-1")?).await {
+    /// match client.subscribe("order-1").await {
     ///     Ok(mut order) => println!("{:?}", order.recv().await?),
     ///     Err(RequestError::Server(error)) if error.code() == Some(ErrorCode::Forbidden) => println!("not yours"),
     ///     Err(error) => return Err(error.into()),
@@ -161,22 +179,67 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Returns [`RequestError::Server`] if the server refuses the subscription, and any other
-    /// [`RequestError`] if it did not answer.
-    pub async fn subscribe(&self, entity: EntityId) -> Result<Subscription, RequestError> {
+    /// Returns [`RequestError::InvalidEntity`] if the text is not an id, [`RequestError::Server`] if the server refuses
+    /// the subscription, and any other [`RequestError`] if it did not answer.
+    pub async fn subscribe<E>(&self, entity: E) -> Result<Subscription, RequestError>
+    where
+        E: TryInto<EntityId>,
+        E::Error: Into<InvalidId>,
+    {
         self.subscribe_with(entity, SubscribeOptions::new()).await
+    }
+
+    /// Subscribes to several entities together, and reads them together: each item names its entity. Returns once the
+    /// server has answered for each; one that it refuses has the refusal as its only item.
+    ///
+    /// ```no_run
+    /// use herald_client::Next;
+    ///
+    /// # async fn example(client: herald_client::Client) -> Result<(), herald_client::RequestError> {
+    /// let mut orders = client.subscribe_many(["order-1", "order-2"]).await?;
+    /// while let Some((order, event)) = orders.next_event().await {
+    ///     match event {
+    ///         Ok(Next::Message(push)) => println!("{order}: {}", push.json()),
+    ///         Ok(_) => println!("{order}: read it anew"),
+    ///         Err(error) => println!("{order}: {error}"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RequestError::InvalidEntity`] if one of the texts is not an id: then it subscribes to none.
+    pub async fn subscribe_many<E>(
+        &self,
+        entities: impl IntoIterator<Item = E>,
+    ) -> Result<Subscriptions, RequestError>
+    where
+        E: TryInto<EntityId>,
+        E::Error: Into<InvalidId>,
+    {
+        let entities: Result<Vec<_>, _> = entities.into_iter().map(checked).collect();
+        let subscribing = entities?.into_iter().map(|entity| async move {
+            let options = SubscribeOptions::new();
+            (
+                entity.clone(),
+                self.subscribe_checked(entity, options).await,
+            )
+        });
+        Ok(Subscriptions::new(join_all(subscribing).await))
     }
 
     /// Subscribes to an entity as [`Client::subscribe`] does, from a saved position or with the last messages
     /// of the entity's log.
     ///
     /// ```no_run
-    /// use herald_client::{EntityId, Position, SubscribeOptions};
+    /// use herald_client::{Position, SubscribeOptions};
     ///
     /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let saved: Position = serde_json::from_str(r#"{"epoch":"k3J9x2Qa","offset":41}"#)?;
     /// let options = SubscribeOptions::new().recover(saved);
-    /// let mut order = client.subscribe_with(EntityId::new("order-1")?, options).await?;
+    /// let mut order = client.subscribe_with("order-1", options).await?;
     /// println!("{:?} is followed by {:?}", order.position(), order.next_event().await?);
     /// # Ok(())
     /// # }
@@ -186,7 +249,19 @@ impl Client {
     ///
     /// Returns the errors of [`Client::subscribe`]. The server refuses [`SubscribeOptions::rewind`] without the
     /// permission `history`.
-    pub async fn subscribe_with(
+    pub async fn subscribe_with<E>(
+        &self,
+        entity: E,
+        options: SubscribeOptions,
+    ) -> Result<Subscription, RequestError>
+    where
+        E: TryInto<EntityId>,
+        E::Error: Into<InvalidId>,
+    {
+        self.subscribe_checked(checked(entity)?, options).await
+    }
+
+    async fn subscribe_checked(
         &self,
         entity: EntityId,
         options: SubscribeOptions,
@@ -219,7 +294,7 @@ impl Client {
     /// then called a second time after the acknowledgement, and again after every reconnect.
     ///
     /// ```no_run
-    /// use herald_client::{EntityId, Position, Snapshot, Update};
+    /// use herald_client::{Position, Snapshot, Update};
     ///
     /// # async fn fetch_position(order: &str) -> Result<Position, std::io::Error> { Ok(Position::START) }
     /// # async fn fetch_order(order: &str) -> Result<String, std::io::Error> { Ok(String::new()) }
@@ -229,7 +304,7 @@ impl Client {
     ///     let order = fetch_order("order-1").await?;
     ///     Ok::<_, std::io::Error>(Snapshot::new(position, order))
     /// };
-    /// let mut order = client.subscribe_with_state(EntityId::new("order-1")?, state).await?;
+    /// let mut order = client.subscribe_with_state("order-1", state).await?;
     /// loop {
     ///     match order.next().await? {
     ///         Update::State(order) => println!("the order is {order}"),
@@ -244,16 +319,19 @@ impl Client {
     ///
     /// Returns [`StateError::Callback`] if the callback fails before the subscription is established, and
     /// [`StateError::Request`] with the errors of [`Client::subscribe`].
-    pub async fn subscribe_with_state<S, F, Fut, E>(
+    pub async fn subscribe_with_state<I, S, F, Fut, E>(
         &self,
-        entity: EntityId,
+        entity: I,
         state: F,
     ) -> Result<StateSubscription<S>, StateError>
     where
+        I: TryInto<EntityId>,
+        I::Error: Into<InvalidId>,
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Snapshot<S>, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
+        let entity = checked(entity).map_err(StateError::Request)?;
         let callback = boxed(state);
         let mut snapshot = load_first(&callback).await?;
         let options = snapshot
@@ -262,7 +340,7 @@ impl Client {
             .map_or_else(SubscribeOptions::new, |position| {
                 SubscribeOptions::new().recover(position)
             });
-        let subscription = self.subscribe_with(entity, options).await?;
+        let subscription = self.subscribe_checked(entity, options).await?;
         let states = self.states();
         if snapshot.position.is_none() {
             snapshot = load_first(&callback).await?;
@@ -282,10 +360,10 @@ impl Client {
     /// do not get the messages.
     ///
     /// ```no_run
-    /// use herald_client::{EntityId, History, LogName};
+    /// use herald_client::{History, LogName};
     ///
     /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// for push in client.history(EntityId::new("room-1")?, History::last(50)).await?.messages {
+    /// for push in client.history("room-1", History::last(50)).await?.messages {
     ///     println!("{}", push.json());
     /// }
     /// let mine = client.history(LogName::User, History::last(10)).await?;
@@ -296,24 +374,25 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Returns [`RequestError::Server`] if the server refuses the request, for instance because the audience has
-    /// no log, and any other [`RequestError`] if it did not answer.
-    pub async fn history(
-        &self,
-        of: impl Into<LogName>,
-        history: History,
-    ) -> Result<Excerpt, RequestError> {
-        let reply = self.read(history.request(&of.into())).await?;
+    /// Returns [`RequestError::InvalidEntity`] if a text is not an id, [`RequestError::Server`] if the server refuses
+    /// the request, for instance because the audience has no log, and any other [`RequestError`] if it did not answer.
+    pub async fn history<L>(&self, of: L, history: History) -> Result<Excerpt, RequestError>
+    where
+        L: TryInto<LogName>,
+        L::Error: Into<InvalidId>,
+    {
+        let of = of
+            .try_into()
+            .map_err(|error| RequestError::InvalidEntity(error.into()))?;
+        let reply = self.read(history.request(&of)).await?;
         Ok(Excerpt::read(&reply))
     }
 
     /// Reads the users at an entity, once and without a subscription. It needs the permission `presence`.
     ///
     /// ```no_run
-    /// use herald_client::EntityId;
-    ///
     /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let room = client.presence(EntityId::new("room-1")?).await?;
+    /// let room = client.presence("room-1").await?;
     /// println!("{} are here", room.count);
     /// # Ok(())
     /// # }
@@ -323,7 +402,12 @@ impl Client {
     ///
     /// Returns [`RequestError::Server`] if the server refuses the request, for instance because the stack has no
     /// policy for the entity, and any other [`RequestError`] if it did not answer.
-    pub async fn presence(&self, entity: EntityId) -> Result<Presence, RequestError> {
+    pub async fn presence<E>(&self, entity: E) -> Result<Presence, RequestError>
+    where
+        E: TryInto<EntityId>,
+        E::Error: Into<InvalidId>,
+    {
+        let entity = checked(entity)?;
         let request = json!({"action": "presence", "entityId": entity});
         let reply = self.read(request.to_string()).await?;
         let snapshot = presence_of(&reply).map(|snapshot| snapshot.presence);
@@ -378,12 +462,11 @@ impl Client {
     /// drop it: the message is sent in both cases.
     ///
     /// ```no_run
-    /// use herald_client::{EntityId, Message, RequestError};
+    /// use herald_client::{Message, RequestError};
     ///
     /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let room = EntityId::new("room-1")?;
-    /// let first = client.send(Message::to_entity(room.clone(), "one"));
-    /// let second = client.send(Message::to_entity(room, "two").safe_to_repeat());
+    /// let first = client.send(Message::to_entity("room-1", "one"));
+    /// let second = client.send(Message::to_entity("room-1", "two").safe_to_repeat());
     /// match first.await {
     ///     Ok(reply) => println!("delivered as {:?}", reply.event_ids()),
     ///     Err(RequestError::OutcomeUnknown) => println!("perhaps"),
@@ -408,7 +491,7 @@ impl Client {
                 result,
             }),
             // Fails only if the receiver is dropped, and it is returned below.
-            Err(cause) => drop(result.send(Err(RequestError::Serialize(cause)))),
+            Err(error) => drop(result.send(Err(error))),
         }
         PendingReply { reply }
     }
@@ -439,6 +522,27 @@ impl Client {
         let mut states = self.state.clone();
         states.mark_unchanged();
         states
+    }
+
+    /// Returns the transport that the client uses, or used last.
+    pub fn transport(&self) -> Transport {
+        *self.transport.borrow()
+    }
+
+    /// Returns the changes of the transport from now on. Without [`Options::poll_url`] there are none.
+    ///
+    /// ```no_run
+    /// # async fn example(client: herald_client::Client) {
+    /// let mut transports = client.transports();
+    /// while transports.changed().await.is_ok() {
+    ///     println!("now by {}", *transports.borrow_and_update());
+    /// }
+    /// # }
+    /// ```
+    pub fn transports(&self) -> watch::Receiver<Transport> {
+        let mut transports = self.transport.clone();
+        transports.mark_unchanged();
+        transports
     }
 
     /// Returns the error of the last attempt that failed, for display while the state is
@@ -498,6 +602,16 @@ impl fmt::Debug for Client {
             .field("state", &self.state())
             .finish_non_exhaustive()
     }
+}
+
+fn checked<E>(entity: E) -> Result<EntityId, RequestError>
+where
+    E: TryInto<EntityId>,
+    E::Error: Into<InvalidId>,
+{
+    entity
+        .try_into()
+        .map_err(|error| RequestError::InvalidEntity(error.into()))
 }
 
 /// The reply to a message: a future that resolves when the reply arrives, or can no longer arrive.

@@ -5,9 +5,11 @@ mod address;
 mod clock;
 mod failure;
 mod panics;
+mod poster;
 mod readers;
 mod reports;
 mod socket;
+mod tls;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -27,6 +29,7 @@ use tokio::{
 pub(crate) use address::Address;
 pub(crate) use failure::LastFailure;
 pub(crate) use panics::supervise;
+pub(crate) use poster::PollUrl;
 pub(crate) use readers::{Feed, SubscriberId};
 pub(crate) use reports::{FirstAttempt, Reports};
 
@@ -38,6 +41,7 @@ use crate::{
 };
 use clock::{CHECK_INTERVAL, Clock};
 use panics::caught;
+use poster::{Post, Poster};
 use readers::{Readers, Subscriber as Reader};
 use socket::CLOSE_TIMEOUT;
 
@@ -86,13 +90,15 @@ pub(crate) struct Subscribe {
 /// Runs a client until it has stopped and its sockets are closed.
 pub(crate) async fn run(
     address: Address,
+    poll_url: Option<PollUrl>,
     options: Options,
     mut commands: mpsc::UnboundedReceiver<Command>,
     reports: Reports,
 ) {
     let (inputs, mut received) = mpsc::channel(INPUT_QUEUE);
-    let mut machine = Machine::new(options.rules.clone(), fastrand::f64);
-    let mut driver = Driver::new(address, options, reports, inputs);
+    let mut machine = Machine::new(options.rules(), fastrand::f64);
+    let poster = poll_url.map(|url| Poster::new(url, &options, inputs.clone(), &reports));
+    let mut driver = Driver::new(address, options, reports, inputs, poster);
     let mut clock = Clock::new();
     let mut checks = interval(CHECK_INTERVAL);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -131,6 +137,7 @@ pub(crate) async fn run(
     // Dropping the mailboxes informs their readers that the client has stopped.
     driver.readers = Readers::default();
     driver.sockets.clear();
+    driver.poster = None;
     let closed = async { while driver.tasks.join_next().await.is_some() {} };
     // Drops the sockets that do not close in time.
     let _ = timeout(CLOSE_TIMEOUT, closed).await;
@@ -144,6 +151,8 @@ struct Driver {
     /// Commands that the machine has not handled yet.
     commands: VecDeque<Command>,
     sockets: HashMap<SocketId, Socket>,
+    /// The sender of HTTP requests. `None` without a poll URL.
+    poster: Option<Poster>,
     /// The tasks that serve the sockets.
     tasks: JoinSet<()>,
     /// The tasks that wait for the token callback. They end with the client.
@@ -180,6 +189,7 @@ impl Driver {
         options: Options,
         reports: Reports,
         inputs: mpsc::Sender<Input>,
+        poster: Option<Poster>,
     ) -> Self {
         Self {
             address,
@@ -188,6 +198,7 @@ impl Driver {
             inputs,
             commands: VecDeque::new(),
             sockets: HashMap::new(),
+            poster,
             tasks: JoinSet::new(),
             token_tasks: JoinSet::new(),
             requests: 0,
@@ -203,6 +214,15 @@ impl Driver {
         {
             socket.is_open = true;
         }
+        if let Input::Answered {
+            socket,
+            status: Some(_),
+            ..
+        } = &input
+            && let Some(poster) = &mut self.poster
+        {
+            poster.note_answer(*socket);
+        }
         let is_timer = matches!(input, Input::Time);
         let effects = machine.handle(now, input);
         let may_time_out = is_timer && !machine.has_stopped();
@@ -217,12 +237,15 @@ impl Driver {
     /// Remembers that an attempt timed out, if that is why a socket is closed: a timer closes a socket that
     /// is not open for no other reason.
     fn note_timeout(&self, effect: &Effect) {
-        if let Effect::CloseSocket { socket } = effect
-            && !self
-                .sockets
-                .get(socket)
-                .is_some_and(|socket| socket.is_open)
-        {
+        let Effect::CloseSocket { socket } = effect else {
+            return;
+        };
+        let is_open = self
+            .sockets
+            .get(socket)
+            .is_some_and(|socket| socket.is_open);
+        let polls = self.poster.as_ref();
+        if !is_open && !polls.is_some_and(|poster| poster.has_answer(*socket)) {
             self.reports.failure.set(AttemptError::TimedOut);
         }
     }
@@ -313,8 +336,29 @@ impl Driver {
                     let _ = socket.outgoing.send(text);
                 }
             }
+            Effect::Post {
+                socket,
+                request,
+                path,
+                token,
+                text,
+            } => {
+                if let Some(poster) = &mut self.poster {
+                    let post = Post {
+                        socket,
+                        request,
+                        path,
+                        text,
+                    };
+                    poster.post(post, token.as_deref());
+                }
+            }
+            Effect::Transport(transport) => self.reports.announce_transport(transport),
             Effect::CloseSocket { socket } => {
                 self.sockets.remove(&socket);
+                if let Some(poster) = &mut self.poster {
+                    poster.abandon(socket);
+                }
             }
             Effect::Resolve {
                 request,
@@ -384,7 +428,10 @@ impl Driver {
                     };
                     tracing::error!(panic, "a socket panicked");
                     failure.set(AttemptError::Unreachable(Cause::new(panic)));
-                    Input::Closed { socket }
+                    Input::Closed {
+                        socket,
+                        close_frame: false,
+                    }
                 }
             };
             // Fails only if the client has stopped.

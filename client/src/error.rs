@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt, ops::Deref, sync::Arc};
 
-use herald_shared::protocol::ErrorCode;
+use herald_shared::{ids::InvalidId, protocol::ErrorCode};
 
 use crate::StopReason;
 
@@ -31,6 +31,9 @@ pub enum RequestError {
     /// The message is larger than the gateway accepts, and was not sent.
     #[error("the message is too large for the gateway")]
     TooLarge,
+    /// The id of the entity is invalid, and the request was not sent.
+    #[error("the id of the entity is invalid")]
+    InvalidEntity(#[source] InvalidId),
     /// The message has no JSON form, and was not sent.
     #[error("the message cannot be serialised as JSON")]
     Serialize(#[source] Cause),
@@ -54,7 +57,7 @@ impl RequestError {
         match self {
             Self::Server(error) => error.retryable,
             Self::Gateway(_) | Self::OutcomeUnknown | Self::Expired | Self::OutboxFull => true,
-            Self::TooLarge | Self::Serialize(_) | Self::Stopped => false,
+            Self::TooLarge | Self::InvalidEntity(_) | Self::Serialize(_) | Self::Stopped => false,
         }
     }
 
@@ -175,6 +178,16 @@ pub enum ConnectError {
         #[source]
         cause: Cause,
     },
+    /// The poll URL is not an address of HTTP.
+    #[error("{url:?} is not a poll URL")]
+    #[non_exhaustive]
+    InvalidPollUrl {
+        /// The poll URL.
+        url: String,
+        /// The fault of the URL.
+        #[source]
+        cause: Cause,
+    },
     /// The first attempt to connect failed.
     #[error("the first attempt to connect failed")]
     Attempt(#[source] AttemptError),
@@ -209,6 +222,11 @@ pub enum AttemptError {
 #[non_exhaustive]
 pub enum SubscriptionError {
     /// The reader was too slow, and this number of pushes was dropped, the oldest first. Later pushes follow.
+    ///
+    /// A reader has a buffer of [`Options::buffer`](crate::Options::buffer) pushes of its own, 10,000 by default, and
+    /// lags once that many wait. It is told once for all pushes that were dropped since it read last. The pushes are lost
+    /// for this reader alone. If the entity has a log, [`Subscription::position`](crate::Subscription::position) is still
+    /// before them, so a new subscription that recovers from it gets them again.
     #[error("the reader was too slow: {0} pushes were dropped")]
     Lagged(u64),
     /// No further push arrives: the server ended the subscription, or the client has stopped.

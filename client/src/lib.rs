@@ -2,15 +2,15 @@
 //! subscriptions and its outbox.
 //!
 //! ```no_run
-//! use herald_client::{Client, EntityId, Message, Options};
+//! use herald_client::{Client, Message, Options};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! # async fn fetch_token() -> Result<String, std::io::Error> { Ok(String::new()) }
 //! let options = Options::new().token(fetch_token);
 //! let client = Client::connect("wss://example.execute-api.eu-central-1.amazonaws.com/prod", options).await?;
 //!
-//! let mut order = client.subscribe(EntityId::new("order-1")?).await?;
-//! client.send(Message::to_entity(EntityId::new("room-1")?, "Hello")).await?;
+//! let mut order = client.subscribe("order-1").await?;
+//! client.send(Message::to_entity("room-1", "Hello")).await?;
 //! println!("{:?}", order.recv().await?.message::<serde_json::Value>()?);
 //! # Ok(())
 //! # }
@@ -42,7 +42,9 @@ mod state;
 mod state_subscription;
 mod subscribe_options;
 mod subscription;
+mod subscriptions;
 mod token;
+mod transport;
 
 pub use client::{Client, PendingReply};
 pub use error::{
@@ -65,4 +67,6 @@ pub use state::{ConnectionState, StopReason};
 pub use state_subscription::{Snapshot, StateError, StateSubscription, Update};
 pub use subscribe_options::{History, SubscribeOptions};
 pub use subscription::{Next, Pushes, Subscription};
+pub use subscriptions::Subscriptions;
 pub use token::Token;
+pub use transport::Transport;

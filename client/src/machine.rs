@@ -11,6 +11,7 @@ mod link;
 mod log_answer;
 mod log_answers;
 mod outbox;
+mod polling;
 mod presence;
 mod presence_frame;
 mod pushes;
@@ -22,6 +23,7 @@ mod subscribing;
 mod subscriptions;
 mod syncing;
 mod timers;
+mod transports;
 
 #[cfg(test)]
 mod behaviour;
@@ -46,10 +48,10 @@ pub(crate) use back_off::BackOff;
 pub(crate) use frame::{log_answer, presence_of};
 pub(crate) use rules::Rules;
 pub(crate) use signals::{
-    Effect, Input, Moment, RequestBody, RequestNumber, Route, SocketId, Subscriber,
+    Effect, Input, Moment, PostPath, RequestBody, RequestNumber, Route, SocketId, Subscriber,
 };
 
-use crate::ConnectionState;
+use crate::{ConnectionState, Transport};
 use cursor::Cursor;
 use link::{Link, RequestKind, Role};
 use log_answers::HeldAnswer;
@@ -58,6 +60,7 @@ use presence::EntityPresence;
 use pushes::HeldMessage;
 use repeats::Repeats;
 use subscriptions::Subscriptions;
+use transports::Obstacles;
 
 /// The state of a client.
 pub(crate) struct Machine {
@@ -75,9 +78,13 @@ pub(crate) struct Machine {
     retries: u32,
     refusals: u32,
     network_is_down: bool,
+    /// The transport that was announced.
+    transport: Transport,
+    obstacles: Obstacles,
     subscriptions: Subscriptions,
     outbox: Outbox,
-    /// The end of the outbox's pause after the server throttled a message. `None` if it is not paused.
+    /// The end of the outbox's pause after the server throttled a message, or did not answer one that was posted.
+    /// `None` if it is not paused.
     outbox_paused_until: Option<Moment>,
     throttling: BackOff,
     repeats: Repeats,
@@ -112,6 +119,8 @@ impl Machine {
             retries: 0,
             refusals: 0,
             network_is_down: false,
+            transport: Transport::default(),
+            obstacles: Obstacles::default(),
             subscriptions: Subscriptions::default(),
             outbox: Outbox::default(),
             outbox_paused_until: None,
@@ -152,9 +161,19 @@ impl Machine {
             Input::TokenFailed { socket } => self.token_failed(now, socket),
             Input::Opened { socket } => self.opened(now, socket),
             Input::Refused { socket, status } => self.refused(now, socket, status),
-            Input::Failed { socket } | Input::Closed { socket } => self.socket_ended(now, socket),
+            Input::Failed { socket } => self.attempt_failed(now, socket),
+            Input::Closed {
+                socket,
+                close_frame,
+            } => self.closed(now, socket, close_frame),
             Input::Invalid { socket, reason } => self.invalid(now, socket, reason),
             Input::Received { socket, text } => self.received(now, socket, text),
+            Input::Answered {
+                socket,
+                request,
+                status,
+                text,
+            } => self.post_answered(now, socket, request, status, text),
             Input::Subscribe { subscribers } => {
                 for subscriber in subscribers {
                     self.subscribe(subscriber);
@@ -185,6 +204,7 @@ impl Machine {
         self.send_pending(now);
         self.hand_over_if_established(now);
         self.close_lingering(now);
+        self.announce_transport();
         self.announce_open_if_established();
         self.deliver_released(now);
         self.stop_if_closed(now);

@@ -2,29 +2,30 @@
 
 use std::time::Duration;
 
-use herald_shared::{ids::EntityId, protocol::BATCH_LIMIT};
+use herald_shared::{
+    ids::{EntityId, InvalidId},
+    protocol::BATCH_LIMIT,
+};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::{Cause, machine::RequestBody};
+use crate::{Cause, RequestError, machine::RequestBody};
 
 /// One message: to the other subscribers of an entity, to every other connection, or back to its sender.
 ///
 /// ```
 /// use std::time::Duration;
-/// use herald_client::{EntityId, Message};
+/// use herald_client::Message;
 ///
 /// #[derive(serde::Serialize)]
 /// struct ChatLine {
 ///     text: String,
 /// }
 ///
-/// let room = EntityId::new("room-1")?;
 /// let line = ChatLine { text: "Hello".to_owned() };
-/// let message = Message::to_entity(room, line)
+/// let message = Message::to_entity("room-1", line)
 ///     .from_name("Aseem")
 ///     .time_to_live(Duration::from_secs(10));
-/// # Ok::<(), herald_client::InvalidId>(())
 /// ```
 pub type Message = Envelope<Content>;
 
@@ -68,14 +69,14 @@ pub struct BatchIsFull;
 /// A [`Message`] or a [`Batch`] as JSON, ready to be sent.
 #[derive(Debug)]
 pub struct Outgoing {
-    pub(crate) body: Result<RequestBody, Cause>,
+    pub(crate) body: Result<RequestBody, RequestError>,
     pub(crate) safe_to_repeat: bool,
     pub(crate) time_to_live: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
 enum Audience {
-    Entity(EntityId),
+    Entity(Result<EntityId, InvalidId>),
     Everyone,
     Sender,
 }
@@ -84,9 +85,14 @@ impl<C: From<Content>> Envelope<C> {
     /// Makes a message, or the first message of a batch, to the other subscribers of an entity. The sender
     /// need not be a subscriber.
     ///
-    /// A `message` that cannot be serialised as JSON fails when it is sent, as
-    /// [`RequestError::Serialize`](crate::RequestError::Serialize).
-    pub fn to_entity(entity: EntityId, message: impl Serialize) -> Self {
+    /// An id that is invalid fails when the message is sent, as [`RequestError::InvalidEntity`], and a `message` that
+    /// cannot be serialised as JSON as [`RequestError::Serialize`].
+    pub fn to_entity<E>(entity: E, message: impl Serialize) -> Self
+    where
+        E: TryInto<EntityId>,
+        E::Error: Into<InvalidId>,
+    {
+        let entity = entity.try_into().map_err(Into::into);
         Self::new(Audience::Entity(entity), message)
     }
 
@@ -205,23 +211,29 @@ impl From<Batch> for Outgoing {
 
 impl Outgoing {
     fn new<C>(content: Result<FrameContent<'_>, Cause>, envelope: &Envelope<C>) -> Self {
-        let text = content.and_then(|content| {
-            let frame = Frame {
-                action: "sendMessage",
-                entity_id: match &envelope.audience {
-                    Audience::Entity(entity) => Some(entity),
-                    _ => None,
-                },
-                broadcast: matches!(envelope.audience, Audience::Everyone),
-                content,
-            };
-            serde_json::to_string(&frame).map_err(Cause::new)
-        });
         Self {
-            body: text.map(RequestBody::new),
+            body: envelope.body(content),
             safe_to_repeat: envelope.safe_to_repeat,
             time_to_live: envelope.time_to_live,
         }
+    }
+}
+
+impl<C> Envelope<C> {
+    fn body(&self, content: Result<FrameContent<'_>, Cause>) -> Result<RequestBody, RequestError> {
+        let entity_id = match &self.audience {
+            Audience::Entity(entity) => Some(entity.as_ref().map_err(Clone::clone)),
+            Audience::Everyone | Audience::Sender => None,
+        };
+        let frame = Frame {
+            action: "sendMessage",
+            entity_id: entity_id.transpose().map_err(RequestError::InvalidEntity)?,
+            broadcast: matches!(self.audience, Audience::Everyone),
+            content: content.map_err(RequestError::Serialize)?,
+        };
+        let text = serde_json::to_string(&frame);
+        let text = text.map_err(|error| RequestError::Serialize(Cause::new(error)))?;
+        Ok(RequestBody::new(text))
     }
 }
 
@@ -311,9 +323,18 @@ mod tests {
         let message = Message::to_everyone(&keys_are_no_texts);
         let batch = Batch::to_everyone(1).and(&keys_are_no_texts);
         for outgoing in [Outgoing::from(message), batch.expect("space").into()] {
-            let cause = outgoing.body.expect_err("no JSON form");
+            let Err(RequestError::Serialize(cause)) = outgoing.body else {
+                panic!("a body: {:?}", outgoing.body);
+            };
             assert!(cause.is::<serde_json::Error>(), "{cause}");
         }
+    }
+
+    #[test]
+    fn message_to_an_invalid_entity_has_an_error_in_place_of_a_body() {
+        let outgoing = Outgoing::from(Message::to_entity("", "Hello"));
+        let expected = RequestError::InvalidEntity(InvalidId::Empty);
+        assert_eq!(outgoing.body.err(), Some(expected));
     }
 
     #[test]

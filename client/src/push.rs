@@ -14,7 +14,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 ///     state: String,
 /// }
 ///
-/// let mut order = client.subscribe("order-1".to_owned().try_into()?).await?;
+/// let mut order = client.subscribe("order-1").await?;
 /// let push = order.recv().await?;
 /// let order: OrderState = push.message()?;
 /// println!("{} at {:?}", order.state, push.time());

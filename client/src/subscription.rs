@@ -63,10 +63,10 @@ pub enum Next {
 /// [`SubscriptionError::Ended`].
 ///
 /// ```no_run
-/// use herald_client::{EntityId, SubscriptionError};
+/// use herald_client::SubscriptionError;
 ///
 /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-/// let mut order = client.subscribe(EntityId::new("order-1")?).await?;
+/// let mut order = client.subscribe("order-1").await?;
 /// loop {
 ///     match order.recv().await {
 ///         Ok(push) => println!("{:?}", push.message::<serde_json::Value>()?),
@@ -176,11 +176,11 @@ impl Subscription {
     /// Waits for the next push, or for the note that messages may be lost.
     ///
     /// ```no_run
-    /// use herald_client::{EntityId, Next};
+    /// use herald_client::Next;
     ///
     /// # async fn reload() {}
     /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// let mut order = client.subscribe(EntityId::new("order-1")?).await?;
+    /// let mut order = client.subscribe("order-1").await?;
     /// loop {
     ///     match order.next_event().await? {
     ///         Next::Message(push) => println!("{}", push.json()),
@@ -206,6 +206,13 @@ impl Subscription {
         self.pushes.position()
     }
 
+    pub(crate) fn poll_event(
+        &self,
+        context: &Context<'_>,
+    ) -> Poll<Result<Next, SubscriptionError>> {
+        self.pushes.reader.poll(context)
+    }
+
     /// Returns the users at the entity, if the subscription asks for them with
     /// [`SubscribeOptions::presence`](crate::SubscribeOptions::presence). `None` if they are unknown, or if there is
     /// no presence. Without a connection it is the last known set.
@@ -217,11 +224,11 @@ impl Subscription {
     /// Returns the changes of the users at the entity, beginning with all users as joined.
     ///
     /// ```no_run
-    /// use herald_client::{EntityId, SubscribeOptions};
+    /// use herald_client::SubscribeOptions;
     ///
     /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let options = SubscribeOptions::new().presence();
-    /// let room = client.subscribe_with(EntityId::new("room-1")?, options).await?;
+    /// let room = client.subscribe_with("room-1", options).await?;
     /// let mut changes = room.presence_changes();
     /// while let Some(change) = changes.next().await {
     ///     for member in &change.joined {

@@ -1,7 +1,7 @@
 //! The ids of connections, users and entities. Each is checked once, where it enters, and trusted from
 //! then on.
 
-use std::{fmt, str::FromStr};
+use std::{convert::Infallible, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,13 @@ pub enum InvalidId {
     /// The text holds a control character (Unicode category Cc).
     #[error("must not contain control characters")]
     ControlCharacter,
+}
+
+impl From<Infallible> for InvalidId {
+    /// Converts the error of an id that needs no check, for callers that accept any `TryInto<EntityId>`.
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 fn check(text: &str, limit: usize) -> Result<(), InvalidId> {
@@ -88,6 +95,28 @@ macro_rules! id {
 
             fn try_from(text: String) -> Result<Self, InvalidId> {
                 Self::new(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: &str) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: &String) -> Result<Self, InvalidId> {
+                Self::new(text)
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(id: &$name) -> Self {
+                id.clone()
             }
         }
 

@@ -1,6 +1,7 @@
 //! The wire protocol: one JSON object per text frame. Client frames carry `action`, server frames
 //! carry `type`, and every request gets exactly one reply.
 
+mod depth;
 mod disconnect_code;
 mod error_code;
 mod history;
@@ -14,6 +15,8 @@ mod server_frame;
 mod subscribe;
 mod sync;
 
+pub(crate) use depth::check_depth;
+pub use depth::{DEPTH_LIMIT, TooDeep};
 pub use disconnect_code::DisconnectCode;
 pub use error_code::ErrorCode;
 pub use history::{HistoryRequest, LogName};

@@ -13,7 +13,7 @@ use crate::{
     ids::ConnectionId,
     log::{FRAME_LIMIT, Message, Position, Stored},
     presence::Flush,
-    protocol::{DisconnectCode, MESSAGE_LIMIT, Outgoing, PresenceFrame, ServerFrame},
+    protocol::{DisconnectCode, MESSAGE_LIMIT, Outgoing, PresenceFrame, ServerFrame, TooDeep},
 };
 
 /// One frame and its recipients.
@@ -111,6 +111,9 @@ pub enum InvalidPush {
         /// The id's length in bytes.
         length: usize,
     },
+    /// A value of the detail is nested too deeply.
+    #[error(transparent)]
+    TooDeep(#[from] TooDeep),
     /// The frame is over the limit.
     #[error(transparent)]
     TooLarge(#[from] FrameTooLarge),

@@ -1,4 +1,4 @@
-// The cases that every client runs, client/tests/behaviour/*.json, and those of polling, which this client alone has so far.
+// The cases that every client runs, client/tests/behaviour/*.json.
 // The README.md there describes the format. The effect `recovered` is this client's alone.
 
 import assert from 'node:assert/strict';
@@ -9,8 +9,8 @@ import { describe, test } from 'node:test';
 import { Machine } from '../client/machine.js';
 import { changeBetween } from '../client/machine/presence.js';
 
-const folders = ['../../client/tests/behaviour/', './behaviour/'].map((folder) => new URL(folder, import.meta.url));
-const files = folders.flatMap((folder) => readdirSync(folder).map((name) => new URL(name, folder)));
+const folder = new URL('../../client/tests/behaviour/', import.meta.url);
+const files = readdirSync(folder).map((name) => new URL(name, folder));
 const caseFiles = files.filter(({ pathname }) => pathname.endsWith('.json'));
 
 test('cases are found', () => assert.notEqual(caseFiles.length, 0));

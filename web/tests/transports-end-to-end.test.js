@@ -72,7 +72,9 @@ describe('a client that may poll', { timeout: 600_000 }, () => {
     assert.deepEqual(order.toSorted((one, other) => one - other), numbers(EVENTS));
     for (const pushes of received) {
       assert.deepEqual(pushes.values.map(({ message }) => message), order);
-      assert.deepEqual(pushes.values.map(({ offset }) => offset), numbers(EVENTS));
+      // The server fills an offset whose message takes too long, so there may be gaps.
+      const offsets = pushes.values.map(({ offset }) => offset);
+      assert.ok(offsets.every((offset, index) => index === 0 || offset > offsets[index - 1]), offsets.join());
     }
     assert.deepEqual(losses.values, []);
   }

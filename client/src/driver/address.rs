@@ -33,7 +33,7 @@ impl Address {
             )));
         }
         let host = uri.host().unwrap_or_default();
-        if uri.scheme_str() == Some("wss") && ServerName::try_from(unbracketed(host)).is_err() {
+        if uri.scheme_str() == Some("wss") && !is_certifiable(host) {
             return Err(invalid(Cause::new("no certificate can name its host")));
         }
         let request = uri
@@ -51,8 +51,7 @@ impl Address {
         let uri = self.0.uri().clone();
         let mut request = uri.into_client_request().map_err(|_| UNUSABLE_ADDRESS)?;
         if let Some(token) = token {
-            let mut value = bearer(token).ok_or(UNUSABLE_TOKEN)?;
-            value.set_sensitive(true);
+            let value = bearer(token).ok_or(UNUSABLE_TOKEN)?;
             request.headers_mut().insert(AUTHORIZATION, value);
         }
         Ok(request)
@@ -61,8 +60,13 @@ impl Address {
 
 const UNUSABLE_ADDRESS: &str = "the address cannot be requested";
 
-const UNUSABLE_TOKEN: &str = "no header can carry the token: it must be visible ASCII without spaces, and \
+pub(super) const UNUSABLE_TOKEN: &str = "no header can carry the token: it must be visible ASCII without spaces, and \
                               not empty";
+
+/// Returns true if a certificate can name a host of a URL.
+pub(super) fn is_certifiable(host: &str) -> bool {
+    ServerName::try_from(unbracketed(host)).is_ok()
+}
 
 /// Returns a host without the brackets of an IPv6 address.
 fn unbracketed(host: &str) -> &str {
@@ -72,9 +76,12 @@ fn unbracketed(host: &str) -> &str {
     inner.unwrap_or(host)
 }
 
-fn bearer(token: &str) -> Option<HeaderValue> {
+/// Returns the value of the header `Authorization`. `None` if it cannot carry the token.
+pub(super) fn bearer(token: &str) -> Option<HeaderValue> {
     let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    usable.then(|| HeaderValue::from_str(&format!("Bearer {token}")).ok())?
+    let mut value = usable.then(|| HeaderValue::from_str(&format!("Bearer {token}")).ok())??;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 #[cfg(test)]

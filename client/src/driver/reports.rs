@@ -3,7 +3,7 @@
 use tokio::sync::{oneshot, watch};
 
 use super::LastFailure;
-use crate::{AttemptError, ConnectError, ConnectionState};
+use crate::{AttemptError, ConnectError, ConnectionState, Transport};
 
 /// The recipient of the outcome of the first attempt to connect.
 pub(crate) type FirstAttempt = oneshot::Sender<Result<(), ConnectError>>;
@@ -11,12 +11,19 @@ pub(crate) type FirstAttempt = oneshot::Sender<Result<(), ConnectError>>;
 /// The recipients of all that a driver reports.
 pub(crate) struct Reports {
     pub(crate) states: watch::Sender<ConnectionState>,
+    pub(crate) transports: watch::Sender<Transport>,
     pub(crate) failure: LastFailure,
     /// `None` if the application does not wait for the first attempt, or knows its outcome.
     pub(crate) first_attempt: Option<FirstAttempt>,
 }
 
 impl Reports {
+    /// Announces the transport that the client uses from now on.
+    pub(super) fn announce_transport(&self, transport: Transport) {
+        tracing::debug!(%transport, "the transport changed");
+        self.transports.send_replace(transport);
+    }
+
     /// Announces a state, and with it the outcome of the first attempt if that is known now.
     pub(super) fn announce(&mut self, state: ConnectionState) {
         tracing::debug!(?state, "the state of the connection changed");

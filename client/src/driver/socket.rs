@@ -1,13 +1,10 @@
 //! One WebSocket: the handshake, and texts in both directions.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use herald_shared::error_chain::error_chain;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::ClientConfig;
 use tokio::{
     sync::{
         Notify,
@@ -30,7 +27,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::LastFailure;
+use super::{LastFailure, tls};
 use crate::{
     AttemptError, Cause,
     machine::{Input, SocketId},
@@ -84,9 +81,14 @@ pub(super) async fn run(
     };
     report(Input::Opened { socket }).await;
     let (sink, mut stream) = stream.split();
+    let mut close_frame = false;
     let receive = async {
-        while let Some(text) = next_text(&mut stream).await {
-            report(Input::Received { socket, text }).await;
+        loop {
+            match next(&mut stream).await {
+                Some(Incoming::Text(text)) => report(Input::Received { socket, text }).await,
+                Some(Incoming::Close) => close_frame = true,
+                None => break,
+            }
         }
     };
     let send_and_close = async {
@@ -99,7 +101,11 @@ pub(super) async fn run(
         () = send_and_close => {}
         () = breaks.notified() => {}
     }
-    report(Input::Closed { socket }).await;
+    report(Input::Closed {
+        socket,
+        close_frame,
+    })
+    .await;
 }
 
 async fn connect(
@@ -107,7 +113,7 @@ async fn connect(
     tls: Option<Arc<ClientConfig>>,
 ) -> Result<impl Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error>, Error> {
     let connector = match request.uri().scheme_str() {
-        Some("wss") => Connector::Rustls(tls.unwrap_or_else(trusting_the_system)),
+        Some("wss") => Connector::Rustls(tls.unwrap_or_else(tls::trusting_the_system)),
         _ => Connector::Plain,
     };
     // The default read buffer is 128 KiB, most of what an idle connection would cost.
@@ -121,26 +127,6 @@ async fn connect(
     Ok(stream)
 }
 
-/// Returns a configuration that trusts the operating system's certificates. Reads them once in a process.
-fn trusting_the_system() -> Arc<ClientConfig> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    let read = || {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        for error in &found.errors {
-            tracing::warn!(%error, "a certificate of the operating system could not be read");
-        }
-        roots.add_parsable_certificates(found.certs);
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider has the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Arc::new(config)
-    };
-    CONFIG.get_or_init(read).clone()
-}
-
 fn attempt_error(error: Error) -> AttemptError {
     match error {
         Error::Http(response) => AttemptError::Refused {
@@ -152,13 +138,21 @@ fn attempt_error(error: Error) -> AttemptError {
     }
 }
 
-/// Returns the next text. `None` if the socket ended.
-async fn next_text(
+/// A message from the server that matters.
+enum Incoming {
+    Text(String),
+    /// A close frame. The socket ends after it.
+    Close,
+}
+
+/// Returns the next message. `None` if the socket ended.
+async fn next(
     stream: &mut (impl Stream<Item = Result<Message, Error>> + Unpin),
-) -> Option<String> {
+) -> Option<Incoming> {
     loop {
         match stream.next().await? {
-            Ok(Message::Text(text)) => return Some(text.as_str().to_owned()),
+            Ok(Message::Text(text)) => return Some(Incoming::Text(text.as_str().to_owned())),
+            Ok(Message::Close(_)) => return Some(Incoming::Close),
             Ok(_) => {}
             Err(error) => {
                 tracing::debug!(%error, "the socket broke");

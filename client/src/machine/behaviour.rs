@@ -120,6 +120,7 @@ fn lines(effects: &[Value]) -> String {
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 struct Options {
     token: bool,
+    poll: bool,
     jitter: Option<f64>,
     connect_timeout: Option<u64>,
     backoff_base: Option<u64>,
@@ -144,6 +145,9 @@ struct Options {
     gap_spread: Option<u64>,
     held_limit: Option<usize>,
     held_while_asking: Option<usize>,
+    obstacle_limit: Option<u32>,
+    killed_within: Option<u64>,
+    web_socket_retry: Option<u64>,
     presence_spread: Option<u64>,
 }
 
@@ -153,6 +157,7 @@ impl Options {
         let rules = Rules::default();
         Rules {
             token: self.token,
+            poll: self.poll,
             connect_timeout: time(self.connect_timeout, rules.connect_timeout),
             backoff_base: time(self.backoff_base, rules.backoff_base),
             backoff_cap: time(self.backoff_cap, rules.backoff_cap),
@@ -181,6 +186,9 @@ impl Options {
             gap_spread: time(self.gap_spread, rules.gap_spread),
             held_limit: self.held_limit.unwrap_or(rules.held_limit),
             held_while_asking: self.held_while_asking.unwrap_or(rules.held_while_asking),
+            obstacle_limit: self.obstacle_limit.unwrap_or(rules.obstacle_limit),
+            killed_within: time(self.killed_within, rules.killed_within),
+            web_socket_retry: time(self.web_socket_retry, rules.web_socket_retry),
             presence_spread: time(self.presence_spread, rules.presence_spread),
         }
     }
@@ -233,6 +241,8 @@ struct Fields {
     safe: bool,
     time_to_live: Option<u64>,
     within: Option<u64>,
+    #[serde(default)]
+    close_frame: bool,
 }
 
 #[derive(Clone, Deserialize)]
@@ -298,7 +308,16 @@ impl Fields {
                 socket: socket(),
                 text: frame().or(self.text.clone()).expect("a frame or a text"),
             },
-            "closed" => Input::Closed { socket: socket() },
+            "closed" => Input::Closed {
+                socket: socket(),
+                close_frame: self.close_frame,
+            },
+            "answered" => Input::Answered {
+                socket: socket(),
+                request: self.request.expect("a request"),
+                status: self.status,
+                text: frame().unwrap_or_default(),
+            },
             "subscribe" => Input::Subscribe {
                 subscribers: self.subscribers().into_iter().map(Into::into).collect(),
             },
@@ -344,6 +363,22 @@ fn effect_to_json(effect: &Effect, presences: &mut Presences) -> Value {
         }
         Effect::Send { socket, text } => {
             json!({"send": {"socket": socket.0, "frame": parsed(text)}})
+        }
+        Effect::Post {
+            socket,
+            request,
+            path,
+            token,
+            text,
+        } => json!({"post": {
+            "socket": socket.0,
+            "request": request,
+            "path": path.as_str(),
+            "token": token,
+            "frame": parsed(text),
+        }}),
+        Effect::Transport(transport) => {
+            json!({"transport": {"transport": transport.to_string()}})
         }
         Effect::CloseSocket { socket } => json!({"closeSocket": {"socket": socket.0}}),
         Effect::Resolve {
@@ -478,6 +513,8 @@ fn error_to_json(error: &RequestError) -> Value {
         RequestError::OutboxFull => json!({"kind": "outboxFull"}),
         RequestError::TooLarge => json!({"kind": "tooLarge"}),
         RequestError::Stopped => json!({"kind": "stopped"}),
-        RequestError::Serialize(cause) => panic!("not an error of the machine: {cause}"),
+        RequestError::Serialize(_) | RequestError::InvalidEntity(_) => {
+            panic!("not an error of the machine: {error}")
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::{
     Machine,
     back_off::share,
     link::{InFlight, Link, Open, RequestKind, Role, Stage},
+    polling::Polling,
     signals::{Effect, Moment, RequestBody, SocketId},
 };
 use crate::{ConnectionState, RequestError, StopReason};
@@ -28,15 +29,45 @@ impl Machine {
         self.sockets += 1;
         let socket = SocketId(self.sockets);
         let times_out_at = now + self.rules.connect_timeout;
-        let stage = if self.rules.token {
-            self.effects.push(Effect::AskToken { socket });
-            Stage::Token { times_out_at }
-        } else {
-            let token = None;
-            self.effects.push(Effect::OpenSocket { socket, token });
-            Stage::Handshake { times_out_at }
+        let polling = self.polls_next().then(Polling::default);
+        let stage = Stage::Token { times_out_at };
+        self.links.push(Link::new(socket, stage, polling));
+        match self.rules.token {
+            true => self.effects.push(Effect::AskToken { socket }),
+            false => self.open(now, socket, None),
+        }
+    }
+
+    /// Begins the handshake of a socket, or of a link that polls.
+    fn open(&mut self, now: Moment, socket: SocketId, token: Option<String>) {
+        let Some(link) = self.link(socket) else {
+            return;
         };
-        self.links.push(Link::new(socket, stage));
+        if let Stage::Token { times_out_at } = link.stage {
+            link.stage = Stage::Handshake { times_out_at };
+        }
+        match link.polling {
+            Some(_) => self.open_by_poll(now, socket, token),
+            None => self.effects.push(Effect::OpenSocket { socket, token }),
+        }
+    }
+
+    /// Abandons an attempt that takes too long.
+    pub(super) fn attempt_timed_out(&mut self, now: Moment, socket: SocketId) {
+        self.handshake_failed(socket, None);
+        self.disconnect(now, socket);
+    }
+
+    /// Handles an attempt whose server could not be reached.
+    pub(super) fn attempt_failed(&mut self, now: Moment, socket: SocketId) {
+        self.handshake_failed(socket, None);
+        self.socket_ended(now, socket);
+    }
+
+    /// Handles the end of an open socket.
+    pub(super) fn closed(&mut self, now: Moment, socket: SocketId, close_frame: bool) {
+        self.connection_ended(now, socket, close_frame);
+        self.socket_ended(now, socket);
     }
 
     pub(super) fn token_supplied(
@@ -51,11 +82,12 @@ impl Machine {
             return;
         };
         link.token_ends_in(now, expires_in, before);
+        let polls = link.polling.is_some();
         match link.stage {
-            Stage::Token { times_out_at } => {
-                link.stage = Stage::Handshake { times_out_at };
-                let token = Some(token);
-                self.effects.push(Effect::OpenSocket { socket, token });
+            Stage::Token { .. } => self.open(now, socket, Some(token)),
+            Stage::Open(_) if polls => {
+                link.authentication.reset();
+                self.set_poll_token(socket, Some(token));
             }
             Stage::Open(_) => self.authenticate(now, socket, &token),
             Stage::Handshake { .. } => {}
@@ -81,10 +113,11 @@ impl Machine {
     }
 
     pub(super) fn opened(&mut self, now: Moment, socket: SocketId) {
-        let age = share(self.rules.renew_after, 1.0 - 0.1 * self.jitter());
+        let polls = self.polls(socket);
         let open = Open {
+            opened_at: now,
             stable_at: Some(now + self.rules.stable_after),
-            renew_at: now + age,
+            renew_at: now + self.renewal_delay(polls),
             received_at: now,
             pinged_at: now,
             unanswered_since: None,
@@ -102,23 +135,50 @@ impl Machine {
         }
         self.refusals = 0;
         self.network_is_down = false;
+        if !polls {
+            self.web_socket_opened();
+        }
         self.sync_without_subscription(now, socket);
     }
 
-    /// Counts a refused handshake, and stops at the limit.
+    /// Returns the time after which another link replaces one: a younger one, or a WebSocket if it polls.
+    fn renewal_delay(&mut self, polls: bool) -> Duration {
+        let after = match polls {
+            true => self.rules.web_socket_retry,
+            false => self.rules.renew_after,
+        };
+        share(after, 1.0 - 0.1 * self.jitter())
+    }
+
+    /// Counts a refused handshake or poll, and stops at the limit.
     pub(super) fn refused(&mut self, now: Moment, socket: SocketId, status: Option<u16>) {
-        if self.link(socket).is_none() {
+        let Some(link) = self.link(socket) else {
             return;
-        }
-        if matches!(status, Some(401 | 403) | None) {
+        };
+        let is_next = link.role == Role::Next;
+        self.handshake_failed(socket, status);
+        // While the client polls, the polls tell if the token is refused, and a proxy may refuse every WebSocket.
+        let is_beside_polls = is_next && self.is_polling();
+        if !is_beside_polls && self.counts_as_refusal(status) {
             self.refusals += 1;
         }
         if self.refusals >= self.rules.refusal_limit {
-            self.links.retain(|link| link.socket != socket);
+            for link in self
+                .links
+                .extract_if(.., |link| link.socket == socket)
+                .collect::<Vec<_>>()
+            {
+                self.end_requests(now, link.in_flight);
+            }
             self.stop(now, StopReason::Refused { status });
         } else {
             self.socket_ended(now, socket);
         }
+    }
+
+    /// Returns true if a refusal is about the token. One without a status may be transient; a poll would have one.
+    fn counts_as_refusal(&self, status: Option<u16>) -> bool {
+        status.map_or(!self.rules.poll, |status| matches!(status, 401 | 403))
     }
 
     /// Stops, because no attempt can succeed.
@@ -141,11 +201,12 @@ impl Machine {
             return;
         };
         let link = self.links.remove(index);
+        self.obstacles.poll_failed |= link.polling.is_some() && link.open().is_none();
         self.end_requests(now, link.in_flight);
         match link.role {
             Role::Lingering { .. } => {}
             Role::Current => self.lost_current(now),
-            Role::Next => self.attempt_failed(now),
+            Role::Next => self.lost_next(now),
         }
         self.presence_link_ended(now);
     }
@@ -162,11 +223,14 @@ impl Machine {
         self.announce(ConnectionState::Reconnecting { attempt, delay });
     }
 
-    fn attempt_failed(&mut self, now: Moment) {
+    fn lost_next(&mut self, now: Moment) {
         if self.link_with(Role::Current).is_none() {
             return self.reconnect_later(now);
         }
-        let delay = self.delay();
+        let mut delay = self.delay();
+        if self.is_polling() {
+            delay = self.renewal_delay(true);
+        }
         if let Some(open) = self.link_with(Role::Current).and_then(Link::open_mut) {
             open.renew_at = now + delay;
         }
@@ -193,10 +257,15 @@ impl Machine {
         self.back_off.next(&self.rules, jitter)
     }
 
-    /// Makes the next socket the current one once every subscription is established on it.
+    /// Makes the next socket the current one once every subscription is established on it, and, if the client polls,
+    /// once it is stable.
     pub(super) fn hand_over_if_established(&mut self, now: Moment) {
         let until = now + self.rules.linger_for;
-        let ready = |link: &Link| link.role == Role::Next && link.is_established();
+        let polls = self.is_polling();
+        let ready = |link: &Link| {
+            let is_established = link.role == Role::Next && link.is_established();
+            is_established && (!polls || link.is_stable())
+        };
         if !self.links.iter().any(ready) {
             return;
         }
@@ -261,7 +330,10 @@ impl Machine {
         }
         if let Some(current) = self.link_with(Role::Current) {
             let socket = current.socket;
-            self.ping(now, socket);
+            match current.polling {
+                Some(_) => self.poll(now, socket),
+                None => self.ping(now, socket),
+            }
         } else if self.link_with(Role::Next).is_none() {
             self.retry(now);
         }

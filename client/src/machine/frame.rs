@@ -2,7 +2,7 @@
 //!
 //! A field of an unexpected type counts as absent: a newer server may send more than this client knows.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::HashMap, time::Duration};
 
 use herald_shared::{
     ids::EntityId,
@@ -185,6 +185,13 @@ pub(super) fn acknowledged_positions(reply: &Reply) -> Vec<Position> {
     }
     let several: Vec<Position> = fields.value("positions").unwrap_or_default();
     several.into_iter().chain(fields.position()).collect()
+}
+
+/// Reads the pause that the reply to a poll demands. `None` if it demands none.
+pub(super) fn poll_pause(reply: &Reply) -> Option<Duration> {
+    let fields: Fields<'_> = serde_json::from_str(reply.json()).ok()?;
+    let milliseconds = fields.value("pollAfter").filter(|pause| *pause > 0)?;
+    Some(Duration::from_millis(milliseconds))
 }
 
 /// The fields of a JSON object.

@@ -11,6 +11,7 @@ use super::{
     audience::Audience,
     back_off::BackOff,
     outbox::QueuedMessage,
+    polling::Polling,
     signals::{Moment, SocketId},
 };
 
@@ -20,6 +21,8 @@ pub(super) struct Link {
     pub(super) socket: SocketId,
     pub(super) role: Role,
     pub(super) stage: Stage,
+    /// The state of a link whose requests go by HTTP. `None` if it is a WebSocket.
+    pub(super) polling: Option<Polling>,
     /// The time to renew the token. `None` if the token has no known expiry, or is being renewed.
     pub(super) authenticate_at: Option<Moment>,
     pub(super) authentication: BackOff,
@@ -68,9 +71,10 @@ pub(super) enum Stage {
 /// The times of an open socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
+    pub(super) opened_at: Moment,
     /// The time at which it becomes stable. `None` if it is stable.
     pub(super) stable_at: Option<Moment>,
-    /// The time at which it is renewed.
+    /// The time at which another link is to replace it.
     pub(super) renew_at: Moment,
     pub(super) received_at: Moment,
     /// The time of the last ping, or at which it opened.
@@ -100,6 +104,8 @@ pub(super) enum RequestKind {
     Sync(Vec<Question>),
     /// The reading of messages since a position.
     History(Question),
+    /// The poll that opens a link.
+    Open,
     /// The question for the presence of an entity.
     Presence(EntityId),
 }
@@ -163,11 +169,12 @@ pub(super) struct Acknowledged {
 }
 
 impl Link {
-    pub(super) fn new(socket: SocketId, stage: Stage) -> Self {
+    pub(super) fn new(socket: SocketId, stage: Stage, polling: Option<Polling>) -> Self {
         Self {
             socket,
             role: Role::Next,
             stage,
+            polling,
             authenticate_at: None,
             authentication: BackOff::default(),
             in_flight: BTreeMap::new(),
@@ -213,6 +220,11 @@ impl Link {
             Some(EntityState::Subscribed(acknowledged)) => Some(*acknowledged),
             _ => None,
         }
+    }
+
+    /// Returns true once it has been open for long enough.
+    pub(super) fn is_stable(&self) -> bool {
+        self.open().is_some_and(|open| open.stable_at.is_none())
     }
 
     /// Returns the number of its oldest message in flight.

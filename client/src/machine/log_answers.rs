@@ -64,6 +64,7 @@ impl Machine {
             delay,
             ..
         } = held;
+        let polls = self.is_polling();
         let Some(cursor) = self.cursors.get_mut(&audience) else {
             return;
         };
@@ -72,7 +73,8 @@ impl Machine {
         let is_comparable = end.is_some_and(|end| cursor.has_epoch_of(&end));
         let mut reads_on = more && is_comparable && cursor.is_missing();
         let made_progress = cursor.position() != since.as_ref();
-        if reads_on && !made_progress && !source.may_lack_room(cursor.history_is_refused) {
+        let has_no_history = polls || cursor.history_is_refused;
+        if reads_on && !made_progress && !source.may_lack_room(has_no_history) {
             outputs.extend(cursor.give_up());
             reads_on = false;
         }
@@ -105,10 +107,10 @@ impl Source {
     }
 
     /// Returns true if another request may get a message where a full reply had none.
-    fn may_lack_room(self, history_is_refused: bool) -> bool {
+    fn may_lack_room(self, has_no_history: bool) -> bool {
         match self {
             Self::History => false,
-            Self::Alone => !history_is_refused,
+            Self::Alone => !has_no_history,
             Self::Shared => true,
         }
     }

@@ -24,17 +24,31 @@ const ENTITY: &str = "order-1";
 
 #[test]
 fn log_is_delivered_in_order_without_gap_or_the_loss_is_told() {
-    let mut told = 0;
+    let changes = walk_all(false);
+    assert_eq!(changes, 0, "a client without a poll URL does not poll");
+}
+
+#[test]
+fn log_is_delivered_in_order_while_the_client_changes_between_web_sockets_and_polling() {
+    let changes = walk_all(true);
+    assert!(changes > WALKS as usize, "the walks had {changes} changes");
+}
+
+/// Runs all walks, and returns the number of changes of the transport.
+fn walk_all(polls: bool) -> usize {
+    let (mut told, mut changes) = (0, 0);
     for seed in 0..WALKS {
-        let mut walk = Walk::new(seed);
+        let mut walk = Walk::new(seed, polls);
         walk.start();
         for _ in 0..STEPS {
             walk.step();
         }
         walk.settle();
         told += walk.losses;
+        changes += walk.changes;
     }
     assert!(told > WALKS as usize / 2, "the walks had {told} losses");
+    changes
 }
 
 struct Walk {
@@ -46,6 +60,12 @@ struct Walk {
     /// The open sockets, with true if the server has stored the subscription.
     sockets: BTreeMap<SocketId, bool>,
     opening: Vec<SocketId>,
+    /// True if the client may poll. Some handshakes then fail.
+    polls: bool,
+    /// The links that poll. They are among the open sockets, and never subscribed.
+    polling: BTreeSet<SocketId>,
+    /// The changes of the transport.
+    changes: usize,
     /// The requests that the server has not handled.
     requests: Vec<(SocketId, Value)>,
     /// The frames on their way to the client. They arrive in any order.
@@ -134,14 +154,20 @@ impl Log {
 }
 
 impl Walk {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, polls: bool) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut jitter = random.fork();
-        let rules = Rules {
+        let mut rules = Rules {
             renew_after: Duration::from_secs(random.u64(20..200)),
             ping_after: Duration::from_secs(30),
             ..Rules::default()
         };
+        if polls {
+            rules.poll = true;
+            rules.obstacle_limit = 2;
+            rules.stable_after = Duration::from_secs(1);
+            rules.web_socket_retry = Duration::from_secs(random.u64(1..20));
+        }
         Self {
             seed,
             random,
@@ -157,6 +183,9 @@ impl Walk {
             },
             sockets: BTreeMap::new(),
             opening: Vec::new(),
+            polls,
+            polling: BTreeSet::new(),
+            changes: 0,
             requests: Vec::new(),
             frames: Vec::new(),
             position: None,
@@ -189,7 +218,10 @@ impl Walk {
             30..60 => self.receive_any(),
             60..80 => self.handle_any(),
             80..90 => self.pass(3000),
-            90..94 => self.open_all(),
+            90..94 => {
+                let fails = self.polls && self.random.bool();
+                self.open_all(fails);
+            }
             94..96 => self.send_own(),
             96..98 => self.drop_any(),
             98 => self.log.forgotten = self.random.u64(self.log.forgotten..=self.log.top),
@@ -216,6 +248,13 @@ impl Walk {
                     self.requests.push((socket, frame));
                 }
             }
+            Effect::Post { socket, text, .. } => {
+                self.polling.insert(socket);
+                self.sockets.insert(socket, false);
+                let frame = serde_json::from_str(&text).expect("JSON");
+                self.requests.push((socket, frame));
+            }
+            Effect::Transport(_) => self.changes += 1,
             Effect::Resolve {
                 request: RequestNumber(1),
                 position,
@@ -311,7 +350,10 @@ impl Walk {
             let position = self.position.clone();
             let asked = frame["asked"].clone();
             let text = frame.to_string();
-            self.input(Input::Received { socket, text });
+            match self.polling.contains(&socket) {
+                true => self.answer_post(socket, &frame, Some(200), text),
+                false => self.input(Input::Received { socket, text }),
+            }
             // A loss that was not told is none: the position was at its end, perhaps after empty offsets. If the
             // position moved after the request, it is compared again.
             if let Some(end) = self.lost.take()
@@ -327,6 +369,17 @@ impl Walk {
                 );
             }
         }
+    }
+
+    /// Answers the request that has the `id` of a frame.
+    fn answer_post(&mut self, socket: SocketId, frame: &Value, status: Option<u16>, text: String) {
+        let id = frame["id"].as_str().expect("an id");
+        self.input(Input::Answered {
+            socket,
+            request: id.parse().expect("a number"),
+            status,
+            text,
+        });
     }
 
     fn handle_any(&mut self) {
@@ -360,7 +413,9 @@ impl Walk {
             }),
             "sync" => {
                 let since = &request["entities"][ENTITY];
-                if *since == json!(self.log.position(self.log.top)) {
+                if *since == json!({}) {
+                    json!({"entities": {ENTITY: self.log.position(self.log.top)}})
+                } else if since.is_null() || *since == json!(self.log.position(self.log.top)) {
                     json!({})
                 } else {
                     json!({"entities": {ENTITY: self.answer(since, true)}})
@@ -420,8 +475,12 @@ impl Walk {
         self.publish();
     }
 
-    fn open_all(&mut self) {
+    fn open_all(&mut self, fails: bool) {
         for socket in std::mem::take(&mut self.opening) {
+            if fails {
+                self.input(Input::Failed { socket });
+                continue;
+            }
             self.sockets.insert(socket, false);
             self.input(Input::Opened { socket });
         }
@@ -430,8 +489,23 @@ impl Walk {
     fn drop_any(&mut self) {
         let sockets: Vec<_> = self.sockets.keys().copied().collect();
         if let Some(socket) = self.random.choice(sockets) {
+            if self.polling.contains(&socket) {
+                return self.drop_post(socket);
+            }
             self.forget(socket);
-            self.input(Input::Closed { socket });
+            self.input(Input::Closed {
+                socket,
+                close_frame: false,
+            });
+        }
+    }
+
+    /// Leaves a request without an answer.
+    fn drop_post(&mut self, socket: SocketId) {
+        let mut requests = self.requests.iter();
+        if let Some(index) = requests.position(|(of, _)| *of == socket) {
+            let (_, request) = self.requests.swap_remove(index);
+            self.answer_post(socket, &request, None, String::new());
         }
     }
 
@@ -450,7 +524,7 @@ impl Walk {
     /// Lets the server behave until the client has everything.
     fn settle(&mut self) {
         for _ in 0..60 {
-            self.open_all();
+            self.open_all(false);
             while !self.requests.is_empty() {
                 self.handle_any();
             }

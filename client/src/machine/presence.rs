@@ -14,7 +14,7 @@ use super::{
     frame::presence_of,
     link::RequestKind,
     presence_frame::{PresenceFrame, PresenceSnapshot, by_id},
-    signals::{Effect, Moment, RequestBody},
+    signals::{Effect, Moment, RequestBody, SocketId},
 };
 use crate::{Presence, Push, Reply, RequestError, presence::ToldPresence};
 
@@ -141,10 +141,10 @@ impl Machine {
         self.presences.remove(entity);
     }
 
-    /// Returns true if a subscription is to ask for presence.
-    pub(super) fn asks_for_presence(&self, entity: &EntityId) -> bool {
+    /// Returns true if a subscription on a socket is to ask for presence. A link that polls has none.
+    pub(super) fn asks_for_presence(&self, socket: SocketId, entity: &EntityId) -> bool {
         let presence = self.presences.get(entity);
-        presence.is_some_and(|presence| presence.error.is_none())
+        presence.is_some_and(|presence| presence.error.is_none()) && !self.polls(socket)
     }
 
     /// Takes the snapshot of an acknowledgement, which may have had no room for the members.
@@ -224,7 +224,7 @@ impl Machine {
 
     /// Plans anew what a connection that ended was asked for. Without another, every set is stale.
     pub(super) fn presence_link_ended(&mut self, now: Moment) {
-        let is_connected = self.current_socket().is_some();
+        let is_connected = self.presence_socket().is_some();
         let entities: Vec<_> = self.presences.keys().cloned().collect();
         for entity in entities {
             if let Some(presence) = self.presences.get_mut(&entity)
@@ -245,7 +245,7 @@ impl Machine {
         };
         presence.ask_at = None;
         let entity = entity.clone();
-        if let Some(socket) = self.current_socket()
+        if let Some(socket) = self.presence_socket()
             && !self.is_presence_asked(&entity)
         {
             let body = json!({"action": "presence", "entityId": entity}).to_string();
@@ -257,6 +257,13 @@ impl Machine {
     pub(super) fn next_presence_request(&self) -> Option<Moment> {
         let presences = self.presences.values();
         presences.filter_map(|presence| presence.ask_at).min()
+    }
+
+    /// Returns the socket whose server tells presence. `None` without a WebSocket.
+    fn presence_socket(&self) -> Option<SocketId> {
+        let mut links = self.links.iter();
+        let socket = links.find(|link| link.accepts_requests() && link.polling.is_none());
+        socket.map(|link| link.socket)
     }
 
     /// Returns the presence of an entity, if the server does not refuse it.

@@ -142,7 +142,10 @@ impl Walk {
             13 if self.is_open && self.random.bool() => {
                 let socket = self.socket.expect("a connection");
                 self.lose_connection();
-                self.input(Input::Closed { socket });
+                self.input(Input::Closed {
+                    socket,
+                    close_frame: false,
+                });
             }
             _ => {
                 let time = Duration::from_millis(self.random.u64(0..2_000));

@@ -182,6 +182,9 @@ impl Walk {
                 );
             }
             Effect::Lost { .. } => panic!("seed {}: the server has no logs", self.seed),
+            Effect::Post { .. } | Effect::Transport(_) => {
+                panic!("seed {}: the client has no poll URL", self.seed)
+            }
             Effect::Presence { .. } => {
                 panic!("seed {}: no subscriber asks for presence", self.seed)
             }
@@ -350,7 +353,10 @@ impl Walk {
                 return;
             }
             self.sockets.remove(&socket);
-            self.input(Input::Closed { socket });
+            self.input(Input::Closed {
+                socket,
+                close_frame: false,
+            });
         }
     }
 

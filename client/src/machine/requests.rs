@@ -8,6 +8,7 @@ use super::{
     frame::Frame,
     link::{InFlight, RequestKind, Role},
     outbox::QueuedMessage,
+    polling::{is_message, unsupported},
     signals::{Effect, Moment, RequestBody, RequestNumber, SocketId},
 };
 use crate::{Reply, RequestError, StopReason, WhenFull};
@@ -76,9 +77,18 @@ impl Machine {
         if link.role != Role::Current || self.outbox_paused_until.is_some() {
             return false;
         }
+        let polls = link.polling.is_some();
+        // HTTP requests may overtake each other, so a link that polls sends one message after the other.
+        if polls && link.oldest_send().is_some() {
+            return false;
+        }
         let Some(message) = self.outbox.pop() else {
             return false;
         };
+        if polls && !is_message(&message.body) {
+            self.reject(message.request, unsupported());
+            return true;
+        }
         let body = message.body.clone();
         self.send_request(now, socket, &body, RequestKind::Send(message));
         true
@@ -95,12 +105,16 @@ impl Machine {
         let id = self.requests;
         let times_out_at = now + self.rules.reply_timeout;
         if let Some(link) = self.link(socket) {
+            let post = link.post(id, body, &kind);
             link.in_flight.insert(id, InFlight { kind, times_out_at });
             if let Some(open) = link.open_mut() {
                 open.unanswered_since.get_or_insert(now);
             }
-            let text = body.with_id(id);
-            self.effects.push(Effect::Send { socket, text });
+            let send = || Effect::Send {
+                socket,
+                text: body.with_id(id),
+            };
+            self.effects.push(post.unwrap_or_else(send));
         }
     }
 
@@ -138,7 +152,13 @@ impl Machine {
     }
 
     /// Handles the error of a request, or of one that the frame does not name.
-    fn failed(&mut self, now: Moment, socket: SocketId, id: Option<u64>, error: RequestError) {
+    pub(super) fn failed(
+        &mut self,
+        now: Moment,
+        socket: SocketId,
+        id: Option<u64>,
+        error: RequestError,
+    ) {
         if let RequestError::Server(error) = &error {
             for event_id in error.event_ids.iter().flatten() {
                 self.repeats.insert(event_id);
@@ -153,17 +173,33 @@ impl Machine {
 
     /// Replaces a connection that the server does not know any more. The server did not carry out the request.
     fn connection_unknown(&mut self, now: Moment, socket: SocketId, id: Option<u64>) {
-        let link = self.link(socket);
-        let request = link
-            .zip(id)
-            .and_then(|(link, id)| link.in_flight.remove(&id));
-        if let Some(RequestKind::Send(message)) = request.map(|request| request.kind) {
-            self.outbox.put_back(message);
+        if let Some(id) = id {
+            self.take_back(socket, id);
         }
         self.disconnect(now, socket);
     }
 
-    fn answered(
+    /// Puts a message that the server did not carry out back into the outbox.
+    pub(super) fn take_back(&mut self, socket: SocketId, id: u64) {
+        if let Some(message) = self.take_message(socket, id) {
+            self.outbox.put_back(message);
+        }
+    }
+
+    /// Removes a message in flight, and returns it. `None` if the request is another one.
+    pub(super) fn take_message(&mut self, socket: SocketId, id: u64) -> Option<QueuedMessage> {
+        let in_flight = &mut self.link(socket)?.in_flight;
+        match in_flight.get(&id)?.kind {
+            RequestKind::Send(_) => {}
+            _ => return None,
+        }
+        match in_flight.remove(&id)?.kind {
+            RequestKind::Send(message) => Some(message),
+            _ => None,
+        }
+    }
+
+    pub(super) fn answered(
         &mut self,
         now: Moment,
         socket: SocketId,
@@ -204,6 +240,8 @@ impl Machine {
             RequestKind::History(question) => self.history_answered(now, socket, question, result),
             RequestKind::Presence(entity) => self.presence_answered(now, &entity, result),
             RequestKind::Authenticate => self.authenticate_answered(now, socket, result.err()),
+            // `post_answered` handles its answer.
+            RequestKind::Open => {}
         }
     }
 
@@ -224,13 +262,13 @@ impl Machine {
                 });
                 self.follow_own(now, &message.body, &reply);
             }
-            Err(error) if error.is_throttled() => self.requeue_throttled(now, message),
+            Err(error) if error.is_throttled() => self.requeue_later(now, message),
             Err(error) => self.reject(request, error),
         }
     }
 
-    /// Requeues a message that the server throttled and so did not carry out, and pauses the outbox.
-    fn requeue_throttled(&mut self, now: Moment, message: QueuedMessage) {
+    /// Requeues a message that was not carried out, or may be repeated, and pauses the outbox.
+    pub(super) fn requeue_later(&mut self, now: Moment, message: QueuedMessage) {
         self.outbox.put_back(message);
         if self.outbox_paused_until.is_none() {
             let jitter = self.jitter();
@@ -261,17 +299,23 @@ impl Machine {
         links.any(|link| link.socket == socket && link.role == Role::Current)
     }
 
-    /// Ends the requests whose reply timed out, on a socket that stays open.
+    /// Ends the requests whose reply timed out, on a socket that stays open. A link that polls ends, unless the request
+    /// was a message.
     pub(super) fn time_out_requests(&mut self, now: Moment, socket: SocketId) {
         loop {
             let Some(link) = self.link(socket) else {
                 return;
             };
+            let polls = link.polling.is_some();
             let Some(oldest) = link.in_flight.first_entry() else {
                 return;
             };
             if oldest.get().times_out_at > now {
                 return;
+            }
+            let is_message = matches!(oldest.get().kind, RequestKind::Send(_));
+            if polls && !is_message {
+                return self.disconnect(now, socket);
             }
             match oldest.remove().kind {
                 RequestKind::Send(message) => self.requeue_or_reject(message),
@@ -290,6 +334,7 @@ impl Machine {
                     self.presence_answered(now, &entity, Err(RequestError::OutcomeUnknown));
                 }
                 RequestKind::Authenticate => self.authenticate_later(now, socket),
+                RequestKind::Open => {}
             }
         }
     }
@@ -304,7 +349,8 @@ impl Machine {
                 RequestKind::Subscribe(_)
                 | RequestKind::Unsubscribe(_)
                 | RequestKind::Presence(_)
-                | RequestKind::Authenticate => {}
+                | RequestKind::Authenticate
+                | RequestKind::Open => {}
             }
         }
     }

@@ -11,6 +11,8 @@ use crate::WhenFull;
 pub(crate) struct Rules {
     /// True if the client has a token callback.
     pub(crate) token: bool,
+    /// True if the client has a poll URL.
+    pub(crate) poll: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) backoff_base: Duration,
     pub(crate) backoff_cap: Duration,
@@ -34,6 +36,9 @@ pub(crate) struct Rules {
     pub(crate) gap_spread: Duration,
     pub(crate) held_limit: usize,
     pub(crate) held_while_asking: usize,
+    pub(crate) obstacle_limit: u32,
+    pub(crate) killed_within: Duration,
+    pub(crate) web_socket_retry: Duration,
     pub(crate) presence_spread: Duration,
 }
 
@@ -41,6 +46,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             token: false,
+            poll: false,
             connect_timeout: Duration::from_secs(45),
             backoff_base: Duration::from_secs(1),
             backoff_cap: Duration::from_secs(30),
@@ -64,6 +70,9 @@ impl Default for Rules {
             gap_spread: Duration::from_secs(4),
             held_limit: 256,
             held_while_asking: 1000,
+            obstacle_limit: 3,
+            killed_within: Duration::from_secs(10),
+            web_socket_retry: Duration::from_secs(5 * 60),
             presence_spread: Duration::from_secs(2),
         }
     }

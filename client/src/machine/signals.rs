@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use herald_shared::{ids::EntityId, log::Position, protocol::StartRequest};
 
 use super::audience::Audience;
-use crate::{ConnectionState, Push, Reply, RequestError, presence::ToldPresence};
+use crate::{ConnectionState, Push, Reply, RequestError, Transport, presence::ToldPresence};
 
 /// A point in time, as the duration since the machine was made.
 pub(crate) type Moment = Duration;
@@ -75,7 +75,18 @@ pub(crate) enum Input {
     /// A text message arrived.
     Received { socket: SocketId, text: String },
     /// The socket ended.
-    Closed { socket: SocketId },
+    Closed {
+        socket: SocketId,
+        /// True if the server sent a close frame.
+        close_frame: bool,
+    },
+    /// The answer to a [`Effect::Post`] arrived, or none can arrive any more: then `status` is `None`.
+    Answered {
+        socket: SocketId,
+        request: u64,
+        status: Option<u16>,
+        text: String,
+    },
     /// Subscribers are added together.
     Subscribe { subscribers: Vec<Subscriber> },
     /// A subscriber is removed. `presence` is true if it asked for presence.
@@ -126,7 +137,17 @@ pub(crate) enum Effect {
     },
     /// Send one text message.
     Send { socket: SocketId, text: String },
-    /// Close a socket, or abandon its attempt.
+    /// Send one request by HTTP.
+    Post {
+        socket: SocketId,
+        request: u64,
+        path: PostPath,
+        token: Option<String>,
+        text: String,
+    },
+    /// The transport changed.
+    Transport(Transport),
+    /// Close a socket, or abandon its attempt, or its HTTP requests.
     CloseSocket { socket: SocketId },
     /// A request succeeded. Subscriptions have no reply, but a position if their entity has a log.
     Resolve {
@@ -156,6 +177,25 @@ pub(crate) enum Effect {
         entity: EntityId,
         error: RequestError,
     },
+}
+
+/// The path of an HTTP request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PostPath {
+    /// The logs.
+    Poll,
+    /// The application's messages.
+    Messages,
+}
+
+impl PostPath {
+    /// Returns the path, relative to the poll URL.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Messages => "messages",
+        }
+    }
 }
 
 /// The readers of a push, besides those of its type.

@@ -15,6 +15,7 @@ use super::{
     link::{Acknowledged, EntityState, EntitySubscribe, Link, RequestKind, Retry, Role},
     log_answer::LogAnswer,
     log_answers::Source,
+    polling::{subscribe_body, subscribe_results},
     signals::{Effect, Moment, RequestBody, SocketId, Subscriber},
 };
 use crate::{Reply, RequestError};
@@ -108,7 +109,10 @@ impl Machine {
             }
         }
         if !batch.is_empty() {
-            let body = batch.body();
+            let body = match self.polls(socket) {
+                true => subscribe_body(&batch.entities),
+                false => batch.body(),
+            };
             self.send_request(now, socket, &body, RequestKind::Subscribe(batch.entities));
         }
     }
@@ -117,18 +121,17 @@ impl Machine {
         let link = self.link(socket)?;
         let entity = link.to_check.pop_front()?;
         let state = link.entities.get(&entity).copied();
-        let asks = self.asks_for_presence(&entity);
+        let asks = self.asks_for_presence(socket, &entity);
+        let subscribe = |back_off, session| {
+            Change::Subscribe(self.entity_subscribe(socket, &entity, back_off, session))
+        };
         let change = match (self.subscriptions.session(&entity), state) {
-            (Some(session), None) => {
-                Change::Subscribe(self.entity_subscribe(&entity, BackOff::default(), session))
-            }
-            (Some(session), Some(EntityState::RetryDue(back_off))) => {
-                Change::Subscribe(self.entity_subscribe(&entity, back_off, session))
-            }
+            (Some(session), None) => subscribe(BackOff::default(), session),
+            (Some(session), Some(EntityState::RetryDue(back_off))) => subscribe(back_off, session),
             (Some(session), Some(EntityState::Subscribed(acknowledged)))
                 if acknowledged.presence != asks =>
             {
-                Change::Subscribe(self.entity_subscribe(&entity, BackOff::default(), session))
+                subscribe(BackOff::default(), session)
             }
             (
                 None,
@@ -145,6 +148,7 @@ impl Machine {
 
     fn entity_subscribe(
         &self,
+        socket: SocketId,
         entity: &EntityId,
         back_off: BackOff,
         session: u64,
@@ -154,7 +158,7 @@ impl Machine {
             back_off,
             session,
             start: self.start_of(entity),
-            presence: self.asks_for_presence(entity),
+            presence: self.asks_for_presence(socket, entity),
         }
     }
 
@@ -167,6 +171,10 @@ impl Machine {
     fn send_unsubscribe(&mut self, now: Moment, socket: SocketId, entity: EntityId) {
         if let Some(link) = self.link(socket) {
             link.retries.retain(|retry| retry.entity != entity);
+            if link.polling.is_some() {
+                link.entities.remove(&entity);
+                return;
+            }
         }
         self.set_state(socket, &entity, EntityState::Unsubscribing);
         let body = request_about("unsubscribe", &entity);
@@ -184,7 +192,10 @@ impl Machine {
         if several && result.as_ref().is_err_and(RequestError::is_bad_request) {
             return self.subscribe_one_by_one(socket, entities);
         }
-        let mut results = EntityResults::of(result, several);
+        let mut results = match &result {
+            Ok(reply) if self.polls(socket) => subscribe_results(&entities, reply),
+            _ => EntityResults::of(result, several),
+        };
         if results.have_unknown_connection() {
             return self.disconnect(now, socket);
         }
@@ -222,7 +233,7 @@ impl Machine {
                 };
                 let state = EntityState::Subscribed(acknowledged);
                 self.update_state(socket, entity, Some(state));
-                if subscribe.presence {
+                if subscribe.presence || self.polls(socket) {
                     self.presence_acknowledged(now, entity, answer.presence.take());
                 }
                 self.subscribed(now, socket, &subscribe, source, answer);
@@ -280,7 +291,7 @@ impl Machine {
     pub(super) fn resolve_subscribers(&mut self, socket: SocketId, entity: &EntityId) {
         let acknowledged = self.link(socket).and_then(|link| link.acknowledged(entity));
         let asked = acknowledged.is_some_and(|acknowledged| acknowledged.presence);
-        let is_complete = asked || !self.asks_for_presence(entity);
+        let is_complete = asked || !self.asks_for_presence(socket, entity);
         let cursor = self.cursors.get(&Audience::Entity(entity.clone()));
         let position = cursor.and_then(|cursor| cursor.position().cloned());
         for request in self.subscriptions.acknowledged(entity, is_complete) {
@@ -332,7 +343,12 @@ impl Machine {
     }
 
     /// Ends the subscription to an entity, and informs its subscribers.
-    fn subscription_failed(&mut self, socket: SocketId, entity: &EntityId, error: RequestError) {
+    pub(super) fn subscription_failed(
+        &mut self,
+        socket: SocketId,
+        entity: &EntityId,
+        error: RequestError,
+    ) {
         // After any error but a refusal by Herald, the server may have stored the subscription.
         let stored = !matches!(error, RequestError::Server(_));
         let state = EntityState::Subscribed(Acknowledged::default());
@@ -357,7 +373,7 @@ impl Machine {
     /// Sets the state of an entity on a socket, or removes it, and marks the entity if another request is needed.
     fn update_state(&mut self, socket: SocketId, entity: &EntityId, state: Option<EntityState>) {
         let wanted = self.subscriptions.wants(entity);
-        let asks = self.asks_for_presence(entity);
+        let asks = self.asks_for_presence(socket, entity);
         let Some(link) = self.link(socket) else {
             return;
         };

@@ -1,5 +1,7 @@
 //! The requests about logs: `sync` compares positions, and `history` reads on.
 
+use std::time::Duration;
+
 use herald_shared::{protocol::SUBSCRIBE_LIMIT, store::ENTITIES_AT_ONCE};
 use serde_json::{Map, Value, json};
 
@@ -10,6 +12,7 @@ use super::{
     frame::{LogResult, SyncResults, log_answer},
     link::{Question, RequestKind, Role},
     log_answers::Source,
+    polling::unreadable_error,
     signals::{Moment, RequestBody, SocketId},
 };
 use crate::{Reply, RequestError};
@@ -66,23 +69,21 @@ impl Machine {
     }
 
     pub(super) fn send_sync(&mut self, now: Moment, socket: SocketId, audiences: Vec<Audience>) {
+        let pause = self.polling(socket).map(|polling| polling.pause);
         let mut frame = SyncFrame::default();
         for audience in audiences {
             self.gap_timers.remove(&audience);
             let question = self.question(audience);
             if !frame.has_room_for(&question) {
                 let full = std::mem::take(&mut frame);
-                self.send_request(now, socket, &full.body(), RequestKind::Sync(full.questions));
+                let body = full.body(pause);
+                self.send_request(now, socket, &body, RequestKind::Sync(full.questions));
             }
             frame.add(question);
         }
         if !frame.questions.is_empty() {
-            self.send_request(
-                now,
-                socket,
-                &frame.body(),
-                RequestKind::Sync(frame.questions),
-            );
+            let body = frame.body(pause);
+            self.send_request(now, socket, &body, RequestKind::Sync(frame.questions));
         }
     }
 
@@ -137,6 +138,10 @@ impl Machine {
     ) {
         if !self.is_of_present_session(&question) {
             return;
+        }
+        let unreadable = result.as_ref().and_then(unreadable_error);
+        if let Some(error) = unreadable.filter(|_| self.polls(socket)) {
+            return self.unreadable(now, socket, &question, error);
         }
         let proves = question.since.is_some();
         match result {
@@ -256,8 +261,9 @@ impl Machine {
         else {
             return;
         };
+        let polls = self.polls(socket);
         let cursor = self.cursors.get(&audience);
-        if cursor.is_none_or(|cursor| cursor.history_is_refused) {
+        if polls || cursor.is_none_or(|cursor| cursor.history_is_refused) {
             return self.send_sync(now, socket, vec![audience]);
         }
         self.gap_timers.remove(&audience);
@@ -298,8 +304,12 @@ impl SyncFrame {
         self.questions.push(question);
     }
 
-    fn body(&self) -> RequestBody {
+    /// Returns the request. A poll has the last pause between polls.
+    fn body(&self, pause: Option<Duration>) -> RequestBody {
         let mut frame = json!({"action": "sync"});
+        if let Some(pause) = pause {
+            frame["pollAfter"] = json!(pause.as_millis() as u64);
+        }
         let mut entities = Map::new();
         for question in &self.questions {
             let since = match &question.since {

@@ -17,6 +17,7 @@ enum Timer {
     Stable(SocketId),
     Ping(SocketId),
     PongTimeout(SocketId),
+    Poll(SocketId),
     Authenticate(SocketId),
     Renew,
     StopLingering,
@@ -69,6 +70,7 @@ impl Machine {
             && self.closing.is_none()
             && self.links.iter().all(|link| link.role != Role::Next);
         let lingers = matches!(link.role, Role::Lingering { .. });
+        let polling = link.polling.as_ref().filter(|_| current);
         let silent = |open: &Open| {
             // A client that asks for presence pings whatever arrives, since pings keep its user present.
             let since = match self.presences.is_empty() {
@@ -93,7 +95,11 @@ impl Machine {
             },
             open.and_then(|open| open.stable_at)
                 .map(|at| (at, Timer::Stable(socket))),
-            open.filter(|_| !lingers).and_then(silent),
+            open.filter(|_| !lingers && link.polling.is_none())
+                .and_then(silent),
+            polling
+                .and_then(|polling| polling.poll_at)
+                .map(|at| (at, Timer::Poll(socket))),
             link.authenticate_at
                 .filter(|_| current)
                 .map(|at| (at, Timer::Authenticate(socket))),
@@ -123,10 +129,10 @@ impl Machine {
             Timer::Expiry => self.expire(now),
             Timer::OutboxResumes => self.outbox_paused_until = None,
             Timer::Reconnect => self.retry(now),
-            Timer::AttemptTimeout(socket) | Timer::PongTimeout(socket) => {
-                self.disconnect(now, socket)
-            }
+            Timer::AttemptTimeout(socket) => self.attempt_timed_out(now, socket),
+            Timer::PongTimeout(socket) => self.disconnect(now, socket),
             Timer::Stable(socket) => self.stable(socket),
+            Timer::Poll(socket) => self.poll(now, socket),
             Timer::Ping(socket) => self.ping(now, socket),
             Timer::Authenticate(socket) => self.ask_to_authenticate(socket),
             Timer::Renew => self.renew(now),
@@ -141,8 +147,14 @@ impl Machine {
 
     fn stable(&mut self, socket: SocketId) {
         self.back_off.reset();
-        if let Some(open) = self.link(socket).and_then(Link::open_mut) {
+        let Some(link) = self.link(socket) else {
+            return;
+        };
+        if let Some(open) = link.open_mut() {
             open.stable_at = None;
+        }
+        if link.polling.is_none() {
+            self.web_socket_stable();
         }
     }
 

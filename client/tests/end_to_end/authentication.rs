@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use herald_client::{
-    Client, ConnectionState, ErrorCode, Message, Options, RequestError, StopReason,
+    Client, ConnectionState, ErrorCode, InvalidId, Message, Next, Options, RequestError,
+    StopReason, SubscriptionError,
 };
 use herald_local::{Authentication, gateway::Limits};
 use herald_shared::error_chain::error_chain;
@@ -11,6 +12,43 @@ use serde_json::json;
 use tokio::{net::TcpListener, time::sleep};
 
 use crate::harness::{TestStack, connect, entity, in_time, stopped};
+
+#[tokio::test]
+async fn refused_entity_among_several_ends_with_the_refusal_and_the_others_go_on() {
+    let stack = TestStack::start_with(Authentication::Secret, Limits::default()).await;
+    let options = stack.tokens("alice", json!({"order:*": ["subscribe"]}), 3600);
+    let client = connect(stack.web_socket(), options).await;
+    let invalid = client.subscribe_many(["order:1", ""]).await.err();
+    let expected = RequestError::InvalidEntity(InvalidId::Empty);
+    assert_eq!(invalid, Some(expected), "it subscribes to none");
+    let mut many = client
+        .subscribe_many(["order:1", "secret", "order:2"])
+        .await
+        .expect("ids");
+    let (entity, event) = in_time("a refusal", many.next_event()).await.expect("open");
+    assert_eq!(entity.as_str(), "secret");
+    let Err(SubscriptionError::Ended(RequestError::Server(error))) = event else {
+        panic!("not a refusal: {event:?}");
+    };
+    assert_eq!(error.code(), Some(ErrorCode::Forbidden));
+    for order in ["order:1", "order:2"] {
+        stack.update(order, order).await;
+        let (entity, event) = in_time("a push", many.next_event()).await.expect("open");
+        assert_eq!(entity.as_str(), order);
+        let Ok(Next::Message(push)) = event else {
+            panic!("not a push: {event:?}");
+        };
+        assert_eq!(push.message::<String>().expect("a text"), order);
+    }
+    client.close(Duration::ZERO).await;
+    for _ in 0..2 {
+        let (_, event) = many.next_event().await.expect("the end of an entity");
+        let ended = Err(SubscriptionError::Ended(RequestError::Stopped));
+        assert_eq!(event, ended);
+    }
+    assert!(many.next_event().await.is_none());
+    stack.stop().await;
+}
 
 #[tokio::test]
 async fn permissions_and_notifications_are_those_of_the_tokens_user() {

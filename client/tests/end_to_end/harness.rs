@@ -19,6 +19,8 @@ pub use herald_testkit::{in_time, until};
 /// The parameter `History` of a stack that keeps a log of every audience.
 const HISTORY: &str = r#"{"**":{"messages":1000,"seconds":600},"$user":{"messages":1000,"seconds":600},"$everyone":{"messages":1000,"seconds":600}}"#;
 
+const NO_HISTORY: [(&str, &str); 1] = [("History", "{}")];
+
 /// A running stack.
 pub struct TestStack {
     running: RunningStack,
@@ -41,7 +43,21 @@ impl TestStack {
     pub async fn start_with_history_and(authentication: Authentication) -> Self {
         let turn = herald_testkit::turn().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        Self::run(turn, listener, authentication, Limits::default(), HISTORY).await
+        let history = [("History", HISTORY)];
+        Self::run(turn, listener, authentication, Limits::default(), &history).await
+    }
+
+    /// Starts the stack with users, this parameter `History`, and a URL for polling.
+    pub async fn start_with_polling(history: &str) -> Self {
+        let turn = herald_testkit::turn().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let parameters = [
+            ("History", history),
+            ("Poll", "on"),
+            ("PollConcurrency", "100"),
+        ];
+        let users = Authentication::Secret;
+        Self::run(turn, listener, users, Limits::default(), &parameters).await
     }
 
     /// Starts the stack with presence in every entity, announced each second, and tokens.
@@ -49,7 +65,7 @@ impl TestStack {
         let turn = herald_testkit::turn().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let presence = ("Presence", r#"{"**":{"interval":1}}"#);
-        Self::run_with(
+        Self::run(
             turn,
             listener,
             Authentication::Secret,
@@ -63,7 +79,7 @@ impl TestStack {
     pub async fn start_with(authentication: Authentication, limits: Limits) -> Self {
         let turn = herald_testkit::turn().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        Self::run(turn, listener, authentication, limits, "{}").await
+        Self::run(turn, listener, authentication, limits, &NO_HISTORY).await
     }
 
     /// Stops the stack, and starts another at the same address with an empty table.
@@ -85,7 +101,7 @@ impl TestStack {
             listener,
             Authentication::Open,
             Limits::default(),
-            "{}",
+            &NO_HISTORY,
         )
         .await
     }
@@ -95,25 +111,14 @@ impl TestStack {
         listener: TcpListener,
         authentication: Authentication,
         limits: Limits,
-        history: &str,
-    ) -> Self {
-        let history = ("History", history);
-        Self::run_with(turn, listener, authentication, limits, &[history]).await
-    }
-
-    async fn run_with(
-        turn: SemaphorePermit<'static>,
-        listener: TcpListener,
-        authentication: Authentication,
-        limits: Limits,
         parameters: &[(&str, &str)],
     ) -> Self {
         // High enough that no test reaches it.
         let rate = ("MessagesPerSecond", "10000");
-        let parameters = parameters.iter().copied().chain([rate]);
+        let parameters = parameters.iter().chain([&rate]);
         let config = Config {
             parameters: parameters
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             authentication,
             limits,
@@ -133,6 +138,11 @@ impl TestStack {
     /// Returns the address for clients.
     pub fn web_socket(&self) -> &str {
         &self.running.addresses().web_socket
+    }
+
+    /// Returns the URL for polling.
+    pub fn poll_url(&self) -> &str {
+        &self.running.stack().outputs["PollUrl"]
     }
 
     /// Returns the address of the stack's only port.

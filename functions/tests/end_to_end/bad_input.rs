@@ -20,8 +20,18 @@ async fn invalid_frame_is_answered_with_its_mistake() {
         "messages": vec![json!({"message": 1, "name": "n"}); 26],
     })
     .to_string();
+    let too_deep = format!(
+        r#"{{"action":"sendMessage","broadcast":true,"message":{}{}}}"#,
+        "[".repeat(10_000),
+        "]".repeat(10_000)
+    );
     let rows = stack.rows().await;
     for (frame, code, expected) in [
+        (
+            &*too_deep,
+            "bad_request",
+            "message has more than 100 levels of arrays and objects",
+        ),
         ("", "unknown_action", "not JSON"),
         ("hello", "unknown_action", "not JSON"),
         (r#"{"action":"subscribe""#, "unknown_action", "not JSON"),

@@ -39,6 +39,24 @@ async fn replayed_poison_is_a_dead_letter_again() {
 }
 
 #[tokio::test]
+async fn event_nested_too_deeply_is_a_dead_letter_with_the_reason() {
+    let stack = TestStack::start().await;
+    let queues = stack.notifications();
+    let message = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    let event = format!(
+        r#"{{"id":"e-1","detail-type":"Broadcast","time":"now","detail":{{"message":{message}}}}}"#
+    );
+    queues.notify(&[event]).await;
+    let letter = queues.next_dead_letter().await;
+    assert_eq!(
+        letter.reason,
+        "the record is not a push: message has more than 100 levels of arrays and objects: flatten it, or send it \
+         as a string"
+    );
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn replayed_push_is_delivered() {
     let stack = TestStack::start().await;
     let queues = stack.notifications();

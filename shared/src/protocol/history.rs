@@ -2,7 +2,7 @@
 
 use super::{Refusal, Request};
 use crate::{
-    ids::EntityId,
+    ids::{EntityId, InvalidId},
     log::{Budget, Selection},
 };
 
@@ -31,6 +31,28 @@ pub enum LogName {
 impl From<EntityId> for LogName {
     fn from(entity: EntityId) -> Self {
         Self::Entity(entity)
+    }
+}
+
+impl From<&EntityId> for LogName {
+    fn from(entity: &EntityId) -> Self {
+        Self::Entity(entity.clone())
+    }
+}
+
+impl TryFrom<&str> for LogName {
+    type Error = InvalidId;
+
+    fn try_from(entity: &str) -> Result<Self, InvalidId> {
+        EntityId::new(entity).map(Self::Entity)
+    }
+}
+
+impl TryFrom<String> for LogName {
+    type Error = InvalidId;
+
+    fn try_from(entity: String) -> Result<Self, InvalidId> {
+        EntityId::new(entity).map(Self::Entity)
     }
 }
 

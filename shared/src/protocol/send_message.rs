@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::{BATCH_LIMIT, ErrorCode, Refusal, Request};
+use super::{BATCH_LIMIT, ErrorCode, Refusal, Request, check_depth};
 use crate::audience::Audience;
 
 /// One message, with its JSON exactly as the client wrote it.
@@ -30,7 +30,7 @@ impl<'a> SendMessage<'a> {
     ///
     /// # Errors
     ///
-    /// Returns `bad_request` if a field is missing, of the wrong type or excludes another, and
+    /// Returns `bad_request` if a field is missing, of the wrong type, nested too deeply or excludes another, and
     /// `too_many` if `messages` has more than [`BATCH_LIMIT`] entries.
     pub fn parse(request: &Request<'a>) -> Result<Self, Refusal> {
         let audience = audience(request)?;
@@ -68,6 +68,7 @@ fn outgoing<'a>(request: &Request<'a>) -> Result<Outgoing<'a>, Refusal> {
     let message = request
         .raw("message")
         .ok_or_else(|| Refusal::bad_request("message is missing: send any JSON value"))?;
+    check_depth("message", message).map_err(|error| Refusal::bad_request(error.to_string()))?;
     Ok(Outgoing {
         message,
         name: checked_name(request.raw("name"))?,
@@ -186,6 +187,22 @@ mod tests {
                 (refusal.code, refusal.message.as_str()),
                 (ErrorCode::BadRequest, message),
                 "{frame}"
+            );
+        }
+    }
+
+    #[test]
+    fn message_nested_too_deeply_is_refused_alone_and_among_others() {
+        let deep = format!("{}{}", "[".repeat(101), "]".repeat(101));
+        for frame in [
+            format!(r#"{{"message":{deep}}}"#),
+            format!(r#"{{"messages":[{{"message":1}},{{"message":{deep}}}],"broadcast":true}}"#),
+        ] {
+            let refusal = refused(&frame);
+            assert_eq!(refusal.code, ErrorCode::BadRequest);
+            assert_eq!(
+                refusal.message,
+                "message has more than 100 levels of arrays and objects: flatten it, or send it as a string"
             );
         }
     }

@@ -7,7 +7,7 @@ use super::{EVENT_ID_LIMIT, InvalidPush, Push, Recipients, checked};
 use crate::{
     audience::Audience,
     ids::{EntityId, UserId},
-    protocol::{DisconnectCode, ServerFrame},
+    protocol::{DisconnectCode, ServerFrame, check_depth},
 };
 
 /// The detail-type of an event with a message, which decides the kind of its audience.
@@ -98,6 +98,7 @@ struct EntityUpdated<'a> {
 fn entity_updated(event: &Event<'_>) -> Result<Push, InvalidPush> {
     let detail: EntityUpdated<'_> = detail(event, "Entity Updated")?;
     let event_id = event_id(event, detail.idempotency_key)?;
+    check_depth("message", detail.message)?;
     let frame = checked(&ServerFrame::EntityUpdated {
         entity_id: &detail.entity_id,
         message: detail.message,
@@ -130,6 +131,10 @@ fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>,
 fn user_push_notification(event: &Event<'_>) -> Result<Push, InvalidPush> {
     let detail: UserPushNotification<'_> = detail(event, "Send User Push Notification")?;
     let event_id = event_id(event, detail.idempotency_key)?;
+    check_depth("message", detail.message)?;
+    if let Some(callback) = detail.callback {
+        check_depth("callback", callback)?;
+    }
     let frame = checked(&ServerFrame::UserPushNotification {
         message: detail.message,
         callback: detail.callback,
@@ -154,6 +159,7 @@ struct Broadcast<'a> {
 fn broadcast(event: &Event<'_>) -> Result<Push, InvalidPush> {
     let detail: Broadcast<'_> = detail(event, "Broadcast")?;
     let event_id = event_id(event, detail.idempotency_key)?;
+    check_depth("message", detail.message)?;
     let frame = checked(&ServerFrame::Broadcast {
         message: detail.message,
         event_id: &event_id,
@@ -277,6 +283,36 @@ mod tests {
                 error.to_string(),
                 "the event id is empty: give idempotencyKey a value or leave it out"
             );
+        }
+    }
+
+    #[test]
+    fn detail_nested_too_deeply_is_refused() {
+        let deep = format!("{}{}", "[".repeat(101), "]".repeat(101));
+        let user = "Send User Push Notification";
+        for (detail_type, detail, field) in [
+            (
+                "Entity Updated",
+                format!(r#"{{"entityId":"order-1","message":{deep}}}"#),
+                "message",
+            ),
+            (
+                user,
+                format!(r#"{{"userId":"ann","message":{deep}}}"#),
+                "message",
+            ),
+            (
+                user,
+                format!(r#"{{"userId":"ann","message":1,"callback":{deep}}}"#),
+                "callback",
+            ),
+            ("Broadcast", format!(r#"{{"message":{deep}}}"#), "message"),
+        ] {
+            let error = read(&event(detail_type, &detail)).expect_err("too deep");
+            let expected = format!(
+                "{field} has more than 100 levels of arrays and objects: flatten it, or send it as a string"
+            );
+            assert_eq!(error.to_string(), expected);
         }
     }
 

@@ -18,6 +18,20 @@ pub(crate) fn value() -> impl Strategy<Value = String> {
     })
 }
 
+/// Returns the levels around a value, from the outermost: true for an object, false for an array.
+pub(crate) fn levels() -> impl Strategy<Value = Vec<bool>> {
+    vec(any::<bool>(), 85..115)
+}
+
+/// Returns a value inside these levels.
+pub(crate) fn nested(levels: &[bool], value: &str) -> String {
+    let nest = |inner: String, is_object: &bool| match is_object {
+        true => format!(r#"{{"a":{inner}}}"#),
+        false => format!("[{inner}]"),
+    };
+    levels.iter().rev().fold(value.to_owned(), nest)
+}
+
 /// Returns an object of fields, each the JSON of its name and of its value.
 pub(crate) fn object(
     fields: impl Strategy<Value = Vec<(String, String)>>,

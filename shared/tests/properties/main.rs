@@ -7,6 +7,7 @@
 //!
 //! `PROPTEST_CASES` sets the number of inputs for each property; `.cargo/config.toml` has the default.
 
+mod depth;
 mod edits;
 mod frames;
 mod json;

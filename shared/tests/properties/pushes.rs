@@ -6,13 +6,14 @@ use herald_shared::{
     audience::{Audience, Range, Recipient},
     ids::{ConnectionId, EntityId, UserId},
     log::{Epoch, Position},
-    push::{Push, Recipients},
+    protocol::DEPTH_LIMIT,
+    push::{InvalidPush, Push, Recipients},
     token_expiry::TokenExpiry,
 };
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::{Map, Value, json, value::RawValue};
 
-use crate::{edits::edited, json, sentences::is_described};
+use crate::{depth::depth, edits::edited, json, sentences::is_described};
 
 proptest! {
     #[test]
@@ -54,15 +55,34 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn message_may_nest_up_to_the_limit(levels in json::levels(), message in json::value()) {
+        let message = json::nested(&levels, &message);
+        let body = format!(
+            r#"{{"id":"e-1","detail-type":"Broadcast","time":"now","detail":{{"message":{message}}}}}"#
+        );
+        match Push::from_queue_body(&body) {
+            Ok(push) => {
+                prop_assert!(depth(&message) <= DEPTH_LIMIT);
+                let read = Push::from_queue_body(&push.to_queue_body())?;
+                prop_assert!(read.frame.get().contains(message.trim()));
+            }
+            Err(InvalidPush::TooDeep(_)) => prop_assert!(depth(&message) > DEPTH_LIMIT),
+            // The position of a repeated field, for instance, or a frame over the limit.
+            Err(error) => prop_assert!(is_described(&error), "{error:?}"),
+        }
+    }
+}
+
 #[test]
-fn message_may_nest_to_any_depth() {
+fn message_of_thousands_of_levels_is_refused() {
     let message = format!("{}{}", "[".repeat(60_000), "]".repeat(60_000));
     let body = format!(
         r#"{{"id":"e-1","detail-type":"Broadcast","time":"now","detail":{{"message":{message}}}}}"#
     );
-    let push = Push::from_queue_body(&body).expect("a push");
-    let read = Push::from_queue_body(&push.to_queue_body()).expect("a push");
-    assert!(read.frame.get().contains(&message));
+    let read = Push::from_queue_body(&body);
+    assert!(matches!(read, Err(InvalidPush::TooDeep(_))));
 }
 
 /// Reads a body. Fails if the error has no message, or the push could not go back to the queue.

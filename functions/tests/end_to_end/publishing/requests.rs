@@ -319,6 +319,10 @@ async fn key_without_the_right_is_forbidden() {
     publishing.stack.stop().await;
 }
 
+fn nested(levels: usize) -> String {
+    format!("{}{}", "[".repeat(levels), "]".repeat(levels))
+}
+
 #[local_only("needs a stack with parameters of its own")]
 #[tokio::test]
 async fn wrong_message_is_refused_beside_the_others() {
@@ -399,6 +403,17 @@ async fn wrong_message_is_refused_beside_the_others() {
             ),
         ),
     ];
+    let (message, callback) = (nested(101), nested(101));
+    let deep_message = format!(r#"{{"broadcast":true,"message":{message}}}"#);
+    let deep_callback = format!(r#"{{"userId":"ann","message":1,"callback":{callback}}}"#);
+    let too_deep = |field: &str| {
+        let problem =
+            "has more than 100 levels of arrays and objects: flatten it, or send it as a string";
+        refused("bad_request", &format!("{field} {problem}"))
+    };
+    let mut wrong = wrong;
+    wrong.push((&deep_message, too_deep("message")));
+    wrong.push((&deep_callback, too_deep("callback")));
     let messages: Vec<_> = wrong.iter().map(|(message, _)| *message).collect();
     let good = r#"{"entityId":"order:1","message":"good"}"#;
     let messages = messages.join(",");

@@ -1,4 +1,7 @@
 //! Presence over real sockets: the members in acknowledgements, the frames of changes, and the action
 //! `presence`.
 
+mod contract;
 mod frames;
+mod storm;
+mod units;

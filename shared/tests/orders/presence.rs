@@ -22,7 +22,7 @@ async fn holds(world: World) {
 }
 
 /// The number of random orders of each larger world, unless `HERALD_PRESENCE_WALKS` has another.
-const WALKS: u64 = 600;
+const WALKS: u64 = 2_000;
 
 /// Goes through random orders of a world that has too many. Fails with the order that breaks a promise.
 async fn holds_at_random(world: World) {
@@ -46,6 +46,12 @@ tests! {
     holds: join_beside_its_flush: world().subscribes(Phone).crashes(1);
     holds: leave_beside_its_flush: world().announced(Phone).unsubscribes(Phone).crashes(1);
     holds: disconnect_beside_its_flush: world().announced(Phone).forgets(Phone).crashes(1).quiet();
+    holds_at_random: return_beside_the_flush_of_the_leaving:
+        world().announced(Phone).left(Phone).subscribes(Phone).quiet();
+    holds_at_random: second_connection_beside_the_flush_of_the_leaving:
+        world().announced(Phone).left(Phone).subscribes(Laptop).quiet();
+    holds_at_random: return_beside_a_flush_that_stops:
+        world().announced(Phone).left(Phone).subscribes(Phone).crashes(2).quiet();
     holds_at_random: join_and_leave_beside_a_flush:
         world().subscribes(Phone).unsubscribes(Phone).crashes(1);
     holds_at_random: leave_and_return_beside_flushes:

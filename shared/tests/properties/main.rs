@@ -11,5 +11,6 @@ mod edits;
 mod frames;
 mod json;
 mod permissions;
+mod presence;
 mod pushes;
 mod sentences;

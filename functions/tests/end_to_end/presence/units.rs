@@ -17,8 +17,8 @@ use herald_shared::{
     },
     queue::memory::MemoryQueues,
     store::{
-        Connection, ConnectionStore, ConnectionTable, Connections, DynamoDbRows, Forget, Subscribed,
-        Subscription,
+        Connection, ConnectionStore, ConnectionTable, Connections, DynamoDbRows, Forget,
+        Subscribed, Subscription,
     },
 };
 use herald_testkit::local_only;
@@ -52,14 +52,26 @@ async fn presence_consumes_the_units_of_its_cost_table() {
     unsubscribe(&plain, "a", "ann", "order:1").await;
     let unsubscribed = consumed();
     subscribe(&store, "a", "ann", "order:1").await;
-    assert_eq!(consumed(), subscribed, "a subscribe to an entity without presence");
+    assert_eq!(
+        consumed(),
+        subscribed,
+        "a subscribe to an entity without presence"
+    );
     unsubscribe(&store, "a", "ann", "order:1").await;
-    assert_eq!(consumed(), unsubscribed, "an unsubscribe from an entity without presence");
+    assert_eq!(
+        consumed(),
+        unsubscribed,
+        "an unsubscribe from an entity without presence"
+    );
     store
         .renew_members(&id("a"), Some(&user("ann")), None)
         .await
         .unwrap();
-    assert_eq!(consumed(), (1.0, 0.0), "a ping of a connection without members");
+    assert_eq!(
+        consumed(),
+        (1.0, 0.0),
+        "a ping of a connection without members"
+    );
     plain
         .renew_members(&id("a"), Some(&user("ann")), None)
         .await
@@ -69,25 +81,48 @@ async fn presence_consumes_the_units_of_its_cost_table() {
 
     let more = |(reads, writes): (f64, f64)| (reads - subscribed.0, writes - subscribed.1);
     subscribe(&store, "a", "ann", "room:1").await;
-    assert_eq!(more(consumed()), (1.0, 2.0), "the first join: the set is read and scheduled");
+    assert_eq!(
+        more(consumed()),
+        (1.0, 2.0),
+        "the first join: the set is read and scheduled"
+    );
     subscribe(&store, "c", "bob", "room:1").await;
-    assert_eq!(more(consumed()), (1.0, 1.0), "another join before the flush");
+    assert_eq!(
+        more(consumed()),
+        (1.0, 1.0),
+        "another join before the flush"
+    );
     assert_eq!(flush(&store, &clock).await, 2);
     // Begin, commit, the watch, and a mark for each member.
     assert_eq!(consumed(), (1.0, 5.0), "a flush of two joins");
 
     subscribe(&store, "b", "ann", "room:1").await;
-    assert_eq!(more(consumed()), (1.0, 2.0), "a second connection of a user");
+    assert_eq!(
+        more(consumed()),
+        (1.0, 2.0),
+        "a second connection of a user"
+    );
     assert_eq!(flush(&store, &clock).await, 0);
-    assert_eq!(consumed(), (1.0, 3.0), "a flush that tells nothing: begin, commit, mark");
+    assert_eq!(
+        consumed(),
+        (1.0, 3.0),
+        "a flush that tells nothing: begin, commit, mark"
+    );
     subscribe(&store, "b", "ann", "room:1").await;
     assert_eq!(more(consumed()), (0.0, 1.0), "a subscribe again");
     assert!(queue.take_flushes().is_empty());
 
     let mut budget = MembersBudget::WHOLE;
-    let snapshot = store.members().snapshot(&entity("room:1"), &mut budget).await;
+    let snapshot = store
+        .members()
+        .snapshot(&entity("room:1"), &mut budget)
+        .await;
     assert_eq!(snapshot.unwrap().unwrap().count, 2);
-    assert_eq!(consumed(), (2.0, 0.0), "a snapshot: the set and the members");
+    assert_eq!(
+        consumed(),
+        (2.0, 0.0),
+        "a snapshot: the set and the members"
+    );
 
     store
         .renew_members(&id("a"), Some(&user("ann")), None)
@@ -105,7 +140,11 @@ async fn presence_consumes_the_units_of_its_cost_table() {
     unsubscribe(&store, "c", "bob", "room:1").await;
     assert_eq!(more(consumed()), (1.0, 2.0), "a leave");
     assert_eq!(flush(&store, &clock).await, 1);
-    assert_eq!(consumed(), (1.0, 4.0), "a flush of a leave: begin, retire, commit, remove");
+    assert_eq!(
+        consumed(),
+        (1.0, 4.0),
+        "a flush of a leave: begin, retire, commit, remove"
+    );
     for name in ["a", "b", "c"] {
         store.forget(&id(name)).await.unwrap();
     }
@@ -177,8 +216,8 @@ async fn subscribe(store: &Store, name: &str, of: &str, to: &str) {
 }
 
 async fn unsubscribe(store: &Store, name: &str, of: &str, from: &str) {
-    let (connection, user) = (id(name), user(of));
-    let unsubscribed = store.unsubscribe(&connection, Some(&user), &entity(from));
+    let (connection, user, entity) = (id(name), user(of), entity(from));
+    let unsubscribed = store.unsubscribe(&connection, Some(&user), &entity);
     unsubscribed.await.unwrap();
 }
 

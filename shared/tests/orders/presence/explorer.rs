@@ -53,8 +53,12 @@ pub(crate) async fn wander(world: &World, walks: u64) {
 }
 
 async fn check(mut run: Run<'_>, world: &World, order: &[Choice]) {
-    run.let_time_pass().await;
-    if let Some(complaint) = run.complaint().await {
+    let mut complaint = run.flushed().await;
+    if complaint.is_none() {
+        run.let_time_pass().await;
+        complaint = run.complaint().await;
+    }
+    if let Some(complaint) = complaint {
         panic!("{complaint}, after:\n  {}", described(world, order).await);
     }
 }

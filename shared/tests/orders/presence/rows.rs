@@ -33,7 +33,7 @@ pub(crate) struct Outside {
 /// A write of a member row that arrives late.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LateJoin {
-    member: Member,
+    pub(crate) member: Member,
     change: u64,
     expires_at: u64,
 }

@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) roles: Vec<Role>,
     /// Connections that are subscribed and announced from the start.
     pub(crate) announced: Vec<Connection>,
+    /// Connections that were, and left a moment ago.
+    pub(crate) left: Vec<Connection>,
     pub(crate) age: Option<Age>,
     /// The maximum number of functions that stop between two requests.
     pub(crate) crashes: usize,
@@ -89,6 +91,11 @@ impl World {
 
     pub(crate) fn announced(mut self, connection: Connection) -> Self {
         self.announced.push(connection);
+        self
+    }
+
+    pub(crate) fn left(mut self, connection: Connection) -> Self {
+        self.left.push(connection);
         self
     }
 

@@ -2,6 +2,8 @@
 //! `presence`.
 
 mod contract;
+mod faults;
 mod frames;
+mod off;
 mod storm;
 mod units;

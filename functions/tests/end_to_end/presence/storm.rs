@@ -10,7 +10,7 @@ use super::frames::watch;
 use crate::harness::{Client, TestStack};
 
 /// The entity.
-const ROOM: &str = "room:1";
+pub(super) const ROOM: &str = "room:1";
 
 /// The number of watchers, each another user.
 const WATCHERS: usize = 5;
@@ -100,7 +100,7 @@ async fn storm(presence: &str, listed: bool) {
 }
 
 /// A client that follows the frames by the rules of docs/clients.md.
-struct Watcher {
+pub(super) struct Watcher {
     client: Client,
     version: u64,
     count: u64,
@@ -110,7 +110,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn begin(mut client: Client) -> Self {
+    pub(super) async fn begin(mut client: Client) -> Self {
         let ack = client.ask(watch(ROOM)).await;
         let mut watcher = Self {
             client,
@@ -130,7 +130,7 @@ impl Watcher {
     }
 
     /// Follows the frames until the watcher knows exactly these users.
-    async fn until(&mut self, present: &BTreeSet<String>, listed: bool) {
+    pub(super) async fn until(&mut self, present: &BTreeSet<String>, listed: bool) {
         while self.count != present.len() as u64 || (listed && self.users.as_ref() != Some(present))
         {
             let frame = self.client.frame().await;
@@ -178,7 +178,11 @@ impl Watcher {
         }
     }
 
-    async fn agrees_with_a_snapshot(&mut self, present: &BTreeSet<String>, listed: bool) {
+    pub(super) async fn agrees_with_a_snapshot(
+        &mut self,
+        present: &BTreeSet<String>,
+        listed: bool,
+    ) {
         self.ask().await;
         assert_eq!(self.count, present.len() as u64);
         assert_eq!(self.users.as_ref(), listed.then_some(present));

@@ -129,13 +129,23 @@ impl Watcher {
         self.users = presence.get("members").map(ids);
     }
 
-    /// Follows the frames until the watcher knows exactly these users.
+    /// Follows the frames until the watcher knows exactly these users, and a snapshot has them, too: the count
+    /// alone may have been the same before.
     pub(super) async fn until(&mut self, present: &BTreeSet<String>, listed: bool) {
-        while self.count != present.len() as u64 || (listed && self.users.as_ref() != Some(present))
-        {
+        loop {
+            if self.knows(present, listed) {
+                self.ask().await;
+                if self.knows(present, listed) {
+                    return;
+                }
+            }
             let frame = self.client.frame().await;
             self.frame(&frame).await;
         }
+    }
+
+    fn knows(&self, present: &BTreeSet<String>, listed: bool) -> bool {
+        self.count == present.len() as u64 && (!listed || self.users.as_ref() == Some(present))
     }
 
     async fn frame(&mut self, frame: &Value) {

@@ -92,6 +92,12 @@ impl<R, Q, C: Fn() -> SystemTime> Members<R, Q, C> {
         &self.rows
     }
 
+    /// Returns the queue.
+    #[cfg(any(test, feature = "fakes"))]
+    pub fn queue(&self) -> &Q {
+        &self.queue
+    }
+
     /// Returns the time in whole seconds since the Unix epoch.
     fn now(&self) -> u64 {
         since_epoch((self.clock)()).as_secs()

@@ -15,8 +15,11 @@ use herald_local::{
 };
 use herald_shared::{
     audience::Audience,
-    ids::EntityId,
+    ids::{ConnectionId, EntityId, UserId},
     log::{Claim, Claimed, ClaimedEvent, Epoch, EventTag, LogRows, LogTable, Retention},
+    presence::{DynamoDbMemberRows, MemberRow, MemberRows, Members, Presence},
+    queue::memory::MemoryQueues,
+    store::{ConnectionStore, ConnectionTable, Subscribed, Subscription},
 };
 use herald_testkit::local_only;
 use serde_json::json;
@@ -24,7 +27,7 @@ use uuid::Uuid;
 
 use crate::{
     ending::end_token,
-    harness::{EVERYTHING, LEFT_BEHIND, TestStack, old, repository, until},
+    harness::{Client, EVERYTHING, LEFT_BEHIND, TestStack, old, repository, until},
     http_client::send,
     proxy::Proxy,
     publishing::{KEY_ID, entry, everything, key},
@@ -35,6 +38,9 @@ const AUTHENTICATION: Authentication = Authentication::Secret;
 
 /// The entity with a log.
 const LOGGED: &str = "logged:1";
+
+/// The entity with presence.
+const SEEN: &str = "seen:1";
 
 /// The number of stacks that run at once.
 const AT_ONCE: usize = 4;
@@ -148,19 +154,29 @@ fn parameters() -> BTreeMap<String, String> {
     // The number of connections that are left behind.
     let connections = ("ConnectionsPerUser", "10");
     let history = ("History", r#"{"logged:*":{"messages":100,"seconds":600}}"#);
+    let presence = ("Presence", r#"{"seen:*":{"interval":1}}"#);
     let publish = ("PublishKeys", "create");
     let poll = ("Poll", "on");
     let kinds = r#"{"$connections":["opened","closed"],"**":["subscribed","unsubscribed"]}"#;
     let backend = ("BackendEvents", kinds);
-    [subscriptions, connections, history, publish, poll, backend]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    [
+        subscriptions,
+        connections,
+        history,
+        presence,
+        publish,
+        poll,
+        backend,
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }
 
 /// Makes every function use all its permissions.
 async fn scenario(stack: &TestStack, bus: &Proxy) {
     messages(stack).await;
     recovery(stack).await;
+    presence(stack).await;
     publishing(stack).await;
     polling(stack).await;
     subscribe_overtaken_by_unsubscribe(stack).await;
@@ -212,6 +228,76 @@ async fn recovery(stack: &TestStack) {
         (&pushes, &json!(3)),
         "{read}"
     );
+}
+
+/// A member joins and leaves before a watcher, and pings bring a lost row back.
+async fn presence(stack: &TestStack) {
+    let entity = EntityId::new(SEEN).unwrap();
+    let mut watcher = stack.client_of("ann").await;
+    let watch = json!({"action": "subscribe", "entityId": SEEN, "presence": true});
+    assert_eq!(watcher.ask(watch).await["presence"]["count"], 1);
+    let next = async |watcher: &mut Client, count: u64| {
+        let frame = watcher.frame().await;
+        assert_eq!(
+            (&frame["type"], &frame["count"]),
+            (&json!("presence"), &json!(count))
+        );
+    };
+    next(&mut watcher, 1).await;
+    let mut member = stack.client_of("bob").await;
+    member.subscribe(SEEN).await;
+    next(&mut watcher, 2).await;
+    let rows = members(stack);
+    for keep_alive in [
+        json!({"action": "ping"}),
+        json!({"action": "sync", "user": {}}),
+    ] {
+        let page = rows.members(&entity, None).await.unwrap();
+        let of_bob = |row: &&MemberRow| row.member.user == UserId::new("bob").ok();
+        let row = page.rows.iter().find(of_bob).unwrap();
+        rows.remove(&entity, row).await.unwrap();
+        member.ask(keep_alive).await;
+        next(&mut watcher, 2).await;
+    }
+    let unsubscribe = json!({"action": "unsubscribe", "entityId": SEEN});
+    assert_eq!(member.ask(unsubscribe).await["type"], "ack");
+    next(&mut watcher, 1).await;
+    member.subscribe(SEEN).await;
+    next(&mut watcher, 2).await;
+    member.close().await;
+    next(&mut watcher, 1).await;
+}
+
+fn members(stack: &TestStack) -> DynamoDbMemberRows {
+    let client = aws_sdk_dynamodb::Client::new(stack.aws());
+    DynamoDbMemberRows::new(client, &stack.addresses().table)
+}
+
+/// Makes connections that were left behind members, as a subscribe a minute ago did. The flush of it was lost.
+async fn leave_members(stack: &TestStack, connections: usize) {
+    let client = aws_sdk_dynamodb::Client::new(stack.aws());
+    let presence = Presence::from_json(r#"{"seen:*":{}}"#).unwrap();
+    let a_minute_ago = || SystemTime::now() - Duration::from_secs(60);
+    let members = Members::new(
+        members(stack),
+        MemoryQueues::default(),
+        presence,
+        a_minute_ago,
+    );
+    let store = ConnectionTable::new(client, &stack.addresses().table).tracking(members);
+    for number in 0..connections {
+        let subscription = Subscription {
+            connection: &ConnectionId::new(format!("{LEFT_BEHIND}{number}gIEm4LQ=")).unwrap(),
+            connected_at: a_minute_ago(),
+            token_expires_at: None,
+            entities: &[EntityId::new("seen:2").unwrap()],
+            watched: &[],
+            user: Some(&UserId::new("max").unwrap()),
+            info: None,
+        };
+        let subscribed = store.subscribe(subscription, 1).await.unwrap();
+        assert_eq!(subscribed, [Subscribed::Stored]);
+    }
 }
 
 /// Takes an offset, as a notifier did that stopped a minute ago before it stored the message. Returns the
@@ -364,6 +450,7 @@ async fn disconnected_user(stack: &TestStack) {
 /// The connections of a user at the limit turn out to be closed.
 async fn user_at_the_limit(stack: &TestStack) {
     stack.leave_connections_of("max", 10).await;
+    leave_members(stack, 10).await;
     stack.client_of("max").await;
     let rows = stack.rows().await;
     assert!(

@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::{
     },
     error::BoxError,
     operation::{
+        delete_item::{DeleteItemInput, DeleteItemOutput},
         get_item::{GetItemInput, GetItemOutput},
         put_item::{PutItemInput, PutItemOutput},
         query::{QueryInput, QueryOutput},
@@ -146,10 +147,10 @@ async fn send(
 
 /// Asks the engine what each request consumes, and adds it up: read units, and write units.
 #[derive(Clone, Debug, Default)]
-struct Meter(Arc<Mutex<(f64, f64)>>);
+pub(crate) struct Meter(Arc<Mutex<(f64, f64)>>);
 
 impl Meter {
-    fn take(&self) -> (f64, f64) {
+    pub(crate) fn take(&self) -> (f64, f64) {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
@@ -174,6 +175,8 @@ impl Intercept for Meter {
         } else if let Some(input) = input.downcast_mut::<PutItemInput>() {
             input.return_consumed_capacity = total;
         } else if let Some(input) = input.downcast_mut::<UpdateItemInput>() {
+            input.return_consumed_capacity = total;
+        } else if let Some(input) = input.downcast_mut::<DeleteItemInput>() {
             input.return_consumed_capacity = total;
         }
         Ok(())
@@ -202,6 +205,10 @@ impl Intercept for Meter {
             .or_else(|| {
                 let output = output.downcast_ref::<UpdateItemOutput>();
                 output.map(UpdateItemOutput::consumed_capacity)
+            })
+            .or_else(|| {
+                let output = output.downcast_ref::<DeleteItemOutput>();
+                output.map(DeleteItemOutput::consumed_capacity)
             });
         let total = |consumed: Option<Option<&aws_sdk_dynamodb::types::ConsumedCapacity>>| {
             consumed.map(|consumed| consumed.unwrap().capacity_units.unwrap())

@@ -1,4 +1,9 @@
 //! Presence over real sockets: the members in acknowledgements, the frames of changes, and the action
 //! `presence`.
 
+mod contract;
+mod faults;
 mod frames;
+mod off;
+mod storm;
+mod units;

@@ -34,7 +34,8 @@ fn entries(name: &str) -> Vec<PutEventsRequestEntry> {
 #[tokio::test]
 async fn functions_answer_their_sample_events_in_the_documented_format() {
     // `history` refuses to read a log that the stack does not keep.
-    let stack = TestStack::start().await;
+    let presence = ("Presence", r#"{"room-*":{}}"#);
+    let stack = TestStack::start_with_parameters(&[presence]).await;
     let host = stack.running().functions().unwrap();
     for (file, function) in [
         ("authorizer.json", "AuthorizerFunction"),
@@ -45,6 +46,7 @@ async fn functions_answer_their_sample_events_in_the_documented_format() {
         ("default.json", "DefaultFunction"),
         ("history.json", "HistoryFunction"),
         ("sync.json", "HistoryFunction"),
+        ("presence.json", "SubscribeFunction"),
         ("unsubscribe.json", "UnsubscribeFunction"),
         ("notifier.json", "NotifierFunction"),
         ("disconnect.json", "DisconnectFunction"),

@@ -1,4 +1,4 @@
-//! What the token says about a member, for others to see.
+//! The info that a token has about its user, for other members to see.
 
 use std::fmt;
 

@@ -3,7 +3,7 @@
 use std::{future::Future, time::SystemTime};
 
 use super::{MemberRow, MemberRows, Members, users::Users};
-use crate::{ids::EntityId, protocol::PresenceReply, store::StoreError};
+use crate::{ids::EntityId, protocol::PresenceReply, queue::EnqueueFlush, store::StoreError};
 
 /// The bytes that the members in one reply may have together.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ pub trait ReadPresence: Sync {
 impl<R, Q, C> ReadPresence for Members<R, Q, C>
 where
     R: MemberRows,
-    Q: Sync,
+    Q: EnqueueFlush,
     C: Fn() -> SystemTime + Send + Sync,
 {
     fn has_members(&self, entity: &EntityId) -> bool {
@@ -56,7 +56,8 @@ where
     }
 
     /// Reads the set before the members: they are then at least as new as its version. Of a set over the limit
-    /// it reads nothing else.
+    /// it reads nothing else. What a flush has yet to tell is in the reply, so there has to be one to come: the
+    /// client would never be told that it ended.
     async fn snapshot(
         &self,
         entity: &EntityId,
@@ -76,6 +77,10 @@ where
         }
         let (rows, is_whole) = self.read_up_to(entity, policy.members).await?;
         let now = self.now();
+        let is_untold = |row: &MemberRow| row.left || (row.is_present(now) && !row.announced);
+        if rows.iter().any(is_untold) {
+            self.schedule_changes(entity).await?;
+        }
         let users = Users::of(&rows);
         let count = users.count(now);
         if !is_whole || !policy.lists(count) {

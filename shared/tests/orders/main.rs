@@ -10,6 +10,7 @@
 //! DynamoDB's engine, in random orders.
 
 mod explorer;
+mod presence;
 mod promises;
 mod run;
 mod scheduler;

@@ -12,5 +12,6 @@ mod edits;
 mod frames;
 mod json;
 mod permissions;
+mod presence;
 mod pushes;
 mod sentences;

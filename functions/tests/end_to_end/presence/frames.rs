@@ -156,7 +156,7 @@ async fn presence_needs_a_policy_and_its_permission() {
     assert_eq!(results["room:2"]["error"]["message"], forbidden);
     assert_eq!(results["order:1"].get("presence"), None);
 
-    // Without a policy there is nothing to see, whoever asks.
+    // Without a policy there is nothing to see, with any permission.
     let mut eve = stack.client_of("eve").await;
     let ack = eve.ask(watch("chat")).await;
     assert_eq!(

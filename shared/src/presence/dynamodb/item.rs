@@ -47,8 +47,8 @@ const WATCH_AT: &str = "watchAt";
 /// member counts as left from then on.
 pub(super) const EXPIRES_AT: &str = "expiresAt";
 
-/// The time for which a set is kept after its last flush. A client that was never told of a change in that time
-/// does not exist: its own connection ends after two hours.
+/// The time for which a set is kept after its last flush, far longer than a connection lasts: a set that begins
+/// again at version 0 must not meet a client that knows a higher one.
 const SET_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// The key of a row.

@@ -4,7 +4,7 @@
  * @module driver
  */
 
-import { Clock, LOOK_EVERY, SleepWatch } from './driver/clock.js';
+import { Clock, LOOK_EVERY } from './driver/clock.js';
 import { listenToPage } from './driver/page.js';
 import { Poster } from './driver/poster.js';
 import { add, call, Readers } from './driver/readers.js';
@@ -40,13 +40,14 @@ export class Driver {
   #settings;
   #machine;
   #clock = new Clock();
-  #sleep = new SleepWatch();
   /** @type {Map<number, WebSocketLike>} */
   #sockets = new Map();
   /** @type {Poster | undefined} */
   #poster;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #wake;
+  /** The time for which the next wake-up is set. */
+  #wakesAt = Infinity;
   /** @type {Effect[]} */
   #effects = [];
   #isPerforming = false;
@@ -149,7 +150,8 @@ export class Driver {
    */
   handle(input) {
     this.#flushSubscribers();
-    if (this.#sleep.hasSlept()) this.#give({ kind: 'foreground' });
+    this.#clock.look();
+    if (this.#clock.takeSleep()) this.#give({ kind: 'foreground' });
     this.#give(input);
     if (this.#isPerforming) return;
     this.#isPerforming = true;
@@ -164,16 +166,26 @@ export class Driver {
 
   /** @param {Input} input */
   #give(input) {
-    for (const effect of this.#machine.handle(this.#clock.now(), input)) this.#effects.push(effect);
+    for (const effect of this.#machine.handle(this.#clock.now, input)) this.#effects.push(effect);
   }
 
-  /** Sets the timer for the next wake-up, at most `LOOK_EVERY` from now, to notice a sleep of the computer. */
+  /**
+   * Sets the timer for the next wake-up, at most `LOOK_EVERY` from now, to notice a sleep of the computer. A timer that
+   * is due before stays: setting one costs more than a push, and a wake-up that is too early does nothing.
+   */
   #wakeInTime() {
+    const { wakeAt = Infinity } = this.#machine;
+    const at = Math.min(wakeAt, this.#clock.now + LOOK_EVERY);
+    if (wakeAt < Infinity && this.#wakesAt <= at && this.#wakesAt > this.#clock.now) return;
     clearTimeout(this.#wake);
-    const { wakeAt } = this.#machine;
-    if (wakeAt === undefined) return;
-    const delay = Math.max(0, wakeAt - this.#clock.now());
-    this.#wake = setTimeout(() => this.handle({ kind: 'time' }), Math.min(delay, LOOK_EVERY));
+    this.#wakesAt = Infinity;
+    if (wakeAt === Infinity) return;
+    this.#clock.look();
+    this.#wakesAt = at;
+    this.#wake = setTimeout(() => {
+      this.#wakesAt = Infinity;
+      this.handle({ kind: 'time' });
+    }, Math.max(0, at - this.#clock.now));
   }
 
   /** @param {Effect} effect */

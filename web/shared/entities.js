@@ -1,0 +1,88 @@
+/**
+ * The subscriptions of one connection, which its channels share: the server has one as long as a channel does.
+ *
+ * @module entities
+ */
+
+/** @import { Channel } from './channel.js' */
+/** @import { Frame, Request } from './connection.js' */
+
+/**
+ * One entity. `subscribing` is the number of requests in flight, `isSubscribed` true if the server may have the
+ * subscription, and `isEnding` while an `unsubscribe` is in flight.
+ *
+ * @typedef {{ members: Set<Channel>, subscribing: number, isSubscribed: boolean, isEnding: boolean }} Entity
+ */
+
+export class Entities {
+  #request;
+  /** @type {Map<string, Entity>} */
+  #entities = new Map();
+  /** The `subscribe`s that wait for an `unsubscribe`: API Gateway may carry out the two in any order. @type {[Channel, Frame][]} */
+  #waiting = [];
+
+  /** @param {(frame: Frame, channel: Channel | undefined, answered: Request['answered']) => void} request makes a request. */
+  constructor(request) {
+    this.#request = request;
+  }
+
+  /** @param {string} id @returns {Set<Channel>} */
+  membersOf(id) {
+    return this.#entities.get(id)?.members ?? new Set();
+  }
+
+  /** Subscribes a channel. The server answers each with the log from its own position. @param {Channel} channel @param {Frame} frame */
+  subscribe(channel, frame) {
+    const ids = frame.entities ? Object.keys(frame.entities) : [frame.entityId];
+    if (ids.some((id) => this.#entities.get(id)?.isEnding)) return void this.#waiting.push([channel, frame]);
+    for (const id of ids) {
+      const entity = this.#entities.get(id) ?? { members: new Set(), subscribing: 0, isSubscribed: false, isEnding: false };
+      this.#entities.set(id, entity);
+      entity.members.add(channel);
+      entity.subscribing += 1;
+    }
+    this.#request(frame, channel, (reply) => {
+      for (const id of ids) this.#answered(id, channel, frame.entities ? resultOf(reply, id) : reply);
+    });
+  }
+
+  /** @param {Channel} channel @param {string} id */
+  unsubscribe(channel, id) {
+    this.#entities.get(id)?.members.delete(channel);
+    this.#endIfUnused(id);
+  }
+
+  /** @param {Channel} channel */
+  leave(channel) {
+    this.#waiting = this.#waiting.filter(([other]) => other !== channel);
+    for (const id of Array.from(this.#entities.keys())) this.unsubscribe(channel, id);
+  }
+
+  /** @param {string} id @param {Channel} channel @param {Frame | undefined} result */
+  #answered(id, channel, result) {
+    const entity = this.#entities.get(id);
+    if (!entity) return;
+    entity.subscribing -= 1;
+    // Without a refusal by the server itself, the subscription may have been stored.
+    if (result?.type === 'error' || result?.error) entity.members.delete(channel);
+    else entity.isSubscribed = true;
+    this.#endIfUnused(id);
+  }
+
+  /** Ends the subscription on the server if no channel has it. @param {string} id */
+  #endIfUnused(id) {
+    const entity = this.#entities.get(id);
+    if (!entity || entity.members.size + entity.subscribing > 0 || entity.isEnding) return;
+    if (!entity.isSubscribed) return void this.#entities.delete(id);
+    entity.isEnding = true;
+    this.#request({ action: 'unsubscribe', entityId: id }, undefined, () => {
+      this.#entities.delete(id);
+      for (const [channel, frame] of this.#waiting.splice(0)) this.subscribe(channel, frame);
+    });
+  }
+}
+
+/** Returns the result of one entity of several. @param {Frame | undefined} reply @param {string} id @returns {Frame | undefined} */
+function resultOf(reply, id) {
+  return reply?.type === 'error' ? reply : reply?.entities?.[id];
+}

@@ -1,0 +1,154 @@
+/**
+ * The line of one client to the holder of its connection: its sockets, and the way that their frames take.
+ *
+ * @module line
+ */
+
+import { LockWay } from './lock-way.js';
+import { GOING_AWAY } from './messages.js';
+import { WorkerWay } from './worker-way.js';
+
+/** @import { FromTab, ToTab } from './messages.js' */
+
+/**
+ * A socket of the client. `tell` dispatches an event of it.
+ *
+ * @typedef {{ url: string, protocols: string[], tell: (name: string, fields?: object) => void, isOpen?: boolean }} Socket
+ */
+
+/**
+ * A way to the holder. `leave` and `comeBack` are for a page that may sleep or end, `unanswered` for a holder that does
+ * not answer.
+ *
+ * @typedef {{ post: (message: FromTab) => void, leave: () => void, comeBack: () => void, unanswered: () => void, end: () => void }} Way
+ */
+
+/**
+ * The events of a way: a message arrived; another holder is there, which knows none of the sockets; the way leads
+ * nowhere.
+ *
+ * @typedef {{ received: (message: ToTab) => void, replaced: () => void, failed: () => void }} WayEvents
+ */
+
+/** The time within which a holder must answer. */
+const PATIENCE = 20_000;
+
+export class Line {
+  /** @type {Map<number, Socket>} */
+  #sockets = new Map();
+  #lastSocket = 0;
+  /** @type {Way} */
+  #way;
+  /** Ends the wait for the holder's answer. @type {ReturnType<typeof setTimeout> | undefined} */
+  #patience;
+  #stopListening;
+
+  /** @param {string | URL} [worker] the address of the worker's script. */
+  constructor(worker) {
+    const events = {
+      /** @param {ToTab} message */
+      received: (message) => this.#received(message),
+      replaced: () => this.#replaced(),
+    };
+    const useLock = () => {
+      this.#way.end();
+      this.#way = new LockWay(events);
+    };
+    this.#way = WorkerWay.isPossible ? new WorkerWay({ ...events, failed: useLock }, worker) : new LockWay(events);
+    this.#stopListening = listenToPage(
+      () => this.#way.leave(),
+      () => {
+        this.#way.comeBack();
+        this.#replaced();
+      },
+    );
+  }
+
+  /** Opens a socket. Returns its number. @param {Socket} socket */
+  open(socket) {
+    const number = ++this.#lastSocket;
+    this.#sockets.set(number, socket);
+    this.#ask(number, socket);
+    return number;
+  }
+
+  /** @param {FromTab} message */
+  post(message) {
+    this.#way.post(message);
+  }
+
+  /** Closes a socket, which is told nothing more but that. @param {number} number */
+  close(number) {
+    const socket = this.#sockets.get(number);
+    if (!socket) return;
+    this.#sockets.delete(number);
+    this.post({ kind: 'close', socket: number });
+    socket.tell('close', { code: 1000, reason: '' });
+  }
+
+  /** Leaves the connection to the other clients. */
+  end() {
+    clearTimeout(this.#patience);
+    this.#stopListening();
+    this.#way.leave();
+    this.#way.end();
+  }
+
+  /** Asks the holder for a socket. @param {number} number @param {Socket} socket */
+  #ask(number, { url, protocols }) {
+    this.#patience ??= setTimeout(() => {
+      this.#patience = undefined;
+      this.#way.unanswered();
+    }, PATIENCE);
+    this.post({ kind: 'open', socket: number, url, protocols });
+  }
+
+  /** @param {ToTab} message */
+  #received(message) {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    if (message.kind === 'look') return this.post({ kind: 'present' });
+    const socket = this.#sockets.get(message.socket);
+    if (!socket) return;
+    if (message.kind === 'received') return socket.tell('message', { data: message.text });
+    if (message.kind === 'closed') return this.#closed(message.socket, socket, message);
+    socket.isOpen = true;
+    socket.tell('open');
+  }
+
+  /** Gives up the open sockets, whose holder is gone, and asks for the others anew. */
+  #replaced() {
+    for (const [number, socket] of Array.from(this.#sockets)) {
+      if (!socket.isOpen) this.#ask(number, socket);
+      else this.#closed(number, socket, { code: GOING_AWAY, reason: 'another tab holds the connection' });
+    }
+  }
+
+  /** @param {number} number @param {Socket} socket @param {{ code: number, reason: string }} end */
+  #closed(number, socket, { code, reason }) {
+    this.#sockets.delete(number);
+    socket.tell('close', { code, reason });
+  }
+}
+
+/**
+ * Calls `left` when the page ends or is frozen, and `cameBack` if it goes on after that.
+ *
+ * @param {() => void} left
+ * @param {() => void} cameBack
+ * @returns {() => void} removes the listeners.
+ */
+function listenToPage(left, cameBack) {
+  const { window, document } = /** @type {{ window?: Window, document?: Document }} */ (globalThis);
+  /** @type {[EventTarget | undefined, string, (event: any) => void][]} */
+  const listeners = [
+    [window, 'pagehide', left],
+    [document, 'freeze', left],
+    [window, 'pageshow', ({ persisted }) => persisted && cameBack()],
+    [document, 'resume', cameBack],
+  ];
+  for (const [target, event, listener] of listeners) target?.addEventListener(event, listener);
+  return () => {
+    for (const [target, event, listener] of listeners) target?.removeEventListener(event, listener);
+  };
+}

@@ -197,11 +197,12 @@ export class HeraldError extends Error {
  * - `outboxFull`: the outbox was full, and it was not sent.
  * - `tooLarge`: it is larger than the gateway accepts, and was not sent.
  * - `stopped`: the client was closed, or stopped, and it was not sent.
+ * - `notKept`: the option `outbox` could not keep the message, and it was not sent.
  */
 export type Failure =
   | { kind: 'server'; code: string; message: string; retryable: boolean; eventIds?: (string | null)[] }
   | { kind: 'gateway'; code: GatewayCode; message: string }
-  | { kind: 'outcomeUnknown' | 'expired' | 'outboxFull' | 'tooLarge' | 'stopped' };
+  | { kind: 'outcomeUnknown' | 'expired' | 'outboxFull' | 'tooLarge' | 'stopped' | 'notKept'; message?: string };
 
 /** The meaning of an error frame of API Gateway. */
 export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | 'badRequest' | 'other';
@@ -278,7 +279,20 @@ export interface SendOptions {
   safeToRepeat?: boolean;
   /** The longest time in the outbox, in milliseconds. */
   timeToLive?: number;
+  /** False to send the message without the option `outbox`: it does not survive a reload. */
+  keep?: boolean;
 }
+
+/** A place for the messages of a client until they are acknowledged. */
+export interface Outbox {
+  /**
+   * Is called by a new client. `send` sends a message without keeping it; the client's own `send` becomes the function
+   * that is returned.
+   */
+  attach(client: HeraldClient, send: OutboxSend): OutboxSend;
+}
+
+export type OutboxSend = (message: any, options?: SendOptions) => Promise<any>;
 
 /** The acknowledgement of one message. */
 export interface Ack {
@@ -423,6 +437,8 @@ export interface Options {
   replyTimeout?: number;
   /** The most requests in flight; 32 by default. */
   inFlightLimit?: number;
+  /** Keeps messages until they are acknowledged, over reloads of the page: `indexedDbOutbox` of `herald-client/outbox`. */
+  outbox?: Outbox;
   /** The most messages in the outbox; 1000 by default. */
   outboxLimit?: number;
   /** The message that fails when the outbox is full: the newest, which is the default, or the oldest. */

@@ -23,11 +23,12 @@ export class HeraldClient {
   #driver;
 
   /** @param {string} url @param {Options} [options] */
-  constructor(url, { log, ...options } = {}) {
+  constructor(url, { log, outbox, ...options } = {}) {
     const settings = settingsOf(url, options);
     if (log) settings.webSocket = loggedWebSocket(settings.webSocket, log);
     this.#driver = new Driver(settings);
     if (log) this.onState((state) => log({ kind: 'state', state }));
+    if (outbox) this.send = outbox.attach(this, this.send.bind(this));
   }
 
   get state() {

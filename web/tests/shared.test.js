@@ -24,9 +24,7 @@ class FakeWorker extends EventTarget {
     const { port1, port2 } = new MessageChannel();
     this.port = port1;
     ports.push(port2);
-    port2.onmessage = ({ data }) => {
-      if (!port2.isFrozen) host.receive(port2, data);
-    };
+    port2.onmessage = ({ data }) => host.receive(port2, data);
     port2.unref();
     port1.unref();
   }
@@ -35,7 +33,10 @@ class FakeWorker extends EventTarget {
 beforeEach(() => {
   FakeSocket.all = [];
   ports = [];
-  host = new Host((port, message) => port.postMessage(message), FakeSocket);
+  host = new Host((port, message) => {
+    if (port.frozen) port.frozen.push(message);
+    else port.postMessage(message);
+  }, FakeSocket);
   globalThis.SharedWorker = FakeWorker;
 });
 
@@ -226,9 +227,9 @@ describe('tabs that share a connection', () => {
   });
 });
 
-/** Looks at the tabs while the first does not answer, until the holder drops it. */
+/** Keeps the messages for the first tab, and looks at the tabs until the holder drops it. */
 async function freeze() {
-  ports[0].isFrozen = true;
+  ports[0].frozen = [];
   for (let looks = 3; looks > 0; looks -= 1) {
     host.look();
     await settle();
@@ -240,8 +241,9 @@ describe('a tab that does not answer its holder', () => {
     const [one] = await startTabs(t, 2);
     const heard = await subscribe(one, { epoch: 'k', offset: 5, top: 5 });
     await freeze();
-    ports[0].isFrozen = false;
     await acknowledge();
+    for (const message of ports[0].frozen.splice(0)) ports[0].postMessage(message);
+    ports[0].frozen = undefined;
     while (sent().length === 0) await settle();
     assert.deepEqual(FakeSocket.last.sent[0].recover, { epoch: 'k', offset: 5 });
     const missed = [push('e6', { epoch: 'k', offset: 6 })];

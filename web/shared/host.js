@@ -53,6 +53,8 @@ export class Host {
       case 'close':
         tab.channels.get(message.socket)?.leave();
         return void tab.channels.delete(message.socket);
+      case 'ask':
+        return this.#post(address, { kind: 'look' });
       case 'leave':
         return this.#drop(address, tab);
     }
@@ -83,8 +85,6 @@ export class Host {
     };
     const channel = new Channel(url, protocols, socket, post);
     tab.channels.set(socket, channel);
-    // It tells the tab that its holder is there.
-    this.#post(address, { kind: 'look' });
     this.#place(tab, channel);
   }
 

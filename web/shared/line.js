@@ -5,7 +5,7 @@
  */
 
 import { LockWay } from './lock-way.js';
-import { GOING_AWAY } from './messages.js';
+import { GOING_AWAY, LOOK_EVERY } from './messages.js';
 import { WorkerWay } from './worker-way.js';
 
 /** @import { FromTab, ToTab } from './messages.js' */
@@ -30,8 +30,8 @@ import { WorkerWay } from './worker-way.js';
  * @typedef {{ received: (message: ToTab) => void, replaced: () => void, failed: () => void }} WayEvents
  */
 
-/** The time within which a holder must answer. */
-const PATIENCE = 20_000;
+/** The questions that a holder may leave unanswered. With more, it is frozen, or has crashed. */
+const UNANSWERED_QUESTIONS = 3;
 
 export class Line {
   /** @type {Map<number, Socket>} */
@@ -39,8 +39,9 @@ export class Line {
   #lastSocket = 0;
   /** @type {Way} */
   #way;
-  /** Ends the wait for the holder's answer. @type {ReturnType<typeof setTimeout> | undefined} */
-  #patience;
+  /** The questions to the holder since it was last heard. */
+  #questions = 0;
+  #timer = setInterval(() => this.#ask(), LOOK_EVERY);
   #stopListening;
 
   /** @param {string | URL} [worker] the address of the worker's script. */
@@ -68,7 +69,7 @@ export class Line {
   open(socket) {
     const number = ++this.#lastSocket;
     this.#sockets.set(number, socket);
-    this.#ask(number, socket);
+    this.#open(number, socket);
     return number;
   }
 
@@ -88,25 +89,28 @@ export class Line {
 
   /** Leaves the connection to the other clients. */
   end() {
-    clearTimeout(this.#patience);
+    clearInterval(this.#timer);
     this.#stopListening();
     this.#way.leave();
     this.#way.end();
   }
 
-  /** Asks the holder for a socket. @param {number} number @param {Socket} socket */
-  #ask(number, { url, protocols }) {
-    this.#patience ??= setTimeout(() => {
-      this.#patience = undefined;
-      this.#way.unanswered();
-    }, PATIENCE);
+  /** @param {number} number @param {Socket} socket */
+  #open(number, { url, protocols }) {
     this.post({ kind: 'open', socket: number, url, protocols });
+  }
+
+  /** Asks the holder if it is there. Its own looks may be rare: browsers slow the timers of a hidden tab. */
+  #ask() {
+    const isSilent = this.#questions > UNANSWERED_QUESTIONS;
+    this.#questions = this.#sockets.size > 0 && !isSilent ? this.#questions + 1 : 0;
+    if (isSilent) this.#way.unanswered();
+    else if (this.#sockets.size > 0) this.post({ kind: 'ask' });
   }
 
   /** @param {ToTab} message */
   #received(message) {
-    clearTimeout(this.#patience);
-    this.#patience = undefined;
+    this.#questions = 0;
     if (message.kind === 'look') return this.post({ kind: 'present' });
     const socket = this.#sockets.get(message.socket);
     if (!socket) return;
@@ -119,7 +123,7 @@ export class Line {
   /** Gives up the open sockets, whose holder is gone, and asks for the others anew. */
   #replaced() {
     for (const [number, socket] of Array.from(this.#sockets)) {
-      if (!socket.isOpen) this.#ask(number, socket);
+      if (!socket.isOpen) this.#open(number, socket);
       else this.#closed(number, socket, { code: GOING_AWAY, reason: 'another tab holds the connection' });
     }
   }

@@ -13,16 +13,28 @@ import { NAME } from './messages.js';
 export class WorkerWay {
   /** @type {MessagePort | undefined} */
   #port;
-  #failed;
+  #events;
+  #address;
+  /** True once a worker has answered, so that another one would answer, too. */
+  #isKnownToWork = false;
 
   /** @param {WayEvents} events @param {string | URL} [address] that of the script. */
-  constructor({ received, failed }, address) {
-    this.#failed = failed;
+  constructor(events, address) {
+    this.#events = events;
+    this.#address = address;
+    this.#start();
+  }
+
+  #start() {
+    const { received, failed } = this.#events;
     try {
-      const worker = address ? new SharedWorker(address, { type: 'module', name: NAME }) : startWorker();
-      worker.addEventListener('error', failed);
+      const worker = this.#address ? new SharedWorker(this.#address, { type: 'module', name: NAME }) : startWorker();
+      worker.addEventListener('error', failed, { once: true });
       this.#port = worker.port;
-      this.#port.onmessage = ({ data }) => received(data);
+      this.#port.onmessage = ({ data }) => {
+        this.#isKnownToWork = true;
+        received(data);
+      };
     } catch {
       queueMicrotask(failed);
     }
@@ -43,8 +55,12 @@ export class WorkerWay {
 
   comeBack() {}
 
+  /** Connects to the worker again. The browser starts another if that one has crashed. */
   unanswered() {
-    this.#failed();
+    if (!this.#isKnownToWork) return this.#events.failed();
+    this.end();
+    this.#start();
+    this.#events.replaced();
   }
 
   end() {

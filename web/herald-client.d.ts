@@ -31,7 +31,7 @@ export class HeraldClient {
    * @param handler is also called at once, with the current state, before `onState` returns.
    * @returns a function that removes the handler.
    */
-  onState(handler: (state: State) => void): () => void;
+  onState(handler: (state: State) => void, options?: ListenOptions): () => void;
 
   /**
    * Subscribes to an entity for as long as the client runs, over every reconnect.
@@ -72,14 +72,14 @@ export class HeraldClient {
    *
    * @returns a function that removes the handler.
    */
-  onNotification<Message = unknown>(handler: (push: Push<Message>) => void): () => void;
+  onNotification<Message = unknown>(handler: (push: Push<Message>) => void, options?: ListenOptions): () => void;
 
   /**
    * Calls `handler` with every push to everyone, from an event or from another client.
    *
    * @returns a function that removes the handler.
    */
-  onBroadcast<Message = unknown>(handler: (push: Push<Message>) => void): () => void;
+  onBroadcast<Message = unknown>(handler: (push: Push<Message>) => void, options?: ListenOptions): () => void;
 
   /**
    * Calls `handler` when messages of any audience may be lost, once for each loss and before the next message of that
@@ -87,14 +87,18 @@ export class HeraldClient {
    *
    * @returns a function that removes the handler.
    */
-  onLost(handler: (lost: Lost) => void): () => void;
+  onLost(handler: (lost: Lost) => void, options?: ListenOptions): () => void;
 
   /**
    * Calls `handler` with every push of a `type`, in addition to the handlers above.
    *
    * @returns a function that removes the handler.
    */
-  onType<Message = unknown>(type: string, handler: (push: Push<Message>) => void): () => void;
+  onType<Message = unknown>(
+    type: string,
+    handler: (push: Push<Message>) => void,
+    options?: ListenOptions,
+  ): () => void;
 
   /** Sends a message to the other subscribers of an entity, or to everyone else, once there is a connection. */
   send(message: Target & Outgoing & { messages?: never }, options?: SendOptions): Promise<Ack>;
@@ -161,7 +165,11 @@ export interface Subscription {
    *
    * @returns a function that removes the listener.
    */
-  on<Name extends keyof SubscriptionEvents>(name: Name, listener: (event: SubscriptionEvents[Name]) => void): () => void;
+  on<Name extends keyof SubscriptionEvents>(
+    name: Name,
+    listener: (event: SubscriptionEvents[Name]) => void,
+    options?: ListenOptions,
+  ): () => void;
 
   /** Ends the subscription. Its handler is not called any more. */
   unsubscribe(): void;
@@ -258,6 +266,12 @@ export interface Push<Message = unknown> {
   /** The epoch and the offset of the message in the log of its audience, if that has one. */
   epoch?: string;
   offset?: number;
+}
+
+/** The options of a handler. One that is added twice is called once for each value, until both are removed. */
+export interface ListenOptions {
+  /** Removes the handler when it aborts. */
+  signal?: AbortSignal;
 }
 
 /** The other subscribers of an entity, or everyone else. */

@@ -11,7 +11,7 @@ import { positionOf } from './machine/positions.js';
 import { settingsOf, subscribeOptionsOf } from './options.js';
 import { subscribe } from './subscription.js';
 
-/** @import { History, HistoryOf, HistorySelection, Lost, Options, PendingSubscription, Push, SendOptions, State, SubscribeOptions } from '../herald-client.js' */
+/** @import { History, HistoryOf, HistorySelection, ListenOptions, Lost, Options, PendingSubscription, Push, SendOptions, State, SubscribeOptions } from '../herald-client.js' */
 /** @import { HeraldError } from './error.js' */
 
 /** @param {string} url @param {Options} [options] */
@@ -39,10 +39,10 @@ export class HeraldClient {
     return this.#driver.transport;
   }
 
-  /** @param {(state: State) => void} handler @returns {() => void} removes it. */
-  onState(handler) {
-    call([handler], this.state);
-    return this.#driver.watch(handler);
+  /** @param {(state: State) => void} handler @param {ListenOptions} [options] @returns {() => void} removes it. */
+  onState(handler, options) {
+    if (!options?.signal?.aborted) call([handler], this.state);
+    return this.#driver.watchers.add(handler, options);
   }
 
   networkUp() {
@@ -85,36 +85,39 @@ export class HeraldClient {
   /**
    * @template [Message=unknown]
    * @param {(push: Push<Message>) => void} handler
+   * @param {ListenOptions} [options]
    * @returns {() => void} removes it.
    */
-  onNotification(handler) {
+  onNotification(handler, options) {
     this.#driver.follow('notifications');
-    return this.#driver.readers.addNotifications(handler);
+    return this.#driver.readers.notifications.add(handler, options);
   }
 
   /**
    * @template [Message=unknown]
    * @param {(push: Push<Message>) => void} handler
+   * @param {ListenOptions} [options]
    * @returns {() => void} removes it.
    */
-  onBroadcast(handler) {
+  onBroadcast(handler, options) {
     this.#driver.follow('broadcasts');
-    return this.#driver.readers.addBroadcasts(handler);
+    return this.#driver.readers.broadcasts.add(handler, options);
   }
 
   /**
    * @template [Message=unknown]
    * @param {string} type
    * @param {(push: Push<Message>) => void} handler
+   * @param {ListenOptions} [options]
    * @returns {() => void} removes it.
    */
-  onType(type, handler) {
-    return this.#driver.readers.addType(type, handler);
+  onType(type, handler, options) {
+    return this.#driver.readers.ofType(type).add(handler, options);
   }
 
-  /** @param {(lost: Lost) => void} handler @returns {() => void} removes it. */
-  onLost(handler) {
-    return this.#driver.readers.addLost(handler);
+  /** @param {(lost: Lost) => void} handler @param {ListenOptions} [options] @returns {() => void} removes it. */
+  onLost(handler, options) {
+    return this.#driver.readers.losses.add(handler, options);
   }
 
   /**

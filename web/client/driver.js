@@ -7,7 +7,7 @@
 import { Clock, LOOK_EVERY } from './driver/clock.js';
 import { listenToPage } from './driver/page.js';
 import { Poster } from './driver/poster.js';
-import { add, call, Readers } from './driver/readers.js';
+import { Handlers, Readers } from './driver/readers.js';
 import { handshakeFailure, listen } from './driver/socket.js';
 import { HeraldError } from './error.js';
 import { Machine } from './machine.js';
@@ -58,8 +58,8 @@ export class Driver {
   #waiting = new Map();
   /** The last failure, for the next state. @type {unknown} */
   #cause;
-  /** @type {Set<(state: State) => void>} */
-  #watchers = new Set();
+  /** @type {Handlers<State>} */
+  watchers = new Handlers();
   #leavePage = () => {};
   /** The positions up to which the effects that are being performed have delivered. @type {Map<string, Position>} */
   #delivered = new Map();
@@ -71,11 +71,6 @@ export class Driver {
     if (settings.pollUrl) this.#poster = new Poster(settings.pollUrl, this.rules.replyTimeout);
     if (settings.hints) this.#leavePage = listenToPage((hint) => this.handle({ kind: hint }));
     this.handle({ kind: 'connect' });
-  }
-
-  /** @param {(state: State) => void} watcher @returns {() => void} removes it. */
-  watch(watcher) {
-    return add(this.#watchers, watcher);
   }
 
   /**
@@ -257,7 +252,7 @@ export class Driver {
       this.readers.stop();
     }
     if (state.name === 'open' && wasReconnecting) this.readers.reload((entity) => Boolean(this.positionOf(entity)));
-    call(this.#watchers, this.state);
+    this.watchers.call(this.state);
   }
 
   /** @param {number} socket */

@@ -8,10 +8,10 @@
 /** @import { Frame, Request } from './connection.js' */
 
 /**
- * One entity. `subscribing` is the number of requests in flight, `isSubscribed` true if the server may have the
- * subscription, and `isEnding` while an `unsubscribe` is in flight.
+ * One entity: its channels, and those among them that ask for presence. `subscribing` is the number of requests in flight,
+ * `isSubscribed` true if the server may have the subscription, and `isEnding` while an `unsubscribe` is in flight.
  *
- * @typedef {{ members: Set<Channel>, subscribing: number, isSubscribed: boolean, isEnding: boolean }} Entity
+ * @typedef {{ members: Set<Channel>, asking: Set<Channel>, subscribing: number, isSubscribed: boolean, isEnding: boolean }} Entity
  */
 
 export class Entities {
@@ -35,20 +35,37 @@ export class Entities {
   subscribe(channel, frame) {
     const ids = frame.entities ? Object.keys(frame.entities) : [frame.entityId];
     if (ids.some((id) => this.#entities.get(id)?.isEnding)) return void this.#waiting.push([channel, frame]);
-    for (const id of ids) {
-      const entity = this.#entities.get(id) ?? { members: new Set(), subscribing: 0, isSubscribed: false, isEnding: false };
-      this.#entities.set(id, entity);
-      entity.members.add(channel);
-      entity.subscribing += 1;
-    }
-    this.#request(frame, channel, (reply) => {
+    const starts = ids.map((id) => [id, this.#join(id, channel, frame.entities?.[id] ?? frame)]);
+    const merged = frame.entities ? { ...frame, entities: Object.fromEntries(starts) } : starts[0][1];
+    this.#request(merged, channel, (reply) => {
       for (const id of ids) this.#answered(id, channel, frame.entities ? resultOf(reply, id) : reply);
     });
   }
 
+  /**
+   * Adds a channel to an entity. Returns the start of its subscription, which asks for presence if any channel does: the
+   * server takes it from a connection that subscribes again without.
+   *
+   * @param {string} id
+   * @param {Channel} channel
+   * @param {Frame} start
+   * @returns {Frame}
+   */
+  #join(id, channel, start) {
+    const entity = this.#entities.get(id) ?? newEntity();
+    this.#entities.set(id, entity);
+    entity.members.add(channel);
+    entity.subscribing += 1;
+    if (start.presence) entity.asking.add(channel);
+    else entity.asking.delete(channel);
+    return entity.asking.size > 0 ? { ...start, presence: true } : start;
+  }
+
   /** @param {Channel} channel @param {string} id */
   unsubscribe(channel, id) {
-    this.#entities.get(id)?.members.delete(channel);
+    const entity = this.#entities.get(id);
+    entity?.members.delete(channel);
+    entity?.asking.delete(channel);
     this.#endIfUnused(id);
   }
 
@@ -64,8 +81,9 @@ export class Entities {
     if (!entity) return;
     entity.subscribing -= 1;
     // Without a refusal by the server itself, the subscription may have been stored.
-    if (result?.type === 'error' || result?.error) entity.members.delete(channel);
-    else entity.isSubscribed = true;
+    const isRefused = result?.type === 'error' || result?.error !== undefined;
+    if (isRefused) return this.unsubscribe(channel, id);
+    entity.isSubscribed = true;
     this.#endIfUnused(id);
   }
 
@@ -80,6 +98,11 @@ export class Entities {
       for (const [channel, frame] of this.#waiting.splice(0)) this.subscribe(channel, frame);
     });
   }
+}
+
+/** @returns {Entity} */
+function newEntity() {
+  return { members: new Set(), asking: new Set(), subscribing: 0, isSubscribed: false, isEnding: false };
 }
 
 /** Returns the result of one entity of several. @param {Frame | undefined} reply @param {string} id @returns {Frame | undefined} */

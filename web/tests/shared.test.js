@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 
+import { Entities } from '../shared/entities.js';
 import { Host } from '../shared/host.js';
 import { connect } from '../shared/index.js';
 import { FakeSocket } from './fake-socket.js';
@@ -225,6 +226,21 @@ describe('tabs that share a connection', () => {
     await settle();
     assert.equal(FakeSocket.last.closed, 1000);
   });
+});
+
+test('a tab that does not ask for presence leaves it to one that does', () => {
+  const requests = [];
+  const entities = new Entities((frame, _, answered) => requests.push({ frame, answered }));
+  const [asking, other] = [{}, {}];
+  const subscribe = { action: 'subscribe', entityId: 'a', id: '1' };
+  entities.subscribe(asking, { ...subscribe, presence: true });
+  entities.subscribe(other, subscribe);
+  entities.subscribe(other, { action: 'subscribe', entities: { a: {}, b: {} }, id: '2' });
+  entities.unsubscribe(asking, 'a');
+  entities.subscribe(other, subscribe);
+  const asked = requests.map(({ frame }) => [frame.presence, frame.entities]);
+  const both = { a: { presence: true }, b: {} };
+  assert.deepEqual(asked, [[true, undefined], [true, undefined], [undefined, both], [undefined, undefined]]);
 });
 
 /** Keeps the messages for the first tab, and looks at the tabs until the holder drops it. */

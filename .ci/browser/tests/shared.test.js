@@ -1,6 +1,7 @@
 // One connection for the tabs of an origin, in a SharedWorker and in a tab that has a lock.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -92,18 +93,53 @@ for (const way of ['worker', 'lock']) {
       assert.equal(await stack.listeners('order-1'), 1);
     });
 
-    for (const which of ['first', 'second']) {
-      test(`lose the subscriptions of the ${which} tab when it crashes, and no event`, async (t) => {
-        const { stack, open } = await start(t, way);
-        const tabs = { first: await open('order-1'), second: await open('order-2') };
-        const [other, theirs] = which === 'first' ? [tabs.second, 'order-2'] : [tabs.first, 'order-1'];
-        await crash(tabs[which]);
-        for (const number of numbers(5)) await stack.put(theirs, number);
-        assert.deepEqual((await received(other, 5)).toSorted(), numbers(5));
-        await until(async () => (await stack.listeners(which === 'first' ? 'order-1' : 'order-2')) === 0);
-        assert.deepEqual([await stack.connections(), await stack.listeners(theirs)], [1, 1]);
-        assert.deepEqual(await other.evaluate(() => globalThis.app.lost), []);
-      });
-    }
+    test('lose the subscriptions of one that is frozen, which recovers once it is back', async (t) => {
+      const { stack, open } = await start(t, way);
+      const [first, second] = [await open('order-1'), await open('order-2')];
+      // Chromium freezes no visible page.
+      await first.evaluate(() => document.dispatchEvent(new Event('freeze')));
+      await until(async () => (await stack.listeners('order-1')) === 0);
+      await stack.put('order-1', 1);
+      await stack.put('order-2', 2);
+      assert.deepEqual(await received(second, 1), [2]);
+      await first.evaluate(() => document.dispatchEvent(new Event('resume')));
+      assert.deepEqual(await received(first, 1), [1]);
+      assert.deepEqual([await stack.connections(), await stack.listeners('order-1')], [1, 1]);
+    });
+
+    test('go on when the first crashes, whose subscriptions end', async (t) => {
+      const { stack, open } = await start(t, way);
+      const [first, second] = [await open('order-1'), await open('order-2')];
+      await crash(first);
+      for (const number of numbers(5)) await stack.put('order-2', number);
+      assert.deepEqual((await received(second, 5)).toSorted(), numbers(5));
+      await until(async () => (await stack.listeners('order-1')) === 0);
+      assert.deepEqual([await stack.connections(), await stack.listeners('order-2')], [1, 1]);
+      assert.deepEqual(await second.evaluate(() => globalThis.app.lost), []);
+    });
   });
 }
+
+test('a tab that crashes leaves no subscription in a connection that others hold', { timeout: 300_000 }, async (t) => {
+  const { stack, open } = await start(t, 'worker');
+  const [, second] = [await open('order-1'), await open('order-2')];
+  await crash(second);
+  await until(async () => (await stack.listeners('order-2')) === 0);
+  assert.deepEqual([await stack.connections(), await stack.listeners('order-1')], [1, 1]);
+});
+
+test('a tab takes the connection from one that holds it and hangs', { timeout: 300_000 }, async (t) => {
+  const { stack, open } = await start(t, 'lock');
+  const [first, second] = [await open('order-1'), await open('order-1')];
+  const session = await first.context().newCDPSession(first);
+  await session.send('Debugger.enable');
+  const stopped = once(session, 'Debugger.paused');
+  await session.send('Debugger.pause');
+  await stopped;
+  await stack.put('order-1', 1);
+  assert.deepEqual(await received(second, 1), [1]);
+  await session.send('Debugger.resume');
+  await stack.put('order-1', 2);
+  for (const tab of [first, second]) assert.deepEqual(await received(tab, 2), [1, 2]);
+  await until(async () => (await stack.connections()) === 1);
+});

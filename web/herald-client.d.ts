@@ -67,6 +67,9 @@ export class HeraldClient {
    */
   history<Message = unknown>(of: string | HistoryOf, selection: HistorySelection): Promise<History<Message>>;
 
+  /** Reads the presence of an entity, once and without a subscription. Needs the permission `presence`. */
+  presence(entityId: string): Promise<Presence>;
+
   /**
    * Calls `handler` with every push to the user of this connection.
    *
@@ -156,6 +159,13 @@ export interface Subscription {
    * `recover` after a reload of the page, it makes the client go on from there. `undefined` if the entity has no log.
    */
   readonly position: Position | undefined;
+
+  /**
+   * The users at the entity, if the subscription asks for `presence`. It keeps the last known set while there is no
+   * connection. `undefined` until the server has told it. `null` if there is none: the stack has no policy for the
+   * entity, the token lacks the permission, or the client polls.
+   */
+  readonly presence: Presence | null | undefined;
 
   /**
    * Calls `listener` at every event of a name. The first listener of a name gets the last event from before it, too.
@@ -357,8 +367,44 @@ export interface SubscribeOptions<Message = unknown> {
   rewind?: number;
   /** Loads the state of the entity. Excludes `recover` and `rewind`. */
   state?: StateCallback;
+  /**
+   * Asks for the users at the entity, which needs the permission `presence`. True keeps `presence` of the subscription
+   * up to date. A function is called with each change as well, first with everybody who is there.
+   */
+  presence?: boolean | ((change: PresenceChange) => void);
   /** Ends the subscription when it aborts, acknowledged or not. */
   signal?: AbortSignal;
+}
+
+/** A user at an entity. */
+export interface Member {
+  readonly userId: string;
+  /** The number of the user's connections when the server counted them last. A change of it alone is not told. */
+  readonly connections: number;
+  /** What the user's token tells of the user: its claim `heraldInfo`. */
+  readonly info?: unknown;
+}
+
+/** The users at an entity. */
+export interface Presence {
+  /** The number of users, and of connections without a user. */
+  readonly count: number;
+  /** The users by their ids, in order. `null` if there are more than the stack lists. */
+  readonly members: ReadonlyMap<string, Member> | null;
+}
+
+/** A change of the users at an entity. Without a known set, `joined` and `left` are empty. */
+export interface PresenceChange {
+  /** The users that are new, or of whom something else is known than before. */
+  joined: Member[];
+  /** The users that left, as they were known. */
+  left: Member[];
+  /** The number of users now, and of connections without a user. `null` if there is no presence. */
+  count: number | null;
+  /** The users now. `null` if they are unknown, because there are more than the stack lists or there is no presence. */
+  members: ReadonlyMap<string, Member> | null;
+  /** The error with which the server refused presence. The subscription goes on without. */
+  error?: HeraldError;
 }
 
 /**
@@ -482,6 +528,8 @@ export interface Options {
   heldLimit?: number;
   /** The most messages of a log that wait in all. With more, the missing one counts as lost; 1000 by default. */
   heldWhileAsking?: number;
+  /** The longest random wait before the client asks for a presence of which it missed a change; 2 s by default. */
+  presenceSpread?: number;
   /**
    * The number of handshakes in a row that fail without a status, or of connections in a row that are cut, after which
    * the client polls; 3 by default.

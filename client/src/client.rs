@@ -12,14 +12,15 @@ use std::{
 };
 
 use herald_shared::{ids::EntityId, protocol::LogName};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    AttemptError, ConnectError, ConnectionState, Excerpt, History, Options, Outgoing, Pushes,
-    Reply, RequestError, Snapshot, StateError, StateSubscription, StopReason, SubscribeOptions,
-    Subscription,
+    AttemptError, ConnectError, ConnectionState, Excerpt, History, Options, Outgoing, Presence,
+    Pushes, Reply, RequestError, Snapshot, StateError, StateSubscription, StopReason,
+    SubscribeOptions, Subscription,
     driver::{self, Address, Command, Feed, FirstAttempt, LastFailure, Subscribe, SubscriberId},
-    machine::{RequestBody, Rules},
+    machine::{RequestBody, Rules, presence_of},
     mailbox::mailbox,
     state_subscription::{boxed, load_first},
 };
@@ -194,13 +195,15 @@ impl Client {
         let (mailbox, reader) = mailbox(self.buffer);
         let (result, acknowledged) = oneshot::channel();
         let pushes = Pushes::new(reader, self.commands.clone());
+        let (presence, told) = watch::channel(None);
         // Made before the acknowledgement, so that dropping this future unsubscribes.
-        let subscription = Subscription::new(entity.clone(), subscriber, pushes);
+        let subscription = Subscription::new(entity.clone(), subscriber, pushes, told);
         self.command(Command::Subscribe(Subscribe {
             subscriber,
             entity,
             start: options.start,
             mailbox,
+            presence: options.presence.then_some(presence),
             result,
         }));
         acknowledged.await.unwrap_or(Err(RequestError::Stopped))?;
@@ -300,15 +303,43 @@ impl Client {
         of: impl Into<LogName>,
         history: History,
     ) -> Result<Excerpt, RequestError> {
+        let reply = self.read(history.request(&of.into())).await?;
+        Ok(Excerpt::read(&reply))
+    }
+
+    /// Reads the users at an entity, once and without a subscription. It needs the permission `presence`.
+    ///
+    /// ```no_run
+    /// use herald_client::EntityId;
+    ///
+    /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let room = client.presence(EntityId::new("room-1")?).await?;
+    /// println!("{} are here", room.count);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RequestError::Server`] if the server refuses the request, for instance because the stack has no
+    /// policy for the entity, and any other [`RequestError`] if it did not answer.
+    pub async fn presence(&self, entity: EntityId) -> Result<Presence, RequestError> {
+        let request = json!({"action": "presence", "entityId": entity});
+        let reply = self.read(request.to_string()).await?;
+        let snapshot = presence_of(&reply).map(|snapshot| snapshot.presence);
+        Ok(snapshot.unwrap_or_else(|| Presence::new(0, None)))
+    }
+
+    /// Makes a request that changes nothing.
+    async fn read(&self, request: String) -> Result<Reply, RequestError> {
         let (result, reply) = oneshot::channel();
         self.command(Command::Send {
-            body: RequestBody::new(history.request(&of.into())),
+            body: RequestBody::new(request),
             safe_to_repeat: true,
             time_to_live: None,
             result,
         });
-        let reply = PendingReply { reply }.await?;
-        Ok(Excerpt::read(&reply))
+        PendingReply { reply }.await
     }
 
     /// Returns the notifications to the user of the token.

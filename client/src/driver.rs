@@ -19,7 +19,7 @@ use herald_shared::{
     error_chain::error_chain, ids::EntityId, log::Position, protocol::StartRequest,
 };
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
@@ -34,10 +34,11 @@ use crate::{
     AttemptError, Cause, Options, Reply, RequestError, Token,
     machine::{Effect, Input, Machine, Moment, RequestBody, RequestNumber, SocketId, Subscriber},
     mailbox::Mailbox,
+    presence::ToldPresence,
 };
 use clock::{CHECK_INTERVAL, Clock};
 use panics::caught;
-use readers::Readers;
+use readers::{Readers, Subscriber as Reader};
 use socket::CLOSE_TIMEOUT;
 
 /// The number of inputs that wait for the machine before the sockets stop reading.
@@ -77,6 +78,8 @@ pub(crate) struct Subscribe {
     pub(crate) entity: EntityId,
     pub(crate) start: StartRequest,
     pub(crate) mailbox: Mailbox,
+    /// Gets the presence of the entity. `None` if the subscriber does not ask for it.
+    pub(crate) presence: Option<watch::Sender<Option<ToldPresence>>>,
     pub(crate) result: oneshot::Sender<Result<(), RequestError>>,
 }
 
@@ -237,9 +240,10 @@ impl Driver {
                 Some(Input::Subscribe { subscribers })
             }
             Command::Unsubscribe { subscriber } => {
-                let entity = self.readers.unsubscribe(subscriber)?;
+                let (entity, reader) = self.readers.unsubscribe(subscriber)?;
                 self.pending.retain(|_, pending| !pending.is_of(subscriber));
-                Some(Input::Unsubscribe { entity })
+                let presence = reader.presence.is_some();
+                Some(Input::Unsubscribe { entity, presence })
             }
             Command::Read { feed, mailbox } => {
                 let audience = feed.audience();
@@ -276,14 +280,18 @@ impl Driver {
             entity,
             start,
             mailbox,
+            presence,
             result,
         } = subscribe;
-        self.readers.subscribe(subscriber, entity.clone(), mailbox);
+        let asks = presence.is_some();
+        let reader = Reader { mailbox, presence };
+        self.readers.subscribe(subscriber, entity.clone(), reader);
         let request = self.add_pending(PendingResult::Subscription(subscriber, result));
         Subscriber {
             request,
             entity,
             start,
+            presence: asks,
         }
     }
 
@@ -316,6 +324,7 @@ impl Driver {
             Effect::Reject { request, error } => self.reject(request, error),
             Effect::Deliver { to, push } => self.readers.deliver(&to, &push),
             Effect::Lost { to, position } => self.readers.lost(&to, position.as_ref()),
+            Effect::Presence { entity, told } => self.readers.tell_presence(&entity, &told),
             Effect::Ended { entity, error } => self.readers.end(&entity, &error),
         }
     }

@@ -77,6 +77,12 @@ impl RequestError {
         }
     }
 
+    /// Returns true if a `subscribe` that asked for presence may succeed without.
+    pub(crate) fn may_refuse_presence(&self) -> bool {
+        let refusals = [Some(ErrorCode::Forbidden), Some(ErrorCode::BadRequest)];
+        matches!(self, Self::Server(error) if refusals.contains(&error.code()))
+    }
+
     /// Returns true if the request exceeded a rate limit, and was not carried out.
     pub(crate) fn is_throttled(&self) -> bool {
         match self {

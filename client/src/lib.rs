@@ -20,7 +20,10 @@
 //! itself, with a new token each time, establishes its [`Subscription`]s again, sends the messages in its
 //! outbox, and renews the connection before the gateway ends it. `docs/clients.md` of the repository has
 //! every rule and every number; [`Options`] changes the numbers. The folder `examples` has a chat, a
-//! dashboard and a publisher.
+//! dashboard, a publisher and a roster.
+//!
+//! [`SubscribeOptions::presence`] asks for the users at an entity: [`Subscription::presence`] is their set, and
+//! [`Subscription::presence_changes`] tells who joins and leaves.
 //!
 //! The client needs a tokio runtime, and knows nothing of AWS but the gateway's own error frames.
 
@@ -32,6 +35,7 @@ mod machine;
 mod mailbox;
 mod message;
 mod options;
+mod presence;
 mod push;
 mod reply;
 mod state;
@@ -53,6 +57,7 @@ pub use herald_shared::{
 };
 pub use message::{Batch, BatchIsFull, Content, Contents, Envelope, Message, Outgoing};
 pub use options::{Options, WhenFull};
+pub use presence::{Member, Presence, PresenceChange, PresenceChanges};
 pub use push::Push;
 pub use reply::Reply;
 pub use rustls;

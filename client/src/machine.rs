@@ -11,6 +11,8 @@ mod link;
 mod log_answer;
 mod log_answers;
 mod outbox;
+mod presence;
+mod presence_frame;
 mod pushes;
 mod repeats;
 mod requests;
@@ -28,6 +30,8 @@ mod flood;
 #[cfg(test)]
 mod log_walk;
 #[cfg(test)]
+mod presence_walk;
+#[cfg(test)]
 mod random_walk;
 
 use std::{
@@ -35,9 +39,11 @@ use std::{
     mem,
 };
 
+use herald_shared::ids::EntityId;
+
 pub(crate) use audience::Audience;
 pub(crate) use back_off::BackOff;
-pub(crate) use frame::log_answer;
+pub(crate) use frame::{log_answer, presence_of};
 pub(crate) use rules::Rules;
 pub(crate) use signals::{
     Effect, Input, Moment, RequestBody, RequestNumber, Route, SocketId, Subscriber,
@@ -48,6 +54,7 @@ use cursor::Cursor;
 use link::{Link, RequestKind, Role};
 use log_answers::HeldAnswer;
 use outbox::Outbox;
+use presence::EntityPresence;
 use pushes::HeldMessage;
 use repeats::Repeats;
 use subscriptions::Subscriptions;
@@ -78,6 +85,8 @@ pub(crate) struct Machine {
     cursors: BTreeMap<Audience, Cursor>,
     /// The times at which audiences with a gap are asked about.
     gap_timers: BTreeMap<Audience, Moment>,
+    /// The presence of the entities for which a subscriber asks for it.
+    presences: BTreeMap<EntityId, EntityPresence>,
     /// The messages held back, by the socket that they arrived on.
     held: BTreeMap<SocketId, VecDeque<HeldMessage>>,
     /// The answers of logs held back, in their order.
@@ -109,6 +118,7 @@ impl Machine {
             throttling: BackOff::default(),
             cursors: BTreeMap::new(),
             gap_timers: BTreeMap::new(),
+            presences: BTreeMap::new(),
             held: BTreeMap::new(),
             held_answers: Vec::new(),
             closing: None,
@@ -151,7 +161,7 @@ impl Machine {
                 }
             }
             Input::Follow { audience } => self.follow(now, audience),
-            Input::Unsubscribe { entity } => self.unsubscribe(&entity),
+            Input::Unsubscribe { entity, presence } => self.unsubscribe(&entity, presence),
             Input::Send {
                 request,
                 body,

@@ -190,6 +190,13 @@ impl Options {
         self.rules.gap_spread = spread;
         self
     }
+
+    /// Sets the longest random time that the client waits before it asks for a presence of which it missed a change;
+    /// 2 s by default.
+    pub fn presence_spread(mut self, time: Duration) -> Self {
+        self.rules.presence_spread = time;
+        self
+    }
 }
 
 impl fmt::Debug for Options {

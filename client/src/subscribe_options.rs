@@ -1,4 +1,4 @@
-//! The start of a subscription, and the part of a log to read.
+//! The options of a subscription, and the part of a log to read.
 
 use herald_shared::{
     log::Position,
@@ -6,7 +6,8 @@ use herald_shared::{
 };
 use serde_json::{Map, Value, json};
 
-/// The start of a subscription in the log of its entity. By default it begins with the next push.
+/// The start of a subscription in the log of its entity, and its presence. By default it begins with the next push,
+/// and does not ask for presence.
 ///
 /// The start counts for the first subscription to an entity. A later one joins it at the client's position.
 ///
@@ -19,12 +20,15 @@ use serde_json::{Map, Value, json};
 #[non_exhaustive]
 pub struct SubscribeOptions {
     pub(crate) start: StartRequest,
+    pub(crate) presence: bool,
 }
 
 impl Default for SubscribeOptions {
     fn default() -> Self {
-        let start = StartRequest::Live;
-        Self { start }
+        Self {
+            start: StartRequest::Live,
+            presence: false,
+        }
     }
 }
 
@@ -45,6 +49,21 @@ impl SubscribeOptions {
     /// earlier [`SubscribeOptions::recover`].
     pub fn rewind(mut self, messages: usize) -> Self {
         self.start = StartRequest::Rewind(messages);
+        self
+    }
+
+    /// Asks for the users at the entity, which needs the permission `presence`:
+    /// [`Subscription::presence`](crate::Subscription::presence) then has them, and
+    /// [`Subscription::presence_changes`](crate::Subscription::presence_changes) tells who joins and leaves. Every
+    /// subscription to an entity may ask by itself.
+    ///
+    /// ```
+    /// use herald_client::SubscribeOptions;
+    ///
+    /// let with_presence = SubscribeOptions::new().presence();
+    /// ```
+    pub fn presence(mut self) -> Self {
+        self.presence = true;
         self
     }
 }

@@ -4,17 +4,19 @@ use std::{
     fmt,
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use futures_util::Stream;
 use herald_shared::{ids::EntityId, log::Position};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Push, SubscriptionError,
+    Presence, PresenceChanges, Push, SubscriptionError,
     driver::{Command, SubscriberId},
     mailbox::Reader,
+    presence::ToldPresence,
 };
 
 /// A receiver of pushes: [`Client::notifications`](crate::Client::notifications),
@@ -79,6 +81,7 @@ pub struct Subscription {
     entity: EntityId,
     subscriber: SubscriberId,
     pushes: Pushes,
+    presence: watch::Receiver<Option<ToldPresence>>,
 }
 
 impl Pushes {
@@ -140,11 +143,17 @@ impl Stream for Pushes {
 }
 
 impl Subscription {
-    pub(crate) fn new(entity: EntityId, subscriber: SubscriberId, pushes: Pushes) -> Self {
+    pub(crate) fn new(
+        entity: EntityId,
+        subscriber: SubscriberId,
+        pushes: Pushes,
+        presence: watch::Receiver<Option<ToldPresence>>,
+    ) -> Self {
         Self {
             entity,
             subscriber,
             pushes,
+            presence,
         }
     }
 
@@ -195,6 +204,39 @@ impl Subscription {
     /// It moves before a push is returned, so it can be saved with the effect of the push.
     pub fn position(&self) -> Option<Position> {
         self.pushes.position()
+    }
+
+    /// Returns the users at the entity, if the subscription asks for them with
+    /// [`SubscribeOptions::presence`](crate::SubscribeOptions::presence). `None` if they are unknown, or if there is
+    /// no presence. Without a connection it is the last known set.
+    pub fn presence(&self) -> Option<Arc<Presence>> {
+        let told = self.presence.borrow();
+        told.as_ref().and_then(|told| told.presence.clone())
+    }
+
+    /// Returns the changes of the users at the entity, beginning with everybody who is there.
+    ///
+    /// ```no_run
+    /// use herald_client::{EntityId, SubscribeOptions};
+    ///
+    /// # async fn example(client: herald_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let options = SubscribeOptions::new().presence();
+    /// let room = client.subscribe_with(EntityId::new("room-1")?, options).await?;
+    /// let mut changes = room.presence_changes();
+    /// while let Some(change) = changes.next().await {
+    ///     for member in &change.joined {
+    ///         println!("{} joined", member.user_id);
+    ///     }
+    ///     for member in &change.left {
+    ///         println!("{} left", member.user_id);
+    ///     }
+    ///     println!("{:?} are here", change.presence.map(|presence| presence.count));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn presence_changes(&self) -> PresenceChanges {
+        PresenceChanges::new(self.presence.clone())
     }
 
     /// Returns the position before the next push. `None` if none waits, or if it has none.

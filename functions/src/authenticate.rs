@@ -110,6 +110,13 @@ pub(crate) fn refusal(rejection: Rejection) -> Refusal {
                 "the token's permissions are invalid: get a new token",
             )
         }
+        Rejection::Info { .. } => {
+            tracing::warn!(reason, "a token was refused");
+            Refusal::new(
+                ErrorCode::Forbidden,
+                "the token's heraldInfo is too long: get a new token",
+            )
+        }
         Rejection::Unavailable(_) => {
             tracing::error!(
                 reason,

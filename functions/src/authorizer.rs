@@ -3,7 +3,7 @@
 //!
 //! It runs once per connection, and the gateway repeats its context with every later event, so no other
 //! function looks anything up to decide what a client may do. A refused client gets only a status: 401
-//! for its token, 403 for its origin or its permissions, 500 if tokens cannot be checked at the moment.
+//! for its token, 403 for its origin, its permissions or its info, 500 if tokens cannot be checked at the moment.
 //! The log has the reason, but never a token.
 
 mod answer;
@@ -63,7 +63,7 @@ pub async fn handle(
             tracing::warn!(reason = error_chain(&reason), "refused a client's token");
             Err(UNAUTHORIZED.into())
         }
-        Err(malformed @ Rejection::Forbidden(_)) => {
+        Err(malformed @ (Rejection::Forbidden(_) | Rejection::Info { .. })) => {
             denied(&malformed);
             Ok(AuthorizerAnswer::deny(arn))
         }

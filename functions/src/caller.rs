@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use herald_shared::{
     ids::{InvalidId, UserId},
     permissions::{InvalidPermissions, Permissions},
+    presence::{Info, InvalidInfo},
     token_expiry::TokenExpiry,
 };
 use serde_json::Value;
@@ -21,6 +22,9 @@ pub const TOKEN_EXPIRES_AT: &str = "tokenExpiresAt";
 /// The context key of the permissions, as JSON text. A connection without it has no permissions.
 pub const PERMISSIONS: &str = "permissions";
 
+/// The context key of what other members see of the user, as JSON text. A token need not have it.
+pub const INFO: &str = "info";
+
 /// The connection's user, token and permissions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
@@ -30,6 +34,8 @@ pub struct Caller {
     pub token_expires_at: Option<TokenExpiry>,
     /// The connection's permissions.
     pub permissions: Permissions,
+    /// What other members see of the user.
+    pub info: Option<Info>,
 }
 
 /// The reason the authorizer's context is invalid. Such a context is not from Herald's authorizer.
@@ -44,6 +50,9 @@ pub enum InvalidContext {
     /// The permissions are invalid.
     #[error("the authorizer's permissions are invalid")]
     Permissions(#[source] InvalidPermissions),
+    /// The info is invalid.
+    #[error("the authorizer's info is invalid")]
+    Info(#[source] InvalidInfo),
 }
 
 impl Caller {
@@ -57,6 +66,9 @@ impl Caller {
         let permissions = text(context, PERMISSIONS)
             .map(|json| Permissions::from_json(&json))
             .transpose();
+        let info = text(context, INFO)
+            .map(|json| Info::from_json(&json))
+            .transpose();
         Ok(Self {
             user: user.map_err(InvalidContext::UserId)?,
             token_expires_at: text(context, TOKEN_EXPIRES_AT)
@@ -68,6 +80,7 @@ impl Caller {
             permissions: permissions
                 .map_err(InvalidContext::Permissions)?
                 .unwrap_or_default(),
+            info: info.map_err(InvalidContext::Info)?,
         })
     }
 }
@@ -98,11 +111,13 @@ mod tests {
             let caller = read(json!({
                 "principalId": "ann", "userId": "ann", "tokenExpiresAt": expiry,
                 "permissions": r#"{"order:*":["subscribe"]}"#, "integrationLatency": 21,
+                "info": r#"{"name":"Ann"}"#,
             }));
             let expected = Caller {
                 user: Some(UserId::new("ann").expect("an id")),
                 token_expires_at: Some(TokenExpiry::from_epoch_seconds(1_764_000_000)),
                 permissions: Permissions::from_json(r#"{"order:*":["subscribe"]}"#).expect("JSON"),
+                info: Info::from_json(r#"{"name":"Ann"}"#).ok(),
             };
             assert_eq!(caller.expect("a caller"), expected);
         }
@@ -129,6 +144,7 @@ mod tests {
                 json!({"permissions": "[]"}),
                 "the authorizer's permissions are invalid",
             ),
+            (json!({"info": "{"}), "the authorizer's info is invalid"),
         ] {
             let error = read(context).expect_err(message);
             assert_eq!(error.to_string(), message);

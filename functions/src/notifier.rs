@@ -1,6 +1,8 @@
-//! The notifier: delivers the pushes on the queue. Each record is one push, or a part of one.
+//! The notifier: delivers the pushes on the queue. Each record is one push, a part of one, or a flush of an
+//! entity's presence, which becomes a push if the members changed.
 
 mod failing;
+mod flushing;
 mod lag;
 mod numbering;
 #[cfg(test)]
@@ -19,8 +21,9 @@ use herald_shared::{
     delivery::{Delivery, DeliveryError, Report},
     log::LogRows,
     post::Post,
+    presence::{MemberRows, Members},
     push::Push,
-    queue::{DeadLetter, Enqueue, Release},
+    queue::{DeadLetter, Enqueue, EnqueueFlush, Release},
     store::{Forget, ReadAudience, ReadToken},
 };
 use tokio::time::Instant;
@@ -61,6 +64,7 @@ pub async fn handle<S, P, Q>(
     delivery: &Delivery<'_, S, P, Q>,
     failures: &Failures<'_, Q>,
     logs: &Logs<impl LogRows>,
+    members: &Members<impl MemberRows, impl EnqueueFlush, impl Fn() -> SystemTime + Send + Sync>,
 ) -> Batch
 where
     S: ReadAudience + ReadToken + Forget,
@@ -78,6 +82,12 @@ where
                 let mut handled = Handled::default();
                 let delivered = deliver(pushes, whole, deadline, delivery, &mut handled).await;
                 vec![settled(record, delivered, deadline, failures, handled).await]
+            }
+            Task::Flush { record, flush } => {
+                let mut handled = Handled::default();
+                let flushed = flushing::flush(&flush, deadline, delivery, members, &mut handled);
+                let flushed = flushed.await;
+                vec![settled(record, flushed, deadline, failures, handled).await]
             }
             Task::Number(group) => {
                 numbering::deliver(group, deadline, delivery, failures, logs).await

@@ -78,6 +78,7 @@ impl<S: Admit, Q: EnqueueEach, R: LogRows> Poll<'_, S, Q, R> {
                 user: identity.user.clone(),
                 token_expires_at: identity.expires_at,
                 permissions: identity.permissions.clone(),
+                info: None,
             },
             body: body.into_owned(),
         };
@@ -146,7 +147,7 @@ impl<S: Admit, Q: EnqueueEach, R: LogRows> Poll<'_, S, Q, R> {
     ) -> Result<HttpAnswer, HttpRefusal> {
         let ack = self.sync(message, &parse(&message.body)?).await?;
         let mut results = ack.entities.unwrap_or_default().into_values();
-        let EntityResult { error, log } = results.next().unwrap_or_default();
+        let EntityResult { error, log, .. } = results.next().unwrap_or_default();
         if let Some(error) = error {
             return Err(Refusal::new(error.code, error.message).into());
         }

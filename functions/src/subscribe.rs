@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use herald_shared::{
     ids::EntityId,
     log::{self, LogRows, Start, Subscriber},
+    presence::{MembersBudget, ReadPresence},
     protocol::{
-        Ack, EntityRequest, EntityResult, ErrorCode, LogReply, Refusal, Request, ServerFrame,
-        StartRequest, Subscribe,
+        Ack, EntityRequest, EntityResult, ErrorCode, LogReply, PresenceReply, Refusal, Request,
+        ServerFrame, StartRequest, Subscribe,
     },
     store::{ConnectionStore, ENTITY_BYTES, Subscribed, Subscription},
 };
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// Acknowledges once the subscriptions are stored, with the position in the log of each entity that has
-/// one. A connection may have `limit` subscriptions.
+/// one, and the members of each entity that has some and whose presence the client wants. A connection may have `limit` subscriptions.
 ///
 /// # Errors
 ///
@@ -31,6 +32,7 @@ pub async fn handle<'a>(
     request: &'a Request<'a>,
     store: &impl ConnectionStore,
     logs: &Logs<impl LogRows>,
+    presence: &impl ReadPresence,
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
 ) -> Result<ServerFrame<'a>, Refusal> {
@@ -44,15 +46,22 @@ pub async fn handle<'a>(
         Subscribe::One(wanted) => {
             check_permissions(message, &wanted)?;
             let entity = wanted.entity.clone();
-            let results = subscribe(message, vec![wanted], store, logs, admission, limit).await?;
-            ack.log = results
-                .into_iter()
-                .collect::<Result<Vec<_>, _>>()?
-                .remove(0);
+            let results = subscribe(
+                message,
+                vec![wanted],
+                store,
+                logs,
+                presence,
+                admission,
+                limit,
+            )
+            .await?;
+            let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+            (ack.log, ack.presence) = results.into_iter().next().unwrap_or_default();
             ack.entity_id = Some(entity);
         }
         Subscribe::Several(entities) => {
-            let results = several(message, entities, store, logs, admission, limit);
+            let results = several(message, entities, store, logs, presence, admission, limit);
             ack.entities = Some(results.await?);
         }
     }
@@ -65,6 +74,7 @@ async fn several(
     entities: BTreeMap<String, Result<EntityRequest, Refusal>>,
     store: &impl ConnectionStore,
     logs: &Logs<impl LogRows>,
+    presence: &impl ReadPresence,
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
 ) -> Result<BTreeMap<String, EntityResult>, Refusal> {
@@ -85,18 +95,31 @@ async fn several(
             }
         }
     }
-    let subscribed = subscribe(message, permitted, store, logs, admission, limit).await?;
-    let subscribed = subscribed.into_iter().map(EntityResult::from);
+    let subscribed = subscribe(message, permitted, store, logs, presence, admission, limit).await?;
+    let subscribed = subscribed.into_iter().map(|result| match result {
+        Ok((log, presence)) => EntityResult {
+            presence,
+            ..Ok(log).into()
+        },
+        Err(refusal) => Err(refusal).into(),
+    });
     results.extend(names.into_iter().zip(subscribed));
     Ok(results)
 }
 
 /// Recovery needs no further permission: it goes back only as far as the connection may read.
 fn check_permissions(message: &Message, wanted: &EntityRequest) -> Result<(), Refusal> {
-    let EntityRequest { entity, start } = wanted;
+    let EntityRequest {
+        entity,
+        start,
+        presence,
+    } = wanted;
     let permissions = &message.caller.permissions;
     if !permissions.may_subscribe(entity) {
         return Err(forbidden(&format!("subscribe to {entity}")));
+    }
+    if *presence && !permissions.may_see_presence(entity) {
+        return Err(forbidden(&format!("see the presence of {entity}")));
     }
     match start {
         StartRequest::Rewind(_) if !permissions.may_read_history(entity) => {
@@ -106,7 +129,10 @@ fn check_permissions(message: &Message, wanted: &EntityRequest) -> Result<(), Re
     }
 }
 
-/// Admits and stores the subscriptions of a connection, and reads the logs.
+/// The answers about one entity.
+type Answers = (LogReply, Option<PresenceReply>);
+
+/// Admits and stores the subscriptions of a connection, and reads the logs and members.
 ///
 /// # Errors
 ///
@@ -116,9 +142,10 @@ async fn subscribe(
     wanted: Vec<EntityRequest>,
     store: &impl ConnectionStore,
     logs: &Logs<impl LogRows>,
+    presence: &impl ReadPresence,
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
-) -> Result<Vec<Result<LogReply, Refusal>>, Refusal> {
+) -> Result<Vec<Result<Answers, Refusal>>, Refusal> {
     let charged = u32::try_from(wanted.len()).ok().and_then(NonZeroU32::new);
     admission
         .admit_up_to_burst(message, charged.unwrap_or(NonZeroU32::MIN))
@@ -126,9 +153,15 @@ async fn subscribe(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
+    let watched: Vec<_> = wanted
+        .iter()
+        .filter(|wanted| wanted.presence && presence.has_members(&wanted.entity))
+        .map(|wanted| wanted.entity.clone())
+        .collect();
     let (entities, starts): (Vec<_>, Vec<_>) = wanted
         .into_iter()
-        .map(|EntityRequest { entity, start }| {
+        .map(|wanted| {
+            let EntityRequest { entity, start, .. } = wanted;
             let start = start_of(message, &entity, start, logs);
             (entity, start)
         })
@@ -138,6 +171,9 @@ async fn subscribe(
         connected_at: message.connected_at,
         token_expires_at: message.caller.token_expires_at,
         entities: &entities,
+        watched: &watched,
+        user: message.caller.user.as_ref(),
+        info: message.caller.info.as_ref(),
     };
     let Logs { log, history, .. } = logs;
     let now = message.received_at;
@@ -148,8 +184,19 @@ async fn subscribe(
     if subscribers.iter().any(gone) {
         return Err(unknown_connection());
     }
-    let results = subscribers.into_iter();
-    Ok(results.map(|subscriber| reply(subscriber, limit)).collect())
+    let mut budget = MembersBudget::SHARED;
+    let mut results = Vec::with_capacity(entities.len());
+    for (subscriber, entity) in subscribers.into_iter().zip(&entities) {
+        results.push(match reply(subscriber, limit) {
+            Ok(log) if watched.contains(entity) => {
+                let members = presence.snapshot(entity, &mut budget).await;
+                let members = members.map_err(|error| store_failure(&error));
+                members.map(|members| (log, members))
+            }
+            reply => reply.map(|log| (log, None)),
+        });
+    }
+    Ok(results)
 }
 
 fn start_of(

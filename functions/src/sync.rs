@@ -7,6 +7,7 @@ use herald_shared::{
     audience::Audience,
     ids::EntityId,
     log::{Budget, LogError, LogPolicy, LogRows, Position, Reach, Synced},
+    presence::RenewMembers,
     protocol::{Ack, EntityResult, Known, LogReply, Refusal, Request, ServerFrame, SyncRequest},
     store::Admit,
 };
@@ -14,6 +15,7 @@ use herald_shared::{
 use crate::{
     admission::Admission,
     logs::Logs,
+    members,
     message::Message,
     reply::{anonymous, forbidden, log_failure},
 };
@@ -22,7 +24,7 @@ use crate::{
 const AT_ONCE: usize = 25;
 
 /// Answers with the logs in which the client is not current: none, usually. The result of an audience that has
-/// no log any more is empty.
+/// no log any more is empty. As a `ping` does, it renews the member rows of the connection.
 ///
 /// # Errors
 ///
@@ -33,8 +35,10 @@ pub async fn handle<'a>(
     request: &'a Request<'a>,
     admission: &Admission<'_, impl Admit>,
     logs: &Logs<impl LogRows>,
+    store: &impl RenewMembers,
 ) -> Result<ServerFrame<'a>, Refusal> {
     let ack = synchronize(message, request, admission, logs).await?;
+    members::renew(message, store).await;
     Ok(ServerFrame::from(ack))
 }
 

@@ -23,7 +23,7 @@ pub async fn handle<'a>(
     let entity = request.entity_id()?;
     admission.admit_with_any_token(message).await?;
     store
-        .unsubscribe(&message.connection, &entity)
+        .unsubscribe(&message.connection, message.caller.user.as_ref(), &entity)
         .await
         .map_err(|error| store_failure(&error))?;
     Ok(ServerFrame::from(Ack {

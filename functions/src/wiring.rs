@@ -3,7 +3,12 @@
 //! Every setting is read once, at the start of the process. A missing or invalid one ends the process
 //! with a message that names the variable.
 
-use std::{env, num::NonZeroU32, str::FromStr, time::Duration};
+use std::{
+    env,
+    num::NonZeroU32,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
@@ -12,9 +17,10 @@ use herald_shared::{
     error_chain::error_chain,
     log::{DynamoDbLogRows, History, LogTable},
     post::ManagementApi,
+    presence::{DynamoDbMemberRows, Presence, PresenceTable},
     protocol::{Refusal, Request, ServerFrame},
     queue::{DeadLetterQueue, NotificationQueue, NotifierQueues},
-    store::{Admit, ConnectionTable},
+    store::{Admit, ConnectionTable, Connections, DynamoDbRows},
 };
 use lambda_runtime::{Config, Context, Error, LambdaEvent, service_fn};
 use tokio::time::{Instant, timeout_at};
@@ -124,6 +130,35 @@ pub fn connection_table(config: &SdkConfig) -> Result<ConnectionTable, Error> {
     Ok(ConnectionTable::new(client, required("TABLE_NAME")?))
 }
 
+/// The connection store of functions that change subscriptions or serve members.
+pub type SubscriptionTable = Connections<DynamoDbRows, PresenceTable>;
+
+/// Returns the connection store in the table `TABLE_NAME`, which keeps the members of the entities that have a
+/// policy in `PRESENCE`, with their flushes on the queue at `NOTIFICATION_QUEUE_URL`.
+///
+/// # Errors
+///
+/// Returns an error if a variable is missing or invalid.
+pub fn subscription_table(config: &SdkConfig) -> Result<SubscriptionTable, Error> {
+    let client = aws_sdk_dynamodb::Client::new(config);
+    let members = PresenceTable::new(
+        DynamoDbMemberRows::new(client, required("TABLE_NAME")?),
+        notification_queue(config)?,
+        presence()?,
+        SystemTime::now,
+    );
+    Ok(connection_table(config)?.tracking(members))
+}
+
+/// Returns the policies in `PRESENCE`.
+///
+/// # Errors
+///
+/// Returns an error if the variable is missing or invalid.
+pub fn presence() -> Result<Presence, Error> {
+    Presence::from_json(&required("PRESENCE")?).map_err(with_causes)
+}
+
 /// Returns the logs in the table `HISTORY_TABLE_NAME`, under the policies `HISTORY`, of which a client may
 /// recover the last `RECOVER_SECONDS`.
 ///
@@ -206,9 +241,9 @@ pub fn notifier_queues(config: &SdkConfig) -> Result<NotifierQueues, Error> {
 ///
 /// Returns an error if the variable is missing or not a number.
 pub fn connection_limit<'a>(
-    store: &'a ConnectionTable,
+    store: &'a SubscriptionTable,
     gateway: &'a Gateway,
-) -> Result<ConnectionLimit<'a, ConnectionTable, Gateway>, Error> {
+) -> Result<ConnectionLimit<'a, SubscriptionTable, Gateway>, Error> {
     let limit: NonZeroU32 = number("CONNECTIONS_PER_USER")?;
     Ok(ConnectionLimit::new(store, gateway, limit))
 }

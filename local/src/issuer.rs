@@ -61,6 +61,8 @@ pub struct TokenRequest {
     pub user_id: String,
     /// The claim `herald`, if the token shall have it.
     pub permissions: Option<Value>,
+    /// The claim `heraldInfo`, if the token shall have it.
+    pub info: Option<Value>,
     /// The seconds until it expires, by default an hour; a negative number for an expired token.
     pub expires_in: Option<i64>,
     /// The epoch second before which it is not valid.
@@ -91,6 +93,8 @@ struct Claims<'a> {
     exp: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     herald: Option<&'a Value>,
+    #[serde(rename = "heraldInfo", skip_serializing_if = "Option::is_none")]
+    herald_info: Option<&'a Value>,
 }
 
 impl Issuer {
@@ -167,6 +171,7 @@ impl Issuer {
             nbf: request.not_before,
             exp: expires_at,
             herald: request.permissions.as_ref(),
+            herald_info: request.info.as_ref(),
         };
         Ok(Token {
             token: encode(&header, &claims, &key)?,

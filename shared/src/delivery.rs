@@ -29,15 +29,18 @@ mod schedule;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::{
     ops::AddAssign,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 pub use settings::Settings;
+pub use window::Window;
 
 use crate::{
     audience::{Audience, Range, Recipient},
@@ -51,8 +54,8 @@ use circuit::Circuit;
 use requeue::{Refused, split};
 use schedule::Schedule;
 
-/// The delivery of pushes that arrived together: they share the limit of posts in flight and the
-/// circuit.
+/// The delivery of pushes that arrived together: they share the circuit, and the window of posts in flight
+/// also with other deliveries of the process.
 #[derive(Debug)]
 pub struct Delivery<'a, S, P, Q> {
     store: &'a S,
@@ -60,7 +63,7 @@ pub struct Delivery<'a, S, P, Q> {
     queue: &'a Q,
     settings: Settings,
     /// Limits the posts of all pushes together.
-    in_flight: Semaphore,
+    window: Arc<Window>,
     /// Stops the posts when the gateway answers none.
     circuit: Circuit,
 }
@@ -147,10 +150,16 @@ where
             store,
             poster,
             queue,
-            in_flight: Semaphore::new(settings.in_flight),
+            window: Arc::new(Window::new(settings.in_flight)),
             circuit: Circuit::new(settings.circuit_limit),
             settings,
         }
+    }
+
+    /// Returns the same delivery with a window that other deliveries of the process share.
+    #[must_use]
+    pub fn with_window(self, window: Arc<Window>) -> Self {
+        Self { window, ..self }
     }
 
     /// Delivers a push to the recipients of its message. Everything that was not done before `deadline`
@@ -203,7 +212,12 @@ where
                 (attempt, connections)
             }
             Recipients::Audience { audience, range } => {
-                let page = self.store.read_audience(&audience, &range).await?;
+                let page = match &audience {
+                    Audience::Entity(entity) if push.to_watchers => {
+                        self.store.read_watchers(entity, &range).await?
+                    }
+                    audience => self.store.read_audience(audience, &range).await?,
+                };
                 self.continue_after(&page, push, &audience, &range, schedule, report)
                     .await?;
                 (Attempt::first(audience), page.recipients)

@@ -8,10 +8,13 @@ pub mod audience;
 pub mod backoff;
 pub mod delivery;
 pub mod error_chain;
+#[cfg(any(test, feature = "fakes"))]
+pub mod failure_plan;
 pub mod ids;
 pub mod log;
 pub mod permissions;
 pub mod post;
+pub mod presence;
 pub mod protocol;
 pub mod push;
 pub mod queue;

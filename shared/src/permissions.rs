@@ -3,12 +3,14 @@
 //! Permissions come from a token's claim `herald`, travel as JSON text in the authorizer's context, and
 //! are checked by the functions that need them. Nothing is looked up.
 
+mod by_pattern;
 mod pattern;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use by_pattern::ByPattern;
 pub use pattern::{EntityPattern, InvalidPattern};
 
 use crate::ids::EntityId;
@@ -24,6 +26,8 @@ pub enum Permission {
     /// Read the entity's log as far back as it goes. `subscribe` is enough to recover what was missed a
     /// moment ago.
     History,
+    /// See the entity's members, and be told when they change.
+    Presence,
     /// Send messages to every connection. It concerns no entity, so only the pattern `**` can grant it.
     Broadcast,
     /// Send messages to any user, which only an API key can. It concerns no entity, so only the pattern `**`
@@ -69,6 +73,7 @@ impl Permissions {
             Permission::Subscribe,
             Permission::Publish,
             Permission::History,
+            Permission::Presence,
             Permission::Broadcast,
         ];
         Self {
@@ -103,6 +108,11 @@ impl Permissions {
     /// Returns whether a connection may read the entity's log.
     pub fn may_read_history(&self, entity: &EntityId) -> bool {
         self.grants(Permission::History, entity)
+    }
+
+    /// Returns whether a connection may see the entity's members.
+    pub fn may_see_presence(&self, entity: &EntityId) -> bool {
+        self.grants(Permission::Presence, entity)
     }
 
     /// Returns whether a connection may read the log of everyone: whether it may read every log.
@@ -150,7 +160,10 @@ impl TryFrom<Grants> for Permissions {
             let misplaced = permissions.iter().find_map(|permission| match permission {
                 Permission::Broadcast => Some("broadcast"),
                 Permission::User => Some("user"),
-                Permission::Subscribe | Permission::Publish | Permission::History => None,
+                Permission::Subscribe
+                | Permission::Publish
+                | Permission::History
+                | Permission::Presence => None,
             });
             if let Some(permission) = misplaced
                 && *pattern != EntityPattern::everything()

@@ -12,7 +12,8 @@ use crate::{
     audience::{Audience, Range, Recipient},
     ids::ConnectionId,
     log::{FRAME_LIMIT, Message, Position, Stored},
-    protocol::{DisconnectCode, MESSAGE_LIMIT, Outgoing, ServerFrame},
+    presence::Flush,
+    protocol::{DisconnectCode, MESSAGE_LIMIT, Outgoing, PresenceFrame, ServerFrame},
 };
 
 /// One frame and its recipients.
@@ -37,6 +38,9 @@ pub struct Push {
     /// The producer's version of the state that the message has, for a log that keeps the last message only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
+    /// True if only those connections of the audience get it that asked for the entity's presence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub to_watchers: bool,
     /// Closes the connections once they have received the frame.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub then_disconnect: bool,
@@ -158,6 +162,27 @@ impl Push {
             except: Some(sender.clone()),
             position: None,
             version: None,
+            to_watchers: false,
+            then_disconnect: false,
+        })
+    }
+
+    /// Returns the push of a change of an entity's members. `time` is RFC 3339.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FrameTooLarge`] if the frame would be over the limit.
+    pub fn presence(frame: PresenceFrame, time: &str) -> Result<Self, FrameTooLarge> {
+        let audience = Audience::Entity(frame.entity_id.clone());
+        Ok(Self {
+            frame: checked(&ServerFrame::Presence(frame))?,
+            event_id: uuid::Uuid::new_v4().to_string(),
+            time: time.to_owned(),
+            recipients: Recipients::all(audience),
+            except: None,
+            position: None,
+            version: None,
+            to_watchers: true,
             then_disconnect: false,
         })
     }
@@ -169,11 +194,10 @@ impl Push {
     ///
     /// Returns [`InvalidPush`] if it is neither.
     pub fn from_queue_body(body: &str) -> Result<Self, InvalidPush> {
-        match serde_json::from_str(body).map_err(InvalidPush::Unreadable)? {
-            Body {
-                push: Some(push), ..
-            } => Ok(push),
-            Body { push: None, .. } => event::read(body),
+        match QueueMessage::from_body(body)? {
+            QueueMessage::Push(push) => Ok(*push),
+            // A flush is no push, and no event either.
+            QueueMessage::Flush(_) => event::read(body),
         }
     }
 
@@ -186,11 +210,14 @@ impl Push {
     }
 
     /// Returns the audience in whose log the push belongs first of all. `None` if the push is in a log
-    /// already, is a part of a push, or closes connections.
+    /// already, is a part of a push, tells of presence, or closes connections.
     pub fn unnumbered_audience(&self) -> Option<&Audience> {
         match &self.recipients {
             Recipients::Audience { audience, range }
-                if *range == Range::WHOLE && self.position.is_none() && !self.then_disconnect =>
+                if *range == Range::WHOLE
+                    && self.position.is_none()
+                    && !self.to_watchers
+                    && !self.then_disconnect =>
             {
                 Some(audience)
             }
@@ -229,11 +256,50 @@ impl Push {
 
     /// Returns the body of a message on the notification queue for this push.
     pub fn to_queue_body(&self) -> String {
-        let text = serde_json::to_string(&Body {
+        Body {
             push: Some(self.clone()),
-        })
-        .expect("a push is always JSON");
-        escape_noncharacters(text)
+            flush: None,
+        }
+        .to_json()
+    }
+}
+
+/// A message on the notification queue.
+#[derive(Clone, Debug)]
+pub enum QueueMessage {
+    /// A push, or an event that asks for one.
+    Push(Box<Push>),
+    /// A flush of an entity's presence.
+    Flush(Flush),
+}
+
+impl QueueMessage {
+    /// Reads the body of a message on the notification queue.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidPush`] if it is neither an EventBridge event nor a push or flush of Herald's own.
+    pub fn from_body(body: &str) -> Result<Self, InvalidPush> {
+        match serde_json::from_str(body).map_err(InvalidPush::Unreadable)? {
+            Body {
+                push: Some(push), ..
+            } => Ok(Self::Push(Box::new(push))),
+            Body {
+                flush: Some(flush), ..
+            } => Ok(Self::Flush(flush)),
+            Body { .. } => event::read(body).map(|push| Self::Push(Box::new(push))),
+        }
+    }
+}
+
+impl Flush {
+    /// Returns the body of a message on the notification queue for this flush.
+    pub fn to_queue_body(&self) -> String {
+        Body {
+            push: None,
+            flush: Some(self.clone()),
+        }
+        .to_json()
     }
 }
 
@@ -251,11 +317,20 @@ fn is_zero(rounds: &u32) -> bool {
     *rounds == 0
 }
 
-/// The envelope that distinguishes a push of Herald's own from an EventBridge event.
+/// The envelope that distinguishes a message of Herald's own from an EventBridge event.
 #[derive(Serialize, Deserialize)]
 struct Body {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     push: Option<Push>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    flush: Option<Flush>,
+}
+
+impl Body {
+    fn to_json(&self) -> String {
+        let text = serde_json::to_string(self).expect("a push or flush is always JSON");
+        escape_noncharacters(text)
+    }
 }
 
 /// Escapes U+FFFE and U+FFFF, which SQS refuses and JSON allows. JSON has them only in strings, where an

@@ -4,7 +4,7 @@ use std::{error::Error, future::Future, time::Duration};
 
 use tokio::time::Instant;
 
-use crate::push::Push;
+use crate::{presence::Flush, push::Push};
 
 #[cfg(any(test, feature = "fakes"))]
 pub mod memory;
@@ -26,6 +26,20 @@ pub trait Enqueue: Sync {
         pushes: &[Push],
         delay: Duration,
     ) -> impl Future<Output = Result<(), NotEnqueued>> + Send;
+}
+
+/// A writer of flushes of presence to the notification queue.
+pub trait EnqueueFlush: Send + Sync {
+    /// Stores a flush on the queue, hidden for `delay`: whole seconds, at most 15 minutes.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`EnqueueError`] if the queue did not store it.
+    fn enqueue_flush(
+        &self,
+        flush: &Flush,
+        delay: Duration,
+    ) -> impl Future<Output = Result<(), EnqueueError>> + Send;
 }
 
 /// A consumer of the notification queue that can release messages.

@@ -14,21 +14,27 @@ use std::{
 use crate::{
     audience::{Audience, Range, Recipient},
     ids::{ConnectionId, EntityId, UserId},
+    presence::Info,
     token_expiry::TokenExpiry,
 };
 
 mod connections;
 #[cfg(feature = "aws")]
 mod dynamodb;
+mod members;
 #[cfg(any(test, feature = "fakes"))]
 pub mod memory;
 mod rows;
 
+pub(crate) use connections::write_all;
 pub use connections::{Connections, WithoutConnections};
 #[cfg(all(feature = "aws", feature = "fakes"))]
 pub use dynamodb::seed;
 #[cfg(feature = "aws")]
 pub use dynamodb::{ConnectionTable, DynamoDbRows};
+#[cfg(feature = "aws")]
+pub(crate) use dynamodb::{failed, unless_refused};
+pub use members::{TrackMembers, Untracked};
 pub use rows::{Addition, Change, Charge, Listener, Rows, Superseded};
 
 /// A new connection, as the store gets it.
@@ -78,6 +84,12 @@ pub struct Subscription<'a> {
     pub token_expires_at: Option<TokenExpiry>,
     /// The entities, each once, at most [`ENTITIES_AT_ONCE`].
     pub entities: &'a [EntityId],
+    /// Those of the entities whose changes of members the client wants to be told.
+    pub watched: &'a [EntityId],
+    /// The user of the connection. `None` if it is anonymous.
+    pub user: Option<&'a UserId>,
+    /// The info of its token for other members.
+    pub info: Option<&'a Info>,
 }
 
 /// The maximum number of entities in one [`Subscription`]: DynamoDB accepts expressions of at most 4 KB
@@ -156,6 +168,18 @@ pub trait ReadAudience: Sync {
     fn read_audience(
         &self,
         audience: &Audience,
+        range: &Range,
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
+
+    /// Reads the first page of a range of an entity's audience, with only those connections that asked for
+    /// its presence.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StoreError`] if the table could not be read.
+    fn read_watchers(
+        &self,
+        entity: &EntityId,
         range: &Range,
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 }
@@ -237,7 +261,7 @@ pub trait ConnectionStore: Admit {
         limit: u32,
     ) -> impl Future<Output = Result<Vec<Subscribed>, StoreError>> + Send;
 
-    /// Ends a subscription. A subscription that does not exist is not an error.
+    /// Ends a subscription of a connection of `user`. A subscription that does not exist is not an error.
     ///
     /// # Errors
     ///
@@ -245,6 +269,7 @@ pub trait ConnectionStore: Admit {
     fn unsubscribe(
         &self,
         connection: &ConnectionId,
+        user: Option<&UserId>,
         entity: &EntityId,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 

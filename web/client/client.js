@@ -8,10 +8,11 @@ import { Driver } from './driver.js';
 import { call } from './driver/readers.js';
 import { loggedWebSocket } from './logged-socket.js';
 import { positionOf } from './machine/positions.js';
+import { snapshotOf } from './machine/presence.js';
 import { settingsOf, subscribeOptionsOf } from './options.js';
 import { subscribe } from './subscription.js';
 
-/** @import { History, HistoryOf, HistorySelection, ListenOptions, Lost, Options, PendingSubscription, Push, SendOptions, State, SubscribeOptions } from '../herald-client.js' */
+/** @import { History, HistoryOf, HistorySelection, ListenOptions, Lost, Options, PendingSubscription, Presence, Push, SendOptions, State, SubscribeOptions } from '../herald-client.js' */
 /** @import { HeraldError } from './error.js' */
 
 /** @param {string} url @param {Options} [options] */
@@ -80,6 +81,13 @@ export class HeraldClient {
     const reply = await this.#driver.request((request) => ({ kind: 'send', request, frame, safeToRepeat: true }));
     const { messages = [], top = 0, recovered, more = false } = reply;
     return { messages, position: positionOf(reply) ?? { offset: 0 }, top, recovered, more };
+  }
+
+  /** @param {string} entityId @returns {Promise<Presence>} */
+  async presence(entityId) {
+    const frame = { action: 'presence', entityId };
+    const reply = await this.#driver.request((request) => ({ kind: 'send', request, frame, safeToRepeat: true }));
+    return snapshotOf(reply.presence)?.set ?? { count: 0, members: null };
   }
 
   /**

@@ -94,7 +94,7 @@ export class Driver {
    * Subscribes, and waits for the acknowledgement.
    *
    * @param {string} entity
-   * @param {{ recover?: Position, rewind?: number }} [start]
+   * @param {{ recover?: Position, rewind?: number, presence?: boolean }} [start]
    * @returns {{ request: number, reply: Promise<void> }}
    */
   subscribe(entity, start) {
@@ -213,6 +213,8 @@ export class Driver {
         return this.readers.lose(effect, effect.position);
       case 'recovered':
         return this.readers.recover(effect, effect.messages);
+      case 'presence':
+        return this.readers.tellPresence(effect.entity, effect.presence, effect.error && new HeraldError(effect.error));
       case 'ended':
         return this.readers.end(effect.entity, new HeraldError(effect.error));
     }

@@ -25,6 +25,7 @@ import { announceTransport } from './machine/transports.js';
 /** @import { Failure, State, Transport } from '../herald-client.js' */
 /** @import { Link } from './machine/link.js' */
 /** @import { Log } from './machine/log.js' */
+/** @import { PresenceOfEntity } from './machine/presence.js' */
 /** @import { HeldAnswer, HeldMessage } from './machine/pushes.js' */
 /** @import { Rules } from './machine/rules.js' */
 /** @import { Effect, Input, MachineState } from './machine/signals.js' */
@@ -74,6 +75,8 @@ export class Machine {
   /** @type {HeldAnswer[]} */
   heldAnswers = [];
   logs = new Logs();
+  /** The presence of the entities for which a subscriber asks for it. @type {Map<string, PresenceOfEntity>} */
+  presences = new Map();
   /** The logs to ask for missing messages, with the times. @type {Map<Log, number>} */
   gaps = new Map();
   /** The logs whose position is to be compared at once. @type {Set<Log>} */
@@ -135,7 +138,7 @@ export class Machine {
         for (const subscriber of input.subscribers) subscribe(this, subscriber);
         return;
       case 'unsubscribe':
-        return unsubscribe(this, input.entity);
+        return unsubscribe(this, input);
       case 'follow':
         return follow(this, input.to);
       case 'send':

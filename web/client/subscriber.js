@@ -5,15 +5,21 @@
  */
 
 import { call, Handlers } from './driver/readers.js';
+import { changeBetween, isSame } from './machine/presence.js';
 import { StateLoader } from './state-loader.js';
 
-/** @import { ListenOptions, Position, Push, SubscribeOptions, SubscriptionEvents } from '../herald-client.js' */
+/** @import { ListenOptions, Position, Presence, Push, SubscribeOptions, SubscriptionEvents } from '../herald-client.js' */
 /** @import { HeraldError } from './error.js' */
 /** @import { Rules } from './machine/rules.js' */
 
 export class Subscriber {
   #onMessage;
   #onEnded;
+  #onPresence;
+  /** True if the application asks for presence. */
+  asksForPresence;
+  /** The presence that the application was told last. @type {Presence | null | undefined} */
+  presence;
   /** @type {StateLoader | undefined} */
   loader;
   /** @type {{ [Name in keyof SubscriptionEvents]: Handlers<SubscriptionEvents[Name]> }} */
@@ -25,9 +31,11 @@ export class Subscriber {
   #aborted = () => {};
 
   /** @param {SubscribeOptions<any>} options @param {Rules} rules */
-  constructor({ onMessage, onEnded, state, signal }, rules) {
+  constructor({ onMessage, onEnded, state, signal, presence = false }, rules) {
     this.#onMessage = onMessage;
     this.#onEnded = onEnded;
+    this.#onPresence = typeof presence === 'function' ? presence : undefined;
+    this.asksForPresence = Boolean(presence);
     this.#signal = signal;
     if (state) this.loader = new StateLoader(state, (push) => this.#deliver(push), rules);
   }
@@ -52,6 +60,19 @@ export class Subscriber {
   /** @param {number} messages */
   recovered(messages) {
     this.#tell('recovered', { messages });
+  }
+
+  /**
+   * Tells what differs from the presence that was told last.
+   *
+   * @param {Presence | null} presence
+   * @param {HeraldError} [error] the reason for which there is none.
+   */
+  presenceChanged(presence, error) {
+    if (!this.asksForPresence || isSame(this.presence, presence)) return;
+    const change = { ...changeBetween(this.presence, presence), ...(error && { error }) };
+    this.presence = presence;
+    if (this.#onPresence) call([this.#onPresence], change);
   }
 
   /** @param {HeraldError} error */

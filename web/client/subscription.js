@@ -68,12 +68,12 @@ class Membership {
    * @param {SubscribeOptions<any>} options
    */
   async establish(options) {
-    const { loader } = this.subscriber;
+    const { loader, asksForPresence: presence } = this.subscriber;
     this.#driver.readers.subscribe(this.#entity, this.subscriber);
     try {
       const loaded = loader && startOf({ recover: await loader.loadFirst(this.position) });
       if (this.#hasLeft) return;
-      const { request, reply } = this.#driver.subscribe(this.#entity, loaded ?? startOf(options));
+      const { request, reply } = this.#driver.subscribe(this.#entity, { ...(loaded ?? startOf(options)), presence });
       this.#request = request;
       await reply;
     } catch (error) {
@@ -92,7 +92,8 @@ class Membership {
     this.#hasLeft = true;
     const isReading = this.#driver.readers.unsubscribe(this.#entity, this.subscriber);
     if (!isReading || this.#request === undefined) return;
-    this.#driver.handle({ kind: 'unsubscribe', entity: this.#entity });
+    const { asksForPresence: presence } = this.subscriber;
+    this.#driver.handle({ kind: 'unsubscribe', entity: this.#entity, presence });
     this.#driver.forget(this.#request);
   }
 }
@@ -112,6 +113,10 @@ class Subscription {
 
   get position() {
     return this.#hasEnded ? this.#lastPosition : this.#membership.position;
+  }
+
+  get presence() {
+    return this.#membership.subscriber.presence;
   }
 
   /**

@@ -7,6 +7,8 @@
 import type {
   HeraldClient,
   Options,
+  Presence,
+  PresenceChange,
   Push,
   State,
   SubscribeOptions,
@@ -69,11 +71,34 @@ export function useSubscription<Message = unknown>(
 ): SubscriptionState;
 
 /** The options of a client's `subscribe`, and the listeners of the subscription. */
-export interface SubscriptionOptions<Message = unknown> extends Omit<SubscribeOptions<Message>, 'signal'> {
+export interface SubscriptionOptions<Message = unknown> extends Omit<SubscribeOptions<Message>, 'presence' | 'signal'> {
   /** Is called when messages may be lost, before the next message. */
   onLost?: (event: SubscriptionEvents['lost']) => void;
   /** Is called when every message was delivered after a reconnect, or from the position `recover`. */
   onRecovered?: (event: SubscriptionEvents['recovered']) => void;
+}
+
+/**
+ * Follows the users at an entity while the component is mounted, and renders at every change. It shares one subscription
+ * on the server with the components that subscribe to the entity.
+ *
+ * @param entityId the entity. `null` or `undefined` for none.
+ * @param onChange is called with every change, first with everybody who is there. It may change with every render: the
+ *   last one is called.
+ */
+export function usePresence(
+  entityId: string | null | undefined,
+  onChange?: (change: PresenceChange) => void,
+): PresenceState;
+
+/** The users at an entity. All is `null` until the server has answered. */
+export interface PresenceState {
+  /** The number of users, and of connections without a user. `null` if it is unknown. */
+  count: number | null;
+  /** The users by their ids, in order. `null` if they are unknown: there are more than the stack lists, or there is no presence. */
+  members: Presence['members'];
+  /** The reason for which the server refused presence or the subscription, or ended it. */
+  error: Error | null;
 }
 
 /** The state of a subscription. Both are `null` until the server has answered. */

@@ -4,6 +4,7 @@
  * @module react
  */
 
+export { usePresence } from './presence.js';
 export { HeraldProvider, useHerald } from './provider.js';
 export { useHeraldState } from './state.js';
 export { useSubscription } from './subscription.js';

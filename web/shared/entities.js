@@ -9,16 +9,17 @@
 
 /**
  * One entity: its channels, and those among them that ask for presence. `subscribing` is the number of requests in flight,
- * `isSubscribed` true if the server may have the subscription, and `isEnding` while an `unsubscribe` is in flight.
+ * `hasPresence` is true if the last of them asks for presence, `isSubscribed` if the server may have the subscription, and
+ * `isEnding` while an `unsubscribe` is in flight.
  *
- * @typedef {{ members: Set<Channel>, asking: Set<Channel>, subscribing: number, isSubscribed: boolean, isEnding: boolean }} Entity
+ * @typedef {{ members: Set<Channel>, asking: Set<Channel>, subscribing: number, hasPresence: boolean, isSubscribed: boolean, isEnding: boolean }} Entity
  */
 
 export class Entities {
   #request;
   /** @type {Map<string, Entity>} */
   #entities = new Map();
-  /** The `subscribe`s that wait for an `unsubscribe`: API Gateway may carry out the two in any order. @type {[Channel, Frame][]} */
+  /** The `subscribe`s that wait for a reply, because API Gateway may carry out requests in any order. @type {[Channel, Frame][]} */
   #waiting = [];
 
   /** @param {(frame: Frame, channel: Channel | undefined, answered: Request['answered']) => void} request makes a request. */
@@ -34,7 +35,8 @@ export class Entities {
   /** Subscribes a channel. The server answers each with the log from its own position. @param {Channel} channel @param {Frame} frame */
   subscribe(channel, frame) {
     const ids = frame.entities ? Object.keys(frame.entities) : [frame.entityId];
-    if (ids.some((id) => this.#entities.get(id)?.isEnding)) return void this.#waiting.push([channel, frame]);
+    const mustWait = ids.some((id) => this.#mustWait(id, channel, frame.entities?.[id] ?? frame));
+    if (mustWait) return void this.#waiting.push([channel, frame]);
     const starts = ids.map((id) => [id, this.#join(id, channel, frame.entities?.[id] ?? frame)]);
     const merged = frame.entities ? { ...frame, entities: Object.fromEntries(starts) } : starts[0][1];
     this.#request(merged, channel, (reply) => {
@@ -58,7 +60,22 @@ export class Entities {
     entity.subscribing += 1;
     if (start.presence) entity.asking.add(channel);
     else entity.asking.delete(channel);
-    return entity.asking.size > 0 ? { ...start, presence: true } : start;
+    entity.hasPresence = entity.asking.size > 0;
+    return entity.hasPresence ? { ...start, presence: true } : start;
+  }
+
+  /**
+   * Returns true if another request about an entity is in flight whose effect depends on the order of the two.
+   *
+   * @param {string} id
+   * @param {Channel} channel
+   * @param {Frame} start
+   */
+  #mustWait(id, channel, { presence }) {
+    const entity = this.#entities.get(id);
+    if (!entity?.subscribing) return entity?.isEnding === true;
+    const others = Array.from(entity.asking).some((other) => other !== channel);
+    return entity.hasPresence !== (others || presence === true);
   }
 
   /** @param {Channel} channel @param {string} id */
@@ -82,9 +99,10 @@ export class Entities {
     entity.subscribing -= 1;
     // Without a refusal by the server itself, the subscription may have been stored.
     const isRefused = result?.type === 'error' || result?.error !== undefined;
-    if (isRefused) return this.unsubscribe(channel, id);
-    entity.isSubscribed = true;
-    this.#endIfUnused(id);
+    if (!isRefused) entity.isSubscribed = true;
+    if (isRefused) this.unsubscribe(channel, id);
+    else this.#endIfUnused(id);
+    this.#retryWaiting();
   }
 
   /** Ends the subscription on the server if no channel has it. @param {string} id */
@@ -95,14 +113,18 @@ export class Entities {
     entity.isEnding = true;
     this.#request({ action: 'unsubscribe', entityId: id }, undefined, () => {
       this.#entities.delete(id);
-      for (const [channel, frame] of this.#waiting.splice(0)) this.subscribe(channel, frame);
+      this.#retryWaiting();
     });
+  }
+
+  #retryWaiting() {
+    for (const [channel, frame] of this.#waiting.splice(0)) this.subscribe(channel, frame);
   }
 }
 
 /** @returns {Entity} */
 function newEntity() {
-  return { members: new Set(), asking: new Set(), subscribing: 0, isSubscribed: false, isEnding: false };
+  return { members: new Set(), asking: new Set(), subscribing: 0, hasPresence: false, isSubscribed: false, isEnding: false };
 }
 
 /** Returns the result of one entity of several. @param {Frame | undefined} reply @param {string} id @returns {Frame | undefined} */

@@ -7,6 +7,7 @@ import { basename } from 'node:path';
 import { describe, test } from 'node:test';
 
 import { Machine } from '../client/machine.js';
+import { changeBetween } from '../client/machine/presence.js';
 
 const folders = ['../../client/tests/behaviour/', './behaviour/'].map((folder) => new URL(folder, import.meta.url));
 const files = folders.flatMap((folder) => readdirSync(folder).map((name) => new URL(name, folder)));
@@ -24,6 +25,7 @@ for (const file of caseFiles) {
 function run({ jitter = 0.5, ...options } = {}, steps) {
   let random = jitter;
   const machine = new Machine(options, () => random);
+  const inCaseFormat = caseFormat();
   steps.forEach(({ at, effects = [], jitter: changed, ...step }, index) => {
     const where = `step ${index + 1}, at ${at}`;
     const input = inputOf(step);
@@ -47,9 +49,19 @@ function inputOf(step) {
   return { kind, frame, ...rest };
 }
 
-/** Returns an effect in the format of the cases. */
-function inCaseFormat({ kind, text, ...rest }) {
-  if (kind === 'state') return rest;
-  const effect = text === undefined ? rest : { ...rest, frame: JSON.parse(text) };
-  return JSON.parse(JSON.stringify({ [kind]: effect }));
+/** Returns a function that returns the effects of one machine in the format of the cases. */
+function caseFormat() {
+  const told = new Map();
+  return ({ kind, text, ...rest }) => {
+    if (kind === 'state') return rest;
+    const effect = text === undefined ? rest : { ...rest, frame: JSON.parse(text) };
+    if (kind === 'presence') {
+      const { entity, presence, error } = rest;
+      const { members, ...change } = changeBetween(told.get(entity), presence);
+      told.set(entity, presence);
+      const listed = { entity, ...change, members: members && Array.from(members.values()), error };
+      return JSON.parse(JSON.stringify({ presence: listed }));
+    }
+    return JSON.parse(JSON.stringify({ [kind]: effect }));
+  };
 }

@@ -21,13 +21,12 @@ const options = {
   backoffCap: 4000,
   gapAfter: 100,
   gapSpread: 400,
-  pingAfter: 2000,
   pongTimeout: 10_000,
 };
 
-async function run({ client: number, url, entities, messages, every }) {
+async function run({ client: number, url, entities, messages, every, keepAlive }) {
   const report = (report) => process.stdout.write(`${JSON.stringify({ client: number, report })}\n`);
-  const client = connect(url, options);
+  const client = connect(url, { ...options, pingAfter: keepAlive });
   client.onLost((lost) => {
     report({ delivered: { entity: lost.entityId, entry: { lost: { until: lost.position.offset } } } });
   });

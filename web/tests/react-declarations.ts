@@ -1,5 +1,6 @@
 // Proof that react/index.d.ts declares what its modules export: no more and no less. It is compiled, never run.
 
+import type * as presence from '../react/presence.js';
 import type * as provider from '../react/provider.js';
 import type * as state from '../react/state.js';
 import type * as subscription from '../react/subscription.js';
@@ -14,7 +15,8 @@ type Holds<Condition extends true> = Condition;
 type Provider = Is<typeof declared.HeraldProvider, typeof provider.HeraldProvider>;
 type Herald = Is<typeof declared.useHerald, typeof provider.useHerald>;
 type HeraldState = Is<typeof declared.useHeraldState, typeof state.useHeraldState>;
+type OfPresence = Is<typeof declared.usePresence, typeof presence.usePresence>;
 type OfEntity = Is<typeof declared.useSubscription, typeof subscription.useSubscription>;
 
-type Names = 'HeraldProvider' | 'useHerald' | 'useHeraldState' | 'useSubscription';
+type Names = 'HeraldProvider' | 'useHerald' | 'useHeraldState' | 'usePresence' | 'useSubscription';
 type Exports = Holds<[keyof typeof declared, Names] extends [Names, keyof typeof declared] ? true : false>;

@@ -53,7 +53,12 @@ export class ServerSocket extends FakeSocket {
   static refused = new Set();
   /** The fields of an acknowledgement that tell of a log. */
   static position = undefined;
+  /** The users at every entity, by their ids. */
+  static users = [];
+  /** The entities of which a connection gets the presence. */
+  static watched = new Set();
   static #events = 0;
+  static #version = 0;
 
   constructor(...all) {
     super(...all);
@@ -66,19 +71,39 @@ export class ServerSocket extends FakeSocket {
     setImmediate(() => this.#answer(request));
   }
 
-  #answer({ action, id, entityId, entities }) {
-    const ids = entities ? Object.keys(entities) : [entityId];
-    const results = Object.fromEntries(ids.map((entity) => [entity, this.#change(action, entity)]));
-    if (entities) return this.receive({ type: 'ack', action, id, entities: results });
-    const { error } = results[entityId];
-    this.receive(error ? { type: 'error', id, ...error } : { type: 'ack', action, id, entityId, ...ServerSocket.position });
+  #answer({ action, id, entityId, entities, presence }) {
+    const asked = entities ?? { [entityId]: { presence } };
+    const results = Object.entries(asked).map(([entity, fields]) => [entity, this.#change(action, entity, fields.presence)]);
+    if (entities) return this.receive({ type: 'ack', action, id, entities: Object.fromEntries(results) });
+    const [[, { error, ...result }]] = results;
+    const position = ServerSocket.position;
+    this.receive(error ? { type: 'error', id, ...error } : { type: 'ack', action, id, entityId, ...position, ...result });
   }
 
-  #change(action, entity) {
+  #change(action, entity, presence = false) {
     if (ServerSocket.refused.has(entity)) return { error: { code: 'forbidden', message: 'no', retryable: false } };
-    const change = { subscribe: 1, unsubscribe: -1 }[action] ?? 0;
+    // A subscription is made again for its presence, and to end that.
+    const isAgain = action === 'subscribe' && presence !== ServerSocket.watched.has(entity);
+    const isCounted = !isAgain || !ServerSocket.subscriptions.get(entity);
+    const change = isCounted ? ({ subscribe: 1, unsubscribe: -1 }[action] ?? 0) : 0;
     ServerSocket.subscriptions.set(entity, (ServerSocket.subscriptions.get(entity) ?? 0) + change);
-    return {};
+    if (presence) ServerSocket.watched.add(entity);
+    else ServerSocket.watched.delete(entity);
+    return presence ? { presence: ServerSocket.#snapshot() } : {};
+  }
+
+  static #snapshot() {
+    const members = ServerSocket.users.map((userId) => ({ userId, connections: 1 }));
+    return { version: ServerSocket.#version, count: members.length, members };
+  }
+
+  /** Lets a user join every entity. */
+  static join(userId) {
+    ServerSocket.users.push(userId);
+    ServerSocket.#version += 1;
+    const { version, count } = ServerSocket.#snapshot();
+    const change = { type: 'presence', version, count, joined: [{ userId, connections: 1 }], left: [] };
+    for (const entityId of ServerSocket.watched) FakeSocket.last.receive({ ...change, entityId });
   }
 
   /** Pushes a message about an entity. */
@@ -97,5 +122,7 @@ export class ServerSocket extends FakeSocket {
     ServerSocket.subscriptions.clear();
     ServerSocket.refused.clear();
     ServerSocket.position = undefined;
+    ServerSocket.users = [];
+    ServerSocket.watched.clear();
   }
 }

@@ -1,6 +1,6 @@
 // The hooks as an application in TypeScript uses them. It is compiled, never run.
 
-import { HeraldProvider, useHerald, useHeraldState, useSubscription } from 'herald-client/react';
+import { HeraldProvider, useHerald, useHeraldState, usePresence, useSubscription } from 'herald-client/react';
 import { connect } from 'herald-client';
 import { useState } from 'react';
 
@@ -20,6 +20,7 @@ function OrderView({ id }: { id: string | undefined }) {
 }
 
 function Room() {
+  const { count, members, error } = usePresence('room-1', ({ joined }) => console.log(joined[0]?.userId));
   useSubscription<string>('room-1', {
     rewind: 20,
     onMessage: ({ message }) => console.log(message.length),
@@ -27,7 +28,8 @@ function Room() {
   });
   // @ts-expect-error: the hook ends the subscription itself.
   useSubscription('room-1', { signal: new AbortController().signal });
-  return null;
+  if (error) return <p>{error.message}</p>;
+  return <p title={members?.get('alice')?.userId}>{count}</p>;
 }
 
 export const one = (

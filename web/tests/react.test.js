@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
 import { act, newRoot, ServerSocket } from './react-page.js';
 import { FakeSocket } from './fake-socket.js';
 import { connect } from 'herald-client';
-import { HeraldProvider, useHerald, useHeraldState, useSubscription } from 'herald-client/react';
+import { HeraldProvider, useHerald, useHeraldState, usePresence, useSubscription } from 'herald-client/react';
 import { Component, createElement as element, StrictMode } from 'react';
 import { renderToString } from 'react-dom/server';
 
@@ -19,6 +19,11 @@ const app = (...children) => element(StrictMode, null, element(HeraldProvider, {
 function Watcher({ entity, heard, settings = {} }) {
   const { subscription, error } = useSubscription(entity, { ...settings, onMessage: ({ message }) => heard(message) });
   return subscription?.entityId ?? error?.message ?? 'pending';
+}
+
+function Present({ entity, changed }) {
+  const { count, members, error } = usePresence(entity, changed);
+  return error?.message ?? `${count}: ${Array.from(members?.keys() ?? []).join(' ')};`;
 }
 
 beforeEach(() => ServerSocket.reset());
@@ -239,6 +244,87 @@ describe('useSubscription', () => {
     await root.settle(app());
     assert.deepEqual(new Set(ServerSocket.subscriptions.values()), new Set([0]));
     assert.equal(FakeSocket.all.length, 1);
+  });
+});
+
+describe('usePresence', () => {
+  test('in StrictMode subscribes once, and renders every change', async (t) => {
+    const root = newRoot(t);
+    ServerSocket.users = ['alice'];
+    await root.settle(app(element(Present, { entity: 'a' })));
+    assert.equal(root.text, '1: alice;');
+    await act(async () => ServerSocket.join('bob'));
+    assert.equal(root.text, '2: alice bob;');
+    assert.deepEqual([ServerSocket.requests('subscribe'), ServerSocket.requests('unsubscribe')], [1, 0]);
+  });
+
+  test('shares one subscription with useSubscription, and calls the handler of the last render', async (t) => {
+    const root = newRoot(t);
+    const heard = [];
+    const tree = (render) =>
+      app(
+        element(Watcher, { entity: 'a', heard: (message) => heard.push(message) }),
+        element(Present, { entity: 'a', changed: ({ joined }) => heard.push([render, joined.length]) }),
+      );
+    await root.settle(tree(1));
+    await root.settle(tree(2));
+    await act(async () => (ServerSocket.join('bob'), ServerSocket.put('a', 'x')));
+    assert.deepEqual(heard, [[1, 0], [2, 1], 'x']);
+    assert.equal(ServerSocket.requests('subscribe'), 1);
+  });
+
+  test('leaves the subscription to the others when it is unmounted, and is unknown for no entity', async (t) => {
+    const root = newRoot(t);
+    const watcher = element(Watcher, { key: 'watcher', entity: 'a', heard() {} });
+    const present = (entity) => element(Present, { key: 'present', entity });
+    await root.settle(app(watcher, present('a')));
+    assert.deepEqual(Array.from(ServerSocket.watched), ['a']);
+    await root.settle(app(watcher, present(null)));
+    assert.deepEqual([root.text, ServerSocket.watched.size, ServerSocket.subscriptions.get('a')], ['anull: ;', 0, 1]);
+    await root.settle(app(watcher, present('a')));
+    assert.deepEqual([root.text, ServerSocket.subscriptions.get('a')], ['a0: ;', 1]);
+    await root.settle(app());
+    assert.equal(ServerSocket.subscriptions.get('a'), 0);
+  });
+
+  test('tells that the server refused', async (t) => {
+    const root = newRoot(t);
+    ServerSocket.refused.add('a');
+    await root.settle(app(element(Present, { entity: 'a' })));
+    assert.equal(root.text, 'no');
+  });
+
+  test('is unknown on a server, and a page hydrates it', async (t) => {
+    const tree = app(element(Present, { entity: 'a' }));
+    const html = renderToString(tree);
+    assert.deepEqual([html, FakeSocket.all.length], ['null: ;', 0]);
+    const root = newRoot(t, { html, tree });
+    await root.settle();
+    assert.deepEqual([root.text, root.problems], ['0: ;', []]);
+  });
+
+  test('of components that mount at random beside others has the same users in all', async (t) => {
+    const root = newRoot(t);
+    const random = seeded(17);
+    for (let round = 0; round < 60; round += 1) {
+      const present = [];
+      const children = [];
+      for (let number = 0; number < 40; number += 1) {
+        const entity = `e${number % 5}`;
+        if (random() < 0.3) children.push(element(Watcher, { key: `w${number}`, entity, heard() {} }));
+        if (random() < 0.3) present.push(element(Present, { key: `p${number}`, entity }));
+      }
+      root.render(app(...children, ...present));
+      if (random() < 0.5) continue;
+      await root.settle();
+      if (random() < 0.5) await act(async () => ServerSocket.join(`user ${round}`));
+      const users = `${ServerSocket.users.length}: ${ServerSocket.users.toSorted().join(' ')};`;
+      assert.equal(root.text.split(users).length - 1, present.length, root.text);
+      assert.deepEqual(ServerSocket.watched, new Set(present.map(({ props }) => props.entity)));
+      for (const count of ServerSocket.subscriptions.values()) assert.ok(count === 0 || count === 1);
+    }
+    await root.settle(app());
+    assert.deepEqual(new Set(ServerSocket.subscriptions.values()), new Set([0]));
   });
 });
 

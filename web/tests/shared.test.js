@@ -228,19 +228,38 @@ describe('tabs that share a connection', () => {
   });
 });
 
-test('a tab that does not ask for presence leaves it to one that does', () => {
-  const requests = [];
-  const entities = new Entities((frame, _, answered) => requests.push({ frame, answered }));
-  const [asking, other] = [{}, {}];
-  const subscribe = { action: 'subscribe', entityId: 'a', id: '1' };
-  entities.subscribe(asking, { ...subscribe, presence: true });
-  entities.subscribe(other, subscribe);
-  entities.subscribe(other, { action: 'subscribe', entities: { a: {}, b: {} }, id: '2' });
-  entities.unsubscribe(asking, 'a');
-  entities.subscribe(other, subscribe);
-  const asked = requests.map(({ frame }) => [frame.presence, frame.entities]);
-  const both = { a: { presence: true }, b: {} };
-  assert.deepEqual(asked, [[true, undefined], [true, undefined], [undefined, both], [undefined, undefined]]);
+describe('presence of tabs that share a connection', () => {
+  const start = () => {
+    const requests = [];
+    const entities = new Entities((frame, _, answered) => requests.push({ frame, answered }));
+    const answer = () => requests.splice(0).map(({ frame, answered }) => {
+      answered({ type: 'ack', entities: { a: {}, b: {} } });
+      return [frame.presence, frame.entities];
+    });
+    return { entities, answer, subscribe: { action: 'subscribe', entityId: 'a', id: '1' } };
+  };
+
+  test('is left to a tab that asks by one that does not', () => {
+    const { entities, answer, subscribe } = start();
+    const [asking, other] = [{}, {}];
+    entities.subscribe(asking, { ...subscribe, presence: true });
+    entities.subscribe(other, subscribe);
+    assert.deepEqual(answer(), [[true, undefined], [true, undefined]]);
+    entities.subscribe(other, { action: 'subscribe', entities: { a: {}, b: {} }, id: '2' });
+    assert.deepEqual(answer(), [[undefined, { a: { presence: true }, b: {} }]]);
+    entities.unsubscribe(asking, 'a');
+    entities.subscribe(other, subscribe);
+    assert.deepEqual(answer(), [[undefined, undefined]]);
+  });
+
+  test('is asked for after the reply to a subscribe without, which might overtake it', () => {
+    const { entities, answer, subscribe } = start();
+    entities.subscribe({}, subscribe);
+    entities.subscribe({}, { ...subscribe, presence: true });
+    assert.deepEqual(answer(), [[undefined, undefined]]);
+    assert.deepEqual(answer(), [[true, undefined]]);
+    assert.deepEqual(answer(), []);
+  });
 });
 
 /** Keeps the messages for the first tab, and looks at the tabs until the holder drops it. */

@@ -1,6 +1,6 @@
 // The client as an application in TypeScript uses it. It is compiled, never run.
 
-import { connect, HeraldError, type Position, type Push, type State } from 'herald-client';
+import { connect, HeraldError, type Position, type PresenceChange, type Push, type State } from 'herald-client';
 
 interface Order {
   state: 'packed' | 'shipped';
@@ -32,6 +32,16 @@ addEventListener('pagehide', () => sessionStorage.setItem('room-1', JSON.stringi
 const { messages, position, more } = await client.history<string>('room-1', { last: 50 });
 if (more) await client.history('room-1', { since: position, limit: 100 });
 await client.history({ everyone: true }, { before: messages[0]?.offset ?? 1 });
+
+// A page that shows who is there.
+const show = ({ joined, left, count, members, error }: PresenceChange) => {
+  for (const { userId, info } of joined) console.log(userId, 'joined', info);
+  console.log(left.length, count, members?.get('alice')?.connections, error?.code);
+};
+const watched = await client.subscribe('room-2', (push) => console.log(push.message), { presence: show });
+console.log(watched.presence?.count);
+const { members: watchers } = await client.presence('room-2');
+console.log(watchers?.size, (await client.subscribe('room-3', { presence: true })).presence);
 
 // A page that loads its state: first the position, then the data.
 const loaded = await client.subscribe<Order>('order-2', {

@@ -13,6 +13,7 @@ async fn client(stack: &TestStack, user: &str) -> Client {
     let token = stack.running.mint(&TokenRequest {
         user_id: user.to_owned(),
         permissions: Some(json!({"**": ["subscribe"]})),
+        info: None,
         expires_in: None,
         not_before: None,
         audience: None,

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use herald_shared::{ids::EntityId, log::Position};
+use tokio::sync::watch;
 
 use crate::{
     Push, RequestError,
     machine::{Audience, Route},
     mailbox::Mailbox,
+    presence::ToldPresence,
 };
 
 /// One of the application's subscriptions.
@@ -37,11 +39,18 @@ impl Feed {
     }
 }
 
+/// The receiving ends of a subscription.
+pub(super) struct Subscriber {
+    pub(super) mailbox: Mailbox,
+    /// Gets the presence of the entity. `None` if the subscriber does not ask for it.
+    pub(super) presence: Option<watch::Sender<Option<ToldPresence>>>,
+}
+
 /// All readers of a client.
 #[derive(Default)]
 pub(super) struct Readers {
     entity_of: HashMap<SubscriberId, EntityId>,
-    subscribers: HashMap<EntityId, HashMap<SubscriberId, Mailbox>>,
+    subscribers: HashMap<EntityId, HashMap<SubscriberId, Subscriber>>,
     feeds: HashMap<Feed, Vec<Mailbox>>,
 }
 
@@ -50,33 +59,35 @@ impl Readers {
         &mut self,
         subscriber: SubscriberId,
         entity: EntityId,
-        mailbox: Mailbox,
+        reader: Subscriber,
     ) {
         self.entity_of.insert(subscriber, entity.clone());
         self.subscribers
             .entry(entity)
             .or_default()
-            .insert(subscriber, mailbox);
+            .insert(subscriber, reader);
     }
 
-    /// Removes a subscriber and returns its entity. `None` if the subscription failed or ended before.
-    pub(super) fn unsubscribe(&mut self, subscriber: SubscriberId) -> Option<EntityId> {
+    /// Removes a subscriber and returns it with its entity. `None` if the subscription failed or ended before.
+    pub(super) fn unsubscribe(
+        &mut self,
+        subscriber: SubscriberId,
+    ) -> Option<(EntityId, Subscriber)> {
         let entity = self.entity_of.remove(&subscriber)?;
-        if let Some(subscribers) = self.subscribers.get_mut(&entity) {
-            subscribers.remove(&subscriber);
-            if subscribers.is_empty() {
-                self.subscribers.remove(&entity);
-            }
+        let subscribers = self.subscribers.get_mut(&entity)?;
+        let reader = subscribers.remove(&subscriber)?;
+        if subscribers.is_empty() {
+            self.subscribers.remove(&entity);
         }
-        Some(entity)
+        Some((entity, reader))
     }
 
     /// Tells a subscriber its position, which is that before the pushes that it has not read.
     pub(super) fn start(&mut self, subscriber: SubscriberId, position: Option<Position>) {
         let entity = self.entity_of.get(&subscriber);
         let subscribers = entity.and_then(|entity| self.subscribers.get(entity));
-        if let Some(mailbox) = subscribers.and_then(|mailboxes| mailboxes.get(&subscriber)) {
-            mailbox.start(position);
+        if let Some(reader) = subscribers.and_then(|subscribers| subscribers.get(&subscriber)) {
+            reader.mailbox.start(position);
         }
     }
 
@@ -90,8 +101,8 @@ impl Readers {
         match to {
             Route::Entity(entity) => {
                 let subscribers = self.subscribers.get(entity);
-                for mailbox in subscribers.into_iter().flat_map(HashMap::values) {
-                    mailbox.put(push.clone());
+                for reader in subscribers.into_iter().flat_map(HashMap::values) {
+                    reader.mailbox.put(push.clone());
                 }
             }
             Route::Notifications => self.deliver_to(&Feed::Notifications, push),
@@ -115,8 +126,8 @@ impl Readers {
         let feed = match to {
             Route::Entity(entity) => {
                 let subscribers = self.subscribers.get(entity);
-                for mailbox in subscribers.into_iter().flat_map(HashMap::values) {
-                    mailbox.put_lost(position.cloned());
+                for reader in subscribers.into_iter().flat_map(HashMap::values) {
+                    reader.mailbox.put_lost(position.cloned());
                 }
                 return;
             }
@@ -129,11 +140,27 @@ impl Readers {
         }
     }
 
+    /// Tells the presence of an entity to the subscribers that ask for it.
+    pub(super) fn tell_presence(&self, entity: &EntityId, told: &ToldPresence) {
+        let subscribers = self.subscribers.get(entity);
+        for reader in subscribers.into_iter().flat_map(HashMap::values) {
+            if let Some(presence) = &reader.presence {
+                presence.send_if_modified(|known| {
+                    let differs = known
+                        .as_ref()
+                        .is_none_or(|known| known.presence != told.presence);
+                    *known = Some(told.clone());
+                    differs
+                });
+            }
+        }
+    }
+
     /// Ends the subscriptions to an entity, with the error that its readers get.
     pub(super) fn end(&mut self, entity: &EntityId, error: &RequestError) {
-        for (subscriber, mailbox) in self.subscribers.remove(entity).unwrap_or_default() {
+        for (subscriber, reader) in self.subscribers.remove(entity).unwrap_or_default() {
             self.entity_of.remove(&subscriber);
-            mailbox.end(error.clone());
+            reader.mailbox.end(error.clone());
         }
     }
 }

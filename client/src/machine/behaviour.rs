@@ -1,7 +1,7 @@
 //! The runner of the cases in `tests/behaviour`, which the browser's client runs as well.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
     sync::{Arc, Mutex},
@@ -13,7 +13,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Audience, Effect, Input, Machine, RequestBody, RequestNumber, Route, Rules, SocketId};
-use crate::{ConnectionState, GatewayErrorKind, RequestError, StopReason, WhenFull};
+use crate::{
+    ConnectionState, GatewayErrorKind, Member, Presence, PresenceChange, RequestError, StopReason,
+    WhenFull, presence::ToldPresence,
+};
 
 #[test]
 fn machine_passes_the_cases_of_every_client() {
@@ -76,6 +79,7 @@ impl Case {
         let random = jitter.clone();
         let random = move || *random.lock().expect("no panic");
         let mut machine = Machine::new(self.options.rules(), random);
+        let mut presences = Presences::default();
         for (number, step) in self.steps.iter().enumerate() {
             if let Some(value) = step.jitter {
                 *jitter.lock().expect("no panic") = value;
@@ -83,7 +87,10 @@ impl Case {
             let now = Duration::from_millis(step.at);
             let woken = machine.wake().is_some_and(|at| at <= now);
             let effects = machine.handle(now, step.input()?);
-            let seen: Vec<_> = effects.iter().map(effect_to_json).collect();
+            let effects = effects.iter();
+            let seen: Vec<_> = effects
+                .map(|effect| effect_to_json(effect, &mut presences))
+                .collect();
             let place = format!("step {} at {}", number + 1, step.at);
             if seen != step.effects {
                 let (seen, expected) = (lines(&seen), lines(&step.effects));
@@ -137,6 +144,7 @@ struct Options {
     gap_spread: Option<u64>,
     held_limit: Option<usize>,
     held_while_asking: Option<usize>,
+    presence_spread: Option<u64>,
 }
 
 impl Options {
@@ -173,6 +181,7 @@ impl Options {
             gap_spread: time(self.gap_spread, rules.gap_spread),
             held_limit: self.held_limit.unwrap_or(rules.held_limit),
             held_while_asking: self.held_while_asking.unwrap_or(rules.held_while_asking),
+            presence_spread: time(self.presence_spread, rules.presence_spread),
         }
     }
 }
@@ -219,6 +228,8 @@ struct Fields {
     recover: Option<Position>,
     rewind: Option<usize>,
     #[serde(default)]
+    presence: bool,
+    #[serde(default)]
     safe: bool,
     time_to_live: Option<u64>,
     within: Option<u64>,
@@ -231,6 +242,8 @@ struct Subscriber {
     entity: EntityId,
     recover: Option<Position>,
     rewind: Option<usize>,
+    #[serde(default)]
+    presence: bool,
 }
 
 impl From<Subscriber> for super::Subscriber {
@@ -241,6 +254,7 @@ impl From<Subscriber> for super::Subscriber {
             request: RequestNumber(subscriber.request),
             entity: subscriber.entity,
             start: rewind.or(recover).unwrap_or(StartRequest::Live),
+            presence: subscriber.presence,
         }
     }
 }
@@ -252,6 +266,7 @@ impl Fields {
             entity: self.entity.clone().expect("an entity"),
             recover: self.recover.clone(),
             rewind: self.rewind,
+            presence: self.presence,
         };
         self.several.clone().unwrap_or_else(|| vec![one()])
     }
@@ -294,7 +309,10 @@ impl Fields {
                     other => panic!("unknown audience: {other:?}"),
                 },
             },
-            "unsubscribe" => Input::Unsubscribe { entity: entity() },
+            "unsubscribe" => Input::Unsubscribe {
+                entity: entity(),
+                presence: self.presence,
+            },
             "send" => Input::Send {
                 request: request(),
                 body: RequestBody::new(frame().expect("a frame")),
@@ -313,7 +331,10 @@ impl Fields {
     }
 }
 
-fn effect_to_json(effect: &Effect) -> Value {
+/// The last set of each entity.
+type Presences = BTreeMap<EntityId, Option<Arc<Presence>>>;
+
+fn effect_to_json(effect: &Effect, presences: &mut Presences) -> Value {
     let parsed = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
     match effect {
         Effect::State(state) => json!({"state": state_to_json(state)}),
@@ -352,10 +373,47 @@ fn effect_to_json(effect: &Effect) -> Value {
             }
             json!({"lost": fields})
         }
+        Effect::Presence { entity, told } => {
+            let previous = presences.insert(entity.clone(), told.presence.clone());
+            presence_to_json(entity, previous.flatten().as_deref(), told)
+        }
         Effect::Ended { entity, error } => {
             json!({"ended": {"entity": entity, "error": error_to_json(error)}})
         }
     }
+}
+
+fn presence_to_json(entity: &EntityId, previous: Option<&Presence>, told: &ToldPresence) -> Value {
+    let PresenceChange {
+        joined,
+        left,
+        presence,
+        error,
+    } = PresenceChange::between(previous, told.clone());
+    let presence = presence.as_deref();
+    let members = presence.and_then(|presence| presence.members.as_ref());
+    let mut fields = json!({
+        "entity": entity,
+        "count": presence.map(|presence| presence.count),
+        "members": members.map(|members| members_to_json(members.values())),
+        "joined": members_to_json(&joined),
+        "left": members_to_json(&left),
+    });
+    if let Some(error) = error {
+        fields["error"] = error_to_json(&error);
+    }
+    json!({"presence": fields})
+}
+
+fn members_to_json<'a>(members: impl IntoIterator<Item = &'a Member>) -> Value {
+    let member_to_json = |member: &Member| {
+        let mut fields = json!({"userId": member.user_id, "connections": member.connections});
+        if let Some(info) = &member.info {
+            fields["info"] = info.clone();
+        }
+        fields
+    };
+    members.into_iter().map(member_to_json).collect()
 }
 
 fn name_of(route: &Route) -> &'static str {

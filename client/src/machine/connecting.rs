@@ -146,6 +146,7 @@ impl Machine {
             Role::Current => self.lost_current(now),
             Role::Next => self.attempt_failed(now),
         }
+        self.presence_link_ended(now);
     }
 
     fn lost_current(&mut self, now: Moment) {
@@ -272,6 +273,7 @@ impl Machine {
         self.network_is_down = true;
         let in_flight = self.close_all_sockets();
         self.end_requests(now, in_flight);
+        self.presence_link_ended(now);
         self.reconnect_later(now);
     }
 

@@ -69,12 +69,12 @@ impl Machine {
     ) {
         let audience = Audience::Entity(subscribe.entity.clone());
         if self.subscriptions.session(&subscribe.entity) != Some(subscribe.session) {
-            return self.resolve_subscribers(&subscribe.entity);
+            return self.resolve_subscribers(socket, &subscribe.entity);
         }
         if answer.position.is_none() {
             let cursor = self.cursors.get_mut(&audience);
             let outputs = cursor.map(Cursor::turn_off).unwrap_or_default();
-            self.resolve_subscribers(&subscribe.entity);
+            self.resolve_subscribers(socket, &subscribe.entity);
             return self.hand_out(now, &audience, outputs);
         }
         let cursor = self.cursors.entry(audience.clone()).or_default();
@@ -85,7 +85,7 @@ impl Machine {
             _ if was_known => None,
             _ => cursor.position().cloned(),
         };
-        self.resolve_subscribers(&subscribe.entity);
+        self.resolve_subscribers(socket, &subscribe.entity);
         let question = Question {
             audience,
             session: Some(subscribe.session),

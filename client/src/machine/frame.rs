@@ -11,7 +11,7 @@ use herald_shared::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{audience::Audience, log_answer::LogAnswer};
+use super::{audience::Audience, log_answer::LogAnswer, presence_frame::PresenceSnapshot};
 use crate::{GatewayError, Push, Reply, RequestError, ServerError};
 
 /// A frame from the server.
@@ -169,6 +169,12 @@ pub(crate) fn log_answer(reply: &Reply) -> LogAnswer {
         .unwrap_or_default()
 }
 
+/// Reads the presence of the only entity in a reply. `None` if it has none.
+pub(crate) fn presence_of(reply: &Reply) -> Option<PresenceSnapshot> {
+    let fields = serde_json::from_str::<Fields<'_>>(reply.json()).ok()?;
+    fields.presence()
+}
+
 /// Reads the positions of the messages that a reply acknowledges. Empty for any other reply.
 pub(super) fn acknowledged_positions(reply: &Reply) -> Vec<Position> {
     let Ok(fields) = serde_json::from_str::<Fields<'_>>(reply.json()) else {
@@ -244,7 +250,12 @@ impl Fields<'_> {
             is_lost: self.flag("recovered") == Some(false),
             messages: messages.into_iter().filter_map(push).collect(),
             more: self.flag("more").unwrap_or(false),
+            presence: self.presence(),
         }
+    }
+
+    fn presence(&self) -> Option<PresenceSnapshot> {
+        PresenceSnapshot::of(&self.value("presence")?)
     }
 
     fn gateway_error(&self) -> Option<RequestError> {

@@ -98,6 +98,8 @@ pub(super) enum RequestKind {
     Sync(Vec<Question>),
     /// The reading of messages since a position.
     History(Question),
+    /// The question for the presence of an entity.
+    Presence(EntityId),
 }
 
 /// One entity of a `subscribe`.
@@ -108,6 +110,8 @@ pub(super) struct EntitySubscribe {
     /// The session of the application's subscription that asked.
     pub(super) session: u64,
     pub(super) start: StartRequest,
+    /// True if it asks for presence.
+    pub(super) presence: bool,
 }
 
 /// A question about a log.
@@ -139,12 +143,21 @@ impl RequestKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EntityState {
     Subscribing,
-    Subscribed,
+    Subscribed(Acknowledged),
     Unsubscribing,
     /// Refused with a transient error, and in its back-off.
     WaitingToRetry,
     /// Due for another attempt after its back-off.
     RetryDue(BackOff),
+}
+
+/// The acknowledgement of a subscription.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// True if the subscription asks for presence.
+    pub(super) presence: bool,
+    /// True if the entity has a log.
+    pub(super) has_log: bool,
 }
 
 impl Link {
@@ -189,7 +202,15 @@ impl Link {
             && self
                 .entities
                 .values()
-                .all(|state| *state == EntityState::Subscribed)
+                .all(|state| matches!(state, EntityState::Subscribed(_)))
+    }
+
+    /// Returns the acknowledgement of an entity. `None` if it is not subscribed to it.
+    pub(super) fn acknowledged(&self, entity: &EntityId) -> Option<Acknowledged> {
+        match self.entities.get(entity) {
+            Some(EntityState::Subscribed(acknowledged)) => Some(*acknowledged),
+            _ => None,
+        }
     }
 
     /// Returns the number of its oldest message in flight.

@@ -1,10 +1,11 @@
-//! The answer of a log in a reply.
+//! The answer of an audience in a reply.
 
 use herald_shared::log::Position;
 
+use super::presence_frame::PresenceSnapshot;
 use crate::Push;
 
-/// The fields of a log in a reply. All are empty if the audience has no log.
+/// The fields of an audience in a reply: those of its log, which are empty if it has none, and its presence.
 #[derive(Debug, Default)]
 pub(crate) struct LogAnswer {
     /// The position after the messages. `None` if the audience has no log.
@@ -17,4 +18,6 @@ pub(crate) struct LogAnswer {
     pub(crate) messages: Vec<Push>,
     /// True if further messages follow the position.
     pub(crate) more: bool,
+    /// The presence of the entity. `None` if it has none, or was not asked for.
+    pub(crate) presence: Option<PresenceSnapshot>,
 }

@@ -176,6 +176,7 @@ impl Walk {
             request: RequestNumber(1),
             entity: EntityId::new(ENTITY).expect("an id"),
             start: StartRequest::Live,
+            presence: false,
         };
         self.input(Input::Subscribe {
             subscribers: vec![subscriber],
@@ -255,6 +256,7 @@ impl Walk {
             | Effect::Reject { .. }
             | Effect::State(_)
             | Effect::AskToken { .. }
+            | Effect::Presence { .. }
             | Effect::Ended { .. } => {}
         }
     }

@@ -19,6 +19,9 @@ pub(super) struct HeldMessage {
 
 impl Machine {
     pub(super) fn pushed(&mut self, now: Moment, socket: SocketId, push: Push) {
+        if push.kind() == "presence" {
+            return self.presence_arrived(now, &push);
+        }
         let after = self.requests;
         let oldest = self.oldest_send_elsewhere(socket);
         if push.kind() == "message" && oldest.is_some_and(|oldest| oldest <= after) {

@@ -182,6 +182,7 @@ impl Walk {
                 );
             }
             Effect::Lost { .. } => panic!("seed {}: the server has no logs", self.seed),
+            Effect::Presence { .. } => panic!("seed {}: nobody asks for presence", self.seed),
             Effect::Ended { entity, .. } => drop(self.subscribers.remove(&entity)),
         }
     }
@@ -365,6 +366,7 @@ impl Walk {
                 request: self.wait(Some(entity.clone())),
                 entity,
                 start: StartRequest::Live,
+                presence: false,
             });
         }
         self.input(Input::Subscribe { subscribers });
@@ -385,7 +387,10 @@ impl Walk {
             self.waiting
                 .retain(|_, waiting| waiting.as_ref() != Some(&entity));
         }
-        self.input(Input::Unsubscribe { entity });
+        self.input(Input::Unsubscribe {
+            entity,
+            presence: false,
+        });
     }
 
     fn send(&mut self) {

@@ -202,6 +202,7 @@ impl Machine {
             RequestKind::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
             RequestKind::Sync(questions) => self.sync_answered(now, socket, questions, result),
             RequestKind::History(question) => self.history_answered(now, socket, question, result),
+            RequestKind::Presence(entity) => self.presence_answered(now, &entity, result),
             RequestKind::Authenticate => self.authenticate_answered(now, socket, result.err()),
         }
     }
@@ -285,6 +286,9 @@ impl Machine {
                 RequestKind::Unsubscribe(entity) => self.unsubscribe_answered(socket, entity),
                 RequestKind::Sync(questions) => self.retry_sync(now, questions),
                 RequestKind::History(question) => self.retry_sync(now, vec![question]),
+                RequestKind::Presence(entity) => {
+                    self.presence_answered(now, &entity, Err(RequestError::OutcomeUnknown));
+                }
                 RequestKind::Authenticate => self.authenticate_later(now, socket),
             }
         }
@@ -299,6 +303,7 @@ impl Machine {
                 RequestKind::History(question) => self.end_questions(now, vec![question]),
                 RequestKind::Subscribe(_)
                 | RequestKind::Unsubscribe(_)
+                | RequestKind::Presence(_)
                 | RequestKind::Authenticate => {}
             }
         }

@@ -34,6 +34,7 @@ pub(crate) struct Rules {
     pub(crate) gap_spread: Duration,
     pub(crate) held_limit: usize,
     pub(crate) held_while_asking: usize,
+    pub(crate) presence_spread: Duration,
 }
 
 impl Default for Rules {
@@ -63,6 +64,7 @@ impl Default for Rules {
             gap_spread: Duration::from_secs(4),
             held_limit: 256,
             held_while_asking: 1000,
+            presence_spread: Duration::from_secs(2),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use herald_shared::{ids::EntityId, log::Position, protocol::StartRequest};
 
 use super::audience::Audience;
-use crate::{ConnectionState, Push, Reply, RequestError};
+use crate::{ConnectionState, Push, Reply, RequestError, presence::ToldPresence};
 
 /// A point in time, as the duration since the machine was made.
 pub(crate) type Moment = Duration;
@@ -78,8 +78,8 @@ pub(crate) enum Input {
     Closed { socket: SocketId },
     /// Subscribers are added together.
     Subscribe { subscribers: Vec<Subscriber> },
-    /// A subscriber is removed.
-    Unsubscribe { entity: EntityId },
+    /// A subscriber is removed. `presence` is true if it asked for presence.
+    Unsubscribe { entity: EntityId, presence: bool },
     /// The application reads the pushes of the user or of everyone.
     Follow { audience: Audience },
     /// The application sends a message.
@@ -108,6 +108,8 @@ pub(crate) struct Subscriber {
     pub(crate) entity: EntityId,
     /// The messages that it wants besides the coming ones. Counts for the first subscriber of an entity.
     pub(crate) start: StartRequest,
+    /// True if it asks for presence.
+    pub(crate) presence: bool,
 }
 
 /// An action for the driver.
@@ -143,6 +145,11 @@ pub(crate) enum Effect {
     Lost {
         to: Route,
         position: Option<Position>,
+    },
+    /// The presence of an entity changed, or a subscriber was added that was not told it yet.
+    Presence {
+        entity: EntityId,
+        told: ToldPresence,
     },
     /// An established subscription ended.
     Ended {

@@ -12,7 +12,7 @@ use super::{
     audience::Audience,
     back_off::BackOff,
     frame::{EntityResults, LogResult},
-    link::{EntityState, EntitySubscribe, Link, RequestKind, Retry, Role},
+    link::{Acknowledged, EntityState, EntitySubscribe, Link, RequestKind, Retry, Role},
     log_answer::LogAnswer,
     log_answers::Source,
     signals::{Effect, Moment, RequestBody, SocketId, Subscriber},
@@ -28,24 +28,47 @@ impl Machine {
             request,
             entity,
             start,
+            presence,
         } = subscriber;
         let entity = &entity;
         if self.has_stopped() || self.closing.is_some() {
             return self.reject(request, RequestError::Stopped);
         }
         if !self.subscriptions.wants(entity) {
-            self.begin_at(entity, start);
+            self.begin_session(entity, start);
         }
-        self.subscriptions.add(entity, request);
+        self.subscriptions.add(entity, request, presence);
+        if presence {
+            self.join_presence(entity);
+        }
         let current = self.link_with(Role::Current);
-        if current.is_some_and(|link| link.entities.get(entity) == Some(&EntityState::Subscribed)) {
-            self.resolve_subscribers(entity);
+        let current = current.filter(|link| link.acknowledged(entity).is_some());
+        if let Some(socket) = current.map(|link| link.socket) {
+            self.resolve_subscribers(socket, entity);
         }
         self.recheck(entity);
     }
 
-    pub(super) fn unsubscribe(&mut self, entity: &EntityId) {
+    /// Begins the session of an entity's first subscriber. If the last session has not unsubscribed yet, its
+    /// subscription serves this one too, unless there is a log, which must tell where this session starts.
+    fn begin_session(&mut self, entity: &EntityId, start: StartRequest) {
+        let is_live = start == StartRequest::Live;
+        self.begin_at(entity, start);
+        let links = self.links.iter_mut();
+        for link in links.filter(|link| link.accepts_requests()) {
+            let acknowledged = link.acknowledged(entity);
+            if acknowledged.is_some_and(|acknowledged| acknowledged.has_log || !is_live) {
+                let due = EntityState::RetryDue(BackOff::default());
+                link.entities.insert(entity.clone(), due);
+            }
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, entity: &EntityId, presence: bool) {
         self.subscriptions.release(entity);
+        if presence {
+            self.leave_presence(entity);
+        }
         if !self.subscriptions.wants(entity) {
             self.forget(entity);
         }
@@ -53,7 +76,7 @@ impl Machine {
     }
 
     /// Marks an entity whose state may not be the wanted one, on every connection.
-    fn recheck(&mut self, entity: &EntityId) {
+    pub(super) fn recheck(&mut self, entity: &EntityId) {
         for link in &mut self.links {
             if link.accepts_requests() {
                 link.to_check.push_back(entity.clone());
@@ -94,6 +117,7 @@ impl Machine {
         let link = self.link(socket)?;
         let entity = link.to_check.pop_front()?;
         let state = link.entities.get(&entity).copied();
+        let asks = self.asks_for_presence(&entity);
         let change = match (self.subscriptions.session(&entity), state) {
             (Some(session), None) => {
                 Change::Subscribe(self.entity_subscribe(&entity, BackOff::default(), session))
@@ -101,10 +125,15 @@ impl Machine {
             (Some(session), Some(EntityState::RetryDue(back_off))) => {
                 Change::Subscribe(self.entity_subscribe(&entity, back_off, session))
             }
+            (Some(session), Some(EntityState::Subscribed(acknowledged)))
+                if acknowledged.presence != asks =>
+            {
+                Change::Subscribe(self.entity_subscribe(&entity, BackOff::default(), session))
+            }
             (
                 None,
                 Some(
-                    EntityState::Subscribed
+                    EntityState::Subscribed(_)
                     | EntityState::WaitingToRetry
                     | EntityState::RetryDue(_),
                 ),
@@ -125,6 +154,7 @@ impl Machine {
             back_off,
             session,
             start: self.start_of(entity),
+            presence: self.asks_for_presence(entity),
         }
     }
 
@@ -185,9 +215,22 @@ impl Machine {
                 let due = EntityState::RetryDue(BackOff::default());
                 self.update_state(socket, entity, Some(due));
             }
-            Ok(answer) => {
-                self.update_state(socket, entity, Some(EntityState::Subscribed));
+            Ok(mut answer) => {
+                let acknowledged = Acknowledged {
+                    presence: subscribe.presence,
+                    has_log: answer.position.is_some(),
+                };
+                let state = EntityState::Subscribed(acknowledged);
+                self.update_state(socket, entity, Some(state));
+                if subscribe.presence {
+                    self.snapshot_arrived(now, entity, answer.presence.take());
+                }
                 self.subscribed(now, socket, &subscribe, source, answer);
+            }
+            Err(error) if subscribe.presence && error.may_refuse_presence() => {
+                let due = EntityState::RetryDue(subscribe.back_off);
+                self.update_state(socket, entity, Some(due));
+                self.refuse_presence(now, entity, error);
             }
             Err(error) if self.should_retry(entity, &error) => {
                 self.retry_later(now, socket, subscribe, jitter);
@@ -233,10 +276,14 @@ impl Machine {
             && (error.is_throttled() || established && error.is_retryable())
     }
 
-    pub(super) fn resolve_subscribers(&mut self, entity: &EntityId) {
+    /// Resolves the subscribers that wait for the acknowledgement of an entity on a socket.
+    pub(super) fn resolve_subscribers(&mut self, socket: SocketId, entity: &EntityId) {
+        let acknowledged = self.link(socket).and_then(|link| link.acknowledged(entity));
+        let asked = acknowledged.is_some_and(|acknowledged| acknowledged.presence);
+        let is_complete = asked || !self.asks_for_presence(entity);
         let cursor = self.cursors.get(&Audience::Entity(entity.clone()));
         let position = cursor.and_then(|cursor| cursor.position().cloned());
-        for request in self.subscriptions.acknowledged(entity) {
+        for request in self.subscriptions.acknowledged(entity, is_complete) {
             self.effects.push(Effect::Resolve {
                 request,
                 reply: None,
@@ -288,9 +335,11 @@ impl Machine {
     fn subscription_failed(&mut self, socket: SocketId, entity: &EntityId, error: RequestError) {
         // After any error but a refusal by Herald, the server may have stored the subscription.
         let stored = !matches!(error, RequestError::Server(_));
-        self.update_state(socket, entity, stored.then_some(EntityState::Subscribed));
+        let state = EntityState::Subscribed(Acknowledged::default());
+        self.update_state(socket, entity, stored.then_some(state));
         let established = self.subscriptions.is_established(entity);
         self.forget(entity);
+        self.end_presence(entity);
         for request in self.subscriptions.remove(entity) {
             self.reject(request, error.clone());
         }
@@ -308,6 +357,7 @@ impl Machine {
     /// Sets the state of an entity on a socket, or removes it, and marks the entity if another request is needed.
     fn update_state(&mut self, socket: SocketId, entity: &EntityId, state: Option<EntityState>) {
         let wanted = self.subscriptions.wants(entity);
+        let asks = self.asks_for_presence(entity);
         let Some(link) = self.link(socket) else {
             return;
         };
@@ -315,8 +365,11 @@ impl Machine {
             Some(state) => link.entities.insert(entity.clone(), state),
             None => link.entities.remove(entity),
         };
-        let fits = wanted == (state == Some(EntityState::Subscribed))
-            || state == Some(EntityState::WaitingToRetry);
+        let fits = match state {
+            Some(EntityState::Subscribed(acknowledged)) => wanted && acknowledged.presence == asks,
+            Some(EntityState::WaitingToRetry) => true,
+            _ => !wanted,
+        };
         if !fits && link.accepts_requests() {
             link.to_check.push_back(entity.clone());
         }
@@ -356,7 +409,7 @@ impl Batch {
     /// Returns the request. Every server supports the form for one entity.
     fn body(&self) -> RequestBody {
         if let [subscribe] = self.entities.as_slice() {
-            let mut frame = start_fields(&subscribe.start);
+            let mut frame = fields_of(subscribe);
             frame.insert("action".to_owned(), json!("subscribe"));
             frame.insert("entityId".to_owned(), json!(subscribe.entity));
             return RequestBody::new(Value::Object(frame).to_string());
@@ -366,26 +419,29 @@ impl Batch {
             .iter()
             .map(|subscribe| {
                 let name = subscribe.entity.as_str().to_owned();
-                (name, Value::Object(start_fields(&subscribe.start)))
+                (name, Value::Object(fields_of(subscribe)))
             })
             .collect();
         RequestBody::new(json!({"action": "subscribe", "entities": entities}).to_string())
     }
 }
 
-/// The bytes of `"entity":{},` in a frame, with the fields of the start.
+/// The bytes of `"entity":{},` in a frame, with its fields.
 fn bytes_of(subscribe: &EntitySubscribe) -> usize {
-    let fields = Value::Object(start_fields(&subscribe.start));
+    let fields = Value::Object(fields_of(subscribe));
     json!(subscribe.entity).to_string().len() + fields.to_string().len() + ":,".len()
 }
 
-fn start_fields(start: &StartRequest) -> Map<String, Value> {
-    let field = match start {
+/// Returns the fields of an entity in a `subscribe`.
+fn fields_of(subscribe: &EntitySubscribe) -> Map<String, Value> {
+    let start = match &subscribe.start {
         StartRequest::Live => None,
         StartRequest::Recover(position) => Some(("recover".to_owned(), json!(position))),
         StartRequest::Rewind(count) => Some(("rewind".to_owned(), json!(count))),
     };
-    field.into_iter().collect()
+    let presence = subscribe.presence;
+    let presence = presence.then(|| ("presence".to_owned(), json!(true)));
+    start.into_iter().chain(presence).collect()
 }
 
 fn request_about(action: &str, entity: &EntityId) -> RequestBody {

@@ -19,15 +19,23 @@ struct Wanted {
     /// Its position in the order of first subscriptions.
     place: u64,
     subscribers: usize,
-    /// The requests of subscribers that wait for the acknowledgement.
-    waiting: Vec<RequestNumber>,
+    /// The subscribers that wait for the acknowledgement.
+    waiting: Vec<Waiting>,
     /// True once the server has acknowledged it on any connection.
     established: bool,
 }
 
+/// A subscriber that waits for the acknowledgement.
+#[derive(Debug)]
+struct Waiting {
+    request: RequestNumber,
+    /// True if it asks for presence.
+    presence: bool,
+}
+
 impl Subscriptions {
     /// Adds a subscriber that waits for the acknowledgement.
-    pub(super) fn add(&mut self, entity: &EntityId, request: RequestNumber) {
+    pub(super) fn add(&mut self, entity: &EntityId, request: RequestNumber, presence: bool) {
         self.places += 1;
         let wanted = self.wanted.entry(entity.clone()).or_insert(Wanted {
             place: self.places,
@@ -36,7 +44,7 @@ impl Subscriptions {
             established: false,
         });
         wanted.subscribers += 1;
-        wanted.waiting.push(request);
+        wanted.waiting.push(Waiting { request, presence });
     }
 
     /// Removes a subscriber.
@@ -67,19 +75,28 @@ impl Subscriptions {
             .is_some_and(|wanted| wanted.established)
     }
 
-    /// Marks an entity as acknowledged. Returns the requests that waited for that.
-    pub(super) fn acknowledged(&mut self, entity: &EntityId) -> Vec<RequestNumber> {
+    /// Marks an entity as acknowledged. Returns the requests that waited for that: unless it is complete, only
+    /// those that do not ask for presence.
+    pub(super) fn acknowledged(
+        &mut self,
+        entity: &EntityId,
+        is_complete: bool,
+    ) -> Vec<RequestNumber> {
         let Some(wanted) = self.wanted.get_mut(entity) else {
             return Vec::new();
         };
         wanted.established = true;
-        std::mem::take(&mut wanted.waiting)
+        let resolved = wanted
+            .waiting
+            .extract_if(.., |waiting| is_complete || !waiting.presence);
+        resolved.map(|waiting| waiting.request).collect()
     }
 
     /// Removes an entity with all its subscribers. Returns the requests that waited for its acknowledgement.
     pub(super) fn remove(&mut self, entity: &EntityId) -> Vec<RequestNumber> {
         let removed = self.wanted.remove(entity);
-        removed.map(|wanted| wanted.waiting).unwrap_or_default()
+        let waiting = removed.into_iter().flat_map(|wanted| wanted.waiting);
+        waiting.map(|waiting| waiting.request).collect()
     }
 
     /// Returns the entities in the order of their first subscriptions.

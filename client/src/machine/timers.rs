@@ -23,6 +23,7 @@ enum Timer {
     ReplyTimeout(SocketId),
     RetrySubscriptions(SocketId),
     Gap,
+    Presence,
 }
 
 impl Machine {
@@ -53,6 +54,7 @@ impl Machine {
                 .map(|at| (at, Timer::OutboxResumes)),
             self.reconnect_at.map(|at| (at, Timer::Reconnect)),
             self.gap_timers.values().min().map(|at| (*at, Timer::Gap)),
+            self.next_presence_request().map(|at| (at, Timer::Presence)),
         ];
         let of_links = self.links.iter().flat_map(|link| self.timers_of(link));
         let all = own.into_iter().flatten().chain(of_links);
@@ -125,6 +127,7 @@ impl Machine {
             Timer::Renew => self.renew(now),
             Timer::ReplyTimeout(socket) => self.time_out_requests(now, socket),
             Timer::Gap => self.sync_due(now),
+            Timer::Presence => self.ask_for_presence(now),
             Timer::RetrySubscriptions(socket) => self.retry_subscriptions(now, socket),
             // `settle` checks these times itself.
             Timer::CloseDeadline | Timer::StopLingering => {}

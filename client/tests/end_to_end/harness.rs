@@ -44,6 +44,21 @@ impl TestStack {
         Self::run(turn, listener, authentication, Limits::default(), HISTORY).await
     }
 
+    /// Starts the stack with presence in every entity, announced each second, and tokens.
+    pub async fn start_with_presence() -> Self {
+        let turn = herald_testkit::turn().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let presence = ("Presence", r#"{"**":{"interval":1}}"#);
+        Self::run_with(
+            turn,
+            listener,
+            Authentication::Secret,
+            Limits::default(),
+            &[presence],
+        )
+        .await
+    }
+
     /// Starts the stack with this authentication and these limits of the gateway.
     pub async fn start_with(authentication: Authentication, limits: Limits) -> Self {
         let turn = herald_testkit::turn().await;
@@ -82,11 +97,24 @@ impl TestStack {
         limits: Limits,
         history: &str,
     ) -> Self {
+        let history = ("History", history);
+        Self::run_with(turn, listener, authentication, limits, &[history]).await
+    }
+
+    async fn run_with(
+        turn: SemaphorePermit<'static>,
+        listener: TcpListener,
+        authentication: Authentication,
+        limits: Limits,
+        parameters: &[(&str, &str)],
+    ) -> Self {
+        // High enough that no test reaches it.
+        let rate = ("MessagesPerSecond", "10000");
+        let parameters = parameters.iter().copied().chain([rate]);
         let config = Config {
-            // High enough that no test reaches it.
-            parameters: [("MessagesPerSecond", "10000"), ("History", history)]
+            parameters: parameters
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
+                .collect(),
             authentication,
             limits,
             ..Config::new(template(), Functions::Build { release: false })

@@ -107,6 +107,7 @@ fn put(entity: &str, number: usize) -> anyhow::Result<WriteRequest> {
         change: 1,
         connected_at: SystemTime::now() - Duration::from_secs(60),
         token_expires_at: None,
+        watches: false,
     });
     let put = PutRequest::builder().set_item(Some(row)).build()?;
     Ok(WriteRequest::builder().put_request(put).build())

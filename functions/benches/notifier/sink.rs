@@ -199,6 +199,7 @@ static ONE_SUBSCRIBER: LazyLock<String> = LazyLock::new(|| {
         change: 1,
         connected_at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_000_000),
         token_expires_at: None,
+        watches: false,
     });
     let row: Map<_, _> = row
         .into_iter()

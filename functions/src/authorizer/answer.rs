@@ -54,6 +54,8 @@ struct Context {
     #[serde(skip_serializing_if = "Option::is_none")]
     token_expires_at: Option<String>,
     permissions: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    info: Option<String>,
 }
 
 /// The refusal of permissions that do not fit into an answer.
@@ -74,6 +76,7 @@ impl AuthorizerAnswer {
                 .expires_at
                 .map(|expiry| expiry.epoch_seconds().to_string()),
             permissions: identity.permissions.to_json(),
+            info: identity.info.map(|info| info.to_string()),
             user_id: user_id.clone(),
         };
         let principal = user_id.unwrap_or_else(|| ANONYMOUS.to_owned());
@@ -114,7 +117,9 @@ impl AuthorizerAnswer {
 
 #[cfg(test)]
 mod tests {
-    use herald_shared::{ids::UserId, permissions::Permissions, token_expiry::TokenExpiry};
+    use herald_shared::{
+        ids::UserId, permissions::Permissions, presence::Info, token_expiry::TokenExpiry,
+    };
     use serde_json::json;
 
     use super::*;
@@ -126,6 +131,7 @@ mod tests {
             user: UserId::new("alice").ok(),
             expires_at: Some(TokenExpiry::from_epoch_seconds(1_800_000_000)),
             permissions: Permissions::from_json(permissions).expect("permissions"),
+            info: Info::from_json(r#"{"name": "Alice"}"#).ok(),
         }
     }
 
@@ -144,6 +150,7 @@ mod tests {
                     "userId": "alice",
                     "tokenExpiresAt": "1800000000",
                     "permissions": r#"{"order:*":["subscribe"]}"#,
+                    "info": r#"{"name":"Alice"}"#,
                 },
             })
         );
@@ -155,6 +162,7 @@ mod tests {
             user: None,
             expires_at: None,
             permissions: Permissions::none(),
+            info: None,
         };
         let answer = AuthorizerAnswer::allow(ARN, anonymous).expect("an answer");
         let answer = serde_json::to_value(answer).expect("JSON");

@@ -8,12 +8,12 @@ use lambda_runtime::Error;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = wiring::start().await;
-    let store = wiring::connection_table(&config)?;
+    let store = wiring::subscription_table(&config)?;
     let admission = wiring::admission(&store)?;
     let logs = wiring::logs(&config)?;
     wiring::serve_messages(SUBSCRIBE_LIMIT, async |message, request| {
         match request.action().as_deref() {
-            Some("sync") => sync::handle(message, request, &admission, &logs).await,
+            Some("sync") => sync::handle(message, request, &admission, &logs, &store).await,
             _ => history::handle(message, request, &admission, &logs).await,
         }
     })

@@ -9,6 +9,7 @@ use herald_shared::{
     log::LogError,
     push::{FrameTooLarge, InvalidPush, Push, Recipients},
     queue::{DeadLetter, EnqueueError, Release},
+    store::StoreError,
 };
 
 use tokio::time::{Instant, timeout_at};
@@ -46,6 +47,8 @@ pub(super) enum RecordError {
     Log(#[source] Arc<LogError>),
     #[error("the push was not delivered")]
     Delivery(#[from] DeliveryError),
+    #[error("the members could not be read or marked")]
+    Members(#[source] StoreError),
     #[error("the undelivered parts of the push could be put on neither queue")]
     NotRequeued(#[source] EnqueueError),
 }
@@ -58,7 +61,7 @@ impl RecordError {
             | Self::TooLarge(_)
             | Self::Delivery(DeliveryError::TooLarge { .. }) => false,
             Self::Log(error) => error.is_transient(),
-            Self::Delivery(_) | Self::NotRequeued(_) => true,
+            Self::Delivery(_) | Self::Members(_) | Self::NotRequeued(_) => true,
         }
     }
 }

@@ -86,6 +86,7 @@ fn run(records: &[Record], queues: &MemoryQueues) -> Batch {
             &delivery,
             &Failures::new(queues, RECEIVES),
             &Logs::off(),
+            &crate::members::off(),
         )
         .await
     })

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use herald_shared::{
     audience::Audience,
     log::LogPolicy,
-    push::Push,
+    presence::Flush,
+    push::{Push, QueueMessage},
     queue::{DeadLetter, Release},
 };
 
@@ -26,6 +27,8 @@ pub(super) enum Task {
         /// True if the pushes are the whole record.
         whole: bool,
     },
+    /// A flush of an entity's presence.
+    Flush { record: Record, flush: Flush },
     /// Records of pushes that take their offsets in one log together.
     Number(Group),
 }
@@ -55,7 +58,14 @@ pub(super) fn tasks<Q: DeadLetter + Release, R>(
             });
             continue;
         }
-        let push = Push::from_queue_body(&record.body);
+        let push = match QueueMessage::from_body(&record.body) {
+            Ok(QueueMessage::Push(push)) => Ok(*push),
+            Ok(QueueMessage::Flush(flush)) => {
+                tasks.push(Task::Flush { record, flush });
+                continue;
+            }
+            Err(error) => Err(error),
+        };
         match push.map(|push| (log_of(&push, logs), push)) {
             Ok((Some((audience, policy)), push)) => {
                 let group = groups.entry(audience.clone()).or_insert_with(|| Group {

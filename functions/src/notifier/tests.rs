@@ -45,6 +45,9 @@ async fn subscribers() -> MemoryStore {
             connected_at: connection.connected_at,
             token_expires_at: None,
             entities: std::slice::from_ref(&entity),
+            watched: &[],
+            user: None,
+            info: None,
         };
         store.subscribe(subscription, 1).await.expect("a store");
     }
@@ -90,7 +93,8 @@ where
     batch.records = vec![record];
     let delivery = Delivery::new(store, poster, queues, Settings::default());
     let deadline = Instant::now() + Duration::from_secs(60);
-    handle(batch, deadline, &delivery, failures, &Logs::off()).await
+    let members = crate::members::off();
+    handle(batch, deadline, &delivery, failures, &Logs::off(), &members).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,6 +153,10 @@ struct Throttled;
 
 impl ReadAudience for Throttled {
     async fn read_audience(&self, _: &Audience, _: &Range) -> Result<Page, StoreError> {
+        Err(StoreError::Throttled("not now".into()))
+    }
+
+    async fn read_watchers(&self, _: &EntityId, _: &Range) -> Result<Page, StoreError> {
         Err(StoreError::Throttled("not now".into()))
     }
 }

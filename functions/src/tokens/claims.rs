@@ -5,7 +5,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use herald_shared::{ids::UserId, permissions::Permissions, token_expiry::TokenExpiry};
+use herald_shared::{
+    ids::UserId, permissions::Permissions, presence::Info, token_expiry::TokenExpiry,
+};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -23,6 +25,8 @@ pub struct Identity {
     pub expires_at: Option<TokenExpiry>,
     /// The token's claim `herald`, or the default.
     pub permissions: Permissions,
+    /// The token's claim `heraldInfo`, which other members see.
+    pub info: Option<Info>,
 }
 
 /// The values that claims are compared with.
@@ -49,6 +53,9 @@ pub(super) struct Claims {
     /// The JSON text: `null` differs from an absent claim.
     #[serde(default, deserialize_with = "as_written")]
     herald: Option<Box<RawValue>>,
+    /// The JSON text. `null` means the same as an absent claim.
+    #[serde(rename = "heraldInfo")]
+    herald_info: Option<Box<RawValue>>,
 }
 
 /// Seconds since 1970, rounded down.
@@ -75,10 +82,16 @@ impl Claims {
             Some(claim) => Permissions::from_json(claim.get())
                 .map_err(|_| Rejection::Forbidden(user.to_string()))?,
         };
+        let info = self.herald_info.map(|claim| Info::from_json(claim.get()));
+        let info = info.transpose().map_err(|source| Rejection::Info {
+            user: user.to_string(),
+            source,
+        })?;
         Ok(Identity {
             user: Some(user),
             expires_at: Some(expires_at),
             permissions,
+            info,
         })
     }
 
@@ -187,7 +200,7 @@ mod tests {
     #[test]
     fn valid_claims_prove_the_identity() {
         let identity = check(
-            &with(r#"{"herald":{"order:*":["subscribe"]}}"#),
+            &with(r#"{"herald":{"order:*":["subscribe"]},"heraldInfo":{"name":"Alice"}}"#),
             &expected(),
         );
         let permissions = Permissions::from_json(r#"{"order:*":["subscribe"]}"#);
@@ -197,6 +210,7 @@ mod tests {
                 user: UserId::new("alice").ok(),
                 expires_at: Some(TokenExpiry::from_epoch_seconds(NOW + 60)),
                 permissions: permissions.expect("permissions"),
+                info: Info::from_json(r#"{"name":"Alice"}"#).ok(),
             })
         );
     }
@@ -282,6 +296,12 @@ mod tests {
             (
                 r#"{"herald":["subscribe"]}"#,
                 Some("is not an object from entity pattern"),
+            ),
+            (r#"{"heraldInfo":null}"#, None),
+            (r#"{"heraldInfo":[1,"x"]}"#, None),
+            (
+                &format!(r#"{{"heraldInfo":"{}"}}"#, "x".repeat(255)),
+                Some("heraldInfo is 257 bytes long as compact JSON, the limit is 256"),
             ),
         ] {
             let checked = check(&with(replaced), &expected());

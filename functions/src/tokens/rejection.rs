@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use herald_shared::ids::InvalidId;
+use herald_shared::{ids::InvalidId, presence::InvalidInfo};
 use jsonwebtoken::errors::ErrorKind;
 
 use super::token::LIMIT;
@@ -20,6 +20,15 @@ pub enum Rejection {
         "the claim `herald` of user {0:?} is not an object from entity pattern to a list of permissions"
     )]
     Forbidden(String),
+    /// The token is valid, but what it says about its user for others is not.
+    #[error("the claim `heraldInfo` of user {user:?} is invalid")]
+    Info {
+        /// The user.
+        user: String,
+        /// The defect.
+        #[source]
+        source: InvalidInfo,
+    },
     /// The keys or the secret could not be loaded. The same token may be accepted later.
     #[error("the keys or the secret to check tokens with could not be loaded")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),

@@ -61,6 +61,7 @@ impl Verifier {
             user: None,
             expires_at: None,
             permissions: self.expected.default_permissions.clone(),
+            info: None,
         })
     }
 

@@ -4,10 +4,12 @@
 use std::{fs, sync::LazyLock};
 
 use herald_shared::{
-    ids::EntityId,
+    ids::{EntityId, UserId},
+    presence::Info,
     protocol::{
         Ack, DisconnectCode, EntityError, EntityResult, ErrorCode, HistoryRequest, LogReply,
-        Request, RequestId, SUBPROTOCOLS, SendMessage, ServerFrame, Subscribe, SyncRequest,
+        MembersChanged, PresenceFrame, PresenceReply, PresentUser, Request, RequestId,
+        SUBPROTOCOLS, SendMessage, ServerFrame, Subscribe, SyncRequest, UserLeft,
     },
     push::Push,
 };
@@ -71,7 +73,7 @@ fn examples_of_client_frames_are_read() {
             "subscribe" => drop(Subscribe::parse(&request).unwrap()),
             "history" => drop(HistoryRequest::parse(&request).unwrap()),
             "sync" => drop(SyncRequest::parse(&request).unwrap()),
-            "unsubscribe" => drop(request.entity_id().unwrap()),
+            "unsubscribe" | "presence" => drop(request.entity_id().unwrap()),
             "sendMessage" => drop(SendMessage::parse(&request).unwrap()),
             "authenticate" | "ping" => {}
             other => panic!("unknown action: {other}"),
@@ -163,6 +165,7 @@ fn write(frame: &Value) -> String {
                 "sendMessage",
                 "history",
                 "sync",
+                "presence",
                 "authenticate",
             ]
             .into_iter()
@@ -182,6 +185,24 @@ fn write(frame: &Value) -> String {
             expires_at: frame["expiresAt"].as_u64(),
             id,
             log: log_reply(frame),
+            presence: frame.get("presence").map(presence_reply),
+        })
+        .to_json(),
+        "presence" => ServerFrame::Presence(PresenceFrame {
+            entity_id: entity.unwrap(),
+            version: frame["version"].as_u64().unwrap(),
+            count: frame["count"].as_u64().unwrap() as usize,
+            changed: frame.get("joined").map(|joined| MembersChanged {
+                joined: present_users(joined),
+                left: frame["left"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|user| UserLeft {
+                        user_id: user_id(user),
+                    })
+                    .collect(),
+            }),
         })
         .to_json(),
         "message" => ServerFrame::Message {
@@ -242,7 +263,33 @@ fn entity_result(result: &Value) -> EntityResult {
     EntityResult {
         error,
         log: log_reply(result),
+        presence: result.get("presence").map(presence_reply),
     }
+}
+
+fn presence_reply(presence: &Value) -> PresenceReply {
+    PresenceReply {
+        version: presence["version"].as_u64().unwrap(),
+        count: presence["count"].as_u64().unwrap() as usize,
+        members: presence.get("members").map(present_users),
+    }
+}
+
+fn present_users(users: &Value) -> Vec<PresentUser> {
+    let users = users.as_array().unwrap().iter();
+    users
+        .map(|user| PresentUser {
+            user_id: user_id(user),
+            connections: user["connections"].as_u64().unwrap() as usize,
+            info: user
+                .get("info")
+                .map(|info| Info::from_json(&info.to_string()).unwrap()),
+        })
+        .collect()
+}
+
+fn user_id(user: &Value) -> UserId {
+    serde_json::from_value(user["userId"].clone()).unwrap()
 }
 
 fn log_reply(frame: &Value) -> LogReply {

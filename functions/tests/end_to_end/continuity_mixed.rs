@@ -6,8 +6,8 @@
 //! Run it with `cargo test -p herald-functions --test end_to_end own_clients -- --ignored`. By default it has 20 Rust clients
 //! and 5 seconds of events. `HERALD_MIXED_CLIENTS=60` sets the number of
 //! clients, at least 6, of which half are then JavaScript in one process of Node.js (after `npm ci` in `web`);
-//! `HERALD_MIXED_FOR=10` sets the seconds. A run must end before the rows of its logs expire, after 600
-//! seconds. `--nocapture` shows the table of what happened.
+//! `HERALD_MIXED_FOR=10` sets the seconds. A run must end before the rows of its logs expire, after an hour.
+//! `--nocapture` shows the table of what happened.
 
 mod javascript;
 mod proxy;
@@ -45,14 +45,16 @@ use record::{Line, Log, Record, Records};
 const EVENTS_PER_SECOND: usize = 42;
 const MESSAGES_PER_CLIENT: usize = 10;
 const HIDDEN: f64 = 0.02;
+const DROP_EVERY: Duration = Duration::from_millis(300);
 const HISTORY: &str =
-    r#"{"order:*":{"messages":300,"seconds":600},"brief:*":{"messages":4,"seconds":600}}"#;
+    r#"{"order:*":{"messages":300,"seconds":3600},"brief:*":{"messages":4,"seconds":3600}}"#;
 
 /// The number of times that a brief log's entity is among those of the events, so that clients lose messages.
 const BRIEF_WEIGHT: usize = 5;
 
 /// A client of the run, in Rust or JavaScript.
 #[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Plan {
     client: usize,
     url: String,
@@ -60,6 +62,8 @@ struct Plan {
     messages: usize,
     /// The time between two messages, in milliseconds.
     every: u64,
+    /// The time without a frame after which the client asks `sync`, in milliseconds.
+    keep_alive: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -78,6 +82,12 @@ impl Size {
             seconds: number("HERALD_MIXED_FOR").unwrap_or(5),
             javascript: clients.is_some(),
         }
+    }
+
+    /// Returns the interval of a client in which all clients together do something at this interval, so that
+    /// more clients are not more load on the machine.
+    fn share_of(self, interval: Duration) -> Duration {
+        interval * self.clients as u32
     }
 
     /// Returns the entities, the last two with brief logs.
@@ -101,6 +111,7 @@ impl Size {
             entities: of(client),
             messages: MESSAGES_PER_CLIENT,
             every: (self.seconds * 1000 / MESSAGES_PER_CLIENT) as u64,
+            keep_alive: self.share_of(Duration::from_millis(100)).as_millis() as u64,
         };
         (0..self.clients).map(plan).collect()
     }
@@ -167,7 +178,7 @@ async fn everything(stack: &TestStack, proxy: &Proxy, records: &Records, size: S
 
 async fn drop_sockets(proxy: &Proxy, size: Size) {
     let mut random = Rng::with_seed(size.clients as u64);
-    let mut next = interval(Duration::from_secs(20) / size.clients as u32);
+    let mut next = interval(DROP_EVERY);
     loop {
         next.tick().await;
         proxy.drop_one(&mut random);

@@ -205,6 +205,7 @@ fn push_for(connection: &str, token_expires_at: Option<TokenExpiry>) -> Push {
         frame: RawValue::from_string(late().to_string()).unwrap(),
         position: None,
         version: None,
+        to_watchers: false,
         then_disconnect: false,
     }
 }

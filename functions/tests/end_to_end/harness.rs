@@ -52,7 +52,7 @@ use crate::{
 };
 
 /// All permissions.
-pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","history","broadcast"]}"#;
+pub const EVERYTHING: &str = r#"{"**":["subscribe","publish","history","presence","broadcast"]}"#;
 
 /// Returns a frame without the position that an audience's log gives it.
 pub fn without_position(mut frame: Value) -> Value {
@@ -211,6 +211,18 @@ impl TestStack {
         self.mint(user, Some(serde_json::from_str(permissions).unwrap()))
     }
 
+    /// Connects a new client of a user with all permissions, and with what others see of the user.
+    pub async fn client_with_info(&self, user: &str, info: Value) -> Client {
+        let request = TokenRequest {
+            user_id: user.to_owned(),
+            permissions: Some(serde_json::from_str(EVERYTHING).unwrap()),
+            info: Some(info),
+            ..TokenRequest::default()
+        };
+        let token = self.running().mint(&request).unwrap().token;
+        self.client_with(&token).await
+    }
+
     /// Returns a token without the claim `herald`.
     pub fn token_without_permissions(&self, user: &str) -> String {
         self.mint(user, None)
@@ -329,6 +341,9 @@ impl TestStack {
             connected_at,
             token_expires_at: None,
             entities: &[EntityId::new(entity).unwrap()],
+            watched: &[],
+            user: None,
+            info: None,
         };
         let subscribed = store.subscribe(subscription, 1).await.unwrap();
         assert_eq!(subscribed, [Subscribed::Stored]);
@@ -401,6 +416,7 @@ fn subscription_row(entity: &str, connection: &str) -> WriteRequest {
         change: 1,
         connected_at: old(),
         token_expires_at: None,
+        watches: false,
     });
     let put = PutRequest::builder().set_item(Some(row)).build().unwrap();
     WriteRequest::builder().put_request(put).build()

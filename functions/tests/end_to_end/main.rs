@@ -34,6 +34,7 @@ mod opening;
 mod partly_sent;
 mod permissions;
 mod polling;
+mod presence;
 mod proxy;
 mod publishing;
 mod put_back;

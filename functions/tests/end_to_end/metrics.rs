@@ -118,6 +118,7 @@ fn spawn_notifier(stack: &TestStack, runtime_api: &str) -> Child {
             ("HISTORY_TABLE_NAME", &addresses.tables["HistoryTable"]),
             ("HISTORY", "{}"),
             ("RECOVER_SECONDS", "300"),
+            ("PRESENCE", "{}"),
         ])
         .stdout(Stdio::piped())
         .kill_on_drop(true)

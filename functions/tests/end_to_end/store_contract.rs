@@ -92,7 +92,9 @@ async fn subscribing_is_idempotent_and_limited(store: &(impl ConnectionStore + R
     assert_eq!(all(store, &entity("order-3")).await, ids([]));
 
     for _ in 0..2 {
-        let unsubscribed = store.unsubscribe(&id("a"), &entity_id("order-1")).await;
+        let unsubscribed = store
+            .unsubscribe(&id("a"), None, &entity_id("order-1"))
+            .await;
         unsubscribed.unwrap();
     }
     assert_eq!(all(store, &entity("order-1")).await, ids(["b"]));
@@ -302,6 +304,7 @@ async fn older_listener_row_never_replaces_a_newer_one(rows: &impl Rows) {
             change,
             connected_at: SystemTime::now(),
             token_expires_at: Some(TokenExpiry::from_epoch_seconds(expiry)),
+            watches: false,
         };
         rows.put_listener(listener).await.unwrap();
     };
@@ -365,6 +368,9 @@ async fn subscribe(
         connected_at: SystemTime::now() - Duration::from_secs(60),
         token_expires_at: None,
         entities: &[entity_id(entity)],
+        watched: &[],
+        user: None,
+        info: None,
     };
     store.subscribe(subscription, limit).await.unwrap()[0]
 }
@@ -380,6 +386,9 @@ async fn subscribe_until(
         connected_at: SystemTime::now(),
         token_expires_at,
         entities: &[entity_id(entity)],
+        watched: &[],
+        user: None,
+        info: None,
     };
     let subscribed = store.subscribe(subscription, 10).await.unwrap();
     assert_eq!(subscribed, [Subscribed::Stored]);

@@ -56,13 +56,14 @@ pub(crate) async fn build() -> anyhow::Result<BuiltFunctions> {
     })
 }
 
-/// Starts the whole stack with a throttle that no benchmark reaches.
+/// Starts the whole stack with limits that no benchmark reaches.
 pub(crate) async fn start(built: &BuiltFunctions) -> anyhow::Result<Server> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_herald-local"));
     command
         .args(["--json", "--port", "0"])
         .args(["--parameter", "ThrottlingRateLimit=1000000"])
         .args(["--parameter", "ThrottlingBurstLimit=1000000"])
+        .args(["--parameter", "MessagesPerSecond=10000"])
         .arg("--template")
         .arg(&built.template)
         .arg("--binaries")

@@ -55,7 +55,7 @@ from herald_client.position import position_of
 
 FOLDER = Path(__file__).resolve().parents[3] / "client/tests/behaviour"
 # The files about what this client does not have: docs/clients.md lists it.
-LACKING = {"transports.json"}
+LACKING = {"presence.json", "transports.json"}
 FILES = sorted(file for file in FOLDER.glob("*.json") if file.name not in LACKING)
 CASES = [(file.name, case) for file in FILES for case in json.loads(file.read_text(encoding="utf-8"))["cases"]]
 SOCKET_INPUTS = {

@@ -27,7 +27,7 @@ impl<S: Forget, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
         let audience = &attempt.audience;
         let left: Vec<_> = stream::iter(ended)
             .map(|recipient| self.prune(recipient, audience, schedule.forgotten))
-            .buffer_unordered(self.settings.in_flight)
+            .buffer_unordered(self.settings.forgetting)
             .filter_map(|left| async { left })
             .collect()
             .await;

@@ -156,7 +156,7 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
         };
         for attempt in 1.. {
             let last = attempt >= self.settings.tries;
-            let permit = self.in_flight.acquire().await;
+            let slot = self.window.slot().await;
             if Instant::now() >= stop_at {
                 return result;
             }
@@ -168,7 +168,12 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
             }
             let by = stop_at + self.settings.post_timeout;
             let posted = self.try_once(&mut result.recipient, push, last, by).await;
-            drop(permit);
+            match &posted {
+                Ok(_) => slot.answered(),
+                Err(Failure::Post(PostError::Throttled)) => slot.throttled(),
+                Err(_) => {}
+            }
+            drop(slot);
             result.retried += usize::from(attempt > 1);
             match posted {
                 Ok(accepted) => {

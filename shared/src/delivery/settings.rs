@@ -6,8 +6,14 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The maximum number of posts in flight.
+    /// The maximum number of posts in flight, each on a connection of its own. The number adapts to the
+    /// gateway: see [`Window`](super::Window). With the default and posts of 20 ms, one notifier reaches an
+    /// account's quota of 10,000 requests a second.
+    ///
+    /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
     pub in_flight: usize,
+    /// The maximum number of connections that are forgotten at once.
+    pub forgetting: usize,
     /// The time limit of one post.
     pub post_timeout: Duration,
     /// The maximum number of tries of a connection within one attempt.
@@ -28,7 +34,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            in_flight: 100,
+            in_flight: 200,
+            forgetting: 100,
             post_timeout: Duration::from_secs(5),
             tries: 3,
             attempts: 6,

@@ -4,6 +4,7 @@ mod opening;
 mod put_back;
 mod rounds;
 mod tokens;
+mod windows;
 
 use std::time::{Duration, SystemTime};
 
@@ -92,6 +93,9 @@ fn subscription<'a>(connection: &'a Connection, entity: &'a EntityId) -> Subscri
         connected_at: connection.connected_at,
         token_expires_at: connection.token_expires_at,
         entities: std::slice::from_ref(entity),
+        watched: &[],
+        user: None,
+        info: None,
     }
 }
 
@@ -108,6 +112,7 @@ fn push_of(frame: &str) -> Push {
         frame: RawValue::from_string(frame.to_owned()).expect("JSON"),
         position: None,
         version: None,
+        to_watchers: false,
         then_disconnect: false,
     }
 }
@@ -351,6 +356,10 @@ impl ReadAudience for SlowToForget {
     async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
         self.0.read_audience(audience, range).await
     }
+
+    async fn read_watchers(&self, entity: &EntityId, range: &Range) -> Result<Page, StoreError> {
+        self.0.read_watchers(entity, range).await
+    }
 }
 
 impl ReadToken for SlowToForget {
@@ -376,7 +385,7 @@ async fn connections_not_forgotten_in_time_are_requeued() {
     let poster = ScriptedPoster::new(|_, _| Err(PostError::Gone));
     let queues = MemoryQueues::default();
     let settings = Settings {
-        in_flight: 1,
+        forgetting: 1,
         reserve: Duration::from_secs(10),
         ..Settings::default()
     };

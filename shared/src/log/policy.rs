@@ -1,12 +1,12 @@
 //! The template parameter `History`: which audiences have a log, and what it keeps.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use crate::{
     audience::Audience,
-    permissions::{EntityPattern, InvalidPattern},
+    permissions::{ByPattern, EntityPattern, InvalidPattern},
 };
 
 /// The log of an audience.
@@ -42,8 +42,7 @@ pub enum LogPolicy {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
-    /// The most specific first.
-    entities: Vec<(EntityPattern, Option<LogPolicy>)>,
+    entities: ByPattern<Option<LogPolicy>>,
     user: Option<LogPolicy>,
     everyone: Option<LogPolicy>,
 }
@@ -102,7 +101,7 @@ impl History {
     /// Returns the policies under which no audience has a log.
     pub fn off() -> Self {
         Self {
-            entities: Vec::new(),
+            entities: ByPattern::default(),
             user: None,
             everyone: None,
         }
@@ -118,18 +117,17 @@ impl History {
         let written: BTreeMap<String, Option<Written>> =
             serde_json::from_str(text).map_err(InvalidHistory::Unreadable)?;
         let mut history = Self::off();
+        let mut entities = Vec::new();
         for (key, written) in written {
             let policy = written.map(|written| read(&key, &written)).transpose()?;
             match key.as_str() {
                 "$user" => history.user = policy,
                 "$everyone" => history.everyone = policy,
                 _ if key.starts_with('$') => return Err(InvalidHistory::UnknownKey(key)),
-                _ => history.entities.push((pattern(key)?, policy)),
+                _ => entities.push((pattern(key)?, policy)),
             }
         }
-        history
-            .entities
-            .sort_by_cached_key(|(pattern, _)| Reverse(specificity(pattern)));
+        history.entities = entities.into_iter().collect();
         Ok(history)
     }
 
@@ -138,11 +136,7 @@ impl History {
         match audience {
             Audience::Everyone => self.everyone,
             Audience::User(_) => self.user,
-            Audience::Entity(entity) => {
-                let mut entities = self.entities.iter();
-                let (_, policy) = entities.find(|(pattern, _)| pattern.matches(entity))?;
-                *policy
-            }
+            Audience::Entity(entity) => *self.entities.of(entity)?,
         }
     }
 }
@@ -155,7 +149,7 @@ impl Default for History {
             Some(LogPolicy::Messages { messages, seconds })
         };
         Self {
-            entities: vec![(EntityPattern::everything(), of(100))],
+            entities: ByPattern::from_iter([(EntityPattern::everything(), of(100))]),
             user: of(100),
             everyone: of(20),
         }
@@ -194,21 +188,6 @@ fn read(key: &str, written: &Written) -> Result<LogPolicy, InvalidHistory> {
         )));
     }
     Ok(LogPolicy::Messages { messages, seconds })
-}
-
-/// The rank of a pattern among those that match an entity, compared segment by segment from the left: fixed
-/// text before text with `*`, more fixed characters before fewer, and `**` last.
-fn specificity(pattern: &EntityPattern) -> Vec<(u8, usize)> {
-    let text = pattern.to_string();
-    let rank = |segment: &str| {
-        let fixed = segment.bytes().filter(|byte| *byte != b'*').count();
-        match segment {
-            "**" => (0, 0),
-            _ if segment.contains('*') => (1, fixed),
-            _ => (2, fixed),
-        }
-    };
-    text.split(':').map(rank).collect()
 }
 
 #[cfg(test)]

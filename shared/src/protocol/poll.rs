@@ -52,7 +52,10 @@ mod tests {
         let ack = Ack {
             entities: Some(BTreeMap::from([(
                 "order-1".to_owned(),
-                EntityResult { error: None, log },
+                EntityResult {
+                    log,
+                    ..EntityResult::default()
+                },
             )])),
             user: Some(EntityResult::default()),
             ..Ack::default()

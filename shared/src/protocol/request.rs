@@ -214,7 +214,7 @@ fn wrong_endpoint(problem: String) -> Refusal {
         ErrorCode::UnknownAction,
         format!(
             "Seems like wrong endpoint: {problem}; send a JSON object whose action is subscribe, \
-             unsubscribe, sendMessage, history, sync, authenticate or ping"
+             unsubscribe, sendMessage, history, sync, presence, authenticate or ping"
         ),
     )
 }

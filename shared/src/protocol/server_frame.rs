@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{DisconnectCode, EntityResult, ErrorCode, LogReply, RequestId};
+use super::{
+    DisconnectCode, EntityResult, ErrorCode, LogReply, PresenceFrame, PresenceReply, RequestId,
+};
 use crate::{ids::EntityId, log::Position};
 
 /// A frame to a client, with the JSON that is sent: `type` tells its kind.
@@ -99,6 +101,8 @@ pub enum ServerFrame<'a> {
         /// The event's time, RFC 3339.
         time: &'a str,
     },
+    /// A change of an entity's members, for the connections that asked for it.
+    Presence(PresenceFrame),
     /// The last frame before the server closes the connection. The close itself cannot carry a reason.
     Disconnect {
         /// The reason, for programs.
@@ -146,6 +150,9 @@ pub struct Ack {
     /// The answer of the log of the request's only audience.
     #[serde(flatten)]
     pub log: LogReply,
+    /// The members of the request's only entity, if the client asked for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence: Option<PresenceReply>,
 }
 
 impl From<Ack> for ServerFrame<'_> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{ErrorCode, LogReply, Refusal, Request};
+use super::{ErrorCode, LogReply, PresenceReply, Refusal, Request};
 use crate::{
     ids::EntityId,
     log::{Budget, Position},
@@ -28,6 +28,8 @@ pub struct EntityRequest {
     pub entity: EntityId,
     /// The messages that the client wants besides the coming ones.
     pub start: StartRequest,
+    /// True if the client wants to see the entity's members.
+    pub presence: bool,
 }
 
 /// The place in an entity's log from which a client subscribes.
@@ -113,7 +115,11 @@ impl EntityRequest {
             }
             (None, None) => StartRequest::Live,
         };
-        Ok(Self { entity, start })
+        Ok(Self {
+            entity,
+            start,
+            presence: options.is_true("presence")?,
+        })
     }
 }
 
@@ -126,6 +132,9 @@ pub struct EntityResult {
     /// The answer of the entity's log.
     #[serde(flatten)]
     pub log: LogReply,
+    /// The entity's members, if the client asked for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence: Option<PresenceReply>,
 }
 
 /// The refusal of one entity, or of one published message.
@@ -142,10 +151,13 @@ pub struct EntityError {
 impl From<Result<LogReply, Refusal>> for EntityResult {
     fn from(result: Result<LogReply, Refusal>) -> Self {
         match result {
-            Ok(log) => Self { error: None, log },
+            Ok(log) => Self {
+                log,
+                ..Self::default()
+            },
             Err(refusal) => Self {
                 error: Some(refusal.into()),
-                log: LogReply::default(),
+                ..Self::default()
             },
         }
     }
@@ -187,7 +199,11 @@ mod tests {
             .collect();
         let entity = |text: &str, start| {
             let entity = EntityId::new(text).expect("an id");
-            Ok(EntityRequest { entity, start })
+            Ok(EntityRequest {
+                entity,
+                start,
+                presence: false,
+            })
         };
         let id = |text: &str| entity(text, StartRequest::Live);
         let position = "must be a position, e.g. {\"epoch\":\"k3J9x2Qa\",\"offset\":42}";

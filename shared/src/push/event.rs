@@ -218,6 +218,7 @@ fn for_all(event: &Event<'_>, audience: Audience, event_id: String, frame: Box<R
         frame,
         position: None,
         version: None,
+        to_watchers: false,
         then_disconnect: false,
     }
 }

@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use super::{DeadLetter, Enqueue, EnqueueError, NotEnqueued, Release};
-use crate::push::Push;
+use super::{DeadLetter, Enqueue, EnqueueError, EnqueueFlush, NotEnqueued, Release};
+use crate::{presence::Flush, push::Push};
 
 /// Both queues in memory.
 #[derive(Debug, Default)]
 pub struct MemoryQueues {
     pushes: Mutex<Vec<(Push, Duration)>>,
+    flushes: Mutex<Vec<(Flush, Duration)>>,
     dead_letters: Mutex<Vec<(String, String)>>,
     released: Mutex<Vec<(String, Duration)>>,
     faults: Mutex<QueueFaults>,
@@ -42,6 +43,11 @@ impl MemoryQueues {
     /// Removes and returns the enqueued pushes, each with its delay.
     pub fn take(&self) -> Vec<(Push, Duration)> {
         mem::take(&mut *lock(&self.pushes))
+    }
+
+    /// Removes and returns the enqueued flushes, each with its delay.
+    pub fn take_flushes(&self) -> Vec<(Flush, Duration)> {
+        mem::take(&mut *lock(&self.flushes))
     }
 
     /// Returns the dead letters so far, each body with its reason.
@@ -78,6 +84,18 @@ impl Enqueue for MemoryQueues {
             refused: (stored..pushes.len()).collect(),
             source: failed(),
         })
+    }
+}
+
+impl EnqueueFlush for MemoryQueues {
+    async fn enqueue_flush(&self, flush: &Flush, delay: Duration) -> Result<(), EnqueueError> {
+        let mut faults = lock(&self.faults);
+        if faults.enqueue > 0 {
+            faults.enqueue -= 1;
+            return Err(failed());
+        }
+        lock(&self.flushes).push((flush.clone(), delay));
+        Ok(())
     }
 }
 

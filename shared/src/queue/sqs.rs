@@ -12,8 +12,8 @@ use aws_sdk_sqs::{
 };
 
 use self::letter::Letter;
-use super::{DeadLetter, Enqueue, EnqueueError, NotEnqueued, Release};
-use crate::{aws_error::is_throttling, backoff::bound, push::Push};
+use super::{DeadLetter, Enqueue, EnqueueError, EnqueueFlush, NotEnqueued, Release};
+use crate::{aws_error::is_throttling, backoff::bound, presence::Flush, push::Push};
 
 /// The maximum number of entries in one `SendMessageBatch`.
 const BATCH: usize = 10;
@@ -93,6 +93,18 @@ impl NotificationQueue {
         refused.map_or(Ok(()), Err)
     }
 
+    async fn send_flush(&self, body: &str, delay: Duration) -> Result<(), EnqueueError> {
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .delay_seconds(seconds(delay))
+            .send()
+            .await
+            .map(drop)
+            .map_err(failed)
+    }
+
     /// Sends up to ten messages. SQS accepts or refuses each independently.
     async fn send_batch(&self, batch: &[&Pending], delay: i32) -> Result<(), Refused> {
         let entries = batch.iter().map(|message| entry(message, delay));
@@ -158,6 +170,21 @@ impl Enqueue for NotificationQueue {
     }
 }
 
+impl EnqueueFlush for NotificationQueue {
+    async fn enqueue_flush(&self, flush: &Flush, delay: Duration) -> Result<(), EnqueueError> {
+        let body = flush.to_queue_body();
+        let mut sends = 0;
+        while let Err(error) = self.send_flush(&body, delay).await {
+            sends += 1;
+            if sends == SENDS || !error.is_transient() {
+                return Err(error);
+            }
+            pause(sends).await;
+        }
+        Ok(())
+    }
+}
+
 impl Release for NotificationQueue {
     async fn release(&self, receipt_handle: &str, delay: Duration) -> Result<(), EnqueueError> {
         self.client
@@ -217,6 +244,12 @@ impl DeadLetter for DeadLetterQueue {
 impl Enqueue for NotifierQueues {
     async fn enqueue(&self, pushes: &[Push], delay: Duration) -> Result<(), NotEnqueued> {
         self.notifications.enqueue(pushes, delay).await
+    }
+}
+
+impl EnqueueFlush for NotifierQueues {
+    async fn enqueue_flush(&self, flush: &Flush, delay: Duration) -> Result<(), EnqueueError> {
+        self.notifications.enqueue_flush(flush, delay).await
     }
 }
 

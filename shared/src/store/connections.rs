@@ -14,6 +14,8 @@
 //! - **Unsubscribing** changes the set and deletes the listener row of an earlier change.
 //! - **Forgetting** deletes the connection's own row first, which names the other rows; the user's
 //!   listener row goes last.
+//! - **A member row** of an entity with presence is written after the set and before the listener row, with
+//!   the number of the change, and marked as left where the listener row is deleted ([`TrackMembers`]).
 //! - **Pruning** forgets, and deletes last the listener row in which the connection was found.
 //! - An error undoes nothing: the same steps again complete the change.
 
@@ -27,17 +29,20 @@ use std::{num::NonZeroU32, time::SystemTime};
 use super::{
     Admit, Admitted, Charge, Connection, ConnectionStore, CurrentToken, Forget, MessageRate, Page,
     ReadAudience, ReadToken, Rows, StoreError, StoredConnection, Subscribed, Subscription,
+    TrackMembers, Untracked,
 };
 use crate::{
     audience::{Audience, LIFETIME, Range},
-    ids::{ConnectionId, EntityId},
+    ids::{ConnectionId, EntityId, UserId},
     token_expiry::{TokenExpiry, since_epoch},
 };
+pub(crate) use subscribing::write_all;
 
-/// The connection store over `rows`.
+/// The connection store over `rows`, which tells `members` of subscriptions.
 #[derive(Clone, Debug)]
-pub struct Connections<R> {
+pub struct Connections<R, M = Untracked> {
     rows: R,
+    members: M,
 }
 
 /// The rates of senders that have no connection, and so no row but that of their charges: clients that
@@ -48,14 +53,32 @@ pub struct WithoutConnections<R> {
 }
 
 impl<R: Rows> Connections<R> {
-    /// Returns the store over `rows`.
+    /// Returns the store over `rows`, without members.
     pub fn over(rows: R) -> Self {
-        Self { rows }
+        Self {
+            rows,
+            members: Untracked,
+        }
+    }
+
+    /// Returns the same store with these members.
+    pub fn tracking<M>(self, members: M) -> Connections<R, M> {
+        Connections {
+            rows: self.rows,
+            members,
+        }
     }
 
     /// Returns the rates of senders that have no connection. They have charges in the same rows.
     pub fn without_connections(self) -> WithoutConnections<R> {
         WithoutConnections { rows: self.rows }
+    }
+}
+
+impl<R: Rows, M> Connections<R, M> {
+    /// Returns the members.
+    pub fn members(&self) -> &M {
+        &self.members
     }
 
     /// Returns the rows.
@@ -77,7 +100,7 @@ impl<R: Rows> Connections<R> {
     }
 }
 
-impl<R: Rows> ConnectionStore for Connections<R> {
+impl<R: Rows, M: TrackMembers> ConnectionStore for Connections<R, M> {
     async fn connect(&self, connection: &Connection) -> Result<(), StoreError> {
         self.rows.put_connection(connection).await
     }
@@ -87,15 +110,16 @@ impl<R: Rows> ConnectionStore for Connections<R> {
         subscription: Subscription<'_>,
         limit: u32,
     ) -> Result<Vec<Subscribed>, StoreError> {
-        subscribing::subscribe(&self.rows, subscription, limit as usize).await
+        subscribing::subscribe(&self.rows, &self.members, subscription, limit as usize).await
     }
 
     async fn unsubscribe(
         &self,
         connection: &ConnectionId,
+        user: Option<&UserId>,
         entity: &EntityId,
     ) -> Result<(), StoreError> {
-        subscribing::unsubscribe(&self.rows, connection, entity).await
+        subscribing::unsubscribe(&self.rows, &self.members, connection, user, entity).await
     }
 
     async fn renew(
@@ -107,7 +131,7 @@ impl<R: Rows> ConnectionStore for Connections<R> {
     }
 }
 
-impl<R: Rows> Admit for Connections<R> {
+impl<R: Rows, M: TrackMembers> Admit for Connections<R, M> {
     async fn admit(
         &self,
         connection: &ConnectionId,
@@ -162,7 +186,7 @@ fn charge(messages: NonZeroU32, rate: MessageRate, now: SystemTime) -> Charge {
     }
 }
 
-impl<R: Rows> ReadToken for Connections<R> {
+impl<R: Rows, M: TrackMembers> ReadToken for Connections<R, M> {
     async fn current_token(&self, connection: &ConnectionId) -> Result<CurrentToken, StoreError> {
         Ok(match self.rows.connection(connection).await? {
             None => CurrentToken::ConnectionGone,
@@ -173,9 +197,10 @@ impl<R: Rows> ReadToken for Connections<R> {
     }
 }
 
-impl<R: Rows> Forget for Connections<R> {
+impl<R: Rows, M: TrackMembers> Forget for Connections<R, M> {
     async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
-        forgetting::forget(&self.rows, connection).await.map(drop)
+        let forgotten = forgetting::forget(&self.rows, &self.members, connection);
+        forgotten.await.map(drop)
     }
 
     async fn prune(
@@ -183,15 +208,19 @@ impl<R: Rows> Forget for Connections<R> {
         connection: &ConnectionId,
         audience: &Audience,
     ) -> Result<(), StoreError> {
-        forgetting::prune(&self.rows, connection, audience).await
+        forgetting::prune(&self.rows, &self.members, connection, audience).await
     }
 }
 
-impl<R: Rows> ReadAudience for Connections<R> {
+impl<R: Rows, M: TrackMembers> ReadAudience for Connections<R, M> {
     async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
         match audience {
             Audience::Everyone => everyone::read(&self.rows, range).await,
             Audience::User(_) | Audience::Entity(_) => self.rows.listeners(audience, range).await,
         }
+    }
+
+    async fn read_watchers(&self, entity: &EntityId, range: &Range) -> Result<Page, StoreError> {
+        self.rows.watchers(entity, range).await
     }
 }

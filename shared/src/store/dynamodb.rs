@@ -202,7 +202,13 @@ impl Rows for DynamoDbRows {
     }
 
     async fn listeners(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
-        self.query_listeners(audience, range).await
+        self.query_listeners(audience, range, None).await
+    }
+
+    async fn watchers(&self, entity: &EntityId, range: &Range) -> Result<Page, StoreError> {
+        let audience = Audience::Entity(entity.clone());
+        self.query_listeners(&audience, range, Some(row::WATCHES))
+            .await
     }
 
     async fn charge(&self, connection: &ConnectionId, charge: Charge) -> Result<bool, StoreError> {
@@ -224,7 +230,7 @@ fn condition_failed<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
 }
 
 /// Returns the result of a conditional write that may be refused.
-fn unless_refused<T, E>(
+pub(crate) fn unless_refused<T, E>(
     written: Result<T, SdkError<E>>,
     step: &'static str,
 ) -> Result<(), StoreError>
@@ -247,7 +253,7 @@ fn refused_row(error: &SdkError<UpdateItemError>) -> Option<&Row> {
 }
 
 /// Returns the store's error for a failed call.
-fn failed<E>(step: &'static str, error: SdkError<E>) -> StoreError
+pub(crate) fn failed<E>(step: &'static str, error: SdkError<E>) -> StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {

@@ -49,6 +49,7 @@ struct ListenerRow {
     change: u64,
     connected_at: SystemTime,
     token_expires_at: Option<TokenExpiry>,
+    watches: bool,
 }
 
 impl MemoryRows {
@@ -57,6 +58,42 @@ impl MemoryRows {
         Self {
             tables: Mutex::default(),
             page_size,
+        }
+    }
+
+    /// Returns the listeners on the first page of a range that meet the filter. As in DynamoDB, the page has
+    /// its limit before the filter.
+    fn page(
+        &self,
+        audience: &Audience,
+        range: &Range,
+        filter: impl Fn(&ListenerRow) -> bool,
+    ) -> Page {
+        let tables = self.tables();
+        let after = range.after.as_ref().map(place);
+        let rows: Vec<_> = tables
+            .listeners
+            .get(audience)
+            .into_iter()
+            .flatten()
+            .filter(|((slot, _), _)| (range.first..=range.last).contains(slot))
+            .filter(|(place, _)| after.as_ref().is_none_or(|after| *place > after))
+            .take(self.page_size)
+            .collect();
+        // DynamoDB, too, ends a full page without a look at the next row.
+        let full = rows.len() == self.page_size;
+        let last = rows.last().filter(|_| full);
+        Page {
+            read_to: last.map(|((_, connection), _)| connection.clone()),
+            recipients: rows
+                .iter()
+                .filter(|(_, row)| filter(row))
+                .map(|((_, connection), row)| Recipient {
+                    connection: connection.clone(),
+                    connected_at: row.connected_at,
+                    token_expires_at: row.token_expires_at,
+                })
+                .collect(),
         }
     }
 
@@ -116,6 +153,7 @@ impl Rows for MemoryRows {
                 change: 0,
                 connected_at: connection.connected_at,
                 token_expires_at: connection.token_expires_at,
+                watches: false,
             };
             tables.put(&connection.id, audience, row);
         }
@@ -198,6 +236,7 @@ impl Rows for MemoryRows {
             change: listener.change,
             connected_at: listener.connected_at,
             token_expires_at: listener.token_expires_at,
+            watches: listener.watches,
         };
         tables.put(listener.connection, audience, row);
         Ok(())
@@ -243,29 +282,12 @@ impl Rows for MemoryRows {
     }
 
     async fn listeners(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
-        let tables = self.tables();
-        let after = range.after.as_ref().map(place);
-        let recipients: Vec<_> = tables
-            .listeners
-            .get(audience)
-            .into_iter()
-            .flatten()
-            .filter(|((slot, _), _)| (range.first..=range.last).contains(slot))
-            .filter(|(place, _)| after.as_ref().is_none_or(|after| *place > after))
-            .take(self.page_size)
-            .map(|((_, connection), row)| Recipient {
-                connection: connection.clone(),
-                connected_at: row.connected_at,
-                token_expires_at: row.token_expires_at,
-            })
-            .collect();
-        // DynamoDB, too, ends a full page without a look at the next row.
-        let full = recipients.len() == self.page_size;
-        let last = recipients.last().filter(|_| full);
-        Ok(Page {
-            read_to: last.map(|recipient| recipient.connection.clone()),
-            recipients,
-        })
+        Ok(self.page(audience, range, |_| true))
+    }
+
+    async fn watchers(&self, entity: &EntityId, range: &Range) -> Result<Page, StoreError> {
+        let audience = Audience::Entity(entity.clone());
+        Ok(self.page(&audience, range, |row| row.watches))
     }
 
     async fn charge(&self, connection: &ConnectionId, charge: Charge) -> Result<bool, StoreError> {

@@ -49,6 +49,8 @@ pub struct Listener<'a> {
     pub connected_at: std::time::SystemTime,
     /// The end of the connection's token. `None` if it has no token.
     pub token_expires_at: Option<TokenExpiry>,
+    /// True if the client wants to be told of changes of the entity's members.
+    pub watches: bool,
 }
 
 /// The listener rows that a deletion applies to, by the number of their change.
@@ -69,6 +71,16 @@ impl Superseded {
             Self::By(own) => change == own,
             Self::Below(bound) => change < bound,
             Self::Always => true,
+        }
+    }
+
+    /// Returns the number below which no change is valid any more. No connection has as many changes as that
+    /// of [`Self::Always`].
+    pub(crate) fn bound(self) -> u64 {
+        match self {
+            Self::By(own) => own,
+            Self::Below(bound) => bound,
+            Self::Always => u64::from(u32::MAX),
         }
     }
 }
@@ -172,6 +184,14 @@ pub trait Rows: Send + Sync {
     fn listeners(
         &self,
         audience: &Audience,
+        range: &Range,
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
+
+    /// Reads the first page of a range of an entity's audience consistently, with only those listeners that
+    /// watch its members.
+    fn watchers(
+        &self,
+        entity: &EntityId,
         range: &Range,
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 

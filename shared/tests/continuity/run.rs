@@ -566,6 +566,9 @@ impl<'a, L: LogRows> Run<'a, L> {
                 connected_at: now(),
                 token_expires_at: None,
                 entities: &entities,
+                watched: &[],
+                user: None,
+                info: None,
             };
             let starts = [start];
             let result = subscribe(&store, &log, &history, subscription, 10, &starts, now());

@@ -74,6 +74,9 @@ async fn subscribe_to<R: LogRows>(
         connected_at: now(),
         token_expires_at: None,
         entities: &entities,
+        watched: &[],
+        user: None,
+        info: None,
     };
     let subscribers = subscribe(&store, log, history, subscription, limit, starts, now());
     subscribers.await.unwrap()

@@ -277,7 +277,7 @@ impl<'a, R: Rows> Run<'a, R> {
             Role::Subscribe => Box::pin(subscribe(store, limit)),
             Role::Unsubscribe => Box::pin(async move {
                 store
-                    .unsubscribe(&connection(), &entity())
+                    .unsubscribe(&connection(), None, &entity())
                     .await
                     .expect("rows that answer");
                 State::Done
@@ -352,6 +352,9 @@ async fn subscribe<R: Rows>(store: Connections<R>, limit: u32) -> State {
         connected_at: connected_at(),
         token_expires_at: Some(FIRST_TOKEN),
         entities: &entities,
+        watched: &[],
+        user: None,
+        info: None,
     };
     let subscribed = store.subscribe(subscription, limit).await;
     match subscribed.expect("rows that answer")[..] {

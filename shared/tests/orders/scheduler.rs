@@ -334,6 +334,12 @@ impl<R: Rows> Rows for Scheduled<'_, R> {
             .await
     }
 
+    async fn watchers(&self, entity: &EntityId, range: &Range) -> Result<Page, StoreError> {
+        let pending = self.plain("read the watchers");
+        self.send(pending, None, || self.rows.watchers(entity, range))
+            .await
+    }
+
     async fn charge(&self, connection: &ConnectionId, charge: Charge) -> Result<bool, StoreError> {
         let pending = self.plain("charge");
         self.send(pending, None, || self.rows.charge(connection, charge))
@@ -360,6 +366,7 @@ pub(crate) async fn apply_late<R: Rows>(
                 change,
                 connected_at,
                 token_expires_at: token_expires_at.map(TokenExpiry::from_epoch_seconds),
+                watches: false,
             };
             rows.put_listener(listener).await
         }

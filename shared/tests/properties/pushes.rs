@@ -96,6 +96,7 @@ fn push() -> impl Strategy<Value = Push> {
                     .expect("a generated value is JSON"),
                 position,
                 version,
+                to_watchers: false,
                 then_disconnect,
             }
         },

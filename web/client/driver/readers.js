@@ -4,7 +4,7 @@
  * @module readers
  */
 
-/** @import { ListenOptions, Lost, Push } from '../../herald-client.js' */
+/** @import { ListenOptions, Lost, Presence, Push } from '../../herald-client.js' */
 /** @import { HeraldError } from '../error.js' */
 /** @import { Audience } from '../machine/log.js' */
 /** @import { Route } from '../machine/signals.js' */
@@ -76,6 +76,11 @@ export class Readers {
   recover(audience, messages) {
     if (audience.to !== 'entity') return;
     for (const subscriber of this.#subscribersOf(audience.entity)) subscriber.recovered(messages);
+  }
+
+  /** Tells the presence of an entity. @param {string} entity @param {Presence | null} presence @param {HeraldError} [error] */
+  tellPresence(entity, presence, error) {
+    for (const subscriber of this.#subscribersOf(entity)) subscriber.presenceChanged(presence, error);
   }
 
   /** Loads the state of entities without a log anew: what they missed is not known. @param {(entity: string) => boolean} hasLog */

@@ -8,6 +8,7 @@ import { postponeRequests } from './gaps.js';
 import { ping, pingAfterSilence, stopPings } from './keep-alive.js';
 import { Link } from './link.js';
 import { poll } from './polling.js';
+import { presenceLinkEnded } from './presence.js';
 import { deliverAllHeld } from './pushes.js';
 import { endRequests, sendRequest, sendPending, takeMessages } from './requests.js';
 import { connectionEnded, handshakeFailed, pollsNext, webSocketOpened, webSocketStable } from './transports.js';
@@ -186,6 +187,7 @@ function remove(machine, link) {
   stopTimers(machine, link);
   endRequests(machine, [link]);
   if (!machine.current) postponeRequests(machine);
+  presenceLinkEnded(machine);
 }
 
 /** @param {Machine} machine */
@@ -352,5 +354,6 @@ function closeAllSockets(machine) {
   machine.current = machine.next = undefined;
   machine.lingering = [];
   postponeRequests(machine);
+  presenceLinkEnded(machine);
   return links;
 }

@@ -228,7 +228,6 @@ export function giveUp(machine, log) {
   if (!position || (wasKnown && !log.isMissing)) return;
   if (wasKnown) tellLost(machine, log, position);
   log.moveTo(position);
-  log.confirm();
   deliverHeld(machine, log);
   watch(machine, log);
 }

@@ -10,7 +10,12 @@ import { BackOff } from './back-off.js';
 /** @import { Log } from './log.js' */
 /** @import { QueuedMessage } from './outbox.js' */
 
-/** A log that a request names, with the position that it names. @typedef {{ log: Log, position: Position | undefined }} Asked */
+/**
+ * A log that a request names, with the position that it names. Of a `subscribe`, `presence` is true if it asks for
+ * presence, and `isSubscribed` if the link was subscribed to the entity before.
+ *
+ * @typedef {{ log: Log, position: Position | undefined, presence?: boolean, isSubscribed?: boolean }} Asked
+ */
 
 /**
  * A request without a reply.
@@ -20,6 +25,7 @@ import { BackOff } from './back-off.js';
  *   | { action: 'sendMessage', message: QueuedMessage }
  *   | { action: 'sync', asked: Asked[] }
  *   | { action: 'history', asked: [Asked] }
+ *   | { action: 'presence', entity: string }
  *   | { action: 'authenticate' }
  *   | { action: 'open' }} Request
  */
@@ -32,6 +38,7 @@ import { BackOff } from './back-off.js';
  * @property {'subscribing' | 'subscribed' | 'unsubscribing' | 'waitingToRetry' | 'retrying'} state
  * @property {BackOff} backOff
  * @property {boolean} [hasLog] true if the acknowledgement had a position.
+ * @property {boolean} [presence] true if the subscription asked for presence.
  */
 
 export class Link {

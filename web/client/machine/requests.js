@@ -11,6 +11,7 @@ import { eventIdsOf, read } from './frame.js';
 import { askLater, watch } from './gaps.js';
 import { noteReceived, pingUnlessAnswered } from './keep-alive.js';
 import { post, UNSUPPORTED } from './polling.js';
+import { presenceArrived, presenceFailed, snapshotArrived } from './presence.js';
 import { pushed } from './pushes.js';
 import { bytesOf, withId } from './signals.js';
 import { sendEntityRequest, subscribeAnswered, subscribeFailed, unsubscribeAnswered } from './subscribing.js';
@@ -108,6 +109,7 @@ export function received(machine, link, text) {
     case 'failure':
       return failed(machine, link, meaning.id ?? (awaitsPong ? undefined : onlyRequest(link)), meaning.error);
     case 'push':
+      if (meaning.push.type === 'presence') return presenceArrived(machine, meaning.push);
       return pushed(machine, link, meaning.push);
     case 'disconnect':
       if (meaning.reconnect) return disconnect(machine, link);
@@ -134,6 +136,8 @@ export function answered(machine, link, id, reply) {
       return syncAnswered(machine, link, request.asked, reply);
     case 'history':
       return historyAnswered(machine, request.asked[0], reply);
+    case 'presence':
+      return snapshotArrived(machine, request.entity, reply.presence);
     case 'authenticate':
       return link.authentication.reset();
     case 'sendMessage':
@@ -174,13 +178,15 @@ function connectionUnknown(machine, link, request) {
 function requestFailed(machine, link, request, error) {
   switch (request.action) {
     case 'subscribe':
-      return subscribeFailed(machine, link, request.entities, error);
+      return subscribeFailed(machine, link, request, error);
     case 'unsubscribe':
       return unsubscribeAnswered(machine, link, request.entity);
     case 'sync':
       return syncFailed(machine, request.asked, error);
     case 'history':
       return historyFailed(machine, request.asked[0], error);
+    case 'presence':
+      return presenceFailed(machine, request.entity, error);
     case 'authenticate':
       if (isRetryable(error)) return authenticateLater(machine, link);
       if (link === machine.current) renew(machine);

@@ -36,6 +36,7 @@ export const DEFAULTS = {
   gapSpread: 4000,
   heldLimit: 256,
   heldWhileAsking: 1000,
+  presenceSpread: 2000,
   obstacleLimit: 3,
   killedWithin: 10_000,
   webSocketRetry: 5 * 60_000,

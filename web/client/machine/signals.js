@@ -4,16 +4,16 @@
  * @module signals
  */
 
-/** @import { Failure, Position, State, Transport } from '../../herald-client.js' */
+/** @import { Failure, Position, Presence, State, Transport } from '../../herald-client.js' */
 /** @import { Audience } from './log.js' */
 
 /** A frame, as its JSON stands on the wire. @typedef {Record<string, any>} Frame */
 
 /**
  * A subscriber that waits for an acknowledgement. `recover` or `rewind` is the start of the first subscriber of an
- * entity.
+ * entity. `presence` is true if it asks for presence.
  *
- * @typedef {{ request: number, entity: string, recover?: Position, rewind?: number }} Subscriber
+ * @typedef {{ request: number, entity: string, recover?: Position, rewind?: number, presence?: boolean }} Subscriber
  */
 
 /** The audience of a message of the application. @typedef {{ to: 'entity' | 'broadcasts', entity?: string }} Target */
@@ -34,7 +34,7 @@
  *   | { kind: 'closed', socket: number, closeFrame?: boolean }
  *   | { kind: 'answered', socket: number, request: number, status: number | null, text?: string }
  *   | { kind: 'subscribe', subscribers: Subscriber[] }
- *   | { kind: 'unsubscribe', entity: string }
+ *   | { kind: 'unsubscribe', entity: string, presence?: boolean }
  *   | { kind: 'follow', to: 'notifications' | 'broadcasts' }
  *   | { kind: 'send', request: number, frame: Frame, safeToRepeat?: boolean, timeToLive?: number }
  *   | { kind: Hint }
@@ -59,6 +59,7 @@
  *   | { kind: 'deliver', to: Route, frame: Frame }
  *   | { kind: 'lost', position: Position | null } & Audience
  *   | { kind: 'recovered', messages: number } & Audience
+ *   | { kind: 'presence', entity: string, presence: Presence | null, error?: Failure }
  *   | { kind: 'ended', entity: string, error: Failure }} Effect
  */
 

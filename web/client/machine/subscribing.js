@@ -12,6 +12,7 @@ import { resultsOf } from './frame.js';
 import { endSession } from './gaps.js';
 import { asAcknowledgement } from './polling.js';
 import { positionOf, positionOfMessage } from './positions.js';
+import { asksForPresence, endPresence, joinPresence, leavePresence, mayRefusePresence, refusePresence, snapshotArrived } from './presence.js';
 import { whenOwnAreKnown } from './pushes.js';
 import { sendRequest } from './requests.js';
 
@@ -22,12 +23,14 @@ import { sendRequest } from './requests.js';
 /** @import { Frame, Subscriber } from './signals.js' */
 
 /** @param {Machine} machine @param {Subscriber} subscriber */
-export function subscribe(machine, { request, entity, recover, rewind }) {
+export function subscribe(machine, { request, entity, recover, rewind, presence = false }) {
   if (machine.refusesRequests) return machine.reject(request, { kind: 'stopped' });
-  machine.subscriptions.add(entity, request);
+  machine.subscriptions.add(entity, request, presence);
+  if (presence) joinPresence(machine, entity);
   if (!machine.logs.at('entity', entity)) beginSession(machine, entity, recover, rewind);
-  if (machine.current?.entities.get(entity)?.state === 'subscribed') {
-    resolveSubscribers(machine, entity, machine.logs.at('entity', entity)?.position);
+  const { current } = machine;
+  if (current?.entities.get(entity)?.state === 'subscribed') {
+    resolveSubscribers(machine, current, entity, machine.logs.at('entity', entity)?.position);
   }
   recheck(machine, entity);
 }
@@ -52,9 +55,10 @@ function beginSession(machine, entity, recover, rewind) {
   }
 }
 
-/** @param {Machine} machine @param {string} entity */
-export function unsubscribe(machine, entity) {
+/** @param {Machine} machine @param {{ entity: string, presence?: boolean }} subscriber */
+export function unsubscribe(machine, { entity, presence }) {
   machine.subscriptions.release(entity);
+  if (presence) leavePresence(machine, entity);
   if (!machine.subscriptions.wants(entity)) endSession(machine, entity);
   recheck(machine, entity);
 }
@@ -65,7 +69,7 @@ export function unsubscribe(machine, entity) {
  * @param {Machine} machine
  * @param {string} entity
  */
-function recheck(machine, entity) {
+export function recheck(machine, entity) {
   for (const link of machine.linksInUse) link.toCheck.add(entity);
 }
 
@@ -82,15 +86,17 @@ export function sendEntityRequest(machine, link) {
   for (const entity of link.toCheck) {
     const change = changeOf(machine, link, entity);
     const log = machine.logs.at('entity', entity);
-    const start = log ? startOf(link, log) : {};
+    const presence = asksForPresence(machine, link, entity);
+    const start = { ...(log && startOf(link, log)), ...(presence && { presence }) };
     const isNext = change === 'unsubscribe' ? batch.isEmpty : batch.hasRoomFor(entity, start);
     if (change && !isNext) break;
     link.toCheck.delete(entity);
     if (change === 'unsubscribe') return sendUnsubscribe(machine, link, entity);
     if (!change || !log) continue;
+    const isSubscribed = link.entities.get(entity)?.state === 'subscribed';
     link.entities.set(entity, { state: 'subscribing', backOff: link.backOffOf(entity) });
     batch.add(entity, start);
-    asked.push({ log, position: log.position });
+    asked.push({ log, position: log.position, presence, isSubscribed });
   }
   if (batch.isEmpty) return;
   const { ids } = batch;
@@ -124,9 +130,12 @@ function bodyOf({ isPolling }, { ids, entities }) {
  * @param {string} entity
  * @returns {'subscribe' | 'unsubscribe' | undefined}
  */
-function changeOf({ subscriptions }, link, entity) {
-  const state = link.entities.get(entity)?.state;
-  if (subscriptions.wants(entity)) return state === undefined || state === 'retrying' ? 'subscribe' : undefined;
+function changeOf(machine, link, entity) {
+  const { state, presence = false } = link.entities.get(entity) ?? {};
+  if (machine.subscriptions.wants(entity)) {
+    const differs = state === 'subscribed' && presence !== asksForPresence(machine, link, entity);
+    return state === undefined || state === 'retrying' || differs ? 'subscribe' : undefined;
+  }
   return state === undefined || state === 'subscribing' || state === 'unsubscribing' ? undefined : 'unsubscribe';
 }
 
@@ -154,7 +163,7 @@ export function subscribeAnswered(machine, link, { entities, asked }, reply) {
   // The same for all, so that entities that failed together are retried together.
   const jitter = machine.random();
   errors.forEach((error, index) => {
-    if (error) entityFailed(machine, link, entities[index], error, jitter);
+    if (error) entityFailed(machine, link, entities[index], asked[index], error, jitter);
     else entityAcknowledged(machine, link, entities[index], asked[index], answers[index], entities.length > 1);
   });
 }
@@ -162,13 +171,13 @@ export function subscribeAnswered(machine, link, { entities, asked }, reply) {
 /**
  * @param {Machine} machine
  * @param {Link} link
- * @param {string[]} entities
+ * @param {Extract<Request, { action: 'subscribe' }>} request
  * @param {Failure} error
  */
-export function subscribeFailed(machine, link, entities, error) {
+export function subscribeFailed(machine, link, { entities, asked }, error) {
   if (entities.length > 1 && isBadRequest(error)) return subscribeOneByOne(machine, link, entities);
   const jitter = machine.random();
-  for (const entity of entities) entityFailed(machine, link, entity, error, jitter);
+  entities.forEach((entity, index) => entityFailed(machine, link, entity, asked[index], error, jitter));
 }
 
 /**
@@ -203,11 +212,14 @@ function entityAcknowledged(machine, link, entity, asked, answer, isShared) {
   if (log && !isOfThisSession && position && machine.linksInUse.includes(link)) {
     return void updateState(machine, link, entity, 'retrying');
   }
-  updateState(machine, link, entity, 'subscribed').hasLog = position !== undefined;
+  const entry = updateState(machine, link, entity, 'subscribed');
+  entry.hasLog = position !== undefined;
+  entry.presence = asked.presence;
+  if (asked.presence || link.isPolling) snapshotArrived(machine, entity, answer.presence);
   if (!log) return;
-  resolveSubscribers(machine, entity, position && startingPoint(asked, answer, position));
+  resolveSubscribers(machine, link, entity, position && startingPoint(asked, answer, position));
   if (!position) return endLog(machine, log);
-  const isRecovery = asked.position !== undefined && link === machine.current;
+  const isRecovery = asked.position !== undefined && !asked.isSubscribed && link === machine.current;
   const request = { isAcknowledgement: true, isRecovery, isShared };
   if (isOfThisSession) whenOwnAreKnown(machine, log, answer, () => logAnswered(machine, asked, answer, request));
 }
@@ -229,12 +241,17 @@ function startingPoint(asked, { messages }, position) {
  * @param {Machine} machine
  * @param {Link} link
  * @param {string} entity
+ * @param {Asked} asked
  * @param {Failure} error
  * @param {number} jitter the random share of the delay, if there is a retry.
  */
-function entityFailed(machine, link, entity, error, jitter) {
+function entityFailed(machine, link, entity, { presence }, error, jitter) {
   // A link that is not in use has a successor with every subscription.
   if (!machine.linksInUse.includes(link)) return;
+  if (presence && mayRefusePresence(error)) {
+    updateState(machine, link, entity, 'retrying');
+    return refusePresence(machine, entity, error);
+  }
   if (shouldRetry(machine, entity, error)) return retryLater(machine, link, entity, jitter);
   subscriptionFailed(machine, link, entity, error);
 }
@@ -245,9 +262,10 @@ function shouldRetry({ subscriptions }, entity, error) {
   return subscriptions.wants(entity) && mayRetry;
 }
 
-/** @param {Machine} machine @param {string} entity @param {Position | undefined} position */
-function resolveSubscribers(machine, entity, position) {
-  for (const request of machine.subscriptions.acknowledged(entity)) {
+/** @param {Machine} machine @param {Link} link @param {string} entity @param {Position | undefined} position */
+function resolveSubscribers(machine, link, entity, position) {
+  const isComplete = Boolean(link.entities.get(entity)?.presence) || !asksForPresence(machine, link, entity);
+  for (const request of machine.subscriptions.acknowledged(entity, isComplete)) {
     machine.perform({ kind: 'resolve', request, ...(position && { position }) });
   }
 }
@@ -290,6 +308,7 @@ export function subscriptionFailed(machine, link, entity, error) {
   const wasEstablished = machine.subscriptions.isEstablished(entity);
   for (const request of machine.subscriptions.remove(entity)) machine.reject(request, error);
   endSession(machine, entity);
+  endPresence(machine, entity);
   if (wasEstablished) machine.perform({ kind: 'ended', entity, error });
   recheck(machine, entity);
 }

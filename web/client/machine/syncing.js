@@ -130,7 +130,7 @@ function send(machine, link, logs, fields) {
 }
 
 /** Compares texts as their UTF-8. @param {string} one @param {string} other */
-function compare(one, other) {
+export function compare(one, other) {
   const [left, right] = [Array.from(one), Array.from(other)];
   const index = left.findIndex((character, place) => character !== right[place]);
   if (index < 0) return left.length - right.length;
@@ -188,7 +188,8 @@ function askFailed(machine, { log }, error, jitter) {
   if (log.hasEnded) return;
   if (isRetryable(error)) askLater(machine, log, jitter);
   else if (!log.position || isUnknownAction(error)) endLog(machine, log);
-  else giveUp(machine, log);
+  else do giveUp(machine, log);
+  while (log.isMissing);
 }
 
 /** Returns true if the server is older than the request. @param {Failure} error */

@@ -60,7 +60,7 @@ final class Case {
 }
 
 /// The files about what this client does not have: docs/clients.md lists it.
-const _lacking = {'transports.json'};
+const _lacking = {'presence.json', 'transports.json'};
 
 /// Reads the cases of a folder.
 List<Case> casesIn(Directory folder) {

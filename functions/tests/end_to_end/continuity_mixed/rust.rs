@@ -19,7 +19,10 @@ pub async fn run(plan: Plan, lines: UnboundedSender<Line>) {
     let options = Options::new()
         .back_off(Duration::from_secs(1), Duration::from_secs(4))
         .gap(Duration::from_millis(100), Duration::from_millis(400))
-        .keep_alive(Duration::from_secs(2), Duration::from_secs(10))
+        .keep_alive(
+            Duration::from_millis(plan.keep_alive),
+            Duration::from_secs(10),
+        )
         .buffer(100_000);
     let client = Client::start(&plan.url, options).unwrap();
     let mut positions = BTreeMap::new();

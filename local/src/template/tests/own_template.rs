@@ -31,6 +31,7 @@ fn routes_have_their_functions() {
             ("$default", "DefaultFunction", true),
             ("authenticate", "AuthenticateFunction", true),
             ("history", "HistoryFunction", true),
+            ("presence", "SubscribeFunction", true),
             ("sendMessage", "SendMessageFunction", true),
             ("subscribe", "SubscribeFunction", true),
             ("sync", "HistoryFunction", true),
@@ -65,6 +66,11 @@ fn functions_get_the_environment_they_read() {
     );
     let table = "herald-local-Table";
     let history_table = "herald-local-HistoryTable";
+    let of_members = json!({
+        "TABLE_NAME": table,
+        "PRESENCE": "{}",
+        "NOTIFICATION_QUEUE_URL": queue,
+    });
     for (binary, environment) in [
         (
             "authorizer",
@@ -95,10 +101,12 @@ fn functions_get_the_environment_they_read() {
                 "TABLE_NAME": table,
                 "CONNECTIONS_ENDPOINT": connections,
                 "CONNECTIONS_PER_USER": "100",
+                "PRESENCE": "{}",
+                "NOTIFICATION_QUEUE_URL": queue,
             }),
         ),
-        ("disconnect", json!({"TABLE_NAME": table})),
-        ("default", json!({})),
+        ("disconnect", of_members.clone()),
+        ("default", of_members),
         (
             "history",
             json!({
@@ -107,6 +115,8 @@ fn functions_get_the_environment_they_read() {
                 "HISTORY": HISTORY,
                 "RECOVER_SECONDS": "300",
                 "MESSAGES_PER_SECOND": "20",
+                "PRESENCE": "{}",
+                "NOTIFICATION_QUEUE_URL": queue,
             }),
         ),
         (
@@ -130,11 +140,18 @@ fn functions_get_the_environment_they_read() {
                 "RECOVER_SECONDS": "300",
                 "SUBSCRIPTIONS_PER_CONNECTION": "100",
                 "MESSAGES_PER_SECOND": "20",
+                "PRESENCE": "{}",
+                "NOTIFICATION_QUEUE_URL": queue,
             }),
         ),
         (
             "unsubscribe",
-            json!({"TABLE_NAME": table, "MESSAGES_PER_SECOND": "20"}),
+            json!({
+                "TABLE_NAME": table,
+                "MESSAGES_PER_SECOND": "20",
+                "PRESENCE": "{}",
+                "NOTIFICATION_QUEUE_URL": queue,
+            }),
         ),
         (
             "notifier",
@@ -148,6 +165,7 @@ fn functions_get_the_environment_they_read() {
                 "NOTIFICATION_DEAD_LETTER_QUEUE_URL": dead_letter_queue,
                 "DELIVERY_ATTEMPTS": "6",
                 "NOTIFICATION_RECEIVES": "8",
+                "PRESENCE": "{}",
             }),
         ),
     ] {

@@ -138,6 +138,10 @@ impl ReadAudience for FailingTokens {
     async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
         self.store.read_audience(audience, range).await
     }
+
+    async fn read_watchers(&self, entity: &EntityId, range: &Range) -> Result<Page, StoreError> {
+        self.store.read_watchers(entity, range).await
+    }
 }
 
 impl ReadToken for FailingTokens {

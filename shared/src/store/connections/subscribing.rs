@@ -7,10 +7,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::{
     audience::Audience,
     backoff,
-    ids::{ConnectionId, EntityId},
+    ids::{ConnectionId, EntityId, UserId},
     store::{
         Addition, Change, ENTITY_BYTES, Listener, Rows, StoreError, StoredConnection, Subscribed,
-        Subscription, Superseded,
+        Subscription, Superseded, TrackMembers,
     },
 };
 
@@ -25,8 +25,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Subscribes to every entity that fits within the limits.
-pub(super) async fn subscribe<R: Rows>(
+pub(super) async fn subscribe<R: Rows, M: TrackMembers>(
     rows: &R,
+    members: &M,
     subscription: Subscription<'_>,
     limit: usize,
 ) -> Result<Vec<Subscribed>, StoreError> {
@@ -37,23 +38,29 @@ pub(super) async fn subscribe<R: Rows>(
         Added::ConnectionGone => return Ok(vec![Subscribed::ConnectionGone; entities.len()]),
     };
     let added = selection.added();
+    members.join(subscription, &added, change).await?;
     put_listeners(rows, subscription, &added, change).await?;
     let Some(stored) = rows.connection(subscription.connection).await? else {
         delete_own(rows, subscription.connection, &added, change).await?;
+        take_back(members, subscription, &added, Superseded::Always).await?;
         return Ok(vec![Subscribed::ConnectionGone; entities.len()]);
     };
     let (kept, lost): (Vec<_>, Vec<_>) = added
         .into_iter()
         .partition(|entity| stored.entities.contains(entity));
     delete_own(rows, subscription.connection, &lost, change).await?;
+    let superseded = Superseded::Below(stored.changes + 1);
+    take_back(members, subscription, &lost, superseded).await?;
     follow_renewal(rows, subscription, &stored, &kept).await?;
     Ok(selection.results(entities, &lost))
 }
 
-/// Removes the entity from the set and deletes the listener row of an earlier change.
-pub(super) async fn unsubscribe<R: Rows>(
+/// Removes the entity from the set, marks the member row and deletes the listener row of an earlier change.
+pub(super) async fn unsubscribe<R: Rows, M: TrackMembers>(
     rows: &R,
+    members: &M,
     connection: &ConnectionId,
+    user: Option<&UserId>,
     entity: &EntityId,
 ) -> Result<(), StoreError> {
     let superseded = match rows.remove_entity(connection, entity).await? {
@@ -62,7 +69,23 @@ pub(super) async fn unsubscribe<R: Rows>(
         Change::Refused(stored) => Superseded::Below(stored.changes + 1),
         Change::ConnectionGone => Superseded::Always,
     };
+    let entities = std::slice::from_ref(entity);
+    let left = members.leave(connection, user, entities, superseded);
+    left.await?;
     rows.delete_listener(connection, entity, superseded).await
+}
+
+/// Marks the member rows that the subscription wrote as left: no change up to the last one has the entities.
+async fn take_back<M: TrackMembers>(
+    members: &M,
+    subscription: Subscription<'_>,
+    entities: &[EntityId],
+    superseded: Superseded,
+) -> Result<(), StoreError> {
+    let Subscription {
+        connection, user, ..
+    } = subscription;
+    members.leave(connection, user, entities, superseded).await
 }
 
 enum Added {
@@ -184,6 +207,7 @@ async fn put_listeners<R: Rows>(
             change,
             connected_at: subscription.connected_at,
             token_expires_at: subscription.token_expires_at,
+            watches: subscription.watched.contains(entity),
         })
     });
     write_all(puts).await
@@ -224,7 +248,7 @@ async fn follow_renewal<R: Rows>(
 }
 
 /// Waits for all writes, of which some run at once. Returns the first error.
-pub(super) async fn write_all(
+pub(crate) async fn write_all(
     writes: impl Iterator<Item = impl Future<Output = Result<(), StoreError>> + Send> + Send,
 ) -> Result<(), StoreError> {
     let writes: Vec<_> = writes.collect();

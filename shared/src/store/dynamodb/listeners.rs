@@ -12,10 +12,12 @@ use crate::{
 };
 
 impl DynamoDbRows {
+    /// Queries the listeners in a range, with only those that have the attribute if one is named.
     pub(super) async fn query_listeners(
         &self,
         audience: &Audience,
         range: &Range,
+        attribute: Option<&str>,
     ) -> Result<Page, StoreError> {
         let (first, last) = row::sort_keys(range);
         let after = range.after.as_ref();
@@ -31,6 +33,7 @@ impl DynamoDbRows {
             )
             .expression_attribute_values(":first", row::text(first))
             .expression_attribute_values(":last", row::text(last))
+            .set_filter_expression(attribute.map(|name| format!("attribute_exists({name})")))
             .set_exclusive_start_key(after.map(|after| Key::listener(after, audience).into()))
             .limit(self.page_limit)
             .send()

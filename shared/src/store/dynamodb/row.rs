@@ -4,14 +4,15 @@
 //! | --- | --- | --- | --- |
 //! | connection | `C#<connectionId>` | `C` | `connectedAt`, `expiresAt`, `ipAddress`, `userAgent`, `userId`, `tokenExpiresAt`, `entities`, `entityBytes`, `changes` |
 //! | charges | `C#<connectionId>` | `M` | `messagesChargedUntil`, `expiresAt` |
-//! | listener of an entity | `A#entity#<entityId>` | `<h>#<connectionId>` | `change`, `expiresAt`, `tokenExpiresAt` |
+//! | listener of an entity | `A#entity#<entityId>` | `<h>#<connectionId>` | `change`, `expiresAt`, `tokenExpiresAt`, `watches` |
 //! | listener as a user | `A#user#<userId>` | `<h>#<connectionId>` | `expiresAt`, `tokenExpiresAt` |
 //! | listener to everyone | `A#everyone#<shard>` | `<h>#<connectionId>` | `expiresAt`, `tokenExpiresAt` |
 //!
 //! `<h>` is the connection's slot in two hex digits, so that a [`Range`] of an audience is a range of
 //! sort keys; `<shard>` is its first digit. A listener row has the time the connection was opened
 //! (`expiresAt` less the lifetime of rows) and the end of its token, so that a reader of the audience
-//! needs no further row.
+//! needs no further row. The rows of presence (`P#<entityId>`) are those of
+//! [`DynamoDbMemberRows`](crate::presence::DynamoDbMemberRows).
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -62,6 +63,9 @@ pub(super) const EXPIRES_AT: &str = "expiresAt";
 
 /// On a listener row of an entity: the number of the change that wrote it.
 pub(super) const CHANGE: &str = "change";
+
+/// On a listener row of an entity: present if the client wants to be told of changes of its members.
+pub(super) const WATCHES: &str = "watches";
 
 // On the connection's own row: its set of entities, the total length of their ids in bytes, and the
 // number of changes of the set.
@@ -192,6 +196,10 @@ pub(super) fn listener(listener: Listener<'_>) -> Row {
         (CHANGE, Some(number(listener.change))),
         (EXPIRES_AT, Some(expires_at(listener.connected_at))),
         (TOKEN_EXPIRES_AT, listener.token_expires_at.map(seconds)),
+        (
+            WATCHES,
+            listener.watches.then_some(AttributeValue::Bool(true)),
+        ),
     ];
     insert(&mut row, attributes);
     row

@@ -188,7 +188,6 @@ void giveUp(Machine machine, Log log) {
   if (position == null || (wasKnown && !log.isMissing)) return;
   if (wasKnown) _tellLost(machine, log, position);
   log.moveTo(position);
-  log.confirm();
   _deliverHeld(machine, log);
   watch(machine, log);
 }

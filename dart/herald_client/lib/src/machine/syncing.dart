@@ -157,7 +157,9 @@ void _askFailed(Machine machine, Log log, HeraldError error, double jitter) {
   } else if (log.position == null || isUnknownAction(error)) {
     endLog(machine, log);
   } else {
-    giveUp(machine, log);
+    do {
+      giveUp(machine, log);
+    } while (log.isMissing);
   }
 }
 

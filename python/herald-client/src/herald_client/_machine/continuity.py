@@ -215,7 +215,6 @@ def give_up(machine: Machine, log: Log) -> None:
     if was_known:
         _tell_lost(machine, log, position)
     log.move_to(position)
-    log.confirm()
     _deliver_held(machine, log)
     gaps.watch(machine, log)
 

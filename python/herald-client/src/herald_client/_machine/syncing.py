@@ -165,6 +165,8 @@ def _ask_failed(machine: Machine, log: Log, error: Failure, jitter: float) -> No
         continuity.end_log(machine, log)
     else:
         continuity.give_up(machine, log)
+        while log.is_missing:
+            continuity.give_up(machine, log)
 
 
 def history_answered(machine: Machine, asked: Asked, reply: Frame) -> None:

@@ -1,0 +1,86 @@
+//! The users of an entity, from its member rows.
+
+use std::collections::BTreeMap;
+
+use super::MemberRow;
+use crate::{
+    ids::UserId,
+    protocol::{PresentUser, UserLeft},
+};
+
+/// The member rows of an entity, by user.
+#[derive(Debug, Default)]
+pub(super) struct Users<'a> {
+    users: BTreeMap<&'a UserId, Vec<&'a MemberRow>>,
+    anonymous: Vec<&'a MemberRow>,
+}
+
+impl<'a> Users<'a> {
+    pub(super) fn of(rows: &'a [MemberRow]) -> Self {
+        let mut users = Self::default();
+        for row in rows {
+            match &row.member.user {
+                Some(user) => users.users.entry(user).or_default().push(row),
+                None => users.anonymous.push(row),
+            }
+        }
+        users
+    }
+
+    /// Returns the number of users and anonymous connections that are present.
+    pub(super) fn count(&self, now: u64) -> usize {
+        let users = self.users.values();
+        let users = users.filter(|rows| rows.iter().any(|row| row.is_present(now)));
+        let anonymous = self.anonymous.iter();
+        users.count() + anonymous.filter(|row| row.is_present(now)).count()
+    }
+
+    /// Returns the users that are present, in the order of their ids.
+    pub(super) fn present(&self, now: u64) -> Vec<PresentUser> {
+        let present = |(user, rows): (&&UserId, &Vec<&MemberRow>)| present(user, rows, now);
+        self.users.iter().filter_map(present).collect()
+    }
+
+    /// Returns the users that are present and that no frame told of.
+    pub(super) fn joined(&self, now: u64) -> Vec<PresentUser> {
+        let unknown = self.users.iter();
+        let unknown = unknown.filter(|(_, rows)| !rows.iter().any(|row| row.announced));
+        unknown
+            .filter_map(|(user, rows)| present(user, rows, now))
+            .collect()
+    }
+
+    /// Returns the users of which no row is present.
+    pub(super) fn left(&self, now: u64) -> Vec<UserLeft> {
+        self.gone(now)
+            .map(|(user, _)| UserLeft {
+                user_id: (*user).clone(),
+            })
+            .collect()
+    }
+
+    /// Returns the rows of the users that left which must be retired before a frame tells so: all but those
+    /// that are retired, or were never announced.
+    pub(super) fn to_retire(&self, now: u64) -> Vec<&'a MemberRow> {
+        let rows = self.gone(now).flat_map(|(_, rows)| rows);
+        rows.copied()
+            .filter(|row| row.announced || !row.left)
+            .collect()
+    }
+
+    fn gone(&self, now: u64) -> impl Iterator<Item = (&&'a UserId, &Vec<&'a MemberRow>)> {
+        let users = self.users.iter();
+        users.filter(move |(_, rows)| !rows.iter().any(|row| row.is_present(now)))
+    }
+}
+
+fn present(user: &UserId, rows: &[&MemberRow], now: u64) -> Option<PresentUser> {
+    let present: Vec<_> = rows.iter().filter(|row| row.is_present(now)).collect();
+    // The connection that was heard of last.
+    let last = present.iter().max_by_key(|row| row.expires_at)?;
+    Some(PresentUser {
+        user_id: user.clone(),
+        connections: present.len(),
+        info: last.info.clone(),
+    })
+}

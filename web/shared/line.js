@@ -39,6 +39,8 @@ export class Line {
   #lastSocket = 0;
   /** @type {Way} */
   #way;
+  /** True while the page is frozen, or ends. It may run on for a moment, and opens nothing then. */
+  #isAway = false;
   /** The questions to the holder since it was last heard. */
   #questions = 0;
   #timer = setInterval(() => this.#ask(), LOOK_EVERY);
@@ -57,8 +59,9 @@ export class Line {
     };
     this.#way = WorkerWay.isPossible ? new WorkerWay({ ...events, failed: useLock }, worker) : new LockWay(events);
     this.#stopListening = listenToPage(
-      () => this.#way.leave(),
+      () => this.#leave(),
       () => {
+        this.#isAway = false;
         this.#way.comeBack();
         this.#replaced();
       },
@@ -75,7 +78,7 @@ export class Line {
 
   /** @param {FromTab} message */
   post(message) {
-    this.#way.post(message);
+    if (!this.#isAway) this.#way.post(message);
   }
 
   /** Closes a socket, which is told nothing more but that. @param {number} number */
@@ -91,8 +94,13 @@ export class Line {
   end() {
     clearInterval(this.#timer);
     this.#stopListening();
-    this.#way.leave();
+    this.#leave();
     this.#way.end();
+  }
+
+  #leave() {
+    this.#way.leave();
+    this.#isAway = true;
   }
 
   /** @param {number} number @param {Socket} socket */
@@ -102,10 +110,11 @@ export class Line {
 
   /** Asks the holder if it is there. Its own looks may be rare: browsers slow the timers of a hidden tab. */
   #ask() {
-    const isSilent = this.#questions > UNANSWERED_QUESTIONS;
-    this.#questions = this.#sockets.size > 0 && !isSilent ? this.#questions + 1 : 0;
-    if (isSilent) this.#way.unanswered();
-    else if (this.#sockets.size > 0) this.post({ kind: 'ask' });
+    if (this.#isAway || this.#sockets.size === 0) return void (this.#questions = 0);
+    this.#questions += 1;
+    if (this.#questions <= UNANSWERED_QUESTIONS) return this.post({ kind: 'ask' });
+    this.#questions = 0;
+    this.#way.unanswered();
   }
 
   /** @param {ToTab} message */

@@ -95,6 +95,23 @@ describe('an outbox in IndexedDB', { timeout: 900_000 }, () => {
     assert.deepEqual(await other.evaluate(() => globalThis.app.sent.map(([message]) => message)), [1, 2, 3]);
   });
 
+  test('keeps the messages of a client that is closed for the next one', async (t) => {
+    const { proxy, open, witness } = await start(t);
+    const page = await open();
+    await proxy.end();
+    await page.waitForFunction(() => globalThis.app.client.state.name === 'reconnecting');
+    const kinds = page.evaluate(async () => {
+      const sent = [1, 2].map((message) => globalThis.app.send(message).catch(({ kind }) => kind));
+      while ((await globalThis.app.outbox.pending()).length < 2) await new Promise((next) => setTimeout(next, 10));
+      await globalThis.app.client.close();
+      return Promise.all(sent);
+    });
+    assert.deepEqual(await kinds, ['stopped', 'stopped']);
+    await proxy.listen(proxy.port);
+    await page.evaluate(startClient, { url: proxy.webSocket, entry: '/herald-client.js' });
+    await assertDelivered(witness, page, [1, 2]);
+  });
+
   test('tells of a message that was in flight when its page was reloaded, and repeats it if that is safe', async (t) => {
     const { proxy, open, load, witness } = await start(t);
     const page = await open();

@@ -6,6 +6,7 @@
 
 import { LockWay } from './lock-way.js';
 import { GOING_AWAY, LOOK_EVERY } from './messages.js';
+import { OwnWay } from './own-way.js';
 import { WorkerWay } from './worker-way.js';
 
 /** @import { FromTab, ToTab } from './messages.js' */
@@ -53,11 +54,13 @@ export class Line {
       received: (message) => this.#received(message),
       replaced: () => this.#replaced(),
     };
-    const useLock = () => {
+    const failed = () => {
+      if (!(this.#way instanceof WorkerWay)) return;
       this.#way.end();
-      this.#way = new LockWay(events);
+      this.#way = LockWay.isPossible ? new LockWay(events) : new OwnWay(events);
+      this.#replaced();
     };
-    this.#way = WorkerWay.isPossible ? new WorkerWay({ ...events, failed: useLock }, worker) : new LockWay(events);
+    this.#way = WorkerWay.isPossible ? new WorkerWay({ ...events, failed }, worker) : new LockWay(events);
     this.#stopListening = listenToPage(
       () => this.#leave(),
       () => {

@@ -228,6 +228,26 @@ describe('tabs that share a connection', () => {
   });
 });
 
+test('a tab whose worker cannot be loaded, on a page without Web Locks, has a connection of its own', async (t) => {
+  globalThis.SharedWorker = class {
+    constructor() {
+      throw new DOMException('not of this origin', 'SecurityError');
+    }
+  };
+  const { WebSocket } = globalThis;
+  globalThis.WebSocket = FakeSocket;
+  t.after(() => (globalThis.WebSocket = WebSocket));
+  const client = startTab(t);
+  await settle();
+  FakeSocket.last.open();
+  await settle();
+  assert.equal(client.state.name, 'open');
+  const heard = await subscribe(client);
+  FakeSocket.last.receive(push('e1'));
+  await settle();
+  assert.deepEqual([...heard], ['e1']);
+});
+
 describe('presence of tabs that share a connection', () => {
   const start = () => {
     const requests = [];

@@ -14,9 +14,9 @@ const HISTORY = JSON.stringify({ '**': { messages: 1000, seconds: 600 } });
 const numbers = (count) => Array.from({ length: count }, (_, index) => index + 1);
 
 /** Starts a client of the shared connection in a page, with a subscription. */
-async function startClient({ url, entity }) {
+async function startClient({ url, entity, worker }) {
   const { connect } = await import('/shared/index.js');
-  const client = connect(url, { backoffBase: 50 });
+  const client = connect(url, { backoffBase: 50, worker });
   const app = { client, received: [], lost: [] };
   client.onLost((loss) => app.lost.push(loss));
   await client.subscribe(entity, ({ message }) => app.received.push(message));
@@ -51,10 +51,10 @@ async function start(t, way) {
   const context = await browser.newContext();
   context.setDefaultTimeout(90_000);
   if (way === 'lock') await context.addInitScript(() => delete globalThis.SharedWorker);
-  const open = async (entity) => {
+  const open = async (entity, worker) => {
     const page = await context.newPage();
     await page.goto(app.emptyPage);
-    await page.evaluate(startClient, { url: stack.webSocket, entity });
+    await page.evaluate(startClient, { url: stack.webSocket, entity, worker });
     return page;
   };
   return { stack, open };
@@ -126,6 +126,14 @@ test('a tab that crashes leaves no subscription in a connection that others hold
   await crash(second);
   await until(async () => (await stack.listeners('order-2')) === 0);
   assert.deepEqual([await stack.connections(), await stack.listeners('order-1')], [1, 1]);
+});
+
+test('tabs whose worker is missing share a connection by a lock', { timeout: 300_000 }, async (t) => {
+  const { stack, open } = await start(t, 'worker');
+  const tabs = [await open('order-1', '/missing.js'), await open('order-1', '/missing.js')];
+  await stack.put('order-1', 1);
+  for (const tab of tabs) assert.deepEqual(await received(tab, 1), [1]);
+  assert.equal(await stack.connections(), 1);
 });
 
 test('a tab takes the connection from one that holds it and hangs', { timeout: 300_000 }, async (t) => {

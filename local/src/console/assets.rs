@@ -75,6 +75,7 @@ static CLIENT: &[(&str, &str)] = files![
     "client/machine/outbox.js"
     "client/machine/polling.js"
     "client/machine/positions.js"
+    "client/machine/presence.js"
     "client/machine/pushes.js"
     "client/machine/repeats.js"
     "client/machine/requests.js"

@@ -63,11 +63,7 @@ export class Line {
     this.#way = WorkerWay.isPossible ? new WorkerWay({ ...events, failed }, worker) : new LockWay(events);
     this.#stopListening = listenToPage(
       () => this.#leave(),
-      () => {
-        this.#isAway = false;
-        this.#way.comeBack();
-        this.#replaced();
-      },
+      () => this.#comeBack(),
     );
   }
 
@@ -90,7 +86,7 @@ export class Line {
     if (!socket) return;
     this.#sockets.delete(number);
     this.post({ kind: 'close', socket: number });
-    socket.tell('close', { code: 1000, reason: '' });
+    queueMicrotask(() => socket.tell('close', { code: 1000, reason: '' }));
   }
 
   /** Leaves the connection to the other clients. */
@@ -102,8 +98,16 @@ export class Line {
   }
 
   #leave() {
+    if (this.#isAway) return;
     this.#way.leave();
     this.#isAway = true;
+  }
+
+  #comeBack() {
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    this.#way.comeBack();
+    this.#replaced();
   }
 
   /** @param {number} number @param {Socket} socket */

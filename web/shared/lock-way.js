@@ -67,6 +67,7 @@ export class LockWay {
   /** Takes the lock from a holder that does not answer, such as a frozen tab. */
   unanswered() {
     this.#waiting.abort();
+    this.#waiting = new AbortController();
     this.#request({ steal: true });
   }
 
@@ -86,6 +87,8 @@ export class LockWay {
 
   /** Becomes the holder, until `#release`. */
   #hold() {
+    // The page left while it took the lock from another.
+    if (this.#waiting.signal.aborted) return;
     const host = new Host((to, message) => this.#deliver(to, message), WebSocket);
     const timer = setInterval(() => host.look(), LOOK_EVERY);
     return new Promise((resolve) => {

@@ -12,7 +12,7 @@ const { values } = parseArgs({ options: { outdir: { type: 'string', default: joi
 const target = values.outdir;
 
 /** The entries, each with the name of its bundles and types. */
-const ENTRIES = { '.': 'herald-client', './react': 'react/index' };
+const ENTRIES = { '.': 'herald-client', './react': 'react/index', './shared': 'shared/index', './outbox': 'outbox/index' };
 
 /** The links of a document in the repository that have another target in the package. */
 const LINKS = [
@@ -23,6 +23,24 @@ const LINKS = [
 
 /** A link to a document that the package leaves out, because it is not about this client. */
 const LEFT_OUT = /\[([^\]]+)\]\((?:docs\/)?(?:polling|python|flutter)\.md(?:#[^)]*)?\)/g;
+
+/**
+ * The options of a bundle for CommonJS. The other entries load the client, of which there must be one. CommonJS has no
+ * `import.meta`: there, an application names the worker's address.
+ */
+const FOR_COMMON_JS = {
+  format: 'cjs',
+  platform: 'neutral',
+  external: ['herald-client', 'react'],
+  define: { 'import.meta.url': 'undefined' },
+  plugins: [
+    {
+      name: 'one client',
+      setup: ({ onResolve }) =>
+        onResolve({ filter: /^\.\.\/herald-client\.js$/ }, () => ({ path: 'herald-client', external: true })),
+    },
+  ],
+};
 
 const text = (path) => readFileSync(join(target, path), 'utf8');
 const write = (path, content) => writeFileSync(join(target, path), content);
@@ -45,10 +63,9 @@ function copyFiles() {
 
 async function bundle() {
   const options = { bundle: true, target: 'es2022', logLevel: 'warning' };
-  const external = ['herald-client', 'react'];
   for (const name of Object.values(ENTRIES)) {
     const [entryPoints, outfile] = [[join(web, `${name}.js`)], join(target, `${name}.cjs`)];
-    await build({ ...options, entryPoints, outfile, external, format: 'cjs', platform: 'neutral' });
+    await build({ ...options, ...FOR_COMMON_JS, entryPoints, outfile });
   }
   const [entryPoints, outfile] = [[join(web, 'herald-client.js')], join(target, 'herald-client.min.js')];
   await build({ ...options, entryPoints, outfile, format: 'iife', globalName: 'herald', minify: true });

@@ -31,7 +31,7 @@ export class HeraldClient {
    * @param handler is also called at once, with the current state, before `onState` returns.
    * @returns a function that removes the handler.
    */
-  onState(handler: (state: State) => void): () => void;
+  onState(handler: (state: State) => void, options?: ListenOptions): () => void;
 
   /**
    * Subscribes to an entity for as long as the client runs, over every reconnect.
@@ -75,14 +75,14 @@ export class HeraldClient {
    *
    * @returns a function that removes the handler.
    */
-  onNotification<Message = unknown>(handler: (push: Push<Message>) => void): () => void;
+  onNotification<Message = unknown>(handler: (push: Push<Message>) => void, options?: ListenOptions): () => void;
 
   /**
    * Calls `handler` with every push to everyone, from an event or from another client.
    *
    * @returns a function that removes the handler.
    */
-  onBroadcast<Message = unknown>(handler: (push: Push<Message>) => void): () => void;
+  onBroadcast<Message = unknown>(handler: (push: Push<Message>) => void, options?: ListenOptions): () => void;
 
   /**
    * Calls `handler` when messages of any audience may be lost, once for each loss and before the next message of that
@@ -90,14 +90,18 @@ export class HeraldClient {
    *
    * @returns a function that removes the handler.
    */
-  onLost(handler: (lost: Lost) => void): () => void;
+  onLost(handler: (lost: Lost) => void, options?: ListenOptions): () => void;
 
   /**
    * Calls `handler` with every push of a `type`, in addition to the handlers above.
    *
    * @returns a function that removes the handler.
    */
-  onType<Message = unknown>(type: string, handler: (push: Push<Message>) => void): () => void;
+  onType<Message = unknown>(
+    type: string,
+    handler: (push: Push<Message>) => void,
+    options?: ListenOptions,
+  ): () => void;
 
   /** Sends a message to the other subscribers of an entity, or to everyone else, once there is a connection. */
   send(message: Target & Outgoing & { messages?: never }, options?: SendOptions): Promise<Ack>;
@@ -171,7 +175,11 @@ export interface Subscription {
    *
    * @returns a function that removes the listener.
    */
-  on<Name extends keyof SubscriptionEvents>(name: Name, listener: (event: SubscriptionEvents[Name]) => void): () => void;
+  on<Name extends keyof SubscriptionEvents>(
+    name: Name,
+    listener: (event: SubscriptionEvents[Name]) => void,
+    options?: ListenOptions,
+  ): () => void;
 
   /** Ends the subscription. Its handler is not called any more. */
   unsubscribe(): void;
@@ -207,11 +215,12 @@ export class HeraldError extends Error {
  * - `outboxFull`: the outbox was full, and it was not sent.
  * - `tooLarge`: it is larger than the gateway accepts, and was not sent.
  * - `stopped`: the client was closed, or stopped, and it was not sent.
+ * - `notKept`: the option `outbox` could not keep the message, and it was not sent.
  */
 export type Failure =
   | { kind: 'server'; code: string; message: string; retryable: boolean; eventIds?: (string | null)[] }
   | { kind: 'gateway'; code: GatewayCode; message: string }
-  | { kind: 'outcomeUnknown' | 'expired' | 'outboxFull' | 'tooLarge' | 'stopped' };
+  | { kind: 'outcomeUnknown' | 'expired' | 'outboxFull' | 'tooLarge' | 'stopped' | 'notKept'; message?: string };
 
 /** The meaning of an error frame of API Gateway. */
 export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | 'badRequest' | 'other';
@@ -269,6 +278,12 @@ export interface Push<Message = unknown> {
   offset?: number;
 }
 
+/** The options of a handler. One that is added twice is called once for each value, until both are removed. */
+export interface ListenOptions {
+  /** Removes the handler when it aborts. */
+  signal?: AbortSignal;
+}
+
 /** The other subscribers of an entity, or everyone else. */
 export type Target = { entityId: string; broadcast?: never } | { broadcast: true; entityId?: never };
 
@@ -288,7 +303,20 @@ export interface SendOptions {
   safeToRepeat?: boolean;
   /** The longest time in the outbox, in milliseconds. */
   timeToLive?: number;
+  /** False to send the message without the option `outbox`: it does not survive a reload. */
+  keep?: boolean;
 }
+
+/** A place for the messages of a client until they are acknowledged. */
+export interface Outbox {
+  /**
+   * Is called by a new client. `send` sends a message without keeping it; the client's own `send` becomes the function
+   * that is returned.
+   */
+  attach(client: HeraldClient, send: OutboxSend): OutboxSend;
+}
+
+export type OutboxSend = (message: any, options?: SendOptions) => Promise<any>;
 
 /** The acknowledgement of one message. */
 export interface Ack {
@@ -469,6 +497,8 @@ export interface Options {
   replyTimeout?: number;
   /** The most requests in flight; 32 by default. */
   inFlightLimit?: number;
+  /** Keeps messages until they are acknowledged, over reloads of the page: `indexedDbOutbox` of `herald-client/outbox`. */
+  outbox?: Outbox;
   /** The most messages in the outbox; 1000 by default. */
   outboxLimit?: number;
   /** The message that fails when the outbox is full: the newest, which is the default, or the oldest. */

@@ -6,6 +6,8 @@ import { createServer } from 'node:http';
 
 const web = new URL('../../web/', import.meta.url);
 
+const EMPTY_PAGE = '<!doctype html><title>A page</title>';
+
 const PAGE = `<!doctype html>
 <title>An application</title>
 <script type="module">
@@ -57,6 +59,15 @@ class App {
     await once(this.#server, 'listening');
   }
 
+  get address() {
+    return `http://127.0.0.1:${this.#server.address().port}/`;
+  }
+
+  /** The address of a page without an application, of the same origin. */
+  get emptyPage() {
+    return `${this.address}empty`;
+  }
+
   end() {
     this.#server.close();
     this.#server.closeAllConnections();
@@ -72,8 +83,7 @@ class App {
     const context = await browser.newContext();
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
-    const address = `http://127.0.0.1:${this.#server.address().port}/`;
-    await page.goto(`${address}?${encodeURIComponent(JSON.stringify(settings))}`);
+    await page.goto(`${this.address}?${encodeURIComponent(JSON.stringify(settings))}`);
     const tab = new Tab(page);
     await tab.isSubscribed();
     return tab;
@@ -97,6 +107,7 @@ class App {
       await held?.released;
       return response.setHeader('content-type', 'text/html').end(PAGE);
     }
+    if (pathname === '/empty') return response.setHeader('content-type', 'text/html').end(EMPTY_PAGE);
     try {
       const text = await readFile(new URL(`.${pathname}`, web));
       response.setHeader('content-type', 'text/javascript').end(text);

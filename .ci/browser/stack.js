@@ -55,6 +55,12 @@ class Stack {
     if (FailedEntryCount !== 0) throw new Error('PutEvents refused the event');
   }
 
+  /** Returns the number of open connections. */
+  async connections() {
+    const answer = await fetch(new URL('/console/connections', this.endpoint));
+    return (await answer.json()).connections.length;
+  }
+
   /** Returns the number of connections that are subscribed to an entity, from the table. */
   async listeners(entity) {
     const { Count } = await this.call('DynamoDB_20120810.Query', {

@@ -12,7 +12,7 @@ import { snapshotOf } from './machine/presence.js';
 import { settingsOf, subscribeOptionsOf } from './options.js';
 import { subscribe } from './subscription.js';
 
-/** @import { History, HistoryOf, HistorySelection, Lost, Options, PendingSubscription, Presence, Push, SendOptions, State, SubscribeOptions } from '../herald-client.js' */
+/** @import { History, HistoryOf, HistorySelection, ListenOptions, Lost, Options, PendingSubscription, Presence, Push, SendOptions, State, SubscribeOptions } from '../herald-client.js' */
 /** @import { HeraldError } from './error.js' */
 
 /** @param {string} url @param {Options} [options] */
@@ -24,11 +24,12 @@ export class HeraldClient {
   #driver;
 
   /** @param {string} url @param {Options} [options] */
-  constructor(url, { log, ...options } = {}) {
+  constructor(url, { log, outbox, ...options } = {}) {
     const settings = settingsOf(url, options);
     if (log) settings.webSocket = loggedWebSocket(settings.webSocket, log);
     this.#driver = new Driver(settings);
     if (log) this.onState((state) => log({ kind: 'state', state }));
+    if (outbox) this.send = outbox.attach(this, this.send.bind(this));
   }
 
   get state() {
@@ -39,10 +40,10 @@ export class HeraldClient {
     return this.#driver.transport;
   }
 
-  /** @param {(state: State) => void} handler @returns {() => void} removes it. */
-  onState(handler) {
-    call([handler], this.state);
-    return this.#driver.watch(handler);
+  /** @param {(state: State) => void} handler @param {ListenOptions} [options] @returns {() => void} removes it. */
+  onState(handler, options) {
+    if (!options?.signal?.aborted) call([handler], this.state);
+    return this.#driver.watchers.add(handler, options);
   }
 
   networkUp() {
@@ -92,36 +93,39 @@ export class HeraldClient {
   /**
    * @template [Message=unknown]
    * @param {(push: Push<Message>) => void} handler
+   * @param {ListenOptions} [options]
    * @returns {() => void} removes it.
    */
-  onNotification(handler) {
+  onNotification(handler, options) {
     this.#driver.follow('notifications');
-    return this.#driver.readers.addNotifications(handler);
+    return this.#driver.readers.notifications.add(handler, options);
   }
 
   /**
    * @template [Message=unknown]
    * @param {(push: Push<Message>) => void} handler
+   * @param {ListenOptions} [options]
    * @returns {() => void} removes it.
    */
-  onBroadcast(handler) {
+  onBroadcast(handler, options) {
     this.#driver.follow('broadcasts');
-    return this.#driver.readers.addBroadcasts(handler);
+    return this.#driver.readers.broadcasts.add(handler, options);
   }
 
   /**
    * @template [Message=unknown]
    * @param {string} type
    * @param {(push: Push<Message>) => void} handler
+   * @param {ListenOptions} [options]
    * @returns {() => void} removes it.
    */
-  onType(type, handler) {
-    return this.#driver.readers.addType(type, handler);
+  onType(type, handler, options) {
+    return this.#driver.readers.ofType(type).add(handler, options);
   }
 
-  /** @param {(lost: Lost) => void} handler @returns {() => void} removes it. */
-  onLost(handler) {
-    return this.#driver.readers.addLost(handler);
+  /** @param {(lost: Lost) => void} handler @param {ListenOptions} [options] @returns {() => void} removes it. */
+  onLost(handler, options) {
+    return this.#driver.readers.losses.add(handler, options);
   }
 
   /**

@@ -4,10 +4,10 @@
  * @module driver
  */
 
-import { Clock, LOOK_EVERY, SleepWatch } from './driver/clock.js';
+import { Clock, LOOK_EVERY } from './driver/clock.js';
 import { listenToPage } from './driver/page.js';
 import { Poster } from './driver/poster.js';
-import { add, call, Readers } from './driver/readers.js';
+import { Handlers, Readers } from './driver/readers.js';
 import { handshakeFailure, listen } from './driver/socket.js';
 import { HeraldError } from './error.js';
 import { Machine } from './machine.js';
@@ -40,13 +40,14 @@ export class Driver {
   #settings;
   #machine;
   #clock = new Clock();
-  #sleep = new SleepWatch();
   /** @type {Map<number, WebSocketLike>} */
   #sockets = new Map();
   /** @type {Poster | undefined} */
   #poster;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #wake;
+  /** The time for which the next wake-up is set. */
+  #wakesAt = Infinity;
   /** @type {Effect[]} */
   #effects = [];
   #isPerforming = false;
@@ -57,8 +58,8 @@ export class Driver {
   #waiting = new Map();
   /** The last failure, for the next state. @type {unknown} */
   #cause;
-  /** @type {Set<(state: State) => void>} */
-  #watchers = new Set();
+  /** @type {Handlers<State>} */
+  watchers = new Handlers();
   #leavePage = () => {};
   /** The positions up to which the effects that are being performed have delivered. @type {Map<string, Position>} */
   #delivered = new Map();
@@ -70,11 +71,6 @@ export class Driver {
     if (settings.pollUrl) this.#poster = new Poster(settings.pollUrl, this.rules.replyTimeout);
     if (settings.hints) this.#leavePage = listenToPage((hint) => this.handle({ kind: hint }));
     this.handle({ kind: 'connect' });
-  }
-
-  /** @param {(state: State) => void} watcher @returns {() => void} removes it. */
-  watch(watcher) {
-    return add(this.#watchers, watcher);
   }
 
   /**
@@ -149,7 +145,8 @@ export class Driver {
    */
   handle(input) {
     this.#flushSubscribers();
-    if (this.#sleep.hasSlept()) this.#give({ kind: 'foreground' });
+    this.#clock.look();
+    if (this.#clock.takeSleep()) this.#give({ kind: 'foreground' });
     this.#give(input);
     if (this.#isPerforming) return;
     this.#isPerforming = true;
@@ -164,16 +161,26 @@ export class Driver {
 
   /** @param {Input} input */
   #give(input) {
-    for (const effect of this.#machine.handle(this.#clock.now(), input)) this.#effects.push(effect);
+    for (const effect of this.#machine.handle(this.#clock.now, input)) this.#effects.push(effect);
   }
 
-  /** Sets the timer for the next wake-up, at most `LOOK_EVERY` from now, to notice a sleep of the computer. */
+  /**
+   * Sets the timer for the next wake-up, at most `LOOK_EVERY` from now, to notice a sleep of the computer. A timer that
+   * is due before stays: setting one costs more than a push, and a wake-up that is too early does nothing.
+   */
   #wakeInTime() {
+    const { wakeAt = Infinity } = this.#machine;
+    const at = Math.min(wakeAt, this.#clock.now + LOOK_EVERY);
+    if (wakeAt < Infinity && this.#wakesAt <= at && this.#wakesAt > this.#clock.now) return;
     clearTimeout(this.#wake);
-    const { wakeAt } = this.#machine;
-    if (wakeAt === undefined) return;
-    const delay = Math.max(0, wakeAt - this.#clock.now());
-    this.#wake = setTimeout(() => this.handle({ kind: 'time' }), Math.min(delay, LOOK_EVERY));
+    this.#wakesAt = Infinity;
+    if (wakeAt === Infinity) return;
+    this.#clock.look();
+    this.#wakesAt = at;
+    this.#wake = setTimeout(() => {
+      this.#wakesAt = Infinity;
+      this.handle({ kind: 'time' });
+    }, Math.max(0, at - this.#clock.now));
   }
 
   /** @param {Effect} effect */
@@ -247,7 +254,7 @@ export class Driver {
       this.readers.stop();
     }
     if (state.name === 'open' && wasReconnecting) this.readers.reload((entity) => Boolean(this.positionOf(entity)));
-    call(this.#watchers, this.state);
+    this.watchers.call(this.state);
   }
 
   /** @param {number} socket */

@@ -6,19 +6,21 @@
 
 /** @import { Failure } from '../herald-client.js' */
 
+/** @type {Record<string, string>} */
 const MESSAGES = {
   outcomeUnknown: 'no reply arrived, and the request may have been carried out or not',
   expired: 'the message expired before it could be sent',
   outboxFull: 'the outbox is full, and the message was not sent',
   tooLarge: 'the message is too large for the gateway',
   stopped: 'the client has stopped',
+  notKept: 'the message could not be kept, and was not sent',
 };
 
 /** A request that failed, and why. */
 export class HeraldError extends Error {
   /** @param {Failure} failure */
   constructor(failure) {
-    super('message' in failure ? failure.message : MESSAGES[failure.kind]);
+    super(failure.message ?? MESSAGES[failure.kind]);
     this.name = 'HeraldError';
     this.kind = failure.kind;
     this.code = 'code' in failure ? failure.code : undefined;

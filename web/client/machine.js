@@ -128,7 +128,7 @@ export class Machine {
   /** @param {Input} input */
   #apply(input) {
     if ('socket' in input) {
-      const link = this.links.find(({ socket }) => socket === input.socket);
+      const link = this.#linkOf(input.socket);
       return link && this.#applyTo(link, input);
     }
     switch (input.kind) {
@@ -204,6 +204,12 @@ export class Machine {
   /** True if the client accepts no new requests. */
   get refusesRequests() {
     return this.isClosing || this.hasStopped;
+  }
+
+  /** @param {number} socket */
+  #linkOf(socket) {
+    if (this.current?.socket === socket) return this.current;
+    return this.links.find((link) => link.socket === socket);
   }
 
   /** All links, in the order of their sockets. */

@@ -4,11 +4,11 @@
  * @module subscriber
  */
 
-import { add, call } from './driver/readers.js';
+import { call, Handlers } from './driver/readers.js';
 import { changeBetween, isSame } from './machine/presence.js';
 import { StateLoader } from './state-loader.js';
 
-/** @import { Position, Presence, Push, SubscribeOptions, SubscriptionEvents } from '../herald-client.js' */
+/** @import { ListenOptions, Position, Presence, Push, SubscribeOptions, SubscriptionEvents } from '../herald-client.js' */
 /** @import { HeraldError } from './error.js' */
 /** @import { Rules } from './machine/rules.js' */
 
@@ -22,8 +22,8 @@ export class Subscriber {
   presence;
   /** @type {StateLoader | undefined} */
   loader;
-  /** @type {{ [Name in keyof SubscriptionEvents]: Set<(event: SubscriptionEvents[Name]) => void> }} */
-  #listeners = { lost: new Set(), recovered: new Set() };
+  /** @type {{ [Name in keyof SubscriptionEvents]: Handlers<SubscriptionEvents[Name]> }} */
+  #listeners = { lost: new Handlers(), recovered: new Handlers() };
   /** The last event of each name, if there was no listener for it. @type {Partial<SubscriptionEvents>} */
   #unheard = {};
   #signal;
@@ -99,18 +99,21 @@ export class Subscriber {
    * @template {keyof SubscriptionEvents} Name
    * @param {Name} name
    * @param {(event: SubscriptionEvents[Name]) => void} listener
+   * @param {ListenOptions} [options]
    * @returns {() => void} removes it.
    */
-  on(name, listener) {
+  on(name, listener, options) {
     const unheard = this.#unheard[name];
-    delete this.#unheard[name];
-    if (unheard) call([listener], unheard);
-    return add(this.#listeners[name], listener);
+    if (!options?.signal?.aborted) {
+      delete this.#unheard[name];
+      if (unheard) call([listener], unheard);
+    }
+    return this.#listeners[name].add(listener, options);
   }
 
   /** @template {keyof SubscriptionEvents} Name @param {Name} name @param {SubscriptionEvents[Name]} event */
   #tell(name, event) {
     if (this.#listeners[name].size === 0) this.#unheard[name] = event;
-    call(this.#listeners[name], event);
+    this.#listeners[name].call(event);
   }
 }

@@ -7,7 +7,7 @@
 import { startOf } from './options.js';
 import { Subscriber } from './subscriber.js';
 
-/** @import { PendingSubscription, Position, SubscribeOptions, SubscriptionEvents } from '../herald-client.js' */
+/** @import { ListenOptions, PendingSubscription, Position, SubscribeOptions, SubscriptionEvents } from '../herald-client.js' */
 /** @import { Driver } from './driver.js' */
 
 /**
@@ -123,10 +123,11 @@ class Subscription {
    * @template {keyof SubscriptionEvents} Name
    * @param {Name} name
    * @param {(event: SubscriptionEvents[Name]) => void} listener
+   * @param {ListenOptions} [options]
    * @returns {() => void} removes it.
    */
-  on(name, listener) {
-    return this.#membership.subscriber.on(name, listener);
+  on(name, listener, options) {
+    return this.#membership.subscriber.on(name, listener, options);
   }
 
   unsubscribe() {

@@ -161,6 +161,60 @@ test('onState tells the current state before it returns', (t) => {
   assert.deepEqual(states, ['connecting', 'open', 'open']);
 });
 
+const LISTENERS = {
+  onState: { add: (client, ...all) => client.onState(...all), cause: () => FakeSocket.last.end() },
+  onNotification: {
+    add: (client, ...all) => client.onNotification(...all),
+    cause: () => FakeSocket.last.receive({ type: 'User Push Notification', message: 1, eventId: 'e1' }),
+  },
+  onBroadcast: {
+    add: (client, ...all) => client.onBroadcast(...all),
+    cause: () => FakeSocket.last.receive({ type: 'Broadcast', message: 1, eventId: 'e1' }),
+  },
+  onType: {
+    add: (client, ...all) => client.onType('Broadcast', ...all),
+    cause: () => FakeSocket.last.receive({ type: 'Broadcast', message: 1, eventId: 'e1' }),
+  },
+};
+
+for (const [name, { add, cause }] of Object.entries(LISTENERS)) {
+  /** Starts a client with one handler, which is added twice. */
+  const addTwice = (t) => {
+    const client = startOpen(t);
+    const handler = t.mock.fn();
+    const page = new AbortController();
+    const removes = [add(client, handler), add(client, handler, { signal: page.signal })];
+    FakeSocket.last.sent.splice(0).forEach(({ id }) => FakeSocket.last.receive({ type: 'ack', action: 'sync', id }));
+    handler.mock.resetCalls();
+    return { client, handler, page, removes };
+  };
+
+  test(`a handler that ${name} gets twice is called once, until both are removed`, (t) => {
+    const { handler, removes } = addTwice(t);
+    removes[0]();
+    removes[0]();
+    cause();
+    assert.equal(handler.mock.callCount(), 1);
+  });
+
+  test(`a handler of ${name} is not called after its removal and the abort of its signal`, (t) => {
+    const { handler, page, removes } = addTwice(t);
+    removes[0]();
+    page.abort();
+    cause();
+    assert.equal(handler.mock.callCount(), 0);
+  });
+
+  test(`a handler that ${name} gets with a signal that has aborted is not called`, (t) => {
+    const { client, handler, page, removes } = addTwice(t);
+    for (const remove of removes) remove();
+    page.abort();
+    add(client, handler, { signal: page.signal });
+    cause();
+    assert.equal(handler.mock.callCount(), 0);
+  });
+}
+
 test('a log has states and frames, and no token', async (t) => {
   const entries = [];
   const tokens = ['first.secret.token', 'second.secret.token'];

@@ -17,18 +17,26 @@ const Look = () => (useHerald() === client ? 'found' : 'lost');
 const html = renderToString(createElement(HeraldProvider, { client }, createElement(Look)));
 client.subscribe('a', () => {}).catch((error) => console.log(html, error instanceof HeraldError, error.kind));
 client.close({ within: 0 });
+// Node.js has no SharedWorker and no IndexedDB.
+const shared = connectShared('ws://127.0.0.1/dev', { webSocket: class { addEventListener() {} close() {} }, outbox: indexedDbOutbox('a') });
+shared.send({ message: 1 }).catch((error) => console.log(shared instanceof HeraldClient, error instanceof HeraldError, error.kind));
+shared.close({ within: 0 });
 `;
 
 const PROGRAMS = {
   'app.mjs': `
-import { connect, HeraldError } from 'herald-client';
+import { connect, HeraldClient, HeraldError } from 'herald-client';
+import { indexedDbOutbox } from 'herald-client/outbox';
 import { HeraldProvider, useHerald } from 'herald-client/react';
+import { connect as connectShared } from 'herald-client/shared';
 import { createElement } from 'react';
 import { renderToString } from 'react-dom/server';
 ${USE}`,
   'app.cjs': `
-const { connect, HeraldError } = require('herald-client');
+const { connect, HeraldClient, HeraldError } = require('herald-client');
+const { indexedDbOutbox } = require('herald-client/outbox');
 const { HeraldProvider, useHerald } = require('herald-client/react');
+const { connect: connectShared } = require('herald-client/shared');
 const { createElement } = require('react');
 const { renderToString } = require('react-dom/server');
 ${USE}`,
@@ -53,7 +61,7 @@ describe('the package', () => {
     test(`works in ${program}`, () => {
       writeFileSync(join(folder, program), source);
       const output = execFileSync(process.execPath, [program], { cwd: folder, encoding: 'utf8' });
-      assert.equal(output, 'found true stopped\n');
+      assert.deepEqual(output.trim().split('\n').sort(), ['found true stopped', 'true true notKept']);
     });
   }
 

@@ -1,6 +1,8 @@
 // The client as an application in TypeScript uses it. It is compiled, never run.
 
 import { connect, HeraldError, type Position, type PresenceChange, type Push, type State } from 'herald-client';
+import { indexedDbOutbox } from 'herald-client/outbox';
+import { connect as connectShared } from 'herald-client/shared';
 
 interface Order {
   state: 'packed' | 'shipped';
@@ -101,6 +103,15 @@ const pending = client.subscribe<Order>('order-3', shipped, { signal: page.signa
 pending.unsubscribe();
 const logged = connect('wss://example.com/prod', { log: (entry) => entry.kind === 'sent' && console.log(entry.frame) });
 logged.networkUp();
+
+// Handlers that end with a page, one connection for all tabs, and an outbox that survives a reload.
+client.onState(() => {}, { signal: page.signal });
+client.onType<Order>('Entity Updated', shipped, { signal: page.signal });
+const outbox = indexedDbOutbox('orders', { limit: 100, onFailed: ({ message }, { kind }) => console.log(message, kind) });
+const tab = connectShared('wss://example.com/prod', { outbox, worker: '/herald-worker.js' });
+await tab.send({ entityId: 'room-1', message: 1 }, { keep: false });
+// @ts-expect-error: the shared connection has a WebSocket of its own.
+connectShared('wss://example.com/prod', { webSocket: WebSocket });
 
 subscription.unsubscribe();
 await client.close({ within: 1000 });

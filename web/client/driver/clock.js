@@ -1,5 +1,5 @@
 /**
- * The clock of the machine, and the detection of a sleep of the computer.
+ * The clock of the machine, which notices a sleep of the computer.
  *
  * @module clock
  */
@@ -15,42 +15,31 @@ const LATE = 65_000;
 
 /**
  * A clock of milliseconds that advances while the computer sleeps, unlike `performance.now()` in some browsers, and
- * when the wall clock is set back, unlike `Date.now()`.
+ * when the wall clock is set back, unlike `Date.now()`. It advances with each look at the clocks of the computer.
  */
 export class Clock {
-  #elapsed = 0;
-  #looks = new Looks();
-
-  now() {
-    const { wall, steady } = this.#looks.next();
-    this.#elapsed += wall >= 0 ? wall : steady;
-    return this.#elapsed;
-  }
-}
-
-/**
- * The detection of a sleep of the computer. After a sleep, the wall clock has gained on the steady one; where the
- * steady clock advances as well, a timer is later than a browser ever delays it.
- */
-export class SleepWatch {
-  #looks = new Looks();
-
-  /** Returns true if the computer slept since the last call. */
-  hasSlept() {
-    const { wall, steady } = this.#looks.next();
-    return wall - steady > GAIN || steady > LATE;
-  }
-}
-
-/** The time that passed between looks, by both clocks. */
-class Looks {
+  /** The time of the last look. */
+  now = 0;
   #wall = Date.now();
   #steady = performance.now();
+  #hasSlept = false;
 
-  next() {
-    const [wall, steady] = [Date.now(), performance.now()];
-    const passed = { wall: wall - this.#wall, steady: steady - this.#steady };
-    [this.#wall, this.#steady] = [wall, steady];
-    return passed;
+  /**
+   * Looks at both clocks. After a sleep of the computer, the wall clock has gained on the steady one; where the steady
+   * clock advances as well, a timer is later than a browser ever delays it.
+   */
+  look() {
+    const [wall, steady] = [Date.now() - this.#wall, performance.now() - this.#steady];
+    this.#wall += wall;
+    this.#steady += steady;
+    this.now += wall >= 0 ? wall : steady;
+    if (wall - steady > GAIN || steady > LATE) this.#hasSlept = true;
+  }
+
+  /** Returns true if a look since the last call showed that the computer slept. */
+  takeSleep() {
+    const hasSlept = this.#hasSlept;
+    this.#hasSlept = false;
+    return hasSlept;
   }
 }

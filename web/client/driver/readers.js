@@ -4,25 +4,23 @@
  * @module readers
  */
 
-/** @import { Lost, Presence, Push } from '../../herald-client.js' */
+/** @import { ListenOptions, Lost, Presence, Push } from '../../herald-client.js' */
 /** @import { HeraldError } from '../error.js' */
 /** @import { Audience } from '../machine/log.js' */
 /** @import { Route } from '../machine/signals.js' */
 /** @import { Subscriber } from '../subscriber.js' */
 
-/** @typedef {(push: Push<any>) => void} Handler */
-
 export class Readers {
   /** @type {Map<string, Set<Subscriber>>} */
   #subscribers = new Map();
-  /** @type {Map<string, Set<Handler>>} */
+  /** @type {Map<string, Handlers<Push<any>>>} */
   #types = new Map();
-  /** @type {Set<Handler>} */
-  #notifications = new Set();
-  /** @type {Set<Handler>} */
-  #broadcasts = new Set();
-  /** @type {Set<(lost: Lost) => void>} */
-  #lost = new Set();
+  /** @type {Handlers<Push<any>>} */
+  notifications = new Handlers();
+  /** @type {Handlers<Push<any>>} */
+  broadcasts = new Handlers();
+  /** @type {Handlers<Lost>} */
+  losses = new Handlers();
 
   /** @param {string} entity @param {Subscriber} subscriber */
   subscribe(entity, subscriber) {
@@ -45,34 +43,19 @@ export class Readers {
     return true;
   }
 
-  /** @param {Handler} handler @returns {() => void} removes it. */
-  addNotifications(handler) {
-    return add(this.#notifications, handler);
-  }
-
-  /** @param {Handler} handler @returns {() => void} removes it. */
-  addBroadcasts(handler) {
-    return add(this.#broadcasts, handler);
-  }
-
-  /** @param {(lost: Lost) => void} handler @returns {() => void} removes it. */
-  addLost(handler) {
-    return add(this.#lost, handler);
-  }
-
-  /** @param {string} type @param {Handler} handler @returns {() => void} removes it. */
-  addType(type, handler) {
-    const handlers = this.#types.get(type) ?? new Set();
+  /** @param {string} type */
+  ofType(type) {
+    const handlers = this.#types.get(type) ?? new Handlers();
     this.#types.set(type, handlers);
-    return add(handlers, handler);
+    return handlers;
   }
 
   /** @param {Route} to @param {Push<any>} push */
   deliver(to, push) {
     if (to === 'entity') for (const subscriber of this.#subscribersOf(push.entityId ?? '')) subscriber.receive(push);
-    if (to === 'notifications') call(this.#notifications, push);
-    if (to === 'broadcasts') call(this.#broadcasts, push);
-    call(this.#types.get(push.type) ?? [], push);
+    if (to === 'notifications') this.notifications.call(push);
+    if (to === 'broadcasts') this.broadcasts.call(push);
+    this.#types.get(push.type)?.call(push);
   }
 
   /** Ends the subscriptions to an entity. @param {string} entity @param {HeraldError} error */
@@ -84,9 +67,9 @@ export class Readers {
 
   /** Tells that messages are lost. @param {Audience} audience @param {Lost['position']} position */
   lose(audience, position) {
-    if (audience.to !== 'entity') return call(this.#lost, { to: audience.to, position });
+    if (audience.to !== 'entity') return this.losses.call({ to: audience.to, position });
     for (const subscriber of this.#subscribersOf(audience.entity)) subscriber.lost(position);
-    call(this.#lost, { to: audience.to, entityId: audience.entity, position });
+    this.losses.call({ to: audience.to, entityId: audience.entity, position });
   }
 
   /** Tells that every message was recovered. @param {Audience} audience @param {number} messages */
@@ -118,10 +101,46 @@ export class Readers {
   }
 }
 
-/** @template T @param {Set<T>} handlers @param {T} handler @returns {() => void} removes it. */
-export function add(handlers, handler) {
-  handlers.add(handler);
-  return () => void handlers.delete(handler);
+/** The handlers of one kind of value. @template Value */
+export class Handlers {
+  /** The number of times that each was added, and not removed yet. @type {Map<(value: Value) => void, number>} */
+  #times = new Map();
+
+  get size() {
+    return this.#times.size;
+  }
+
+  /**
+   * Adds a handler until it is removed, or until the signal aborts. One that is added twice is called once for each
+   * value, until both are removed.
+   *
+   * @param {(value: Value) => void} handler
+   * @param {ListenOptions} [options]
+   * @returns {() => void} removes it.
+   */
+  add(handler, { signal } = {}) {
+    let isAdded = !signal?.aborted;
+    if (isAdded) this.#count(handler, 1);
+    const remove = () => {
+      if (isAdded) this.#count(handler, -1);
+      isAdded = false;
+      signal?.removeEventListener('abort', remove);
+    };
+    if (isAdded) signal?.addEventListener('abort', remove);
+    return remove;
+  }
+
+  /** @param {Value} value */
+  call(value) {
+    call(this.#times.keys(), value);
+  }
+
+  /** @param {(value: Value) => void} handler @param {number} more */
+  #count(handler, more) {
+    const times = (this.#times.get(handler) ?? 0) + more;
+    if (times > 0) this.#times.set(handler, times);
+    else this.#times.delete(handler);
+  }
 }
 
 /**

@@ -28,7 +28,10 @@ export function arrived(machine, log, push) {
   if (!log.position && !log.isStarting) return frame && adopt(machine, log, position, frame);
   if (frame && wasOvertaken(log, position)) return deliverUnlessRepeated(machine, frame);
   if (frame && isOnItsWay(log, position)) return deliverOnItsWay(machine, log, position, frame);
-  if (log.isBefore(position)) log.hold(push);
+  if (log.isNext(position)) {
+    log.moveTo(position);
+    if (frame) deliverUnlessRepeated(machine, frame);
+  } else if (log.isBefore(position)) log.hold(push);
   deliverHeld(machine, log);
   if (log.held > machine.rules.heldWhileAsking) giveUp(machine, log);
   else if (log.held > machine.rules.heldLimit && !isAsked(machine, log)) askNow(machine, log);

@@ -85,6 +85,12 @@ export class Log {
     return !this.position || !this.continuesWith(position) || position.offset > this.position.offset;
   }
 
+  /** Returns true if a position is the one after this, of the same epoch. @param {Position} position */
+  isNext({ epoch, offset }) {
+    const { position, isStarting } = this;
+    return !isStarting && position !== undefined && position.epoch === epoch && position.offset + 1 === offset;
+  }
+
   /** Holds a message that is after the position. @param {HeldPush} push */
   hold(push) {
     if (this.position && !this.continuesWith(push.position)) this.isDoubtful = true;

@@ -67,6 +67,7 @@ export function applyReleased(machine) {
  * @param {Machine} machine
  */
 export function deliverReleased(machine) {
+  if (machine.held.size === 0) return;
   for (const socket of heldSockets(machine)) {
     const held = machine.held.get(socket) ?? [];
     const oldest = oldestSendElsewhere(machine, socket);

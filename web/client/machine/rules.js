@@ -6,7 +6,7 @@
 
 /** @import { Options } from '../../herald-client.js' */
 
-/** @typedef {Required<Omit<Options, 'token' | 'hints' | 'webSocket' | 'log' | 'pollUrl'>> & { token: boolean, poll: boolean }} Rules */
+/** @typedef {Required<Omit<Options, 'token' | 'hints' | 'webSocket' | 'log' | 'pollUrl' | 'outbox'>> & { token: boolean, poll: boolean }} Rules */
 
 /** @type {Rules} */
 export const DEFAULTS = {

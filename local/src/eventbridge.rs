@@ -2,10 +2,11 @@
 //! SQS queues of the matching rules.
 //!
 //! Left out: changes of buses and rules (they come from the template), archives, pipes, schedules,
-//! other kinds of targets, input transformers, and retries.
+//! other kinds of targets, and retries.
 
 mod delivery;
 mod event;
+pub mod input;
 mod inspect;
 pub mod pattern;
 mod put_events;

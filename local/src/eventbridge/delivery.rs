@@ -55,7 +55,7 @@ pub(super) fn check(event: &Event, rule: &Rule, queues: &dyn Deliver) -> Result<
     for target in &rule.targets {
         let queue = &target.queue;
         let Err(reason @ DeliveryError::Refused(_)) =
-            queues.check(queue, &event.body, &BTreeMap::new())
+            queues.check(queue, &event.body_for(target, rule), &BTreeMap::new())
         else {
             continue;
         };
@@ -77,7 +77,9 @@ pub(super) fn check(event: &Event, rule: &Rule, queues: &dyn Deliver) -> Result<
 /// target's dead-letter queue; without one the event is dropped and logged.
 pub(super) fn deliver(event: &Event, rule: &Rule, queues: &dyn Deliver) {
     for target in &rule.targets {
-        if let Err(reason) = queues.deliver(&target.queue, event.body.clone(), BTreeMap::new()) {
+        if let Err(reason) =
+            queues.deliver(&target.queue, event.body_for(target, rule), BTreeMap::new())
+        {
             dead_letter(event, rule, target, &reason, queues);
         }
     }

@@ -7,19 +7,23 @@ use uuid::Uuid;
 
 use crate::{
     activity::{RecordKind, event_ids, kept_detail},
-    template::Rule,
+    template::{Rule, Target},
 };
+
+use super::input::Delivered;
 
 /// An accepted event.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     /// The event's unique id, the same for every target, so receivers can recognise duplicates.
     pub(super) id: String,
-    /// The text that a target receives. It holds `detail` as it was sent, except for characters
+    /// The text that a target without an input of its own receives. It holds `detail` as it was sent, except for characters
     /// that SQS refuses.
     pub(super) body: String,
     /// The same as a value, for matching.
     pub(super) value: Value,
+    /// The time at which it was accepted, in RFC 3339.
+    ingested_at: String,
     /// `detail` as it was sent, for the activity record; `None` if it is too large for one.
     detail: Option<Box<RawValue>>,
 }
@@ -33,6 +37,7 @@ pub(super) struct Parts<'a> {
     pub(super) detail: &'a str,
     pub(super) resources: &'a [String],
     pub(super) time: DateTime<Utc>,
+    pub(super) ingested_at: DateTime<Utc>,
     pub(super) account: &'a str,
     pub(super) region: &'a str,
 }
@@ -47,7 +52,7 @@ impl Event {
             detail_type: parts.detail_type,
             source: parts.source,
             account: parts.account,
-            time: parts.time.to_rfc3339_opts(SecondsFormat::Secs, true),
+            time: in_seconds(parts.time),
             region: parts.region,
             resources: parts.resources,
             detail: serde_json::from_str(parts.detail).ok()?,
@@ -58,12 +63,23 @@ impl Event {
             id,
             body: escape_noncharacters(body),
             value,
+            ingested_at: in_seconds(parts.ingested_at),
             detail: kept_detail(parts.detail),
         })
     }
-}
 
-impl Event {
+    /// Returns the text that a target of a rule receives.
+    pub(super) fn body_for(&self, target: &Target, rule: &Rule) -> String {
+        let delivered = Delivered {
+            event: &self.value,
+            ingested_at: &self.ingested_at,
+            rule_name: &rule.name,
+            rule_arn: &rule.arn,
+        };
+        let text = target.input.text(delivered).map(escape_noncharacters);
+        text.unwrap_or_else(|| self.body.clone())
+    }
+
     /// Returns the activity record of the event, sent from `bus` to the targets of `rules`.
     pub(super) fn happening(&self, bus: &str, rules: &[&Rule]) -> RecordKind {
         let text = |name: &str| self.value[name].as_str().unwrap_or_default().to_owned();
@@ -80,6 +96,10 @@ impl Event {
             rules: rules.iter().map(|rule| rule.name.clone()).collect(),
         }
     }
+}
+
+fn in_seconds(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Escapes U+FFFE and U+FFFF, which JSON may hold and SQS refuses. They occur in strings only,
@@ -115,6 +135,7 @@ mod tests {
             detail,
             resources: &[],
             time: DateTime::from_timestamp(1_795_169_730, 987_000_000).expect("in range"),
+            ingested_at: DateTime::from_timestamp(1_795_169_731, 0).expect("in range"),
             account: "123456789012",
             region: "us-east-1",
         }

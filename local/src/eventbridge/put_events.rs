@@ -124,6 +124,7 @@ impl Entry {
             detail,
             resources: self.members.resources.as_deref().unwrap_or_default(),
             time: self.time_or(context.now)?,
+            ingested_at: context.now,
             account: context.account,
             region: context.region,
         })

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::*;
+use super::{input::Input, *};
 use crate::template::{Bus, Target, WebSocketApi};
 
 const ORDERS: &str = "arn:aws:sqs:us-east-1:123456789012:orders";
@@ -87,6 +87,7 @@ fn target(queue: &str) -> Target {
     Target {
         id: "Queue".to_owned(),
         queue: queue.to_owned(),
+        input: Input::default(),
         dead_letter_queue: None,
     }
 }

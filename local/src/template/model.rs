@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::eventbridge::input::Input;
+
 /// The resources of a template that this machine runs, and the names of the others.
 #[derive(Clone, Debug)]
 pub struct Stack {
@@ -248,6 +250,8 @@ pub struct Target {
     pub id: String,
     /// The queue's ARN.
     pub queue: String,
+    /// The text that it receives.
+    pub input: Input,
     /// The queue for events that cannot be delivered.
     pub dead_letter_queue: Option<String>,
 }

@@ -1,13 +1,15 @@
-//! `AWS::Events::Rule` with queues as targets. A target receives the event unchanged: `Input`,
-//! `InputPath` and `InputTransformer` are errors.
+//! `AWS::Events::Rule` with queues as targets.
 
-use crate::template::{
-    document::Resource,
-    error::Problem,
-    identity::bus_of_rule,
-    item::{Fields, Item},
-    model::{Rule, Target},
-    scope::Scope,
+use crate::{
+    eventbridge::input::{Input, Transformer},
+    template::{
+        document::Resource,
+        error::Problem,
+        identity::bus_of_rule,
+        item::{Fields, Item},
+        model::{Rule, Target},
+        scope::Scope,
+    },
 };
 
 use super::queue::queue_arn;
@@ -55,11 +57,48 @@ fn target(scope: &Scope<'_>, item: &Item<'_>) -> Option<Target> {
     let queue = queue.and_then(|queue| queue_arn(scope, &queue));
     let dead_letters = fields.nested("DeadLetterConfig");
     let dead_letter_queue = dead_letters.and_then(|config| dead_letter_queue(scope, config));
+    let input = input(&mut fields, item);
     fields.finish(IGNORED_OF_TARGET);
     Some(Target {
         id: id?.read(Item::text)?,
         queue: queue?,
+        input: input?,
         dead_letter_queue,
+    })
+}
+
+/// Reads the text that a target receives, which at most one property sets.
+fn input(fields: &mut Fields<'_>, target: &Item<'_>) -> Option<Input> {
+    let constant = fields.take("Input");
+    let path = fields.take("InputPath");
+    let transformer = fields.take("InputTransformer");
+    match (constant, path, transformer) {
+        (None, None, None) => Some(Input::default()),
+        (Some(constant), None, None) => constant.read(|item| {
+            let constant = Input::constant(item.text()?);
+            constant.map_err(|error| item.problem(error.to_string()))
+        }),
+        (None, Some(path), None) => path.read(|item| {
+            Input::path(&item.text()?).map_err(|error| item.problem(error.to_string()))
+        }),
+        (None, None, Some(transformer)) => read_transformer(&transformer),
+        _ => target.read(|item| {
+            Err(item.problem("has more than one of Input, InputPath and InputTransformer"))
+        }),
+    }
+}
+
+fn read_transformer(item: &Item<'_>) -> Option<Input> {
+    let mut fields = item.read(Item::fields)?;
+    let paths = fields.nested("InputPathsMap");
+    let template = fields.require("InputTemplate");
+    fields.finish(&[]);
+    let template = template?.read(Item::text)?;
+    let paths = paths.map(Fields::texts).unwrap_or_default();
+    item.read(|item| {
+        let transformer = Transformer::parse(paths, &template);
+        let transformer = transformer.map_err(|error| item.problem(error.to_string()))?;
+        Ok(Input::transformer(transformer))
     })
 }
 

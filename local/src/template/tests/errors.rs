@@ -127,9 +127,19 @@ fn wrong_resource_is_refused_with_path_and_remedy() {
             "`a` is not the ARN of an AWS::SQS::Queue of this template: write !GetAtt and its logical id",
         ),
         (
-            "{ Type: AWS::Events::Rule, Properties: { EventPattern: {}, Targets: [{ Id: a, Arn: !GetAtt Queue.Arn, InputPath: $.detail }] } }",
+            "{ Type: AWS::Events::Rule, Properties: { EventPattern: {}, Targets: [{ Id: a, Arn: !GetAtt Queue.Arn, InputPath: detail }] } }",
             "Properties.Targets[0].InputPath",
-            UNKNOWN,
+            "`detail` is not a path that EventBridge supports: use $, members after dots, indices in brackets, and *",
+        ),
+        (
+            "{ Type: AWS::Events::Rule, Properties: { EventPattern: {}, Targets: [{ Id: a, Arn: !GetAtt Queue.Arn, InputTransformer: { InputTemplate: <order> } }] } }",
+            "Properties.Targets[0].InputTransformer",
+            "<order> is neither in InputPathsMap nor a reserved variable",
+        ),
+        (
+            "{ Type: AWS::Events::Rule, Properties: { EventPattern: {}, Targets: [{ Id: a, Arn: !GetAtt Queue.Arn, Input: '{', InputPath: $ }] } }",
+            "Properties.Targets[0]",
+            "has more than one of Input, InputPath and InputTransformer",
         ),
         (
             "{ Type: AWS::Events::Rule, Properties: { Targets: [] } }",

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::{Redrive, Settings, Stack, Target, TemplateError, Throttle};
 use super::settings;
-use crate::Authentication;
+use crate::{Authentication, eventbridge::input::Input};
 
 /// The default of the parameter `History`.
 const HISTORY: &str = r#"{"**":{"messages":100,"seconds":600},"$user":{"messages":100,"seconds":600},"$everyone":{"messages":20,"seconds":600}}"#;
@@ -384,6 +384,7 @@ fn events_go_to_the_queue_and_to_the_notifier() {
         [Target {
             id: "notification-queue".to_owned(),
             queue: arn("NotificationQueue"),
+            input: Input::default(),
             dead_letter_queue: Some(arn("EventsDeadLetterQueue")),
         }]
     );

@@ -5,5 +5,6 @@ mod contract;
 mod faults;
 mod frames;
 mod off;
+mod snapshots;
 mod storm;
 mod units;

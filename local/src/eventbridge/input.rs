@@ -72,7 +72,7 @@ impl Input {
     pub fn constant(text: String) -> Result<Self, InputError> {
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
         is_json
-            .then(|| Self(Kind::Constant(text)))
+            .then_some(Self(Kind::Constant(text)))
             .ok_or(InputError::NotJson)
     }
 

@@ -162,7 +162,8 @@ where
     }
 }
 
-fn has_unmarked(rows: &[MemberRow], now: u64) -> bool {
+/// Returns whether a row is to be marked or removed.
+pub(super) fn has_unmarked(rows: &[MemberRow], now: u64) -> bool {
     rows.iter()
         .any(|row| !row.announced || !row.is_present(now))
 }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::SystemTime};
 
-use super::{MemberRow, MemberRows, Members, users::Users};
+use super::{MemberRow, MemberRows, Members, flushing::has_unmarked, users::Users};
 use crate::{ids::EntityId, protocol::PresenceReply, queue::EnqueueFlush, store::StoreError};
 
 /// The bytes that the members in one reply may have together.
@@ -32,7 +32,8 @@ pub trait ReadPresence: Sync {
     /// Returns whether the entity has members.
     fn has_members(&self, entity: &EntityId) -> bool;
 
-    /// Returns the members of an entity. Members that no frame has told of yet are among them. `None` if the
+    /// Returns the members of an entity. Members that no frame has told of yet are among them, and so are those
+    /// whose leaving no frame has told of. `None` if the
     /// entity has no policy.
     ///
     /// # Errors
@@ -77,16 +78,15 @@ where
         }
         let (rows, is_whole) = self.read_up_to(entity, policy.members).await?;
         let now = self.now();
-        let is_untold = |row: &MemberRow| row.left || (row.is_present(now) && !row.announced);
-        if rows.iter().any(is_untold) {
+        if has_unmarked(&rows, now) {
             self.schedule_changes(entity).await?;
         }
         let users = Users::of(&rows);
-        let count = users.count(now);
+        let count = users.listed_count(now);
         if !is_whole || !policy.lists(count) {
             return Ok(Some(alone(count.max(set.count))));
         }
-        let members = users.present(now);
+        let members = users.listed(now);
         let length = serde_json::to_vec(&members).map_or(usize::MAX, |json| json.len());
         Ok(Some(PresenceReply {
             members: budget.take(length).then_some(members),
@@ -96,7 +96,7 @@ where
 }
 
 impl<R: MemberRows, Q, C: Fn() -> SystemTime> Members<R, Q, C> {
-    /// Reads member rows until more than `limit` users and anonymous connections are present. Returns whether
+    /// Reads member rows until there are more than `limit` users and anonymous connections. Returns whether
     /// these are all rows.
     async fn read_up_to(
         &self,
@@ -106,7 +106,7 @@ impl<R: MemberRows, Q, C: Fn() -> SystemTime> Members<R, Q, C> {
         let mut page = self.rows.members(entity, None).await?;
         let mut rows = page.rows;
         while let Some(after) = page.read_to {
-            if Users::of(&rows).count(self.now()) > limit {
+            if Users::of(&rows).listed_count(self.now()) > limit {
                 return Ok((rows, false));
             }
             page = self.rows.members(entity, Some(&after)).await?;

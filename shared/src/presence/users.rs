@@ -35,10 +35,22 @@ impl<'a> Users<'a> {
         users.count() + anonymous.filter(|row| row.is_present(now)).count()
     }
 
-    /// Returns the users that are present, in the order of their ids.
-    pub(super) fn present(&self, now: u64) -> Vec<PresentUser> {
-        let present = |(user, rows): (&&UserId, &Vec<&MemberRow>)| present(user, rows, now);
-        self.users.iter().filter_map(present).collect()
+    /// Returns the users for a snapshot, in the order of their ids: those that are present, and those whose
+    /// leaving no flush has begun to tell. If one of the latter comes back first, no frame tells of it.
+    pub(super) fn listed(&self, now: u64) -> Vec<PresentUser> {
+        let users = self.users.iter();
+        users
+            .filter_map(|(user, rows)| present(user, rows, now).or_else(|| announced(user, rows)))
+            .collect()
+    }
+
+    /// Returns the number of users for a snapshot and of anonymous connections. Of these it is the higher one
+    /// of those that are present and those that were told: if both are as many, no frame follows.
+    pub(super) fn listed_count(&self, now: u64) -> usize {
+        let anonymous =
+            |is: &dyn Fn(&MemberRow) -> bool| self.anonymous.iter().filter(|&row| is(row)).count();
+        let present = anonymous(&|row| row.is_present(now));
+        self.listed(now).len() + present.max(anonymous(&|row| row.announced))
     }
 
     /// Returns the users that are present and that no frame told of.
@@ -75,12 +87,23 @@ impl<'a> Users<'a> {
 }
 
 fn present(user: &UserId, rows: &[&MemberRow], now: u64) -> Option<PresentUser> {
-    let present: Vec<_> = rows.iter().filter(|row| row.is_present(now)).collect();
+    user_of(user, rows.iter().filter(|row| row.is_present(now)))
+}
+
+fn announced(user: &UserId, rows: &[&MemberRow]) -> Option<PresentUser> {
+    user_of(user, rows.iter().filter(|row| row.announced))
+}
+
+fn user_of<'a>(
+    user: &UserId,
+    rows: impl Iterator<Item = &'a &'a MemberRow>,
+) -> Option<PresentUser> {
+    let rows: Vec<_> = rows.collect();
     // The connection that was heard of last.
-    let last = present.iter().max_by_key(|row| row.expires_at)?;
+    let last = rows.iter().max_by_key(|row| row.expires_at)?;
     Some(PresentUser {
         user_id: user.clone(),
-        connections: present.len(),
+        connections: rows.len(),
         info: last.info.clone(),
     })
 }

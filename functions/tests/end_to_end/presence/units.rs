@@ -26,10 +26,10 @@ use herald_testkit::local_only;
 use crate::{harness::TestStack, log_units::Meter};
 
 /// A time far in the future, so that the table's time to live removes nothing.
-const START: u64 = 4_000_000_000;
+pub(super) const START: u64 = 4_000_000_000;
 
-type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
-type Store = Connections<DynamoDbRows, Members<DynamoDbMemberRows, MemoryQueues, Clock>>;
+pub(super) type Clock = Box<dyn Fn() -> SystemTime + Send + Sync>;
+pub(super) type Store = Connections<DynamoDbRows, Members<DynamoDbMemberRows, MemoryQueues, Clock>>;
 
 #[local_only("reads the engine's units")]
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn presence_consumes_the_units_of_its_cost_table() {
 }
 
 /// Delivers the flush on the queue, and returns how many users its frame names.
-async fn flush(store: &Store, clock: &AtomicU64) -> usize {
+pub(super) async fn flush(store: &Store, clock: &AtomicU64) -> usize {
     let members = store.members();
     let flushes = members.queue().take_flushes();
     let [(flush, delay)] = &flushes[..] else {
@@ -174,7 +174,12 @@ async fn flush(store: &Store, clock: &AtomicU64) -> usize {
     }
 }
 
-fn store(stack: &TestStack, meter: &Meter, presence: &str, clock: &Arc<AtomicU64>) -> Store {
+pub(super) fn store(
+    stack: &TestStack,
+    meter: &Meter,
+    presence: &str,
+    clock: &Arc<AtomicU64>,
+) -> Store {
     let config = aws_sdk_dynamodb::config::Builder::from(stack.aws());
     let client = Client::from_conf(config.interceptor(meter.clone()).build());
     let clock = clock.clone();
@@ -189,7 +194,7 @@ fn store(stack: &TestStack, meter: &Meter, presence: &str, clock: &Arc<AtomicU64
     ConnectionTable::new(client, table).tracking(members)
 }
 
-async fn connect(store: &Store, name: &str, of: &str) {
+pub(super) async fn connect(store: &Store, name: &str, of: &str) {
     let connection = Connection {
         id: id(name),
         connected_at: SystemTime::UNIX_EPOCH + Duration::from_secs(START),
@@ -201,7 +206,7 @@ async fn connect(store: &Store, name: &str, of: &str) {
     store.connect(&connection).await.unwrap();
 }
 
-async fn subscribe(store: &Store, name: &str, of: &str, to: &str) {
+pub(super) async fn subscribe(store: &Store, name: &str, of: &str, to: &str) {
     let subscription = Subscription {
         connection: &id(name),
         connected_at: SystemTime::UNIX_EPOCH + Duration::from_secs(START),
@@ -215,7 +220,7 @@ async fn subscribe(store: &Store, name: &str, of: &str, to: &str) {
     assert_eq!(subscribed, [Subscribed::Stored]);
 }
 
-async fn unsubscribe(store: &Store, name: &str, of: &str, from: &str) {
+pub(super) async fn unsubscribe(store: &Store, name: &str, of: &str, from: &str) {
     let (connection, user, entity) = (id(name), user(of), entity(from));
     let unsubscribed = store.unsubscribe(&connection, Some(&user), &entity);
     unsubscribed.await.unwrap();
@@ -229,6 +234,6 @@ fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
 }
 
-fn entity(name: &str) -> EntityId {
+pub(super) fn entity(name: &str) -> EntityId {
     EntityId::new(name).unwrap()
 }

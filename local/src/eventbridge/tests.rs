@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{input::Input, *};
+use super::{
+    input::{Input, Transformer},
+    *,
+};
 use crate::template::{Bus, Target, WebSocketApi};
 
 const ORDERS: &str = "arn:aws:sqs:us-east-1:123456789012:orders";
@@ -290,6 +293,34 @@ fn event_refused_by_its_target_goes_to_the_dead_letter_queue() {
         expected["TARGET_ARN"] = json!(queue);
         expected["RETRY_ATTEMPTS"] = json!("0");
         assert_eq!(json!(dead.attributes), expected);
+    }
+}
+
+#[test]
+fn target_receives_its_own_input() {
+    let transformer = Transformer::parse(
+        [("order".to_owned(), "$.detail.order".to_owned())],
+        r#"{"rule":<aws.events.rule-name>,"entityId":"order-<order>"}"#,
+    );
+    let inputs = [
+        (Input::path("$.source").unwrap(), r#""shop""#),
+        (Input::constant("[1]".to_owned()).unwrap(), "[1]"),
+        (
+            Input::transformer(transformer.unwrap()),
+            r#"{"rule":"all","entityId":"order-7"}"#,
+        ),
+    ];
+    for (input, expected) in inputs {
+        let mut all = rule("all", json!({ "source": ["shop"] }), &[ORDERS, AUDIT]);
+        all.targets[0].input = input;
+        let (event_bridge, queues) = event_bridge(vec![all]);
+        let mut entry = order();
+        entry["Detail"] = json!(r#"{"order":"7"}"#);
+        put(&event_bridge, entry);
+        let messages = queues.take();
+        assert_eq!(messages[0].body, expected);
+        let event: Value = serde_json::from_str(&messages[1].body).unwrap();
+        assert_eq!(event["detail"]["order"], "7");
     }
 }
 

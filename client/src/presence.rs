@@ -15,7 +15,7 @@ pub struct Member {
     pub user_id: String,
     /// The number of the user's connections when the server counted them last. A change of it alone is not told.
     pub connections: u64,
-    /// What the user's token tells of the user: its claim `heraldInfo`.
+    /// The claim `heraldInfo` of the user's token.
     pub info: Option<Value>,
 }
 

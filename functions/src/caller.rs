@@ -34,7 +34,7 @@ pub struct Caller {
     pub token_expires_at: Option<TokenExpiry>,
     /// The connection's permissions.
     pub permissions: Permissions,
-    /// What other members see of the user.
+    /// The info about the user that other members see.
     pub info: Option<Info>,
 }
 

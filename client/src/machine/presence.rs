@@ -38,7 +38,7 @@ pub(super) struct EntityPresence {
     error: Option<RequestError>,
 }
 
-/// What is known of the users at an entity.
+/// The known users at an entity.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Known {
     #[default]

@@ -41,7 +41,7 @@ struct Walk {
     /// The open connection, or the one that opens.
     socket: Option<SocketId>,
     is_open: bool,
-    /// What is on its way to the client.
+    /// The frames on their way to the client.
     frames: VecDeque<Value>,
     /// The set that the application was told.
     told: Option<Arc<Presence>>,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::Transport;
 
-/// What speaks against a WebSocket.
+/// The reason to poll instead of using a WebSocket.
 #[derive(Debug, Default)]
 pub(super) struct Obstacles {
     /// The handshakes in a row that failed without a status of the server.

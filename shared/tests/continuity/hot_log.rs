@@ -205,7 +205,7 @@ async fn read(queue: &Queue, log: &Log<HotRows>) -> Vec<String> {
 /// Rows in memory of which each partition key admits a number of writes a second.
 struct HotRows {
     rows: MemoryLogRows,
-    /// What the key of the head still admits, and the key of the messages.
+    /// The writes that the keys of the head and of the messages still admit.
     heads: Mutex<Bucket>,
     messages: Mutex<Bucket>,
 }

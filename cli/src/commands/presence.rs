@@ -34,7 +34,7 @@ Examples:
 
 Exit codes (`herald --help` lists all):
   1  the stack has no policy for the entity
-  3  the token does not permit to see the members")]
+  3  the token does not allow `presence`, or with --follow `subscribe`")]
 pub(crate) struct Arguments {
     /// Entity whose members are printed
     #[arg(value_name = "ENTITY")]

@@ -170,6 +170,21 @@ async fn count_alone_is_printed_above_the_limit() {
 }
 
 #[tokio::test]
+async fn connection_without_user_is_counted_and_closed_output_ends_follow() {
+    let presence = json!({"room-*": {}}).to_string();
+    let stack = TestStack::start_with(Authentication::Open, &[("Presence", &presence)]).await;
+    let arguments = ["presence", "room-1", "--follow", "--json"];
+    let mut watcher = stack.herald(&arguments).start();
+    let anonymous = json!({"entityId": "room-1", "count": 1, "members": []});
+    assert_eq!(watcher.prints().await, anonymous);
+    let listed = stack.done(&["presence", "room-1", "--json"]).await;
+    assert_eq!(json_lines(&listed), [anonymous]);
+    watcher.stop_reading();
+    assert_eq!(watcher.ended().await.code, Some(0));
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn entity_without_policy_fails() {
     let stack = start(json!({})).await;
     for flags in [&[][..], &["--follow"]] {

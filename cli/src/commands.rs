@@ -8,9 +8,11 @@ mod dead_letters;
 mod duration;
 mod history;
 mod key;
+mod live;
 mod log;
 mod message;
 mod permissions;
+mod presence;
 mod publish;
 mod send;
 mod tail;
@@ -35,6 +37,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) enum Command {
     Tail(tail::Arguments),
     History(history::Arguments),
+    Presence(presence::Arguments),
     Send(send::Arguments),
     Publish(publish::Arguments),
     Token(token::Arguments),
@@ -52,6 +55,7 @@ pub(crate) async fn run(command: Command, target: &TargetArguments) -> Result<()
     match command {
         Command::Tail(arguments) => tail::run(&arguments, target).await,
         Command::History(arguments) => history::run(&arguments, target).await,
+        Command::Presence(arguments) => presence::run(&arguments, target).await,
         Command::Send(arguments) => send::run(&arguments, target).await,
         Command::Publish(arguments) => publish::run(&arguments, target).await,
         Command::Token(arguments) => token::run(&arguments, target).await,

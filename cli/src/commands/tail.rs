@@ -6,19 +6,18 @@ use std::{future::pending, time::Duration};
 
 use clap::{ArgGroup, Args};
 use futures_util::{StreamExt, stream::SelectAll};
-use herald_client::{
-    Client, ConnectionState, EntityId, Next, Position, SubscribeOptions, SubscriptionError,
-};
-use herald_shared::{error_chain::error_chain, protocol::LogName};
+use herald_client::{Client, EntityId, Next, Position, SubscribeOptions};
+use herald_shared::protocol::LogName;
 use tokio::time::sleep;
 
 use super::{
     connected,
+    live::{report_error, report_state},
     log::{parse_position, report_end, report_lost, words},
     until_interrupted,
 };
 use crate::{
-    failure::{Failure, request_failure, stop_failure},
+    failure::{Failure, request_failure},
     output::{line, note, output_closed},
     target::{Identity, Target, TargetArguments},
 };
@@ -224,39 +223,4 @@ async fn timed_out(after: Option<u64>) {
         Some(seconds) => sleep(Duration::from_secs(seconds)).await,
         None => pending().await,
     }
-}
-
-/// Reports the error of a subscription. Fails if the subscription has ended.
-fn report_error(log: &LogName, error: SubscriptionError, client: &Client) -> Result<(), Failure> {
-    let name = words(log);
-    match (client.state(), error) {
-        (ConnectionState::Stopped(reason), _) => Err(stop_failure(&reason)),
-        (_, SubscriptionError::Ended(error)) => Err(request_failure(
-            format_args!("the subscription to {name} ended"),
-            &error,
-        )),
-        (_, lagged) => {
-            note(format_args!("{name}: {lagged}"));
-            Ok(())
-        }
-    }
-}
-
-/// Reports the state of the connection. Fails if the client has stopped for good.
-fn report_state(client: &Client) -> Result<(), Failure> {
-    match client.state() {
-        ConnectionState::Stopped(reason) => return Err(stop_failure(&reason)),
-        ConnectionState::Reconnecting { delay, .. } => {
-            let reason = client.last_failure();
-            let reason = reason.map_or_else(
-                || "the connection broke".to_owned(),
-                |reason| error_chain(&reason),
-            );
-            let delay = delay.unwrap_or_default().as_secs_f64();
-            note(format_args!("{reason}; reconnecting in {delay:.1} s"));
-        }
-        ConnectionState::Open => note("reconnected"),
-        _ => {}
-    }
-    Ok(())
 }

@@ -220,10 +220,14 @@ impl Running {
 
     /// Returns the next line on standard output, as JSON.
     pub async fn prints(&mut self) -> Value {
+        serde_json::from_str(&self.prints_line().await).expect("JSON")
+    }
+
+    /// Returns the next line on standard output.
+    pub async fn prints_line(&mut self) -> String {
         let stdout = self.stdout.as_mut().expect("still read");
         let line = in_time("a line was printed", stdout.next_line()).await;
-        let line = line.expect("text").expect("another line");
-        serde_json::from_str(&line).expect("JSON")
+        line.expect("text").expect("another line")
     }
 
     /// Writes a line to standard input.

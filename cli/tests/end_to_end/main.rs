@@ -13,6 +13,7 @@ mod hot_entity;
 mod http;
 mod keys;
 mod messages;
+mod presence;
 mod pushes;
 mod sleeping;
 mod stacks;

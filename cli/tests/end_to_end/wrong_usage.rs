@@ -35,6 +35,13 @@ async fn wrong_usage_is_reported_before_any_work() {
             "cannot be used with",
         ),
         (&["history", "a", "--before", "0"], "0 is not in"),
+        (&["presence"], "<ENTITY>"),
+        (&["presence", ""], "must not be empty"),
+        (&["presence", "a", "b"], "unexpected argument 'b'"),
+        (
+            &["presence", "a", "--as", "b", "--token", "c"],
+            "cannot be used with",
+        ),
         (
             &["--endpoint", "http://a", "--stack", "b", "tail", "a"],
             "cannot be used with",
@@ -98,6 +105,7 @@ async fn unreachable_target_error_says_what_to_do() {
     for arguments in [
         &["--endpoint", &endpoint, "tail", "a"][..],
         &["--endpoint", &endpoint, "history", "a"],
+        &["--endpoint", &endpoint, "presence", "a"],
         &["--endpoint", &endpoint, "publish", "--broadcast", "a"],
         &["--endpoint", &endpoint, "token", "--user", "a"],
         &["--web-socket", &web_socket, "tail", "a"],

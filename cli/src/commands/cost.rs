@@ -141,9 +141,8 @@ Examples:
     herald cost --connections 9000 --audience 100 --polling 1000
   Events for the backend about every connection and subscription
     herald cost --connections 10000 --audience 100 --backend-events connections,subscriptions
-  A room of 100 with presence, in which a user joins or leaves every three seconds
-    herald cost --connections 100 --ping-every 4m --presence 1 --presence-watchers 100 \\
-      --presence-joins-a-day 14400 --presence-frames-a-minute 20
+  Presence in rooms of 10, and 100 frames of it a minute in all rooms together
+    herald cost --connections 10000 --presence 1 --presence-frames-a-minute 100
   Other prices
     herald cost --print-prices > prices.toml
     herald cost --connections 10000 --prices prices.toml";

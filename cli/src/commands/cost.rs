@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::{commands::duration::duration, failure::Failure, output, target};
 use bill::Bill;
 use prices::{Price, Prices};
-use usage::{BackendEvents, Events, Polling, Published, Usage};
+use usage::{BackendEvents, Events, Polling, Presence, Published, Usage};
 
 /// Estimate a month's AWS bill, line by line
 ///
@@ -90,6 +90,23 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "CHANGES", value_delimiter = ',')]
     backend_events: Vec<Changes>,
 
+    /// Subscriptions of each connection to entities with presence (`Presence`)
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    presence: u32,
+
+    /// Joins a day of all entities with presence, and as many leaves, without the renewals of connections
+    #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = amount)]
+    presence_joins_a_day: f64,
+
+    /// Frames of presence a minute, of all entities
+    #[arg(long, value_name = "N", default_value_t = 0.0, value_parser = amount)]
+    presence_frames_a_minute: f64,
+
+    /// Members of one entity with presence, each of which watches the others
+    #[arg(long, value_name = "N", default_value_t = 10,
+          value_parser = RangedU64ValueParser::<u64>::new().range(1..=1_000_000_000))]
+    presence_watchers: u64,
+
     /// Use the prices in this file
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -124,6 +141,8 @@ Examples:
     herald cost --connections 9000 --audience 100 --polling 1000
   Events for the backend about every connection and subscription
     herald cost --connections 10000 --audience 100 --backend-events connections,subscriptions
+  Presence in rooms of 10, and 100 frames of it a minute in all rooms together
+    herald cost --connections 10000 --presence 1 --presence-frames-a-minute 100
   Other prices
     herald cost --print-prices > prices.toml
     herald cost --connections 10000 --prices prices.toml";
@@ -182,6 +201,12 @@ impl Arguments {
             backend_events: BackendEvents {
                 connections: self.backend_events.contains(&Changes::Connections),
                 subscriptions: self.backend_events.contains(&Changes::Subscriptions),
+            },
+            presence: Presence {
+                subscriptions: self.presence.into(),
+                joins_a_day: self.presence_joins_a_day,
+                frames_a_minute: self.presence_frames_a_minute,
+                watchers: self.presence_watchers as f64,
             },
         }
     }

@@ -67,6 +67,35 @@ async fn events_for_the_backend_add_to_the_bill() {
 }
 
 #[tokio::test]
+async fn presence_adds_to_the_bill() {
+    let worked = [
+        "--connections",
+        "10000",
+        "--json",
+        "--presence-watchers",
+        "100",
+    ];
+    let usd = async |more: &[&str]| {
+        let bill = cost(&[&worked[..], more].concat()).await;
+        let bill: Value = serde_json::from_str(&bill.stdout).expect("one line of JSON");
+        let line = |name| {
+            let mut lines = bill["lines"].as_array().expect("lines").iter();
+            let line = lines.find(|line| line["name"] == name).expect(name);
+            line["usd"].as_f64().expect("an amount")
+        };
+        (line("DynamoDB writes"), line("messages"))
+    };
+    let without = usd(&[]).await;
+    let members = usd(&["--presence", "1"]).await;
+    assert!(without.0 < members.0 && without.1 == members.1);
+    let joins = usd(&["--presence", "1", "--presence-joins-a-day", "100000"]).await;
+    assert!(members.0 < joins.0 && members.1 == joins.1);
+    let frames = usd(&["--presence", "1", "--presence-frames-a-minute", "20"]).await;
+    // 864,000 frames to 100 watchers each.
+    assert_eq!(((frames.1 - members.1) * 100.0).round(), 8_640.0);
+}
+
+#[tokio::test]
 async fn printed_prices_can_be_edited_and_used() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("prices.toml");
@@ -102,6 +131,7 @@ async fn invalid_usage_figures_are_wrong_usage() {
         &["--connections", "1", "--ping-every", "9"],
         &["--connections", "1", "--pushes-a-day", "many"],
         &["--connections", "1", "--backend-events", "all"],
+        &["--connections", "1", "--presence-watchers", "0"],
         &[
             "--connections",
             "1",

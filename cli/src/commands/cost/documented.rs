@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use super::{
     bill::{Bill, Usd},
     prices::{Price, Prices},
-    usage::{BackendEvents, Events, Polling, Published, Usage},
+    usage::{BackendEvents, Events, Polling, Presence, Published, Usage},
 };
 
 /// The connections and the audience of each column of the worked bills.
@@ -126,6 +126,7 @@ fn worked(connections: f64, audience: f64, history: bool) -> Usage {
         },
         history,
         backend_events: BackendEvents::default(),
+        presence: Presence::OFF,
     }
 }
 
@@ -152,6 +153,77 @@ fn costs_of_events_for_the_backend_in_the_docs_match_to_the_cent() {
             let all = |usage: &Usage| Bill::new(usage, &prices).all.0;
             let added = Usd(all(&with) - all(&without)).cents() / 100.0;
             assert_eq!(number(&row[column + 1]), added, "{} of {open}", row[0]);
+        }
+    }
+}
+
+/// The table has the USD that pings every four minutes, members who stay, and members who join and leave ten times a
+/// day add to the worked bills.
+#[test]
+fn costs_of_presence_in_the_docs_match_to_the_cent() {
+    let rows = table(&document(), "USD a month, presence");
+    let prices = Prices::read(None).expect("a table");
+    assert_eq!(rows.len(), 3);
+    for (column, (open, audience)) in WORKED.into_iter().enumerate() {
+        let without = worked(open, audience, true);
+        let pinging = Usage {
+            ping_every: Some(Duration::from_secs(4 * 60)),
+            ..without
+        };
+        let staying = Usage {
+            presence: Presence {
+                subscriptions: 1.0,
+                watchers: audience,
+                ..Presence::OFF
+            },
+            ..pinging
+        };
+        let moving = Usage {
+            presence: Presence {
+                joins_a_day: 10.0 * open,
+                frames_a_minute: 20.0 * open / (24.0 * 60.0),
+                ..staying.presence
+            },
+            ..staying
+        };
+        let steps = [without, pinging, staying, moving];
+        for (row, pair) in rows.iter().zip(steps.windows(2)) {
+            let all = |usage: &Usage| Bill::new(usage, &prices).all.0;
+            let added = Usd(all(&pair[1]) - all(&pair[0])).cents() / 100.0;
+            assert_eq!(number(&row[column + 1]), added, "{} of {open}", row[0]);
+        }
+    }
+}
+
+/// The table has the USD that the members of one room add, of which one joins or leaves in every frame.
+#[test]
+fn costs_of_a_busy_room_in_the_docs_match_to_the_cent() {
+    let rows = table(&document(), "USD a month, one room");
+    let prices = Prices::read(None).expect("a table");
+    let seconds = [2.0, 3.0, 10.0, 60.0];
+    assert_eq!(rows.len(), seconds.len());
+    for (row, seconds) in rows.iter().zip(seconds) {
+        for (column, members) in [10.0, 100.0, 1_000.0].into_iter().enumerate() {
+            let quiet = Usage {
+                presence: Presence {
+                    subscriptions: 1.0,
+                    watchers: members,
+                    ..Presence::OFF
+                },
+                ping_every: Some(Duration::from_secs(4 * 60)),
+                ..worked(members, members, true)
+            };
+            let busy = Usage {
+                presence: Presence {
+                    joins_a_day: 24.0 * 3600.0 / seconds / 2.0,
+                    frames_a_minute: 60.0 / seconds,
+                    ..quiet.presence
+                },
+                ..quiet
+            };
+            let all = |usage: &Usage| Bill::new(usage, &prices).all.0;
+            let added = Usd(all(&busy) - all(&quiet)).cents() / 100.0;
+            assert_eq!(number(&row[column + 1]), added, "{} of {members}", row[0]);
         }
     }
 }

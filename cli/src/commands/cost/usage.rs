@@ -1,6 +1,10 @@
 //! The formula of `docs/cost.md`: the work that AWS bills for the usage of a stack. It contains no prices.
 
+mod presence;
+
 use std::time::Duration;
+
+pub(super) use presence::Presence;
 
 /// The days of a month.
 pub(super) const DAYS: f64 = 30.0;
@@ -108,6 +112,8 @@ pub(super) struct Usage {
     pub(super) history: bool,
     /// The changes that are events for the backend.
     pub(super) backend_events: BackendEvents,
+    /// The entities with presence.
+    pub(super) presence: Presence,
 }
 
 /// The changes that are events for the backend.
@@ -216,6 +222,7 @@ impl Usage {
             true => self.with_logs(work, events, messages + published, connects, pings),
         };
         let work = self.with_backend_events(work, connects, subscribes);
+        let work = self.with_presence(work, connects, pings);
         self.with_polls(work, deliveries)
     }
 
@@ -300,7 +307,7 @@ fn steps(bytes: f64, step: f64) -> f64 {
 mod tests {
     use super::*;
 
-    const NOTHING: Usage = Usage {
+    pub(super) const NOTHING: Usage = Usage {
         connections: 0.0,
         events: Events::ADay(0.0),
         audience: 1.0,
@@ -321,6 +328,7 @@ mod tests {
             connections: false,
             subscriptions: false,
         },
+        presence: Presence::OFF,
     };
 
     #[test]

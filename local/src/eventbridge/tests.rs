@@ -303,10 +303,10 @@ fn target_receives_its_own_input() {
         r#"{"rule":<aws.events.rule-name>,"entityId":"order-<order>"}"#,
     );
     let inputs = [
-        (Input::path("$.source").unwrap(), r#""shop""#),
-        (Input::constant("[1]".to_owned()).unwrap(), "[1]"),
+        (Input::path("$.source").expect("valid"), r#""shop""#),
+        (Input::constant("[1]".to_owned()).expect("valid"), "[1]"),
         (
-            Input::transformer(transformer.unwrap()),
+            Input::transformer(transformer.expect("valid")),
             r#"{"rule":"all","entityId":"order-7"}"#,
         ),
     ];
@@ -319,7 +319,7 @@ fn target_receives_its_own_input() {
         put(&event_bridge, entry);
         let messages = queues.take();
         assert_eq!(messages[0].body, expected);
-        let event: Value = serde_json::from_str(&messages[1].body).unwrap();
+        let event: Value = serde_json::from_str(&messages[1].body).expect("valid");
         assert_eq!(event["detail"]["order"], "7");
     }
 }

@@ -76,6 +76,7 @@ impl Superseded {
 
     /// Returns the number below which no change is valid any more. No connection has as many changes as that
     /// of [`Self::Always`].
+    #[cfg(any(feature = "aws", test, feature = "fakes"))]
     pub(crate) fn bound(self) -> u64 {
         match self {
             Self::By(own) => own,

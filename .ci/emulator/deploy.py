@@ -43,7 +43,7 @@ def main(template, build, *command):
         outputs["WebSocketUri"] = reachable(outputs["WebSocketUri"], environment["AWS_ENDPOINT_URL"])
         environment = os.environ | {f"HERALD_{screaming(name)}": value for name, value in outputs.items()}
         environment["HERALD_TARGET"] = "emulator"
-        environment.setdefault("HERALD_PATIENCE_SECONDS", "30")  # Tests take turns here, and excused ones time out.
+        environment.setdefault("HERALD_PATIENCE_SECONDS", "60")  # Tests take turns here, and excused ones time out.
         return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -114,7 +114,8 @@ async fn posts_in_flight_stay_where_more_posts_only_wait_for_each_other() {
 #[tokio::test(start_paused = true)]
 async fn throttled_gateway_gets_all_posts_at_its_rate_and_answers_few_429() {
     let gateway = Gateway::with(ANSWER, Duration::ZERO, Some(1500.0));
-    let (report, took) = deliver(&gateway, &Arc::new(Window::new(500))).await;
+    let window = Arc::new(Window::new(Settings::default().in_flight));
+    let (report, took) = deliver(&gateway, &window).await;
     assert!(report.requeued < 100, "{} of 5000", report.requeued);
     assert!(report.throttled < 1000, "{} of 5000", report.throttled);
     // The first 1,500 posts are within the burst.

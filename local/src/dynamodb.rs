@@ -122,7 +122,7 @@ impl DynamoDb {
         body: Bytes,
     ) -> anyhow::Result<Response<Body>> {
         if of_function {
-            self.next_hold.pass(operation).await;
+            self.next_hold.pass(operation, &body).await;
         }
         let hot_partition = self.hot_partition.as_ref().filter(|_| of_function);
         let metered = of_function && self.meter.is_running() || hot_partition.is_some();
@@ -216,9 +216,11 @@ impl DynamoDb {
             .map_or(0, HotPartition::throttled)
     }
 
-    /// Holds back the next request of a function for this operation, e.g. `PutItem`.
-    pub fn hold(&self, operation: &str) -> HeldRequest {
-        self.next_hold.hold(operation)
+    /// Holds back the next request of a function for this operation, e.g. `PutItem`, whose body contains a
+    /// text, e.g. the id of an entity. Functions write at any time, so the operation alone may name a request
+    /// that a test does not mean.
+    pub fn hold(&self, operation: &str, text: &str) -> HeldRequest {
+        self.next_hold.hold(operation, text)
     }
 
     /// Answers a request, as DynamoDB's endpoint does.

@@ -21,7 +21,7 @@ async fn event_whose_offset_was_filled_takes_a_new_one_and_is_delivered_once() {
     let mut client = stack.client().await;
     client.subscribe("order-1").await;
 
-    let mut row = stack.running().dynamodb().hold("PutItem");
+    let mut row = stack.running().dynamodb().hold("PutItem", "order-1");
     put(&stack, "slow").await;
     row.arrived().await;
     // It has its offset and is about to store its row. Stopped, it does not try again either.

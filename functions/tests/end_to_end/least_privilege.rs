@@ -378,7 +378,7 @@ async fn polling(stack: &TestStack) {
 /// An unsubscribe runs between the writes of a subscribe, which then deletes its row.
 async fn subscribe_overtaken_by_unsubscribe(stack: &TestStack) {
     let mut client = stack.client_of("ann").await;
-    let mut held = stack.running().dynamodb().hold("PutItem");
+    let mut held = stack.running().dynamodb().hold("PutItem", "order-6");
     let request = |action| json!({"action": action, "entityId": "order-6", "id": action});
     client.send_text(&request("subscribe").to_string()).await;
     held.arrived().await;

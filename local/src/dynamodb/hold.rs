@@ -11,8 +11,16 @@ pub(super) struct NextHold(Mutex<Option<Hold>>);
 #[derive(Debug)]
 struct Hold {
     operation: String,
+    text: String,
     arrived: oneshot::Sender<()>,
     released: oneshot::Receiver<()>,
+}
+
+impl Hold {
+    /// Returns whether this hold takes a request.
+    fn takes(&self, operation: &str, body: &[u8]) -> bool {
+        self.operation == operation && String::from_utf8_lossy(body).contains(&self.text)
+    }
 }
 
 /// A request that is held back until this value is dropped.
@@ -31,12 +39,13 @@ impl HeldRequest {
 }
 
 impl NextHold {
-    /// Holds back the next request of a function for this operation.
-    pub(super) fn hold(&self, operation: &str) -> HeldRequest {
+    /// Holds back the next request of a function for this operation whose body contains a text.
+    pub(super) fn hold(&self, operation: &str, text: &str) -> HeldRequest {
         let (arrived, has_arrived) = oneshot::channel();
         let (release, released) = oneshot::channel();
         let hold = Hold {
             operation: operation.to_owned(),
+            text: text.to_owned(),
             arrived,
             released,
         };
@@ -48,10 +57,10 @@ impl NextHold {
     }
 
     /// Waits until a request may proceed.
-    pub(super) async fn pass(&self, operation: &str) {
+    pub(super) async fn pass(&self, operation: &str, body: &[u8]) {
         let held = {
             let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            next.take_if(|hold| hold.operation == operation)
+            next.take_if(|hold| hold.takes(operation, body))
         };
         if let Some(hold) = held {
             let _ = hold.arrived.send(());

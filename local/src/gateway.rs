@@ -22,6 +22,7 @@ mod route_selection;
 mod scalar;
 mod socket;
 mod throttle;
+mod work;
 
 use std::{
     net::SocketAddr,
@@ -45,6 +46,7 @@ use connections::Connections;
 use faults::FaultInjector;
 use route_selection::RouteSelection;
 use throttle::TokenBucket;
+use work::Work;
 
 /// The limits of a connection. The defaults are API Gateway's own, which AWS does not raise.
 ///
@@ -67,6 +69,8 @@ pub struct Limits {
     /// The bytes that may be pending for a client that does not read; a post beyond them is
     /// answered 429.
     pub send_buffer: usize,
+    /// The handshakes and messages in progress from which new handshakes wait.
+    pub in_progress: usize,
 }
 
 impl Default for Limits {
@@ -79,6 +83,7 @@ impl Default for Limits {
             frame: 32 * 1024,
             message: 128 * 1024,
             send_buffer: 8 * 1024 * 1024,
+            in_progress: 64,
         }
     }
 }
@@ -91,6 +96,7 @@ pub struct Gateway {
     limits: Limits,
     route_selection: RouteSelection,
     connections: Connections,
+    work: Work,
     stage_throttle: Mutex<Option<TokenBucket>>,
     faults: Mutex<FaultInjector>,
     openings_held: watch::Sender<bool>,
@@ -121,8 +127,9 @@ impl Gateway {
             api,
             region: region.to_owned(),
             account_id: account_id.to_owned(),
-            limits,
             connections: Connections::default(),
+            work: Work::new(limits.in_progress),
+            limits,
             invoke,
             activity,
         }))

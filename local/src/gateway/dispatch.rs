@@ -27,6 +27,7 @@ impl Gateway {
         let connection = connection.clone();
         tokio::spawn(async move {
             let _room = room;
+            let _work = gateway.work.begin();
             let received_at = Instant::now();
             let route = gateway.select(&text);
             let span = tracing::info_span!(

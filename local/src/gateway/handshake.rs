@@ -24,7 +24,7 @@ use tracing::Instrument;
 
 use super::{
     Gateway, connections::Connection, event::ConnectionInfo, http::respond, id,
-    integration::IntegrationResult, proxy_result::ProxyResult, socket,
+    integration::IntegrationResult, proxy_result::ProxyResult, socket, work::InProgress,
 };
 use crate::activity::RecordKind;
 
@@ -54,9 +54,10 @@ impl Gateway {
         let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() else {
             return refused(StatusCode::UPGRADE_REQUIRED);
         };
+        let work = self.work.begin_handshake().await;
         // In a task of its own: if the client gives up meanwhile, `$connect` still completes, and
         // `$disconnect` removes what it stored.
-        let opened = tokio::spawn(self.clone().open(client, parts, upgrade));
+        let opened = tokio::spawn(self.clone().open(client, parts, upgrade, work));
         opened
             .await
             .unwrap_or_else(|_| refused(StatusCode::INTERNAL_SERVER_ERROR))
@@ -92,6 +93,7 @@ impl Gateway {
         client: SocketAddr,
         parts: Parts,
         upgrade: OnUpgrade,
+        work: InProgress,
     ) -> Response<Body> {
         let mut info = connection_info(client, &parts.headers);
         let span = tracing::info_span!(
@@ -99,7 +101,9 @@ impl Gateway {
             connection_id = info.connection_id,
             route = "$connect"
         );
-        match self.admit(&mut info, &parts).instrument(span).await {
+        let admitted = self.admit(&mut info, &parts).instrument(span).await;
+        drop(work);
+        match admitted {
             Ok(subprotocol) => {
                 self.wait_while_openings_are_held().await;
                 let (commands, receiver) = mpsc::unbounded_channel();

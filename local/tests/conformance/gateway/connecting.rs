@@ -1,11 +1,12 @@
 //! Tests of the answer to an upgrade.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, SinkExt};
 use herald_local::{lambda::Invocation, template::Throttle};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::yield_now};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::harness::{TestGateway, failed, next_text, returned, status};
 
@@ -207,4 +208,48 @@ async fn client_that_gives_up_during_connect_gets_a_disconnect() {
     gate.add_permits(1);
     let event = disconnects.recv().await.unwrap();
     assert_eq!(event["requestContext"]["disconnectStatusCode"], 1006);
+}
+
+/// See docs/local-vs-aws.md: "Many clients connect at once".
+#[tokio::test]
+async fn handshake_waits_while_messages_at_the_limit_are_in_progress() {
+    let gate = Arc::new(Semaphore::new(0));
+    let (connected, mut connects) = super::harness::reporting();
+    let gateway = TestGateway::builder()
+        .limits(|limits| limits.in_progress = 1)
+        .route("$connect", connected)
+        .two_way("$default", {
+            let gate = gate.clone();
+            move |_| {
+                let gate = gate.clone();
+                async move {
+                    gate.acquire().await.unwrap().forget();
+                    returned(json!({"statusCode": 200, "body": "answered"}))
+                }
+                .boxed()
+            }
+        })
+        .start()
+        .await;
+    let mut inside = gateway.connect().await;
+    connects.recv().await.unwrap();
+    for _ in 0..2 {
+        inside.send(Message::text("now")).await.unwrap();
+    }
+    let mut waiting = pin!(gateway.connect());
+    let handshake_arrived = async || {
+        while gateway.requests() < 2 {
+            yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = &mut waiting => panic!("two messages are in progress"),
+        () = handshake_arrived() => {}
+    }
+    gate.add_permits(1);
+    assert_eq!(next_text(&mut inside).await, "answered");
+    assert!(connects.try_recv().is_err(), "one message is in progress");
+    gate.add_permits(1);
+    waiting.await;
+    connects.recv().await.unwrap();
 }

@@ -215,12 +215,14 @@ async fn client_that_gives_up_during_connect_gets_a_disconnect() {
 async fn handshake_waits_while_messages_at_the_limit_are_in_progress() {
     let gate = Arc::new(Semaphore::new(0));
     let (connected, mut connects) = super::harness::reporting();
+    let (entered, mut messages) = tokio::sync::mpsc::unbounded_channel();
     let gateway = TestGateway::builder()
         .limits(|limits| limits.in_progress = 1)
         .route("$connect", connected)
         .two_way("$default", {
             let gate = gate.clone();
             move |_| {
+                entered.send(()).unwrap();
                 let gate = gate.clone();
                 async move {
                     gate.acquire().await.unwrap().forget();
@@ -235,6 +237,7 @@ async fn handshake_waits_while_messages_at_the_limit_are_in_progress() {
     connects.recv().await.unwrap();
     for _ in 0..2 {
         inside.send(Message::text("now")).await.unwrap();
+        messages.recv().await.unwrap();
     }
     let mut waiting = pin!(gateway.connect());
     let handshake_arrived = async || {

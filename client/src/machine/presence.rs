@@ -236,7 +236,8 @@ impl Machine {
         }
     }
 
-    /// Plans anew what a connection that ended was asked for. Without another, every set is stale.
+    /// Plans anew what a connection that ended was asked for. Without another, every set is stale, and unknown if the
+    /// client polls.
     pub(super) fn presence_link_ended(&mut self, now: Moment) {
         let is_connected = self.presence_socket().is_some();
         let entities: Vec<_> = self.presences.keys().cloned().collect();
@@ -247,6 +248,9 @@ impl Machine {
                 presence.forget_version();
             }
             self.await_presence(now, &entity);
+            if self.polls_alone() {
+                self.snapshot_arrived(now, &entity, None);
+            }
         }
     }
 

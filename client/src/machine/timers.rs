@@ -69,6 +69,7 @@ impl Machine {
         let renewable = current
             && self.closing.is_none()
             && self.links.iter().all(|link| link.role != Role::Next);
+        let lingers = link.lingers();
         let polling = link.polling.as_ref().filter(|_| current);
         let silent = |open: &Open| {
             // A client that asks for presence pings whatever arrives, since pings keep its user present.
@@ -94,7 +95,7 @@ impl Machine {
             },
             open.and_then(|open| open.stable_at)
                 .map(|at| (at, Timer::Stable(socket))),
-            open.filter(|_| !link.lingers() && link.polling.is_none())
+            open.filter(|_| !lingers && link.polling.is_none())
                 .and_then(silent),
             polling
                 .and_then(|polling| polling.poll_at)

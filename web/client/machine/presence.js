@@ -175,12 +175,17 @@ export function mayRefusePresence(error) {
   return error.kind === 'server' && (error.code === 'forbidden' || error.code === 'bad_request');
 }
 
-/** Plans anew what a link that ended was asked for. Without another, every set is stale. @param {Machine} machine */
+/**
+ * Plans anew what a link that ended was asked for. Without another, every set is stale, and unknown if the client polls.
+ *
+ * @param {Machine} machine
+ */
 export function presenceLinkEnded(machine) {
   const isConnected = linkOf(machine) !== undefined;
   for (const [entity, presence] of machine.presences) {
     if (!isConnected) presence.forgetVersion();
     watch(machine, entity, presence);
+    if (pollsAlone(machine)) snapshotArrived(machine, entity, undefined);
   }
 }
 

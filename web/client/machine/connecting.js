@@ -24,7 +24,7 @@ export function connect(machine) {
 
 /** Opens the next socket, for the current link or for its successor. @param {Machine} machine */
 function startAttempt(machine) {
-  const link = new Link(++machine.sockets, pollsNext(machine));
+  const link = new Link(++machine.sockets, pollsNext(machine), machine.now);
   const { socket } = link;
   if (machine.current) machine.next = link;
   else machine.current = link;
@@ -121,7 +121,8 @@ export function refused(machine, link, status) {
   handshakeFailed(machine, link, status);
   // While the client polls, the polls tell if the token is refused, and a proxy may refuse every WebSocket.
   const isBesidePolls = machine.current?.isPolling && link === machine.next;
-  if (!isBesidePolls && countsAsRefusal(machine, status)) machine.refusals += 1;
+  const isLingering = machine.lingering.includes(link);
+  if (!isBesidePolls && !isLingering && countsAsRefusal(machine, status)) machine.refusals += 1;
   if (machine.refusals < machine.rules.refusalLimit) return socketEnded(machine, link);
   remove(machine, link);
   stop(machine, { kind: 'refused', status });

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from herald_client import Member, Presence
 from herald_client._json import encode
 from herald_client._machine import Machine
 from herald_client._machine.failure import Failure
@@ -46,16 +47,18 @@ from herald_client._machine.signals import (
     StopReason,
     Subscribe,
     Subscriber,
+    TellPresence,
     Time,
     TokenFailed,
     TokenSupplied,
     Unsubscribe,
 )
 from herald_client.position import position_of
+from herald_client.presence_changes import PresenceChange, change_between
 
 FOLDER = Path(__file__).resolve().parents[3] / "client/tests/behaviour"
 # The files about what this client does not have: docs/clients.md lists it.
-LACKING = {"presence.json", "transports.json"}
+LACKING = {"transports.json"}
 FILES = sorted(file for file in FOLDER.glob("*.json") if file.name not in LACKING)
 CASES = [(file.name, case) for file in FILES for case in json.loads(file.read_text(encoding="utf-8"))["cases"]]
 SOCKET_INPUTS = {
@@ -78,18 +81,22 @@ def test_behaviour(case: dict[str, Any]) -> None:
     options = dict(case.get("options", {}))
     jitter = [options.pop("jitter", 0.5)]
     machine = Machine(Rules(**{snake(name): value for name, value in options.items()}), lambda: jitter[0])
+    told: dict[str, Presence | None] = {}
     for number, step in enumerate(case["steps"], 1):
-        run_step(machine, jitter, dict(step), f"step {number}, at {step['at']}")
+        run_step(machine, jitter, told, dict(step), f"step {number}, at {step['at']}")
 
 
-def run_step(machine: Machine, jitter: list[float], step: dict[str, Any], where: str) -> None:
+def run_step(
+    machine: Machine, jitter: list[float], told: dict[str, Presence | None], step: dict[str, Any], where: str
+) -> None:
+    """Runs a step. `told` is the last presence of each entity that the machine told."""
     at, expected = step.pop("at"), step.pop("effects", [])
     jitter[0] = step.pop("jitter", jitter[0])
     ((kind, fields),) = step.items()
     if kind == "time" and expected:
         assert wake_at(machine) <= at, where
     effects = machine.handle(at, input_of(kind, fields))
-    assert [in_case_format(effect) for effect in effects if not isinstance(effect, Recover)] == expected, where
+    assert [in_case_format(effect, told) for effect in effects if not isinstance(effect, Recover)] == expected, where
     assert wake_at(machine) > at, where
 
 
@@ -115,7 +122,7 @@ def input_of(kind: str, fields: dict[str, Any]) -> Input:
         case "follow":
             return Follow(fields["to"])
         case "unsubscribe":
-            return Unsubscribe(fields["entity"])
+            return Unsubscribe(fields["entity"], fields.get("presence", False))
         case "send":
             return send_of(fields)
         case "networkUp" | "networkDown" | "foreground":
@@ -129,7 +136,8 @@ def input_of(kind: str, fields: dict[str, Any]) -> Input:
 
 def subscriber_of(fields: dict[str, Any]) -> Subscriber:
     recover = position_of(fields["recover"]) if "recover" in fields else None
-    return Subscriber(fields["request"], fields["entity"], recover, fields.get("rewind"))
+    presence = fields.get("presence", False)
+    return Subscriber(fields["request"], fields["entity"], recover, fields.get("rewind"), presence)
 
 
 def send_of(fields: dict[str, Any]) -> Send:
@@ -141,7 +149,7 @@ def send_of(fields: dict[str, Any]) -> Send:
     return Send(fields["request"], encode(frame), target, fields.get("safe", False), fields.get("timeToLive"))
 
 
-def in_case_format(effect: Effect) -> dict[str, Any]:
+def in_case_format(effect: Effect, told: dict[str, Presence | None]) -> dict[str, Any]:
     match effect:
         case StateChanged():
             return {"state": state_of(effect)}
@@ -164,9 +172,33 @@ def in_case_format(effect: Effect) -> dict[str, Any]:
         case Lose(audience, position):
             entity = {} if audience.entity is None else {"entity": audience.entity}
             return {"lost": {"to": audience.to, **entity, "position": position and position.to_dict()}}
+        case TellPresence(entity, presence, refusal):
+            change = change_between(told.get(entity), presence)
+            told[entity] = presence
+            return {"presence": {"entity": entity, **presence_of(change), **error_of(refusal)}}
         case End(entity, error):
             return {"ended": {"entity": entity, "error": failure_of(error)}}
     raise ValueError(effect)
+
+
+def presence_of(change: PresenceChange) -> dict[str, Any]:
+    presence = change.presence
+    members = None if presence is None or presence.members is None else list(presence.members.values())
+    return {
+        "count": None if presence is None else presence.count,
+        "members": None if members is None else [member_of(member) for member in members],
+        "joined": [member_of(member) for member in change.joined],
+        "left": [member_of(member) for member in change.left],
+    }
+
+
+def member_of(member: Member) -> dict[str, Any]:
+    info = {} if member.info is None else {"info": member.info}
+    return {"userId": member.user_id, "connections": member.connections, **info}
+
+
+def error_of(error: Failure | None) -> dict[str, Any]:
+    return {} if error is None else {"error": failure_of(error)}
 
 
 def state_of(state: StateChanged) -> dict[str, Any]:

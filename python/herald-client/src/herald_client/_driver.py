@@ -37,6 +37,7 @@ from ._machine.signals import (
     StateChanged,
     StopReason,
     Subscribe,
+    TellPresence,
     Time,
     TokenFailed,
     TokenSupplied,
@@ -94,7 +95,7 @@ class Driver:
     ) -> Position | None:
         """Subscribes, and waits for the acknowledgement. Returns the position. A cancelled wait unsubscribes."""
         request, future = self._new_request()
-        waiting = WaitingSubscriber(request, entity, recover, rewind)
+        waiting = WaitingSubscriber(request, entity, recover, rewind, subscriber.presence is not None)
         self._subscribers.append(waiting)
         if len(self._subscribers) == 1:
             self.loop.call_soon(self._flush_subscribers)
@@ -111,12 +112,12 @@ class Driver:
             return
         was_rejected = future.done() and not future.cancelled() and future.exception() is not None
         if self.readers.unsubscribe(waiting.entity, subscriber) and not was_rejected:
-            self.handle(Unsubscribe(waiting.entity))
+            self.handle(Unsubscribe(waiting.entity, waiting.presence))
 
     def leave(self, entity: str, subscriber: Subscriber) -> None:
         """Ends a subscription that was acknowledged."""
         if self.readers.unsubscribe(entity, subscriber):
-            self.handle(Unsubscribe(entity))
+            self.handle(Unsubscribe(entity, subscriber.presence is not None))
 
     def position_of(self, entity: str) -> Position | None:
         return self._machine.position_of(entity)
@@ -240,6 +241,8 @@ class Driver:
                 self.readers.lose(audience, position)
             case Recover(audience, messages):
                 self.readers.recover(audience, messages)
+            case TellPresence(entity, presence, refusal):
+                self.readers.tell_presence(entity, presence, refusal)
             case End(entity, failure):
                 self.readers.end(entity, failure)
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ._driver import Driver
 from ._json import encode
+from ._machine.presence import presence_of
 from ._machine.signals import Audience, Follow, Hinted, Send
 from ._mailbox import Mailbox
 from ._readers import Topic
@@ -18,6 +19,7 @@ from ._state_loader import StateCallback
 from .errors import StoppedError
 from .options import Options, milliseconds
 from .position import Position
+from .presence import Presence
 from .push import Ack, History, Lost, Push, ack_of, history_of, push_of
 from .reader import PushReader, Reader
 from .state import State
@@ -104,6 +106,7 @@ class Client:
         recover: Position | None = None,
         rewind: int | None = None,
         state: StateCallback | None = None,
+        presence: bool = False,
     ) -> Subscription:
         """Returns a subscription to an entity, which begins when it is entered, awaited or iterated.
 
@@ -114,16 +117,18 @@ class Client:
           subscription, and again when messages are lost; without a position it is also called after the acknowledgement
           and after every reconnect. A call that fails later is retried, and its exception goes to the exception handler
           of the event loop.
+        - `presence`: asks for the users at the entity, `Subscription.presence`, and their changes. Needs the permission
+          `presence`.
 
         A later subscriber of an entity in the same client starts where the client is.
 
-        Raises `ValueError` if more than one of the three is given.
+        Raises `ValueError` if more than one of `recover`, `rewind` and `state` is given.
         """
         if sum(start is not None for start in (recover, rewind, state)) > 1:
             raise ValueError("recover, rewind and state exclude each other: pass one of them")
         if rewind is not None and rewind < 1:
             raise ValueError(f"rewind must be at least 1, got {rewind}")
-        return Subscription(self._driver, entity_id, recover, rewind, state)
+        return Subscription(self._driver, entity_id, recover, rewind, state, presence)
 
     def notifications(self) -> PushReader:
         """Returns a reader of the pushes to the user of this connection."""
@@ -238,6 +243,14 @@ class Client:
         bound = {} if limit is None else {"limit": limit}
         body = encode({"action": "history", **name, **selection, **bound})
         return history_of(await self._driver.request(lambda request: Send(request, body, safe_to_repeat=True)))
+
+    async def presence(self, entity_id: str) -> Presence:
+        """Reads the users at an entity once. Needs the permission `presence`.
+
+        Raises `HeraldError` if it fails.
+        """
+        body = encode({"action": "presence", "entityId": entity_id})
+        return presence_of(await self._driver.request(lambda request: Send(request, body, safe_to_repeat=True)))
 
     def network_up(self) -> None:
         """Hints that the network is up: ends the delay before an attempt, or checks the connection."""

@@ -79,6 +79,8 @@ class Options:
     # The most messages of a log that wait for a missing one before the client asks at once, and the most in all.
     held_limit: int = 256
     held_while_asking: int = 1000
+    # The longest random wait before the client asks for a presence of which it missed a change.
+    presence_spread: float = 2
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._json import encode
-from . import gaps, keep_alive, pushes, requests
+from . import gaps, keep_alive, presence, pushes, requests
 from .back_off import rounded
 from .failure import OUTCOME_UNKNOWN, STOPPED
 from .link import AuthenticateRequest, Link
@@ -59,7 +59,7 @@ def token_failed(machine: Machine, link: Link) -> None:
 def opened(machine: Machine, link: Link) -> None:
     socket, now, rules = link.socket, machine.now, machine.rules
     link.is_open = True
-    link.received_at = now
+    link.received_at = link.pinged_at = now
     link.renew_at = now + rounded(rules.renew_after * (1 - 0.1 * machine.random()))
     link.to_check = dict.fromkeys(machine.subscriptions.in_order)
     machine.refusals = 0
@@ -144,6 +144,7 @@ def _remove(machine: Machine, link: Link) -> None:
     requests.end_requests(machine, [link])
     if machine.current is None:
         gaps.postpone_requests(machine)
+    presence.link_ended(machine)
 
 
 def _reconnect_later(machine: Machine) -> None:
@@ -174,7 +175,7 @@ def _use(machine: Machine, link: Link) -> None:
     machine.timers.set(f"renew {link.socket}", link.renew_at, lambda: renew(machine))
     if link.authenticate_at is not None:
         _authenticate_at(machine, link, link.authenticate_at)
-    keep_alive.ping_after_silence(machine, link)
+    keep_alive.plan_ping(machine, link)
 
 
 def _stop_using(machine: Machine, link: Link) -> None:
@@ -304,4 +305,5 @@ def _close_all_sockets(machine: Machine) -> list[Link]:
     machine.current = machine.next = None
     machine.lingering = []
     gaps.postpone_requests(machine)
+    presence.link_ended(machine)
     return links

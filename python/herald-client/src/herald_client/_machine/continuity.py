@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..position import Position, position_of, position_of_message
+from ..position import Position, position_of, position_of_message, whole_number
 from . import gaps, pushes
 from .frame import objects_of
 from .log import HeldPush
@@ -141,8 +141,7 @@ def log_answered(machine: Machine, asked: Asked, answer: Frame, request: Answere
     elif not log.continues_with(position):
         log.is_doubtful = True
     if log.continues_with(position):
-        top = position_of({"offset": answer.get("top")})
-        log.raise_top(max(position.offset, 0 if top is None else top.offset))
+        log.raise_top(max(position.offset, whole_number(answer.get("top")) or 0))
     _deliver_held(machine, log)
     if answer.get("more") is True and log.is_missing and log.continues_with(position):
         _read_on(machine, log, asked.position, request)

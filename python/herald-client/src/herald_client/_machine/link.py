@@ -18,6 +18,9 @@ class Asked:
 
     log: Log
     position: Position | None
+    # Of a `subscribe`: true if it asks for presence, and if the link was subscribed to the entity before.
+    presence: bool = False
+    is_subscribed: bool = False
 
 
 # Requests without a reply.
@@ -50,12 +53,25 @@ class HistoryRequest:
 
 
 @dataclass(frozen=True)
+class PresenceRequest:
+    entity: str
+
+
+@dataclass(frozen=True)
 class AuthenticateRequest:
     pass
 
 
 LogRequest = (SubscribeRequest, SyncRequest, HistoryRequest)
-Request = SubscribeRequest | UnsubscribeRequest | MessageRequest | SyncRequest | HistoryRequest | AuthenticateRequest
+Request = (
+    SubscribeRequest
+    | UnsubscribeRequest
+    | MessageRequest
+    | SyncRequest
+    | HistoryRequest
+    | PresenceRequest
+    | AuthenticateRequest
+)
 
 EntityStateName = Literal["subscribing", "subscribed", "unsubscribing", "waitingToRetry", "retrying"]
 
@@ -71,6 +87,8 @@ class EntityState:
     back_off: BackOff = field(default_factory=BackOff)
     # True if the acknowledgement had a position.
     has_log: bool = False
+    # True if the subscription asked for presence.
+    presence: bool = False
 
 
 class Link:
@@ -78,7 +96,12 @@ class Link:
         self.socket = socket
         self.is_open = False
         self.received_at = 0
+        # The time of the last `ping` or `sync`, or at which it opened.
+        self.pinged_at = 0
         self.awaits_pong = False
+        # The longest times between two keep-alives that acknowledgements demand, by their entities, and the shortest.
+        self.keep_alives: dict[str, int] = {}
+        self.keep_alive: int | None = None
         # True once it has named the audiences that need no subscription.
         self.has_synced = False
         # The time at which another link is to replace this one.

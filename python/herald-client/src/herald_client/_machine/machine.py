@@ -13,6 +13,7 @@ from .link import Link
 from .log import Log
 from .logs import Logs
 from .outbox import Outbox
+from .presence import PresenceOfEntity
 from .pushes import HeldAnswer, HeldMessage
 from .repeats import Repeats
 from .rules import Rules
@@ -80,6 +81,8 @@ class Machine:
         self.held: dict[int, list[HeldMessage]] = {}
         self.held_answers: list[HeldAnswer] = []
         self.logs = Logs()
+        # The presence of the entities for which a subscriber asks for it.
+        self.presences: dict[str, PresenceOfEntity] = {}
         # The logs to ask for missing messages, with the times.
         self.gaps: dict[Log, int] = {}
         # The logs whose position is to be compared at once, and those that are to be read on at once, in order.
@@ -125,7 +128,7 @@ class Machine:
                 for subscriber in given.subscribers:
                     subscribing.subscribe(self, subscriber)
             case Unsubscribe():
-                subscribing.unsubscribe(self, given.entity)
+                subscribing.unsubscribe(self, given)
             case Follow():
                 syncing.follow(self, given.to)
             case Send():

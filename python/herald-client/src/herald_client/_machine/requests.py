@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from . import connecting, continuity, gaps, keep_alive, pushes, subscribing, syncing
+from . import connecting, continuity, gaps, keep_alive, presence, pushes, subscribing, syncing
 from .failure import (
     OUTBOX_FULL,
     OUTCOME_UNKNOWN,
@@ -22,6 +22,7 @@ from .link import (
     HistoryRequest,
     LogRequest,
     MessageRequest,
+    PresenceRequest,
     Request,
     SubscribeRequest,
     SyncRequest,
@@ -102,6 +103,8 @@ def received(machine: Machine, link: Link, text: str) -> None:
             _failed(machine, link, None if awaited_pong else _only_request(link), error)
         case ErrorFrame(number, error):
             _failed(machine, link, number, error)
+        case Push(frame) if frame.get("type") == "presence":
+            presence.arrived(machine, frame)
         case Push(frame):
             pushes.pushed(machine, link, frame)
         case Disconnect(True):
@@ -128,6 +131,8 @@ def _answered(machine: Machine, link: Link, number: int, reply: Frame) -> None:
             syncing.sync_answered(machine, asked, reply)
         case HistoryRequest((asked,)):
             syncing.history_answered(machine, asked, reply)
+        case PresenceRequest(entity):
+            presence.snapshot_arrived(machine, entity, reply.get("presence"))
         case AuthenticateRequest():
             link.authentication.reset()
         case MessageRequest(message):
@@ -157,14 +162,16 @@ def _connection_unknown(machine: Machine, link: Link, request: Request | None) -
 
 def _request_failed(machine: Machine, link: Link, request: Request, error: Failure) -> None:
     match request:
-        case SubscribeRequest(entities):
-            subscribing.subscribe_failed(machine, link, entities, error)
+        case SubscribeRequest():
+            subscribing.subscribe_failed(machine, link, request, error)
         case UnsubscribeRequest(entity):
             subscribing.unsubscribe_answered(machine, link, entity)
         case SyncRequest(asked):
             syncing.sync_failed(machine, asked, error)
         case HistoryRequest((asked,)):
             syncing.history_failed(machine, asked, error)
+        case PresenceRequest(entity):
+            presence.failed(machine, entity, error)
         case AuthenticateRequest() if is_retryable(error):
             connecting.authenticate_later(machine, link)
         case AuthenticateRequest():

@@ -35,3 +35,4 @@ class Rules:
     gap_spread: int = 4000
     held_limit: int = 256
     held_while_asking: int = 1000
+    presence_spread: int = 2000

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..position import Position
+from ..presence import Presence
 from .failure import Failure
 
 # A frame, as its JSON stands on the wire.
@@ -110,13 +111,14 @@ class Closed:
 class Subscriber:
     """A subscriber that waits for an acknowledgement.
 
-    `recover` or `rewind` is the start of the first subscriber of an entity.
+    `recover` or `rewind` is the start of the first subscriber of an entity. `presence` is true if it asks for presence.
     """
 
     request: int
     entity: str
     recover: Position | None = None
     rewind: int | None = None
+    presence: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,10 @@ class Subscribe:
 
 @dataclass(frozen=True)
 class Unsubscribe:
+    """A subscriber left. `presence` is true if it asked for presence."""
+
     entity: str
+    presence: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,6 +245,18 @@ class Recover:
 
 
 @dataclass(frozen=True)
+class TellPresence:
+    """The set of users at an entity differs, or is told again to a subscriber that was added.
+
+    `presence` is `None` if there is none, with the error if the server refused it.
+    """
+
+    entity: str
+    presence: Presence | None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True)
 class End:
     """An established subscription ended, and its subscribers are removed."""
 
@@ -248,7 +265,18 @@ class End:
 
 
 Effect = (
-    StateChanged | AskToken | OpenSocket | SendText | CloseSocket | Resolve | Reject | Deliver | Lose | Recover | End
+    StateChanged
+    | AskToken
+    | OpenSocket
+    | SendText
+    | CloseSocket
+    | Resolve
+    | Reject
+    | Deliver
+    | Lose
+    | Recover
+    | TellPresence
+    | End
 )
 
 

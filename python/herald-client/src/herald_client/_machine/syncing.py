@@ -113,6 +113,7 @@ def _field_of(audience: Audience) -> str:
 
 
 def _send(machine: Machine, link: Link, logs: Sequence[Log], fields: dict[str, Any]) -> None:
+    link.pinged_at = machine.now
     for log in logs:
         machine.to_sync.pop(log, None)
         if log.position is None:

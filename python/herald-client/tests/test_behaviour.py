@@ -36,6 +36,8 @@ from herald_client._machine.signals import (
     Lose,
     Opened,
     OpenSocket,
+    Post,
+    PostAnswered,
     Received,
     Recover,
     Refused,
@@ -51,15 +53,14 @@ from herald_client._machine.signals import (
     Time,
     TokenFailed,
     TokenSupplied,
+    TransportChanged,
     Unsubscribe,
 )
 from herald_client.position import position_of
 from herald_client.presence_changes import PresenceChange, change_between
 
 FOLDER = Path(__file__).resolve().parents[3] / "client/tests/behaviour"
-# The files about what this client does not have: docs/clients.md lists it.
-LACKING = {"transports.json"}
-FILES = sorted(file for file in FOLDER.glob("*.json") if file.name not in LACKING)
+FILES = sorted(FOLDER.glob("*.json"))
 CASES = [(file.name, case) for file in FILES for case in json.loads(file.read_text(encoding="utf-8"))["cases"]]
 SOCKET_INPUTS = {
     "token": TokenSupplied,
@@ -115,6 +116,8 @@ def input_of(kind: str, fields: dict[str, Any]) -> Input:
     match kind:
         case "connect":
             return Connect()
+        case "answered":
+            return PostAnswered(fields["socket"], fields["request"], fields["status"], text_of(fields.get("frame")))
         case "received":
             return Received(fields["socket"], fields["text"] if "text" in fields else encode(fields["frame"]))
         case "subscribe":
@@ -146,19 +149,30 @@ def send_of(fields: dict[str, Any]) -> Send:
         target = Audience("entity", frame["entityId"])
     elif frame.get("action") == "sendMessage" and frame.get("broadcast") is True:
         target = Audience("broadcasts")
-    return Send(fields["request"], encode(frame), target, fields.get("safe", False), fields.get("timeToLive"))
+    needs_web_socket = frame.get("action") != "sendMessage"
+    safe_to_repeat, time_to_live = fields.get("safe", False), fields.get("timeToLive")
+    return Send(fields["request"], encode(frame), target, safe_to_repeat, time_to_live, needs_web_socket)
+
+
+def text_of(frame: dict[str, Any] | None) -> str:
+    return "" if frame is None else encode(frame)
 
 
 def in_case_format(effect: Effect, told: dict[str, Presence | None]) -> dict[str, Any]:
     match effect:
         case StateChanged():
             return {"state": state_of(effect)}
+        case TransportChanged(transport):
+            return {"transport": {"transport": transport}}
         case AskToken(socket):
             return {"askToken": {"socket": socket}}
         case OpenSocket(socket, token):
             return {"openSocket": {"socket": socket, "token": token}}
         case SendText(socket, text):
             return {"send": {"socket": socket, "frame": json.loads(text)}}
+        case Post(socket, request, path, token, text):
+            fields = {"socket": socket, "request": request, "path": path, "token": token}
+            return {"post": {**fields, "frame": json.loads(text)}}
         case CloseSocket(socket):
             return {"closeSocket": {"socket": socket}}
         case Resolve(request, reply, position):

@@ -7,7 +7,7 @@
 docs/clients.md of Herald's repository describes the behaviour, rule by rule.
 """
 
-from ._machine.signals import StopReason
+from ._machine.signals import StopReason, Transport
 from ._state_loader import StateCallback
 from .client import Client, Log, Outgoing, connect
 from .errors import (
@@ -64,5 +64,6 @@ __all__ = [
     "TokenAnswer",
     "TokenCallback",
     "TooLargeError",
+    "Transport",
     "connect",
 ]

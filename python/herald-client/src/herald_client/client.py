@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ._driver import Driver
 from ._json import encode
 from ._machine.presence import presence_of
-from ._machine.signals import Audience, Follow, Hinted, Send
+from ._machine.signals import Audience, Follow, Hinted, Send, Transport
 from ._mailbox import Mailbox
 from ._readers import Topic
 from ._state_loader import StateCallback
@@ -79,6 +79,11 @@ class Client:
     def state(self) -> State:
         """The state of the connection."""
         return self._driver.state
+
+    @property
+    def transport(self) -> Transport:
+        """The transport that the client uses, or will try first. `states` has its changes."""
+        return self._driver.transport
 
     def states(self) -> Reader[State]:
         """Returns a reader of the state: the present one, and every change. It ends with the client."""
@@ -242,7 +247,7 @@ class Client:
         name: dict[str, Any] = {of.value: True} if isinstance(of, Log) else {"entityId": of}
         bound = {} if limit is None else {"limit": limit}
         body = encode({"action": "history", **name, **selection, **bound})
-        return history_of(await self._driver.request(lambda request: Send(request, body, safe_to_repeat=True)))
+        return history_of(await self._driver.request(lambda request: _reading(request, body)))
 
     async def presence(self, entity_id: str) -> Presence:
         """Reads the users at an entity once. Needs the permission `presence`.
@@ -250,7 +255,7 @@ class Client:
         Raises `HeraldError` if it fails.
         """
         body = encode({"action": "presence", "entityId": entity_id})
-        return presence_of(await self._driver.request(lambda request: Send(request, body, safe_to_repeat=True)))
+        return presence_of(await self._driver.request(lambda request: _reading(request, body)))
 
     def network_up(self) -> None:
         """Hints that the network is up: ends the delay before an attempt, or checks the connection."""
@@ -271,6 +276,11 @@ class Client:
         stops the client at once.
         """
         await self._driver.close(within)
+
+
+def _reading(request: int, body: str) -> Send:
+    """Returns a request that reads."""
+    return Send(request, body, safe_to_repeat=True, needs_web_socket=True)
 
 
 def _target(entity_id: str | None, broadcast: bool) -> dict[str, Any]:

@@ -42,8 +42,9 @@ def position_of(frame: Mapping[str, Any]) -> Position | None:
 def whole_number(field: object) -> int | None:
     """Returns the whole number from 0 that a field of JSON is. `None` if it is none."""
     number = int(field) if isinstance(field, float) and field.is_integer() else field
-    is_number = isinstance(number, int) and not isinstance(number, bool)
-    return number if is_number and 0 <= number <= _LARGEST_NUMBER else None
+    if not isinstance(number, int) or isinstance(number, bool):
+        return None
+    return number if 0 <= number <= _LARGEST_NUMBER else None
 
 
 def position_of_message(frame: Mapping[str, Any]) -> Position | None:

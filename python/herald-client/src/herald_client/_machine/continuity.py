@@ -170,7 +170,9 @@ def _read_on(machine: Machine, log: Log, asked: Position | None, request: Answer
     If it had room for none, another request may get one: a `history`, whose reply always has room for a message, or one
     about this audience alone.
     """
-    may_lack_room = not request.is_read and (log.may_read or request.is_shared)
+    is_polling = machine.current is not None and machine.current.is_polling
+    may_read = log.may_read and not is_polling
+    may_lack_room = not request.is_read and (may_read or request.is_shared)
     if log.position == asked and not may_lack_room:
         give_up(machine, log)
     else:

@@ -19,6 +19,8 @@ def plan_ping(machine: Machine, link: Link) -> None:
     The server takes a connection that sends none from the presence of its entities, so that a link that will become the
     current one sends them, too.
     """
+    if link.is_polling:
+        return
     times = [link.received_at + machine.rules.ping_after] if link is machine.current else []
     if link.keep_alive is not None:
         times.append(link.pinged_at + link.keep_alive)

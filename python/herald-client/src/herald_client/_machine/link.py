@@ -62,6 +62,11 @@ class AuthenticateRequest:
     pass
 
 
+@dataclass(frozen=True)
+class OpenRequest:
+    """The first poll of a link, which shows that HTTP passes."""
+
+
 LogRequest = (SubscribeRequest, SyncRequest, HistoryRequest)
 Request = (
     SubscribeRequest
@@ -71,6 +76,7 @@ Request = (
     | HistoryRequest
     | PresenceRequest
     | AuthenticateRequest
+    | OpenRequest
 )
 
 EntityStateName = Literal["subscribing", "subscribed", "unsubscribing", "waitingToRetry", "retrying"]
@@ -92,9 +98,22 @@ class EntityState:
 
 
 class Link:
-    def __init__(self, socket: int) -> None:
+    def __init__(self, socket: int, started_at: int, is_polling: bool) -> None:
+        """Makes the link of an attempt. `is_polling` is true if HTTP requests take the place of its socket."""
         self.socket = socket
+        # The time at which its attempt started.
+        self.started_at = started_at
+        self.is_polling = is_polling
+        # True once the handshake has begun.
+        self.is_opening = False
         self.is_open = False
+        # True once it has been open for long enough.
+        self.is_stable = False
+        self.opened_at = 0
+        # The token of the requests of a link that polls.
+        self.token: str | None = None
+        # The pause between polls.
+        self.poll_after = 2000
         self.received_at = 0
         # The time of the last `ping` or `sync`, or at which it opened.
         self.pinged_at = 0

@@ -122,10 +122,10 @@ def end(machine: Machine, entity: str) -> None:
     machine.timers.cancel(_timer_of(entity))
 
 
-def is_asked_for(machine: Machine, entity: str) -> bool:
-    """Returns `True` if a subscription is to ask for presence."""
+def is_asked_for(machine: Machine, link: Link, entity: str) -> bool:
+    """Returns `True` if a subscription on a link is to ask for presence."""
     presence = machine.presences.get(entity)
-    return presence is not None and presence.error is None
+    return presence is not None and presence.error is None and not link.is_polling
 
 
 def snapshot_arrived(machine: Machine, entity: str, answer: object, *, is_acknowledgement: bool = False) -> None:
@@ -245,8 +245,8 @@ def _is_asked(machine: Machine, entity: str) -> bool:
 
 
 def _link_of(machine: Machine) -> Link | None:
-    """Returns the link whose server tells presence. `None` without a connection."""
-    return next(iter(machine.links_in_use), None)
+    """Returns the link whose server tells presence. `None` without a WebSocket."""
+    return next((link for link in machine.links_in_use if not link.is_polling), None)
 
 
 def _timer_of(entity: str) -> str:

@@ -18,6 +18,8 @@ Frame = dict[str, Any]
 # The handlers of a push, beside those of its type.
 Route = Literal["entity", "notifications", "broadcasts", "other"]
 
+Transport = Literal["websocket", "poll"]
+
 Hint = Literal["networkUp", "networkDown", "foreground"]
 
 
@@ -102,9 +104,20 @@ class Received:
 
 @dataclass(frozen=True)
 class Closed:
-    """The socket ended without a `CloseSocket`."""
+    """The socket ended without a `CloseSocket`. `close_frame` is true if it ended with a close frame."""
 
     socket: int
+    close_frame: bool = False
+
+
+@dataclass(frozen=True)
+class PostAnswered:
+    """The answer to a `Post`. Without an answer, `status` is `None`."""
+
+    socket: int
+    request: int
+    status: int | None
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,13 +156,18 @@ class Follow:
 
 @dataclass(frozen=True)
 class Send:
-    """The application makes a request. `body` is its JSON, without an id; `target` the audience of a message."""
+    """The application makes a request.
+
+    `body` is its JSON, without an id; `target` the audience of a message. `needs_web_socket` is true if it cannot go by
+    HTTP.
+    """
 
     request: int
     body: str
     target: Audience | None = None
     safe_to_repeat: bool = False
     time_to_live: int | None = None
+    needs_web_socket: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +185,7 @@ class Time:
     """Time passes."""
 
 
-SocketInput = TokenSupplied | TokenFailed | Opened | Refused | Failed | Invalid | Received | Closed
+SocketInput = TokenSupplied | TokenFailed | Opened | Refused | Failed | Invalid | Received | Closed | PostAnswered
 ClientInput = Connect | Subscribe | Unsubscribe | Follow | Send | Hinted | Close | Time
 Input = SocketInput | ClientInput
 
@@ -183,6 +201,13 @@ class StateChanged:
     attempt: int = 0
     delay: int | None = None
     reason: StopReason | None = None
+
+
+@dataclass(frozen=True)
+class TransportChanged:
+    """The client uses another transport from now on."""
+
+    transport: Transport
 
 
 @dataclass(frozen=True)
@@ -203,7 +228,20 @@ class SendText:
 
 
 @dataclass(frozen=True)
+class Post:
+    """Send a text by HTTP. `request` is the number of the request."""
+
+    socket: int
+    request: int
+    path: Literal["poll", "messages"]
+    token: str | None
+    text: str
+
+
+@dataclass(frozen=True)
 class CloseSocket:
+    """Close a socket, or abandon its attempt or its requests by HTTP."""
+
     socket: int
 
 
@@ -266,9 +304,11 @@ class End:
 
 Effect = (
     StateChanged
+    | TransportChanged
     | AskToken
     | OpenSocket
     | SendText
+    | Post
     | CloseSocket
     | Resolve
     | Reject

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._json import encode
 from ..position import Position, position_of, position_of_message
-from . import connecting, continuity, gaps, keep_alive, presence, pushes, requests
+from . import connecting, continuity, gaps, keep_alive, polling, presence, pushes, requests
 from .batch import ENTITIES_AT_ONCE, Batch
 from .continuity import Answered
 from .failure import STOPPED, Failure, is_bad_request, is_retryable, is_throttled, is_unknown_connection
@@ -31,9 +31,10 @@ def subscribe(machine: Machine, subscriber: Subscriber) -> None:
         presence.join(machine, entity)
     if machine.logs.at("entity", entity) is None:
         _begin_session(machine, subscriber)
-    state = machine.current.entities.get(entity) if machine.current is not None else None
-    if state is not None and state.name == "subscribed":
-        _resolve_subscribers(machine, state, entity, machine.position_of(entity))
+    current = machine.current
+    state = None if current is None else current.entities.get(entity)
+    if current is not None and state is not None and state.name == "subscribed":
+        _resolve_subscribers(machine, current, entity, machine.position_of(entity))
     recheck(machine, entity)
 
 
@@ -81,8 +82,8 @@ def send_entity_request(machine: Machine, link: Link) -> None:
     for entity in list(link.to_check):
         change = _change_of(machine, link, entity)
         log = machine.logs.at("entity", entity)
-        asks = presence.is_asked_for(machine, entity)
-        start = {**({} if log is None else _start_of(log)), **({"presence": True} if asks else {})}
+        asks = presence.is_asked_for(machine, link, entity)
+        start = {**({} if log is None else _start_of(link, log)), **({"presence": True} if asks else {})}
         is_next = batch.is_empty if change == "unsubscribe" else batch.has_room_for(entity, start)
         if change is not None and not is_next:
             break
@@ -99,18 +100,22 @@ def send_entity_request(machine: Machine, link: Link) -> None:
         asked.append(Asked(log, log.position, asks, is_subscribed))
     if not batch.is_empty:
         request = SubscribeRequest(tuple(batch.entities), tuple(asked))
-        requests.send_request(machine, link, request, _body_of(batch))
+        requests.send_request(machine, link, request, _body_of(link, batch))
 
 
-def _start_of(log: Log) -> dict[str, Any]:
-    """Returns the place from which a `subscribe` starts."""
+def _start_of(link: Link, log: Log) -> dict[str, Any]:
+    """Returns the place from which a `subscribe` starts, or a poll."""
+    if link.is_polling:
+        return {} if log.position is None else log.position.to_dict()
     if log.position is not None:
         return {"recover": log.position.to_dict()}
     return {} if log.rewind is None else {"rewind": log.rewind}
 
 
-def _body_of(batch: Batch) -> str:
-    """Returns the JSON of a `subscribe`, without an id. Every server knows the form for one entity."""
+def _body_of(link: Link, batch: Batch) -> str:
+    """Returns the JSON of a `subscribe`, or of a poll, without an id. Every server knows the form for one entity."""
+    if link.is_polling:
+        return encode({"action": "sync", "entities": batch.entities})
     if len(batch.entities) > 1:
         return encode({"action": "subscribe", "entities": batch.entities})
     ((entity, start),) = batch.entities.items()
@@ -123,7 +128,7 @@ def _change_of(machine: Machine, link: Link, entity: str) -> Literal["subscribe"
     name = None if state is None else state.name
     if machine.subscriptions.wants(entity):
         if state is not None and state.name == "subscribed":
-            return None if state.presence == presence.is_asked_for(machine, entity) else "subscribe"
+            return None if state.presence == presence.is_asked_for(machine, link, entity) else "subscribe"
         return "subscribe" if name in (None, "retrying") else None
     return None if name in (None, "subscribing", "unsubscribing") else "unsubscribe"
 
@@ -131,6 +136,9 @@ def _change_of(machine: Machine, link: Link, entity: str) -> Literal["subscribe"
 def _send_unsubscribe(machine: Machine, link: Link, entity: str) -> None:
     link.retries.pop(entity, None)
     _schedule_retries(machine, link)
+    if link.is_polling:
+        del link.entities[entity]
+        return
     link.entities[entity] = EntityState("unsubscribing", link.back_off_of(entity))
     _end_keep_alive(machine, link, entity)
     requests.send_request(machine, link, UnsubscribeRequest(entity), _request_about("unsubscribe", entity, {}))
@@ -140,7 +148,9 @@ def subscribe_answered(machine: Machine, link: Link, request: SubscribeRequest, 
     entities = request.entities
     errors: Sequence[Failure | None]
     answers: Sequence[Frame]
-    if len(entities) == 1:
+    if link.is_polling:
+        reply = polling.as_acknowledgement(request.asked, entities, reply)
+    if len(entities) == 1 and not link.is_polling:
         errors, answers = [None], [reply]
     else:
         errors = results_of(reply, entities)
@@ -208,12 +218,12 @@ def _entity_acknowledged(
     state = _update_state(machine, link, entity, "subscribed")
     state.has_log = position is not None
     state.presence = asked.presence
-    if asked.presence:
+    if asked.presence or link.is_polling:
         presence.snapshot_arrived(machine, entity, answer.get("presence"), is_acknowledgement=True)
     if log is None:
         return
     start = None if position is None else _starting_point(asked, answer, position)
-    _resolve_subscribers(machine, state, entity, start)
+    _resolve_subscribers(machine, link, entity, start)
     if position is None:
         continuity.end_log(machine, log)
         return
@@ -248,7 +258,7 @@ def _entity_failed(machine: Machine, link: Link, entity: str, asked: Asked, erro
     elif _should_retry(machine, entity, error):
         _retry_later(machine, link, entity, jitter)
     else:
-        _subscription_failed(machine, link, entity, error)
+        subscription_failed(machine, link, entity, error)
 
 
 def _should_retry(machine: Machine, entity: str, error: Failure) -> bool:
@@ -256,8 +266,8 @@ def _should_retry(machine: Machine, entity: str, error: Failure) -> bool:
     return machine.subscriptions.wants(entity) and may_retry
 
 
-def _resolve_subscribers(machine: Machine, state: EntityState, entity: str, position: Position | None) -> None:
-    is_complete = state.presence or not presence.is_asked_for(machine, entity)
+def _resolve_subscribers(machine: Machine, link: Link, entity: str, position: Position | None) -> None:
+    is_complete = link.entities[entity].presence or not presence.is_asked_for(machine, link, entity)
     for request in machine.subscriptions.acknowledged(entity, is_complete):
         machine.perform(Resolve(request, position=position))
 
@@ -284,7 +294,7 @@ def _retry_subscriptions(machine: Machine, link: Link) -> None:
     _schedule_retries(machine, link)
 
 
-def _subscription_failed(machine: Machine, link: Link, entity: str, error: Failure) -> None:
+def subscription_failed(machine: Machine, link: Link, entity: str, error: Failure) -> None:
     """Ends a subscription for all its subscribers."""
     # Without a refusal by the server itself, the subscription may have been stored.
     if error.kind == "server":

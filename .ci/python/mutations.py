@@ -362,10 +362,11 @@ MUTATIONS = [
     ),
     ("the transport is told", "transports.py", "        machine.perform(TransportChanged(transport))\n", ""),
     (
-        "a token callback that fails is no obstacle",
+        "a token that comes too late is no obstacle",
         "transports.py",
         "link.is_polling or not link.is_opening",
         "link.is_polling",
+        OWN,
     ),
     (
         "a WebSocket is stable before it takes over from polls",

@@ -635,8 +635,8 @@ MUTATIONS = [
     (
         "the connection of a renewal pings, too",
         "keep_alive.py",
-        "link is machine.current or link is machine.next:",
-        "link is machine.current:",
+        "if link.keep_alive is not None:",
+        "if link.keep_alive is not None and link is machine.current:",
     ),
 ]
 

@@ -182,7 +182,8 @@ def _proxy_of(url: SplitResult, proxy: str | Literal[True] | None) -> SplitResul
 
 
 def _proxy_of_environment(url: SplitResult) -> str | None:
-    if urllib.request.proxy_bypass(url.hostname or ""):
+    port = "" if url.port is None else f":{url.port}"
+    if urllib.request.proxy_bypass(f"{url.hostname}{port}"):
         return None
     proxies = urllib.request.getproxies()
     return proxies.get(url.scheme) or proxies.get("all")

@@ -18,7 +18,8 @@ class PresenceChange:
     joined: list[Member]
     # The users that left, as they were known.
     left: list[Member]
-    # The users now. `None` if there is no presence: the stack has no policy for the entity, or refused it.
+    # The users now. `None` if there is no presence: the stack has no policy for the entity or refused it, or the client
+    # polls.
     presence: Presence | None
     # The error with which the server refused presence. The subscription goes on without.
     error: HeraldError | None = None

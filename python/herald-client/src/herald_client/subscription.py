@@ -71,8 +71,9 @@ class Subscription(AsyncIterator[Push]):
 
     @property
     def presence(self) -> Presence | None:
-        """The users at the entity now. `None` without `presence=True`, before the subscription is established, and if
-        there is no presence. While the client is not connected, it is the last one that was known.
+        """The users at the entity now. While the client is not connected, those that were known last.
+
+        `None` without `presence=True`, before the subscription is established, and if there is no presence.
         """
         return None if self._presence is None else self._presence.presence
 

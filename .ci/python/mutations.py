@@ -107,7 +107,7 @@ MUTATIONS = [
         "    if log.is_before(position):\n        log.move_to(position)\n    log.confirm()\n",
         "    log.confirm()\n",
     ),
-    ("top beyond the position is asked for", "continuity.py", "0 if top is None else top.offset", "0"),
+    ("top beyond the position is asked for", "continuity.py", 'whole_number(answer.get("top")) or 0', "0"),
     (
         "top beyond the position is asked for 1 s after the acknowledgement",
         "continuity.py",
@@ -136,8 +136,8 @@ MUTATIONS = [
     (
         "a full history without a message is a loss",
         "continuity.py",
-        "not request.is_read and (log.may_read or request.is_shared)",
-        "log.may_read or request.is_shared",
+        "not request.is_read and (may_read or request.is_shared)",
+        "may_read or request.is_shared",
         OWN,
     ),
     (
@@ -149,8 +149,8 @@ MUTATIONS = [
     (
         "a shared reply without a message is read on",
         "continuity.py",
-        "(log.may_read or request.is_shared)",
-        "log.may_read",
+        "(may_read or request.is_shared)",
+        "may_read",
         OWN,
     ),
     (
@@ -374,7 +374,25 @@ MUTATIONS = [
         "current.is_polling and not following.is_stable",
         "False",
     ),
-    ("refusals beside the polls do not count", "connecting.py", "if not is_beside_polls and _counts", "if _counts"),
+    ("refusals beside the polls do not count", "connecting.py", "if not is_beside_polls and not", "if not"),
+    (
+        "refusals after a WebSocket took over do not count",
+        "connecting.py",
+        "not is_beside_polls and not is_lingering and",
+        "not is_beside_polls and",
+    ),
+    (
+        "the answer to a former poll ends no subscription",
+        "syncing.py",
+        "link.is_polling and link not in machine.lingering",
+        "link.is_polling",
+    ),
+    (
+        "a former poll without an answer leaves the messages beside it",
+        "requests.py",
+        "not is_message and link not in machine.lingering",
+        "not is_message",
+    ),
     (
         "WebSockets are tried from time to time",
         "connecting.py",
@@ -393,6 +411,12 @@ MUTATIONS = [
         "    if machine.rules.poll:\n        return False\n",
         "",
     ),
+    (
+        "the time of handshakes that fail ends with the last failure",
+        "transports.py",
+        "obstacles.blocked_for >= rules.obstacle_after",
+        "machine.now - obstacles.blocked_since >= rules.obstacle_after",
+    ),
     # Polls.
     ("polls have a random addition", "polling.py", "(1 + 0.1 * machine.random())", "1"),
     ("the server demands the pause", "polling.py", "    if pause > 0:\n        link.poll_after = pause\n", ""),
@@ -410,7 +434,7 @@ MUTATIONS = [
         "asked.log.rewind is None",
     ),
     ("the last messages cannot be polled", "polling.py", " and asked.log.rewind is None", ""),
-    ("a subscription whose log ended ends", "syncing.py", "link.is_polling and _is_unreadable(result)", "False"),
+    ("a subscription whose log ended ends", "syncing.py", "may_end and _is_unreadable(result)", "False"),
     (
         "messages go out one after the other",
         "requests.py",
@@ -434,7 +458,7 @@ MUTATIONS = [
     (
         "a poll without an answer ends the link",
         "requests.py",
-        "link.is_polling and not isinstance(link.in_flight.get(number), MessageRequest)",
+        "link.is_polling and not is_message and link not in machine.lingering",
         "False",
     ),
     ("a refused poll counts", "polling.py", "status == 401 or (status == 403 and not is_message)", "False"),
@@ -558,7 +582,7 @@ MUTATIONS = [
         "presence is None or presence.error is not None or change is None",
         "presence is None or change is None",
     ),
-    ("no presence is told", "subscribing.py", "if asked.presence or link.is_polling:", 'if answer.get("presence"):'),
+    ("no presence is told", "subscribing.py", "    elif asked.presence:\n", '    elif answer.get("presence"):\n'),
     ("only what differs is told", "presence.py", "    if presence.told != presence.set:\n", "    if True:\n"),
     ("a later subscriber is told", "presence.py", "    if presence.told is not _Unknown.UNKNOWN:\n", "    if False:\n"),
     (
@@ -597,8 +621,32 @@ MUTATIONS = [
     (
         "while the client polls there is no presence",
         "subscribing.py",
-        "if asked.presence or link.is_polling:",
-        "if asked.presence:",
+        "        presence.polled(machine, entity)\n",
+        "        pass\n",
+    ),
+    (
+        "a presence that a WebSocket beside the polls told stays",
+        "presence.py",
+        "    if not any(state is not None and state.presence for state in states):\n",
+        "    if True:\n",
+    ),
+    (
+        "a presence ends with the WebSocket beside the polls",
+        "presence.py",
+        "        if _polls_alone(machine):\n            snapshot_arrived(machine, entity, None)\n",
+        "",
+    ),
+    (
+        "a WebSocket that lingers beside polls tells no snapshot",
+        "presence.py",
+        "None if _polls_alone(machine) else _read(object_of",
+        "_read(object_of",
+    ),
+    (
+        "a WebSocket that lingers beside polls tells no change",
+        "presence.py",
+        "None if _polls_alone(machine) else _read(frame",
+        "_read(frame",
     ),
     (
         "a WebSocket beside the polls tells presence",
@@ -607,6 +655,24 @@ MUTATIONS = [
         "iter(machine.links_in_use)",
     ),
     # The keep-alives that an acknowledgement demands.
+    (
+        "a demand is a whole number from 1",
+        "keep_alive.py",
+        "return seconds * 1000 if seconds else None",
+        "return None if seconds is None else seconds * 1000",
+    ),
+    (
+        "an entity that the reply refuses demands none",
+        "subscribing.py",
+        "        if error is None:\n            _demand_keep_alive(link, entity, demanded)\n",
+        "        _demand_keep_alive(link, entity, demanded)\n        if error is None:\n",
+    ),
+    (
+        "a connection that a renewal replaced does not ping",
+        "keep_alive.py",
+        "    if link is machine.current or link is machine.next:\n        plan_ping(machine, link)\n",
+        "    plan_ping(machine, link)\n",
+    ),
     (
         "an acknowledgement demands keep-alives",
         "keep_alive.py",

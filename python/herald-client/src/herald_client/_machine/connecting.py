@@ -120,7 +120,8 @@ def refused(machine: Machine, link: Link, status: int | None) -> None:
     transports.handshake_failed(machine, link, status)
     # While the client polls, the polls tell if the token is refused, and a proxy may refuse every WebSocket.
     is_beside_polls = machine.current is not None and machine.current.is_polling and link is machine.next
-    if not is_beside_polls and _counts_as_refusal(machine, status):
+    is_lingering = link in machine.lingering
+    if not is_beside_polls and not is_lingering and _counts_as_refusal(machine, status):
         machine.refusals += 1
     if machine.refusals < machine.rules.refusal_limit:
         socket_ended(machine, link)

@@ -128,6 +128,13 @@ def is_asked_for(machine: Machine, link: Link, entity: str) -> bool:
     return presence is not None and presence.error is None and not link.is_polling
 
 
+def polled(machine: Machine, entity: str) -> None:
+    """Notes that a link that polls acknowledged an entity, which then has no presence unless a WebSocket tells it."""
+    states = [link.entities.get(entity) for link in machine.links_in_use]
+    if not any(state is not None and state.presence for state in states):
+        snapshot_arrived(machine, entity, None)
+
+
 def snapshot_arrived(machine: Machine, entity: str, answer: object, *, is_acknowledgement: bool = False) -> None:
     """Takes a snapshot, unless a newer version is known. It is absent if the entity has no presence.
 
@@ -136,7 +143,7 @@ def snapshot_arrived(machine: Machine, entity: str, answer: object, *, is_acknow
     presence = machine.presences.get(entity)
     if presence is None or presence.error is not None:
         return
-    snapshot = _read(object_of(answer) or {}, "members")
+    snapshot = None if _polls_alone(machine) else _read(object_of(answer) or {}, "members")
     presence.back_off.reset()
     if snapshot is None:
         presence.forget_version()
@@ -152,7 +159,7 @@ def arrived(machine: Machine, frame: Frame) -> None:
     """Applies a change, or holds it."""
     entity = frame.get("entityId")
     presence = machine.presences.get(entity) if isinstance(entity, str) else None
-    change = _read(frame, "joined")
+    change = None if _polls_alone(machine) else _read(frame, "joined")
     if not isinstance(entity, str) or presence is None or presence.error is not None or change is None:
         return
     if presence.version is not None and change.version <= presence.version:
@@ -187,12 +194,17 @@ def may_be_refused_by(error: Failure) -> bool:
 
 
 def link_ended(machine: Machine) -> None:
-    """Plans anew what a link that ended was asked for. Without another, every set is stale."""
+    """Plans anew what a link that ended was asked for.
+
+    Without another, every set is stale, and unknown if the client polls.
+    """
     is_connected = _link_of(machine) is not None
     for entity, presence in machine.presences.items():
         if not is_connected:
             presence.forget_version()
         _watch(machine, entity, presence)
+        if _polls_alone(machine):
+            snapshot_arrived(machine, entity, None)
 
 
 def _proceed(machine: Machine, entity: str, presence: PresenceOfEntity) -> None:
@@ -247,6 +259,11 @@ def _is_asked(machine: Machine, entity: str) -> bool:
 def _link_of(machine: Machine) -> Link | None:
     """Returns the link whose server tells presence. `None` without a WebSocket."""
     return next((link for link in machine.links_in_use if not link.is_polling), None)
+
+
+def _polls_alone(machine: Machine) -> bool:
+    """Returns `True` if the client polls without a WebSocket beside it. One that lingers tells no later change."""
+    return machine.current is not None and machine.current.is_polling and _link_of(machine) is None
 
 
 def _timer_of(entity: str) -> str:

@@ -219,9 +219,10 @@ def requeue_later(machine: Machine, message: QueuedMessage) -> None:
 def time_out(machine: Machine, link: Link, number: int) -> None:
     """Ends a request without a reply, on a link that stays open.
 
-    One that polls ends, unless the request is a message.
+    One that polls ends, unless the request is a message, or the link lingers.
     """
-    if link.is_polling and not isinstance(link.in_flight.get(number), MessageRequest):
+    is_message = isinstance(link.in_flight.get(number), MessageRequest)
+    if link.is_polling and not is_message and link not in machine.lingering:
         connecting.disconnect(machine, link)
         return
     request = take_request(machine, link, number)

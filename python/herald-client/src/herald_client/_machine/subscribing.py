@@ -218,7 +218,9 @@ def _entity_acknowledged(
     state = _update_state(machine, link, entity, "subscribed")
     state.has_log = position is not None
     state.presence = asked.presence
-    if asked.presence or link.is_polling:
+    if link.is_polling:
+        presence.polled(machine, entity)
+    elif asked.presence:
         presence.snapshot_arrived(machine, entity, answer.get("presence"), is_acknowledgement=True)
     if log is None:
         return

@@ -126,13 +126,15 @@ def _send(machine: Machine, link: Link, logs: Sequence[Log], fields: dict[str, A
 def sync_answered(machine: Machine, link: Link, asked: Sequence[Asked], reply: Frame) -> None:
     jitter = machine.random()
     request = Answered(is_shared=len(asked) > 1)
+    # A link that lingers has a successor with every subscription.
+    may_end = link.is_polling and link not in machine.lingering
     for one in asked:
         result = _result_of(reply, one.log.audience)
         if one.log.has_ended:
             continue
         if result is None:
             continuity.is_current(machine, one.log)
-        elif link.is_polling and _is_unreadable(result):
+        elif may_end and _is_unreadable(result):
             _end_unreadable(machine, link, one.log, result)
         elif "error" in result:
             _ask_failed(machine, one.log, server_error(object_of(result["error"]) or {}), jitter)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def plan_ping(machine: Machine, link: Link) -> None:
     """Plans the next ping: after silence, or earlier if the acknowledgement of a subscription demands it.
 
-    The server takes a connection that sends none from the presence of its entities, so that a link that will become the
+    The server takes a connection that sends none from the presence of its entities. So the link that will become the
     current one sends them, too.
     """
     if link.is_polling:

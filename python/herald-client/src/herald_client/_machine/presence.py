@@ -296,12 +296,15 @@ def _read(frame: Frame, present: Literal["joined", "members"]) -> _Told | None:
 
 def _members_of(field: object) -> list[Member]:
     """Returns the users of a list."""
-    return [
-        Member(member["userId"], 1 if connections is None else connections, member.get("info"))
-        for member in objects_of(field)
-        if isinstance(member.get("userId"), str)
-        for connections in (whole_number(member.get("connections")),)
-    ]
+    members = [_member_of(fields) for fields in objects_of(field)]
+    return [member for member in members if member is not None]
+
+
+def _member_of(fields: Frame) -> Member | None:
+    user, connections = fields.get("userId"), whole_number(fields.get("connections"))
+    if not isinstance(user, str):
+        return None
+    return Member(user, 1 if connections is None else connections, fields.get("info"))
 
 
 def _by_id(members: Iterable[Member]) -> dict[str, Member]:

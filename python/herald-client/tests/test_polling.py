@@ -212,6 +212,8 @@ class HttpServer:
                 server.requests.append((self.path, dict(self.headers.items()), b""))
                 self.send_response(200)
                 self.end_headers()
+                # `http.client` of Python 3.10 connects by HTTP/1.0.
+                self.close_connection = False
 
             def log_message(self, *_: Any) -> None:
                 pass

@@ -16,6 +16,7 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._refusal: int | None = None
+        self._swallows_upgrades = False
         self._is_silent = asyncio.Event()
         self._port = 0
         # The number of connections so far.
@@ -53,6 +54,12 @@ class Proxy:
         """Answers every request with this status from now on. `None` ends that."""
         self._refusal = status
 
+    def swallow_upgrades(self, swallows: bool) -> None:
+        """Drops every handshake of a WebSocket from now on, and breaks every connection. `False` ends that."""
+        self._swallows_upgrades = swallows
+        if swallows:
+            self.cut()
+
     async def end(self) -> None:
         """Breaks every connection and accepts no more, until `listen`."""
         if self._server is not None:
@@ -71,10 +78,12 @@ class Proxy:
         self._writers.add(writer)
         self.accepted += 1
         try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            if self._swallows_upgrades and b"upgrade: websocket" in head.lower():
+                return
             if self._refusal is None:
-                await self._forward(reader, writer)
+                await self._forward(head, reader, writer)
             else:
-                await reader.readuntil(b"\r\n\r\n")
                 writer.write(f"HTTP/1.1 {self._refusal} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError):
@@ -87,9 +96,10 @@ class Proxy:
             self._writers.discard(writer)
             self._tasks.discard(task)
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_server, from_server = await asyncio.open_connection(self._target.hostname, self._target.port)
         self._writers.add(from_server)
+        from_server.write(head)
         copies = [
             asyncio.ensure_future(self._copy(reader, from_server)),
             asyncio.ensure_future(self._copy(to_server, writer)),

@@ -17,7 +17,7 @@ from herald_client.publisher import Event, EventBridgePublisher
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-PERMISSIONS: dict[str, list[str]] = {"**": ["subscribe", "publish", "history", "broadcast"]}
+PERMISSIONS: dict[str, list[str]] = {"**": ["subscribe", "publish", "history", "broadcast", "presence"]}
 
 
 class Stack:
@@ -50,6 +50,12 @@ class Stack:
         assert self._process.wait() == 0
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+    def outputs(self) -> dict[str, str]:
+        """Returns the outputs of the template."""
+        with urllib.request.urlopen(f"{self.endpoint}/console/stack.json") as answer:
+            outputs: dict[str, str] = json.load(answer).get("outputs", {})
+        return outputs
 
     def token(self, user: str, **claims: Any) -> Token:
         """Returns a token of the local issuer."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from herald_client import Member, Presence
 from herald_client._json import encode
 from herald_client._machine import Machine
 from herald_client._machine.failure import Failure
@@ -35,6 +36,8 @@ from herald_client._machine.signals import (
     Lose,
     Opened,
     OpenSocket,
+    Post,
+    PostAnswered,
     Received,
     Recover,
     Refused,
@@ -46,17 +49,18 @@ from herald_client._machine.signals import (
     StopReason,
     Subscribe,
     Subscriber,
+    TellPresence,
     Time,
     TokenFailed,
     TokenSupplied,
+    TransportChanged,
     Unsubscribe,
 )
 from herald_client.position import position_of
+from herald_client.presence_changes import PresenceChange, change_between
 
 FOLDER = Path(__file__).resolve().parents[3] / "client/tests/behaviour"
-# The files about what this client does not have: docs/clients.md lists it.
-LACKING = {"presence.json", "transports.json"}
-FILES = sorted(file for file in FOLDER.glob("*.json") if file.name not in LACKING)
+FILES = sorted(FOLDER.glob("*.json"))
 CASES = [(file.name, case) for file in FILES for case in json.loads(file.read_text(encoding="utf-8"))["cases"]]
 SOCKET_INPUTS = {
     "token": TokenSupplied,
@@ -78,18 +82,22 @@ def test_behaviour(case: dict[str, Any]) -> None:
     options = dict(case.get("options", {}))
     jitter = [options.pop("jitter", 0.5)]
     machine = Machine(Rules(**{snake(name): value for name, value in options.items()}), lambda: jitter[0])
+    told: dict[str, Presence | None] = {}
     for number, step in enumerate(case["steps"], 1):
-        run_step(machine, jitter, dict(step), f"step {number}, at {step['at']}")
+        run_step(machine, jitter, told, dict(step), f"step {number}, at {step['at']}")
 
 
-def run_step(machine: Machine, jitter: list[float], step: dict[str, Any], where: str) -> None:
+def run_step(
+    machine: Machine, jitter: list[float], told: dict[str, Presence | None], step: dict[str, Any], where: str
+) -> None:
+    """Runs a step. `told` is the last presence of each entity that the machine told."""
     at, expected = step.pop("at"), step.pop("effects", [])
     jitter[0] = step.pop("jitter", jitter[0])
     ((kind, fields),) = step.items()
     if kind == "time" and expected:
         assert wake_at(machine) <= at, where
     effects = machine.handle(at, input_of(kind, fields))
-    assert [in_case_format(effect) for effect in effects if not isinstance(effect, Recover)] == expected, where
+    assert [in_case_format(effect, told) for effect in effects if not isinstance(effect, Recover)] == expected, where
     assert wake_at(machine) > at, where
 
 
@@ -108,6 +116,8 @@ def input_of(kind: str, fields: dict[str, Any]) -> Input:
     match kind:
         case "connect":
             return Connect()
+        case "answered":
+            return PostAnswered(fields["socket"], fields["request"], fields["status"], text_of(fields.get("frame")))
         case "received":
             return Received(fields["socket"], fields["text"] if "text" in fields else encode(fields["frame"]))
         case "subscribe":
@@ -115,7 +125,7 @@ def input_of(kind: str, fields: dict[str, Any]) -> Input:
         case "follow":
             return Follow(fields["to"])
         case "unsubscribe":
-            return Unsubscribe(fields["entity"])
+            return Unsubscribe(fields["entity"], fields.get("presence", False))
         case "send":
             return send_of(fields)
         case "networkUp" | "networkDown" | "foreground":
@@ -129,7 +139,8 @@ def input_of(kind: str, fields: dict[str, Any]) -> Input:
 
 def subscriber_of(fields: dict[str, Any]) -> Subscriber:
     recover = position_of(fields["recover"]) if "recover" in fields else None
-    return Subscriber(fields["request"], fields["entity"], recover, fields.get("rewind"))
+    presence = fields.get("presence", False)
+    return Subscriber(fields["request"], fields["entity"], recover, fields.get("rewind"), presence)
 
 
 def send_of(fields: dict[str, Any]) -> Send:
@@ -138,19 +149,30 @@ def send_of(fields: dict[str, Any]) -> Send:
         target = Audience("entity", frame["entityId"])
     elif frame.get("action") == "sendMessage" and frame.get("broadcast") is True:
         target = Audience("broadcasts")
-    return Send(fields["request"], encode(frame), target, fields.get("safe", False), fields.get("timeToLive"))
+    needs_web_socket = frame.get("action") != "sendMessage"
+    safe_to_repeat, time_to_live = fields.get("safe", False), fields.get("timeToLive")
+    return Send(fields["request"], encode(frame), target, safe_to_repeat, time_to_live, needs_web_socket)
 
 
-def in_case_format(effect: Effect) -> dict[str, Any]:
+def text_of(frame: dict[str, Any] | None) -> str:
+    return "" if frame is None else encode(frame)
+
+
+def in_case_format(effect: Effect, told: dict[str, Presence | None]) -> dict[str, Any]:
     match effect:
         case StateChanged():
             return {"state": state_of(effect)}
+        case TransportChanged(transport):
+            return {"transport": {"transport": transport}}
         case AskToken(socket):
             return {"askToken": {"socket": socket}}
         case OpenSocket(socket, token):
             return {"openSocket": {"socket": socket, "token": token}}
         case SendText(socket, text):
             return {"send": {"socket": socket, "frame": json.loads(text)}}
+        case Post(socket, request, path, token, text):
+            fields = {"socket": socket, "request": request, "path": path, "token": token}
+            return {"post": {**fields, "frame": json.loads(text)}}
         case CloseSocket(socket):
             return {"closeSocket": {"socket": socket}}
         case Resolve(request, reply, position):
@@ -164,9 +186,33 @@ def in_case_format(effect: Effect) -> dict[str, Any]:
         case Lose(audience, position):
             entity = {} if audience.entity is None else {"entity": audience.entity}
             return {"lost": {"to": audience.to, **entity, "position": position and position.to_dict()}}
+        case TellPresence(entity, presence, refusal):
+            change = change_between(told.get(entity), presence)
+            told[entity] = presence
+            return {"presence": {"entity": entity, **presence_of(change), **error_of(refusal)}}
         case End(entity, error):
             return {"ended": {"entity": entity, "error": failure_of(error)}}
     raise ValueError(effect)
+
+
+def presence_of(change: PresenceChange) -> dict[str, Any]:
+    presence = change.presence
+    members = None if presence is None or presence.members is None else list(presence.members.values())
+    return {
+        "count": None if presence is None else presence.count,
+        "members": None if members is None else [member_of(member) for member in members],
+        "joined": [member_of(member) for member in change.joined],
+        "left": [member_of(member) for member in change.left],
+    }
+
+
+def member_of(member: Member) -> dict[str, Any]:
+    info = {} if member.info is None else {"info": member.info}
+    return {"userId": member.user_id, "connections": member.connections, **info}
+
+
+def error_of(error: Failure | None) -> dict[str, Any]:
+    return {} if error is None else {"error": failure_of(error)}
 
 
 def state_of(state: StateChanged) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from herald_client._json import encode
 from herald_client._machine import Machine
 from herald_client._machine.rules import Rules
 from herald_client._machine.signals import (
+    AskToken,
     Audience,
     Close,
     Closed,
@@ -20,6 +21,7 @@ from herald_client._machine.signals import (
     Input,
     Lose,
     Opened,
+    OpenSocket,
     Received,
     Send,
     SendText,
@@ -27,6 +29,7 @@ from herald_client._machine.signals import (
     Subscribe,
     Subscriber,
     Time,
+    TokenSupplied,
     Unsubscribe,
 )
 
@@ -340,3 +343,12 @@ def test_deep_and_strange_json_is_ignored() -> None:
     for text in ("[" * 100_000, '{"type":NaN}', '{"type":"ack","id":"' + "9" * 5000 + '"}', "", "\x00", '{"a":1e999}'):
         run.give(Received(1, text))
     assert run.told == []
+
+
+def test_tokens_that_come_too_late_are_no_obstacle() -> None:
+    rules = Rules(token=True, poll=True, obstacle_after=0, backoff_base=0, connect_timeout=1000)
+    machine = Machine(rules, lambda: 0)
+    machine.handle(0, Connect())
+    for attempt in range(1, 4):
+        assert AskToken(attempt + 1) in machine.handle(1000 * attempt, Time())
+    assert machine.handle(3500, TokenSupplied(4, "t")) == [OpenSocket(4, "t")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import urllib.request
 from collections.abc import Iterator
 
 import boto3
@@ -30,8 +29,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def url(stack: Stack) -> str:
     """Returns the URL of a stack that has a key. A stack without the function skips the tests."""
-    with urllib.request.urlopen(f"{stack.endpoint}/console/stack.json") as answer:
-        outputs: dict[str, str] = json.load(answer).get("outputs", {})
+    outputs = stack.outputs()
     if "PublishUrl" not in outputs:
         pytest.skip("the stack has no publish URL")
     keys = {KEY_ID: {"sha256": hashlib.sha256(SECRET.encode()).hexdigest(), "may": MAY}}

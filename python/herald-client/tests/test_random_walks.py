@@ -1,7 +1,7 @@
 """Random runs of the machine against a server with a log.
 
-Pushes are lost, repeated and late, sockets break, and the server forgets old messages. Every run must end with each
-message delivered once and in order, or told as lost.
+Pushes are lost, repeated and late, sockets break, the client changes to polling and back, and the server forgets old
+messages. Every run must end with each message delivered once and in order, or told as lost.
 """
 
 from __future__ import annotations
@@ -26,10 +26,13 @@ from herald_client._machine.signals import (
     Connect,
     Deliver,
     Effect,
+    Failed,
     Input,
     Lose,
     Opened,
     OpenSocket,
+    Post,
+    PostAnswered,
     Received,
     Resolve,
     SendText,
@@ -40,7 +43,13 @@ from herald_client._machine.signals import (
 
 RUNS = 150
 EVENTS = 60
+# The time up to which messages are published and connections break.
+CHANGES_END = 60_000
 END = 400_000
+
+
+# The rules of a client that changes to polling soon, and back.
+POLLING = {"poll": True, "obstacle_limit": 2, "obstacle_after": 0, "stable_after": 1000, "web_socket_retry": 5000}
 
 
 class World:
@@ -63,6 +72,7 @@ class World:
         self.started_at = 0
         # The messages that the server could not recover, for any request.
         self.losses = 0
+        self.has_polled = False
 
     def after(self, delay: float, run: Callable[[], None]) -> None:
         heappush(self.tasks, (self.now + round(delay), next(self.numbers), run))
@@ -71,9 +81,9 @@ class World:
         self.give(Connect())
         self.give(Subscribe((Subscriber(1, "a"),)))
         for _ in range(EVENTS):
-            self.after(self.random.random() * 60_000, self.publish)
+            self.after(self.random.random() * CHANGES_END, self.publish)
         for _ in range(4):
-            self.after(self.random.random() * 60_000, self.break_socket)
+            self.after(self.random.random() * CHANGES_END, self.break_socket)
         while True:
             wake_at = math.inf if self.machine.wake_at is None else self.machine.wake_at
             task = self.tasks[0] if self.tasks else None
@@ -103,13 +113,26 @@ class World:
             case CloseSocket(socket):
                 self.close(socket)
             case OpenSocket(socket):
-                self.after(self.random.random() * 50, lambda: self.opened(socket))
+                is_blocked = self.machine.rules.poll and self.now < CHANGES_END and self.random.random() < 0.5
+                given = Failed(socket) if is_blocked else Opened(socket)
+                self.after(self.random.random() * 50, lambda: self.opened(given))
+            case Post(socket, request, _, _, text):
+                self.has_polled = True
+                self.after(self.random.random() * 500, lambda: self.serve_post(socket, request, json.loads(text)))
             case SendText(socket, text):
                 self.after(self.random.random() * 500, lambda: self.serve(socket, json.loads(text)))
 
-    def opened(self, socket: int) -> None:
-        self.open[socket] = None
-        self.give(Opened(socket))
+    def opened(self, given: Opened | Failed) -> None:
+        if isinstance(given, Opened):
+            self.open[given.socket] = None
+        self.give(given)
+
+    def serve_post(self, socket: int, request: int, frame: dict[str, Any]) -> None:
+        if self.random.random() < 0.05:
+            self.give(PostAnswered(socket, request, None))
+            return
+        text = encode({**self.reply_to(frame), "pollAfter": 500})
+        self.after(self.random.random() * 500, lambda: self.give(PostAnswered(socket, request, 200, text)))
 
     def break_socket(self) -> None:
         socket = next(iter(self.open), None)
@@ -141,19 +164,24 @@ class World:
     def serve(self, socket: int, frame: dict[str, Any]) -> None:
         if socket not in self.open:
             return
+        if frame["action"] == "subscribe":
+            self.listeners[socket] = None
+        self.after(self.random.random() * 500, self.receiving(socket, self.reply_to(frame)))
+
+    def reply_to(self, frame: dict[str, Any]) -> dict[str, Any]:
         action = frame["action"]
         reply = {"type": "ack", "action": action, "id": frame.get("id")}
         if action == "ping":
-            reply = {"type": "pong"}
-        elif action == "subscribe":
-            self.listeners[socket] = None
-            reply |= {"entityId": "a"}
-            reply |= self.read(frame["recover"]) if "recover" in frame else self.position(len(self.log))
-        elif action == "history":
-            reply |= self.read(frame["since"])
-        elif action == "sync" and frame["entities"]["a"]["offset"] != len(self.log):
-            reply["entities"] = {"a": self.read(frame["entities"]["a"])}
-        self.after(self.random.random() * 500, self.receiving(socket, reply))
+            return {"type": "pong"}
+        if action == "subscribe":
+            start = self.read(frame["recover"]) if "recover" in frame else self.position(len(self.log))
+            return {**reply, "entityId": "a", **start}
+        if action == "history":
+            return {**reply, **self.read(frame["since"])}
+        known = frame.get("entities", {}).get("a")
+        if known is None or known.get("offset") == len(self.log):
+            return reply
+        return {**reply, "entities": {"a": self.read(known) if known else self.position(len(self.log))}}
 
     def position(self, offset: int) -> dict[str, Any]:
         return {**({"epoch": "aaaaaaaa"} if offset > 0 else {}), "offset": offset, "top": len(self.log)}
@@ -193,12 +221,14 @@ def check(world: World) -> int:
         pytest.param(math.inf, 2, {}, id="replies have room for two messages"),
         pytest.param(5, 3, {}, id="five messages are kept"),
         pytest.param(math.inf, 5, {"renew_after": 5000, "linger_for": 3000}, id="connections are renewed"),
+        pytest.param(math.inf, 5, POLLING, id="the client polls at times"),
+        pytest.param(5, 3, POLLING, id="the client polls at times, and five messages are kept"),
     ],
 )
 def test_every_message_is_delivered_once_and_in_order_or_told_as_lost(
     keeps: float, messages_per_reply: int, rules: dict[str, Any]
 ) -> None:
-    losses = 0
+    losses = polled = 0
     for seed in range(RUNS):
         world = World(seed, keeps, messages_per_reply, rules)
         world.run()
@@ -206,4 +236,6 @@ def test_every_message_is_delivered_once_and_in_order_or_told_as_lost(
             losses += check(world)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}, received {world.received}") from error
+        polled += world.has_polled
     assert (losses == 0) == (keeps == math.inf)
+    assert (polled > RUNS / 2) == ("poll" in rules)

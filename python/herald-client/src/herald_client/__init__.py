@@ -7,7 +7,7 @@
 docs/clients.md of Herald's repository describes the behaviour, rule by rule.
 """
 
-from ._machine.signals import StopReason
+from ._machine.signals import StopReason, Transport
 from ._state_loader import StateCallback
 from .client import Client, Log, Outgoing, connect
 from .errors import (
@@ -23,6 +23,8 @@ from .errors import (
 )
 from .options import Options
 from .position import Position
+from .presence import Member, Presence
+from .presence_changes import PresenceChange, PresenceChanges
 from .push import Ack, History, Lost, Push, Recovered
 from .reader import PushReader, Reader
 from .state import State
@@ -39,11 +41,15 @@ __all__ = [
     "LaggedError",
     "Log",
     "Lost",
+    "Member",
     "Options",
     "OutboxFullError",
     "OutcomeUnknownError",
     "Outgoing",
     "Position",
+    "Presence",
+    "PresenceChange",
+    "PresenceChanges",
     "Push",
     "PushReader",
     "Reader",
@@ -58,5 +64,6 @@ __all__ = [
     "TokenAnswer",
     "TokenCallback",
     "TooLargeError",
+    "Transport",
     "connect",
 ]

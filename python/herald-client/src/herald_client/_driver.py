@@ -28,6 +28,8 @@ from ._machine.signals import (
     Lose,
     Opened,
     OpenSocket,
+    Post,
+    PostAnswered,
     Received,
     Recover,
     Refused,
@@ -37,12 +39,16 @@ from ._machine.signals import (
     StateChanged,
     StopReason,
     Subscribe,
+    TellPresence,
     Time,
     TokenFailed,
     TokenSupplied,
+    Transport,
+    TransportChanged,
     Unsubscribe,
 )
 from ._machine.signals import Subscriber as WaitingSubscriber
+from ._poster import Poster
 from ._readers import Readers
 from ._socket import Socket, SocketEvents
 from ._subscriber import Subscriber
@@ -63,6 +69,7 @@ class Driver:
         self.rules = rules_of(options, token is not None)
         self.readers = Readers()
         self.state = State("connecting")
+        self.transport: Transport = "websocket"
         self.stopped = asyncio.Event()
         self._url = url
         self._token = token
@@ -71,6 +78,9 @@ class Driver:
         self._sleep = SleepWatch()
         self._sockets: dict[int, Socket] = {}
         self._token_tasks: dict[int, asyncio.Task[None]] = {}
+        # The requests by HTTP, by their sockets.
+        self._posts: dict[int, set[asyncio.Task[None]]] = {}
+        self._poster = None if options.poll_url is None else Poster(options.poll_url, options)
         self._tasks: set[asyncio.Future[Any]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._effects: deque[Effect] = deque()
@@ -94,7 +104,7 @@ class Driver:
     ) -> Position | None:
         """Subscribes, and waits for the acknowledgement. Returns the position. A cancelled wait unsubscribes."""
         request, future = self._new_request()
-        waiting = WaitingSubscriber(request, entity, recover, rewind)
+        waiting = WaitingSubscriber(request, entity, recover, rewind, subscriber.presence is not None)
         self._subscribers.append(waiting)
         if len(self._subscribers) == 1:
             self.loop.call_soon(self._flush_subscribers)
@@ -111,12 +121,12 @@ class Driver:
             return
         was_rejected = future.done() and not future.cancelled() and future.exception() is not None
         if self.readers.unsubscribe(waiting.entity, subscriber) and not was_rejected:
-            self.handle(Unsubscribe(waiting.entity))
+            self.handle(Unsubscribe(waiting.entity, waiting.presence))
 
     def leave(self, entity: str, subscriber: Subscriber) -> None:
         """Ends a subscription that was acknowledged."""
         if self.readers.unsubscribe(entity, subscriber):
-            self.handle(Unsubscribe(entity))
+            self.handle(Unsubscribe(entity, subscriber.presence is not None))
 
     def position_of(self, entity: str) -> Position | None:
         return self._machine.position_of(entity)
@@ -234,12 +244,18 @@ class Driver:
                 self._keep(task)
             case OpenSocket(socket, token):
                 self._open(socket, token)
+            case Post():
+                self._post(effect)
             case CloseSocket(socket):
                 self._close_socket(socket)
+            case TransportChanged(transport):
+                self._change_transport(transport)
             case Lose(audience, position):
                 self.readers.lose(audience, position)
             case Recover(audience, messages):
                 self.readers.recover(audience, messages)
+            case TellPresence(entity, presence, refusal):
+                self.readers.tell_presence(entity, presence, refusal)
             case End(entity, failure):
                 self.readers.end(entity, failure)
 
@@ -257,7 +273,8 @@ class Driver:
         was_reconnecting = self.state.name == "reconnecting"
         delay = None if changed.delay is None else changed.delay / 1000
         cause = self._cause if changed.name == "reconnecting" else None
-        self.state = State(changed.name, changed.attempt, delay, cause, changed.reason)
+        transport = self.transport if changed.name == "open" else None
+        self.state = State(changed.name, changed.attempt, delay, cause, changed.reason, transport)
         self._cause = None
         self.readers.enter(self.state)
         if changed.name == "open" and was_reconnecting:
@@ -265,18 +282,25 @@ class Driver:
         if changed.reason is not None:
             self._stop(changed.reason)
 
+    def _change_transport(self, transport: Transport) -> None:
+        self.transport = transport
+        if self.state.name == "open":
+            self._enter(StateChanged("open"))
+
     def _stop(self, reason: StopReason) -> None:
         for socket in list(self._token_tasks):
             self._token_tasks.pop(socket).cancel()
         self.readers.stop(reason)
         self.stopped.set()
+        if self._poster is not None:
+            self._poster.close()
 
     def _fail(self, error: Exception) -> None:
         """Ends the client after a defect of its own, so that nothing waits for it."""
         message = "a defect of the Herald client ended it"
         self.loop.call_exception_handler({"message": message, "exception": error})
         self._effects.clear()
-        for socket in list(self._sockets):
+        for socket in {*self._sockets, *self._posts}:
             self._close_socket(socket)
         if self.stopped.is_set():
             return
@@ -332,11 +356,37 @@ class Driver:
             refused=lambda status, error: self._ended(socket, Refused(socket, status), error),
             failed=lambda error: self._ended(socket, Failed(socket), error),
             invalid=lambda reason: self._ended(socket, Invalid(socket, reason), None),
-            closed=lambda error: self._ended(socket, Closed(socket), error),
+            closed=lambda error: self._ended(socket, Closed(socket, error.rcvd is not None), error),
             cancelled=lambda: self.handle(Close(0)),
         )
         self._sockets[socket] = Socket(self._url, token, self.options, events)
         self._keep(self._sockets[socket].task)
+
+    def _post(self, post: Post) -> None:
+        problem = None if post.token is None else unusable(post.token, "header")
+        if problem is not None:
+            self.handle(Invalid(post.socket, problem))
+            return
+        task = self.loop.create_task(self._answer_to(post), name="herald poll")
+        posts = self._posts.setdefault(post.socket, set())
+        posts.add(task)
+        task.add_done_callback(posts.discard)
+        self._keep(task)
+
+    async def _answer_to(self, post: Post) -> None:
+        assert self._poster is not None
+        try:
+            status, text = await self._poster.post(post.path, post.token, post.text)
+            given = PostAnswered(post.socket, post.request, status, text)
+        except asyncio.CancelledError:
+            if post.socket in self._posts:
+                # The event loop ends its tasks.
+                self.handle(Close(0))
+            raise
+        except Exception as error:
+            self._cause = error
+            given = PostAnswered(post.socket, post.request, None)
+        self.handle(given)
 
     def _ended(self, socket: int, given: Input, cause: BaseException | None) -> None:
         self._sockets.pop(socket, None)
@@ -347,6 +397,11 @@ class Driver:
         task = self._token_tasks.pop(socket, None)
         if task is not None:
             task.cancel()
+        posts = self._posts.pop(socket, None)
+        if posts is not None and self._poster is not None:
+            for post in posts:
+                post.cancel()
+            self._poster.release()
         opened = self._sockets.pop(socket, None)
         if opened is not None:
             opened.close()

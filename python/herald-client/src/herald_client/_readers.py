@@ -12,6 +12,7 @@ from ._mailbox import Mailbox
 from ._subscriber import Subscriber
 from .errors import StoppedError, error_of
 from .position import Position
+from .presence import Presence
 from .push import Lost, Push, Recovered, push_of
 from .state import State
 
@@ -98,6 +99,13 @@ class Readers:
         """Tells that every message was recovered."""
         for subscriber in self._subscribers_of(audience.entity or ""):
             subscriber.mailbox.put(Recovered(messages))
+
+    def tell_presence(self, entity: str, presence: Presence | None, failure: Failure | None) -> None:
+        """Tells the presence of an entity to the subscribers that ask for it."""
+        error = None if failure is None else error_of(failure, None)
+        for subscriber in self._subscribers_of(entity):
+            if subscriber.presence is not None:
+                subscriber.presence.tell(presence, error)
 
     def end(self, entity: str, failure: Failure) -> None:
         """Ends the subscriptions to an entity."""

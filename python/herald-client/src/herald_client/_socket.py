@@ -39,7 +39,7 @@ class SocketEvents:
     refused: Callable[[int, Exception], None]
     failed: Callable[[Exception], None]
     invalid: Callable[[str], None]
-    closed: Callable[[Exception], None]
+    closed: Callable[[ConnectionClosed], None]
     cancelled: Callable[[], None]
 
 
@@ -107,7 +107,7 @@ class Socket:
             self._tell(self._events.failed, error)
         return None
 
-    async def _read(self, connection: ClientConnection) -> Exception:
+    async def _read(self, connection: ClientConnection) -> ConnectionClosed:
         """Reads until the connection ends. Returns the cause."""
         for number in count(1):
             try:

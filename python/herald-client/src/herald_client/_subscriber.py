@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ._machine.rules import Rules
 from ._mailbox import Mailbox
+from ._presence_board import PresenceBoard
 from ._state_loader import Spawn, StateCallback, StateLoader
 from .push import Lost, Push, Recovered
 
@@ -13,7 +14,11 @@ Event = Push | Lost | Recovered
 
 
 class Subscriber:
-    def __init__(self, buffer: int, state: StateCallback | None, rules: Rules, spawn: Spawn) -> None:
+    def __init__(
+        self, buffer: int, state: StateCallback | None, presence: PresenceBoard | None, rules: Rules, spawn: Spawn
+    ) -> None:
+        """Makes a subscriber. It asks for presence if it has a board for it."""
+        self.presence = presence
         self.mailbox: Mailbox[Event] = Mailbox(buffer)
         self.loader = None if state is None else StateLoader(state, self.mailbox.put, rules, spawn)
 
@@ -45,6 +50,8 @@ class Subscriber:
         """Ends the subscription with an exception for its reader."""
         self.leave()
         self.mailbox.end(make)
+        if self.presence is not None:
+            self.presence.end(make)
 
     def leave(self) -> None:
         """Stops the loading of its state."""

@@ -11,13 +11,15 @@ from urllib.parse import urlsplit
 
 from ._driver import Driver
 from ._json import encode
-from ._machine.signals import Audience, Follow, Hinted, Send
+from ._machine.presence import presence_of
+from ._machine.signals import Audience, Follow, Hinted, Send, Transport
 from ._mailbox import Mailbox
 from ._readers import Topic
 from ._state_loader import StateCallback
 from .errors import StoppedError
 from .options import Options, milliseconds
 from .position import Position
+from .presence import Presence
 from .push import Ack, History, Lost, Push, ack_of, history_of, push_of
 from .reader import PushReader, Reader
 from .state import State
@@ -78,6 +80,11 @@ class Client:
         """The state of the connection."""
         return self._driver.state
 
+    @property
+    def transport(self) -> Transport:
+        """The transport that the client uses, or will try first. `states` has its changes."""
+        return self._driver.transport
+
     def states(self) -> Reader[State]:
         """Returns a reader of the state: the present one, and every change. It ends with the client."""
         mailbox: Mailbox[State] = Mailbox(self._driver.options.buffer)
@@ -104,6 +111,7 @@ class Client:
         recover: Position | None = None,
         rewind: int | None = None,
         state: StateCallback | None = None,
+        presence: bool = False,
     ) -> Subscription:
         """Returns a subscription to an entity, which begins when it is entered, awaited or iterated.
 
@@ -114,16 +122,18 @@ class Client:
           subscription, and again when messages are lost; without a position it is also called after the acknowledgement
           and after every reconnect. A call that fails later is retried, and its exception goes to the exception handler
           of the event loop.
+        - `presence`: asks for the users at the entity, `Subscription.presence`, and their changes. Needs the permission
+          `presence`.
 
         A later subscriber of an entity in the same client starts where the client is.
 
-        Raises `ValueError` if more than one of the three is given.
+        Raises `ValueError` if more than one of `recover`, `rewind` and `state` is given.
         """
         if sum(start is not None for start in (recover, rewind, state)) > 1:
             raise ValueError("recover, rewind and state exclude each other: pass one of them")
         if rewind is not None and rewind < 1:
             raise ValueError(f"rewind must be at least 1, got {rewind}")
-        return Subscription(self._driver, entity_id, recover, rewind, state)
+        return Subscription(self._driver, entity_id, recover, rewind, state, presence)
 
     def notifications(self) -> PushReader:
         """Returns a reader of the pushes to the user of this connection."""
@@ -237,7 +247,15 @@ class Client:
         name: dict[str, Any] = {of.value: True} if isinstance(of, Log) else {"entityId": of}
         bound = {} if limit is None else {"limit": limit}
         body = encode({"action": "history", **name, **selection, **bound})
-        return history_of(await self._driver.request(lambda request: Send(request, body, safe_to_repeat=True)))
+        return history_of(await self._driver.request(lambda request: _reading(request, body)))
+
+    async def presence(self, entity_id: str) -> Presence:
+        """Reads the users at an entity once. Needs the permission `presence`.
+
+        Raises `HeraldError` if it fails.
+        """
+        body = encode({"action": "presence", "entityId": entity_id})
+        return presence_of(await self._driver.request(lambda request: _reading(request, body)))
 
     def network_up(self) -> None:
         """Hints that the network is up: ends the delay before an attempt, or checks the connection."""
@@ -258,6 +276,11 @@ class Client:
         stops the client at once.
         """
         await self._driver.close(within)
+
+
+def _reading(request: int, body: str) -> Send:
+    """Returns a request that reads."""
+    return Send(request, body, safe_to_repeat=True, needs_web_socket=True)
 
 
 def _target(entity_id: str | None, broadcast: bool) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from ssl import SSLContext
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from ._machine.rules import Rules, WhenFull
+from ._machine.rules import CONNECT_TIMEOUT_WITH_POLLING, Rules, WhenFull
 
 # The rules that are no times.
 _COUNTS = frozenset(
@@ -19,11 +20,12 @@ _COUNTS = frozenset(
         "repeat_window",
         "held_limit",
         "held_while_asking",
+        "obstacle_limit",
     )
 )
 
 # The rules that are no options: this client always has the status of a refusal.
-_NO_OPTIONS = frozenset(("token", "refusal_spacing"))
+_NO_OPTIONS = frozenset(("token", "poll", "refusal_spacing"))
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,16 @@ class Options:
 
     # The place of the token in the handshake. Some proxies remove the header `Authorization`.
     token_in: Literal["header", "subprotocol"] = "header"
-    # TLS settings, for `wss://` only. Python's defaults without them.
+    # TLS settings, for `wss://` and `https://` only. Python's defaults without them.
     ssl: SSLContext | None = None
-    # The HTTP or SOCKS proxy. `True` for that of the environment, `None` for none.
+    # The HTTP or SOCKS proxy. `True` for that of the environment, `None` for none. Polls go through HTTP proxies only.
     proxy: str | Literal[True] | None = True
+    # The stack's `PollUrl`: allows the client to poll while its network admits no WebSocket.
+    poll_url: str | None = None
     # The most events that wait for a reader. A reader that is slower gets `LaggedError`.
     buffer: int = 1000
-    # The longest time of one attempt to connect, token and handshake together.
-    connect_timeout: float = 45
+    # The longest time of one attempt to connect, token and handshake together. `None` for 45, with `poll_url` for 15.
+    connect_timeout: float | None = None
     # The bounds of the first and of the longest delay between attempts.
     backoff_base: float = 1
     backoff_cap: float = 30
@@ -79,6 +83,17 @@ class Options:
     # The most messages of a log that wait for a missing one before the client asks at once, and the most in all.
     held_limit: int = 256
     held_while_asking: int = 1000
+    # The longest random wait before the client asks for a presence of which it missed a change.
+    presence_spread: float = 2
+    # The number in a row, of handshakes that fail without a status of the server or of connections that are cut, after
+    # which a client with `poll_url` polls.
+    obstacle_limit: int = 3
+    # The shortest time from the start of the first of these handshakes to the failure of the last.
+    obstacle_after: float = 30
+    # The age up to which a connection that ends without a close frame counts as cut.
+    killed_within: float = 10
+    # The time between the WebSockets that a client tries while it polls, less a random share of a tenth.
+    web_socket_retry: float = 300
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -88,13 +103,22 @@ class Options:
                 raise ValueError(f"{field.name} must be a finite number from 0, got {value!r}")
         if self.buffer < 1:
             raise ValueError(f"buffer must be at least 1, got {self.buffer}")
+        if self.poll_url is not None:
+            address = urlsplit(self.poll_url)
+            if address.scheme not in ("https", "http") or not address.hostname:
+                raise ValueError(f"poll_url must start with https:// or http:// and have a host, got {self.poll_url!r}")
 
 
 def rules_of(options: Options, has_token: bool) -> Rules:
     """Returns the rules of the machine, whose times are in milliseconds."""
-    rules: dict[str, Any] = {"token": has_token}
+    polls = options.poll_url is not None
+    rules: dict[str, Any] = {"token": has_token, "poll": polls}
+    if polls:
+        rules["connect_timeout"] = CONNECT_TIMEOUT_WITH_POLLING
     for name in {field.name for field in fields(Rules)} - _NO_OPTIONS:
         value = getattr(options, name)
+        if value is None:
+            continue
         rules[name] = value if name in _COUNTS else milliseconds(value)
     return Rules(**rules)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # JSON numbers beyond this are not exact in every client.
-_LARGEST_OFFSET = 2**53 - 1
+_LARGEST_NUMBER = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,16 @@ class Position:
 
 def position_of(frame: Mapping[str, Any]) -> Position | None:
     """Returns the position that a frame has. `None` if it has none: its audience has no log."""
-    offset, epoch = frame.get("offset"), frame.get("epoch")
-    if isinstance(offset, float) and offset.is_integer():
-        offset = int(offset)
-    if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset <= _LARGEST_OFFSET:
+    offset, epoch = whole_number(frame.get("offset")), frame.get("epoch")
+    return None if offset is None else Position(offset, epoch if isinstance(epoch, str) else None)
+
+
+def whole_number(field: object) -> int | None:
+    """Returns the whole number from 0 that a field of JSON is. `None` if it is none."""
+    number = int(field) if isinstance(field, float) and field.is_integer() else field
+    if not isinstance(number, int) or isinstance(number, bool):
         return None
-    return Position(offset, epoch if isinstance(epoch, str) else None)
+    return number if 0 <= number <= _LARGEST_NUMBER else None
 
 
 def position_of_message(frame: Mapping[str, Any]) -> Position | None:

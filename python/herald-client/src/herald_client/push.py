@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .position import Position, position_of, position_of_message
+from .position import Position, position_of, position_of_message, whole_number
 
 
 @dataclass(frozen=True)
@@ -99,11 +99,11 @@ def push_of(frame: Mapping[str, Any]) -> Push:
 
 
 def history_of(reply: Mapping[str, Any]) -> History:
-    top, recovered = position_of({"offset": reply.get("top")}), reply.get("recovered")
+    recovered = reply.get("recovered")
     return History(
         messages=[push_of(frame) for frame in _dicts(reply.get("messages"))],
         position=position_of(reply) or Position(0),
-        top=0 if top is None else top.offset,
+        top=whole_number(reply.get("top")) or 0,
         recovered=recovered if isinstance(recovered, bool) else None,
         more=reply.get("more") is True,
     )

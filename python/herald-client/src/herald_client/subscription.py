@@ -8,9 +8,12 @@ from types import TracebackType
 from typing import Any
 
 from ._driver import Driver
+from ._presence_board import PresenceBoard
 from ._state_loader import StateCallback
 from ._subscriber import Subscriber
 from .position import Position
+from .presence import Presence
+from .presence_changes import PresenceChanges
 from .push import Lost, Push, Recovered
 from .reader import call_from_anywhere, next_push
 
@@ -33,6 +36,7 @@ class Subscription(AsyncIterator[Push]):
         recover: Position | None,
         rewind: int | None,
         state: StateCallback | None,
+        presence: bool,
     ) -> None:
         self._has_begun = False
         self.entity_id = entity_id
@@ -40,12 +44,13 @@ class Subscription(AsyncIterator[Push]):
         self._recover = recover
         self._rewind = rewind
         self._state = state
+        self._presence = PresenceBoard() if presence else None
         self._subscriber = self._new_subscriber()
         self._beginning = asyncio.Lock()
 
     def _new_subscriber(self) -> Subscriber:
         driver = self._driver
-        subscriber = Subscriber(driver.options.buffer, self._state, driver.rules, driver.spawn)
+        subscriber = Subscriber(driver.options.buffer, self._state, self._presence, driver.rules, driver.spawn)
         subscriber.mailbox.position = self._recover
         return subscriber
 
@@ -64,10 +69,27 @@ class Subscription(AsyncIterator[Push]):
         """Returns an iterator over pushes, losses and recoveries. A loss comes before the next push."""
         return _Events(self)
 
+    @property
+    def presence(self) -> Presence | None:
+        """The users at the entity now. While the client is not connected, those that were known last.
+
+        `None` without `presence=True`, before the subscription is established, and if there is no presence.
+        """
+        return None if self._presence is None else self._presence.presence
+
+    def presence_changes(self) -> PresenceChanges:
+        """Returns an iterator over the changes of the users at the entity. Its first has all users as joined.
+
+        Raises `ValueError` if the subscription does not ask for presence.
+        """
+        if self._presence is None:
+            raise ValueError("the subscription does not ask for presence: pass presence=True to subscribe")
+        return PresenceChanges(self._presence, self._begin)
+
     def unsubscribe(self) -> None:
         """Ends the subscription, and the iteration with it."""
         self._subscriber.mailbox.position = self.position
-        self._subscriber.mailbox.end(StopAsyncIteration)
+        self._subscriber.end(StopAsyncIteration)
         self._subscriber.mailbox.drop_pushes()
         self._driver.leave(self.entity_id, self._subscriber)
 

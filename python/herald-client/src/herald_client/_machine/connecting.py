@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._json import encode
-from . import gaps, keep_alive, pushes, requests
+from . import gaps, keep_alive, polling, presence, pushes, requests, transports
 from .back_off import rounded
 from .failure import OUTCOME_UNKNOWN, STOPPED
-from .link import AuthenticateRequest, Link
+from .link import AuthenticateRequest, Link, OpenRequest
 from .signals import AskToken, CloseSocket, OpenSocket, StateChanged, StopReason
 
 if TYPE_CHECKING:
@@ -23,14 +23,32 @@ def connect(machine: Machine) -> None:
 def _start_attempt(machine: Machine) -> None:
     """Opens the next socket, for the current link or for its successor."""
     machine.sockets += 1
-    link = Link(machine.sockets)
+    link = Link(machine.sockets, machine.now, transports.polls_next(machine))
     if machine.current is not None:
         machine.next = link
     else:
         machine.current = link
     times_out_at = machine.now + machine.rules.connect_timeout
-    machine.timers.set(f"attempt {link.socket}", times_out_at, lambda: disconnect(machine, link))
-    machine.perform(AskToken(link.socket) if machine.rules.token else OpenSocket(link.socket, None))
+    machine.timers.set(f"attempt {link.socket}", times_out_at, lambda: _attempt_timed_out(machine, link))
+    if machine.rules.token:
+        machine.perform(AskToken(link.socket))
+    else:
+        _open(machine, link, None)
+
+
+def _open(machine: Machine, link: Link, token: str | None) -> None:
+    """Begins the handshake. That of a link that polls is a poll of one log, whose answer has no further use."""
+    link.is_opening = True
+    link.token = token
+    if link.is_polling:
+        requests.send_request(machine, link, OpenRequest(), encode({"action": "sync", "everyone": {}}))
+    else:
+        machine.perform(OpenSocket(link.socket, token))
+
+
+def _attempt_timed_out(machine: Machine, link: Link) -> None:
+    transports.handshake_failed(machine, link, None)
+    disconnect(machine, link)
 
 
 def _retry(machine: Machine) -> None:
@@ -44,9 +62,11 @@ def token_supplied(machine: Machine, link: Link, token: str | None, expires_in: 
         delay = max(expires_in - machine.rules.renew_token_before, expires_in // 2)
         _authenticate_at(machine, link, machine.now + delay)
     if not link.is_open:
-        machine.perform(OpenSocket(link.socket, token))
+        _open(machine, link, token)
         return
-    requests.send_request(machine, link, AuthenticateRequest(), encode({"action": "authenticate", "token": token}))
+    link.token = token
+    if not link.is_polling:
+        requests.send_request(machine, link, AuthenticateRequest(), encode({"action": "authenticate", "token": token}))
 
 
 def token_failed(machine: Machine, link: Link) -> None:
@@ -57,22 +77,51 @@ def token_failed(machine: Machine, link: Link) -> None:
 
 
 def opened(machine: Machine, link: Link) -> None:
-    socket, now, rules = link.socket, machine.now, machine.rules
+    socket, now = link.socket, machine.now
     link.is_open = True
-    link.received_at = now
-    link.renew_at = now + rounded(rules.renew_after * (1 - 0.1 * machine.random()))
+    link.received_at = link.pinged_at = link.opened_at = now
+    link.renew_at = now + _renew_delay(machine, link)
     link.to_check = dict.fromkeys(machine.subscriptions.in_order)
     machine.refusals = 0
     machine.network_is_down = False
     machine.timers.cancel(f"attempt {socket}")
-    machine.timers.set(f"stable {socket}", now + rules.stable_after, machine.back_off.reset)
+    machine.timers.set(f"stable {socket}", now + machine.rules.stable_after, lambda: _became_stable(machine, link))
+    if not link.is_polling:
+        transports.web_socket_opened(machine)
     if link is machine.current:
         _use(machine, link)
 
 
+def _renew_delay(machine: Machine, link: Link) -> int:
+    """Returns the time after which a link is replaced: by a younger one, or, if it polls, by a WebSocket."""
+    after = machine.rules.web_socket_retry if link.is_polling else machine.rules.renew_after
+    return rounded(after * (1 - 0.1 * machine.random()))
+
+
+def _became_stable(machine: Machine, link: Link) -> None:
+    link.is_stable = True
+    machine.back_off.reset()
+    if not link.is_polling:
+        transports.web_socket_stable(machine)
+
+
+def failed(machine: Machine, link: Link) -> None:
+    transports.handshake_failed(machine, link, None)
+    socket_ended(machine, link)
+
+
+def closed(machine: Machine, link: Link, close_frame: bool) -> None:
+    transports.connection_ended(machine, link, close_frame)
+    socket_ended(machine, link)
+
+
 def refused(machine: Machine, link: Link, status: int | None) -> None:
     """Counts a refused handshake, and stops at the limit."""
-    if _counts_as_refusal(machine, status):
+    transports.handshake_failed(machine, link, status)
+    # While the client polls, the polls tell if the token is refused, and a proxy may refuse every WebSocket.
+    is_beside_polls = machine.current is not None and machine.current.is_polling and link is machine.next
+    is_lingering = link in machine.lingering
+    if not is_beside_polls and not is_lingering and _counts_as_refusal(machine, status):
         machine.refusals += 1
     if machine.refusals < machine.rules.refusal_limit:
         socket_ended(machine, link)
@@ -85,10 +134,12 @@ def _counts_as_refusal(machine: Machine, status: int | None) -> bool:
     """Returns `True` if a refusal is about the token.
 
     Without a status it may have been 429 or 5xx, which are transient, so such refusals count only if they are far
-    enough apart.
+    enough apart, and not at all if the client may poll: a poll has a status.
     """
     if status is not None:
         return status in (401, 403)
+    if machine.rules.poll:
+        return False
     counts = machine.now >= machine.last_guess + machine.rules.refusal_spacing
     if counts:
         machine.last_guess = machine.now
@@ -128,10 +179,11 @@ def _lost_current(machine: Machine) -> None:
 
 def _renewal_failed(machine: Machine) -> None:
     delay = _next_delay(machine)
-    if machine.current is None:
+    current = machine.current
+    if current is None:
         return
-    machine.current.renew_at = machine.now + delay
-    _use(machine, machine.current)
+    current.renew_at = machine.now + (_renew_delay(machine, current) if current.is_polling else delay)
+    _use(machine, current)
 
 
 def _remove(machine: Machine, link: Link) -> None:
@@ -140,10 +192,13 @@ def _remove(machine: Machine, link: Link) -> None:
     if link is machine.next:
         machine.next = None
     machine.lingering = [other for other in machine.lingering if other is not link]
+    if link.is_polling and not link.is_open:
+        machine.obstacles.poll_failed = True
     _stop_timers(machine, link)
     requests.end_requests(machine, [link])
     if machine.current is None:
         gaps.postpone_requests(machine)
+    presence.link_ended(machine)
 
 
 def _reconnect_later(machine: Machine) -> None:
@@ -174,11 +229,11 @@ def _use(machine: Machine, link: Link) -> None:
     machine.timers.set(f"renew {link.socket}", link.renew_at, lambda: renew(machine))
     if link.authenticate_at is not None:
         _authenticate_at(machine, link, link.authenticate_at)
-    keep_alive.ping_after_silence(machine, link)
+    keep_alive.plan_ping(machine, link)
 
 
 def _stop_using(machine: Machine, link: Link) -> None:
-    for timer in ("renew", "authenticate", "subscribe"):
+    for timer in ("renew", "authenticate", "subscribe", "poll"):
         machine.timers.cancel(f"{timer} {link.socket}")
     keep_alive.stop_pings(machine, link)
     link.retries.clear()
@@ -193,10 +248,12 @@ def _stop_timers(machine: Machine, link: Link) -> None:
 def hand_over_if_established(machine: Machine) -> None:
     """Makes the successor the current link once every subscription is established on it.
 
-    The old link stays for late replies and pushes.
+    If the client polls, the successor has to be stable, too. The old link stays for late replies and pushes.
     """
     current, following = machine.current, machine.next
     if following is None or not following.is_established:
+        return
+    if current is not None and current.is_polling and not following.is_stable:
         return
     _use(machine, following)
     if current is not None:
@@ -259,13 +316,16 @@ def network_down(machine: Machine) -> None:
 
 
 def foreground(machine: Machine) -> None:
-    """Ends the delay before the next attempt, or pings an open connection."""
+    """Ends the delay before the next attempt, or pings an open connection, or polls."""
     if machine.has_stopped:
         return
-    if machine.current is None:
+    current = machine.current
+    if current is None:
         _retry(machine)
-    elif machine.current.is_open:
-        keep_alive.ping(machine, machine.current)
+    elif current.is_open and current.is_polling:
+        polling.poll(machine, current)
+    elif current.is_open:
+        keep_alive.ping(machine, current)
 
 
 def close(machine: Machine, within: int) -> None:
@@ -304,4 +364,5 @@ def _close_all_sockets(machine: Machine) -> list[Link]:
     machine.current = machine.next = None
     machine.lingering = []
     gaps.postpone_requests(machine)
+    presence.link_ended(machine)
     return links

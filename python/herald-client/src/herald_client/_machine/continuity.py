@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..position import Position, position_of, position_of_message
+from ..position import Position, position_of, position_of_message, whole_number
 from . import gaps, pushes
 from .frame import objects_of
 from .log import HeldPush
@@ -141,8 +141,7 @@ def log_answered(machine: Machine, asked: Asked, answer: Frame, request: Answere
     elif not log.continues_with(position):
         log.is_doubtful = True
     if log.continues_with(position):
-        top = position_of({"offset": answer.get("top")})
-        log.raise_top(max(position.offset, 0 if top is None else top.offset))
+        log.raise_top(max(position.offset, whole_number(answer.get("top")) or 0))
     _deliver_held(machine, log)
     if answer.get("more") is True and log.is_missing and log.continues_with(position):
         _read_on(machine, log, asked.position, request)
@@ -171,7 +170,9 @@ def _read_on(machine: Machine, log: Log, asked: Position | None, request: Answer
     If it had room for none, another request may get one: a `history`, whose reply always has room for a message, or one
     about this audience alone.
     """
-    may_lack_room = not request.is_read and (log.may_read or request.is_shared)
+    is_polling = machine.current is not None and machine.current.is_polling
+    may_read = log.may_read and not is_polling
+    may_lack_room = not request.is_read and (may_read or request.is_shared)
     if log.position == asked and not may_lack_room:
         give_up(machine, log)
     else:

@@ -1,20 +1,47 @@
-"""Pings: after silence, and when a request stays without a reply."""
+"""Pings: after silence, as often as the server demands, and when a request stays without a reply."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..position import whole_number
 from . import connecting, syncing
-from .signals import SendText
+from .signals import Frame, SendText
 
 if TYPE_CHECKING:
     from .link import Link
     from .machine import Machine
 
 
-def ping_after_silence(machine: Machine, link: Link) -> None:
-    at = link.received_at + machine.rules.ping_after
-    machine.timers.set(f"ping {link.socket}", at, lambda: ping(machine, link))
+def plan_ping(machine: Machine, link: Link) -> None:
+    """Plans the next ping: after silence, or earlier if the acknowledgement of a subscription demands it.
+
+    The server takes a connection that sends none from the presence of its entities. So the link that will become the
+    current one sends them, too.
+    """
+    if link.is_polling:
+        return
+    times = [link.received_at + machine.rules.ping_after] if link is machine.current else []
+    if link.keep_alive is not None:
+        times.append(link.pinged_at + link.keep_alive)
+    timer = f"ping {link.socket}"
+    if times and not link.awaits_pong:
+        machine.timers.set(timer, min(times), lambda: ping(machine, link))
+    else:
+        machine.timers.cancel(timer)
+
+
+def demanded_by(reply: Frame) -> int | None:
+    """Returns the longest time between two pings that an acknowledgement demands. `None` if it demands none."""
+    seconds = whole_number(reply.get("keepAlive"))
+    return seconds * 1000 if seconds else None
+
+
+def demands_changed(machine: Machine, link: Link) -> None:
+    """Notes that acknowledgements arrived, or that subscriptions ended."""
+    link.keep_alive = min(link.keep_alives.values(), default=None)
+    if link in machine.links_in_use:
+        plan_ping(machine, link)
 
 
 def ping_unless_answered(machine: Machine, link: Link) -> None:
@@ -30,6 +57,7 @@ def ping(machine: Machine, link: Link) -> None:
     if link.awaits_pong:
         return
     link.awaits_pong = True
+    link.pinged_at = machine.now
     _cancel(machine, link, "ping", "unanswered")
     timer, times_out_at = f"pong {link.socket}", machine.now + machine.rules.pong_timeout
     machine.timers.set(timer, times_out_at, lambda: connecting.disconnect(machine, link))
@@ -42,8 +70,8 @@ def note_received(machine: Machine, link: Link) -> None:
     link.received_at = machine.now
     link.awaits_pong = False
     _cancel(machine, link, "pong", "unanswered")
-    if link is machine.current:
-        ping_after_silence(machine, link)
+    if link is machine.current or link is machine.next:
+        plan_ping(machine, link)
 
 
 def stop_pings(machine: Machine, link: Link) -> None:

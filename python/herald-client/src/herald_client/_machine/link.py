@@ -18,6 +18,9 @@ class Asked:
 
     log: Log
     position: Position | None
+    # Of a `subscribe`: true if it asks for presence, and if the link was subscribed to the entity before.
+    presence: bool = False
+    is_subscribed: bool = False
 
 
 # Requests without a reply.
@@ -50,12 +53,31 @@ class HistoryRequest:
 
 
 @dataclass(frozen=True)
+class PresenceRequest:
+    entity: str
+
+
+@dataclass(frozen=True)
 class AuthenticateRequest:
     pass
 
 
+@dataclass(frozen=True)
+class OpenRequest:
+    """The first poll of a link, which shows that HTTP passes."""
+
+
 LogRequest = (SubscribeRequest, SyncRequest, HistoryRequest)
-Request = SubscribeRequest | UnsubscribeRequest | MessageRequest | SyncRequest | HistoryRequest | AuthenticateRequest
+Request = (
+    SubscribeRequest
+    | UnsubscribeRequest
+    | MessageRequest
+    | SyncRequest
+    | HistoryRequest
+    | PresenceRequest
+    | AuthenticateRequest
+    | OpenRequest
+)
 
 EntityStateName = Literal["subscribing", "subscribed", "unsubscribing", "waitingToRetry", "retrying"]
 
@@ -71,14 +93,34 @@ class EntityState:
     back_off: BackOff = field(default_factory=BackOff)
     # True if the acknowledgement had a position.
     has_log: bool = False
+    # True if the subscription asked for presence.
+    presence: bool = False
 
 
 class Link:
-    def __init__(self, socket: int) -> None:
+    def __init__(self, socket: int, started_at: int, is_polling: bool) -> None:
+        """Makes the link of an attempt. `is_polling` is true if HTTP requests take the place of its socket."""
         self.socket = socket
+        # The time at which its attempt started.
+        self.started_at = started_at
+        self.is_polling = is_polling
+        # True once the handshake has begun.
+        self.is_opening = False
         self.is_open = False
+        # True once it has been open for long enough.
+        self.is_stable = False
+        self.opened_at = 0
+        # The token of the requests of a link that polls.
+        self.token: str | None = None
+        # The pause between polls.
+        self.poll_after = 2000
         self.received_at = 0
+        # The time of the last `ping` or `sync`, or at which it opened.
+        self.pinged_at = 0
         self.awaits_pong = False
+        # The longest times between two keep-alives that acknowledgements demand, by their entities, and the shortest.
+        self.keep_alives: dict[str, int] = {}
+        self.keep_alive: int | None = None
         # True once it has named the audiences that need no subscription.
         self.has_synced = False
         # The time at which another link is to replace this one.

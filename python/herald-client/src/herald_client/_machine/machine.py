@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 
 from ..position import Position
-from . import connecting, pushes, requests, subscribing, syncing
+from . import connecting, polling, pushes, requests, subscribing, syncing, transports
 from .back_off import BackOff
 from .failure import EXPIRED, Failure
 from .link import Link
 from .log import Log
 from .logs import Logs
 from .outbox import Outbox
+from .presence import PresenceOfEntity
 from .pushes import HeldAnswer, HeldMessage
 from .repeats import Repeats
 from .rules import Rules
@@ -27,6 +28,7 @@ from .signals import (
     Input,
     Invalid,
     Opened,
+    PostAnswered,
     Received,
     Refused,
     Reject,
@@ -36,10 +38,12 @@ from .signals import (
     Subscribe,
     TokenFailed,
     TokenSupplied,
+    Transport,
     Unsubscribe,
 )
 from .subscriptions import Subscriptions
 from .timers import Timers
+from .transports import Obstacles
 
 
 class Machine:
@@ -70,9 +74,12 @@ class Machine:
         self.refusals = 0
         # The time of the last refusal without a status that counted.
         self.last_guess = -math.inf
+        # The transport that was announced.
+        self.transport: Transport = "websocket"
+        self.obstacles = Obstacles()
         self.subscriptions = Subscriptions()
         self.outbox = Outbox(self.timers, lambda message: self.reject(message.request, EXPIRED))
-        # True while messages wait because the server throttled one.
+        # True while messages wait because the server throttled one, or the answer to one that was posted is missing.
         self.outbox_is_paused = False
         self.throttling = BackOff()
         self.repeats = Repeats(rules.repeat_window)
@@ -80,6 +87,8 @@ class Machine:
         self.held: dict[int, list[HeldMessage]] = {}
         self.held_answers: list[HeldAnswer] = []
         self.logs = Logs()
+        # The presence of the entities for which a subscriber asks for it.
+        self.presences: dict[str, PresenceOfEntity] = {}
         # The logs to ask for missing messages, with the times.
         self.gaps: dict[Log, int] = {}
         # The logs whose position is to be compared at once, and those that are to be read on at once, in order.
@@ -115,7 +124,17 @@ class Machine:
 
     def _apply(self, given: Input) -> None:
         match given:
-            case Received() | Opened() | Closed() | TokenSupplied() | TokenFailed() | Refused() | Failed() | Invalid():
+            case (
+                Received()
+                | Opened()
+                | Closed()
+                | TokenSupplied()
+                | TokenFailed()
+                | Refused()
+                | Failed()
+                | Invalid()
+                | PostAnswered()
+            ):
                 link = next((link for link in self.links if link.socket == given.socket), None)
                 if link is not None:
                     self._apply_to(link, given)
@@ -125,7 +144,7 @@ class Machine:
                 for subscriber in given.subscribers:
                     subscribing.subscribe(self, subscriber)
             case Unsubscribe():
-                subscribing.unsubscribe(self, given.entity)
+                subscribing.unsubscribe(self, given)
             case Follow():
                 syncing.follow(self, given.to)
             case Send():
@@ -149,12 +168,16 @@ class Machine:
                 connecting.opened(self, link)
             case Refused():
                 connecting.refused(self, link, given.status)
-            case Failed() | Closed():
-                connecting.socket_ended(self, link)
+            case Failed():
+                connecting.failed(self, link)
+            case Closed():
+                connecting.closed(self, link, given.close_frame)
             case Invalid():
                 connecting.invalid(self, link, given.reason)
             case Received():
                 requests.received(self, link, given.text)
+            case PostAnswered():
+                polling.post_answered(self, link, given)
 
     def _settle(self) -> None:
         """Performs what follows from the last input or timer."""
@@ -164,6 +187,7 @@ class Machine:
         requests.send_pending(self)
         connecting.hand_over_if_established(self)
         connecting.close_lingering(self)
+        transports.announce_transport(self)
         connecting.announce_open_if_established(self)
         pushes.deliver_released(self)
         connecting.stop_if_closed(self)

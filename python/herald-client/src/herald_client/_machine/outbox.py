@@ -19,6 +19,8 @@ class QueuedMessage:
     target: Audience | None
     safe_to_repeat: bool
     expires_at: int
+    # True if it cannot go by HTTP.
+    needs_web_socket: bool
 
 
 class Outbox:

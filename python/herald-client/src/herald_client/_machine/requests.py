@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from . import connecting, continuity, gaps, keep_alive, pushes, subscribing, syncing
+from . import connecting, continuity, gaps, keep_alive, polling, presence, pushes, subscribing, syncing
 from .failure import (
     OUTBOX_FULL,
     OUTCOME_UNKNOWN,
@@ -22,6 +23,7 @@ from .link import (
     HistoryRequest,
     LogRequest,
     MessageRequest,
+    PresenceRequest,
     Request,
     SubscribeRequest,
     SyncRequest,
@@ -46,7 +48,9 @@ def send(machine: Machine, given: Send) -> None:
         return
     time_to_live = machine.rules.time_to_live if given.time_to_live is None else given.time_to_live
     expires_at = machine.now + time_to_live
-    machine.outbox.put(QueuedMessage(given.request, given.body, given.target, given.safe_to_repeat, expires_at))
+    machine.outbox.put(
+        QueuedMessage(given.request, given.body, given.target, given.safe_to_repeat, expires_at, given.needs_web_socket)
+    )
     send_pending(machine)
     _enforce_outbox_limit(machine)
 
@@ -77,9 +81,23 @@ def send_pending(machine: Machine) -> None:
             syncing.read_on(machine, link, next(iter(machine.to_read)))
         if machine.outbox_is_paused:
             continue
-        while machine.outbox and len(link.in_flight) < limit:
-            message = machine.outbox.take_first()
-            send_request(machine, link, MessageRequest(message), message.body)
+        while machine.outbox and len(link.in_flight) < limit and _may_send(link):
+            _send_message(machine, link, machine.outbox.take_first())
+
+
+def _may_send(link: Link) -> bool:
+    """Returns `True` if a link may send a message.
+
+    HTTP requests may overtake each other, so a link that polls sends one message after the other.
+    """
+    return not link.is_polling or link.oldest_send == math.inf
+
+
+def _send_message(machine: Machine, link: Link, message: QueuedMessage) -> None:
+    if link.is_polling and message.needs_web_socket:
+        machine.reject(message.request, polling.UNSUPPORTED)
+    else:
+        send_request(machine, link, MessageRequest(message), message.body)
 
 
 def send_request(machine: Machine, link: Link, request: Request, body: str) -> None:
@@ -87,7 +105,10 @@ def send_request(machine: Machine, link: Link, request: Request, body: str) -> N
     number = machine.requests
     link.in_flight[number] = request
     times_out_at = machine.now + machine.rules.reply_timeout
-    machine.timers.set(f"reply {number}", times_out_at, lambda: _time_out(machine, link, number))
+    machine.timers.set(f"reply {number}", times_out_at, lambda: time_out(machine, link, number))
+    if link.is_polling:
+        polling.post(machine, link, number, request, body)
+        return
     keep_alive.ping_unless_answered(machine, link)
     machine.perform(SendText(link.socket, with_id(body, number)))
 
@@ -97,11 +118,13 @@ def received(machine: Machine, link: Link, text: str) -> None:
     keep_alive.note_received(machine, link)
     match read(text):
         case Reply(number, reply):
-            _answered(machine, link, number, reply)
+            answered(machine, link, number, reply)
         case ErrorFrame(None, error):
-            _failed(machine, link, None if awaited_pong else _only_request(link), error)
+            failed(machine, link, None if awaited_pong else _only_request(link), error)
         case ErrorFrame(number, error):
-            _failed(machine, link, number, error)
+            failed(machine, link, number, error)
+        case Push(frame) if frame.get("type") == "presence":
+            presence.arrived(machine, frame)
         case Push(frame):
             pushes.pushed(machine, link, frame)
         case Disconnect(True):
@@ -115,19 +138,21 @@ def _only_request(link: Link) -> int | None:
     return next(iter(link.in_flight)) if len(link.in_flight) == 1 else None
 
 
-def _answered(machine: Machine, link: Link, number: int, reply: Frame) -> None:
+def answered(machine: Machine, link: Link, number: int, reply: Frame) -> None:
     for event_id in event_ids_of(reply):
         machine.repeats.insert(event_id)
-    request = _take(machine, link, number)
+    request = take_request(machine, link, number)
     match request:
         case SubscribeRequest():
             subscribing.subscribe_answered(machine, link, request, reply)
         case UnsubscribeRequest(entity):
             subscribing.unsubscribe_answered(machine, link, entity)
         case SyncRequest(asked):
-            syncing.sync_answered(machine, asked, reply)
+            syncing.sync_answered(machine, link, asked, reply)
         case HistoryRequest((asked,)):
             syncing.history_answered(machine, asked, reply)
+        case PresenceRequest(entity):
+            presence.snapshot_arrived(machine, entity, reply.get("presence"))
         case AuthenticateRequest():
             link.authentication.reset()
         case MessageRequest(message):
@@ -137,11 +162,11 @@ def _answered(machine: Machine, link: Link, number: int, reply: Frame) -> None:
                 continuity.own_acknowledged(machine, message.target, reply)
 
 
-def _failed(machine: Machine, link: Link, number: int | None, error: Failure) -> None:
+def failed(machine: Machine, link: Link, number: int | None, error: Failure) -> None:
     """Handles the error of a request, or of one that the frame does not name."""
     for event_id in error.event_ids:
         machine.repeats.insert(event_id)
-    request = _take(machine, link, number)
+    request = take_request(machine, link, number)
     if is_unknown_connection(error):
         _connection_unknown(machine, link, request)
     elif request is not None:
@@ -157,27 +182,29 @@ def _connection_unknown(machine: Machine, link: Link, request: Request | None) -
 
 def _request_failed(machine: Machine, link: Link, request: Request, error: Failure) -> None:
     match request:
-        case SubscribeRequest(entities):
-            subscribing.subscribe_failed(machine, link, entities, error)
+        case SubscribeRequest():
+            subscribing.subscribe_failed(machine, link, request, error)
         case UnsubscribeRequest(entity):
             subscribing.unsubscribe_answered(machine, link, entity)
         case SyncRequest(asked):
             syncing.sync_failed(machine, asked, error)
         case HistoryRequest((asked,)):
             syncing.history_failed(machine, asked, error)
+        case PresenceRequest(entity):
+            presence.failed(machine, entity, error)
         case AuthenticateRequest() if is_retryable(error):
             connecting.authenticate_later(machine, link)
         case AuthenticateRequest():
             if link is machine.current:
                 connecting.renew(machine)
         case MessageRequest(message) if is_throttled(error):
-            _requeue_throttled(machine, message)
+            requeue_later(machine, message)
         case MessageRequest(message):
             machine.reject(message.request, error)
 
 
-def _requeue_throttled(machine: Machine, message: QueuedMessage) -> None:
-    """Requeues a message that the server throttled and so did not carry out, and pauses the outbox."""
+def requeue_later(machine: Machine, message: QueuedMessage) -> None:
+    """Requeues a message that was not carried out, or may be repeated, and pauses the outbox."""
     machine.outbox.put(message)
     if machine.outbox_is_paused:
         return
@@ -189,9 +216,16 @@ def _requeue_throttled(machine: Machine, message: QueuedMessage) -> None:
     machine.timers.set("outbox", machine.now + machine.throttling.next(machine.rules, machine.random()), resume)
 
 
-def _time_out(machine: Machine, link: Link, number: int) -> None:
-    """Ends a request whose reply timed out, on a link that stays open."""
-    request = _take(machine, link, number)
+def time_out(machine: Machine, link: Link, number: int) -> None:
+    """Ends a request without a reply, on a link that stays open.
+
+    One that polls ends, unless the request is a message, or the link lingers.
+    """
+    is_message = isinstance(link.in_flight.get(number), MessageRequest)
+    if link.is_polling and not is_message and link not in machine.lingering:
+        connecting.disconnect(machine, link)
+        return
+    request = take_request(machine, link, number)
     if isinstance(request, MessageRequest):
         _requeue_or_reject(machine, request.message)
     elif request is not None:
@@ -210,7 +244,7 @@ def take_messages(machine: Machine, links: Iterable[Link]) -> list[QueuedMessage
     jitter = machine.random()
     numbers = {number: link for link in links for number in link.in_flight}
     for number in sorted(numbers):
-        request = _take(machine, numbers[number], number)
+        request = take_request(machine, numbers[number], number)
         if isinstance(request, LogRequest):
             for asked in request.asked:
                 _ask_on_next_link(machine, asked.log, jitter)
@@ -239,7 +273,7 @@ def _requeue_or_reject(machine: Machine, message: QueuedMessage) -> None:
         machine.reject(message.request, OUTCOME_UNKNOWN)
 
 
-def _take(machine: Machine, link: Link, number: int | None) -> Request | None:
+def take_request(machine: Machine, link: Link, number: int | None) -> Request | None:
     if number is None or number not in link.in_flight:
         return None
     machine.timers.cancel(f"reply {number}")

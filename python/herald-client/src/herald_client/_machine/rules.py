@@ -11,6 +11,8 @@ WhenFull = Literal["refuseNewest", "dropOldest"]
 @dataclass(frozen=True)
 class Rules:
     token: bool = False
+    # True if the client may poll.
+    poll: bool = False
     connect_timeout: int = 45_000
     backoff_base: int = 1000
     backoff_cap: int = 30_000
@@ -35,3 +37,12 @@ class Rules:
     gap_spread: int = 4000
     held_limit: int = 256
     held_while_asking: int = 1000
+    presence_spread: int = 2000
+    obstacle_limit: int = 3
+    obstacle_after: int = 30_000
+    killed_within: int = 10_000
+    web_socket_retry: int = 5 * 60_000
+
+
+# The time-out of an attempt of a client that may poll: three handshakes that hang are over within a minute.
+CONNECT_TIMEOUT_WITH_POLLING = 15_000

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..position import Position
+from ..presence import Presence
 from .failure import Failure
 
 # A frame, as its JSON stands on the wire.
@@ -16,6 +17,8 @@ Frame = dict[str, Any]
 
 # The handlers of a push, beside those of its type.
 Route = Literal["entity", "notifications", "broadcasts", "other"]
+
+Transport = Literal["websocket", "poll"]
 
 Hint = Literal["networkUp", "networkDown", "foreground"]
 
@@ -101,22 +104,34 @@ class Received:
 
 @dataclass(frozen=True)
 class Closed:
-    """The socket ended without a `CloseSocket`."""
+    """The socket ended without a `CloseSocket`. `close_frame` is true if it ended with a close frame."""
 
     socket: int
+    close_frame: bool = False
+
+
+@dataclass(frozen=True)
+class PostAnswered:
+    """The answer to a `Post`. Without an answer, `status` is `None`."""
+
+    socket: int
+    request: int
+    status: int | None
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class Subscriber:
     """A subscriber that waits for an acknowledgement.
 
-    `recover` or `rewind` is the start of the first subscriber of an entity.
+    `recover` or `rewind` is the start of the first subscriber of an entity. `presence` is true if it asks for presence.
     """
 
     request: int
     entity: str
     recover: Position | None = None
     rewind: int | None = None
+    presence: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +141,10 @@ class Subscribe:
 
 @dataclass(frozen=True)
 class Unsubscribe:
+    """A subscriber left. `presence` is true if it asked for presence."""
+
     entity: str
+    presence: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,13 +156,18 @@ class Follow:
 
 @dataclass(frozen=True)
 class Send:
-    """The application makes a request. `body` is its JSON, without an id; `target` the audience of a message."""
+    """The application makes a request.
+
+    `body` is its JSON, without an id; `target` the audience of a message. `needs_web_socket` is true if it cannot go by
+    HTTP.
+    """
 
     request: int
     body: str
     target: Audience | None = None
     safe_to_repeat: bool = False
     time_to_live: int | None = None
+    needs_web_socket: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,7 +185,7 @@ class Time:
     """Time passes."""
 
 
-SocketInput = TokenSupplied | TokenFailed | Opened | Refused | Failed | Invalid | Received | Closed
+SocketInput = TokenSupplied | TokenFailed | Opened | Refused | Failed | Invalid | Received | Closed | PostAnswered
 ClientInput = Connect | Subscribe | Unsubscribe | Follow | Send | Hinted | Close | Time
 Input = SocketInput | ClientInput
 
@@ -178,6 +201,13 @@ class StateChanged:
     attempt: int = 0
     delay: int | None = None
     reason: StopReason | None = None
+
+
+@dataclass(frozen=True)
+class TransportChanged:
+    """The client uses another transport from now on."""
+
+    transport: Transport
 
 
 @dataclass(frozen=True)
@@ -198,7 +228,20 @@ class SendText:
 
 
 @dataclass(frozen=True)
+class Post:
+    """Send a text by HTTP. `request` is the number of the request."""
+
+    socket: int
+    request: int
+    path: Literal["poll", "messages"]
+    token: str | None
+    text: str
+
+
+@dataclass(frozen=True)
 class CloseSocket:
+    """Close a socket, or abandon its attempt or its requests by HTTP."""
+
     socket: int
 
 
@@ -240,6 +283,18 @@ class Recover:
 
 
 @dataclass(frozen=True)
+class TellPresence:
+    """The set of users at an entity differs, or is told again to a subscriber that was added.
+
+    `presence` is `None` if there is none, with the error if the server refused it.
+    """
+
+    entity: str
+    presence: Presence | None
+    error: Failure | None = None
+
+
+@dataclass(frozen=True)
 class End:
     """An established subscription ended, and its subscribers are removed."""
 
@@ -248,7 +303,20 @@ class End:
 
 
 Effect = (
-    StateChanged | AskToken | OpenSocket | SendText | CloseSocket | Resolve | Reject | Deliver | Lose | Recover | End
+    StateChanged
+    | TransportChanged
+    | AskToken
+    | OpenSocket
+    | SendText
+    | Post
+    | CloseSocket
+    | Resolve
+    | Reject
+    | Deliver
+    | Lose
+    | Recover
+    | TellPresence
+    | End
 )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._json import encode
 from ..position import Position
-from . import continuity, gaps, pushes, requests
+from . import continuity, gaps, polling, pushes, requests, subscribing
 from .batch import Batch
 from .continuity import Answered
 from .failure import Failure, is_retryable, is_unknown_action
@@ -48,7 +48,7 @@ def send_syncs(machine: Machine, link: Link) -> None:
 
     A log that is read on without `history` has a `sync` of its own.
     """
-    for log in [log for log in machine.to_read if not log.may_read]:
+    for log in [log for log in machine.to_read if link.is_polling or not log.may_read]:
         del machine.to_read[log]
         _send_sync(machine, link, [log])
     left = list(machine.to_sync)
@@ -91,7 +91,8 @@ def sync_all(machine: Machine, link: Link) -> bool:
 def _send_sync(machine: Machine, link: Link, logs: Sequence[Log]) -> list[Log]:
     """Sends one `sync` of as many logs as fit. Returns the others."""
     unsubscribed = [log for log in logs if log.audience.to != "entity"]
-    beside = {_field_of(log.audience): _fields_of(log.position) for log in unsubscribed}
+    beside: dict[str, Any] = {"pollAfter": link.poll_after} if link.is_polling else {}
+    beside |= {_field_of(log.audience): _fields_of(log.position) for log in unsubscribed}
     asked, batch = unsubscribed, Batch(beside=beside)
     # Python compares texts by their code points, which is the order of their UTF-8.
     by_entity = {log.audience.entity: log for log in logs if log.audience.entity is not None}
@@ -113,6 +114,7 @@ def _field_of(audience: Audience) -> str:
 
 
 def _send(machine: Machine, link: Link, logs: Sequence[Log], fields: dict[str, Any]) -> None:
+    link.pinged_at = machine.now
     for log in logs:
         machine.to_sync.pop(log, None)
         if log.position is None:
@@ -121,19 +123,41 @@ def _send(machine: Machine, link: Link, logs: Sequence[Log], fields: dict[str, A
     requests.send_request(machine, link, SyncRequest(asked), encode({"action": "sync", **fields}))
 
 
-def sync_answered(machine: Machine, asked: Sequence[Asked], reply: Frame) -> None:
+def sync_answered(machine: Machine, link: Link, asked: Sequence[Asked], reply: Frame) -> None:
     jitter = machine.random()
     request = Answered(is_shared=len(asked) > 1)
+    # A link that lingers has a successor with every subscription.
+    may_end = link.is_polling and link not in machine.lingering
     for one in asked:
         result = _result_of(reply, one.log.audience)
         if one.log.has_ended:
             continue
         if result is None:
             continuity.is_current(machine, one.log)
+        elif may_end and _is_unreadable(result):
+            _end_unreadable(machine, link, one.log, result)
         elif "error" in result:
             _ask_failed(machine, one.log, server_error(object_of(result["error"]) or {}), jitter)
         else:
             _apply_when_own_are_known(machine, one, result, request)
+
+
+def _is_unreadable(result: Frame) -> bool:
+    """Returns `True` if no later poll can read the log: it is gone, or the server refuses it."""
+    error = result.get("error")
+    if error:
+        return not is_retryable(server_error(object_of(error) or {}))
+    return "offset" not in result
+
+
+def _end_unreadable(machine: Machine, link: Link, log: Log, result: Frame) -> None:
+    """Ends what reads a log that cannot be polled."""
+    if log.audience.entity is None:
+        continuity.end_log(machine, log)
+        return
+    error = object_of(result.get("error"))
+    failure = polling.UNSUPPORTED if error is None else server_error(error)
+    subscribing.subscription_failed(machine, link, log.audience.entity, failure)
 
 
 def _apply_when_own_are_known(machine: Machine, asked: Asked, answer: Frame, request: Answered) -> None:

@@ -1,7 +1,7 @@
 """Publishing over HTTP, for backends with an API key of the stack.
 
-It uses `http.client` of the standard library: one kind of request to one server needs no more, and a backend in a
-Lambda function stays small. httpx would add six packages.
+It uses the standard library alone: one kind of request to one server needs no more, and a backend in a Lambda function
+stays small.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from .._http import HttpAnswer, exchange
 from .._json import decode
 from ..position import position_of_message
 from .batches import all_rejected, batches, with_retries
@@ -29,9 +30,6 @@ _MOST_BYTES = 1024 * 1024
 _BODY_BEFORE, _BODY_AFTER = '{"messages":[', "]"
 _OVER_THE_BUS = ',"bus":true'
 _ENVELOPE = len(_BODY_BEFORE + _BODY_AFTER + _OVER_THE_BUS + "}")
-
-# The most bytes of an answer that are read: 100 results have far fewer.
-_ANSWER_LIMIT = 1024 * 1024
 
 # The longest delay that a server may ask for, in seconds.
 _LONGEST_PAUSE = 30.0
@@ -102,36 +100,23 @@ class HttpPublisher:
     def _attempt(self, batch: Sequence[Event]) -> tuple[list[Result], float]:
         body = _BODY_BEFORE + ",".join(event.publish_message for event in batch) + self._end_of_body
         try:
-            status, retry_after, text = self._post(body.encode())
+            answer = self._post(body.encode())
         except (OSError, http.client.HTTPException) as error:
             return all_rejected(batch, "unreachable", f"{type(error).__name__}: {error}", True), 0
-        return _results_of(batch, status, text), retry_after
+        return _results_of(batch, answer.status, answer.body), _seconds(answer.headers.get("Retry-After"))
 
-    def _post(self, body: bytes) -> tuple[int, float, bytes]:
-        """Makes one request, on the connection that is kept open. Returns the status, `Retry-After` and the body."""
+    def _post(self, body: bytes) -> HttpAnswer:
+        """Makes one request, on the connection that is kept open."""
         with self._lock:
             is_kept = self._connection.sock is not None
             try:
-                return self._exchange(body)
+                return exchange(self._connection, self._path, body, self._headers)
             except ConnectionError:
                 if not is_kept:
                     raise
                 # The server has closed the connection since the last request. It may get the events twice, but they
                 # have idempotency keys.
-                return self._exchange(body)
-
-    def _exchange(self, body: bytes) -> tuple[int, float, bytes]:
-        try:
-            self._connection.request("POST", self._path, body, self._headers)
-            answer = self._connection.getresponse()
-            text = answer.read(_ANSWER_LIMIT + 1)
-        except BaseException:
-            # It has no use after a part of an exchange.
-            self._connection.close()
-            raise
-        if len(text) > _ANSWER_LIMIT or answer.will_close:
-            self._connection.close()
-        return answer.status, _seconds(answer.headers.get("Retry-After")), text
+                return exchange(self._connection, self._path, body, self._headers)
 
 
 def _size(event: Event) -> int:

@@ -5,10 +5,12 @@ import 'clock.dart';
 import 'connector.dart';
 import 'driver.dart';
 import 'error.dart';
+import 'machine/presence_frame.dart';
 import 'machine/rules.dart';
 import 'machine/signals.dart' hide Subscriber;
 import 'options.dart';
 import 'position.dart';
+import 'presence.dart';
 import 'push.dart';
 import 'socket.dart';
 import 'state.dart';
@@ -53,10 +55,20 @@ final class HeraldClient {
   /// Subscribes to an entity, and waits until the server has acknowledged it.
   ///
   /// [recover] starts from a saved position, [rewind] with the last messages (1–300, permission `history`), and
-  /// [loadState] with a state that the application loads. Throws the server's [HeraldError], and what [loadState]
-  /// throws.
-  Future<Subscription> subscribe(String entityId, {Position? recover, int? rewind, LoadState? loadState}) =>
-      _subscribe(_newSubscription(entityId), recover: recover, rewind: rewind, loadState: loadState);
+  /// [loadState] with a state that the application loads. [presence] asks for the users at the entity, too (permission
+  /// `presence`). Throws the server's [HeraldError], and what [loadState] throws.
+  Future<Subscription> subscribe(
+    String entityId, {
+    Position? recover,
+    int? rewind,
+    LoadState? loadState,
+    bool presence = false,
+  }) => _subscribe(
+    _newSubscription(entityId, presence: presence),
+    recover: recover,
+    rewind: rewind,
+    loadState: loadState,
+  );
 
   /// The messages of an entity, as a stream that subscribes when it is listened to and unsubscribes when that is
   /// cancelled, before the acknowledgement, too. The server's [HeraldError] is its error.
@@ -125,6 +137,13 @@ final class HeraldClient {
   Future<History> history(HistoryOf of, HistorySelection selection) async =>
       History(await request({'action': 'history', ...of.toJson(), ...selection.toJson()}, safeToRepeat: true));
 
+  /// Reads the users at an entity, once and without a subscription (permission `presence`). Throws a [HeraldError].
+  Future<Presence> presence(String entityId) async {
+    final reply = await request({'action': 'presence', 'entityId': entityId}, safeToRepeat: true);
+    final snapshot = snapshotOf(reply['presence']);
+    return snapshot == null ? const Presence(0, null) : presenceOf(snapshot);
+  }
+
   /// The number of messages in the outbox, which wait to be sent.
   int get waitingMessages => _driver.waitingMessages;
 
@@ -151,10 +170,11 @@ final class HeraldClient {
     await stopped;
   }
 
-  Subscription _newSubscription(String entityId) {
+  Subscription _newSubscription(String entityId, {bool presence = false}) {
     late final Subscription subscription;
     return subscription = Subscription(
       entityId,
+      asksForPresence: presence,
       positionOf: () => _driver.positionOf(entityId),
       leave: () => _leave(subscription),
     );
@@ -163,7 +183,8 @@ final class HeraldClient {
   void _leave(Subscription subscription) {
     final request = subscription.request;
     final isMember = _driver.readers.unsubscribe(subscription);
-    if (isMember && request != null) _driver.unsubscribe(subscription.entityId, request);
+    if (!isMember || request == null) return;
+    _driver.unsubscribe(subscription.entityId, request, presence: subscription.asksForPresence);
   }
 
   Future<Subscription> _subscribe(
@@ -179,7 +200,12 @@ final class HeraldClient {
       final loaded = await loader?.loadFirst(_driver.positionOf(subscription.entityId));
       if (subscription.hasEnded) return subscription;
       final entityId = subscription.entityId;
-      final (:request, :reply) = _driver.subscribe(entityId, recover: loaded ?? recover, rewind: rewind);
+      final (:request, :reply) = _driver.subscribe(
+        entityId,
+        presence: subscription.asksForPresence,
+        recover: loaded ?? recover,
+        rewind: rewind,
+      );
       subscription.request = request;
       subscription.startAt((await reply).position);
     } on Object catch (error) {

@@ -56,17 +56,22 @@ final class Driver {
   }
 
   /// Subscribes, and returns the number of the request. The acknowledgement has the position before the first message.
-  ({int request, Future<Resolve> reply}) subscribe(String entity, {Position? recover, int? rewind}) {
+  ({int request, Future<Resolve> reply}) subscribe(
+    String entity, {
+    required bool presence,
+    Position? recover,
+    int? rewind,
+  }) {
     final asked = _newRequest();
-    _subscribers.add(Subscriber(asked.request, entity, recover: recover, rewind: rewind));
+    _subscribers.add(Subscriber(asked.request, entity, recover: recover, rewind: rewind, presence: presence));
     if (_subscribers.length == 1) scheduleMicrotask(_flushSubscribers);
     return asked;
   }
 
   /// Removes a subscriber, whose request may still be pending.
-  void unsubscribe(String entity, int request) {
+  void unsubscribe(String entity, int request, {required bool presence}) {
     _waiting.remove(request);
-    handle(Unsubscribe(entity));
+    handle(Unsubscribe(entity, presence: presence));
   }
 
   Position? positionOf(String entity) => _machine.positionOf(entity);
@@ -156,6 +161,8 @@ final class Driver {
         readers.lose(audience, position);
       case TellRecovered(:final audience, :final messages):
         readers.recover(audience, messages);
+      case TellPresence(:final entity, :final presence, :final error):
+        readers.tellPresence(entity, presence, error);
       case Ended(:final entity, :final error):
         readers.end(entity, error);
     }

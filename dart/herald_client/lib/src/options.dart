@@ -34,6 +34,7 @@ final class HeraldOptions {
     this.gapSpread = const Duration(seconds: 4),
     this.heldLimit = 256,
     this.heldWhileAsking = 1000,
+    this.presenceSpread = const Duration(seconds: 2),
   });
 
   /// The time-out of an attempt to connect: token and handshake.
@@ -97,4 +98,7 @@ final class HeraldOptions {
 
   /// The pushes of an audience held beyond a gap, and while a reply about it is pending.
   final int heldLimit, heldWhileAsking;
+
+  /// The longest random wait before the client asks for a presence of which it missed a change.
+  final Duration presenceSpread;
 }

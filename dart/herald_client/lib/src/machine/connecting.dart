@@ -10,6 +10,7 @@ import 'gaps.dart';
 import 'keep_alive.dart';
 import 'link.dart';
 import 'machine.dart';
+import 'presence.dart';
 import 'pushes.dart';
 import 'requests.dart';
 import 'signals.dart';
@@ -59,7 +60,7 @@ void tokenFailed(Machine machine, Link link) {
 void opened(Machine machine, Link link) {
   final Machine(:now, :rules) = machine;
   link.isOpen = true;
-  link.receivedAt = now;
+  link.receivedAt = link.pingedAt = now;
   link.renewAt = now + (rules.renewAfter * (1 - 0.1 * machine.random())).round();
   link.toCheck = machine.subscriptions.inOrder.toSet();
   machine.refusals = 0;
@@ -130,6 +131,7 @@ void _remove(Machine machine, Link link) {
   _stopTimers(machine, link);
   endRequests(machine, [link]);
   if (machine.current == null) postponeRequests(machine);
+  presenceLinkEnded(machine);
 }
 
 void _reconnectLater(Machine machine) {
@@ -281,5 +283,6 @@ List<Link> _closeAllSockets(Machine machine) {
   machine.current = machine.next = null;
   machine.lingering = [];
   postponeRequests(machine);
+  presenceLinkEnded(machine);
   return links;
 }

@@ -1,14 +1,20 @@
 /// Pings: after silence, and when a request stays without a reply.
 library;
 
+import 'dart:math';
+
 import 'connecting.dart';
 import 'link.dart';
 import 'machine.dart';
 import 'signals.dart';
 import 'syncing.dart';
 
+/// Plans a ping for the time after silence. A client that asks for presence pings whatever arrives, since pings keep its
+/// user present.
 void pingAfterSilence(Machine machine, Link link) {
-  machine.timers.set('ping ${link.socket}', link.receivedAt + machine.rules.pingAfter, () => ping(machine, link));
+  final Link(:socket, :receivedAt, :pingedAt) = link;
+  final since = machine.presences.isNotEmpty ? min(receivedAt, pingedAt) : receivedAt;
+  machine.timers.set('ping $socket', since + machine.rules.pingAfter, () => ping(machine, link));
 }
 
 /// Sends a ping if nothing arrives for long after a request.
@@ -22,6 +28,7 @@ void pingUnlessAnswered(Machine machine, Link link) {
 void ping(Machine machine, Link link) {
   if (link.awaitsPong) return;
   link.awaitsPong = true;
+  link.pingedAt = machine.now;
   _cancel(machine, link, const ['ping', 'unanswered']);
   machine.timers.set('pong ${link.socket}', machine.now + machine.rules.pongTimeout, () => disconnect(machine, link));
   if (!syncAll(machine, link)) machine.perform(SendText(link.socket, '{"action":"ping"}'));

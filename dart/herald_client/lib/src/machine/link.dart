@@ -4,12 +4,15 @@ import 'log.dart';
 import 'outbox.dart';
 import 'signals.dart';
 
-/// A log that a request names, with the position that it names.
+/// A log that a request names, with the position that it names. Of a `subscribe`, [presence] is true if it asks for
+/// presence, and [isSubscribed] if the link was subscribed to the entity before.
 final class Asked {
-  const Asked(this.log, this.position);
+  const Asked(this.log, this.position, {this.presence = false, this.isSubscribed = false});
 
   final Log log;
   final Position? position;
+  final bool presence;
+  final bool isSubscribed;
 }
 
 /// A request without a reply.
@@ -55,6 +58,12 @@ final class HistoryRequest extends Request {
   List<Asked> get asked => [of];
 }
 
+final class PresenceRequest extends Request {
+  const PresenceRequest(this.entity);
+
+  final String entity;
+}
+
 final class AuthenticateRequest extends Request {
   const AuthenticateRequest();
 }
@@ -72,6 +81,9 @@ final class EntityState {
 
   /// True if the acknowledgement had a position.
   bool hasLog = false;
+
+  /// True if the subscription asked for presence.
+  bool hasPresence = false;
 }
 
 /// One socket of the machine, from the request for its token to its end.
@@ -81,6 +93,9 @@ final class Link {
   final int socket;
   bool isOpen = false;
   int receivedAt = 0;
+
+  /// The time of the last ping, or at which it opened.
+  int pingedAt = 0;
   bool awaitsPong = false;
 
   /// True once it has named the audiences that need no subscription.

@@ -7,6 +7,7 @@ import 'link.dart';
 import 'log.dart';
 import 'logs.dart';
 import 'outbox.dart';
+import 'presence_of_entity.dart';
 import 'pushes.dart';
 import 'repeats.dart';
 import 'requests.dart';
@@ -69,6 +70,9 @@ final class Machine {
   final List<HeldAnswer> heldAnswers = [];
   final Logs logs = Logs();
 
+  /// The presence of the entities for which a subscriber asks for it.
+  final Map<String, PresenceOfEntity> presences = {};
+
   /// The logs to ask for missing messages, with the times.
   final Map<Log, int> gaps = {};
 
@@ -114,8 +118,8 @@ final class Machine {
         for (final subscriber in subscribers) {
           subscribe(this, subscriber);
         }
-      case Unsubscribe(:final entity):
-        unsubscribe(this, entity);
+      case Unsubscribe():
+        unsubscribe(this, input);
       case Follow(:final to):
         follow(this, to);
       case Send():

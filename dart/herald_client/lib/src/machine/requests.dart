@@ -16,6 +16,7 @@ import 'link.dart';
 import 'log.dart';
 import 'machine.dart';
 import 'outbox.dart';
+import 'presence.dart';
 import 'pushes.dart';
 import 'signals.dart';
 import 'subscribing.dart';
@@ -94,6 +95,8 @@ void received(Machine machine, Link link, String text) {
       _answered(machine, link, id, frame);
     case Failure(:final id, :final error):
       _failed(machine, link, id ?? (awaitsPong ? null : _onlyRequest(link)), error);
+    case Pushed(frame: {'type': 'presence'} && final frame):
+      presenceArrived(machine, frame);
     case Pushed(:final frame):
       pushed(machine, link, frame);
     case Disconnect(reconnect: true):
@@ -120,6 +123,8 @@ void _answered(Machine machine, Link link, int id, Frame reply) {
       syncAnswered(machine, asked, reply);
     case HistoryRequest(:final of):
       historyAnswered(machine, of, reply);
+    case PresenceRequest(:final entity):
+      snapshotArrived(machine, entity, reply['presence']);
     case AuthenticateRequest():
       link.authentication.reset();
     case MessageRequest(:final message):
@@ -154,14 +159,16 @@ void _connectionUnknown(Machine machine, Link link, Request? request) {
 
 void _requestFailed(Machine machine, Link link, Request request, HeraldError error) {
   switch (request) {
-    case SubscribeRequest(:final entities):
-      subscribeFailed(machine, link, entities, error);
+    case SubscribeRequest():
+      subscribeFailed(machine, link, request, error);
     case UnsubscribeRequest(:final entity):
       unsubscribeAnswered(machine, link, entity);
     case SyncRequest(:final asked):
       syncFailed(machine, asked, error);
     case HistoryRequest(:final of):
       historyFailed(machine, of, error);
+    case PresenceRequest(:final entity):
+      presenceFailed(machine, entity, error);
     case AuthenticateRequest():
       if (error.isRetryable) {
         authenticateLater(machine, link);

@@ -26,7 +26,8 @@ final class Rules {
       gapAfter = options.gapAfter.inMilliseconds,
       gapSpread = options.gapSpread.inMilliseconds,
       heldLimit = options.heldLimit,
-      heldWhileAsking = options.heldWhileAsking;
+      heldWhileAsking = options.heldWhileAsking,
+      presenceSpread = options.presenceSpread.inMilliseconds;
 
   final bool token;
   final int connectTimeout;
@@ -53,4 +54,5 @@ final class Rules {
   final int gapSpread;
   final int heldLimit;
   final int heldWhileAsking;
+  final int presenceSpread;
 }

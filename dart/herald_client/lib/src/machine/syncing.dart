@@ -89,7 +89,7 @@ List<Log> _sendSync(Machine machine, Link link, List<Log> logs) {
     }
   }
   final batch = Batch(beside: beside);
-  entities.sort((one, other) => _compare(one.$1, other.$1));
+  entities.sort((one, other) => compareAsUtf8(one.$1, other.$1));
   for (final (entity, log) in entities) {
     if (!batch.hasRoomFor(entity, _positionIn(log))) break;
     batch.add(entity, _positionIn(log));
@@ -110,16 +110,6 @@ void _send(Machine machine, Link link, List<Log> logs, Frame fields) {
   }
   final asked = [for (final log in logs) Asked(log, log.position)];
   sendRequest(machine, link, SyncRequest(asked), jsonEncode({'action': 'sync', ...fields}));
-}
-
-/// Compares texts as their UTF-8, whose order is that of their code points.
-int _compare(String one, String other) {
-  final left = one.runes.iterator, right = other.runes.iterator;
-  while (left.moveNext()) {
-    if (!right.moveNext()) return 1;
-    if (left.current != right.current) return left.current.compareTo(right.current);
-  }
-  return right.moveNext() ? -1 : 0;
 }
 
 void syncAnswered(Machine machine, List<Asked> asked, Frame reply) {

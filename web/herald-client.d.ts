@@ -535,6 +535,11 @@ export interface Options {
    * the client polls; 3 by default.
    */
   obstacleLimit?: number;
+  /**
+   * The shortest time between the start of the first of those handshakes and the failure of the last; 30 s by default.
+   * Connections that are cut need none.
+   */
+  obstacleAfter?: number;
   /** The age up to which a connection that ends without a close frame counts as cut; 10 s by default. */
   killedWithin?: number;
   /** The time between the WebSockets that a client tries while it polls, less a random share of a tenth; 5 minutes by default. */

@@ -21,6 +21,10 @@ const PAGE = `<!doctype html>
     sessionStorage.setItem('app', JSON.stringify(state));
   };
   const client = connect(url, options);
+  const transports = [];
+  client.onState(({ transport }) => {
+    if (transport) transports.push(transport);
+  });
   client.onLost((loss) => {
     lost.push(loss);
     save();
@@ -34,7 +38,7 @@ const PAGE = `<!doctype html>
   save();
 
   let last = performance.now();
-  globalThis.app = { received, lost, client, longestPause: 0 };
+  globalThis.app = { received, lost, transports, client, longestPause: 0 };
   setInterval(() => {
     const now = performance.now();
     app.longestPause = Math.max(app.longestPause, now - last);
@@ -135,5 +139,10 @@ class Tab {
 
   losses() {
     return this.page.evaluate(() => globalThis.app.lost);
+  }
+
+  /** Resolves to the transport of each time that the client opened, or changed over. */
+  transports() {
+    return this.page.evaluate(() => globalThis.app.transports);
   }
 }

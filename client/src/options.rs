@@ -93,9 +93,10 @@ impl Options {
     /// [`Transport::Poll`](crate::Transport::Poll). The client tries a WebSocket again from time to time, and no
     /// message is lost or repeated by a change.
     ///
-    /// Three attempts must fail before the client polls. Start it with [`Client::start`](crate::Client::start), which
-    /// waits for them; [`Client::connect`](crate::Client::connect) makes one attempt only. The time-out of an attempt
-    /// is 15 s by default, instead of 45 s, so that three are over within a minute.
+    /// Attempts must fail for 30 s before the client polls, and three at least. Start it with
+    /// [`Client::start`](crate::Client::start), which waits for them; [`Client::connect`](crate::Client::connect) makes
+    /// one attempt only. The time-out of an attempt is 15 s by default, instead of 45 s, so that three are over within
+    /// a minute.
     ///
     /// ```
     /// use herald_client::Options;
@@ -114,6 +115,14 @@ impl Options {
     pub fn obstacles(mut self, limit: u32, killed_within: Duration) -> Self {
         self.rules.obstacle_limit = limit;
         self.rules.killed_within = killed_within;
+        self
+    }
+
+    /// Sets the shortest time between the start of the first of the handshakes that make a client with a
+    /// [`poll_url`](Options::poll_url) poll, and the failure of the last; 30 s by default. Connections that are cut need
+    /// none.
+    pub fn obstacle_after(mut self, time: Duration) -> Self {
+        self.rules.obstacle_after = time;
         self
     }
 

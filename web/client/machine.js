@@ -60,6 +60,10 @@ export class Machine {
   transport = 'websocket';
   /** The handshakes in a row that failed without a status. */
   blocked = 0;
+  /** The time at which the first attempt of that row started. */
+  blockedSince = 0;
+  /** The time from then to the last failure of the row. */
+  blockedFor = 0;
   /** The connections in a row that ended soon after they opened, without a close frame. */
   killed = 0;
   /** True if the last attempt was to poll, and failed. */

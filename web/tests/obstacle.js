@@ -1,6 +1,6 @@
 // A network that admits no WebSocket, in front of a server.
 
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import net from 'node:net';
 
 /**
@@ -10,12 +10,14 @@ import net from 'node:net';
  * - `swallow`: it drops a request with `Upgrade`, and every connection.
  * - `strip`: it answers an upgrade as an ordinary request, with 400.
  * - `kill`: it kills a connection 200 ms after the upgrade.
- * - a number: it answers with this status.
+ * - a number: it answers every request with this status.
  */
 export class Obstacle {
   #target;
   #mode;
   #sockets = new Set();
+  #answers = 0;
+  #events = new EventEmitter();
   #server = net.createServer((socket) => this.#accept(socket));
 
   constructor(target, mode) {
@@ -29,10 +31,15 @@ export class Obstacle {
     this.webSocket = `ws://127.0.0.1:${this.#server.address().port}${this.#target.pathname}`;
   }
 
-  /** Changes the mode. `swallow` breaks every connection. */
+  /** Changes the mode. A mode that admits no WebSocket breaks every connection. */
   change(mode) {
     this.#mode = mode;
-    if (mode === 'swallow') this.#breakAll();
+    if (mode !== 'pass') this.#breakAll();
+  }
+
+  /** Resolves once it has answered this many requests with a status of its own. */
+  async answered(count) {
+    while (this.#answers < count) await once(this.#events, 'answer');
   }
 
   async end() {
@@ -52,7 +59,11 @@ export class Obstacle {
     const status = this.#mode === 'strip' ? 400 : this.#mode;
     if (typeof status === 'number') {
       const answer = `HTTP/1.1 ${status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
-      return void socket.once('data', () => socket.end(answer));
+      return void socket.once('data', () => {
+        socket.end(answer);
+        this.#answers += 1;
+        this.#events.emit('answer');
+      });
     }
     const upstream = net.connect(this.#target.port, this.#target.hostname);
     this.#keep(upstream);

@@ -14,7 +14,14 @@ const policy = { messages: Math.max(300, EVENTS), seconds: 600 };
 const HISTORY = { 'none:*': null, '**': policy, $user: policy, $everyone: policy };
 const permissions = { '**': ['subscribe', 'publish', 'history'] };
 
-const QUICK = { backoffCap: 200, killedWithin: 60_000, webSocketRetry: 250 * CLIENTS, stableAfter: 500, lingerFor: 100 };
+const QUICK = {
+  backoffCap: 200,
+  obstacleAfter: 0,
+  killedWithin: 60_000,
+  webSocketRetry: 250 * CLIENTS,
+  stableAfter: 500,
+  lingerFor: 100,
+};
 
 const numbers = (count) => Array.from({ length: count }, (_, index) => index + 1);
 

@@ -31,7 +31,7 @@ impl Machine {
         let times_out_at = now + self.rules.connect_timeout;
         let polling = self.polls_next().then(Polling::default);
         let stage = Stage::Token { times_out_at };
-        self.links.push(Link::new(socket, stage, polling));
+        self.links.push(Link::new(socket, now, stage, polling));
         match self.rules.token {
             true => self.effects.push(Effect::AskToken { socket }),
             false => self.open(now, socket, None),
@@ -54,13 +54,13 @@ impl Machine {
 
     /// Abandons an attempt that takes too long.
     pub(super) fn attempt_timed_out(&mut self, now: Moment, socket: SocketId) {
-        self.handshake_failed(socket, None);
+        self.handshake_failed(now, socket, None);
         self.disconnect(now, socket);
     }
 
     /// Handles an attempt whose server could not be reached.
     pub(super) fn attempt_failed(&mut self, now: Moment, socket: SocketId) {
-        self.handshake_failed(socket, None);
+        self.handshake_failed(now, socket, None);
         self.socket_ended(now, socket);
     }
 
@@ -156,7 +156,7 @@ impl Machine {
             return;
         };
         let is_next = link.role == Role::Next;
-        self.handshake_failed(socket, status);
+        self.handshake_failed(now, socket, status);
         // While the client polls, the polls tell if the token is refused, and a proxy may refuse every WebSocket.
         let is_beside_polls = is_next && self.is_polling();
         if !is_beside_polls && self.counts_as_refusal(status) {

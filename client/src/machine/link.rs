@@ -20,6 +20,8 @@ use super::{
 pub(super) struct Link {
     pub(super) socket: SocketId,
     pub(super) role: Role,
+    /// The time at which its attempt started.
+    pub(super) started_at: Moment,
     pub(super) stage: Stage,
     /// The state of a link whose requests go by HTTP. `None` if it is a WebSocket.
     pub(super) polling: Option<Polling>,
@@ -169,10 +171,16 @@ pub(super) struct Acknowledged {
 }
 
 impl Link {
-    pub(super) fn new(socket: SocketId, stage: Stage, polling: Option<Polling>) -> Self {
+    pub(super) fn new(
+        socket: SocketId,
+        started_at: Moment,
+        stage: Stage,
+        polling: Option<Polling>,
+    ) -> Self {
         Self {
             socket,
             role: Role::Next,
+            started_at,
             stage,
             polling,
             authenticate_at: None,

@@ -165,6 +165,7 @@ impl Walk {
         if polls {
             rules.poll = true;
             rules.obstacle_limit = 2;
+            rules.obstacle_after = Duration::ZERO;
             rules.stable_after = Duration::from_secs(1);
             rules.web_socket_retry = Duration::from_secs(random.u64(1..20));
         }

@@ -49,6 +49,7 @@ fn start_with(stack: &TestStack, options: Options, obstacle: &Obstacle) -> Clien
         .poll_url(stack.poll_url())
         .back_off(Duration::from_secs(1), Duration::from_millis(200))
         .obstacles(3, Duration::from_secs(60))
+        .obstacle_after(Duration::ZERO)
         .web_socket_retry(retry)
         .stable_after(Duration::from_millis(500))
         .renewal(Duration::from_secs(6600), Duration::from_millis(100))

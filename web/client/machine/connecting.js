@@ -24,7 +24,7 @@ export function connect(machine) {
 
 /** Opens the next socket, for the current link or for its successor. @param {Machine} machine */
 function startAttempt(machine) {
-  const link = new Link(++machine.sockets, pollsNext(machine));
+  const link = new Link(++machine.sockets, pollsNext(machine), machine.now);
   const { socket } = link;
   if (machine.current) machine.next = link;
   else machine.current = link;

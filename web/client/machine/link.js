@@ -74,10 +74,15 @@ export class Link {
   /** True once the server has rejected a `subscribe` to several entities. */
   oneByOne = false;
 
-  /** @param {number} socket @param {boolean} isPolling true if HTTP requests take the place of its socket. */
-  constructor(socket, isPolling) {
+  /**
+   * @param {number} socket
+   * @param {boolean} isPolling true if HTTP requests take the place of its socket.
+   * @param {number} startedAt the time at which its attempt started.
+   */
+  constructor(socket, isPolling, startedAt) {
     this.socket = socket;
     this.isPolling = isPolling;
+    this.startedAt = startedAt;
   }
 
   /** True if every wanted entity is subscribed to on it. */

@@ -38,6 +38,7 @@ export const DEFAULTS = {
   heldWhileAsking: 1000,
   presenceSpread: 2000,
   obstacleLimit: 3,
+  obstacleAfter: 30_000,
   killedWithin: 10_000,
   webSocketRetry: 5 * 60_000,
 };

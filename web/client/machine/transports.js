@@ -16,10 +16,20 @@
  * @param {Machine} machine
  */
 export function pollsNext(machine) {
-  const { rules, blocked, killed, pollFailed, current } = machine;
+  const { rules, killed, pollFailed, current } = machine;
   machine.pollFailed = false;
-  const isObstructed = Math.max(blocked, killed) >= rules.obstacleLimit;
+  const isObstructed = isBlocked(machine) || killed >= rules.obstacleLimit;
   return rules.poll && isObstructed && !pollFailed && !current;
+}
+
+/**
+ * Returns true if enough handshakes in a row failed, over a long enough time. A browser hides the 429 of a server that
+ * throttles many clients, and a throttle lasts for seconds.
+ *
+ * @param {Machine} machine
+ */
+function isBlocked({ rules, blocked, blockedFor }) {
+  return blocked >= rules.obstacleLimit && blockedFor >= rules.obstacleAfter;
 }
 
 /**
@@ -32,7 +42,9 @@ export function pollsNext(machine) {
 export function handshakeFailed(machine, link, status) {
   if (link.isPolling || !link.isOpening) return;
   const isOfTheServer = status !== null && (status === 401 || status === 403 || status === 429 || status >= 500);
+  if (machine.blocked === 0) machine.blockedSince = link.startedAt;
   machine.blocked = isOfTheServer ? 0 : machine.blocked + 1;
+  machine.blockedFor = machine.now - machine.blockedSince;
 }
 
 /**

@@ -25,7 +25,7 @@ final class HeraldClient {
   /// Starts a client, which keeps trying until it is connected.
   ///
   /// [url] is the address of the WebSocket API, `wss://…`. [connector], [clock] and [random] are for tests and unusual
-  /// platforms. Throws an [ArgumentError] if the address has the wrong form.
+  /// platforms. Throws an [ArgumentError] if the address, or `pollUrl`, has the wrong form.
   factory HeraldClient(
     Uri url, {
     TokenCallback? token,
@@ -37,10 +37,22 @@ final class HeraldClient {
     if (!(url.isScheme('wss') || url.isScheme('ws')) || url.host.isEmpty || url.hasFragment) {
       throw ArgumentError.value('$url', 'url', 'must be an absolute wss:// or ws:// address without a fragment');
     }
+    final pollUrl = _pollUrlOf(options);
     final used = connector ?? platformConnector();
     final spacing = options.refusalSpacing ?? used.refusalSpacing;
     final rules = Rules(options, token: token != null, refusalSpacing: spacing.inMilliseconds);
-    return HeraldClient._(Driver(url, token, rules, used, clock ?? SystemClock(), random ?? Random().nextDouble));
+    final driver = Driver(url, pollUrl, token, rules, used, clock ?? SystemClock(), random ?? Random().nextDouble);
+    return HeraldClient._(driver);
+  }
+
+  /// Returns the address that the paths of the function `poll` are relative to. `null` if there is none.
+  static Uri? _pollUrlOf(HeraldOptions options) {
+    final url = options.pollUrl;
+    if (url == null) return null;
+    if (!(url.isScheme('https') || url.isScheme('http')) || url.host.isEmpty) {
+      throw ArgumentError.value('$url', 'pollUrl', 'must be an absolute https:// or http:// address');
+    }
+    return url.path.endsWith('/') ? url : url.replace(path: '${url.path}/');
   }
 
   HeraldClient._(this._driver);
@@ -48,6 +60,9 @@ final class HeraldClient {
   final Driver _driver;
 
   ClientState get state => _driver.state;
+
+  /// The transport of the connection, or of the last one: [Transport.poll] while the network admits no WebSocket.
+  Transport get transport => _driver.transport;
 
   /// The states. Each listener gets the present one first.
   Stream<ClientState> get states => _driver.readers.states(() => state);

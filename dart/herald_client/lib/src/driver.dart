@@ -15,12 +15,14 @@ import 'token.dart';
 
 /// The driver: it passes the time and the inputs to the machine, and performs its effects. It decides nothing.
 final class Driver {
-  Driver(this._url, this._token, this.rules, this._connector, this.clock, this.random)
+  /// [_pollUrl] ends with a slash.
+  Driver(this._url, this._pollUrl, this._token, this.rules, this._connector, this.clock, this.random)
     : _machine = Machine(rules, random) {
     handle(const Connect());
   }
 
   final Uri _url;
+  final Uri? _pollUrl;
   final TokenCallback? _token;
   final Rules rules;
   final HeraldConnector _connector;
@@ -29,9 +31,13 @@ final class Driver {
   final Machine _machine;
   final Readers readers = Readers();
   ClientState state = const ClientConnecting();
+  Transport transport = Transport.webSocket;
   late final ElapsedTime _time = ElapsedTime(clock);
   late final SleepWatch _sleep = SleepWatch(clock);
   final Map<int, HeraldSocket> _sockets = {};
+
+  /// The HTTP requests of the links that poll.
+  final Map<int, HeraldPoster> _posters = {};
   Timer? _wake;
   final Queue<Effect> _effects = Queue();
   bool _isPerforming = false;
@@ -151,6 +157,12 @@ final class Driver {
         _sockets[socket]?.send(text);
       case CloseSocket(:final socket):
         _sockets.remove(socket)?.close();
+        _posters.remove(socket)?.close();
+      case Post():
+        unawaited(_post(effect));
+      case ChangeTransport(:final transport):
+        this.transport = transport;
+        if (state is ClientOpen) _enter(const ClientOpen());
       case Resolve(:final request):
         _waiting.remove(request)?.complete(effect);
       case Reject(:final request, :final error):
@@ -176,6 +188,7 @@ final class Driver {
         delay: delay,
         cause: _cause,
       ),
+      ClientOpen() => ClientOpen(transport: transport),
       _ => next,
     };
     _cause = null;
@@ -217,6 +230,22 @@ final class Driver {
     }
   }
 
+  /// Sends a request by HTTP, and passes its answer to the machine.
+  Future<void> _post(Post post) async {
+    final Post(:socket, :request, :path, :token, :text) = post;
+    final pollUrl = _pollUrl;
+    if (_isSuspended || pollUrl == null) return handle(PostAnswered(socket, request, null));
+    final poster = _posters[socket] ??= _connector.poster();
+    try {
+      final answer = await poster.post(pollUrl.resolve(path), token, text);
+      handle(PostAnswered(socket, request, answer.status, answer.text));
+    } on Object catch (error) {
+      if (_posters[socket] != poster) return;
+      _cause = error;
+      handle(PostAnswered(socket, request, null));
+    }
+  }
+
   /// Passes the events of a socket to the machine, until the machine has closed it.
   Future<void> _follow(int socket, HeraldSocket opening) async {
     bool isAbandoned() => _sockets[socket] != opening;
@@ -242,7 +271,7 @@ final class Driver {
         if (isAbandoned()) return;
         _sockets.remove(socket);
         _cause = opening.ending;
-        handle(Closed(socket));
+        handle(Closed(socket, closeFrame: opening.hadCloseFrame));
       },
     );
   }

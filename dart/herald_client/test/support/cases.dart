@@ -61,9 +61,6 @@ final class Case {
   }
 }
 
-/// The files about what this client does not have: docs/clients.md lists it.
-const _lacking = {'transports.json'};
-
 /// Reads the cases of a folder.
 List<Case> casesIn(Directory folder) {
   final files =
@@ -81,7 +78,7 @@ List<Case> casesIn(Directory folder) {
   ];
 }
 
-bool _hasCases(File file) => file.path.endsWith('.json') && !_lacking.contains(file.uri.pathSegments.last);
+bool _hasCases(File file) => file.path.endsWith('.json');
 
 /// Returns the options of a case, in which a number is a time in milliseconds or a count.
 HeraldOptions optionsOf(Map<String, Object?> options) {
@@ -94,15 +91,18 @@ HeraldOptions optionsOf(Map<String, Object?> options) {
   int count(String name, int fallback) => options[name] as int? ?? fallback;
 
   const known = {
-    'token', 'jitter', 'connectTimeout', 'backoffBase', 'backoffCap', 'stableAfter', 'refusalLimit', //
+    'token', 'poll', 'jitter', 'connectTimeout', 'backoffBase', 'backoffCap', 'stableAfter', 'refusalLimit', //
     'refusalSpacing', 'offlineRetry', 'unansweredAfter', 'pingAfter', 'pongTimeout', 'replyTimeout', 'inFlightLimit',
     'outboxLimit', 'outboxFull', 'timeToLive', 'messageLimit', 'repeatWindow', 'renewAfter', 'lingerFor',
     'renewTokenBefore', 'gapAfter', 'gapSpread', 'heldLimit', 'heldWhileAsking', 'presenceSpread',
+    'obstacleLimit', 'obstacleAfter', 'killedWithin', 'webSocketRetry',
   };
   final unknown = options.keys.toSet().difference(known);
   if (unknown.isNotEmpty) throw CaseFailure('unknown options: $unknown');
   return HeraldOptions(
-    connectTimeout: time('connectTimeout', unset.connectTimeout),
+    pollUrl: options['poll'] == true ? Uri.https('example.com', '/') : null,
+    // The default of the cases, which have no other with `poll`.
+    connectTimeout: time('connectTimeout', const Duration(seconds: 45)),
     backoffBase: time('backoffBase', unset.backoffBase),
     backoffCap: time('backoffCap', unset.backoffCap),
     stableAfter: time('stableAfter', unset.stableAfter),
@@ -127,6 +127,10 @@ HeraldOptions optionsOf(Map<String, Object?> options) {
     heldLimit: count('heldLimit', unset.heldLimit),
     heldWhileAsking: count('heldWhileAsking', unset.heldWhileAsking),
     presenceSpread: time('presenceSpread', unset.presenceSpread),
+    obstacleLimit: count('obstacleLimit', unset.obstacleLimit),
+    obstacleAfter: time('obstacleAfter', unset.obstacleAfter),
+    killedWithin: time('killedWithin', unset.killedWithin),
+    webSocketRetry: time('webSocketRetry', unset.webSocketRetry),
   );
 }
 
@@ -149,8 +153,9 @@ Input _inputOf(Map<String, Object?> step) {
     'refused' => Refused(number('socket'), of['status'] as int?),
     'failed' => Failed(number('socket')),
     'invalid' => Invalid(number('socket'), of['reason']! as String),
-    'received' => Received(number('socket'), of['text'] as String? ?? jsonEncode(of['frame'])),
-    'closed' => Closed(number('socket')),
+    'received' => Received(number('socket'), _textOf(of)),
+    'closed' => Closed(number('socket'), closeFrame: of['closeFrame'] == true),
+    'answered' => PostAnswered(number('socket'), number('request'), of['status'] as int?, _textOf(of)),
     'subscribe' => Subscribe([
       for (final one in (of['several'] as List<Object?>? ?? [of]).map(_object)) _subscriberOf(one),
     ]),
@@ -169,6 +174,12 @@ Input _inputOf(Map<String, Object?> step) {
     'time' => const Wake(),
     _ => throw CaseFailure('unknown input $kind'),
   };
+}
+
+/// Returns the text that arrived. It is empty if there is none.
+String _textOf(Map<String, Object?> of) {
+  final frame = of['frame'];
+  return of['text'] as String? ?? (frame == null ? '' : jsonEncode(frame));
 }
 
 Subscriber _subscriberOf(Map<String, Object?> of) => Subscriber(
@@ -193,6 +204,12 @@ final class _CaseFormat {
     },
     SendText(:final socket, :final text) => {
       'send': {'socket': socket, 'frame': jsonDecode(text)},
+    },
+    Post(:final socket, :final request, :final path, :final token, :final text) => {
+      'post': {'socket': socket, 'request': request, 'path': path, 'token': token, 'frame': jsonDecode(text)},
+    },
+    ChangeTransport(:final transport) => {
+      'transport': {'transport': transport.name.toLowerCase()},
     },
     CloseSocket(:final socket) => {
       'closeSocket': {'socket': socket},

@@ -68,6 +68,11 @@ final class AuthenticateRequest extends Request {
   const AuthenticateRequest();
 }
 
+/// The first poll of a link, which shows that HTTPS passes.
+final class OpenRequest extends Request {
+  const OpenRequest();
+}
+
 /// The progress of an entity on a link.
 enum Progress { subscribing, subscribed, unsubscribing, waitingToRetry, retrying }
 
@@ -88,10 +93,29 @@ final class EntityState {
 
 /// One socket of the machine, from the request for its token to its end.
 final class Link {
-  Link(this.socket);
+  Link(this.socket, {required this.isPolling, required this.startedAt});
 
   final int socket;
+
+  /// True if HTTP requests take the place of its socket.
+  final bool isPolling;
+
+  /// The time at which its attempt started.
+  final int startedAt;
+
+  /// True once the handshake has begun.
+  bool isOpening = false;
   bool isOpen = false;
+
+  /// True once it has been open for long enough.
+  bool isStable = false;
+  int openedAt = 0;
+
+  /// The token of the requests of a link that polls.
+  String? token;
+
+  /// The pause between polls.
+  int pollAfter = 2000;
   int receivedAt = 0;
 
   /// The time of the last ping, or at which it opened.

@@ -44,10 +44,10 @@ void endPresence(Machine machine, String entity) {
   machine.timers.cancel(_timerOf(entity));
 }
 
-/// Returns true if a subscription is to ask for presence.
-bool asksForPresence(Machine machine, String entity) {
+/// Returns true if a subscription on a link is to ask for presence.
+bool asksForPresence(Machine machine, Link link, String entity) {
   final presence = machine.presences[entity];
-  return presence != null && presence.error == null;
+  return presence != null && presence.error == null && !link.isPolling;
 }
 
 /// Takes a snapshot, unless a newer version is known. [answer] is no snapshot if the entity has no presence.
@@ -149,7 +149,7 @@ bool _isAsked(Machine machine, String entity) => machine.links
       },
     );
 
-/// Returns the link whose server tells presence. `null` without a connection.
-Link? _linkOf(Machine machine) => machine.linksInUse.firstOrNull;
+/// Returns the link whose server tells presence. `null` without a WebSocket.
+Link? _linkOf(Machine machine) => machine.linksInUse.where((link) => !link.isPolling).firstOrNull;
 
 String _timerOf(String entity) => 'presence $entity';

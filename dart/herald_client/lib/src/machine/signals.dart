@@ -139,8 +139,20 @@ final class Received extends SocketInput {
   final String text;
 }
 
+/// The connection ended. [closeFrame] is true if it ended with a close frame.
 final class Closed extends SocketInput {
-  const Closed(super.socket);
+  const Closed(super.socket, {this.closeFrame = false});
+
+  final bool closeFrame;
+}
+
+/// The answer to a [Post]. [status] is `null` if there was none.
+final class PostAnswered extends SocketInput {
+  const PostAnswered(super.socket, this.request, this.status, [this.text = '']);
+
+  final int request;
+  final int? status;
+  final String text;
 }
 
 /// A task for the driver. Effects are performed in order.
@@ -152,6 +164,13 @@ final class Announce extends Effect {
   const Announce(this.state);
 
   final ClientState state;
+}
+
+/// The client uses this transport from now on. It comes before the state.
+final class ChangeTransport extends Effect {
+  const ChangeTransport(this.transport);
+
+  final Transport transport;
 }
 
 final class AskToken extends Effect {
@@ -174,6 +193,20 @@ final class SendText extends Effect {
   final String text;
 }
 
+/// Sends a text by HTTP, for a link that polls.
+final class Post extends Effect {
+  const Post(this.socket, this.request, {required this.path, required this.token, required this.text});
+
+  final int socket;
+  final int request;
+
+  /// The path beside the address: `poll` or `messages`.
+  final String path;
+  final String? token;
+  final String text;
+}
+
+/// Closes a socket, or abandons the attempt or the requests of one that polls.
 final class CloseSocket extends Effect {
   const CloseSocket(this.socket);
 

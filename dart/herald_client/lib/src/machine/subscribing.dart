@@ -15,6 +15,7 @@ import 'gaps.dart';
 import 'link.dart';
 import 'log.dart';
 import 'machine.dart';
+import 'polling.dart';
 import 'positions.dart';
 import 'presence.dart';
 import 'pushes.dart';
@@ -74,8 +75,8 @@ void sendEntityRequest(Machine machine, Link link) {
   for (final entity in link.toCheck.toList()) {
     final change = _changeOf(machine, link, entity);
     final log = machine.logs.at(Route.entity, entity);
-    final presence = asksForPresence(machine, entity);
-    final start = <String, Object?>{if (log != null) ..._startOf(log), if (presence) 'presence': true};
+    final presence = asksForPresence(machine, link, entity);
+    final start = <String, Object?>{if (log != null) ..._startOf(link, log), if (presence) 'presence': true};
     final isNext = change == _Change.unsubscribe ? batch.isEmpty : batch.hasRoomFor(entity, start);
     if (change != null && !isNext) break;
     link.toCheck.remove(entity);
@@ -87,19 +88,21 @@ void sendEntityRequest(Machine machine, Link link) {
     asked.add(Asked(log, log.position, presence: presence, isSubscribed: isSubscribed));
   }
   if (batch.isEmpty) return;
-  sendRequest(machine, link, SubscribeRequest(batch.ids, asked), _bodyOf(batch));
+  sendRequest(machine, link, SubscribeRequest(batch.ids, asked), _bodyOf(link, batch));
 }
 
-/// Returns the place from which a `subscribe` starts.
-Frame _startOf(Log log) {
+/// Returns the place from which a `subscribe` starts, or a poll.
+Frame _startOf(Link link, Log log) {
   final Log(:position, :rewind) = log;
+  if (link.isPolling) return position?.toJson() ?? const {};
   if (position != null) return {'recover': position.toJson()};
   return {if (rewind != null) 'rewind': rewind};
 }
 
-/// Returns the JSON of a `subscribe`, without an id. Every server knows the form for one entity.
-String _bodyOf(Batch batch) {
+/// Returns the JSON of a `subscribe`, or of a poll, without an id. Every server knows the form for one entity.
+String _bodyOf(Link link, Batch batch) {
   final entities = batch.entities;
+  if (link.isPolling) return jsonEncode({'action': 'sync', 'entities': entities});
   if (entities.length > 1) return jsonEncode({'action': 'subscribe', 'entities': entities});
   final MapEntry(key: entity, value: start) = entities.entries.first;
   return jsonEncode({'action': 'subscribe', 'entityId': entity, ...start});
@@ -112,7 +115,7 @@ _Change? _changeOf(Machine machine, Link link, String entity) {
   final state = link.entities[entity];
   final progress = state?.progress;
   if (machine.subscriptions.wants(entity)) {
-    final differs = progress == Progress.subscribed && state!.hasPresence != asksForPresence(machine, entity);
+    final differs = progress == Progress.subscribed && state!.hasPresence != asksForPresence(machine, link, entity);
     return progress == null || progress == Progress.retrying || differs ? _Change.subscribe : null;
   }
   return switch (progress) {
@@ -124,6 +127,10 @@ _Change? _changeOf(Machine machine, Link link, String entity) {
 void _sendUnsubscribe(Machine machine, Link link, String entity) {
   link.retries.remove(entity);
   _scheduleRetries(machine, link);
+  if (link.isPolling) {
+    link.entities.remove(entity);
+    return;
+  }
   link.entities[entity] = EntityState(Progress.unsubscribing, link.backOffOf(entity));
   final body = jsonEncode({'action': 'unsubscribe', 'entityId': entity});
   sendRequest(machine, link, UnsubscribeRequest(entity), body);
@@ -131,19 +138,21 @@ void _sendUnsubscribe(Machine machine, Link link, String entity) {
 
 void subscribeAnswered(Machine machine, Link link, SubscribeRequest request, Frame reply) {
   final SubscribeRequest(:entities, :asked) = request;
-  final errors = entities.length == 1 ? const <HeraldError?>[null] : resultsOf(reply, entities);
+  final isSingle = entities.length == 1 && !link.isPolling;
+  final answer = link.isPolling ? asAcknowledgement(request, reply) : reply;
+  final errors = isSingle ? const <HeraldError?>[null] : resultsOf(answer, entities);
   if (errors.any((error) => error != null && isUnknownConnection(error))) return disconnect(machine, link);
-  final results = objectOf(reply['entities']) ?? const {};
+  final results = objectOf(answer['entities']) ?? const {};
   // The same for all, so that entities that failed together are retried together.
   final jitter = machine.random();
   for (var index = 0; index < entities.length; index++) {
     final entity = entities[index];
     final error = errors[index];
-    final answer = entities.length == 1 ? reply : objectOf(results[entity]) ?? const <String, Object?>{};
+    final result = isSingle ? answer : objectOf(results[entity]) ?? const <String, Object?>{};
     if (error != null) {
       _entityFailed(machine, link, entity, asked[index], error, jitter);
     } else {
-      _entityAcknowledged(machine, link, entity, asked[index], answer, isShared: entities.length > 1);
+      _entityAcknowledged(machine, link, entity, asked[index], result, isShared: entities.length > 1);
     }
   }
 }
@@ -188,7 +197,7 @@ void _entityAcknowledged(
   _updateState(machine, link, entity, Progress.subscribed)
     ..hasLog = position != null
     ..hasPresence = asked.presence;
-  if (asked.presence) snapshotArrived(machine, entity, answer['presence'], isAcknowledgement: true);
+  if (asked.presence || link.isPolling) snapshotArrived(machine, entity, answer['presence'], isAcknowledgement: true);
   if (log == null) return;
   final start = position == null ? null : _startingPoint(asked, answer, position);
   _resolveSubscribers(machine, link, entity, start);
@@ -221,7 +230,7 @@ void _entityFailed(Machine machine, Link link, String entity, Asked asked, Heral
     return refusePresence(machine, entity, error);
   }
   if (_shouldRetry(machine, entity, error)) return _retryLater(machine, link, entity, jitter);
-  _subscriptionFailed(machine, link, entity, error);
+  subscriptionFailed(machine, link, entity, error);
 }
 
 bool _shouldRetry(Machine machine, String entity, HeraldError error) {
@@ -232,7 +241,7 @@ bool _shouldRetry(Machine machine, String entity, HeraldError error) {
 
 void _resolveSubscribers(Machine machine, Link link, String entity, Position? position) {
   final hasPresence = link.entities[entity]?.hasPresence ?? false;
-  final isComplete = hasPresence || !asksForPresence(machine, entity);
+  final isComplete = hasPresence || !asksForPresence(machine, link, entity);
   for (final request in machine.subscriptions.acknowledged(entity, isComplete: isComplete)) {
     machine.perform(Resolve(request, position: position));
   }
@@ -260,7 +269,7 @@ void _retrySubscriptions(Machine machine, Link link) {
 }
 
 /// Ends a subscription for all its subscribers.
-void _subscriptionFailed(Machine machine, Link link, String entity, HeraldError error) {
+void subscriptionFailed(Machine machine, Link link, String entity, HeraldError error) {
   // Without a refusal by the server itself, the subscription may have been stored.
   _updateState(machine, link, entity, error is ServerError ? null : Progress.subscribed);
   final wasEstablished = machine.subscriptions.isEstablished(entity);

@@ -217,6 +217,18 @@ describe('tabs that share a connection', () => {
     assert.equal(FakeSocket.last.closed, 1000);
   });
 
+  test('ping as their subscriptions demand, whatever arrives, also after another with the same has left', async (t) => {
+    const [one, other] = await startTabs(t, 2);
+    await subscribe(one, { keepAlive: 1 });
+    await subscribe(other, { keepAlive: 1 });
+    await one.close();
+    for (let number = 1; sent().length === 0; number += 1) {
+      FakeSocket.last.receive(push(`e${number}`));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.deepEqual(sent(), ['ping']);
+  });
+
   test('close the connection when the last is closed', async (t) => {
     const [one, other] = await startTabs(t, 2);
     await one.close();

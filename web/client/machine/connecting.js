@@ -5,7 +5,7 @@
  */
 
 import { postponeRequests } from './gaps.js';
-import { ping, pingAfterSilence, stopPings } from './keep-alive.js';
+import { ping, planPing, stopPings } from './keep-alive.js';
 import { Link } from './link.js';
 import { poll } from './polling.js';
 import { presenceLinkEnded } from './presence.js';
@@ -219,7 +219,7 @@ function use(machine, link) {
   if (!link.isOpen) return;
   machine.timers.set(`renew ${link.socket}`, link.renewAt, () => renew(machine));
   if (link.authenticateAt !== undefined) authenticateAt(machine, link, link.authenticateAt);
-  if (!link.isPolling) pingAfterSilence(machine, link);
+  planPing(machine, link);
 }
 
 /** @param {Machine} machine @param {Link} link */

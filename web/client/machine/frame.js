@@ -78,6 +78,16 @@ export function resultsOf(reply, entities) {
   });
 }
 
+/**
+ * Returns the milliseconds from one ping to the next that the acknowledgement of a subscription demands. `undefined` if
+ * it demands none.
+ *
+ * @param {Frame} reply
+ */
+export function keepAliveOf({ keepAlive }) {
+  return Number.isInteger(keepAlive) && Number(keepAlive) >= 1 ? Number(keepAlive) * 1000 : undefined;
+}
+
 /** @param {Frame} push @returns {Route} */
 export function routeOf({ type, entityId }) {
   if (typeof entityId === 'string') return 'entity';

@@ -1,5 +1,5 @@
 /**
- * Pings: after silence, and when a request stays without a reply.
+ * Pings: after silence, when the server demands them, and when a request stays without a reply.
  *
  * @module keep-alive
  */
@@ -11,16 +11,32 @@ import { syncAll } from './syncing.js';
 /** @import { Link } from './link.js' */
 
 /**
- * Plans a ping for the time after silence. A client that asks for presence pings whatever arrives, since pings keep its
- * user present.
+ * Plans the next ping: after silence on the current link, and whatever arrives after the time that the server demands.
  *
  * @param {Machine} machine
  * @param {Link} link
  */
-export function pingAfterSilence(machine, link) {
-  const { socket, receivedAt, pingedAt } = link;
-  const since = machine.presences.size > 0 ? Math.min(receivedAt, pingedAt) : receivedAt;
-  machine.timers.set(`ping ${socket}`, since + machine.rules.pingAfter, () => ping(machine, link));
+export function planPing(machine, link) {
+  const { current, next, rules, timers } = machine;
+  const { socket, receivedAt, pingedAt, keepAlive } = link;
+  if (link.isPolling || link.awaitsPong || (link !== current && link !== next)) return;
+  const silentAt = link === current ? receivedAt + rules.pingAfter : Infinity;
+  timers.set(`ping ${socket}`, Math.min(silentAt, pingedAt + keepAlive), () => ping(machine, link));
+}
+
+/**
+ * Notes how long after a ping the subscription to an entity demands the next. The shortest time of a link counts.
+ *
+ * @param {Machine} machine
+ * @param {Link} link
+ * @param {string} entity
+ * @param {number} [keepAlive] milliseconds, unless it demands none, or has ended.
+ */
+export function noteKeepAlive(machine, link, entity, keepAlive) {
+  if (keepAlive === undefined) link.keepAlives.delete(entity);
+  else link.keepAlives.set(entity, keepAlive);
+  link.keepAlive = Math.min(...link.keepAlives.values());
+  planPing(machine, link);
 }
 
 /** Sends a ping if nothing arrives for long after a request. @param {Machine} machine @param {Link} link */
@@ -46,7 +62,7 @@ export function noteReceived(machine, link) {
   link.receivedAt = machine.now;
   link.awaitsPong = false;
   cancel(machine, link, ['pong', 'unanswered']);
-  if (link === machine.current) pingAfterSilence(machine, link);
+  planPing(machine, link);
 }
 
 /** @param {Machine} machine @param {Link} link */

@@ -53,8 +53,12 @@ export class Link {
   /** The pause between polls. */
   pollAfter = 2000;
   receivedAt = 0;
-  /** The time of the last ping, or at which it opened. */
+  /** The time of the last ping, or of the `sync` in its place, or at which it opened. */
   pingedAt = 0;
+  /** The longest time from one ping to the next, whatever arrives. */
+  keepAlive = Infinity;
+  /** The same time of each subscription whose acknowledgement had one. @type {Map<string, number>} */
+  keepAlives = new Map();
   awaitsPong = false;
   /** True once it has named the audiences that need no subscription. */
   hasSynced = false;

@@ -8,8 +8,9 @@ import { isBadRequest, isRetryable, isThrottled, isUnknownConnection } from '../
 import { Batch } from './batch.js';
 import { disconnect } from './connecting.js';
 import { endLog, logAnswered } from './continuity.js';
-import { resultsOf } from './frame.js';
+import { keepAliveOf, resultsOf } from './frame.js';
 import { endSession } from './gaps.js';
+import { noteKeepAlive } from './keep-alive.js';
 import { asAcknowledgement } from './polling.js';
 import { positionOf, positionOfMessage } from './positions.js';
 import { asksForPresence, endPresence, joinPresence, leavePresence, mayRefusePresence, refusePresence, snapshotArrived } from './presence.js';
@@ -162,9 +163,11 @@ export function subscribeAnswered(machine, link, { entities, asked }, reply) {
   const answers = isSingle ? [reply] : entities.map((entity) => reply.entities?.[entity]);
   // The same for all, so that entities that failed together are retried together.
   const jitter = machine.random();
+  const keepAlive = keepAliveOf(reply);
   errors.forEach((error, index) => {
-    if (error) entityFailed(machine, link, entities[index], asked[index], error, jitter);
-    else entityAcknowledged(machine, link, entities[index], asked[index], answers[index], entities.length > 1);
+    if (error) return entityFailed(machine, link, entities[index], asked[index], error, jitter);
+    noteKeepAlive(machine, link, entities[index], keepAlive);
+    entityAcknowledged(machine, link, entities[index], asked[index], answers[index], entities.length > 1);
   });
 }
 
@@ -332,6 +335,7 @@ function updateState(machine, link, entity, state) {
   const entry = { state: state ?? 'retrying', backOff: link.backOffOf(entity) };
   if (state) link.entities.set(entity, entry);
   else link.entities.delete(entity);
+  if (!state) noteKeepAlive(machine, link, entity, undefined);
   if (machine.linksInUse.includes(link)) link.toCheck.add(entity);
   return entry;
 }

@@ -212,7 +212,7 @@ void _use(Machine machine, Link link) {
   machine.timers.set('renew ${link.socket}', link.renewAt, () => renew(machine));
   final authenticateAt = link.authenticateAt;
   if (authenticateAt != null) _authenticateAt(machine, link, authenticateAt);
-  if (!link.isPolling) pingAfterSilence(machine, link);
+  planPing(machine, link);
 }
 
 void _stopUsing(Machine machine, Link link) {

@@ -118,8 +118,14 @@ final class Link {
   int pollAfter = 2000;
   int receivedAt = 0;
 
-  /// The time of the last ping, or at which it opened.
+  /// The time of the last ping, or of the `sync` in its place, or at which it opened.
   int pingedAt = 0;
+
+  /// The longest time from one ping to the next, whatever arrives. `null` if the server demands none.
+  int? keepAlive;
+
+  /// The same time of each subscription whose acknowledgement had one.
+  final Map<String, int> keepAlives = {};
   bool awaitsPong = false;
 
   /// True once it has named the audiences that need no subscription.

@@ -12,6 +12,7 @@ import 'continuity.dart';
 import 'failures.dart';
 import 'frame.dart';
 import 'gaps.dart';
+import 'keep_alive.dart';
 import 'link.dart';
 import 'log.dart';
 import 'machine.dart';
@@ -145,6 +146,7 @@ void subscribeAnswered(Machine machine, Link link, SubscribeRequest request, Fra
   final results = objectOf(answer['entities']) ?? const {};
   // The same for all, so that entities that failed together are retried together.
   final jitter = machine.random();
+  final keepAlive = keepAliveOf(answer);
   for (var index = 0; index < entities.length; index++) {
     final entity = entities[index];
     final error = errors[index];
@@ -152,6 +154,7 @@ void subscribeAnswered(Machine machine, Link link, SubscribeRequest request, Fra
     if (error != null) {
       _entityFailed(machine, link, entity, asked[index], error, jitter);
     } else {
+      noteKeepAlive(machine, link, entity, keepAlive);
       _entityAcknowledged(machine, link, entity, asked[index], result, isShared: entities.length > 1);
     }
   }
@@ -289,6 +292,7 @@ EntityState _updateState(Machine machine, Link link, String entity, Progress? pr
   final entry = EntityState(progress ?? Progress.retrying, link.backOffOf(entity));
   if (progress == null) {
     link.entities.remove(entity);
+    noteKeepAlive(machine, link, entity, null);
   } else {
     link.entities[entity] = entry;
   }

@@ -503,7 +503,7 @@ const rules = [
     'the repeat of a safe message without an answer',
     'polling.dart',
     'request is! MessageRequest || !request.message.safeToRepeat',
-    'request is! MessageRequest || true',
+    'request is! MessageRequest || request.message.request >= 0',
   ),
   Rule(
     'the delay before that',

@@ -155,11 +155,11 @@ impl Machine {
         let Some(link) = self.link(socket) else {
             return;
         };
-        let is_next = link.role == Role::Next;
+        let (is_next, lingers) = (link.role == Role::Next, link.lingers());
         self.handshake_failed(now, socket, status);
         // While the client polls, the polls tell if the token is refused, and a proxy may refuse every WebSocket.
         let is_beside_polls = is_next && self.is_polling();
-        if !is_beside_polls && self.counts_as_refusal(status) {
+        if !is_beside_polls && !lingers && self.counts_as_refusal(status) {
             self.refusals += 1;
         }
         if self.refusals >= self.rules.refusal_limit {

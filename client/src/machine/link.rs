@@ -209,7 +209,12 @@ impl Link {
 
     /// Returns true if new requests may be sent on it.
     pub(super) fn accepts_requests(&self) -> bool {
-        self.open().is_some() && !matches!(self.role, Role::Lingering { .. })
+        self.open().is_some() && !self.lingers()
+    }
+
+    /// Returns true if it has a successor.
+    pub(super) fn lingers(&self) -> bool {
+        matches!(self.role, Role::Lingering { .. })
     }
 
     /// Returns true if every wanted entity is subscribed to on it.

@@ -133,8 +133,11 @@ impl Machine {
         self.refused(now, socket, Some(status));
     }
 
+    /// Ends a request without an answer, and its link unless the request was a message, or the link lingers.
     fn post_unanswered(&mut self, now: Moment, socket: SocketId, id: u64) {
+        let lingers = self.link(socket).is_some_and(|link| link.lingers());
         match self.take_message(socket, id) {
+            None if lingers => self.failed(now, socket, Some(id), RequestError::OutcomeUnknown),
             None => self.disconnect(now, socket),
             Some(message) if message.safe_to_repeat => self.requeue_later(now, message),
             Some(message) => self.reject(message.request, RequestError::OutcomeUnknown),

@@ -12,7 +12,7 @@ use super::{
     Machine,
     back_off::{BackOff, share},
     frame::presence_of,
-    link::RequestKind,
+    link::{Link, RequestKind},
     presence_frame::{PresenceFrame, PresenceSnapshot, by_id},
     signals::{Effect, Moment, RequestBody, SocketId},
 };
@@ -164,6 +164,18 @@ impl Machine {
         }
     }
 
+    /// Notes that a link that polls acknowledged an entity. Its presence is unknown then, unless a WebSocket tells it.
+    pub(super) fn polled(&mut self, now: Moment, entity: &EntityId) {
+        let tells = |link: &Link| {
+            let acknowledged = link.acknowledged(entity);
+            link.accepts_requests()
+                && acknowledged.is_some_and(|acknowledged| acknowledged.presence)
+        };
+        if !self.links.iter().any(tells) {
+            self.snapshot_arrived(now, entity, None);
+        }
+    }
+
     /// Takes a snapshot, unless a newer version is known. `None` says that the entity has no presence.
     pub(super) fn snapshot_arrived(
         &mut self,
@@ -171,6 +183,7 @@ impl Machine {
         entity: &EntityId,
         snapshot: Option<PresenceSnapshot>,
     ) {
+        let snapshot = snapshot.filter(|_| !self.polls_alone());
         let Some(presence) = self.told_presence(entity) else {
             return;
         };
@@ -191,7 +204,8 @@ impl Machine {
         let Some((entity, frame)) = push.entity_id().zip(PresenceFrame::read(push.json())) else {
             return;
         };
-        if let Some(presence) = self.told_presence(entity)
+        if !self.polls_alone()
+            && let Some(presence) = self.told_presence(entity)
             && Some(frame.version) > presence.version
         {
             presence.held.insert(frame.version, frame);
@@ -222,7 +236,8 @@ impl Machine {
         }
     }
 
-    /// Plans anew what a connection that ended was asked for. Without another, every set is stale.
+    /// Plans anew what a connection that ended was asked for. Without another, every set is stale, and unknown if the
+    /// client polls.
     pub(super) fn presence_link_ended(&mut self, now: Moment) {
         let is_connected = self.presence_socket().is_some();
         let entities: Vec<_> = self.presences.keys().cloned().collect();
@@ -233,6 +248,9 @@ impl Machine {
                 presence.forget_version();
             }
             self.await_presence(now, &entity);
+            if self.polls_alone() {
+                self.snapshot_arrived(now, &entity, None);
+            }
         }
     }
 
@@ -264,6 +282,11 @@ impl Machine {
         let mut links = self.links.iter();
         let socket = links.find(|link| link.accepts_requests() && link.polling.is_none());
         socket.map(|link| link.socket)
+    }
+
+    /// Returns true if the client polls without a WebSocket beside it. One that lingers tells no later change.
+    fn polls_alone(&self) -> bool {
+        self.is_polling() && self.presence_socket().is_none()
     }
 
     /// Returns the presence of an entity, if the server does not refuse it.

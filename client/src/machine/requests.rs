@@ -300,13 +300,13 @@ impl Machine {
     }
 
     /// Ends the requests whose reply timed out, on a socket that stays open. A link that polls ends, unless the request
-    /// was a message.
+    /// was a message, or the link lingers.
     pub(super) fn time_out_requests(&mut self, now: Moment, socket: SocketId) {
         loop {
             let Some(link) = self.link(socket) else {
                 return;
             };
-            let polls = link.polling.is_some();
+            let polls = link.polling.is_some() && !link.lingers();
             let Some(oldest) = link.in_flight.first_entry() else {
                 return;
             };

@@ -233,7 +233,9 @@ impl Machine {
                 };
                 let state = EntityState::Subscribed(acknowledged);
                 self.update_state(socket, entity, Some(state));
-                if subscribe.presence || self.polls(socket) {
+                if self.polls(socket) {
+                    self.polled(now, entity);
+                } else if subscribe.presence {
                     self.presence_acknowledged(now, entity, answer.presence.take());
                 }
                 self.subscribed(now, socket, &subscribe, source, answer);

@@ -140,7 +140,9 @@ impl Machine {
             return;
         }
         let unreadable = result.as_ref().and_then(unreadable_error);
-        if let Some(error) = unreadable.filter(|_| self.polls(socket)) {
+        // A link that lingers has a successor with every subscription.
+        let may_end = self.polls(socket) && self.accepts_requests(socket);
+        if let Some(error) = unreadable.filter(|_| may_end) {
             return self.unreadable(now, socket, &question, error);
         }
         let proves = question.since.is_some();

@@ -69,7 +69,7 @@ impl Machine {
         let renewable = current
             && self.closing.is_none()
             && self.links.iter().all(|link| link.role != Role::Next);
-        let lingers = matches!(link.role, Role::Lingering { .. });
+        let lingers = link.lingers();
         let polling = link.polling.as_ref().filter(|_| current);
         let silent = |open: &Open| {
             // A client that asks for presence pings whatever arrives, since pings keep its user present.

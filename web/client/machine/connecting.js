@@ -121,7 +121,8 @@ export function refused(machine, link, status) {
   handshakeFailed(machine, link, status);
   // While the client polls, the polls tell if the token is refused, and a proxy may refuse every WebSocket.
   const isBesidePolls = machine.current?.isPolling && link === machine.next;
-  if (!isBesidePolls && countsAsRefusal(machine, status)) machine.refusals += 1;
+  const isLingering = machine.lingering.includes(link);
+  if (!isBesidePolls && !isLingering && countsAsRefusal(machine, status)) machine.refusals += 1;
   if (machine.refusals < machine.rules.refusalLimit) return socketEnded(machine, link);
   remove(machine, link);
   stop(machine, { kind: 'refused', status });

@@ -106,6 +106,17 @@ export function asksForPresence({ presences }, { isPolling }, entity) {
 }
 
 /**
+ * Notes that a link that polls acknowledged an entity. Its presence is unknown then, unless a WebSocket tells it.
+ *
+ * @param {Machine} machine
+ * @param {string} entity
+ */
+export function polled(machine, entity) {
+  const isTold = machine.linksInUse.some(({ entities }) => entities.get(entity)?.presence);
+  if (!isTold) snapshotArrived(machine, entity, undefined);
+}
+
+/**
  * Takes a snapshot, unless a newer version is known.
  *
  * @param {Machine} machine
@@ -116,7 +127,7 @@ export function asksForPresence({ presences }, { isPolling }, entity) {
 export function snapshotArrived(machine, entity, answer, isAcknowledgement = false) {
   const presence = machine.presences.get(entity);
   if (!presence || presence.error) return;
-  const snapshot = snapshotOf(answer);
+  const snapshot = pollsAlone(machine) ? undefined : snapshotOf(answer);
   const { version = -1 } = presence;
   presence.backOff.reset();
   if (!snapshot) {
@@ -133,7 +144,7 @@ export function snapshotArrived(machine, entity, answer, isAcknowledgement = fal
 /** Applies a change, or holds it. @param {Machine} machine @param {Frame} frame */
 export function presenceArrived(machine, frame) {
   const presence = machine.presences.get(frame.entityId);
-  const told = read(frame, 'joined');
+  const told = pollsAlone(machine) ? undefined : read(frame, 'joined');
   if (!presence || presence.error || !told || told.version <= Number(presence.version)) return;
   presence.held.set(told.version, told);
   proceed(machine, frame.entityId, presence);
@@ -164,12 +175,17 @@ export function mayRefusePresence(error) {
   return error.kind === 'server' && (error.code === 'forbidden' || error.code === 'bad_request');
 }
 
-/** Plans anew what a link that ended was asked for. Without another, every set is stale. @param {Machine} machine */
+/**
+ * Plans anew what a link that ended was asked for. Without another, every set is stale, and unknown if the client polls.
+ *
+ * @param {Machine} machine
+ */
 export function presenceLinkEnded(machine) {
   const isConnected = linkOf(machine) !== undefined;
   for (const [entity, presence] of machine.presences) {
     if (!isConnected) presence.forgetVersion();
     watch(machine, entity, presence);
+    if (pollsAlone(machine)) snapshotArrived(machine, entity, undefined);
   }
 }
 
@@ -229,6 +245,11 @@ function isAsked({ links }, entity) {
 /** Returns the link whose server tells presence. `undefined` without a WebSocket. @param {Machine} machine */
 function linkOf({ linksInUse }) {
   return linksInUse.find(({ isPolling }) => !isPolling);
+}
+
+/** Returns true if the client polls without a WebSocket beside it. One that lingers tells no later change. @param {Machine} machine */
+function pollsAlone(machine) {
+  return machine.current?.isPolling && linkOf(machine) === undefined;
 }
 
 /** @param {string} entity */

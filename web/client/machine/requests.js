@@ -213,14 +213,16 @@ export function requeueLater(machine, message) {
 }
 
 /**
- * Ends a request without a reply, on a link that stays open. One that polls ends, unless the request is a message.
+ * Ends a request without a reply, on a link that stays open. One that polls ends, unless the request is a message, or
+ * the link lingers.
  *
  * @param {Machine} machine
  * @param {Link} link
  * @param {number} id
  */
 export function timeOutRequest(machine, link, id) {
-  if (link.isPolling && link.inFlight.get(id)?.action !== 'sendMessage') return disconnect(machine, link);
+  const isMessage = link.inFlight.get(id)?.action === 'sendMessage';
+  if (link.isPolling && !isMessage && !machine.lingering.includes(link)) return disconnect(machine, link);
   const request = takeRequest(machine, link, id);
   if (request?.action === 'sendMessage') requeueOrReject(machine, request.message);
   else if (request) requestFailed(machine, link, request, { kind: 'outcomeUnknown' });

@@ -13,7 +13,7 @@ import { endSession } from './gaps.js';
 import { noteKeepAlive } from './keep-alive.js';
 import { asAcknowledgement } from './polling.js';
 import { positionOf, positionOfMessage } from './positions.js';
-import { asksForPresence, endPresence, joinPresence, leavePresence, mayRefusePresence, refusePresence, snapshotArrived } from './presence.js';
+import { asksForPresence, endPresence, joinPresence, leavePresence, mayRefusePresence, polled, refusePresence, snapshotArrived } from './presence.js';
 import { whenOwnAreKnown } from './pushes.js';
 import { sendRequest } from './requests.js';
 
@@ -218,7 +218,8 @@ function entityAcknowledged(machine, link, entity, asked, answer, isShared) {
   const entry = updateState(machine, link, entity, 'subscribed');
   entry.hasLog = position !== undefined;
   entry.presence = asked.presence;
-  if (asked.presence || link.isPolling) snapshotArrived(machine, entity, answer.presence, true);
+  if (link.isPolling) polled(machine, entity);
+  else if (asked.presence) snapshotArrived(machine, entity, answer.presence, true);
   if (!log) return;
   resolveSubscribers(machine, link, entity, position && startingPoint(asked, answer, position));
   if (!position) return endLog(machine, log);

@@ -141,11 +141,13 @@ export function compare(one, other) {
 export function syncAnswered(machine, link, asked, reply) {
   const jitter = machine.random();
   const request = { isShared: asked.length > 1 };
+  // A link that lingers has a successor with every subscription.
+  const mayEnd = link.isPolling && !machine.lingering.includes(link);
   for (const one of asked) {
     const result = resultOf(reply, one.log);
     if (one.log.hasEnded) continue;
     if (result === undefined) isCurrent(machine, one.log);
-    else if (link.isPolling && isUnreadable(result)) unreadable(machine, link, one, result);
+    else if (mayEnd && isUnreadable(result)) unreadable(machine, link, one, result);
     else if (result.error) askFailed(machine, one, serverError(objectOf(result.error) ?? {}), jitter);
     else whenOwnAreKnown(machine, one.log, result, () => logAnswered(machine, one, result, request));
   }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 use herald_shared::{
     ids::EntityId,
     log::{self, LogRows, Start, Subscriber},
-    presence::{MembersBudget, ReadPresence},
+    presence::{KEEP_ALIVE, MembersBudget, ReadPresence},
     protocol::{
         Ack, EntityRequest, EntityResult, ErrorCode, LogReply, PresenceReply, Refusal, Request,
         ServerFrame, StartRequest, Subscribe,
@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// Acknowledges once the subscriptions are stored, with the position in the log of each entity that has
-/// one, and the members of each entity that has some and whose presence the client wants. A connection may have `limit` subscriptions.
+/// one, and the members of each entity that has some and whose presence the client wants. If an entity has members, the
+/// client is to keep its own row among them alive. A connection may have `limit` subscriptions.
 ///
 /// # Errors
 ///
@@ -57,18 +58,22 @@ pub async fn handle<'a>(
             )
             .await?;
             let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
-            (ack.log, ack.presence) = results.into_iter().next().unwrap_or_default();
+            let answers = results.into_iter().next().unwrap_or_default();
+            ack.keep_alive = answers.keep_alive();
+            (ack.log, ack.presence) = (answers.log, answers.presence);
             ack.entity_id = Some(entity);
         }
         Subscribe::Several(entities) => {
             let results = several(message, entities, store, logs, presence, admission, limit);
-            ack.entities = Some(results.await?);
+            let (results, keep_alive) = results.await?;
+            ack.entities = Some(results);
+            ack.keep_alive = keep_alive;
         }
     }
     Ok(ServerFrame::from(ack))
 }
 
-/// Subscribes to every permitted entity and returns the result for each.
+/// Subscribes to every permitted entity. Returns the result for each, and what keeps the client's member rows alive.
 async fn several(
     message: &Message,
     entities: BTreeMap<String, Result<EntityRequest, Refusal>>,
@@ -77,7 +82,7 @@ async fn several(
     presence: &impl ReadPresence,
     admission: &Admission<'_, impl ConnectionStore>,
     limit: u32,
-) -> Result<BTreeMap<String, EntityResult>, Refusal> {
+) -> Result<(BTreeMap<String, EntityResult>, Option<u64>), Refusal> {
     let mut results = BTreeMap::new();
     let (mut names, mut permitted) = (Vec::new(), Vec::new());
     for (name, checked) in entities {
@@ -96,15 +101,16 @@ async fn several(
         }
     }
     let subscribed = subscribe(message, permitted, store, logs, presence, admission, limit).await?;
+    let keep_alive = subscribed.iter().flatten().find_map(Answers::keep_alive);
     let subscribed = subscribed.into_iter().map(|result| match result {
-        Ok((log, presence)) => EntityResult {
+        Ok(Answers { log, presence, .. }) => EntityResult {
             presence,
             ..Ok(log).into()
         },
         Err(refusal) => Err(refusal).into(),
     });
     results.extend(names.into_iter().zip(subscribed));
-    Ok(results)
+    Ok((results, keep_alive))
 }
 
 /// Recovery needs no further permission: it goes back only as far as the connection may read.
@@ -130,7 +136,21 @@ fn check_permissions(message: &Message, wanted: &EntityRequest) -> Result<(), Re
 }
 
 /// The answers about one entity.
-type Answers = (LogReply, Option<PresenceReply>);
+#[derive(Default)]
+struct Answers {
+    log: LogReply,
+    /// The members, if the client wants them.
+    presence: Option<PresenceReply>,
+    /// True if the entity has members, whether or not the client wants to see them.
+    has_members: bool,
+}
+
+impl Answers {
+    /// Returns the most seconds from one `ping` or `sync` to the next. `None` if the connection is no member.
+    fn keep_alive(&self) -> Option<u64> {
+        self.has_members.then_some(KEEP_ALIVE.as_secs())
+    }
+}
 
 /// Admits and stores the subscriptions of a connection, and reads the logs and members.
 ///
@@ -187,14 +207,19 @@ async fn subscribe(
     let mut budget = MembersBudget::SHARED;
     let mut results = Vec::with_capacity(entities.len());
     for (subscriber, entity) in subscribers.into_iter().zip(&entities) {
-        results.push(match reply(subscriber, limit) {
+        let answers = match reply(subscriber, limit) {
             Ok(log) if watched.contains(entity) => {
                 let members = presence.snapshot(entity, &mut budget).await;
                 let members = members.map_err(|error| store_failure(&error));
                 members.map(|members| (log, members))
             }
             reply => reply.map(|log| (log, None)),
-        });
+        };
+        results.push(answers.map(|(log, members)| Answers {
+            log,
+            presence: members,
+            has_members: presence.has_members(entity),
+        }));
     }
     Ok(results)
 }

@@ -61,6 +61,10 @@ use crate::token_expiry::since_epoch;
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>
 pub const MEMBER_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
+/// The longest time from one `ping` or `sync` of a member's connection to the next, which `subscribe` demands of its
+/// client. It is less than half of [`MEMBER_LIFETIME`], so a row outlives one that is lost or fails.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(4 * 60);
+
 /// The members of entities, over `rows`, with the flushes that tell of them on `queue`.
 #[derive(Clone, Debug)]
 pub struct Members<R, Q, C = fn() -> SystemTime> {

@@ -187,6 +187,14 @@ pub(super) fn acknowledged_positions(reply: &Reply) -> Vec<Position> {
     several.into_iter().chain(fields.position()).collect()
 }
 
+/// Reads the longest time from one ping to the next that the acknowledgement of a `subscribe` demands. `None` if it
+/// demands none.
+pub(super) fn keep_alive(reply: &Reply) -> Option<Duration> {
+    let fields: Fields<'_> = serde_json::from_str(reply.json()).ok()?;
+    let seconds: u32 = fields.value("keepAlive").filter(|seconds| *seconds > 0)?;
+    Some(Duration::from_secs(seconds.into()))
+}
+
 /// Reads the pause that the reply to a poll demands. `None` if it demands none.
 pub(super) fn poll_pause(reply: &Reply) -> Option<Duration> {
     let fields: Fields<'_> = serde_json::from_str(reply.json()).ok()?;

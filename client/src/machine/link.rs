@@ -32,6 +32,8 @@ pub(super) struct Link {
     pub(super) in_flight: BTreeMap<u64, InFlight>,
     /// The states of entities on this socket.
     pub(super) entities: HashMap<EntityId, EntityState>,
+    /// The longest time from one ping to the next, of each subscription whose acknowledgement had one.
+    pub(super) keep_alives: HashMap<EntityId, Duration>,
     /// The entities whose state may not be the wanted one.
     pub(super) to_check: VecDeque<EntityId>,
     /// The entities to subscribe to again, in the order in which they failed.
@@ -79,7 +81,7 @@ pub(super) struct Open {
     /// The time at which another link is to replace it.
     pub(super) renew_at: Moment,
     pub(super) received_at: Moment,
-    /// The time of the last ping, or at which it opened.
+    /// The time of the last ping, or of the `sync` in its place, or at which it opened.
     pub(super) pinged_at: Moment,
     /// The time of the first request since the last text arrived. `None` if none was sent since.
     pub(super) unanswered_since: Option<Moment>,
@@ -187,6 +189,7 @@ impl Link {
             authentication: BackOff::default(),
             in_flight: BTreeMap::new(),
             entities: HashMap::new(),
+            keep_alives: HashMap::new(),
             to_check: VecDeque::new(),
             retries: Vec::new(),
             one_by_one: false,
@@ -233,6 +236,20 @@ impl Link {
             Some(EntityState::Subscribed(acknowledged)) => Some(*acknowledged),
             _ => None,
         }
+    }
+
+    /// Notes how long after a ping the subscription to an entity demands the next. `None` if it demands none, or has
+    /// ended.
+    pub(super) fn note_keep_alive(&mut self, entity: &EntityId, keep_alive: Option<Duration>) {
+        match keep_alive {
+            Some(keep_alive) => self.keep_alives.insert(entity.clone(), keep_alive),
+            None => self.keep_alives.remove(entity),
+        };
+    }
+
+    /// Returns the longest time from one ping to the next, whatever arrives. `None` if no subscription demands one.
+    pub(super) fn keep_alive(&self) -> Option<Duration> {
+        self.keep_alives.values().min().copied()
     }
 
     /// Returns true once it has been open for long enough.

@@ -11,7 +11,7 @@ use super::{
     Machine,
     audience::Audience,
     back_off::BackOff,
-    frame::{EntityResults, LogResult},
+    frame::{EntityResults, LogResult, keep_alive},
     link::{Acknowledged, EntityState, EntitySubscribe, Link, RequestKind, Retry, Role},
     log_answer::LogAnswer,
     log_answers::Source,
@@ -192,6 +192,7 @@ impl Machine {
         if several && result.as_ref().is_err_and(RequestError::is_bad_request) {
             return self.subscribe_one_by_one(socket, entities);
         }
+        let keep_alive = result.as_ref().ok().and_then(keep_alive);
         let mut results = match &result {
             Ok(reply) if self.polls(socket) => subscribe_results(&entities, reply),
             _ => EntityResults::of(result, several),
@@ -204,6 +205,9 @@ impl Machine {
         let source = Source::of(entities.len());
         for subscribe in entities {
             let result = results.take(&subscribe.entity);
+            if let Some(link) = self.link(socket).filter(|_| result.is_ok()) {
+                link.note_keep_alive(&subscribe.entity, keep_alive);
+            }
             self.entity_answered(now, socket, subscribe, source, jitter, result);
         }
     }
@@ -381,7 +385,10 @@ impl Machine {
         };
         match state {
             Some(state) => link.entities.insert(entity.clone(), state),
-            None => link.entities.remove(entity),
+            None => {
+                link.note_keep_alive(entity, None);
+                link.entities.remove(entity)
+            }
         };
         let fits = match state {
             Some(EntityState::Subscribed(acknowledged)) => wanted && acknowledged.presence == asks,

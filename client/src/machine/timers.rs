@@ -71,16 +71,12 @@ impl Machine {
             && self.links.iter().all(|link| link.role != Role::Next);
         let lingers = link.lingers();
         let polling = link.polling.as_ref().filter(|_| current);
-        let silent = |open: &Open| {
-            // A client that asks for presence pings whatever arrives, since pings keep its user present.
-            let since = match self.presences.is_empty() {
-                true => open.received_at,
-                false => open.received_at.min(open.pinged_at),
-            };
-            let silent_since = current.then_some(since + self.rules.ping_after);
+        let ping = |open: &Open| {
+            let silent = current.then_some(open.received_at + self.rules.ping_after);
+            let demanded = link.keep_alive().map(|after| open.pinged_at + after);
             let unanswered_since = open.unanswered_since;
             let unanswered = unanswered_since.map(|since| since + self.rules.unanswered_after);
-            let ping = silent_since.into_iter().chain(unanswered).min();
+            let ping = [silent, demanded, unanswered].into_iter().flatten().min();
             match open.pong_by {
                 Some(by) => Some((by, Timer::PongTimeout(socket))),
                 None => ping.map(|at| (at, Timer::Ping(socket))),
@@ -96,7 +92,7 @@ impl Machine {
             open.and_then(|open| open.stable_at)
                 .map(|at| (at, Timer::Stable(socket))),
             open.filter(|_| !lingers && link.polling.is_none())
-                .and_then(silent),
+                .and_then(ping),
             polling
                 .and_then(|polling| polling.poll_at)
                 .map(|at| (at, Timer::Poll(socket))),

@@ -183,6 +183,7 @@ fn write(frame: &Value) -> String {
             event_ids: serde_json::from_value(frame["eventIds"].clone()).unwrap(),
             positions: serde_json::from_value(frame["positions"].clone()).unwrap(),
             expires_at: frame["expiresAt"].as_u64(),
+            keep_alive: frame["keepAlive"].as_u64(),
             id,
             log: log_reply(frame),
             presence: frame.get("presence").map(presence_reply),

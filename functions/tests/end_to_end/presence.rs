@@ -4,6 +4,7 @@
 mod contract;
 mod faults;
 mod frames;
+mod keep_alive;
 mod off;
 mod snapshots;
 mod storm;

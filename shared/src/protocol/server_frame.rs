@@ -144,6 +144,10 @@ pub struct Ack {
     /// The end of the connection's new token, in epoch seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
+    /// The most seconds from one `ping` or `sync` of the connection to the next, if an entity that a `subscribe`
+    /// subscribed to has members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_alive: Option<u64>,
     /// The client's request id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<RequestId>,

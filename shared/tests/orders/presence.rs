@@ -7,6 +7,7 @@
 //! At the end the watcher must know exactly the users who are subscribed.
 
 mod explorer;
+mod renewing;
 mod rows;
 mod run;
 mod watcher;

@@ -37,7 +37,7 @@ async fn watchers_are_told_who_joins_and_leaves() {
     assert_eq!(
         ack,
         json!({
-            "type": "ack", "action": "subscribe", "entityId": "room:1",
+            "type": "ack", "action": "subscribe", "entityId": "room:1", "keepAlive": 240,
             "presence": {"version": 0, "count": 1, "members": [of_ann]},
         })
     );
@@ -52,7 +52,13 @@ async fn watchers_are_told_who_joins_and_leaves() {
 
     // A member is seen without asking for presence, and is not told of others.
     let mut bob = stack.client_of("bob").await;
-    bob.subscribe("room:1").await;
+    let ack = bob
+        .ask(json!({"action": "subscribe", "entityId": "room:1"}))
+        .await;
+    assert_eq!(
+        ack,
+        json!({"type": "ack", "action": "subscribe", "entityId": "room:1", "keepAlive": 240})
+    );
     let second = ann.frame().await;
     let of_bob = json!({"userId": "bob", "connections": 1});
     assert_eq!(
@@ -155,6 +161,14 @@ async fn presence_needs_a_policy_and_its_permission() {
     assert_eq!(results["room:1"]["presence"]["count"], 1, "{ack}");
     assert_eq!(results["room:2"]["error"]["message"], forbidden);
     assert_eq!(results["order:1"].get("presence"), None);
+    assert_eq!(ack["keepAlive"], 240);
+    // A refused subscribe makes no member.
+    let entities = json!({"room:2": {"presence": true}, "order:1": {}});
+    let ack = ann
+        .ask(json!({"action": "subscribe", "entities": entities}))
+        .await;
+    assert_eq!(ack["entities"]["room:2"]["error"]["message"], forbidden);
+    assert_eq!(ack.get("keepAlive"), None, "{ack}");
 
     // Without a policy there is nothing to see, with any permission.
     let mut eve = stack.client_of("eve").await;

@@ -468,8 +468,8 @@ const rules = [
   Rule(
     'refusals beside the polls, which do not count',
     'connecting.dart',
-    'if (!isBesidePolls && _counts',
-    'if (_counts',
+    'if (!isBesidePolls && !isLingering',
+    'if (!isLingering',
   ),
   Rule(
     'refusals without a status, which do not count if a poll has one',
@@ -491,7 +491,7 @@ const rules = [
   ),
   Rule('the end of subscriptions that cannot be polled', 'polling.dart', "result['offset'] != null && log", 'log'),
   Rule('the last messages, which cannot be polled', 'polling.dart', '&& log.rewind == null', ''),
-  Rule('the end of a subscription whose log ended', 'syncing.dart', 'link.isPolling && _isUnreadable(result)', 'false'),
+  Rule('the end of a subscription whose log ended', 'syncing.dart', 'mayEnd && _isUnreadable(result)', 'false'),
   Rule('one message after the other', 'requests.dart', '!(link.isPolling && link.oldestSend < never)', 'true'),
   Rule(
     'the refusal of what needs a WebSocket',
@@ -515,7 +515,7 @@ const rules = [
   Rule(
     'the end of a link whose poll has no answer',
     'requests.dart',
-    'if (link.isPolling && link.inFlight[id] is! MessageRequest) return disconnect(machine, link);',
+    'if (link.isPolling && !isMessage && !machine.lingering.contains(link)) return disconnect(machine, link);',
     '',
   ),
   Rule('polls that are refused', 'polling.dart', 'status == 401 || (status == 403 && !isMessage)', 'false'),
@@ -536,11 +536,43 @@ const rules = [
     'log.mayRead',
   ),
   Rule('no presence while the client polls', 'presence.dart', '&& !link.isPolling;', ';'),
+  Rule('telling that there is none', 'subscribing.dart', '    polled(machine, entity);', ''),
   Rule(
-    'telling that there is none',
-    'subscribing.dart',
-    'if (asked.presence || link.isPolling) snapshot',
-    'if (asked.presence) snapshot',
+    'a presence that a WebSocket beside the polls told',
+    'presence.dart',
+    'if (!isTold) snapshotArrived(',
+    'snapshotArrived(',
+  ),
+  Rule(
+    'the end of a presence with that WebSocket',
+    'presence.dart',
+    'if (_pollsAlone(machine)) snapshotArrived(',
+    'if (false) snapshotArrived(',
+  ),
+  Rule(
+    'no snapshot of a WebSocket that lingers while the client polls',
+    'presence.dart',
+    '_pollsAlone(machine) ? null : snapshotOf',
+    'snapshotOf',
+  ),
+  Rule('no change of one', 'presence.dart', '_pollsAlone(machine) ? null : presenceChangeOf', 'presenceChangeOf'),
+  Rule(
+    'a subscription that the answer to a former poll does not end',
+    'syncing.dart',
+    'link.isPolling && !machine.lingering.contains(link);',
+    'link.isPolling;',
+  ),
+  Rule(
+    'a refusal after a WebSocket took over, which does not count',
+    'connecting.dart',
+    '!isBesidePolls && !isLingering &&',
+    '!isBesidePolls &&',
+  ),
+  Rule(
+    'the messages beside a former poll without an answer',
+    'requests.dart',
+    '!isMessage && !machine.lingering.contains(link)',
+    '!isMessage',
   ),
   Rule(
     'presence by the WebSocket beside the polls',

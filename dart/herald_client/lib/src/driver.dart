@@ -236,14 +236,15 @@ final class Driver {
     final pollUrl = _pollUrl;
     if (_isSuspended || pollUrl == null) return handle(PostAnswered(socket, request, null));
     final poster = _posters[socket] ??= _connector.poster();
+    final HttpAnswer answer;
     try {
-      final answer = await poster.post(pollUrl.resolve(path), token, text);
-      handle(PostAnswered(socket, request, answer.status, answer.text));
+      answer = await poster.post(pollUrl.resolve(path), token, text);
     } on Object catch (error) {
       if (_posters[socket] != poster) return;
       _cause = error;
-      handle(PostAnswered(socket, request, null));
+      return handle(PostAnswered(socket, request, null));
     }
+    handle(PostAnswered(socket, request, answer.status, answer.text));
   }
 
   /// Passes the events of a socket to the machine, until the machine has closed it.

@@ -126,7 +126,8 @@ void refused(Machine machine, Link link, int? status) {
   handshakeFailed(machine, link, status);
   // While the client polls, the polls tell if the token is refused, and a proxy may refuse every WebSocket.
   final isBesidePolls = (machine.current?.isPolling ?? false) && link == machine.next;
-  if (!isBesidePolls && _countsAsRefusal(machine, status)) machine.refusals += 1;
+  final isLingering = machine.lingering.contains(link);
+  if (!isBesidePolls && !isLingering && _countsAsRefusal(machine, status)) machine.refusals += 1;
   if (machine.refusals < machine.rules.refusalLimit) return socketEnded(machine, link);
   _remove(machine, link);
   stop(machine, StoppedByRefusals(status));

@@ -56,7 +56,7 @@ void snapshotArrived(Machine machine, String entity, Object? answer, {bool isAck
   final presence = machine.presences[entity];
   if (presence == null || presence.error != null) return;
   presence.backOff.reset();
-  final snapshot = snapshotOf(answer);
+  final snapshot = _pollsAlone(machine) ? null : snapshotOf(answer);
   if (snapshot == null) {
     presence.hasNone();
   } else if (snapshot.version >= (presence.version ?? 0)) {
@@ -66,11 +66,17 @@ void snapshotArrived(Machine machine, String entity, Object? answer, {bool isAck
   _proceed(machine, entity, presence);
 }
 
+/// Notes that a link that polls acknowledged an entity. Its presence is unknown then, unless a WebSocket tells it.
+void polled(Machine machine, String entity) {
+  final isTold = machine.linksInUse.any((link) => link.entities[entity]?.hasPresence ?? false);
+  if (!isTold) snapshotArrived(machine, entity, null);
+}
+
 /// Applies a change, or holds it.
 void presenceArrived(Machine machine, Frame frame) {
   final entity = frame['entityId'];
   final presence = machine.presences[entity];
-  final told = presenceChangeOf(frame);
+  final told = _pollsAlone(machine) ? null : presenceChangeOf(frame);
   if (entity is! String || presence == null || presence.error != null || told == null) return;
   final version = presence.version;
   if (version != null && told.version <= version) return;
@@ -95,11 +101,12 @@ void refusePresence(Machine machine, String entity, HeraldError error) {
   recheck(machine, entity);
 }
 
-/// Plans anew what a link that ended was asked for. Without another, every set is stale.
+/// Plans anew what a link that ended was asked for. Without another, every set is stale, and unknown if the client polls.
 void presenceLinkEnded(Machine machine) {
   final isConnected = _linkOf(machine) != null;
   for (final MapEntry(key: entity, value: presence) in machine.presences.entries) {
     if (!isConnected) presence.forgetVersion();
+    if (_pollsAlone(machine)) snapshotArrived(machine, entity, null);
     _watch(machine, entity, presence);
   }
 }
@@ -148,6 +155,9 @@ bool _isAsked(Machine machine, String entity) => machine.links
         _ => false,
       },
     );
+
+/// Returns true if the client polls without a WebSocket beside it. One that lingers tells no later change.
+bool _pollsAlone(Machine machine) => (machine.current?.isPolling ?? false) && _linkOf(machine) == null;
 
 /// Returns the link whose server tells presence. `null` without a WebSocket.
 Link? _linkOf(Machine machine) => machine.linksInUse.where((link) => !link.isPolling).firstOrNull;

@@ -203,9 +203,11 @@ void requeueLater(Machine machine, QueuedMessage message) {
   machine.timers.set('outbox', machine.now + delay, () => machine.outboxIsPaused = false);
 }
 
-/// Ends a request without a reply, on a link that stays open. One that polls ends, unless the request is a message.
+/// Ends a request without a reply, on a link that stays open. One that polls ends, unless the request is a message, or
+/// the link lingers.
 void timeOutRequest(Machine machine, Link link, int id) {
-  if (link.isPolling && link.inFlight[id] is! MessageRequest) return disconnect(machine, link);
+  final isMessage = link.inFlight[id] is MessageRequest;
+  if (link.isPolling && !isMessage && !machine.lingering.contains(link)) return disconnect(machine, link);
   final request = takeRequest(machine, link, id);
   if (request is MessageRequest) {
     _requeueOrReject(machine, request.message);

@@ -200,7 +200,11 @@ void _entityAcknowledged(
   _updateState(machine, link, entity, Progress.subscribed)
     ..hasLog = position != null
     ..hasPresence = asked.presence;
-  if (asked.presence || link.isPolling) snapshotArrived(machine, entity, answer['presence'], isAcknowledgement: true);
+  if (link.isPolling) {
+    polled(machine, entity);
+  } else if (asked.presence) {
+    snapshotArrived(machine, entity, answer['presence'], isAcknowledgement: true);
+  }
   if (log == null) return;
   final start = position == null ? null : _startingPoint(asked, answer, position);
   _resolveSubscribers(machine, link, entity, start);

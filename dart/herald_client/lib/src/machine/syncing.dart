@@ -116,12 +116,14 @@ void _send(Machine machine, Link link, List<Log> logs, Frame fields) {
 
 void syncAnswered(Machine machine, Link link, List<Asked> asked, Frame reply) {
   final jitter = machine.random();
+  // A link that lingers has a successor with every subscription.
+  final mayEnd = link.isPolling && !machine.lingering.contains(link);
   for (final one in asked) {
     final result = _resultOf(reply, one.log.audience);
     if (one.log.hasEnded) continue;
     if (result == null) {
       isCurrent(machine, one.log);
-    } else if (link.isPolling && _isUnreadable(result)) {
+    } else if (mayEnd && _isUnreadable(result)) {
       _unreadable(machine, link, one.log, result);
     } else if (result['error'] != null) {
       _askFailed(machine, one.log, serverError(objectOf(result['error']) ?? const {}), jitter);

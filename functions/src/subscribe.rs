@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// Acknowledges once the subscriptions are stored, with the position in the log of each entity that has
-/// one, and the members of each entity that has some and whose presence the client wants. If an entity has members, the
-/// client is to keep its own row among them alive. A connection may have `limit` subscriptions.
+/// one, and the members of each entity that has some and whose presence the client wants. If an entity has members,
+/// the acknowledgement demands the pings that keep the connection among them. A connection may have `limit` subscriptions.
 ///
 /// # Errors
 ///
@@ -73,7 +73,7 @@ pub async fn handle<'a>(
     Ok(ServerFrame::from(ack))
 }
 
-/// Subscribes to every permitted entity. Returns the result for each, and what keeps the client's member rows alive.
+/// Subscribes to every permitted entity. Returns the result for each, and the `keepAlive` of the acknowledgement.
 async fn several(
     message: &Message,
     entities: BTreeMap<String, Result<EntityRequest, Refusal>>,

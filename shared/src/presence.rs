@@ -62,7 +62,8 @@ use crate::token_expiry::since_epoch;
 pub const MEMBER_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// The longest time from one `ping` or `sync` of a member's connection to the next, which `subscribe` demands of its
-/// client. It is less than half of [`MEMBER_LIFETIME`], so a row outlives one that is lost or fails.
+/// client. It is less than half of [`MEMBER_LIFETIME`], so a row that one of them renewed outlives
+/// the loss of the next.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(4 * 60);
 
 /// The members of entities, over `rows`, with the flushes that tell of them on `queue`.

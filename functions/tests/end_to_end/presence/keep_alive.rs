@@ -124,7 +124,6 @@ async fn end_at(stack: &TestStack, row: &MemberRow, end: u64) {
     update.send().await.unwrap();
 }
 
-
 /// Starts a relay to a stack. Returns its address.
 async fn relay(server: String, change: Change) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

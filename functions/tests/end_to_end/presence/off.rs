@@ -21,7 +21,8 @@ async fn stack_without_presence_stores_and_sends_nothing_for_it() {
     let entities = json!({"room:1": {"presence": true}, "room:2": {}});
     let subscribe = json!({"action": "subscribe", "entities": entities});
     let ack = client.ask(subscribe).await;
-    let plain = json!({"type": "ack", "action": "subscribe", "entities": {"room:1": {}, "room:2": {}}});
+    let plain =
+        json!({"type": "ack", "action": "subscribe", "entities": {"room:1": {}, "room:2": {}}});
     assert_eq!(ack, plain);
     assert_eq!(client.ask(json!({"action": "ping"})).await["type"], "pong");
     let scan = aws_sdk_dynamodb::Client::new(stack.aws())

@@ -16,7 +16,7 @@ const rules = [
   Rule('the reset of delays', 'back_off.dart', '_delays = 0;\n}', '_delays = _delays;\n}'),
   // Attempts.
   Rule('the time-out of an attempt', 'connecting.dart', 'rules.connectTimeout', 'rules.renewAfter'),
-  Rule('the token before a socket', 'connecting.dart', 'machine.rules.token ?', 'false ?'),
+  Rule('the token before a socket', 'connecting.dart', 'if (machine.rules.token) {', 'if (false) {'),
   Rule('the count of attempts', 'connecting.dart', 'machine.retries += 1;', ''),
   Rule('the count from 0 after a connection', 'connecting.dart', 'machine.retries = 0;', ''),
   Rule('the time until a connection is stable', 'connecting.dart', 'rules.stableAfter', '0'),
@@ -58,8 +58,13 @@ const rules = [
     '  if (current == null) {',
   ),
   // Renewal.
-  Rule('the age at renewal', 'connecting.dart', '(1 - 0.1 * machine.random())', '2'),
-  Rule('the renewal that is tried again', 'connecting.dart', 'current.renewAt = machine.now + delay;', ''),
+  Rule('the age at renewal', 'connecting.dart', '(1 - 0.1 * random())', '2'),
+  Rule(
+    'the renewal that is tried again',
+    'connecting.dart',
+    'current.renewAt = machine.now + (current.isPolling ? _renewDelay(machine, current) : delay);',
+    '',
+  ),
   Rule('the hand-over after every subscription', 'connecting.dart', '|| !next.isEstablished', ''),
   Rule('the time that the old connection stays', 'connecting.dart', 'machine.rules.lingerFor', '0'),
   Rule(
@@ -328,7 +333,7 @@ const rules = [
   Rule('the order of a sync', 'syncing.dart', r'entities.sort((one, other) => compareAsUtf8(one.$1, other.$1));', ''),
   Rule(
     'the order of code points',
-    'syncing.dart',
+    'signals.dart',
     'left.current.compareTo(right.current)',
     'right.current.compareTo(left.current)',
   ),
@@ -369,7 +374,7 @@ const rules = [
     'log.position == asked && !mayLackRoom',
     'false',
   ),
-  Rule('the room that audiences share', 'continuity.dart', '(log.mayRead || isShared)', 'log.mayRead'),
+  Rule('the room that audiences share', 'continuity.dart', '(mayRead || isShared)', 'mayRead'),
   Rule('the sync of its own', 'syncing.dart', '_sendSync(machine, link, [log]);', 'machine.toSync.add(log);'),
   Rule(
     'the first position after a break',
@@ -697,8 +702,8 @@ const rules = [
   Rule(
     'asking another connection',
     'presence.dart',
-    'presence.forgetVersion();\n    _watch(machine, entity, presence);',
-    'presence.forgetVersion();',
+    'snapshotArrived(machine, entity, null);\n    _watch(machine, entity, presence);',
+    'snapshotArrived(machine, entity, null);',
   ),
   Rule(
     "that presence is no application's push",

@@ -157,7 +157,7 @@ bool _isAsked(Machine machine, String entity) => machine.links
     );
 
 /// Returns true if the client polls without a WebSocket beside it. One that lingers tells no later change.
-bool _pollsAlone(Machine machine) => (machine.current?.isPolling ?? false) && _linkOf(machine) == null;
+bool _pollsAlone(Machine machine) => machine.linksInUse.isNotEmpty && _linkOf(machine) == null;
 
 /// Returns the link whose server tells presence. `null` without a WebSocket.
 Link? _linkOf(Machine machine) => machine.linksInUse.where((link) => !link.isPolling).firstOrNull;

@@ -10,9 +10,12 @@ import 'package:herald_client/herald_client.dart';
 
 Future<void> main(List<String> arguments) async {
   final [program, template] = arguments;
-  final timer = Timer(const Duration(seconds: 35), () => throw TimeoutException('the check has not ended in 35 s'));
-  await _withStack(program, template, 'open', _deliversAndRecovers);
-  await _withStack(program, template, 'secret', _stopsAfterRefusedTokens);
+  final timer = Timer(const Duration(seconds: 90), () => throw TimeoutException('the check has not ended in 90 s'));
+  await _withStack(program, template, 'open', (stack) async {
+    await _deliversAndRecovers(stack.endpoint);
+    await Future.wait([_showsPresence(stack.endpoint), _pollsAndReturns(stack)]);
+  });
+  await _withStack(program, template, 'secret', (stack) => _stopsAfterRefusedTokens(stack.endpoint));
   timer.cancel();
 }
 
@@ -48,6 +51,52 @@ Future<void> _deliversAndRecovers(Uri endpoint) async {
     };
   }
   _check('a message sent meanwhile is recovered', recovered, 3);
+  await client.close();
+  await proxy.close();
+}
+
+Future<void> _showsPresence(Uri endpoint) async {
+  final client = HeraldClient(_socketAddress(endpoint), options: _options);
+  final room = await client.subscribe('room-1', presence: true);
+  _check('a subscription has its presence', room.presence != null, true);
+  final other = HeraldClient(_socketAddress(endpoint), options: _options);
+  await other.subscribe('room-1');
+  await room.presenceChanges.firstWhere((change) => change.presence?.count == 2);
+  await other.close();
+  await room.presenceChanges.firstWhere((change) => change.presence?.count == 1);
+  _check('presence is read once', (await client.presence('room-1')).count, 1);
+  await client.close();
+}
+
+Future<void> _pollsAndReturns(_Stack stack) async {
+  final proxy = await _Proxy.start(stack.endpoint)
+    ..cut();
+  final client = HeraldClient(
+    proxy.address,
+    options: HeraldOptions(
+      pollUrl: stack.pollUrl,
+      obstacleLimit: 1,
+      obstacleAfter: Duration.zero,
+      webSocketRetry: const Duration(milliseconds: 500),
+      stableAfter: const Duration(milliseconds: 100),
+      backoffBase: const Duration(milliseconds: 50),
+      backoffCap: const Duration(milliseconds: 200),
+    ),
+  );
+  final subscription = await client.subscribe('order-2');
+  _check('a client without a WebSocket polls', client.transport, Transport.poll);
+  final events = StreamIterator(subscription.pushes);
+  final states = StreamIterator(client.states);
+  await _publish(stack.endpoint, 'order-2', 1);
+  await events.moveNext();
+  _check('a poll has the event', events.current.message, 1);
+  proxy.accept();
+  while (client.transport == Transport.poll) {
+    await states.moveNext();
+  }
+  await _publish(stack.endpoint, 'order-2', 2);
+  await events.moveNext();
+  _check('the WebSocket goes on where the polls ended', events.current.message, 2);
   await client.close();
   await proxy.close();
 }
@@ -103,8 +152,10 @@ Future<void> _publish(Uri endpoint, String entityId, Object? message) async {
   if (response.statusCode != HttpStatus.ok) throw StateError('PutEvents answered ${response.statusCode}: $text');
 }
 
+typedef _Stack = ({Uri endpoint, Uri pollUrl});
+
 /// Starts herald-local on free ports, and ends it after the check.
-Future<void> _withStack(String program, String template, String auth, Future<void> Function(Uri) check) async {
+Future<void> _withStack(String program, String template, String auth, Future<void> Function(_Stack) check) async {
   final process = await Process.start(program, [
     ...[
       '--port',
@@ -116,6 +167,10 @@ Future<void> _withStack(String program, String template, String auth, Future<voi
       auth,
       '--parameter',
       'History={"**":{"messages":100,"seconds":600}}',
+      '--parameter',
+      'Presence={"room-*":{"interval":1}}',
+      '--parameter',
+      'Poll=on',
     ],
     ...['--template', template, '--binaries', File(program).parent.path],
   ]);
@@ -126,7 +181,10 @@ Future<void> _withStack(String program, String template, String auth, Future<voi
         .transform(utf8.decoder)
         .transform(const LineSplitter())
         .firstWhere((_) => true, orElse: () => throw StateError('herald-local ended: $errors'));
-    await check(Uri.parse((jsonDecode(line) as Map<String, Object?>)['endpoint']! as String));
+    final addresses = jsonDecode(line) as Map<String, Object?>;
+    final urls = addresses['functionUrls']! as Map<String, Object?>;
+    final endpoint = Uri.parse(addresses['endpoint']! as String);
+    await check((endpoint: endpoint, pollUrl: Uri.parse(urls['PollFunctionUrl']! as String)));
   } finally {
     process.kill(ProcessSignal.sigint);
     await process.exitCode;

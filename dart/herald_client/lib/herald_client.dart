@@ -6,6 +6,7 @@ export 'src/clock.dart' show Clock, SystemClock;
 export 'src/error.dart';
 export 'src/options.dart';
 export 'src/position.dart' show Position;
+export 'src/presence.dart';
 export 'src/push.dart';
 export 'src/socket.dart';
 export 'src/state.dart';

@@ -68,20 +68,123 @@ void main() {
     await client.close();
   });
 
-  test('a handshake that the server does not answer is abandoned on close', () async {
-    final silent = await ServerSocket.bind(InternetAddress.loopbackIPv4, 0);
-    final ended = Completer<void>();
-    final arrived = Completer<void>();
-    silent.listen((socket) {
-      arrived.complete();
-      socket.listen((_) {}, onDone: ended.complete, onError: (_) => ended.complete());
-    });
-    final client = HeraldClient(Uri.parse('ws://127.0.0.1:${silent.port}'));
-    await arrived.future;
+  test('a network that refuses WebSockets is polled with the token in the header', () async {
+    final server =
+        await _Server.start()
+          ..status = HttpStatus.notFound;
+    final client = server.client(token: () => const Token('a.b.c'), pollPort: server.port);
+    await client.states.firstWhere((state) => state is ClientOpen && state.transport == Transport.poll);
+    final reply = await client.send('你好 👋');
+    expect(reply.message, '你好 👋');
+    expect(server.posts.take(2).toList(), ['/poll Bearer a.b.c', '/messages Bearer a.b.c']);
     await client.close();
-    await ended.future;
-    await silent.close();
   });
+
+  test('a connection that is cut is an obstacle, and one that the server closes is none', () async {
+    final server = await _Server.start();
+    final proxy = await _Proxy.start(server.port);
+    final client = server.client(port: proxy.port, pollPort: server.port);
+    final states = StreamIterator(client.states);
+    expect((await _next<ClientOpen>(states)).transport, Transport.webSocket);
+    await server.drop();
+    await _next<ClientReconnecting>(states);
+    expect((await _next<ClientOpen>(states)).transport, Transport.webSocket);
+    proxy.cut();
+    await _next<ClientReconnecting>(states);
+    expect((await _next<ClientOpen>(states)).transport, Transport.poll);
+    await client.close();
+  });
+
+  test('a poll that the server does not answer is abandoned on close', () async {
+    final server =
+        await _Server.start()
+          ..status = HttpStatus.notFound;
+    final silent = await _Silent.start();
+    final client = server.client(pollPort: silent.port);
+    await silent.arrived;
+    await client.close(within: Duration.zero);
+    await silent.abandoned;
+  });
+
+  test('a handshake that the server does not answer is abandoned on close', () async {
+    final silent = await _Silent.start();
+    final client = HeraldClient(Uri.parse('ws://127.0.0.1:${silent.port}'));
+    await silent.arrived;
+    await client.close();
+    await silent.abandoned;
+  });
+}
+
+Future<T> _next<T extends ClientState>(StreamIterator<ClientState> states) async {
+  while (await states.moveNext()) {
+    if (states.current case final T state) return state;
+  }
+  throw StateError('the client has stopped');
+}
+
+/// A server that accepts connections and never answers.
+final class _Silent {
+  _Silent(this._server) {
+    _server.listen((socket) {
+      if (!_arrived.isCompleted) _arrived.complete();
+      socket.listen((_) {}, onDone: _end, onError: (_) => _end());
+    });
+  }
+
+  static Future<_Silent> start() async {
+    final silent = _Silent(await ServerSocket.bind(InternetAddress.loopbackIPv4, 0));
+    addTearDown(silent._server.close);
+    return silent;
+  }
+
+  final ServerSocket _server;
+  final Completer<void> _arrived = Completer();
+  final Completer<void> _abandoned = Completer();
+
+  int get port => _server.port;
+
+  Future<void> get arrived => _arrived.future;
+
+  /// Completes when the client has closed a connection.
+  Future<void> get abandoned => _abandoned.future;
+
+  void _end() {
+    if (!_abandoned.isCompleted) _abandoned.complete();
+  }
+}
+
+/// A proxy of TCP that can cut its connections.
+final class _Proxy {
+  _Proxy(this._server, this._port) {
+    _server.listen(_serve);
+  }
+
+  static Future<_Proxy> start(int port) async {
+    final proxy = _Proxy(await ServerSocket.bind(InternetAddress.loopbackIPv4, 0), port);
+    addTearDown(proxy._server.close);
+    return proxy;
+  }
+
+  final ServerSocket _server;
+  final int _port;
+  final List<Socket> _sockets = [];
+
+  int get port => _server.port;
+
+  void cut() {
+    for (final socket in _sockets) {
+      socket.destroy();
+    }
+  }
+
+  Future<void> _serve(Socket client) async {
+    final server = await Socket.connect(InternetAddress.loopbackIPv4, _port);
+    _sockets.addAll([client, server]);
+    _forward(client, server);
+    _forward(server, client);
+  }
+
+  void _forward(Socket from, Socket to) => from.listen(to.add, onDone: to.destroy, onError: (_) => to.destroy());
 }
 
 /// A server on the loopback address that answers as Herald does.
@@ -103,14 +206,23 @@ final class _Server {
 
   /// The header of each handshake.
   final List<String?> authorizations = [];
+
+  /// The path and the token of each HTTP request.
+  final List<String> posts = [];
   WebSocket? _socket;
   final StreamController<void> _subscriptions = StreamController();
   late final StreamIterator<void> _subscribed = StreamIterator(_subscriptions.stream);
 
-  HeraldClient client({TokenCallback? token}) => HeraldClient(
-    Uri.parse('ws://127.0.0.1:${_server.port}/prod'),
+  /// With [pollPort], the client polls there after one obstacle.
+  HeraldClient client({TokenCallback? token, int? port, int? pollPort}) => HeraldClient(
+    Uri.parse('ws://127.0.0.1:${port ?? _server.port}/prod'),
     token: token,
-    options: const HeraldOptions(backoffBase: Duration(milliseconds: 1)),
+    options: HeraldOptions(
+      pollUrl: pollPort == null ? null : Uri.parse('http://127.0.0.1:$pollPort'),
+      obstacleLimit: 1,
+      obstacleAfter: Duration.zero,
+      backoffBase: const Duration(milliseconds: 1),
+    ),
   );
 
   Future<void> nextSubscription() => _subscribed.moveNext();
@@ -119,7 +231,20 @@ final class _Server {
 
   Future<void> drop() => _socket!.close(1001);
 
+  int get port => _server.port;
+
+  Future<void> _answer(HttpRequest request) async {
+    posts.add('${request.uri.path} ${request.headers.value(HttpHeaders.authorizationHeader)}');
+    final frame = jsonDecode(await utf8.decodeStream(request)) as Map<String, Object?>;
+    final isMessage = frame['action'] == 'sendMessage';
+    request.response
+      ..headers.contentType = ContentType.json
+      ..write(jsonEncode({...frame, 'type': isMessage ? 'message' : 'ack'}));
+    await request.response.close();
+  }
+
   Future<void> _serve(HttpRequest request) async {
+    if (request.method == 'POST') return _answer(request);
     authorizations.add(request.headers.value(HttpHeaders.authorizationHeader));
     final status = this.status;
     if (status != null) {

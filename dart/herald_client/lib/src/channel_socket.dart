@@ -32,6 +32,11 @@ final class ChannelSocket implements HeraldSocket {
     return 'the connection was closed with code ${_channel.closeCode}${reason.isEmpty ? '' : ': $reason'}';
   }
 
+  /// 1006 is the code for a connection that was cut, and 1005 that of `dart:io`. A close frame without a code has 1005,
+  /// too, but Herald's servers send one with a code.
+  @override
+  bool get hadCloseFrame => !const {null, 1005, 1006}.contains(_channel.closeCode);
+
   @override
   void send(String text) {
     if (!_hasEnded) _channel.sink.add(text);

@@ -5,10 +5,12 @@ import 'clock.dart';
 import 'connector.dart';
 import 'driver.dart';
 import 'error.dart';
+import 'machine/presence_frame.dart';
 import 'machine/rules.dart';
 import 'machine/signals.dart' hide Subscriber;
 import 'options.dart';
 import 'position.dart';
+import 'presence.dart';
 import 'push.dart';
 import 'socket.dart';
 import 'state.dart';
@@ -23,7 +25,7 @@ final class HeraldClient {
   /// Starts a client, which keeps trying until it is connected.
   ///
   /// [url] is the address of the WebSocket API, `wss://…`. [connector], [clock] and [random] are for tests and unusual
-  /// platforms. Throws an [ArgumentError] if the address has the wrong form.
+  /// platforms. Throws an [ArgumentError] if the address, or `pollUrl`, has the wrong form.
   factory HeraldClient(
     Uri url, {
     TokenCallback? token,
@@ -35,10 +37,22 @@ final class HeraldClient {
     if (!(url.isScheme('wss') || url.isScheme('ws')) || url.host.isEmpty || url.hasFragment) {
       throw ArgumentError.value('$url', 'url', 'must be an absolute wss:// or ws:// address without a fragment');
     }
+    final pollUrl = _pollUrlOf(options);
     final used = connector ?? platformConnector();
     final spacing = options.refusalSpacing ?? used.refusalSpacing;
     final rules = Rules(options, token: token != null, refusalSpacing: spacing.inMilliseconds);
-    return HeraldClient._(Driver(url, token, rules, used, clock ?? SystemClock(), random ?? Random().nextDouble));
+    final driver = Driver(url, pollUrl, token, rules, used, clock ?? SystemClock(), random ?? Random().nextDouble);
+    return HeraldClient._(driver);
+  }
+
+  /// Returns the address that the paths of the function `poll` are relative to. `null` if there is none.
+  static Uri? _pollUrlOf(HeraldOptions options) {
+    final url = options.pollUrl;
+    if (url == null) return null;
+    if (!(url.isScheme('https') || url.isScheme('http')) || url.host.isEmpty) {
+      throw ArgumentError.value('$url', 'pollUrl', 'must be an absolute https:// or http:// address');
+    }
+    return url.path.endsWith('/') ? url : url.replace(path: '${url.path}/');
   }
 
   HeraldClient._(this._driver);
@@ -47,16 +61,29 @@ final class HeraldClient {
 
   ClientState get state => _driver.state;
 
+  /// The transport of the connection, or of the last one: [Transport.poll] while the network admits no WebSocket.
+  Transport get transport => _driver.transport;
+
   /// The states. Each listener gets the present one first.
   Stream<ClientState> get states => _driver.readers.states(() => state);
 
   /// Subscribes to an entity, and waits until the server has acknowledged it.
   ///
   /// [recover] starts from a saved position, [rewind] with the last messages (1–300, permission `history`), and
-  /// [loadState] with a state that the application loads. Throws the server's [HeraldError], and what [loadState]
-  /// throws.
-  Future<Subscription> subscribe(String entityId, {Position? recover, int? rewind, LoadState? loadState}) =>
-      _subscribe(_newSubscription(entityId), recover: recover, rewind: rewind, loadState: loadState);
+  /// [loadState] with a state that the application loads. [presence] asks for the users at the entity, too (permission
+  /// `presence`). Throws the server's [HeraldError], and what [loadState] throws.
+  Future<Subscription> subscribe(
+    String entityId, {
+    Position? recover,
+    int? rewind,
+    LoadState? loadState,
+    bool presence = false,
+  }) => _subscribe(
+    _newSubscription(entityId, presence: presence),
+    recover: recover,
+    rewind: rewind,
+    loadState: loadState,
+  );
 
   /// The messages of an entity, as a stream that subscribes when it is listened to and unsubscribes when that is
   /// cancelled, before the acknowledgement, too. The server's [HeraldError] is its error.
@@ -125,6 +152,13 @@ final class HeraldClient {
   Future<History> history(HistoryOf of, HistorySelection selection) async =>
       History(await request({'action': 'history', ...of.toJson(), ...selection.toJson()}, safeToRepeat: true));
 
+  /// Reads the users at an entity, once and without a subscription (permission `presence`). Throws a [HeraldError].
+  Future<Presence> presence(String entityId) async {
+    final reply = await request({'action': 'presence', 'entityId': entityId}, safeToRepeat: true);
+    final snapshot = snapshotOf(reply['presence']);
+    return snapshot == null ? const Presence(0, null) : presenceOf(snapshot);
+  }
+
   /// The number of messages in the outbox, which wait to be sent.
   int get waitingMessages => _driver.waitingMessages;
 
@@ -151,10 +185,11 @@ final class HeraldClient {
     await stopped;
   }
 
-  Subscription _newSubscription(String entityId) {
+  Subscription _newSubscription(String entityId, {bool presence = false}) {
     late final Subscription subscription;
     return subscription = Subscription(
       entityId,
+      asksForPresence: presence,
       positionOf: () => _driver.positionOf(entityId),
       leave: () => _leave(subscription),
     );
@@ -163,7 +198,8 @@ final class HeraldClient {
   void _leave(Subscription subscription) {
     final request = subscription.request;
     final isMember = _driver.readers.unsubscribe(subscription);
-    if (isMember && request != null) _driver.unsubscribe(subscription.entityId, request);
+    if (!isMember || request == null) return;
+    _driver.unsubscribe(subscription.entityId, request, presence: subscription.asksForPresence);
   }
 
   Future<Subscription> _subscribe(
@@ -179,7 +215,12 @@ final class HeraldClient {
       final loaded = await loader?.loadFirst(_driver.positionOf(subscription.entityId));
       if (subscription.hasEnded) return subscription;
       final entityId = subscription.entityId;
-      final (:request, :reply) = _driver.subscribe(entityId, recover: loaded ?? recover, rewind: rewind);
+      final (:request, :reply) = _driver.subscribe(
+        entityId,
+        presence: subscription.asksForPresence,
+        recover: loaded ?? recover,
+        rewind: rewind,
+      );
       subscription.request = request;
       subscription.startAt((await reply).position);
     } on Object catch (error) {

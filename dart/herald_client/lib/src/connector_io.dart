@@ -1,3 +1,4 @@
+import 'dart:convert';
 import 'dart:io';
 
 import 'package:web_socket_channel/io.dart';
@@ -27,6 +28,26 @@ final class _IOConnector implements HeraldConnector {
     );
     return ChannelSocket(channel, explain: _explain, abandon: () => client.close(force: true));
   }
+
+  @override
+  HeraldPoster poster() => _IOPoster();
+}
+
+final class _IOPoster implements HeraldPoster {
+  final HttpClient _client = HttpClient();
+
+  @override
+  Future<HttpAnswer> post(Uri url, String? token, String text) async {
+    final request = await _client.postUrl(url);
+    request.headers.contentType = ContentType.json;
+    if (token != null) request.headers.set(HttpHeaders.authorizationHeader, 'Bearer $token');
+    request.write(text);
+    final answer = await request.close();
+    return HttpAnswer(answer.statusCode, await utf8.decodeStream(answer));
+  }
+
+  @override
+  void close() => _client.close(force: true);
 }
 
 final _visible = RegExp(r'^[\x21-\x7e]+$');

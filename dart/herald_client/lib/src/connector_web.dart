@@ -25,6 +25,31 @@ final class _WebConnector implements HeraldConnector {
     final channel = WebSocketChannel.connect(url, protocols: [_herald, if (token != null) token]);
     return ChannelSocket(channel, explain: (error) => _explain(url, error));
   }
+
+  @override
+  HeraldPoster poster() => _WebPoster();
+}
+
+final class _WebPoster implements HeraldPoster {
+  final _AbortController _controller = _AbortController();
+
+  @override
+  Future<HttpAnswer> post(Uri url, String? token, String text) async {
+    final headers = {'Content-Type': 'application/json', if (token != null) 'Authorization': 'Bearer $token'};
+    final options = _FetchOptions(
+      method: 'POST',
+      headers: headers.jsify(),
+      body: text,
+      cache: 'no-store',
+      credentials: 'omit',
+      signal: _controller.signal,
+    );
+    final answer = await _fetch('$url'.toJS, options).toDart;
+    return HttpAnswer(answer.status, (await answer.text().toDart).toDart);
+  }
+
+  @override
+  void close() => _controller.abort();
 }
 
 const _herald = 'herald.v1';
@@ -46,10 +71,30 @@ Future<Object> _explain(Uri url, Object error) async {
 }
 
 @JS('fetch')
-external JSPromise<JSAny?> _fetch(JSString url, _FetchOptions options);
+external JSPromise<_Response> _fetch(JSString url, _FetchOptions options);
 
 extension type _FetchOptions._(JSObject _) implements JSObject {
-  external factory _FetchOptions({String mode, String cache, String credentials});
+  external factory _FetchOptions({
+    String method,
+    JSAny? headers,
+    String body,
+    String mode,
+    String cache,
+    String credentials,
+    JSObject signal,
+  });
+}
+
+extension type _Response._(JSObject _) implements JSObject {
+  external int get status;
+  external JSPromise<JSString> text();
+}
+
+@JS('AbortController')
+extension type _AbortController._(JSObject _) implements JSObject {
+  external factory _AbortController();
+  external JSObject get signal;
+  external void abort();
 }
 
 Future<bool> _isReachable(Uri url) async {

@@ -15,12 +15,14 @@ import 'token.dart';
 
 /// The driver: it passes the time and the inputs to the machine, and performs its effects. It decides nothing.
 final class Driver {
-  Driver(this._url, this._token, this.rules, this._connector, this.clock, this.random)
+  /// [_pollUrl] ends with a slash.
+  Driver(this._url, this._pollUrl, this._token, this.rules, this._connector, this.clock, this.random)
     : _machine = Machine(rules, random) {
     handle(const Connect());
   }
 
   final Uri _url;
+  final Uri? _pollUrl;
   final TokenCallback? _token;
   final Rules rules;
   final HeraldConnector _connector;
@@ -29,9 +31,13 @@ final class Driver {
   final Machine _machine;
   final Readers readers = Readers();
   ClientState state = const ClientConnecting();
+  Transport transport = Transport.webSocket;
   late final ElapsedTime _time = ElapsedTime(clock);
   late final SleepWatch _sleep = SleepWatch(clock);
   final Map<int, HeraldSocket> _sockets = {};
+
+  /// The HTTP requests of the links that poll.
+  final Map<int, HeraldPoster> _posters = {};
   Timer? _wake;
   final Queue<Effect> _effects = Queue();
   bool _isPerforming = false;
@@ -56,17 +62,22 @@ final class Driver {
   }
 
   /// Subscribes, and returns the number of the request. The acknowledgement has the position before the first message.
-  ({int request, Future<Resolve> reply}) subscribe(String entity, {Position? recover, int? rewind}) {
+  ({int request, Future<Resolve> reply}) subscribe(
+    String entity, {
+    required bool presence,
+    Position? recover,
+    int? rewind,
+  }) {
     final asked = _newRequest();
-    _subscribers.add(Subscriber(asked.request, entity, recover: recover, rewind: rewind));
+    _subscribers.add(Subscriber(asked.request, entity, recover: recover, rewind: rewind, presence: presence));
     if (_subscribers.length == 1) scheduleMicrotask(_flushSubscribers);
     return asked;
   }
 
   /// Removes a subscriber, whose request may still be pending.
-  void unsubscribe(String entity, int request) {
+  void unsubscribe(String entity, int request, {required bool presence}) {
     _waiting.remove(request);
-    handle(Unsubscribe(entity));
+    handle(Unsubscribe(entity, presence: presence));
   }
 
   Position? positionOf(String entity) => _machine.positionOf(entity);
@@ -146,6 +157,12 @@ final class Driver {
         _sockets[socket]?.send(text);
       case CloseSocket(:final socket):
         _sockets.remove(socket)?.close();
+        _posters.remove(socket)?.close();
+      case Post():
+        unawaited(_post(effect));
+      case ChangeTransport(:final transport):
+        this.transport = transport;
+        if (state is ClientOpen) _enter(const ClientOpen());
       case Resolve(:final request):
         _waiting.remove(request)?.complete(effect);
       case Reject(:final request, :final error):
@@ -156,6 +173,8 @@ final class Driver {
         readers.lose(audience, position);
       case TellRecovered(:final audience, :final messages):
         readers.recover(audience, messages);
+      case TellPresence(:final entity, :final presence, :final error):
+        readers.tellPresence(entity, presence, error);
       case Ended(:final entity, :final error):
         readers.end(entity, error);
     }
@@ -169,6 +188,7 @@ final class Driver {
         delay: delay,
         cause: _cause,
       ),
+      ClientOpen() => ClientOpen(transport: transport),
       _ => next,
     };
     _cause = null;
@@ -210,6 +230,23 @@ final class Driver {
     }
   }
 
+  /// Sends a request by HTTP, and passes its answer to the machine.
+  Future<void> _post(Post post) async {
+    final Post(:socket, :request, :path, :token, :text) = post;
+    final pollUrl = _pollUrl;
+    if (_isSuspended || pollUrl == null) return handle(PostAnswered(socket, request, null));
+    final poster = _posters[socket] ??= _connector.poster();
+    final HttpAnswer answer;
+    try {
+      answer = await poster.post(pollUrl.resolve(path), token, text);
+    } on Object catch (error) {
+      if (_posters[socket] != poster) return;
+      _cause = error;
+      return handle(PostAnswered(socket, request, null));
+    }
+    handle(PostAnswered(socket, request, answer.status, answer.text));
+  }
+
   /// Passes the events of a socket to the machine, until the machine has closed it.
   Future<void> _follow(int socket, HeraldSocket opening) async {
     bool isAbandoned() => _sockets[socket] != opening;
@@ -235,7 +272,7 @@ final class Driver {
         if (isAbandoned()) return;
         _sockets.remove(socket);
         _cause = opening.ending;
-        handle(Closed(socket));
+        handle(Closed(socket, closeFrame: opening.hadCloseFrame));
       },
     );
   }

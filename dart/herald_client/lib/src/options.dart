@@ -7,10 +7,11 @@ enum OutboxFull {
   dropOldest,
 }
 
-/// The numbers of a client, with the defaults of docs/clients.md.
+/// The options of a client: the numbers of docs/clients.md with their defaults, and the address for polls.
 final class HeraldOptions {
   const HeraldOptions({
-    this.connectTimeout = const Duration(seconds: 45),
+    this.pollUrl,
+    this.connectTimeout,
     this.backoffBase = const Duration(seconds: 1),
     this.backoffCap = const Duration(seconds: 30),
     this.stableAfter = const Duration(seconds: 30),
@@ -34,10 +35,19 @@ final class HeraldOptions {
     this.gapSpread = const Duration(seconds: 4),
     this.heldLimit = 256,
     this.heldWhileAsking = 1000,
+    this.presenceSpread = const Duration(seconds: 2),
+    this.obstacleLimit = 3,
+    this.obstacleAfter = const Duration(seconds: 30),
+    this.killedWithin = const Duration(seconds: 10),
+    this.webSocketRetry = const Duration(minutes: 5),
   });
 
-  /// The time-out of an attempt to connect: token and handshake.
-  final Duration connectTimeout;
+  /// The address of the function `poll`, the stack's output `PollUrl`. With it, the client polls while the network admits
+  /// no WebSocket.
+  final Uri? pollUrl;
+
+  /// The time-out of an attempt to connect: token and handshake. By default 45 s, and 15 s with [pollUrl].
+  final Duration? connectTimeout;
 
   /// The first bound of the delays between attempts, and the largest.
   final Duration backoffBase, backoffCap;
@@ -97,4 +107,20 @@ final class HeraldOptions {
 
   /// The pushes of an audience held beyond a gap, and while a reply about it is pending.
   final int heldLimit, heldWhileAsking;
+
+  /// The longest random wait before the client asks for a presence of which it missed a change.
+  final Duration presenceSpread;
+
+  /// The handshakes in a row that fail without a status, or the connections in a row that are cut, after which a client
+  /// with [pollUrl] polls.
+  final int obstacleLimit;
+
+  /// The time for which such handshakes fail before the client polls.
+  final Duration obstacleAfter;
+
+  /// The age up to which a connection that ends without a close frame counts as cut.
+  final Duration killedWithin;
+
+  /// The time between the WebSockets that a client tries while it polls.
+  final Duration webSocketRetry;
 }

@@ -1,9 +1,11 @@
 import 'dart:async';
 
 import 'error.dart';
+import 'fan.dart';
 import 'machine/log.dart';
 import 'machine/signals.dart';
 import 'position.dart';
+import 'presence.dart';
 import 'push.dart';
 import 'state.dart';
 import 'subscription.dart';
@@ -11,11 +13,11 @@ import 'subscription.dart';
 /// The streams of the application.
 final class Readers {
   final Map<String, Set<Subscription>> _subscriptions = {};
-  final _Fan<Push> _pushes = _Fan();
-  final _Fan<Push> _notifications = _Fan();
-  final _Fan<Push> _broadcasts = _Fan();
-  final _Fan<Lost> _losses = _Fan();
-  final _Fan<ClientState> _states = _Fan();
+  final Fan<Push> _pushes = Fan();
+  final Fan<Push> _notifications = Fan();
+  final Fan<Push> _broadcasts = Fan();
+  final Fan<Lost> _losses = Fan();
+  final Fan<ClientState> _states = Fan();
 
   void subscribe(Subscription subscription) =>
       _subscriptions.putIfAbsent(subscription.entityId, () => {}).add(subscription);
@@ -85,6 +87,13 @@ final class Readers {
     }
   }
 
+  /// Tells the presence of an entity.
+  void tellPresence(String entity, Presence? presence, HeraldError? error) {
+    for (final subscription in _subscriptionsOf(entity)) {
+      subscription.presenceTold(presence, error);
+    }
+  }
+
   /// Loads the state of entities without a log anew: what they missed is not known.
   void reload(bool Function(String entity) hasLog) {
     for (final entity in _subscriptions.keys.toList()) {
@@ -106,40 +115,10 @@ final class Readers {
         subscription.endWith();
       }
     }
-    for (final fan in <_Fan<Object?>>[_pushes, _notifications, _broadcasts, _losses, _states]) {
+    for (final fan in <Fan<Object?>>[_pushes, _notifications, _broadcasts, _losses, _states]) {
       fan.close();
     }
   }
 
   List<Subscription> _subscriptionsOf(String? entity) => [...?_subscriptions[entity]];
-}
-
-/// The listeners of one stream. Each may pause, and then has a buffer of its own.
-final class _Fan<T> {
-  final Set<MultiStreamController<T>> _listeners = {};
-  bool _isClosed = false;
-
-  Stream<T> stream([void Function(MultiStreamController<T>)? onListen]) => Stream.multi((controller) {
-    onListen?.call(controller);
-    if (_isClosed) {
-      controller.close();
-      return;
-    }
-    _listeners.add(controller);
-    controller.onCancel = () => _listeners.remove(controller);
-  }, isBroadcast: true);
-
-  void add(T event) {
-    for (final listener in _listeners.toList()) {
-      listener.add(event);
-    }
-  }
-
-  void close() {
-    _isClosed = true;
-    for (final listener in _listeners.toList()) {
-      listener.close();
-    }
-    _listeners.clear();
-  }
 }

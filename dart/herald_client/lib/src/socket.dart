@@ -10,6 +10,9 @@ abstract interface class HeraldSocket {
   /// The reason for which the connection ended, for people.
   String get ending;
 
+  /// True if the connection ended with a close frame, and was not cut.
+  bool get hadCloseFrame;
+
   /// Sends a text. Does nothing after the end of the connection.
   void send(String text);
 
@@ -38,6 +41,23 @@ final class HandshakeInvalid implements Exception {
   String toString() => reason;
 }
 
+/// The answer to an HTTP request.
+final class HttpAnswer {
+  const HttpAnswer(this.status, this.text);
+
+  final int status;
+  final String text;
+}
+
+/// The HTTP requests in the place of one WebSocket, in a network that admits none.
+abstract interface class HeraldPoster {
+  /// Sends a `POST` with a JSON text, and the token as `Authorization: Bearer`. The future fails without an answer.
+  Future<HttpAnswer> post(Uri url, String? token, String text);
+
+  /// Abandons the requests in flight.
+  void close();
+}
+
 /// Opens the sockets of a client. The platform has one; an application may pass its own.
 abstract interface class HeraldConnector {
   /// The default of `HeraldOptions.refusalSpacing`: above 0 where the status of a refusal is hidden.
@@ -45,4 +65,7 @@ abstract interface class HeraldConnector {
 
   /// Opens a socket. Throws a [HandshakeInvalid] if the token cannot be sent.
   HeraldSocket open(Uri url, String? token);
+
+  /// Returns what sends HTTP requests in the place of a socket. The client calls it only with `HeraldOptions.pollUrl`.
+  HeraldPoster poster();
 }

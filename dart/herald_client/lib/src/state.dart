@@ -8,9 +8,20 @@ final class ClientConnecting extends ClientState {
   const ClientConnecting();
 }
 
-/// The client has a connection on which every subscription is established.
+/// The transport of a connection.
+enum Transport {
+  webSocket,
+
+  /// HTTP requests, while the network admits no WebSocket.
+  poll,
+}
+
+/// The client has a connection on which every subscription is established. It is announced again when [transport]
+/// changes.
 final class ClientOpen extends ClientState {
-  const ClientOpen();
+  const ClientOpen({this.transport = Transport.webSocket});
+
+  final Transport transport;
 }
 
 /// The client has lost its connection, and attempts to connect again.

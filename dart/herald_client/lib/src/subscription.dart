@@ -1,6 +1,9 @@
 import 'dart:async';
 
+import 'error.dart';
+import 'fan.dart';
 import 'position.dart';
+import 'presence.dart';
 import 'push.dart';
 import 'state_loader.dart';
 
@@ -38,11 +41,18 @@ final class RecoveredEvent extends SubscriptionEvent {
 /// stream, when the client stops, and, with the server's error, when the server ends it.
 final class Subscription {
   /// [positionOf] returns the position of the client, and [leave] ends the subscription.
-  Subscription(this.entityId, {required Position? Function() positionOf, required void Function() leave})
-    : _positionOf = positionOf,
-      _leave = leave;
+  Subscription(
+    this.entityId, {
+    required this.asksForPresence,
+    required Position? Function() positionOf,
+    required void Function() leave,
+  }) : _positionOf = positionOf,
+       _leave = leave;
 
   final String entityId;
+
+  /// True if the application asks for presence.
+  final bool asksForPresence;
   final Position? Function() _positionOf;
   final void Function() _leave;
   late final StreamController<SubscriptionEvent> _events = StreamController(onCancel: cancel);
@@ -50,6 +60,8 @@ final class Subscription {
   Position? _lastRead;
   bool _hasEnded = false;
   bool _isCancelled = false;
+  PresenceChange? _lastChange;
+  final Fan<PresenceChange> _presenceChanges = Fan();
 
   /// True once it has ended.
   bool get hasEnded => _hasEnded;
@@ -72,6 +84,17 @@ final class Subscription {
     final isCurrent = _unread == 0 && !_hasEnded && !(loader?.holdsPushes ?? false);
     return isCurrent ? _positionOf() : _lastRead;
   }
+
+  /// The users at the entity, if the subscription asks for presence. It keeps the last known set while there is no
+  /// connection. `null` before the acknowledgement, and if there is no presence.
+  Presence? get presence => _lastChange?.presence;
+
+  /// The changes of [presence]. Each listener first gets all present users as joined. It may be listened to many times.
+  /// A subscription that does not ask for presence has none.
+  late final Stream<PresenceChange> presenceChanges = _presenceChanges.stream((controller) {
+    final last = _lastChange;
+    if (last != null) controller.add(PresenceChange.between(null, last.presence, error: last.error));
+  });
 
   /// Ends the subscription. Events that were not read are dropped.
   void cancel() {
@@ -103,6 +126,14 @@ final class Subscription {
     if (event is LostEvent) loader?.reload(event.position);
   }
 
+  /// Takes the presence of the entity, with the error if the server refused it. For the client.
+  void presenceTold(Presence? presence, HeraldError? error) {
+    final last = _lastChange;
+    if (!asksForPresence || last != null && last.presence == presence) return;
+    final change = _lastChange = PresenceChange.between(last?.presence, presence, error: error);
+    _presenceChanges.add(change);
+  }
+
   /// Ends the stream, with the error if there is one. For the client.
   void endWith([Object? error]) {
     if (_hasEnded) return;
@@ -114,6 +145,7 @@ final class Subscription {
     _hasEnded = true;
     loader?.end();
     unawaited(_events.close());
+    _presenceChanges.close();
   }
 
   SubscriptionEvent _read(SubscriptionEvent event) {

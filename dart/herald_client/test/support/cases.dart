@@ -11,6 +11,7 @@ import 'package:herald_client/src/machine/rules.dart';
 import 'package:herald_client/src/machine/signals.dart';
 import 'package:herald_client/src/options.dart';
 import 'package:herald_client/src/position.dart';
+import 'package:herald_client/src/presence.dart';
 import 'package:herald_client/src/state.dart';
 
 /// A case that does not hold.
@@ -36,6 +37,7 @@ final class Case {
   void run() {
     var random = _jitterOf(_options) ?? 0.5;
     final machine = Machine(_rulesOf(_options), () => random);
+    final format = _CaseFormat();
     for (final (index, step) in _steps.indexed) {
       final at = step['at']! as int;
       final where = 'step ${index + 1}, at $at';
@@ -48,7 +50,7 @@ final class Case {
       }
       final effects = [
         for (final effect in machine.handle(at, input))
-          if (effect is! TellRecovered) jsonDecode(jsonEncode(_inCaseFormat(effect))),
+          if (effect is! TellRecovered) jsonDecode(jsonEncode(format.of(effect))),
       ];
       if (!_isEqual(effects, expected)) {
         throw CaseFailure('$where: expected ${jsonEncode(expected)}, got ${jsonEncode(effects)}');
@@ -58,9 +60,6 @@ final class Case {
     }
   }
 }
-
-/// The files about what this client does not have: docs/clients.md lists it.
-const _lacking = {'presence.json', 'transports.json'};
 
 /// Reads the cases of a folder.
 List<Case> casesIn(Directory folder) {
@@ -79,7 +78,7 @@ List<Case> casesIn(Directory folder) {
   ];
 }
 
-bool _hasCases(File file) => file.path.endsWith('.json') && !_lacking.contains(file.uri.pathSegments.last);
+bool _hasCases(File file) => file.path.endsWith('.json');
 
 /// Returns the options of a case, in which a number is a time in milliseconds or a count.
 HeraldOptions optionsOf(Map<String, Object?> options) {
@@ -92,15 +91,18 @@ HeraldOptions optionsOf(Map<String, Object?> options) {
   int count(String name, int fallback) => options[name] as int? ?? fallback;
 
   const known = {
-    'token', 'jitter', 'connectTimeout', 'backoffBase', 'backoffCap', 'stableAfter', 'refusalLimit', //
+    'token', 'poll', 'jitter', 'connectTimeout', 'backoffBase', 'backoffCap', 'stableAfter', 'refusalLimit', //
     'refusalSpacing', 'offlineRetry', 'unansweredAfter', 'pingAfter', 'pongTimeout', 'replyTimeout', 'inFlightLimit',
     'outboxLimit', 'outboxFull', 'timeToLive', 'messageLimit', 'repeatWindow', 'renewAfter', 'lingerFor',
-    'renewTokenBefore', 'gapAfter', 'gapSpread', 'heldLimit', 'heldWhileAsking',
+    'renewTokenBefore', 'gapAfter', 'gapSpread', 'heldLimit', 'heldWhileAsking', 'presenceSpread',
+    'obstacleLimit', 'obstacleAfter', 'killedWithin', 'webSocketRetry',
   };
   final unknown = options.keys.toSet().difference(known);
   if (unknown.isNotEmpty) throw CaseFailure('unknown options: $unknown');
   return HeraldOptions(
-    connectTimeout: time('connectTimeout', unset.connectTimeout),
+    pollUrl: options['poll'] == true ? Uri.https('example.com', '/') : null,
+    // The default of the cases, which have no other with `poll`.
+    connectTimeout: time('connectTimeout', const Duration(seconds: 45)),
     backoffBase: time('backoffBase', unset.backoffBase),
     backoffCap: time('backoffCap', unset.backoffCap),
     stableAfter: time('stableAfter', unset.stableAfter),
@@ -124,6 +126,11 @@ HeraldOptions optionsOf(Map<String, Object?> options) {
     gapSpread: time('gapSpread', unset.gapSpread),
     heldLimit: count('heldLimit', unset.heldLimit),
     heldWhileAsking: count('heldWhileAsking', unset.heldWhileAsking),
+    presenceSpread: time('presenceSpread', unset.presenceSpread),
+    obstacleLimit: count('obstacleLimit', unset.obstacleLimit),
+    obstacleAfter: time('obstacleAfter', unset.obstacleAfter),
+    killedWithin: time('killedWithin', unset.killedWithin),
+    webSocketRetry: time('webSocketRetry', unset.webSocketRetry),
   );
 }
 
@@ -146,13 +153,14 @@ Input _inputOf(Map<String, Object?> step) {
     'refused' => Refused(number('socket'), of['status'] as int?),
     'failed' => Failed(number('socket')),
     'invalid' => Invalid(number('socket'), of['reason']! as String),
-    'received' => Received(number('socket'), of['text'] as String? ?? jsonEncode(of['frame'])),
-    'closed' => Closed(number('socket')),
+    'received' => Received(number('socket'), _textOf(of)),
+    'closed' => Closed(number('socket'), closeFrame: of['closeFrame'] == true),
+    'answered' => PostAnswered(number('socket'), number('request'), of['status'] as int?, _textOf(of)),
     'subscribe' => Subscribe([
       for (final one in (of['several'] as List<Object?>? ?? [of]).map(_object)) _subscriberOf(one),
     ]),
     'follow' => Follow(Route.values.byName(of['to']! as String)),
-    'unsubscribe' => Unsubscribe(of['entity']! as String),
+    'unsubscribe' => Unsubscribe(of['entity']! as String, presence: of['presence'] == true),
     'send' => Send(
       number('request'),
       _object(of['frame']),
@@ -168,50 +176,83 @@ Input _inputOf(Map<String, Object?> step) {
   };
 }
 
+/// Returns the text that arrived. It is empty if there is none.
+String _textOf(Map<String, Object?> of) {
+  final frame = of['frame'];
+  return of['text'] as String? ?? (frame == null ? '' : jsonEncode(frame));
+}
+
 Subscriber _subscriberOf(Map<String, Object?> of) => Subscriber(
   of['request']! as int,
   of['entity']! as String,
   recover: of['recover'] == null ? null : Position.fromJson(_object(of['recover'])),
   rewind: of['rewind'] as int?,
+  presence: of['presence'] == true,
 );
 
-Map<String, Object?> _inCaseFormat(Effect effect) => switch (effect) {
-  Announce(:final state) => {'state': _stateIn(state)},
-  AskToken(:final socket) => {
-    'askToken': {'socket': socket},
-  },
-  OpenSocket(:final socket, :final token) => {
-    'openSocket': {'socket': socket, 'token': token},
-  },
-  SendText(:final socket, :final text) => {
-    'send': {'socket': socket, 'frame': jsonDecode(text)},
-  },
-  CloseSocket(:final socket) => {
-    'closeSocket': {'socket': socket},
-  },
-  Resolve(:final request, :final reply, :final position) => {
-    'resolve': {
-      'request': request,
-      if (reply != null) 'reply': reply,
-      if (position != null) 'position': position.toJson(),
+/// The format of the effects of one machine. It keeps the last presence of each entity, because a case has what differs.
+final class _CaseFormat {
+  final Map<String, Presence?> _told = {};
+
+  Map<String, Object?> of(Effect effect) => switch (effect) {
+    Announce(:final state) => {'state': _stateIn(state)},
+    AskToken(:final socket) => {
+      'askToken': {'socket': socket},
     },
-  },
-  Reject(:final request, :final error) => {
-    'reject': {'request': request, 'error': _errorIn(error)},
-  },
-  Deliver(:final to, :final frame) => {
-    'deliver': {'to': to.name, 'frame': frame},
-  },
-  TellLost(:final audience, :final position) => {
-    'lost': {..._audienceIn(audience), 'position': position?.toJson()},
-  },
-  TellRecovered(:final audience, :final messages) => {
-    'recovered': {..._audienceIn(audience), 'messages': messages},
-  },
-  Ended(:final entity, :final error) => {
-    'ended': {'entity': entity, 'error': _errorIn(error)},
-  },
-};
+    OpenSocket(:final socket, :final token) => {
+      'openSocket': {'socket': socket, 'token': token},
+    },
+    SendText(:final socket, :final text) => {
+      'send': {'socket': socket, 'frame': jsonDecode(text)},
+    },
+    Post(:final socket, :final request, :final path, :final token, :final text) => {
+      'post': {'socket': socket, 'request': request, 'path': path, 'token': token, 'frame': jsonDecode(text)},
+    },
+    ChangeTransport(:final transport) => {
+      'transport': {'transport': transport.name.toLowerCase()},
+    },
+    CloseSocket(:final socket) => {
+      'closeSocket': {'socket': socket},
+    },
+    Resolve(:final request, :final reply, :final position) => {
+      'resolve': {
+        'request': request,
+        if (reply != null) 'reply': reply,
+        if (position != null) 'position': position.toJson(),
+      },
+    },
+    Reject(:final request, :final error) => {
+      'reject': {'request': request, 'error': _errorIn(error)},
+    },
+    Deliver(:final to, :final frame) => {
+      'deliver': {'to': to.name, 'frame': frame},
+    },
+    TellLost(:final audience, :final position) => {
+      'lost': {..._audienceIn(audience), 'position': position?.toJson()},
+    },
+    TellRecovered(:final audience, :final messages) => {
+      'recovered': {..._audienceIn(audience), 'messages': messages},
+    },
+    Ended(:final entity, :final error) => {
+      'ended': {'entity': entity, 'error': _errorIn(error)},
+    },
+    TellPresence() => {'presence': _presenceIn(effect)},
+  };
+
+  Map<String, Object?> _presenceIn(TellPresence effect) {
+    final TellPresence(:entity, :presence, :error) = effect;
+    final change = PresenceChange.between(_told[entity], presence);
+    _told[entity] = presence;
+    return {
+      'entity': entity,
+      'count': presence?.count,
+      'members': presence?.members?.values.toList(),
+      'joined': change.joined,
+      'left': change.left,
+      if (error != null) 'error': _errorIn(error),
+    };
+  }
+}
 
 Map<String, Object?> _audienceIn(Audience audience) => {
   'to': audience.to.name,

@@ -81,6 +81,12 @@ final class FakeConnector implements HeraldConnector {
   void Function(FakeSocket socket, Map<String, Object?> frame) onFrame = acknowledge;
   final List<FakeSocket> sockets = [];
 
+  /// Answers each HTTP request.
+  FutureOr<HttpAnswer> Function(FakePost post) onPost = (_) => throw StateError('no network');
+
+  /// The HTTP requests of the client.
+  final List<FakePost> posts = [];
+
   FakeSocket get last => sockets.last;
 
   @override
@@ -99,6 +105,38 @@ final class FakeConnector implements HeraldConnector {
     }
     return socket;
   }
+
+  @override
+  HeraldPoster poster() => _FakePoster(this);
+}
+
+/// An HTTP request of the client.
+final class FakePost {
+  FakePost(this.url, this.token, String text) : frame = jsonDecode(text) as Map<String, Object?>;
+
+  final Uri url;
+  final String? token;
+  final Map<String, Object?> frame;
+
+  HttpAnswer acknowledge([Map<String, Object?> fields = const {}]) =>
+      HttpAnswer(200, jsonEncode({'type': 'ack', 'action': frame['action'], 'id': frame['id'], ...fields}));
+}
+
+final class _FakePoster implements HeraldPoster {
+  _FakePoster(this._connector);
+
+  final FakeConnector _connector;
+  final Completer<HttpAnswer> _closed = Completer();
+
+  @override
+  Future<HttpAnswer> post(Uri url, String? token, String text) async {
+    final post = FakePost(url, token, text);
+    _connector.posts.add(post);
+    return Future.any([_closed.future, Future.sync(() => _connector.onPost(post))]);
+  }
+
+  @override
+  void close() => _closed.completeError(StateError('closed'));
 }
 
 /// Acknowledges a request as a server without logs does.
@@ -137,6 +175,9 @@ final class FakeSocket implements HeraldSocket {
 
   @override
   String get ending => 'dropped by the test';
+
+  @override
+  bool hadCloseFrame = false;
 
   @override
   void send(String text) {

@@ -3,7 +3,7 @@ import 'dart:async';
 import 'package:flutter/material.dart';
 import 'package:herald_flutter/herald_flutter.dart';
 
-/// The chat of the tutorials: right and wrong input, and the answer to each.
+/// The chat of the tutorials: who is here, right and wrong input, and the answer to each.
 class ChatPage extends StatefulWidget {
   const ChatPage({super.key});
 
@@ -14,22 +14,32 @@ class ChatPage extends StatefulWidget {
 class _ChatPageState extends State<ChatPage> {
   final _text = TextEditingController(text: 'Hello');
   final List<String> _lines = [];
-  StreamSubscription<Push>? _pushes;
+  Future<Subscription>? _joining;
+  Subscription? _room;
 
   @override
   void didChangeDependencies() {
     super.didChangeDependencies();
-    _pushes ??= HeraldScope.of(context)
-        .pushesOf('room-1')
-        .listen(
-          (push) => _show('${push.name ?? 'unnamed'}: ${push.message}'),
-          onError: (Object error) => _show('the room is closed: $error'),
-        );
+    if (_joining == null) unawaited(_join(_joining = HeraldScope.of(context).subscribe('room-1', presence: true)));
+  }
+
+  Future<void> _join(Future<Subscription> joining) async {
+    try {
+      final room = await joining;
+      if (!mounted) return room.cancel();
+      setState(() => _room = room);
+      room.pushes.listen(
+        (push) => _show('${push.name ?? 'unnamed'}: ${push.message}'),
+        onError: (Object error) => _show('the room is closed: $error'),
+      );
+    } on HeraldError catch (error) {
+      _show('the room is closed: ${error.message}');
+    }
   }
 
   @override
   void dispose() {
-    unawaited(_pushes?.cancel());
+    _room?.cancel();
     _text.dispose();
     super.dispose();
   }
@@ -57,6 +67,10 @@ class _ChatPageState extends State<ChatPage> {
   @override
   Widget build(BuildContext context) => Column(
     children: [
+      StreamBuilder<PresenceChange>(
+        stream: _room?.presenceChanges,
+        builder: (context, snapshot) => Text(_usersOf(snapshot.data?.presence)),
+      ),
       TextField(controller: _text, decoration: const InputDecoration(labelText: 'Message')),
       Row(
         children: [
@@ -68,4 +82,9 @@ class _ChatPageState extends State<ChatPage> {
       Expanded(child: ListView.builder(itemCount: _lines.length, itemBuilder: (context, index) => Text(_lines[index]))),
     ],
   );
+}
+
+String _usersOf(Presence? presence) {
+  if (presence == null) return 'This room tells no presence.';
+  return 'Here: ${presence.members?.values.map((member) => member.userId).join(', ') ?? presence.count}';
 }

@@ -10,9 +10,12 @@ import 'gaps.dart';
 import 'keep_alive.dart';
 import 'link.dart';
 import 'machine.dart';
+import 'polling.dart';
+import 'presence.dart';
 import 'pushes.dart';
 import 'requests.dart';
 import 'signals.dart';
+import 'transports.dart';
 
 void connect(Machine machine) {
   machine.announce(const ClientConnecting());
@@ -21,15 +24,37 @@ void connect(Machine machine) {
 
 /// Opens the next socket, for the current link or for its successor.
 void _startAttempt(Machine machine) {
-  final link = Link(++machine.sockets);
+  final link = Link(++machine.sockets, isPolling: pollsNext(machine), startedAt: machine.now);
   final socket = link.socket;
   if (machine.current != null) {
     machine.next = link;
   } else {
     machine.current = link;
   }
-  machine.timers.set('attempt $socket', machine.now + machine.rules.connectTimeout, () => disconnect(machine, link));
-  machine.perform(machine.rules.token ? AskToken(socket) : OpenSocket(socket, null));
+  machine.timers.set(
+    'attempt $socket',
+    machine.now + machine.rules.connectTimeout,
+    () => _attemptTimedOut(machine, link),
+  );
+  if (machine.rules.token) {
+    machine.perform(AskToken(socket));
+  } else {
+    _open(machine, link, null);
+  }
+}
+
+/// Begins the handshake. That of a link that polls is a poll of one log, whose answer has no further use.
+void _open(Machine machine, Link link, String? token) {
+  link.isOpening = true;
+  link.token = token;
+  if (!link.isPolling) return machine.perform(OpenSocket(link.socket, token));
+  final body = jsonEncode(const {'action': 'sync', 'everyone': <String, Object?>{}});
+  sendRequest(machine, link, const OpenRequest(), body);
+}
+
+void _attemptTimedOut(Machine machine, Link link) {
+  handshakeFailed(machine, link, null);
+  disconnect(machine, link);
 }
 
 void _retry(Machine machine) {
@@ -43,7 +68,9 @@ void tokenSupplied(Machine machine, Link link, String? token, int? expiresIn) {
     final delay = max(expiresIn - machine.rules.renewTokenBefore, expiresIn ~/ 2);
     _authenticateAt(machine, link, machine.now + delay);
   }
-  if (!link.isOpen) return machine.perform(OpenSocket(link.socket, token));
+  if (!link.isOpen) return _open(machine, link, token);
+  link.token = token;
+  if (link.isPolling) return;
   final body = jsonEncode({'action': 'authenticate', 'token': token});
   sendRequest(machine, link, const AuthenticateRequest(), body);
 }
@@ -59,28 +86,58 @@ void tokenFailed(Machine machine, Link link) {
 void opened(Machine machine, Link link) {
   final Machine(:now, :rules) = machine;
   link.isOpen = true;
-  link.receivedAt = now;
-  link.renewAt = now + (rules.renewAfter * (1 - 0.1 * machine.random())).round();
+  link.receivedAt = link.pingedAt = link.openedAt = now;
+  link.renewAt = now + _renewDelay(machine, link);
   link.toCheck = machine.subscriptions.inOrder.toSet();
   machine.refusals = 0;
   machine.networkIsDown = false;
   machine.timers.cancel('attempt ${link.socket}');
-  machine.timers.set('stable ${link.socket}', now + rules.stableAfter, () => machine.backOff.reset());
+  machine.timers.set('stable ${link.socket}', now + rules.stableAfter, () => _becameStable(machine, link));
+  if (!link.isPolling) webSocketOpened(machine);
   if (link == machine.current) _use(machine, link);
+}
+
+/// Returns the time after which a link is replaced: by a younger one, or, if it polls, by a WebSocket.
+int _renewDelay(Machine machine, Link link) {
+  final Machine(:rules, :random) = machine;
+  return ((link.isPolling ? rules.webSocketRetry : rules.renewAfter) * (1 - 0.1 * random())).round();
+}
+
+void _becameStable(Machine machine, Link link) {
+  link.isStable = true;
+  machine.backOff.reset();
+  if (!link.isPolling) webSocketStable(machine);
+}
+
+/// The server could not be reached.
+void attemptFailed(Machine machine, Link link) {
+  handshakeFailed(machine, link, null);
+  socketEnded(machine, link);
+}
+
+/// The connection ended. [closeFrame] is true if it ended with a close frame.
+void closed(Machine machine, Link link, {required bool closeFrame}) {
+  connectionEnded(machine, link, closeFrame: closeFrame);
+  socketEnded(machine, link);
 }
 
 /// Counts a refused handshake, and stops at the limit.
 void refused(Machine machine, Link link, int? status) {
-  if (_countsAsRefusal(machine, status)) machine.refusals += 1;
+  handshakeFailed(machine, link, status);
+  // While the client polls, the polls tell if the token is refused, and a proxy may refuse every WebSocket.
+  final isBesidePolls = (machine.current?.isPolling ?? false) && link == machine.next;
+  final isLingering = machine.lingering.contains(link);
+  if (!isBesidePolls && !isLingering && _countsAsRefusal(machine, status)) machine.refusals += 1;
   if (machine.refusals < machine.rules.refusalLimit) return socketEnded(machine, link);
   _remove(machine, link);
   stop(machine, StoppedByRefusals(status));
 }
 
 /// Returns true if a refusal is about the token. Without a status it may have been 429 or 5xx, which are transient, so
-/// such refusals count only if they are far enough apart.
+/// such refusals count only if they are far enough apart, and not at all if the client may poll: a poll has a status.
 bool _countsAsRefusal(Machine machine, int? status) {
   if (status != null) return status == 401 || status == 403;
+  if (machine.rules.poll) return false;
   final last = machine.lastGuess;
   final counts = last == null || machine.now >= last + machine.rules.refusalSpacing;
   if (counts) machine.lastGuess = machine.now;
@@ -119,7 +176,7 @@ void _renewalFailed(Machine machine) {
   final delay = _nextDelay(machine);
   final current = machine.current;
   if (current == null) return;
-  current.renewAt = machine.now + delay;
+  current.renewAt = machine.now + (current.isPolling ? _renewDelay(machine, current) : delay);
   _use(machine, current);
 }
 
@@ -127,9 +184,11 @@ void _remove(Machine machine, Link link) {
   if (link == machine.current) machine.current = null;
   if (link == machine.next) machine.next = null;
   machine.lingering = machine.lingering.where((other) => other != link).toList();
+  if (link.isPolling && !link.isOpen) machine.pollFailed = true;
   _stopTimers(machine, link);
   endRequests(machine, [link]);
   if (machine.current == null) postponeRequests(machine);
+  presenceLinkEnded(machine);
 }
 
 void _reconnectLater(Machine machine) {
@@ -154,11 +213,11 @@ void _use(Machine machine, Link link) {
   machine.timers.set('renew ${link.socket}', link.renewAt, () => renew(machine));
   final authenticateAt = link.authenticateAt;
   if (authenticateAt != null) _authenticateAt(machine, link, authenticateAt);
-  pingAfterSilence(machine, link);
+  planPing(machine, link);
 }
 
 void _stopUsing(Machine machine, Link link) {
-  for (final timer in const ['renew', 'authenticate', 'subscribe']) {
+  for (final timer in const ['renew', 'authenticate', 'subscribe', 'poll']) {
     machine.timers.cancel('$timer ${link.socket}');
   }
   stopPings(machine, link);
@@ -172,11 +231,12 @@ void _stopTimers(Machine machine, Link link) {
   _stopUsing(machine, link);
 }
 
-/// Makes the successor the current link once every subscription is established on it. The old link stays for late
-/// replies and pushes.
+/// Makes the successor the current link once every subscription is established on it, and, if the client polls, once it
+/// is stable. The old link stays for late replies and pushes.
 void handOverIfEstablished(Machine machine) {
   final Machine(:current, :next) = machine;
   if (next == null || !next.isEstablished) return;
+  if (current != null && current.isPolling && !next.isStable) return;
   _use(machine, next);
   if (current != null) {
     _stopUsing(machine, current);
@@ -233,12 +293,14 @@ void networkDown(Machine machine) {
   _reconnectLater(machine);
 }
 
-/// Ends the delay before the next attempt, or pings an open connection.
+/// Ends the delay before the next attempt, or pings an open connection, or polls.
 void foreground(Machine machine) {
   if (machine.hasStopped) return;
   final current = machine.current;
   if (current == null) {
     _retry(machine);
+  } else if (current.isOpen && current.isPolling) {
+    poll(machine, current);
   } else if (current.isOpen) {
     ping(machine, current);
   }
@@ -281,5 +343,6 @@ List<Link> _closeAllSockets(Machine machine) {
   machine.current = machine.next = null;
   machine.lingering = [];
   postponeRequests(machine);
+  presenceLinkEnded(machine);
   return links;
 }

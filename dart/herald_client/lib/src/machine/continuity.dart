@@ -150,7 +150,8 @@ void _advance(Machine machine, Log log, Position position, Frame answer) {
 /// Reads on after an answer that had no room for every message. If it had room for none, another request may get one: a
 /// `history`, whose reply always has room for a message, or one about this audience alone.
 void _readOn(Machine machine, Log log, Position? asked, {required bool isRead, required bool isShared}) {
-  final mayLackRoom = !isRead && (log.mayRead || isShared);
+  final mayRead = log.mayRead && !(machine.current?.isPolling ?? false);
+  final mayLackRoom = !isRead && (mayRead || isShared);
   if (log.position == asked && !mayLackRoom) return giveUp(machine, log);
   machine.toRead.add(log);
 }

@@ -16,6 +16,10 @@ bool isUnknownConnection(HeraldError error) => error is ServerError && error.cod
 /// Returns true if the server is older than the request.
 bool isUnknownAction(HeraldError error) => error is ServerError && error.code == 'unknown_action';
 
+/// Returns true if a `subscribe` may succeed without presence.
+bool mayRefusePresence(HeraldError error) =>
+    error is ServerError && (error.code == 'forbidden' || error.code == 'bad_request');
+
 /// Returns true if the frame does not have the form that the server demands.
 bool isBadRequest(HeraldError error) => switch (error) {
   ServerError(:final code) => code == 'bad_request',

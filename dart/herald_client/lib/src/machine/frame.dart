@@ -6,6 +6,7 @@ library;
 import 'dart:convert';
 
 import '../error.dart';
+import '../position.dart';
 import 'signals.dart';
 
 /// A text from the server, read.
@@ -96,6 +97,13 @@ HeraldError? _resultOf(Frame? result) {
   if (result != null && !result.containsKey('error')) return null;
   final error = objectOf(result?['error']);
   return error == null ? const OutcomeUnknownError() : serverError(error);
+}
+
+/// Returns the milliseconds from one ping to the next that the acknowledgement of a subscription demands. `null` if it
+/// demands none.
+int? keepAliveOf(Frame reply) {
+  final seconds = integerOf(reply['keepAlive']);
+  return seconds == null || seconds < 1 ? null : seconds * 1000;
 }
 
 Route routeOf(Frame push) {

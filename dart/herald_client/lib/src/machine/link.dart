@@ -4,12 +4,15 @@ import 'log.dart';
 import 'outbox.dart';
 import 'signals.dart';
 
-/// A log that a request names, with the position that it names.
+/// A log that a request names, with the position that it names. Of a `subscribe`, [presence] is true if it asks for
+/// presence, and [isSubscribed] if the link was subscribed to the entity before.
 final class Asked {
-  const Asked(this.log, this.position);
+  const Asked(this.log, this.position, {this.presence = false, this.isSubscribed = false});
 
   final Log log;
   final Position? position;
+  final bool presence;
+  final bool isSubscribed;
 }
 
 /// A request without a reply.
@@ -55,8 +58,19 @@ final class HistoryRequest extends Request {
   List<Asked> get asked => [of];
 }
 
+final class PresenceRequest extends Request {
+  const PresenceRequest(this.entity);
+
+  final String entity;
+}
+
 final class AuthenticateRequest extends Request {
   const AuthenticateRequest();
+}
+
+/// The first poll of a link, which shows that HTTPS passes.
+final class OpenRequest extends Request {
+  const OpenRequest();
 }
 
 /// The progress of an entity on a link.
@@ -72,15 +86,46 @@ final class EntityState {
 
   /// True if the acknowledgement had a position.
   bool hasLog = false;
+
+  /// True if the subscription asked for presence.
+  bool hasPresence = false;
 }
 
 /// One socket of the machine, from the request for its token to its end.
 final class Link {
-  Link(this.socket);
+  Link(this.socket, {required this.isPolling, required this.startedAt});
 
   final int socket;
+
+  /// True if HTTP requests take the place of its socket.
+  final bool isPolling;
+
+  /// The time at which its attempt started.
+  final int startedAt;
+
+  /// True once the handshake has begun.
+  bool isOpening = false;
   bool isOpen = false;
+
+  /// True once it has been open for long enough.
+  bool isStable = false;
+  int openedAt = 0;
+
+  /// The token of the requests of a link that polls.
+  String? token;
+
+  /// The pause between polls.
+  int pollAfter = 2000;
   int receivedAt = 0;
+
+  /// The time of the last ping, or of the `sync` in its place, or at which it opened.
+  int pingedAt = 0;
+
+  /// The longest time from one ping to the next, whatever arrives. `null` if the server demands none.
+  int? keepAlive;
+
+  /// The same time of each subscription whose acknowledgement had one.
+  final Map<String, int> keepAlives = {};
   bool awaitsPong = false;
 
   /// True once it has named the audiences that need no subscription.

@@ -7,6 +7,8 @@ import 'link.dart';
 import 'log.dart';
 import 'logs.dart';
 import 'outbox.dart';
+import 'polling.dart';
+import 'presence_of_entity.dart';
 import 'pushes.dart';
 import 'repeats.dart';
 import 'requests.dart';
@@ -16,6 +18,7 @@ import 'subscribing.dart';
 import 'subscriptions.dart';
 import 'syncing.dart';
 import 'timers.dart';
+import 'transports.dart';
 
 /// The rules of docs/clients.md as a state machine. It receives inputs with their time and returns effects; it owns no
 /// socket and no clock.
@@ -56,10 +59,28 @@ final class Machine {
 
   /// The time of the last refusal without a status that counted.
   int? lastGuess;
+
+  /// The transport that was announced.
+  Transport transport = Transport.webSocket;
+
+  /// The handshakes in a row that failed without a status.
+  int blocked = 0;
+
+  /// The time at which the first attempt of that row started.
+  int blockedSince = 0;
+
+  /// The time from then to the last failure of the row.
+  int blockedFor = 0;
+
+  /// The connections in a row that ended soon after they opened, without a close frame.
+  int killed = 0;
+
+  /// True if the last attempt was to poll, and failed.
+  bool pollFailed = false;
   final Subscriptions subscriptions = Subscriptions();
   late final Outbox outbox = Outbox(timers, (message) => reject(message.request, const ExpiredError()));
 
-  /// True while messages wait because the server throttled one.
+  /// True while messages wait because the server throttled one, or the answer to one that was posted is missing.
   bool outboxIsPaused = false;
   final BackOff throttling = BackOff();
   final Repeats repeats;
@@ -68,6 +89,9 @@ final class Machine {
   final Map<int, List<HeldMessage>> held = {};
   final List<HeldAnswer> heldAnswers = [];
   final Logs logs = Logs();
+
+  /// The presence of the entities for which a subscriber asks for it.
+  final Map<String, PresenceOfEntity> presences = {};
 
   /// The logs to ask for missing messages, with the times.
   final Map<Log, int> gaps = {};
@@ -114,8 +138,8 @@ final class Machine {
         for (final subscriber in subscribers) {
           subscribe(this, subscriber);
         }
-      case Unsubscribe(:final entity):
-        unsubscribe(this, entity);
+      case Unsubscribe():
+        unsubscribe(this, input);
       case Follow(:final to):
         follow(this, to);
       case Send():
@@ -142,8 +166,12 @@ final class Machine {
         connecting.opened(this, link);
       case Refused(:final status):
         connecting.refused(this, link, status);
-      case Failed() || Closed():
-        connecting.socketEnded(this, link);
+      case Failed():
+        connecting.attemptFailed(this, link);
+      case Closed(:final closeFrame):
+        connecting.closed(this, link, closeFrame: closeFrame);
+      case PostAnswered():
+        postAnswered(this, link, input);
       case Invalid(:final reason):
         connecting.invalid(this, link, reason);
       case Received(:final text):
@@ -158,6 +186,7 @@ final class Machine {
     sendPending(this);
     connecting.handOverIfEstablished(this);
     connecting.closeLingering(this);
+    announceTransport(this);
     connecting.announceOpenIfEstablished(this);
     deliverReleased(this);
     connecting.stopIfClosed(this);

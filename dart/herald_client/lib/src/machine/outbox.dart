@@ -13,6 +13,7 @@ final class Target {
 final class QueuedMessage {
   const QueuedMessage({
     required this.request,
+    required this.isMessage,
     required this.body,
     required this.target,
     required this.safeToRepeat,
@@ -20,6 +21,9 @@ final class QueuedMessage {
   });
 
   final int request;
+
+  /// True if it is a `sendMessage`.
+  final bool isMessage;
 
   /// Its JSON, without an id.
   final String body;

@@ -16,6 +16,8 @@ import 'link.dart';
 import 'log.dart';
 import 'machine.dart';
 import 'outbox.dart';
+import 'polling.dart';
+import 'presence.dart';
 import 'pushes.dart';
 import 'signals.dart';
 import 'subscribing.dart';
@@ -29,6 +31,7 @@ void send(Machine machine, Send input) {
   if (bytes > machine.rules.messageLimit) return machine.reject(input.request, const TooLargeError());
   final message = QueuedMessage(
     request: input.request,
+    isMessage: input.frame['action'] == 'sendMessage',
     body: body,
     target: _targetOf(input.frame),
     safeToRepeat: input.safeToRepeat,
@@ -70,18 +73,25 @@ void sendPending(Machine machine) {
       readOn(machine, link, machine.toRead.first);
     }
     if (machine.outboxIsPaused) continue;
-    while (machine.outbox.length > 0 && hasRoom()) {
-      final message = machine.outbox.takeFirst();
-      sendRequest(machine, link, MessageRequest(message), message.body);
+    // HTTP requests may overtake each other, so a link that polls sends one message after the other.
+    bool maySend() => hasRoom() && !(link.isPolling && link.oldestSend < never);
+    while (machine.outbox.length > 0 && maySend()) {
+      _sendMessage(machine, link, machine.outbox.takeFirst());
     }
   }
+}
+
+void _sendMessage(Machine machine, Link link, QueuedMessage message) {
+  if (link.isPolling && !message.isMessage) return machine.reject(message.request, serverError(unsupported));
+  sendRequest(machine, link, MessageRequest(message), message.body);
 }
 
 void sendRequest(Machine machine, Link link, Request request, String body) {
   final id = ++machine.requests;
   link.inFlight[id] = request;
   final timesOutAt = machine.now + machine.rules.replyTimeout;
-  machine.timers.set('reply $id', timesOutAt, () => _timeOutRequest(machine, link, id));
+  machine.timers.set('reply $id', timesOutAt, () => timeOutRequest(machine, link, id));
+  if (link.isPolling) return post(machine, link, id, request, body);
   pingUnlessAnswered(machine, link);
   machine.perform(SendText(link.socket, withId(body, id)));
 }
@@ -91,9 +101,11 @@ void received(Machine machine, Link link, String text) {
   noteReceived(machine, link);
   switch (read(text)) {
     case Reply(:final id, :final frame):
-      _answered(machine, link, id, frame);
+      answered(machine, link, id, frame);
     case Failure(:final id, :final error):
-      _failed(machine, link, id ?? (awaitsPong ? null : _onlyRequest(link)), error);
+      failed(machine, link, id ?? (awaitsPong ? null : _onlyRequest(link)), error);
+    case Pushed(frame: {'type': 'presence'} && final frame):
+      presenceArrived(machine, frame);
     case Pushed(:final frame):
       pushed(machine, link, frame);
     case Disconnect(reconnect: true):
@@ -107,19 +119,21 @@ void received(Machine machine, Link link, String text) {
 /// Returns the only request in flight, to which an error without an `id` belongs. `null` if there are others.
 int? _onlyRequest(Link link) => link.inFlight.length == 1 ? link.inFlight.keys.first : null;
 
-void _answered(Machine machine, Link link, int id, Frame reply) {
+void answered(Machine machine, Link link, int id, Frame reply) {
   for (final eventId in eventIdsOf(reply)) {
     machine.repeats.insert(eventId);
   }
-  switch (_takeRequest(machine, link, id)) {
+  switch (takeRequest(machine, link, id)) {
     case final SubscribeRequest request:
       subscribeAnswered(machine, link, request, reply);
     case UnsubscribeRequest(:final entity):
       unsubscribeAnswered(machine, link, entity);
     case SyncRequest(:final asked):
-      syncAnswered(machine, asked, reply);
+      syncAnswered(machine, link, asked, reply);
     case HistoryRequest(:final of):
       historyAnswered(machine, of, reply);
+    case PresenceRequest(:final entity):
+      snapshotArrived(machine, entity, reply['presence']);
     case AuthenticateRequest():
       link.authentication.reset();
     case MessageRequest(:final message):
@@ -127,18 +141,18 @@ void _answered(Machine machine, Link link, int id, Frame reply) {
       machine.perform(Resolve(message.request, reply: reply));
       final target = message.target;
       if (target != null) ownAcknowledged(machine, target, reply);
-    case null:
+    case OpenRequest() || null:
   }
 }
 
 /// Handles the error of a request, or of one that the frame does not name.
-void _failed(Machine machine, Link link, int? id, HeraldError error) {
+void failed(Machine machine, Link link, int? id, HeraldError error) {
   if (error is ServerError) {
     for (final eventId in error.eventIds ?? const <String?>[]) {
       machine.repeats.insert(eventId);
     }
   }
-  final request = _takeRequest(machine, link, id);
+  final request = takeRequest(machine, link, id);
   if (isUnknownConnection(error)) {
     _connectionUnknown(machine, link, request);
   } else if (request != null) {
@@ -154,14 +168,16 @@ void _connectionUnknown(Machine machine, Link link, Request? request) {
 
 void _requestFailed(Machine machine, Link link, Request request, HeraldError error) {
   switch (request) {
-    case SubscribeRequest(:final entities):
-      subscribeFailed(machine, link, entities, error);
+    case SubscribeRequest():
+      subscribeFailed(machine, link, request, error);
     case UnsubscribeRequest(:final entity):
       unsubscribeAnswered(machine, link, entity);
     case SyncRequest(:final asked):
       syncFailed(machine, asked, error);
     case HistoryRequest(:final of):
       historyFailed(machine, of, error);
+    case PresenceRequest(:final entity):
+      presenceFailed(machine, entity, error);
     case AuthenticateRequest():
       if (error.isRetryable) {
         authenticateLater(machine, link);
@@ -170,15 +186,16 @@ void _requestFailed(Machine machine, Link link, Request request, HeraldError err
       }
     case MessageRequest(:final message):
       if (isThrottled(error)) {
-        _requeueThrottled(machine, message);
+        requeueLater(machine, message);
       } else {
         machine.reject(message.request, error);
       }
+    case OpenRequest():
   }
 }
 
-/// Requeues a message that the server throttled and so did not carry out, and pauses the outbox.
-void _requeueThrottled(Machine machine, QueuedMessage message) {
+/// Requeues a message that was not carried out, or may be repeated, and pauses the outbox.
+void requeueLater(Machine machine, QueuedMessage message) {
   machine.outbox.put(message);
   if (machine.outboxIsPaused) return;
   machine.outboxIsPaused = true;
@@ -186,9 +203,12 @@ void _requeueThrottled(Machine machine, QueuedMessage message) {
   machine.timers.set('outbox', machine.now + delay, () => machine.outboxIsPaused = false);
 }
 
-/// Ends a request whose reply timed out, on a link that stays open.
-void _timeOutRequest(Machine machine, Link link, int id) {
-  final request = _takeRequest(machine, link, id);
+/// Ends a request without a reply, on a link that stays open. One that polls ends, unless the request is a message, or
+/// the link lingers.
+void timeOutRequest(Machine machine, Link link, int id) {
+  final isMessage = link.inFlight[id] is MessageRequest;
+  if (link.isPolling && !isMessage && !machine.lingering.contains(link)) return disconnect(machine, link);
+  final request = takeRequest(machine, link, id);
   if (request is MessageRequest) {
     _requeueOrReject(machine, request.message);
   } else if (request != null) {
@@ -210,7 +230,7 @@ List<QueuedMessage> takeMessages(Machine machine, List<Link> links) {
       for (final id in link.inFlight.keys) (link: link, id: id),
   ];
   all.sort((one, other) => one.id.compareTo(other.id));
-  final requests = [for (final (:link, :id) in all) _takeRequest(machine, link, id)].nonNulls.toList();
+  final requests = [for (final (:link, :id) in all) takeRequest(machine, link, id)].nonNulls.toList();
   final asked = requests.expand((request) => request.asked);
   final jitter = machine.random();
   for (final Asked(:log) in asked) {
@@ -241,7 +261,7 @@ void _requeueOrReject(Machine machine, QueuedMessage message) {
   }
 }
 
-Request? _takeRequest(Machine machine, Link link, int? id) {
+Request? takeRequest(Machine machine, Link link, int? id) {
   final request = link.inFlight.remove(id);
   if (request != null) machine.timers.cancel('reply $id');
   return request;

@@ -4,7 +4,8 @@ import '../options.dart';
 final class Rules {
   /// [token] is true if there is a token callback. [refusalSpacing] depends on the platform.
   Rules(HeraldOptions options, {required this.token, required this.refusalSpacing})
-    : connectTimeout = options.connectTimeout.inMilliseconds,
+    : poll = options.pollUrl != null,
+      connectTimeout = (options.connectTimeout ?? _connectTimeout(options)).inMilliseconds,
       backoffBase = options.backoffBase.inMilliseconds,
       backoffCap = options.backoffCap.inMilliseconds,
       stableAfter = options.stableAfter.inMilliseconds,
@@ -26,9 +27,18 @@ final class Rules {
       gapAfter = options.gapAfter.inMilliseconds,
       gapSpread = options.gapSpread.inMilliseconds,
       heldLimit = options.heldLimit,
-      heldWhileAsking = options.heldWhileAsking;
+      heldWhileAsking = options.heldWhileAsking,
+      presenceSpread = options.presenceSpread.inMilliseconds,
+      obstacleLimit = options.obstacleLimit,
+      obstacleAfter = options.obstacleAfter.inMilliseconds,
+      killedWithin = options.killedWithin.inMilliseconds,
+      webSocketRetry = options.webSocketRetry.inMilliseconds;
+
+  /// Returns the default. With polls, three handshakes that hang are over within a minute.
+  static Duration _connectTimeout(HeraldOptions options) => Duration(seconds: options.pollUrl == null ? 45 : 15);
 
   final bool token;
+  final bool poll;
   final int connectTimeout;
   final int backoffBase;
   final int backoffCap;
@@ -53,4 +63,9 @@ final class Rules {
   final int gapSpread;
   final int heldLimit;
   final int heldWhileAsking;
+  final int presenceSpread;
+  final int obstacleLimit;
+  final int obstacleAfter;
+  final int killedWithin;
+  final int webSocketRetry;
 }

@@ -5,6 +5,7 @@ import 'dart:convert';
 
 import '../error.dart';
 import '../position.dart';
+import '../presence.dart';
 import '../state.dart';
 import 'log.dart';
 
@@ -15,14 +16,15 @@ typedef Frame = Map<String, Object?>;
 const never = 9007199254740991;
 
 /// A subscriber that waits for an acknowledgement. [recover] or [rewind] is the start of the first subscriber of an
-/// entity.
+/// entity. [presence] is true if it asks for presence.
 final class Subscriber {
-  const Subscriber(this.request, this.entity, {this.recover, this.rewind});
+  const Subscriber(this.request, this.entity, {this.recover, this.rewind, this.presence = false});
 
   final int request;
   final String entity;
   final Position? recover;
   final int? rewind;
+  final bool presence;
 }
 
 /// The readers of a push, beside those of its type.
@@ -43,10 +45,12 @@ final class Subscribe extends Input {
   final List<Subscriber> subscribers;
 }
 
+/// A subscriber leaves. [presence] is true if it asked for presence.
 final class Unsubscribe extends Input {
-  const Unsubscribe(this.entity);
+  const Unsubscribe(this.entity, {this.presence = false});
 
   final String entity;
+  final bool presence;
 }
 
 /// The application reads the notifications or the broadcasts.
@@ -135,8 +139,20 @@ final class Received extends SocketInput {
   final String text;
 }
 
+/// The connection ended. [closeFrame] is true if it ended with a close frame.
 final class Closed extends SocketInput {
-  const Closed(super.socket);
+  const Closed(super.socket, {this.closeFrame = false});
+
+  final bool closeFrame;
+}
+
+/// The answer to a [Post]. [status] is `null` if there was none.
+final class PostAnswered extends SocketInput {
+  const PostAnswered(super.socket, this.request, this.status, [this.text = '']);
+
+  final int request;
+  final int? status;
+  final String text;
 }
 
 /// A task for the driver. Effects are performed in order.
@@ -148,6 +164,13 @@ final class Announce extends Effect {
   const Announce(this.state);
 
   final ClientState state;
+}
+
+/// The client uses this transport from now on. It comes before the state.
+final class ChangeTransport extends Effect {
+  const ChangeTransport(this.transport);
+
+  final Transport transport;
 }
 
 final class AskToken extends Effect {
@@ -170,6 +193,20 @@ final class SendText extends Effect {
   final String text;
 }
 
+/// Sends a text by HTTP, for a link that polls.
+final class Post extends Effect {
+  const Post(this.socket, this.request, {required this.path, required this.token, required this.text});
+
+  final int socket;
+  final int request;
+
+  /// The path beside the address: `poll` or `messages`.
+  final String path;
+  final String? token;
+  final String text;
+}
+
+/// Closes a socket, or abandons the attempt or the requests of one that polls.
 final class CloseSocket extends Effect {
   const CloseSocket(this.socket);
 
@@ -214,6 +251,16 @@ final class TellRecovered extends Effect {
   final int messages;
 }
 
+/// The presence of an entity changed, or is told again to a subscriber that was added. [presence] is `null` if there is
+/// none; [error] is then the refusal, if the server refused it.
+final class TellPresence extends Effect {
+  const TellPresence(this.entity, this.presence, this.error);
+
+  final String entity;
+  final Presence? presence;
+  final HeraldError? error;
+}
+
 final class Ended extends Effect {
   const Ended(this.entity, this.error);
 
@@ -226,3 +273,13 @@ String withId(String body, int id) => '${body.substring(0, body.length - 1)},"id
 
 /// Returns the length of a text as UTF-8.
 int bytesOf(String text) => utf8.encode(text).length;
+
+/// Compares texts as their UTF-8, whose order is that of their code points.
+int compareAsUtf8(String one, String other) {
+  final left = one.runes.iterator, right = other.runes.iterator;
+  while (left.moveNext()) {
+    if (!right.moveNext()) return 1;
+    if (left.current != right.current) return left.current.compareTo(right.current);
+  }
+  return right.moveNext() ? -1 : 0;
+}

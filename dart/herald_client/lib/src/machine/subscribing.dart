@@ -12,23 +12,28 @@ import 'continuity.dart';
 import 'failures.dart';
 import 'frame.dart';
 import 'gaps.dart';
+import 'keep_alive.dart';
 import 'link.dart';
 import 'log.dart';
 import 'machine.dart';
+import 'polling.dart';
 import 'positions.dart';
+import 'presence.dart';
 import 'pushes.dart';
 import 'requests.dart';
 import 'signals.dart';
 
 void subscribe(Machine machine, Subscriber subscriber) {
-  final Subscriber(:request, :entity) = subscriber;
+  final Subscriber(:request, :entity, :presence) = subscriber;
   if (machine.refusesRequests) return machine.reject(request, const StoppedError());
-  machine.subscriptions.add(entity, request);
+  machine.subscriptions.add(entity, request, presence: presence);
+  if (presence) joinPresence(machine, entity);
   if (machine.logs.at(Route.entity, entity) == null) _beginSession(machine, subscriber);
-  if (machine.current?.entities[entity]?.progress == Progress.subscribed) {
-    _resolveSubscribers(machine, entity, machine.positionOf(entity));
+  final current = machine.current;
+  if (current?.entities[entity]?.progress == Progress.subscribed) {
+    _resolveSubscribers(machine, current!, entity, machine.positionOf(entity));
   }
-  _recheck(machine, entity);
+  recheck(machine, entity);
 }
 
 /// Begins the session of an entity's first subscriber. If the last session has not unsubscribed yet, its subscription
@@ -49,14 +54,16 @@ void _beginSession(Machine machine, Subscriber subscriber) {
   }
 }
 
-void unsubscribe(Machine machine, String entity) {
+void unsubscribe(Machine machine, Unsubscribe input) {
+  final Unsubscribe(:entity, :presence) = input;
   machine.subscriptions.release(entity);
+  if (presence) leavePresence(machine, entity);
   if (!machine.subscriptions.wants(entity)) endSession(machine, entity);
-  _recheck(machine, entity);
+  recheck(machine, entity);
 }
 
 /// Marks an entity whose state may not be the wanted one, on every link.
-void _recheck(Machine machine, String entity) {
+void recheck(Machine machine, String entity) {
   for (final link in machine.linksInUse) {
     link.toCheck.add(entity);
   }
@@ -69,30 +76,34 @@ void sendEntityRequest(Machine machine, Link link) {
   for (final entity in link.toCheck.toList()) {
     final change = _changeOf(machine, link, entity);
     final log = machine.logs.at(Route.entity, entity);
-    final start = log == null ? const <String, Object?>{} : _startOf(log);
+    final presence = asksForPresence(machine, link, entity);
+    final start = <String, Object?>{if (log != null) ..._startOf(link, log), if (presence) 'presence': true};
     final isNext = change == _Change.unsubscribe ? batch.isEmpty : batch.hasRoomFor(entity, start);
     if (change != null && !isNext) break;
     link.toCheck.remove(entity);
     if (change == _Change.unsubscribe) return _sendUnsubscribe(machine, link, entity);
     if (change == null || log == null) continue;
+    final isSubscribed = link.entities[entity]?.progress == Progress.subscribed;
     link.entities[entity] = EntityState(Progress.subscribing, link.backOffOf(entity));
     batch.add(entity, start);
-    asked.add(Asked(log, log.position));
+    asked.add(Asked(log, log.position, presence: presence, isSubscribed: isSubscribed));
   }
   if (batch.isEmpty) return;
-  sendRequest(machine, link, SubscribeRequest(batch.ids, asked), _bodyOf(batch));
+  sendRequest(machine, link, SubscribeRequest(batch.ids, asked), _bodyOf(link, batch));
 }
 
-/// Returns the place from which a `subscribe` starts.
-Frame _startOf(Log log) {
+/// Returns the place from which a `subscribe` starts, or a poll.
+Frame _startOf(Link link, Log log) {
   final Log(:position, :rewind) = log;
+  if (link.isPolling) return position?.toJson() ?? const {};
   if (position != null) return {'recover': position.toJson()};
   return {if (rewind != null) 'rewind': rewind};
 }
 
-/// Returns the JSON of a `subscribe`, without an id. Every server knows the form for one entity.
-String _bodyOf(Batch batch) {
+/// Returns the JSON of a `subscribe`, or of a poll, without an id. Every server knows the form for one entity.
+String _bodyOf(Link link, Batch batch) {
   final entities = batch.entities;
+  if (link.isPolling) return jsonEncode({'action': 'sync', 'entities': entities});
   if (entities.length > 1) return jsonEncode({'action': 'subscribe', 'entities': entities});
   final MapEntry(key: entity, value: start) = entities.entries.first;
   return jsonEncode({'action': 'subscribe', 'entityId': entity, ...start});
@@ -102,9 +113,11 @@ enum _Change { subscribe, unsubscribe }
 
 /// Returns the request that an entity needs. `null` if it needs none, or if one about it is in flight.
 _Change? _changeOf(Machine machine, Link link, String entity) {
-  final progress = link.entities[entity]?.progress;
+  final state = link.entities[entity];
+  final progress = state?.progress;
   if (machine.subscriptions.wants(entity)) {
-    return progress == null || progress == Progress.retrying ? _Change.subscribe : null;
+    final differs = progress == Progress.subscribed && state!.hasPresence != asksForPresence(machine, link, entity);
+    return progress == null || progress == Progress.retrying || differs ? _Change.subscribe : null;
   }
   return switch (progress) {
     null || Progress.subscribing || Progress.unsubscribing => null,
@@ -115,6 +128,10 @@ _Change? _changeOf(Machine machine, Link link, String entity) {
 void _sendUnsubscribe(Machine machine, Link link, String entity) {
   link.retries.remove(entity);
   _scheduleRetries(machine, link);
+  if (link.isPolling) {
+    link.entities.remove(entity);
+    return;
+  }
   link.entities[entity] = EntityState(Progress.unsubscribing, link.backOffOf(entity));
   final body = jsonEncode({'action': 'unsubscribe', 'entityId': entity});
   sendRequest(machine, link, UnsubscribeRequest(entity), body);
@@ -122,28 +139,33 @@ void _sendUnsubscribe(Machine machine, Link link, String entity) {
 
 void subscribeAnswered(Machine machine, Link link, SubscribeRequest request, Frame reply) {
   final SubscribeRequest(:entities, :asked) = request;
-  final errors = entities.length == 1 ? const <HeraldError?>[null] : resultsOf(reply, entities);
+  final isSingle = entities.length == 1 && !link.isPolling;
+  final answer = link.isPolling ? asAcknowledgement(request, reply) : reply;
+  final errors = isSingle ? const <HeraldError?>[null] : resultsOf(answer, entities);
   if (errors.any((error) => error != null && isUnknownConnection(error))) return disconnect(machine, link);
-  final results = objectOf(reply['entities']) ?? const {};
+  final results = objectOf(answer['entities']) ?? const {};
   // The same for all, so that entities that failed together are retried together.
   final jitter = machine.random();
+  final keepAlive = keepAliveOf(answer);
   for (var index = 0; index < entities.length; index++) {
     final entity = entities[index];
     final error = errors[index];
-    final answer = entities.length == 1 ? reply : objectOf(results[entity]) ?? const <String, Object?>{};
+    final result = isSingle ? answer : objectOf(results[entity]) ?? const <String, Object?>{};
     if (error != null) {
-      _entityFailed(machine, link, entity, error, jitter);
+      _entityFailed(machine, link, entity, asked[index], error, jitter);
     } else {
-      _entityAcknowledged(machine, link, entity, asked[index], answer, isShared: entities.length > 1);
+      noteKeepAlive(machine, link, entity, keepAlive);
+      _entityAcknowledged(machine, link, entity, asked[index], result, isShared: entities.length > 1);
     }
   }
 }
 
-void subscribeFailed(Machine machine, Link link, List<String> entities, HeraldError error) {
+void subscribeFailed(Machine machine, Link link, SubscribeRequest request, HeraldError error) {
+  final SubscribeRequest(:entities, :asked) = request;
   if (entities.length > 1 && isBadRequest(error)) return _subscribeOneByOne(machine, link, entities);
   final jitter = machine.random();
-  for (final entity in entities) {
-    _entityFailed(machine, link, entity, error, jitter);
+  for (final (index, entity) in entities.indexed) {
+    _entityFailed(machine, link, entity, asked[index], error, jitter);
   }
 }
 
@@ -175,13 +197,20 @@ void _entityAcknowledged(
     _updateState(machine, link, entity, Progress.retrying);
     return;
   }
-  _updateState(machine, link, entity, Progress.subscribed).hasLog = position != null;
+  _updateState(machine, link, entity, Progress.subscribed)
+    ..hasLog = position != null
+    ..hasPresence = asked.presence;
+  if (link.isPolling) {
+    polled(machine, entity);
+  } else if (asked.presence) {
+    snapshotArrived(machine, entity, answer['presence'], isAcknowledgement: true);
+  }
   if (log == null) return;
   final start = position == null ? null : _startingPoint(asked, answer, position);
-  _resolveSubscribers(machine, entity, start);
+  _resolveSubscribers(machine, link, entity, start);
   if (position == null) return endLog(machine, log);
   if (!isOfThisSession) return;
-  final isRecovery = asked.position != null && link == machine.current;
+  final isRecovery = asked.position != null && !asked.isSubscribed && link == machine.current;
   whenOwnAreKnown(
     machine,
     log,
@@ -200,11 +229,15 @@ Position _startingPoint(Asked asked, Frame answer, Position position) {
 }
 
 /// Retries or ends a subscription. [jitter] is the random share of the delay, if there is a retry.
-void _entityFailed(Machine machine, Link link, String entity, HeraldError error, double jitter) {
+void _entityFailed(Machine machine, Link link, String entity, Asked asked, HeraldError error, double jitter) {
   // A link that is not in use has a successor with every subscription.
   if (!machine.linksInUse.contains(link)) return;
+  if (asked.presence && mayRefusePresence(error)) {
+    _updateState(machine, link, entity, Progress.retrying);
+    return refusePresence(machine, entity, error);
+  }
   if (_shouldRetry(machine, entity, error)) return _retryLater(machine, link, entity, jitter);
-  _subscriptionFailed(machine, link, entity, error);
+  subscriptionFailed(machine, link, entity, error);
 }
 
 bool _shouldRetry(Machine machine, String entity, HeraldError error) {
@@ -213,8 +246,10 @@ bool _shouldRetry(Machine machine, String entity, HeraldError error) {
   return subscriptions.wants(entity) && mayRetry;
 }
 
-void _resolveSubscribers(Machine machine, String entity, Position? position) {
-  for (final request in machine.subscriptions.acknowledged(entity)) {
+void _resolveSubscribers(Machine machine, Link link, String entity, Position? position) {
+  final hasPresence = link.entities[entity]?.hasPresence ?? false;
+  final isComplete = hasPresence || !asksForPresence(machine, link, entity);
+  for (final request in machine.subscriptions.acknowledged(entity, isComplete: isComplete)) {
     machine.perform(Resolve(request, position: position));
   }
 }
@@ -241,7 +276,7 @@ void _retrySubscriptions(Machine machine, Link link) {
 }
 
 /// Ends a subscription for all its subscribers.
-void _subscriptionFailed(Machine machine, Link link, String entity, HeraldError error) {
+void subscriptionFailed(Machine machine, Link link, String entity, HeraldError error) {
   // Without a refusal by the server itself, the subscription may have been stored.
   _updateState(machine, link, entity, error is ServerError ? null : Progress.subscribed);
   final wasEstablished = machine.subscriptions.isEstablished(entity);
@@ -249,8 +284,9 @@ void _subscriptionFailed(Machine machine, Link link, String entity, HeraldError 
     machine.reject(request, error);
   }
   endSession(machine, entity);
+  endPresence(machine, entity);
   if (wasEstablished) machine.perform(Ended(entity, error));
-  _recheck(machine, entity);
+  recheck(machine, entity);
 }
 
 void unsubscribeAnswered(Machine machine, Link link, String entity) => _updateState(machine, link, entity, null);
@@ -260,6 +296,7 @@ EntityState _updateState(Machine machine, Link link, String entity, Progress? pr
   final entry = EntityState(progress ?? Progress.retrying, link.backOffOf(entity));
   if (progress == null) {
     link.entities.remove(entity);
+    noteKeepAlive(machine, link, entity, null);
   } else {
     link.entities[entity] = entry;
   }

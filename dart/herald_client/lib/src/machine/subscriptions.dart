@@ -2,8 +2,8 @@
 final class _Wanted {
   int subscribers = 0;
 
-  /// The requests that an acknowledgement resolves.
-  final List<int> waiting = [];
+  /// The requests that an acknowledgement resolves, in order: each with true if it asks for presence.
+  final Map<int, bool> waiting = {};
 
   /// True once the server has acknowledged the entity on any connection.
   bool isEstablished = false;
@@ -14,11 +14,11 @@ final class Subscriptions {
   /// In the order in which they were first subscribed to.
   final Map<String, _Wanted> _wanted = {};
 
-  /// Adds a subscriber, which waits for an acknowledgement.
-  void add(String entity, int request) {
+  /// Adds a subscriber, which waits for an acknowledgement. [presence] is true if it asks for presence.
+  void add(String entity, int request, {required bool presence}) {
     final wanted = _wanted.putIfAbsent(entity, _Wanted.new);
     wanted.subscribers += 1;
-    wanted.waiting.add(request);
+    wanted.waiting[request] = presence;
   }
 
   /// Removes a subscriber.
@@ -34,18 +34,22 @@ final class Subscriptions {
   /// Returns true if the entity is wanted and the server has acknowledged it before.
   bool isEstablished(String entity) => _wanted[entity]?.isEstablished ?? false;
 
-  /// Marks an entity as acknowledged. Returns the requests that waited for that.
-  List<int> acknowledged(String entity) {
+  /// Marks an entity as acknowledged. Returns the requests that waited for that. [isComplete] is false if those that ask
+  /// for presence wait for another acknowledgement.
+  List<int> acknowledged(String entity, {required bool isComplete}) {
     final wanted = _wanted[entity];
     if (wanted == null) return const [];
     wanted.isEstablished = true;
-    final waiting = wanted.waiting.toList();
-    wanted.waiting.clear();
-    return waiting;
+    final resolved = [
+      for (final MapEntry(key: request, value: presence) in wanted.waiting.entries)
+        if (isComplete || !presence) request,
+    ];
+    resolved.forEach(wanted.waiting.remove);
+    return resolved;
   }
 
   /// Removes an entity with all its subscribers. Returns the requests that still waited.
-  List<int> remove(String entity) => _wanted.remove(entity)?.waiting ?? const [];
+  List<int> remove(String entity) => [...?_wanted.remove(entity)?.waiting.keys];
 
   /// The entities, in the order in which they were first subscribed to.
   List<String> get inOrder => _wanted.keys.toList();

@@ -12,9 +12,11 @@ import 'gaps.dart';
 import 'link.dart';
 import 'log.dart';
 import 'machine.dart';
+import 'polling.dart';
 import 'pushes.dart';
 import 'requests.dart';
 import 'signals.dart';
+import 'subscribing.dart';
 
 /// Notes that the application reads an audience that needs no subscription.
 void follow(Machine machine, Route to) {
@@ -37,7 +39,7 @@ void sendFirstSync(Machine machine, Link link) {
 /// Compares the positions that are to be compared at once. A log that is read on without `history` has a `sync` of its
 /// own.
 void sendSyncs(Machine machine, Link link) {
-  for (final log in machine.toRead.where((log) => !log.mayRead).toList()) {
+  for (final log in machine.toRead.where((log) => !log.mayRead || link.isPolling).toList()) {
     machine.toRead.remove(log);
     _sendSync(machine, link, [log]);
   }
@@ -76,7 +78,7 @@ void _sendAll(Machine machine, Link link, List<Log> logs) {
 
 /// Sends one `sync` of as many logs as fit. Returns the others.
 List<Log> _sendSync(Machine machine, Link link, List<Log> logs) {
-  final beside = <String, Object?>{};
+  final beside = <String, Object?>{if (link.isPolling) 'pollAfter': link.pollAfter};
   final asked = <Log>[];
   final entities = <(String, Log)>[];
   for (final log in logs) {
@@ -89,7 +91,7 @@ List<Log> _sendSync(Machine machine, Link link, List<Log> logs) {
     }
   }
   final batch = Batch(beside: beside);
-  entities.sort((one, other) => _compare(one.$1, other.$1));
+  entities.sort((one, other) => compareAsUtf8(one.$1, other.$1));
   for (final (entity, log) in entities) {
     if (!batch.hasRoomFor(entity, _positionIn(log))) break;
     batch.add(entity, _positionIn(log));
@@ -112,29 +114,36 @@ void _send(Machine machine, Link link, List<Log> logs, Frame fields) {
   sendRequest(machine, link, SyncRequest(asked), jsonEncode({'action': 'sync', ...fields}));
 }
 
-/// Compares texts as their UTF-8, whose order is that of their code points.
-int _compare(String one, String other) {
-  final left = one.runes.iterator, right = other.runes.iterator;
-  while (left.moveNext()) {
-    if (!right.moveNext()) return 1;
-    if (left.current != right.current) return left.current.compareTo(right.current);
-  }
-  return right.moveNext() ? -1 : 0;
-}
-
-void syncAnswered(Machine machine, List<Asked> asked, Frame reply) {
+void syncAnswered(Machine machine, Link link, List<Asked> asked, Frame reply) {
   final jitter = machine.random();
+  // A link that lingers has a successor with every subscription.
+  final mayEnd = link.isPolling && !machine.lingering.contains(link);
   for (final one in asked) {
     final result = _resultOf(reply, one.log.audience);
     if (one.log.hasEnded) continue;
     if (result == null) {
       isCurrent(machine, one.log);
+    } else if (mayEnd && _isUnreadable(result)) {
+      _unreadable(machine, link, one.log, result);
     } else if (result['error'] != null) {
       _askFailed(machine, one.log, serverError(objectOf(result['error']) ?? const {}), jitter);
     } else {
       whenOwnAreKnown(machine, one.log, result, () => logAnswered(machine, one, result, isShared: asked.length > 1));
     }
   }
+}
+
+/// Returns true if no later poll can read the log: it is gone, or the server refuses it.
+bool _isUnreadable(Frame result) {
+  if (result['error'] == null) return result['offset'] == null;
+  return !serverError(objectOf(result['error']) ?? const {}).isRetryable;
+}
+
+/// Ends what reads a log that cannot be polled.
+void _unreadable(Machine machine, Link link, Log log, Frame result) {
+  final entity = log.audience.entity;
+  if (entity == null) return endLog(machine, log);
+  subscriptionFailed(machine, link, entity, serverError(objectOf(result['error']) ?? unsupported));
 }
 
 Frame? _resultOf(Frame reply, Audience audience) => switch (audience.to) {

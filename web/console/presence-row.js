@@ -122,7 +122,7 @@ function userRow({ userId }, open) {
       const now = Date.now();
       const present = user.members.filter((member) => isPresent(member, now));
       setText(connections, connectionsText(present.length));
-      setText(info, infoOf(user) ?? '');
+      setText(info, infoOf(present.length > 0 ? present : user.members) ?? '');
       rows.render(user.members);
     },
   };

@@ -118,8 +118,8 @@ export function usersOf(members) {
   return Array.from(users.values()).sort((one, other) => Number(one.userId === null) - Number(other.userId === null));
 }
 
-/** Returns the info of a user: that of the connection that was heard of last. @param {User} user */
-export function infoOf({ members }) {
+/** Returns the info of a user: that of the member that was heard of last. @param {Member[]} members */
+export function infoOf(members) {
   return members.reduce((last, member) => (member.expiresAt > last.expiresAt ? member : last)).info;
 }
 

@@ -270,7 +270,7 @@ test('members that left or expired are not present', () => {
   assert.equal(namesOf(members, now), 'ann ×2, bob, 2 anonymous');
   const users = usersOf(members);
   assert.deepEqual(users.map(({ userId, members: { length } }) => [userId, length]), [['ann', 3], ['bob', 1], ['carol', 1], [null, 2]]);
-  assert.equal(infoOf(users[0]), '2');
+  assert.equal(infoOf(users[0].members), '2');
 });
 
 test('frames have the presence of each entity', () => {

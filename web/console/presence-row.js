@@ -7,14 +7,13 @@
 import { badge, element, KeyedList, setText } from './dom.js';
 import { count, timeOfDay, timeToSecond } from './format.js';
 import { connectionsText, nameNode } from './presence-nodes.js';
-import { infoOf, isPresent, LISTED, namesOf, presentCount, usersOf } from './presence.js';
+import { infoOf, isPresent, LISTED, namesOf, presentCount, statesOf, usersOf } from './presence.js';
 import { postNodes } from './step-node.js';
 import { deliveryOutcome } from './trace-summary.js';
 
 /** @import { Row } from './dom.js' */
 /** @import { PresenceFrame } from './presence-frames.js' */
 /** @import { Member, MemberSet, User } from './presence.js' */
-/** @import { Outcome } from './trace-summary.js' */
 
 /**
  * A set of members as it is shown. `members` is `null` if it is longer than a list of members may be. `open` has the
@@ -137,19 +136,10 @@ function connectionRow({ connectionId }, open) {
     node: element('li', { class: 'member small' }, element('a', { class: 'mono', href }, connectionId), expiry, states),
     update(member) {
       setText(expiry, `expires ${timeToSecond(member.expiresAt)}`);
-      const badges = statesOf(member, open()).map(({ tone, text }) => badge(tone, text));
+      const badges = statesOf(member, open(), Date.now()).map(({ tone, text }) => badge(tone, text));
       if (states.textContent !== badges.map(({ textContent }) => textContent).join('')) states.replaceChildren(...badges);
     },
   };
-}
-
-/** @param {Member} member @param {Set<string>} open @returns {Outcome[]} */
-function statesOf(member, open) {
-  if (member.hasLeft) return [{ tone: 'busy', text: 'left, not announced' }];
-  if (!isPresent(member, Date.now())) return [{ tone: 'warn', text: 'expired' }];
-  /** @type {Outcome[]} */
-  const states = member.isAnnounced ? [] : [{ tone: 'busy', text: 'joined, not announced' }];
-  return open.has(member.connectionId) ? states : [...states, { tone: 'warn', text: 'not connected' }];
 }
 
 /** @param {PresenceFrame} frame @returns {Row<PresenceFrame>} */
@@ -159,7 +149,7 @@ function frameRow({ version, count: present, at }) {
     'summary',
     {},
     element('span', { class: 'mono' }, `v${version}`),
-    element('time', { class: 'mono soft' }, timeOfDay(at)),
+    element('time', { class: 'mono soft wide' }, timeOfDay(at)),
     outcome,
   );
   const posts = element('div', {});

@@ -6,6 +6,8 @@
 
 import { call } from './calls.js';
 
+/** @import { Outcome } from './trace-summary.js' */
+
 /**
  * The set of an entity's members. Times are epoch milliseconds, and `null` if nothing is scheduled.
  *
@@ -98,6 +100,22 @@ export function memberOf(item) {
 /** Returns true if a member is present at a time. @param {Member} member @param {number} now */
 export function isPresent({ hasLeft, expiresAt }, now) {
   return !hasLeft && expiresAt > now;
+}
+
+/**
+ * Returns the states of a member that differ from what clients see.
+ *
+ * @param {Member} member
+ * @param {Set<string>} open the connections that are open.
+ * @param {number} now
+ * @returns {Outcome[]}
+ */
+export function statesOf(member, open, now) {
+  if (member.hasLeft) return [{ tone: 'busy', text: 'left, not announced' }];
+  if (!isPresent(member, now)) return [{ tone: 'warn', text: 'expired' }];
+  /** @type {Outcome[]} */
+  const states = member.isAnnounced ? [] : [{ tone: 'busy', text: 'joined, not announced' }];
+  return open.has(member.connectionId) ? states : [...states, { tone: 'warn', text: 'not connected' }];
 }
 
 /** Returns the number of users and of anonymous connections that are present. @param {Member[]} members @param {number} now */

@@ -15,7 +15,7 @@ import { logOf, rowOf } from '../console/logs.js';
 import { logTitle, positionText, recoveryText } from '../console/positions.js';
 import { presencesIn, presenceSentence } from '../console/presence-frame.js';
 import { PresenceFrames } from '../console/presence-frames.js';
-import { infoOf, isPresent, memberOf, namesOf, presentCount, setOf, usersOf } from '../console/presence.js';
+import { infoOf, isPresent, memberOf, namesOf, presentCount, setOf, statesOf, usersOf } from '../console/presence.js';
 import { Recent } from '../console/recent.js';
 
 test('duration has three digits at most', () => {
@@ -271,6 +271,21 @@ test('members that left or expired are not present', () => {
   const users = usersOf(members);
   assert.deepEqual(users.map(({ userId, members: { length } }) => [userId, length]), [['ann', 3], ['bob', 1], ['carol', 1], [null, 2]]);
   assert.equal(infoOf(users[0].members), '2');
+});
+
+test('member has the states that clients do not see', () => {
+  const member = { userId: 'ann', connectionId: 'c', info: null, isAnnounced: true, hasLeft: false, expiresAt: 2000 };
+  const cases = [
+    [{}, []],
+    [{ isAnnounced: false }, ['joined, not announced']],
+    [{ connectionId: 'closed' }, ['not connected']],
+    [{ connectionId: 'closed', isAnnounced: false }, ['joined, not announced', 'not connected']],
+    [{ hasLeft: true, connectionId: 'closed' }, ['left, not announced']],
+    [{ expiresAt: 1000 }, ['expired']],
+  ];
+  for (const [change, texts] of cases) {
+    assert.deepEqual(statesOf({ ...member, ...change }, new Set(['c']), 1000).map(({ text }) => text), texts);
+  }
 });
 
 test('frames have the presence of each entity', () => {

@@ -129,12 +129,15 @@ function userRow({ userId }, open) {
 
 /** @param {Member} member @param {() => Set<string>} open @returns {Row<Member>} */
 function connectionRow({ connectionId }, open) {
-  const href = `#connections/${encodeURIComponent(connectionId)}`;
+  const id = encodeURIComponent(connectionId);
+  const link = element('a', { class: 'mono' }, connectionId);
   const expiry = element('span', { class: 'soft' });
   const states = element('span');
   return {
-    node: element('li', { class: 'member small' }, element('a', { class: 'mono', href }, connectionId), expiry, states),
+    node: element('li', { class: 'member small' }, link, expiry, states),
     update(member) {
+      // A closed connection has events and no card.
+      link.setAttribute('href', open().has(connectionId) ? `#connections/${id}` : `#events/connection/${id}`);
       setText(expiry, `expires ${timeToSecond(member.expiresAt)}`);
       const badges = statesOf(member, open(), Date.now()).map(({ tone, text }) => badge(tone, text));
       if (states.textContent !== badges.map(({ textContent }) => textContent).join('')) states.replaceChildren(...badges);

@@ -30,11 +30,12 @@ export function presencesIn(frame) {
   return [{ entityId, ...presence }, ...several].filter(isPresence);
 }
 
-/** Returns a presence in one line. @param {FramePresence} presence */
+/** Returns a presence in one line, its changes first because the line may be cut. @param {FramePresence} presence */
 export function presenceText({ count: present, joined = [], left = [] }) {
   const joins = joined.map(({ userId }) => `+${userId}`);
   const leaves = left.map(({ userId }) => `−${userId}`);
-  return [`${present} present`, ...joins, ...leaves].join(' ');
+  const changes = [...joins, ...leaves].join(' ');
+  return [changes, `${present} present`].filter(Boolean).join(', ');
 }
 
 /** Returns a presence as a sentence, without the users. @param {FramePresence} presence */

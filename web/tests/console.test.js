@@ -179,7 +179,7 @@ test('frame preview has type, entity and content', () => {
       '{"type":"ack","action":"subscribe","entityId":"a","epoch":"k3J9x2Qa","offset":7,"recovered":false}',
       'ack · subscribe · a · messages lost · k3J9x2Qa/7',
     ],
-    ['{"type":"presence","entityId":"room-1","version":2,"count":2,"joined":[{"userId":"ann"}],"left":[{"userId":"bob"}]}', 'presence · room-1 · 2 present +ann −bob'],
+    ['{"type":"presence","entityId":"room-1","version":2,"count":2,"joined":[{"userId":"ann"}],"left":[{"userId":"bob"}]}', 'presence · room-1 · +ann −bob, 2 present'],
     ['{"type":"presence","entityId":"room-1","version":3,"count":5210}', 'presence · room-1 · 5210 present'],
     ['{"type":"ack","action":"subscribe","entityId":"room-1","presence":{"version":2,"count":1,"members":[]}}', 'ack · subscribe · room-1 · 1 present'],
     ['{"type":"ack","action":"subscribe","entities":{"a":{"presence":{"version":2,"count":1}},"b":{}}}', 'ack · subscribe · 1 present'],

@@ -55,7 +55,7 @@ test('presence in the console', { timeout: 600_000 }, async (t) => {
   await t.test('opens a frame of presence to those who joined and left', async () => {
     await bob.close();
     const frames = alice.region.locator('.frames > li');
-    const left = frames.filter({ hasText: 'presence · room-1 · 1 present −bob' });
+    const left = frames.filter({ hasText: 'presence · room-1 · −bob, 1 present' });
     await left.locator('summary').click();
     await left.getByText(/^room-1 at version \d+: 1 present, 0 joined, 1 left\.$/).waitFor();
     assert.equal(await left.locator('.members').textContent(), 'leftbob');

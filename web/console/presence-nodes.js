@@ -1,5 +1,5 @@
 /**
- * The nodes of users: those in a frame of presence, and their parts.
+ * The nodes of users, and of the presence in a frame.
  *
  * @module presence-nodes
  */
@@ -32,11 +32,6 @@ export function nameNode(userId) {
   return userId === null ? element('em', {}, 'anonymous') : element('strong', {}, userId);
 }
 
-/** @param {number} connections */
-export function connectionsText(connections) {
-  return count(connections, 'connection');
-}
-
 /** @param {PresentUser} user @param {Tone} [tone] @param {string} [change] */
 function userNode({ userId, connections, info }, tone = 'quiet', change) {
   return element(
@@ -44,7 +39,7 @@ function userNode({ userId, connections, info }, tone = 'quiet', change) {
     { class: 'member' },
     change ? badge(tone, change) : null,
     nameNode(userId),
-    connections === undefined ? null : element('span', { class: 'soft' }, connectionsText(connections)),
+    connections === undefined ? null : element('span', { class: 'soft' }, count(connections, 'connection')),
     info === undefined ? null : element('code', {}, JSON.stringify(info)),
   );
 }

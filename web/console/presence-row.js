@@ -6,7 +6,7 @@
 
 import { badge, element, KeyedList, setText } from './dom.js';
 import { count, timeOfDay, timeToSecond } from './format.js';
-import { connectionsText, nameNode } from './presence-nodes.js';
+import { nameNode } from './presence-nodes.js';
 import { infoOf, isPresent, LISTED, namesOf, presentCount, statesOf, usersOf } from './presence.js';
 import { postNodes } from './step-node.js';
 import { deliveryOutcome } from './trace-summary.js';
@@ -14,6 +14,7 @@ import { deliveryOutcome } from './trace-summary.js';
 /** @import { Row } from './dom.js' */
 /** @import { PresenceFrame } from './presence-frames.js' */
 /** @import { Member, MemberSet, User } from './presence.js' */
+/** @import { Outcome } from './trace-summary.js' */
 
 /**
  * A set of members as it is shown. `members` is `null` if it is longer than a list of members may be. `open` has the
@@ -77,10 +78,9 @@ function lineRow() {
       setText(name, entity);
       setText(names, members ? namesOf(members, now) : '');
       setText(version, `v${number}`);
-      const here = badge(present === 0 ? 'quiet' : 'ok', present === 0 ? 'empty' : `${present.toLocaleString('en')} here`);
-      const pending = flushAt === null ? [] : [badge('busy', 'frame due'), ' '];
-      const state = [...pending, here].map((node) => (typeof node === 'string' ? node : node.textContent)).join('');
-      if (outcome.textContent !== state) outcome.replaceChildren(...pending, here);
+      /** @type {Outcome} */
+      const here = present === 0 ? { tone: 'quiet', text: 'empty' } : { tone: 'ok', text: `${present.toLocaleString('en')} here` };
+      setBadges(outcome, flushAt === null ? [here] : [{ tone: 'busy', text: 'frame due' }, here]);
     },
   };
 }
@@ -120,7 +120,7 @@ function userRow({ userId }, open) {
     update(user) {
       const now = Date.now();
       const present = user.members.filter((member) => isPresent(member, now));
-      setText(connections, connectionsText(present.length));
+      setText(connections, count(present.length, 'connection'));
       setText(info, infoOf(present.length > 0 ? present : user.members) ?? '');
       rows.render(user.members);
     },
@@ -139,8 +139,7 @@ function connectionRow({ connectionId }, open) {
       // A closed connection has events and no card.
       link.setAttribute('href', open().has(connectionId) ? `#connections/${id}` : `#events/connection/${id}`);
       setText(expiry, `expires ${timeToSecond(member.expiresAt)}`);
-      const badges = statesOf(member, open(), Date.now()).map(({ tone, text }) => badge(tone, text));
-      if (states.textContent !== badges.map(({ textContent }) => textContent).join('')) states.replaceChildren(...badges);
+      setBadges(states, statesOf(member, open(), Date.now()));
     },
   };
 }
@@ -174,4 +173,10 @@ function frameRow({ version, count: present, at }) {
       showPosts();
     },
   };
+}
+
+/** Shows outcomes as badges, if they differ from those that are shown. @param {Element} node @param {Outcome[]} outcomes */
+function setBadges(node, outcomes) {
+  const badges = outcomes.map(({ tone, text }) => badge(tone, text));
+  if (node.textContent !== badges.map(({ textContent }) => textContent).join('')) node.replaceChildren(...badges);
 }

@@ -154,8 +154,9 @@ class Client {
     return this.region.getByRole('status').getByText(state).waitFor();
   }
 
-  async subscribe(entity) {
+  async subscribe(entity, { presence = false } = {}) {
     await this.region.getByLabel('Entity').first().fill(entity);
+    await this.region.getByLabel('Presence').setChecked(presence);
     await this.region.getByRole('button', { name: 'Subscribe' }).click();
     await this.region.getByText(`Subscribed to ${entity}.`).waitFor();
   }

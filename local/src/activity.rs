@@ -8,6 +8,7 @@ pub(crate) mod event_ids;
 mod excerpt;
 mod hiding;
 pub(crate) mod logs;
+pub(crate) mod presence;
 mod record;
 mod ring;
 mod totals;

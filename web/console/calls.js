@@ -18,6 +18,7 @@
  * @property {Record<string, string>} queues
  * @property {Record<string, string>} buses
  * @property {Record<string, string>} functionUrls the addresses of the functions' URLs by logical id.
+ * @property {string | null} [presence] the template's parameter `Presence`, if it has one.
  * @property {string[]} [faults] the injected faults, if there are any.
  * @property {string} region
  * @property {{ logicalId: string, name: string }[]} functions
@@ -132,7 +133,7 @@ export async function putEvent(entry) {
  * Requests a token from the local issuer.
  *
  * @param {string} address
- * @param {{ userId: string, permissions?: unknown, expiresIn?: number }} request
+ * @param {{ userId: string, permissions?: unknown, info?: unknown, expiresIn?: number }} request
  * @returns {Promise<Token>}
  */
 export async function mintToken(address, request) {

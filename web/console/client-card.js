@@ -65,7 +65,7 @@ export class ClientCard {
       { class: 'panel client', 'aria-label': `Client ${user}` },
       element('div', { class: 'bar' }, element('h3', { class: 'grow' }, user), this.#end),
       element('p', {}, this.#state),
-      subscribeForm(`${id}-subscribe`, (entity) => void this.#subscribe(entity)),
+      subscribeForm(`${id}-subscribe`, (entity, withPresence) => void this.#subscribe(entity, withPresence)),
       this.#chips,
       sendForm(`${id}-send`, (toSend) => void this.#send(toSend, user)),
       this.#result,
@@ -91,15 +91,19 @@ export class ClientCard {
     await this.#client.close();
   }
 
-  /** @param {string} entity */
-  async #subscribe(entity) {
+  /** @param {string} entity @param {boolean} withPresence */
+  async #subscribe(entity, withPresence) {
     if (this.#subscriptions.has(entity)) return this.#showResult(`Already subscribed to ${entity}.`);
     try {
-      // The card shows pushes as frames.
-      const subscription = await this.#client.subscribe(entity, () => {}, (error) => {
-        this.#subscriptions.delete(entity);
-        this.#showResult(`The subscription to ${entity} ended: ${error.message}`);
-        this.#render();
+      // The card shows pushes and changes as frames.
+      const subscription = await this.#client.subscribe(entity, {
+        onMessage() {},
+        onEnded: (error) => {
+          this.#subscriptions.delete(entity);
+          this.#showResult(`The subscription to ${entity} ended: ${error.message}`);
+          this.#render();
+        },
+        presence: withPresence,
       });
       subscription.on('recovered', ({ messages }) => {
         this.#showResult(`Recovered ${count(messages, 'message')} of ${entity}.`);

@@ -15,19 +15,21 @@ import { isJson } from './format.js';
 
 /**
  * @param {string} id the id of the field.
- * @param {(entity: string) => void} subscribe
+ * @param {(entity: string, withPresence: boolean) => void} subscribe
  */
 export function subscribeForm(id, subscribe) {
   const entity = entityInput(id);
+  const presence = element('input', { type: 'checkbox' });
   const form = element(
     'form',
     { class: 'inline', autocomplete: 'off' },
     field('Entity', entity, 'grow'),
+    element('label', { class: 'check' }, presence, 'Presence'),
     element('button', {}, 'Subscribe'),
   );
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    subscribe(entity.value);
+    subscribe(entity.value, presence.checked);
   });
   return form;
 }

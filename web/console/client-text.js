@@ -6,6 +6,7 @@
 
 import { count, duration } from './format.js';
 import { positionIn, positionText } from './positions.js';
+import { presencesIn, presenceText } from './presence-frame.js';
 
 /** @import { State, StopReason } from './herald-client.js' */
 /** @import { Tone } from './trace-summary.js' */
@@ -63,30 +64,18 @@ export function framePreview(text) {
   const about = kind === 'ack' ? [frame.action, frame.entityId] : [frame.code, frame.entityId];
   const position = positionIn(frame);
   const log = position ? [recoveredText(frame), positionText(position)] : [];
-  const presence = presenceText(kind === 'presence' ? frame : frame.presence);
+  const presences = presencesIn(frame).map(presenceText);
   // The messages of a log are many, and each is a frame.
   const messages = kind === 'ack' ? undefined : frame.messages;
   const content = [frame.message, messages, frame.reason].find((value) => value !== undefined);
   const shown = content === undefined ? undefined : JSON.stringify(content);
-  return [kind, ...about, shown, ...log, presence].filter(Boolean).join(' · ');
+  return [kind, ...about, shown, ...log, ...presences].filter(Boolean).join(' · ');
 }
 
 /** @param {{ recovered?: boolean, messages?: unknown[] }} frame */
 function recoveredText({ recovered, messages }) {
   if (recovered === false) return 'messages lost';
   return recovered ? `${count(messages?.length ?? 0, 'message')} recovered` : undefined;
-}
-
-/**
- * Returns the members of a snapshot or of a change. Nothing for the flag of a request.
- *
- * @param {{ count?: number, joined?: { userId: string }[], left?: { userId: string }[] } | true | undefined} presence
- */
-function presenceText(presence) {
-  if (typeof presence !== 'object' || presence.count === undefined) return undefined;
-  const joined = (presence.joined ?? []).map(({ userId }) => `+${userId}`);
-  const left = (presence.left ?? []).map(({ userId }) => `−${userId}`);
-  return [`${presence.count} present`, ...joined, ...left].join(' ');
 }
 
 /** Returns a frame without its token, which must not show on a screen. @param {string} text */
@@ -100,8 +89,8 @@ export function waitingText(waiting) {
   return waiting === 0 ? '' : `${count(waiting, 'message')} waiting for a reply`;
 }
 
-/** @param {string} text @returns {any} */
-function parsed(text) {
+/** Returns the JSON of a text; `undefined` if it is none. @param {string} text @returns {any} */
+export function parsed(text) {
   try {
     return JSON.parse(text);
   } catch {

@@ -17,6 +17,7 @@ export class ClientsView {
   #form = byId('connect', HTMLFormElement);
   #user = byId('connect-user', HTMLInputElement);
   #permissions = byId('connect-permissions', HTMLTextAreaElement);
+  #info = byId('connect-info', HTMLInputElement);
   #expires = byId('connect-expires', HTMLInputElement);
   #pasted = byId('connect-pasted-token', HTMLTextAreaElement);
   #result = byId('connect-result', HTMLElement);
@@ -60,9 +61,9 @@ export class ClientsView {
     }
     const { tokens } = stack;
     if (tokens === undefined) return {};
-    const permissions = this.#permissions.value.trim() === '' ? undefined : JSON.parse(this.#permissions.value);
+    const [permissions, info] = [this.#permissions, this.#info].map(jsonOf);
     const expiresIn = this.#expires.valueAsNumber;
-    const request = { userId, permissions, expiresIn: Number.isNaN(expiresIn) ? undefined : expiresIn };
+    const request = { userId, permissions, info, expiresIn: Number.isNaN(expiresIn) ? undefined : expiresIn };
     return { token: () => mintToken(tokens, request) };
   }
 }
@@ -70,6 +71,11 @@ export class ClientsView {
 /** Returns true if the stack accepts the tokens of another issuer only. @param {Stack} stack */
 function wantsForeignToken({ authentication, tokens }) {
   return tokens === undefined && (authentication === 'jwks' || authentication === 'secret');
+}
+
+/** Returns the JSON in a field; `undefined` if it is empty. @param {{ value: string }} field @returns {unknown} */
+function jsonOf({ value }) {
+  return value.trim() === '' ? undefined : JSON.parse(value);
 }
 
 /** @param {Stack} stack */

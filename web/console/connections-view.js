@@ -37,6 +37,8 @@ export class ConnectionsView {
   #traffic = new Recent(ROWS);
   /** The positions of connections in logs. @type {Map<string, Map<string, LogPosition>>} */
   #positions = new Map();
+  /** The connection that the address names, until its card has the focus. @type {string | undefined} */
+  #requested;
   #refresher = new Refresher(() => this.#read());
   #error = byId('connections-error', HTMLElement);
   #empty = byId('connections-empty', HTMLElement);
@@ -56,6 +58,12 @@ export class ConnectionsView {
   show(stack) {
     this.#table = stack.tables.Table;
     this.#refresher.request();
+  }
+
+  /** Moves to the card of a connection. @param {string} connectionId */
+  open(connectionId) {
+    this.#requested = connectionId;
+    this.#render();
   }
 
   /** Forgets the history. */
@@ -114,7 +122,16 @@ export class ConnectionsView {
     const traffic = this.#traffic.newestFirst;
     this.#lines.render(traffic);
     this.#trafficEmpty.hidden = traffic.length > 0;
+    this.#moveToRequested();
   });
+
+  #moveToRequested() {
+    const card = this.#requested === undefined ? undefined : this.#cards.find(this.#requested);
+    if (!(card instanceof HTMLElement)) return;
+    card.scrollIntoView({ block: 'nearest' });
+    card.focus({ preventScroll: true });
+    this.#requested = undefined;
+  }
 
   /** @param {Connection} connection @returns {Shown} */
   #shown(connection) {
@@ -135,7 +152,7 @@ export class ConnectionsView {
     const about = element('span', { class: 'hidden-label' }, ` of ${connectionId}`);
     const node = element(
       'li',
-      { class: 'card' },
+      { class: 'card', tabindex: '-1' },
       element(
         'div',
         { class: 'bar' },

@@ -13,6 +13,7 @@ import { EventsView } from './events-view.js';
 import { count } from './format.js';
 import { FunctionsView } from './functions-view.js';
 import { LogsView } from './logs-view.js';
+import { PresenceView } from './presence-view.js';
 import { PutEventView } from './put-event-view.js';
 import { QueuesView } from './queues-view.js';
 import { Recent } from './recent.js';
@@ -33,6 +34,7 @@ const queues = new QueuesView(() => events.request());
 const events = new EventsView(traces, queues.isForDeadLetters);
 const connections = new ConnectionsView();
 const functions = new FunctionsView(invocations);
+const presence = new PresenceView();
 const logs = new LogsView();
 const clients = new ClientsView();
 new PutEventView();
@@ -77,6 +79,7 @@ offerToCopy(document);
 function recorded(record) {
   if (traces.add(record)) events.request();
   connections.add(record);
+  presence.add(record);
   logs.request();
   if (record.kind === 'invocation') {
     invocations.add(record);
@@ -93,6 +96,7 @@ function forget() {
   lagged = 0;
   byId('events-lagged', HTMLElement).hidden = true;
   connections.clear();
+  presence.clear();
   events.request();
   functions.request();
 }
@@ -103,6 +107,7 @@ async function loadStack() {
     showStack(stack);
     clients.show(stack);
     connections.show(stack);
+    presence.show(stack);
     logs.show(stack);
     queues.request();
     functions.setFunctions(stack.functions.map(({ logicalId }) => logicalId));
@@ -135,10 +140,13 @@ function showView() {
     if (anchor.getAttribute('data-view') === current.id) anchor.setAttribute('aria-current', 'page');
     else anchor.removeAttribute('aria-current');
   }
+  presence.request();
   logs.request();
   if (id === undefined) return;
   if (current.id === 'events' && connectionId !== undefined) events.narrow(connectionId);
   else if (current.id === 'events') events.open(id);
+  if (current.id === 'connections') connections.open(id);
+  if (current.id === 'presence') presence.open(id);
   if (current.id === 'functions') functions.open(id);
   if (current.id === 'logs') logs.open(id);
   if (current.id === 'queues') queues.open(id);

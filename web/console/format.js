@@ -20,6 +20,11 @@ export function timeOfDay(at) {
   return `${hours}:${minutes}:${seconds}.${pad(date.getMilliseconds(), 3)}`;
 }
 
+/** Returns the local time of day, to the second. @param {number} at epoch milliseconds. */
+export function timeToSecond(at) {
+  return timeOfDay(at).slice(0, 8);
+}
+
 /** @param {number} number @param {string} one @param {string} [many] */
 export function count(number, one, many = `${one}s`) {
   return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;

@@ -1,12 +1,14 @@
 /**
- * The row of a frame: a preview that opens to the indented JSON.
+ * The row of a frame: a preview that opens to the members that it tells of, and the indented JSON.
  *
  * @module frame-node
  */
 
-import { framePreview } from './client-text.js';
+import { framePreview, parsed } from './client-text.js';
 import { element } from './dom.js';
 import { indented, timeOfDay } from './format.js';
+import { presencesIn } from './presence-frame.js';
+import { presenceNodes } from './presence-nodes.js';
 
 /** @import { Row } from './dom.js' */
 
@@ -20,7 +22,8 @@ export function frameRow({ at, sent, text }) {
   const preview = element('span', { class: 'clipped' }, framePreview(text).slice(0, 300));
   const details = element('details', {}, element('summary', {}, direction, time, preview));
   details.addEventListener('toggle', () => {
-    if (details.open && details.childElementCount === 1) details.append(element('pre', {}, indented(text)));
+    if (!details.open || details.childElementCount > 1) return;
+    details.append(...presencesIn(parsed(text)).flatMap(presenceNodes), element('pre', {}, indented(text)));
   });
   return { node: element('li', {}, details), update() {} };
 }

@@ -6,7 +6,7 @@
 
 import { framePreview } from './client-text.js';
 import { badge, element, KeyedList, setText } from './dom.js';
-import { count, duration, indented, timeOfDay } from './format.js';
+import { count, duration, indented, timeOfDay, timeToSecond } from './format.js';
 import { readRows, ROWS } from './logs.js';
 import { logTitle, positionText } from './positions.js';
 
@@ -128,5 +128,5 @@ function stateOf({ epoch, top, at }) {
 function dateAndTime(at) {
   const date = new Date(at);
   const day = date.toLocaleDateString('en-CA');
-  return `${day} ${timeOfDay(at).slice(0, 8)}`;
+  return `${day} ${timeToSecond(at)}`;
 }

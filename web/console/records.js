@@ -61,10 +61,11 @@
 
 /**
  * A POST to `@connections` that was answered at `at`. `userId` is `null` for a connection that is anonymous or gone.
- * `position` is that of the frame in the log of its audience.
+ * `position` is that of the frame in the log of its audience, and `presence` the change that a frame of presence tells.
  *
  * @typedef {Base & { kind: 'post', connectionId: string, userId: string | null, eventIds: string[], bytes: number, status: number,
- *   milliseconds: number, position?: LogPosition & { log: string } }} Post
+ *   milliseconds: number, position?: LogPosition & { log: string },
+ *   presence?: { entityId: string, version: number, count: number } }} Post
  */
 
 /**

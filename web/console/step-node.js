@@ -79,7 +79,7 @@ function invocationNodes(invocation) {
 }
 
 /** @param {Post[]} posts */
-function postNodes(posts) {
+export function postNodes(posts) {
   const rows = posts.slice(0, POSTS).map((post) => {
     const { tone, text } = outcomeOfPost(post);
     const href = `#events/connection/${encodeURIComponent(post.connectionId)}`;

@@ -7,7 +7,7 @@
 import { count } from './format.js';
 
 /** @import { Post, Queued } from './records.js' */
-/** @import { Step, Trace } from './traces.js' */
+/** @import { Deliveries, Step, Trace } from './traces.js' */
 
 /** @typedef {'ok' | 'warn' | 'bad' | 'busy' | 'quiet'} Tone */
 
@@ -112,8 +112,8 @@ export function causeOf({ cause, delay }, isForDeadLetters) {
   return delay > 0 ? `Queued with a delay of ${count(delay, 'second')} on` : 'Queued on';
 }
 
-/** @param {Trace} trace @returns {Outcome} */
-function deliveryOutcome({ delivered, gone, failed }) {
+/** @param {Deliveries} deliveries @returns {Outcome} */
+export function deliveryOutcome({ delivered, gone, failed }) {
   const parts = [];
   if (delivered > 0) parts.push(`delivered to ${delivered.toLocaleString('en')}`);
   if (gone > 0) parts.push(`${gone.toLocaleString('en')} gone`);

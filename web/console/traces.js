@@ -13,6 +13,8 @@
 
 /** @typedef {{ startedAt: number, record: StepRecord }} Step */
 
+/** The numbers of posts. @typedef {{ delivered: number, gone: number, failed: number }} Deliveries */
+
 /**
  * The trace of one event. It keeps the first `STEPS` steps, and `leftOut` counts the others. `delivered`, `gone` and
  * `failed` count all posts. `position` is that of the frame in the log of its audience. `changes` grows with every record, so
@@ -103,9 +105,9 @@ function addStep(trace, record) {
   trace.steps.splice(before + 1, 0, { startedAt, record });
 }
 
-/** @param {Trace} trace @param {number} status */
-function countPost(trace, status) {
-  if (status === 200) trace.delivered += 1;
-  else if (status === 410) trace.gone += 1;
-  else trace.failed += 1;
+/** Counts a post. @param {Deliveries} deliveries @param {number} status */
+export function countPost(deliveries, status) {
+  if (status === 200) deliveries.delivered += 1;
+  else if (status === 410) deliveries.gone += 1;
+  else deliveries.failed += 1;
 }

@@ -13,6 +13,9 @@ import { entryOf } from '../console/event-entry.js';
 import { bytes, count, duration, indented, shellQuoted, timeOfDay } from '../console/format.js';
 import { logOf, rowOf } from '../console/logs.js';
 import { logTitle, positionText, recoveryText } from '../console/positions.js';
+import { presencesIn, presenceSentence } from '../console/presence-frame.js';
+import { PresenceFrames } from '../console/presence-frames.js';
+import { infoOf, isPresent, memberOf, namesOf, presentCount, setOf, statesOf, usersOf } from '../console/presence.js';
 import { Recent } from '../console/recent.js';
 
 test('duration has three digits at most', () => {
@@ -176,9 +179,10 @@ test('frame preview has type, entity and content', () => {
       '{"type":"ack","action":"subscribe","entityId":"a","epoch":"k3J9x2Qa","offset":7,"recovered":false}',
       'ack · subscribe · a · messages lost · k3J9x2Qa/7',
     ],
-    ['{"type":"presence","entityId":"room-1","version":2,"count":2,"joined":[{"userId":"ann"}],"left":[{"userId":"bob"}]}', 'presence · room-1 · 2 present +ann −bob'],
+    ['{"type":"presence","entityId":"room-1","version":2,"count":2,"joined":[{"userId":"ann"}],"left":[{"userId":"bob"}]}', 'presence · room-1 · +ann −bob, 2 present'],
     ['{"type":"presence","entityId":"room-1","version":3,"count":5210}', 'presence · room-1 · 5210 present'],
     ['{"type":"ack","action":"subscribe","entityId":"room-1","presence":{"version":2,"count":1,"members":[]}}', 'ack · subscribe · room-1 · 1 present'],
+    ['{"type":"ack","action":"subscribe","entities":{"a":{"presence":{"version":2,"count":1}},"b":{}}}', 'ack · subscribe · 1 present'],
     ['{"action":"subscribe","entityId":"room-1","presence":true}', 'subscribe · room-1'],
   ];
   for (const [text, preview] of cases) assert.equal(framePreview(text), preview);
@@ -227,6 +231,96 @@ test('items of the history table are heads and rows', () => {
   const expected = { offset: 42, at: 1_764_000_000_123, expiresAt: 1_764_000_600_000 };
   assert.deepEqual(rowOf({ ...row, frame: { S: '{}' } }), { ...expected, frame: '{}' });
   assert.deepEqual(rowOf({ ...row, gone: { BOOL: true } }), { ...expected, frame: null });
+});
+
+test('items of the connection table are sets and members', () => {
+  const times = { flushAt: { N: '1764000600' }, expiresAt: { N: '1764000600' } };
+  const set = { pk: { S: 'P#room#1' }, sk: { S: '!' }, version: { N: '3' }, count: { N: '2' }, ...times };
+  const first = { entity: 'room#1', version: 3, count: 2, flushAt: 1_764_000_600_000, watchAt: null };
+  assert.deepEqual(setOf(set), first);
+  assert.deepEqual(setOf({ pk: set.pk, sk: set.sk }), { entity: 'room#1', version: 0, count: 0, flushAt: null, watchAt: null });
+  const member = { userId: 'a#b', connectionId: 'c=', info: null, isAnnounced: false, hasLeft: false, expiresAt: 1_764_000_600_000 };
+  assert.deepEqual(memberOf({ pk: set.pk, sk: { S: 'a#b#c=' }, ...times }), member);
+  const marks = { info: { S: '{"name":"Ann"}' }, announced: { BOOL: true }, left: { BOOL: true } };
+  assert.deepEqual(memberOf({ pk: set.pk, sk: { S: '#c=' }, ...marks, ...times }), {
+    ...member,
+    userId: null,
+    info: '{"name":"Ann"}',
+    isAnnounced: true,
+    hasLeft: true,
+  });
+});
+
+test('members that left or expired are not present', () => {
+  const now = 1000;
+  const member = (userId, connectionId, fields = {}) => {
+    return { userId, connectionId, info: null, isAnnounced: true, hasLeft: false, expiresAt: 2000, ...fields };
+  };
+  const members = [
+    member(null, '1'),
+    member(null, '2'),
+    member('ann', '3', { info: '1' }),
+    member('ann', '4', { info: '2', expiresAt: 3000 }),
+    member('ann', '5', { hasLeft: true }),
+    member('bob', '6'),
+    member('carol', '7', { expiresAt: 1000 }),
+  ];
+  assert.deepEqual(members.map((each) => isPresent(each, now)), [true, true, true, true, false, true, false]);
+  assert.equal(presentCount(members, now), 4);
+  assert.equal(namesOf(members, now), 'ann ×2, bob, 2 anonymous');
+  const users = usersOf(members);
+  assert.deepEqual(users.map(({ userId, members: { length } }) => [userId, length]), [['ann', 3], ['bob', 1], ['carol', 1], [null, 2]]);
+  assert.equal(infoOf(users[0].members), '2');
+});
+
+test('member has the states that clients do not see', () => {
+  const member = { userId: 'ann', connectionId: 'c', info: null, isAnnounced: true, hasLeft: false, expiresAt: 2000 };
+  const cases = [
+    [{}, []],
+    [{ isAnnounced: false }, ['joined, not announced']],
+    [{ connectionId: 'closed' }, ['not connected']],
+    [{ connectionId: 'closed', isAnnounced: false }, ['joined, not announced', 'not connected']],
+    [{ hasLeft: true, connectionId: 'closed' }, ['left, not announced']],
+    [{ expiresAt: 1000 }, ['expired']],
+  ];
+  for (const [change, texts] of cases) {
+    assert.deepEqual(statesOf({ ...member, ...change }, new Set(['c']), 1000).map(({ text }) => text), texts);
+  }
+});
+
+test('frames have the presence of each entity', () => {
+  const presence = { version: 2, count: 3 };
+  const ann = { userId: 'ann', connections: 1 };
+  const cases = [
+    [{ type: 'presence', entityId: 'a', ...presence, joined: [ann], left: [] }, ['a at version 2: 3 present, 1 joined, 0 left.']],
+    [{ type: 'ack', action: 'presence', entityId: 'a', presence: { ...presence, members: [ann] } }, ['a at version 2: 3 present, 1 user listed.']],
+    [
+      { type: 'ack', entities: { a: { presence }, b: { error: { code: 'forbidden' } }, c: {} } },
+      ['a at version 2: 3 present. There are too many members for a list, or the list did not fit.'],
+    ],
+    [{ type: 'ack', action: 'subscribe', entityId: 'a' }, []],
+    [{ action: 'subscribe', entityId: 'a', presence: true }, []],
+    [{ type: 'message', message: presence }, []],
+    [null, []],
+  ];
+  for (const [frame, sentences] of cases) assert.deepEqual(presencesIn(frame).map(presenceSentence), sentences);
+});
+
+test('posts of presence are joined by entity and version', () => {
+  const frames = new PresenceFrames();
+  const post = (entityId, version, status) => ({ at: version, status, presence: { entityId, version, count: 1 } });
+  for (const [entity, version, status] of [['a', 1, 200], ['b', 1, 200], ['a', 2, 410], ['a', 1, 500], ['a', 2, 200]]) {
+    frames.add(post(entity, version, status));
+  }
+  frames.add({ at: 3, status: 200 });
+  const counts = frames.of('a').map(({ version, delivered, gone, failed, posts }) => [version, delivered, gone, failed, posts.length]);
+  assert.deepEqual(counts, [[2, 1, 1, 0, 2], [1, 1, 0, 1, 2]]);
+  for (let version = 3; version <= 60; version += 1) frames.add(post('a', version, 200));
+  assert.equal(frames.of('a').length, 20);
+  for (let entity = 0; entity < 200; entity += 1) frames.add(post(`e-${entity}`, 1, 200));
+  assert.deepEqual([frames.of('a').length, frames.of('e-0').length], [0, 1]);
+  frames.clear();
+  assert.deepEqual(frames.of('e-0'), []);
 });
 
 test('token of a frame is hidden', () => {

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { openConsole, startBrowser } from '../browser.js';
 import { startStack } from '../stack.js';
 
-const VIEWS = ['Events', 'Connections', 'Logs', 'Functions', 'Queues', 'Try it', 'Stack'];
+const VIEWS = ['Events', 'Connections', 'Presence', 'Logs', 'Functions', 'Queues', 'Try it', 'Stack'];
 const WINDOWS = { phone: { width: 320, height: 640 }, desktop: { width: 1440, height: 900 } };
 const OTHER_WIDTHS = [375, 768, 1280];
 const POLICY = { messages: 100, seconds: 600 };
@@ -28,6 +28,9 @@ test('the console', { timeout: 900_000 }, async (t) => {
     await page.getByText('npx wscat -c ws://').waitFor();
     await console.view('Logs');
     await page.getByText('No logs yet.').waitFor();
+    await console.view('Presence');
+    await page.getByText('No members yet.').waitFor();
+    await page.getByText('The stack’s parameter Presence: {}').waitFor();
     await console.view('Connections');
     await console.screenshot('empty-desktop-light');
     await console.view('Events');

@@ -10,6 +10,7 @@ use super::{
     Excerpt, event_ids,
     hiding::without_token,
     logs::{self, FramePosition, Recovery},
+    presence::PresenceChange,
 };
 
 /// The number of bytes kept of a client's message, and of its reply.
@@ -120,6 +121,9 @@ pub(crate) enum RecordKind {
         /// `None` if the audience has no log.
         #[serde(skip_serializing_if = "Option::is_none")]
         position: Option<FramePosition>,
+        /// `None` unless the frame is of presence.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        presence: Option<PresenceChange>,
         bytes: usize,
         status: u16,
         milliseconds: f64,

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::{addresses::Addresses, template::Stack};
 
-/// Returns the addresses, as `--json` prints them, with the template's outputs, and with the functions and
-/// the queues that feed them.
+/// Returns the addresses, as `--json` prints them, with the template's outputs and its policies of presence, and
+/// with the functions and the queues that feed them.
 pub(super) fn describe(stack: &Stack, addresses: &Addresses) -> Value {
     let functions = stack
         .functions
@@ -22,6 +22,7 @@ pub(super) fn describe(stack: &Stack, addresses: &Addresses) -> Value {
     let mut document = json!(addresses);
     document["region"] = json!(stack.region);
     document["outputs"] = json!(stack.outputs);
+    document["presence"] = json!(stack.parameters.get("Presence"));
     document["functions"] = functions.collect();
     document["mappings"] = mappings.collect();
     document

@@ -23,6 +23,7 @@ use crate::{
         RecordKind, event_ids,
         logs::{self, FramePosition},
         milliseconds,
+        presence::{self, PresenceChange},
     },
     iam::{Call, Denied, Principal},
 };
@@ -53,6 +54,7 @@ struct Posted {
     bytes: usize,
     event_ids: Vec<String>,
     position: Option<FramePosition>,
+    presence: Option<PresenceChange>,
 }
 
 impl Gateway {
@@ -80,6 +82,7 @@ impl Gateway {
             user_id: posted.user_id,
             event_ids: posted.event_ids,
             position: posted.position,
+            presence: posted.presence,
             bytes: posted.bytes,
             status: response.status().as_u16(),
             milliseconds: milliseconds(received_at.elapsed()),
@@ -121,6 +124,7 @@ impl Gateway {
                     bytes: text.len(),
                     event_ids: event_ids::of_body(&text),
                     position: logs::of_frame(&text),
+                    presence: presence::of_frame(&text),
                 };
                 let is_hidden = self.inject_fault(connection_id).await?;
                 let connection = connection()?;

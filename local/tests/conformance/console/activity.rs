@@ -176,6 +176,12 @@ async fn post_is_recorded_with_its_status() {
     post.data(Blob::new(frame)).send().await.unwrap();
     let position = json!({"log": "everyone", "epoch": "k3J9x2Qa", "offset": 7});
     assert_eq!(next(&mut watcher, "post").await["position"], position);
+
+    let frame = r#"{"type":"presence","entityId":"room-1","version":3,"count":2}"#;
+    let post = management(&stack).post_to_connection().connection_id(open);
+    post.data(Blob::new(frame)).send().await.unwrap();
+    let presence = json!({"entityId": "room-1", "version": 3, "count": 2});
+    assert_eq!(next(&mut watcher, "post").await["presence"], presence);
 }
 
 /// Returns the real SDK's client for the management API, without retries.

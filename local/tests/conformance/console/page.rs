@@ -79,11 +79,13 @@ async fn description_has_the_addresses_of_json_and_the_functions() {
     let stack = TestStack::of_repository().await;
     let mut document = stack.get("/console/stack.json").await.json();
     let members = document.as_object_mut().unwrap();
-    let [region, functions, mappings, outputs] =
-        ["region", "functions", "mappings", "outputs"].map(|name| members.remove(name).unwrap());
+    let names = ["region", "functions", "mappings", "outputs", "presence"];
+    let [region, functions, mappings, outputs, presence] =
+        names.map(|name| members.remove(name).unwrap());
     assert_eq!(document, json!(stack.running.addresses()));
     assert_eq!(region, "us-east-1");
     assert_eq!(outputs, json!(stack.running.stack().outputs));
+    assert_eq!(presence, "{}");
     let notifier = json!({
         "logicalId": "NotifierFunction",
         "name": "herald-local-NotifierFunction",

@@ -35,6 +35,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", default_value = "template.yaml")]
     template: PathBuf,
 
+    /// A template of your own with AWS::Events::Rules onto the stack's queue, which run beside the
+    /// stack; may be repeated
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+
     /// A value for a parameter of the template; may be repeated
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parameter)]
     parameters: Vec<(String, String)>,
@@ -97,6 +102,7 @@ impl Arguments {
         };
         Ok(Config {
             template: self.template,
+            rules: self.rules,
             parameters: self.parameters.into_iter().collect(),
             parameter_defaults: herald_local::http_parameters(),
             authentication: self.authentication,

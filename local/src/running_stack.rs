@@ -39,6 +39,8 @@ use crate::{
 pub struct Config {
     /// The template's file.
     pub template: PathBuf,
+    /// Templates of the user's own, whose rules run beside the stack.
+    pub rules: Vec<PathBuf>,
     /// Values of the template's parameters; the others have their defaults.
     pub parameters: BTreeMap<String, String>,
     /// Values that replace the template's own defaults; parameters that it does not have are ignored.
@@ -69,6 +71,7 @@ impl Config {
     pub fn new(template: impl Into<PathBuf>, functions: Functions) -> Self {
         Self {
             template: template.into(),
+            rules: Vec::new(),
             parameters: BTreeMap::new(),
             parameter_defaults: BTreeMap::new(),
             authentication: Authentication::default(),
@@ -292,21 +295,24 @@ impl RunningStack {
     }
 }
 
-/// Reads the template, and listens for its function URLs. Their addresses are values in the template and
-/// may depend on free ports, so the template is read again with them.
+/// Reads the template and the user's rules, and listens for the template's function URLs. Their addresses are
+/// values in the template and may depend on free ports, so the template is read again with them.
 async fn read_template(
     config: &Config,
     mut settings: Settings,
     address: SocketAddr,
 ) -> anyhow::Result<(Stack, Listeners)> {
-    let stack = Stack::read(&config.template, &settings)?;
+    let mut stack = Stack::read(&config.template, &settings)?;
     let port = config.function_url_port;
     let listeners = function_urls::listen(&stack.function_urls, address.ip(), port).await?;
-    if stack.function_urls.is_empty() {
-        return Ok((stack, listeners));
+    if !stack.function_urls.is_empty() {
+        settings.function_urls = listeners.addresses()?;
+        stack = Stack::read(&config.template, &settings)?;
     }
-    settings.function_urls = listeners.addresses()?;
-    Ok((Stack::read(&config.template, &settings)?, listeners))
+    for file in &config.rules {
+        stack.add_rules(file, &settings)?;
+    }
+    Ok((stack, listeners))
 }
 
 /// Returns the invoker of the functions, and their host if they are child processes.

@@ -4,7 +4,8 @@
 //! get their meaning (`scope`, `identity`, `intrinsics`), parameters are checked against the template's
 //! own rules (`parameters`, `rules`), and each type of resource has a reader (`resources`). Only what is
 //! run is evaluated. A property that the stack needs and this reader does not support is an error, and
-//! all errors are listed at once (`error`).
+//! all errors are listed at once (`error`). Templates of the user's own add rules to the stack
+//! (`own_rules`).
 
 mod conditions;
 mod document;
@@ -15,6 +16,7 @@ mod intrinsics;
 mod item;
 mod model;
 mod outputs;
+mod own_rules;
 mod package;
 mod parameters;
 mod references;

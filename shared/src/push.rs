@@ -1,11 +1,14 @@
-//! A push: one frame, ready to send, and its recipients. An EventBridge event and a client's
-//! `sendMessage` both become a push, and delivery requeues undelivered parts as pushes.
+//! A push: one frame, ready to send, and its recipients. An EventBridge event, a message that a rule of a user's
+//! own made of one, and a client's `sendMessage` become pushes, and delivery requeues undelivered parts as pushes.
 
+mod bare;
 mod event;
+mod field;
 
+pub use bare::BareMessage;
 pub use event::DetailType;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -87,6 +90,29 @@ pub enum InvalidPush {
     /// The text is neither an EventBridge event nor a push of Herald's own.
     #[error("the message is neither an EventBridge event nor a push")]
     Unreadable(#[source] serde_json::Error),
+    /// The text is not JSON.
+    #[error("the message is not JSON{}", named(" after the field ", .field.as_deref()))]
+    NotJson {
+        /// The last field before the error.
+        field: Option<String>,
+        /// The error.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A field of a message without an event is missing or invalid.
+    #[error("the message is invalid{}", named(" at the field ", .field.as_deref()))]
+    BadMessage {
+        /// The field, if the error does not name it.
+        field: Option<String>,
+        /// The error.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A message without an event names no audience, or several.
+    #[error(
+        "the message needs one recipient: send exactly one of entityId, userId and \"broadcast\":true"
+    )]
+    NotOneRecipient,
     /// The detail-type is not one of Herald's.
     #[error(
         "unknown detail-type {0:?}: use Entity Updated, Send User Push Notification, Broadcast or \
@@ -190,14 +216,14 @@ impl Push {
         })
     }
 
-    /// Reads the body of a message on the notification queue: an EventBridge event, or a push that
-    /// [`Self::to_queue_body`] wrote.
+    /// Reads the body of a message on the notification queue of which nothing else is known: an EventBridge event,
+    /// a message with an `idempotencyKey`, or a push that [`Self::to_queue_body`] wrote.
     ///
     /// # Errors
     ///
-    /// Returns [`InvalidPush`] if it is neither.
+    /// Returns [`InvalidPush`] if it is none of them.
     pub fn from_queue_body(body: &str) -> Result<Self, InvalidPush> {
-        match QueueMessage::from_body(body)? {
+        match QueueMessage::from_body(body, Received::default())? {
             QueueMessage::Push(push) => Ok(*push),
             // A flush is no push, and no event either.
             QueueMessage::Flush(_) => event::read(body),
@@ -261,16 +287,25 @@ impl Push {
     pub fn to_queue_body(&self) -> String {
         Body {
             push: Some(self.clone()),
-            flush: None,
+            ..Body::default()
         }
         .to_json()
     }
 }
 
+/// The facts about a message on the queue that serve a body without an event.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Received<'a> {
+    /// The id that SQS gave the message, the same in each of its receives.
+    pub message_id: &'a str,
+    /// The time at which the queue received it, RFC 3339.
+    pub sent_at: &'a str,
+}
+
 /// A message on the notification queue.
 #[derive(Clone, Debug)]
 pub enum QueueMessage {
-    /// A push, or an event that asks for one.
+    /// A push, or an event or a message that asks for one.
     Push(Box<Push>),
     /// A flush of an entity's presence.
     Flush(Flush),
@@ -281,26 +316,47 @@ impl QueueMessage {
     ///
     /// # Errors
     ///
-    /// Returns [`InvalidPush`] if it is neither an EventBridge event nor a push or flush of Herald's own.
-    pub fn from_body(body: &str) -> Result<Self, InvalidPush> {
-        match serde_json::from_str(body).map_err(InvalidPush::Unreadable)? {
+    /// Returns [`InvalidPush`] if it is neither an EventBridge event, nor a message without one, nor a push or flush
+    /// of Herald's own.
+    pub fn from_body(body: &str, received: Received<'_>) -> Result<Self, InvalidPush> {
+        match serde_json::from_str(body).map_err(|error| unreadable(body, error))? {
             Body {
                 push: Some(push), ..
             } => Ok(Self::Push(Box::new(push))),
             Body {
                 flush: Some(flush), ..
             } => Ok(Self::Flush(flush)),
+            Body {
+                detail_type: None,
+                detail: None,
+                ..
+            } => bare::read(body, received).map(|push| Self::Push(Box::new(push))),
             Body { .. } => event::read(body).map(|push| Self::Push(Box::new(push))),
         }
     }
+}
+
+fn unreadable(body: &str, source: serde_json::Error) -> InvalidPush {
+    if source.is_data() {
+        return InvalidPush::Unreadable(source);
+    }
+    InvalidPush::NotJson {
+        field: field::field_at(body, &source),
+        source,
+    }
+}
+
+/// Returns the words about a field, empty if it is not known.
+fn named(words: &str, field: Option<&str>) -> String {
+    field.map_or_else(String::new, |field| format!("{words}`{field}`"))
 }
 
 impl Flush {
     /// Returns the body of a message on the notification queue for this flush.
     pub fn to_queue_body(&self) -> String {
         Body {
-            push: None,
             flush: Some(self.clone()),
+            ..Body::default()
         }
         .to_json()
     }
@@ -320,13 +376,19 @@ fn is_zero(rounds: &u32) -> bool {
     *rounds == 0
 }
 
-/// The envelope that distinguishes a message of Herald's own from an EventBridge event.
-#[derive(Serialize, Deserialize)]
+/// The fields that distinguish the kinds of messages on the queue.
+#[derive(Default, Serialize, Deserialize)]
 struct Body {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     push: Option<Push>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     flush: Option<Flush>,
+    /// That of an EventBridge event.
+    #[serde(default, rename = "detail-type", skip_serializing)]
+    detail_type: Option<IgnoredAny>,
+    /// That of an EventBridge event.
+    #[serde(default, skip_serializing)]
+    detail: Option<IgnoredAny>,
 }
 
 impl Body {

@@ -67,7 +67,7 @@ pub(super) fn tasks<Q: DeadLetter + Release, R>(
             tasks.push(Task::PutOnBus { record, events });
             continue;
         }
-        let push = match QueueMessage::from_body(&record.body) {
+        let push = match QueueMessage::from_body(&record.body, record.received()) {
             Ok(QueueMessage::Push(push)) => Ok(*push),
             Ok(QueueMessage::Flush(flush)) => {
                 tasks.push(Task::Flush { record, flush });

@@ -4,9 +4,9 @@ use herald_shared::{
     audience::Audience,
     error_chain::error_chain,
     protocol::{ErrorCode, PUBLISH_LIMIT, Refusal},
-    push::{DetailType, InvalidPush, Push, Recipients},
+    push::{BareMessage, InvalidPush, Push, Recipients},
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{bus::BusEvent, http::HttpRefusal, reply::too_large};
@@ -52,34 +52,6 @@ impl<'a> PublishRequest<'a> {
     }
 }
 
-/// One message, as the detail of the event that it would be on the bus. `broadcast` is no field of a detail.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Message<'a> {
-    #[serde(borrow, default, deserialize_with = "present")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    entity_id: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_id: Option<&'a RawValue>,
-    #[serde(default, skip_serializing)]
-    broadcast: bool,
-    #[serde(borrow)]
-    message: &'a RawValue,
-    #[serde(borrow, default, deserialize_with = "present")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    callback: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    idempotency_key: Option<String>,
-}
-
-/// Returns the value of a field that is present, `null` included.
-fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(field).map(Some)
-}
-
 /// A message that may be sent.
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -98,10 +70,9 @@ impl Outgoing {
     /// Returns `bad_request` if a field is missing, unknown, repeated or invalid, and `too_large` if the frame
     /// would be over the limit.
     pub(super) fn read(json: &RawValue, time: &str) -> Result<Self, Refusal> {
-        let message: Message<'_> =
-            serde_json::from_str(json.get()).map_err(|error| invalid(&error))?;
-        let detail_type = detail_type(&message)?;
-        let detail = serde_json::value::to_raw_value(&message).expect("JSON that was parsed");
+        let message = BareMessage::parse(json.get()).map_err(|error| refusal(&error))?;
+        let detail_type = message.detail_type().map_err(|error| refusal(&error))?;
+        let detail = message.detail();
         let push = Push::of_detail(detail_type, &detail, time).map_err(|error| refusal(&error))?;
         let Recipients::Audience { audience, .. } = &push.recipients else {
             unreachable!("an event is for an audience")
@@ -118,25 +89,12 @@ impl Outgoing {
     }
 }
 
-fn detail_type(message: &Message<'_>) -> Result<DetailType, Refusal> {
-    match (
-        message.entity_id.is_some(),
-        message.user_id.is_some(),
-        message.broadcast,
-    ) {
-        (true, false, false) => Ok(DetailType::EntityUpdated),
-        (false, true, false) => Ok(DetailType::UserPushNotification),
-        (false, false, true) => Ok(DetailType::Broadcast),
-        _ => Err(bad_request(
-            "the message needs one recipient: send exactly one of entityId, userId and \"broadcast\":true",
-        )),
-    }
-}
-
 fn refusal(error: &InvalidPush) -> Refusal {
     match error {
         InvalidPush::TooLarge(error) => too_large(error.length, error.limit),
-        InvalidPush::BadDetail { source, .. } => invalid(source),
+        InvalidPush::BadDetail { source, .. } | InvalidPush::BadMessage { source, .. } => {
+            invalid(source)
+        }
         error => bad_request(error_chain(error)),
     }
 }

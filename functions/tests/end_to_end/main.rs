@@ -32,6 +32,7 @@ mod log_units;
 mod metrics;
 mod openapi;
 mod opening;
+mod own_rules;
 mod partly_sent;
 mod permissions;
 mod polling;

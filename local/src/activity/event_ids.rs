@@ -1,4 +1,4 @@
-//! The event ids in a text: an event, a push on a queue, a frame or an acknowledgement.
+//! The event ids in a text: an event, a message without one or a push on a queue, a frame or an acknowledgement.
 //!
 //! Texts are parsed leniently: one that is not understood has no ids.
 
@@ -31,7 +31,7 @@ pub(crate) fn of_body(body: &str) -> Vec<String> {
             let key = within::<Detail<'_>>(detail).idempotency_key;
             key.and_then(text).or_else(|| text(body.id?))
         }
-        (None, None) => body.event_id.and_then(text),
+        (None, None) => body.event_id.or(body.idempotency_key).and_then(text),
     };
     let several = body.event_ids.map(|ids| ids.get());
     let several: Vec<String> = several.map_or_else(Vec::new, |ids| {
@@ -74,6 +74,8 @@ struct Body<'a> {
     id: Option<&'a RawValue>,
     #[serde(borrow)]
     event_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    idempotency_key: Option<&'a RawValue>,
     #[serde(borrow)]
     event_ids: Option<&'a RawValue>,
 }
@@ -145,6 +147,10 @@ mod tests {
             (
                 r#"{"push":null,"id":"e-1","detail":{"push":{"eventId":"x"}}}"#,
                 &["e-1"],
+            ),
+            (
+                r#"{"entityId":"a","message":{"eventId":"other"},"idempotencyKey":"k-2"}"#,
+                &["k-2"],
             ),
             (r#"{"type":"Broadcast","eventId":"f-1"}"#, &["f-1"]),
             (r#"{"eventId":"with \"quotes\""}"#, &["with \"quotes\""]),

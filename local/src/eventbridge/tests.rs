@@ -126,6 +126,7 @@ fn stack(rules: Vec<Rule>) -> Stack {
         secrets: Vec::new(),
         function_urls: Vec::new(),
         outputs: BTreeMap::new(),
+        exports: BTreeMap::new(),
         not_run: vec![],
     }
 }

@@ -24,6 +24,18 @@ pub enum TemplateError {
         #[source]
         source: io::Error,
     },
+    /// The file of rules cannot be read.
+    #[error(
+        "the rules in {} cannot be read: name a CloudFormation template with --rules",
+        file.display()
+    )]
+    ReadRules {
+        /// The template.
+        file: PathBuf,
+        /// The operating system's error.
+        #[source]
+        source: io::Error,
+    },
     /// The file is not YAML, or something in it is wrong or not supported.
     #[error("{}", listing(file, problems))]
     Invalid {

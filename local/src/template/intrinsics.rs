@@ -38,9 +38,7 @@ pub(super) fn evaluate(
         "Fn::Select" => call.select().map(Some),
         "Fn::Split" => call.split().map(Some),
         "Fn::FindInMap" => call.find_in_map().map(Some),
-        "Fn::ImportValue" => Err(call.problem(
-            "the values of other stacks are not known here: use a parameter in its place",
-        )),
+        "Fn::ImportValue" => call.import().map(Some),
         "Condition" | "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" => Err(call.problem(
             format!("{name} is for Conditions only: define a condition there, and use it with !If"),
         )),
@@ -203,6 +201,26 @@ impl<'a> Call<'a> {
                 .ok_or_else(|| self.problem(format!("Mappings has no entry {key}")))?;
         }
         Ok(found.clone())
+    }
+
+    /// Returns a value of the stack beside which the template's rules run.
+    fn import(&self) -> Result<Node, Problem> {
+        let stack = self.scope.beside.ok_or_else(|| {
+            self.problem(
+                "the values of other stacks are not known here: use a parameter in its place",
+            )
+        })?;
+        let name = self.argument()?.text()?;
+        let value = stack.exported(&name).ok_or_else(|| {
+            let names = stack.exports.keys().map(String::as_str).collect::<Vec<_>>();
+            self.problem(format!(
+                "the stack has no export `{name}`, only {}, with the name of any stack in place of {}: use a parameter for the \
+                 values of other stacks",
+                names.join(", "),
+                stack.name
+            ))
+        })?;
+        Ok(self.text(value))
     }
 
     /// Returns the elements of the argument, of which there must be `N`.

@@ -58,6 +58,11 @@ impl<'a> Item<'a> {
         self.scope.problems.value(read(self))
     }
 
+    /// Returns an entry of a map as it is written, with its path.
+    pub(super) fn written(&self, key: &str) -> Option<(&Node, String)> {
+        Some((self.node.entry(key)?, format!("{}.{key}", self.path)))
+    }
+
     pub(super) fn into_node(self) -> Node {
         self.node
     }

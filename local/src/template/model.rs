@@ -40,8 +40,31 @@ pub struct Stack {
     pub function_urls: Vec<FunctionUrl>,
     /// The template's outputs by name.
     pub outputs: BTreeMap<String, String>,
+    /// The names of the outputs that other stacks may import, by the names of their exports.
+    pub exports: BTreeMap<String, String>,
     /// The resources that are not run.
     pub not_run: Vec<NotRun>,
+}
+
+impl Stack {
+    /// Returns the value of an export, which may be named with the name of any stack in place of this one's.
+    pub(super) fn exported(&self, name: &str) -> Option<&str> {
+        let mut exports = self.exports.iter();
+        let (_, output) = exports.find(|(export, _)| {
+            let rest = export.strip_prefix(&self.name);
+            rest.map_or(name == export.as_str(), |rest| name.ends_with(rest))
+        })?;
+        self.outputs.get(output).map(String::as_str)
+    }
+
+    /// Returns the values of the exported outputs by their names.
+    pub(super) fn exported_outputs(&self) -> BTreeMap<String, String> {
+        let exported = self.exports.values();
+        exported
+            .filter_map(|name| self.outputs.get_key_value(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
 }
 
 /// An API Gateway WebSocket API with its stage.

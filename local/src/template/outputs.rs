@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{
     error::Problem,
-    identity,
     item::Item,
     references,
     scope::{Place, Scope},
@@ -23,6 +22,25 @@ pub(super) fn read(scope: &Scope<'_>) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Returns the names of those outputs that other stacks may import, by the names of their exports.
+pub(super) fn exports(
+    scope: &Scope<'_>,
+    outputs: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let exported = scope.document.outputs.iter();
+    exported
+        .filter_map(|(name, output)| {
+            outputs.get(name)?;
+            let export = output.entry("Export")?.entry("Name")?;
+            let path = format!("Outputs.{name}.Export.Name");
+            let export = scope
+                .problems
+                .value(Item::evaluate(scope, path, export))??;
+            Some((export.read(Item::text)?, name.clone()))
+        })
+        .collect()
+}
+
 fn value(scope: &Scope<'_>, output: &Node, path: &str) -> Result<Option<String>, Problem> {
     let place = Place {
         path,
@@ -36,26 +54,9 @@ fn value(scope: &Scope<'_>, output: &Node, path: &str) -> Result<Option<String>,
     let missing = || place.problem("Value is missing");
     let value = output.entry("Value").ok_or_else(missing)?;
     let path = format!("{path}.Value");
-    if references::report_unknown(scope, value, &path) || !is_run(scope, value)? {
+    if references::report_unknown(scope, value, &path) || !references::are_run(scope, value)? {
         return Ok(None);
     }
     let item = Item::evaluate(scope, path, value)?.ok_or_else(missing)?;
     item.text().map(Some)
-}
-
-fn is_run(scope: &Scope<'_>, value: &Node) -> Result<bool, Problem> {
-    for reference in references::collect(value) {
-        let is_run = match scope.document.resource(&reference.name) {
-            Some(resource) => scope.resolve(resource, resource.place())?.is_some(),
-            None => {
-                reference.name.starts_with("AWS::")
-                    || scope.parameter(&reference.name).is_some()
-                    || identity::of_generated(scope, &reference.name)?.is_some()
-            }
-        };
-        if !is_run {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

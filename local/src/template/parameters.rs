@@ -14,10 +14,17 @@ use super::{
     yaml::{Kind, Node, Position},
 };
 
-/// Returns each parameter's value, or its problem, by name; the problems are reported.
+/// Returns the remedy for a parameter of the stack's own template that has no value.
+pub(super) fn remedy(name: &str) -> String {
+    format!("give it one with --parameter {name}=…")
+}
+
+/// Returns each parameter's value, or its problem, by name; the problems are reported. `remedy` is that for a
+/// parameter without a value.
 pub(super) fn resolve(
     document: &Document,
     settings: &Settings,
+    remedy: fn(&str) -> String,
     problems: &Problems,
 ) -> BTreeMap<String, Result<Node, Problem>> {
     let declarations = document.parameters.iter();
@@ -25,7 +32,7 @@ pub(super) fn resolve(
         .map(|(name, declaration)| {
             let given = settings.parameters.get(name);
             let given = given.or_else(|| settings.defaults.get(name));
-            let value = value(name, declaration, given.map(String::as_str));
+            let value = value(name, declaration, given.map(String::as_str), remedy);
             (name.clone(), value)
         })
         .collect();
@@ -61,7 +68,12 @@ pub(super) fn text(value: &Node) -> String {
     }
 }
 
-fn value(name: &str, declaration: &Node, given: Option<&str>) -> Result<Node, Problem> {
+fn value(
+    name: &str,
+    declaration: &Node,
+    given: Option<&str>,
+    remedy: fn(&str) -> String,
+) -> Result<Node, Problem> {
     let problem =
         |reason: String| Problem::new(declaration.position, format!("Parameters.{name}"), reason);
     let declaration = Declaration(declaration);
@@ -71,11 +83,8 @@ fn value(name: &str, declaration: &Node, given: Option<&str>) -> Result<Node, Pr
     let default = (!kind.starts_with("AWS::SSM::Parameter::Value"))
         .then(|| declaration.text("Default"))
         .flatten();
-    let text = given.map(str::to_owned).or(default).ok_or_else(|| {
-        problem(format!(
-            "has no value: give it one with --parameter {name}=…"
-        ))
-    })?;
+    let text = given.map(str::to_owned).or(default);
+    let text = text.ok_or_else(|| problem(format!("has no value: {}", remedy(name))))?;
     let scalar = |text: &str| -> Result<Node, Problem> {
         let value = parse_scalar(&kind, text);
         let value = value.ok_or_else(|| declaration.fails("must be a number", text));

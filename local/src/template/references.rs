@@ -3,23 +3,42 @@
 
 use super::{
     error::Problem,
+    identity,
     scope::Scope,
     substitution::{Part, parts},
     yaml::{Kind, Node, Position},
 };
 
 /// A name and the place that uses it.
-pub(super) struct Reference {
+struct Reference {
     /// A parameter, pseudo parameter or logical id.
-    pub(super) name: String,
+    name: String,
     position: Position,
 }
 
 /// Returns every name that `node` uses in `Ref`, `GetAtt` and `Sub`.
-pub(super) fn collect(node: &Node) -> Vec<Reference> {
+fn collect(node: &Node) -> Vec<Reference> {
     let mut references = Vec::new();
     walk(node, &mut references);
     references
+}
+
+/// Returns whether every resource that `node` names is run.
+pub(super) fn are_run(scope: &Scope<'_>, node: &Node) -> Result<bool, Problem> {
+    for reference in collect(node) {
+        let is_run = match scope.document.resource(&reference.name) {
+            Some(resource) => scope.resolve(resource, resource.place())?.is_some(),
+            None => {
+                reference.name.starts_with("AWS::")
+                    || scope.parameter(&reference.name).is_some()
+                    || identity::of_generated(scope, &reference.name)?.is_some()
+            }
+        };
+        if !is_run {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Reports every name in `node`, which is at `path`, that is unknown. Returns whether any is.

@@ -8,10 +8,10 @@ mod function;
 pub(super) mod function_url;
 mod permission;
 mod policies;
-mod queue;
+pub(super) mod queue;
 pub(super) mod route;
 mod route_response;
-mod rule;
+pub(super) mod rule;
 mod sam_policies;
 mod secret;
 mod table;
@@ -168,13 +168,18 @@ impl Resources {
     /// Adds the default bus, and buses that rules name and the template does not create.
     fn add_buses_of_rules(&mut self) {
         let named = self.rules.iter().map(|rule| rule.bus.as_str());
-        for name in iter::once("default").chain(named) {
-            if !self.buses.iter().any(|bus| bus.name == name) {
-                self.buses.push(Bus {
-                    logical_id: None,
-                    name: name.to_owned(),
-                });
-            }
+        add_buses(&mut self.buses, iter::once("default").chain(named));
+    }
+}
+
+/// Adds those of the named buses that are missing.
+pub(super) fn add_buses<'a>(buses: &mut Vec<Bus>, names: impl Iterator<Item = &'a str>) {
+    for name in names {
+        if !buses.iter().any(|bus| bus.name == name) {
+            buses.push(Bus {
+                logical_id: None,
+                name: name.to_owned(),
+            });
         }
     }
 }

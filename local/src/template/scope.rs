@@ -8,6 +8,8 @@ use super::{
     error::{Problem, Problems},
     identity::{self, Identity},
     item::{Fields, Item},
+    model::Stack,
+    own_rules,
     package::Packages,
     parameters,
     settings::Settings,
@@ -18,6 +20,8 @@ use super::{
 pub(super) struct Scope<'t> {
     pub(super) document: &'t Document,
     pub(super) settings: &'t Settings,
+    /// The stack beside which the rules of the template run. `None` for the stack's own template.
+    pub(super) beside: Option<&'t Stack>,
     pub(super) problems: &'t Problems,
     /// The packages of functions that do not name their binaries.
     pub(super) packages: Packages,
@@ -49,14 +53,20 @@ impl<'t> Scope<'t> {
     pub(super) fn new(
         document: &'t Document,
         settings: &'t Settings,
+        beside: Option<&'t Stack>,
         problems: &'t Problems,
     ) -> Self {
+        let remedy: fn(&str) -> String = match beside {
+            None => parameters::remedy,
+            Some(_) => own_rules::remedy,
+        };
         Self {
             document,
             settings,
+            beside,
             problems,
             packages: Packages::default(),
-            parameters: parameters::resolve(document, settings, problems),
+            parameters: parameters::resolve(document, settings, remedy, problems),
             identities: RefCell::default(),
             looking_up: RefCell::default(),
         }

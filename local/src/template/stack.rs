@@ -46,16 +46,18 @@ pub(super) fn parse(text: &str, folder: &Path, settings: &Settings) -> Result<St
 
 fn read(root: &Node, folder: &Path, settings: &Settings, problems: &Problems) -> Option<Stack> {
     let document = Document::new(root, problems)?;
-    let scope = Scope::new(&document, settings, problems);
+    let scope = Scope::new(&document, settings, None, problems);
     rules::check(&scope);
     let resources = Resources::read(&scope, folder);
     check_visibility(&scope, &resources);
+    let outputs = outputs::read(&scope);
     Some(Stack {
         name: settings.stack_name.clone(),
         region: settings.region.clone(),
         account_id: settings.account_id.clone(),
         parameters: scope.parameter_texts(),
-        outputs: outputs::read(&scope),
+        exports: outputs::exports(&scope, &outputs),
+        outputs,
         web_socket_api: only_api(&scope, resources.web_socket_apis)?,
         functions: resources.functions,
         roles: resources.roles,

@@ -6,6 +6,7 @@ mod damaged;
 mod errors;
 mod function_urls;
 mod intrinsics;
+mod own_rules;
 mod own_template;
 mod policies;
 mod problems;

@@ -44,17 +44,28 @@ impl Push {
         detail: &RawValue,
         time: &str,
     ) -> Result<Self, InvalidPush> {
-        let event = Event {
-            id: uuid::Uuid::new_v4().to_string(),
-            detail_type: detail_type.as_str().to_owned(),
-            time: time.to_owned(),
-            detail,
-        };
-        match detail_type {
-            DetailType::EntityUpdated => entity_updated(&event),
-            DetailType::UserPushNotification => user_push_notification(&event),
-            DetailType::Broadcast => broadcast(&event),
-        }
+        let id = uuid::Uuid::new_v4().to_string();
+        push_of_detail(&id, detail_type, detail, time)
+    }
+}
+
+/// Returns the push of an event with this id and detail.
+pub(super) fn push_of_detail(
+    id: &str,
+    detail_type: DetailType,
+    detail: &RawValue,
+    time: &str,
+) -> Result<Push, InvalidPush> {
+    let event = Event {
+        id: id.to_owned(),
+        detail_type: detail_type.as_str().to_owned(),
+        time: time.to_owned(),
+        detail,
+    };
+    match detail_type {
+        DetailType::EntityUpdated => entity_updated(&event),
+        DetailType::UserPushNotification => user_push_notification(&event),
+        DetailType::Broadcast => broadcast(&event),
     }
 }
 
@@ -124,7 +135,9 @@ struct UserPushNotification<'a> {
 }
 
 /// Returns the value of a field that is present, `null` included.
-fn present<'de, D: Deserializer<'de>>(field: D) -> Result<Option<&'de RawValue>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>>(
+    field: D,
+) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(field).map(Some)
 }
 
@@ -368,7 +381,14 @@ mod tests {
     fn invalid_event_is_refused_with_message() {
         for (body, message) in [
             ("x".to_owned(), "expected value at line 1 column 1"),
-            ("{}".to_owned(), "missing field `id` at line 1 column 2"),
+            (
+                r#"{"detail-type":"Broadcast","detail":{}}"#.to_owned(),
+                "missing field `id` at line 1 column 39",
+            ),
+            (
+                "{}".to_owned(),
+                "missing field `message` at line 1 column 2",
+            ),
             (
                 event("order.updated", "{}"),
                 "unknown detail-type \"order.updated\": use Entity Updated, Send User Push Notification, Broadcast or Disconnect User",

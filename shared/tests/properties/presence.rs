@@ -3,7 +3,7 @@
 use herald_shared::{
     ids::EntityId,
     presence::{Flush, FlushReason, Info, Presence},
-    push::{Push, QueueMessage},
+    push::{Push, QueueMessage, Received},
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -42,7 +42,7 @@ proptest! {
         };
         let body = flush.to_queue_body();
         prop_assert!(Push::from_queue_body(&body).is_err());
-        match QueueMessage::from_body(&body)? {
+        match QueueMessage::from_body(&body, Received::default())? {
             QueueMessage::Flush(read) => prop_assert_eq!(read, flush),
             QueueMessage::Push(push) => prop_assert!(false, "{push:?}"),
         }
@@ -50,7 +50,7 @@ proptest! {
 
     #[test]
     fn damaged_flush_is_read_or_refused_with_message(text in edited(flush())) {
-        if let Err(error) = QueueMessage::from_body(&text) {
+        if let Err(error) = QueueMessage::from_body(&text, Received::default()) {
             prop_assert!(is_described(&error), "{error:?}");
         }
     }

@@ -23,7 +23,7 @@ const IGNORED: &[&str] = &[
 const FOUR_DAYS: Duration = Duration::from_secs(4 * 24 * 60 * 60);
 const ONE_MEBIBYTE: usize = 1024 * 1024;
 
-pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Queue> {
+pub(in crate::template) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Queue> {
     let mut properties = scope.properties(resource)?;
     let mut seconds = |key| properties.read(key, Item::seconds);
     let visibility_timeout = seconds("VisibilityTimeout");
@@ -60,10 +60,21 @@ fn redrive_policy(scope: &Scope<'_>, mut policy: Fields<'_>) -> Option<Redrive> 
     })
 }
 
-/// Reads the ARN of a queue, which must be one of the template's.
+/// Reads the ARN of a queue, which must be one of the template's, or of the stack beside which its rules run.
 pub(super) fn queue_arn(scope: &Scope<'_>, item: &Item<'_>) -> Option<String> {
     item.read(|item| {
-        scope.resource_by_arn(QUEUE, item)?;
-        item.text()
+        let arn = item.text()?;
+        let mut queues = scope.beside.iter().flat_map(|stack| &stack.queues);
+        if queues.any(|queue| queue.arn == arn) {
+            return Ok(arn);
+        }
+        match (scope.resource_by_arn(QUEUE, item), scope.beside) {
+            (Ok(_), _) => Ok(arn),
+            (Err(problem), None) => Err(problem),
+            (Err(_), Some(_)) => Err(item.problem(format!(
+                "`{arn}` is the ARN of no queue that runs here: import the queue of the stack with Fn::ImportValue, or \
+                 use a parameter with the name of the output"
+            ))),
+        }
     })
 }

@@ -1,4 +1,5 @@
-//! `AWS::Events::Rule` with queues as targets.
+//! `AWS::Events::Rule` with queues as targets. A target of another kind is an error in the stack's own template, and
+//! is left out of a rule of the user's own.
 
 use crate::{
     eventbridge::input::{Input, Transformer},
@@ -7,12 +8,13 @@ use crate::{
         error::Problem,
         identity::bus_of_rule,
         item::{Fields, Item},
-        model::{Rule, Target},
+        model::{NotRun, Rule, Target},
+        references,
         scope::Scope,
     },
 };
 
-use super::queue::queue_arn;
+use super::{RULE, queue::queue_arn};
 
 /// `RoleArn` is for targets other than queues.
 const IGNORED: &[&str] = &["Description", "EventBusName", "Name", "RoleArn", "Tags"];
@@ -22,8 +24,69 @@ const IGNORED_OF_TARGET: &[&str] = &["RetryPolicy", "RoleArn"];
 
 pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Rule> {
     let mut properties = scope.properties(resource)?;
+    let targets = take_targets(&mut properties);
+    read_with(scope, resource, properties, &targets)
+}
+
+/// Reads a rule of the user's own with those of its targets that run here. `None` if it has no such target. The others are
+/// added to `not_run`.
+pub(in crate::template) fn read_own(
+    scope: &Scope<'_>,
+    resource: &Resource,
+    not_run: &mut Vec<NotRun>,
+) -> Option<Rule> {
+    let mut properties = scope.properties(resource)?;
+    let targets = take_targets(&mut properties);
+    let (elsewhere, here): (Vec<_>, Vec<_>) = targets
+        .into_iter()
+        .partition(|target| is_elsewhere(scope, target));
+    let id = &resource.logical_id;
+    let kind = match here.as_slice() {
+        [] => RULE.to_owned(),
+        _ => format!("target of {RULE}"),
+    };
+    if here.is_empty() || !elsewhere.is_empty() {
+        not_run.push(NotRun {
+            logical_id: id.clone(),
+            kind,
+        });
+    }
+    if here.is_empty() {
+        return None;
+    }
+    references::report_unknown(scope, &resource.properties, &resource.properties_path());
+    read_with(scope, resource, properties, &here)
+}
+
+fn take_targets<'a>(properties: &mut Fields<'a>) -> Vec<Item<'a>> {
     let targets = properties.take("Targets").map(|targets| targets.each());
-    let targets = targets.unwrap_or_default();
+    targets.unwrap_or_default()
+}
+
+/// Returns whether a target is a resource that is not run here, such as a function.
+fn is_elsewhere(scope: &Scope<'_>, target: &Item<'_>) -> bool {
+    let Some((arn, path)) = target.written("Arn") else {
+        return false;
+    };
+    if references::report_unknown(scope, arn, &path) {
+        return true;
+    }
+    match references::are_run(scope, arn) {
+        Ok(true) => Item::evaluate(scope, path, arn).is_ok_and(|arn| {
+            let arn = arn.and_then(|arn| arn.text().ok());
+            arn.is_some_and(|arn| arn.starts_with("arn:") && !arn.starts_with("arn:aws:sqs:"))
+        }),
+        // An error is reported when the target is read.
+        are_run => are_run == Ok(false),
+    }
+}
+
+fn read_with(
+    scope: &Scope<'_>,
+    resource: &Resource,
+    mut properties: Fields<'_>,
+    targets: &[Item<'_>],
+) -> Option<Rule> {
     let targets = targets.iter().filter_map(|item| target(scope, item));
     let targets = targets.collect();
     let pattern = properties.require("EventPattern");

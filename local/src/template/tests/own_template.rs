@@ -483,12 +483,15 @@ fn outputs_and_resources_that_are_not_run_are_listed() {
             "EventsDeadLetterQueueUrl",
             "HistoryTableName",
             "NotificationDeadLetterQueueUrl",
+            "NotificationQueueArn",
             "NotificationQueueUrl",
             "TableName",
             "WebSocketUri",
         ]
     );
     assert_eq!(stack.outputs["TableName"], "herald-local-Table");
+    let output = &stack.exports["herald-local-NotificationQueueArn"];
+    assert_eq!(output, "NotificationQueueArn");
     let not_run: Vec<_> = stack
         .not_run
         .iter()

@@ -29,6 +29,22 @@ async fn missing_template_is_refused() {
 }
 
 #[tokio::test]
+async fn unusable_rules_are_refused() {
+    let error = refusal(&["--rules", "/no/such/rules.yaml"]).await;
+    let start = "the rules in /no/such/rules.yaml cannot be read: name a CloudFormation template with --rules: No \
+                 such file or directory";
+    assert!(error.starts_with(start), "{error}");
+    let file = NamedTempFile::new().unwrap();
+    fs::write(file.path(), "Resources: {}").unwrap();
+    let path = file.path().display().to_string();
+    let error = refusal(&["--rules", &path]).await;
+    let expected = format!(
+        "{path}:1:1: Resources: must hold an AWS::Events::Rule with a queue of the stack as its target\n"
+    );
+    assert_eq!(error, expected);
+}
+
+#[tokio::test]
 async fn template_that_is_not_yaml_is_refused() {
     let template = EditedTemplate::new("\nOutputs:\n", "\nOutputs: ]\n");
     let line = template.line("Outputs: ]");

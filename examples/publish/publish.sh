@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Publishes a message to the subscribers of an entity, with the AWS CLI and jq: publish.sh order-1 '{"state":"shipped"}'
+set -euo pipefail
+
+entries=$(jq -n --arg bus "${EVENT_BUS_NAME:-default}" --arg entity "$1" --argjson message "$2" '[{
+  EventBusName: $bus, Source: "shop", DetailType: "Entity Updated",
+  Detail: {entityId: $entity, message: $message} | tojson
+}]')
+answer=$(aws events put-events --entries "$entries" --output json)
+# The command succeeds even if the bus accepted none of the events.
+if (($(jq .FailedEntryCount <<<"$answer"))); then
+  jq -r '.Entries[] | select(.ErrorCode) | "the bus did not accept an event: \(.ErrorCode): \(.ErrorMessage)"' <<<"$answer" >&2
+  exit 1
+fi

@@ -7,4 +7,6 @@ mod frames;
 mod off;
 mod snapshots;
 mod storm;
+mod table;
 mod units;
+mod watcher;

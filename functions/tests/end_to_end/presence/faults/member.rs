@@ -11,8 +11,10 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest},
 };
 
-use super::super::watcher::RETRY;
-use crate::harness::{EVERYTHING, TestStack};
+use crate::{
+    harness::{EVERYTHING, TestStack},
+    presence::watcher::RETRY,
+};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 

@@ -8,4 +8,6 @@ mod keep_alive;
 mod off;
 mod snapshots;
 mod storm;
+mod table;
 mod units;
+mod watcher;

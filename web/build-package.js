@@ -22,7 +22,7 @@ const LINKS = [
 ];
 
 /** A link to a document that the package leaves out, because it is not about this client. */
-const LEFT_OUT = /\[([^\]]+)\]\((?:docs\/)?(?:polling|python|flutter)\.md(?:#[^)]*)?\)/g;
+const LEFT_OUT = /\[([^\]]+)\]\((?:docs\/)?(?:polling|presence|python|flutter)\.md(?:#[^)]*)?\)/g;
 
 /**
  * The options of a bundle for CommonJS. The other entries load the client, of which there must be one. CommonJS has no

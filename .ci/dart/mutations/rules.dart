@@ -555,6 +555,12 @@ const rules = [
     'if (false) snapshotArrived(',
   ),
   Rule(
+    'presence by a WebSocket that lingers until the client polls',
+    'presence.dart',
+    'machine.linksInUse.isNotEmpty &&',
+    '(machine.current?.isPolling ?? false) &&',
+  ),
+  Rule(
     'no snapshot of a WebSocket that lingers while the client polls',
     'presence.dart',
     '_pollsAlone(machine) ? null : snapshotOf',

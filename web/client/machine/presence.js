@@ -249,7 +249,7 @@ function linkOf({ linksInUse }) {
 
 /** Returns true if the client polls without a WebSocket beside it. One that lingers tells no later change. @param {Machine} machine */
 function pollsAlone(machine) {
-  return machine.current?.isPolling && linkOf(machine) === undefined;
+  return machine.linksInUse.length > 0 && linkOf(machine) === undefined;
 }
 
 /** @param {string} entity */

@@ -263,7 +263,7 @@ def _link_of(machine: Machine) -> Link | None:
 
 def _polls_alone(machine: Machine) -> bool:
     """Returns `True` if the client polls without a WebSocket beside it. One that lingers tells no later change."""
-    return machine.current is not None and machine.current.is_polling and _link_of(machine) is None
+    return len(machine.links_in_use) > 0 and _link_of(machine) is None
 
 
 def _timer_of(entity: str) -> str:

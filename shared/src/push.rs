@@ -378,6 +378,7 @@ fn is_zero(rounds: &u32) -> bool {
 
 /// The fields that distinguish the kinds of messages on the queue.
 #[derive(Default, Serialize, Deserialize)]
+#[serde(expecting = "an object")]
 struct Body {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     push: Option<Push>,

@@ -13,7 +13,7 @@ use super::{
 /// A message for one audience. It is serialized as the detail of the event that it would be on the bus, which has no
 /// field `broadcast`.
 #[derive(Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an object")]
 pub struct BareMessage<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     #[serde(skip_serializing_if = "Option::is_none")]

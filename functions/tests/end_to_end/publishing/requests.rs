@@ -348,7 +348,7 @@ async fn wrong_message_is_refused_beside_the_others() {
     let wrong: Vec<(&str, Value)> = vec![
         (
             "1",
-            invalid("invalid type: integer `1`, expected struct Message"),
+            invalid("invalid type: integer `1`, expected an object"),
         ),
         ("{}", invalid("missing field `message`")),
         (r#"{"message":1}"#, recipient.clone()),

@@ -107,29 +107,31 @@ async fn send(update: UpdateItemFluentBuilder, step: &'static str) -> Result<Upd
 fn as_seen(update: UpdateItemFluentBuilder, seen: &MemberRow) -> UpdateItemFluentBuilder {
     update
         .expression_attribute_names("#change", item::CHANGE)
-        .expression_attribute_names("#expires", item::EXPIRES_AT)
+        .expression_attribute_names("#ends", item::ENDS_AT)
         .expression_attribute_names("#announced", item::ANNOUNCED)
         .expression_attribute_names("#left", item::LEFT)
         .expression_attribute_values(":change", item::number(seen.change))
-        .expression_attribute_values(":expires", item::number(seen.expires_at))
+        .expression_attribute_values(":ends", item::number(seen.expires_at))
         .expression_attribute_values(":true", item::truth())
 }
 
-const AS_SEEN: &str = "#change = :change AND #expires = :expires";
+const AS_SEEN: &str = "#change = :change AND #ends = :ends";
 
 impl MemberRows for DynamoDbMemberRows {
     async fn join(&self, joining: Joining<'_>) -> Result<Joined, StoreError> {
-        let mut set = "SET #change = :change, #expires = :expires".to_owned();
+        let mut set = "SET #change = :change, #ends = :ends, #expires = :expires".to_owned();
         let mut update = self
             .update(Key::member(joining.entity, joining.member))
             .return_values(ReturnValue::AllOld)
             .condition_expression("attribute_not_exists(pk) OR #change <= :change")
             .expression_attribute_names("#change", item::CHANGE)
+            .expression_attribute_names("#ends", item::ENDS_AT)
             .expression_attribute_names("#expires", item::EXPIRES_AT)
             .expression_attribute_names("#left", item::LEFT)
             .expression_attribute_names("#info", item::INFO)
             .expression_attribute_values(":change", item::number(joining.change))
-            .expression_attribute_values(":expires", item::number(joining.expires_at));
+            .expression_attribute_values(":ends", item::number(joining.expires_at))
+            .expression_attribute_values(":expires", item::member_expires_at(joining.expires_at));
         match joining.info {
             Some(info) => {
                 set += ", #info = :info REMOVE #left";
@@ -241,9 +243,9 @@ impl MemberRows for DynamoDbMemberRows {
             .delete(Key::member(entity, &seen.member))
             .condition_expression(AS_SEEN)
             .expression_attribute_names("#change", item::CHANGE)
-            .expression_attribute_names("#expires", item::EXPIRES_AT)
+            .expression_attribute_names("#ends", item::ENDS_AT)
             .expression_attribute_values(":change", item::number(seen.change))
-            .expression_attribute_values(":expires", item::number(seen.expires_at));
+            .expression_attribute_values(":ends", item::number(seen.expires_at));
         unless_refused(delete.send().await, "remove a member")
     }
 

@@ -23,6 +23,7 @@ use futures_util::{
     stream,
 };
 use herald_local::{Authentication, faults::Step};
+use herald_shared::presence::MEMBER_LIFETIME;
 use herald_testkit::local_only;
 use serde_json::json;
 use tokio::{sync::watch, task::JoinSet, time::sleep};
@@ -137,6 +138,20 @@ async fn sets_converge_after_drops_and_killed_functions() {
     let outcome = calm.converge().await;
     calm.assert_steady_members_never_left();
     calm.print(&chaos.counts, &outcome).await;
+    stack.stop().await;
+}
+
+#[local_only("moves the clock of the table")]
+#[tokio::test]
+async fn member_row_outlives_its_end_until_a_frame_tells_of_it() {
+    let presence = [("Presence", r#"{"room:*":{}}"#), ("History", "{}")];
+    let stack = TestStack::start_with_users_and_parameters(&presence).await;
+    let mut ann = stack.client_of("ann").await;
+    ann.subscribe("room:1").await;
+    let longer = MEMBER_LIFETIME + Duration::from_secs(60 * 60);
+    stack.running().dynamodb().expire(longer).unwrap();
+    let users = Table::of(&stack).users("room:1").await;
+    assert_eq!(users, BTreeSet::from(["ann".to_owned()]));
     stack.stop().await;
 }
 

@@ -118,7 +118,7 @@ impl<'a> Table<'a> {
             .key("pk", AttributeValue::S(format!("P#{id}")))
             .key("sk", AttributeValue::S(key))
             .condition_expression("attribute_exists(pk)")
-            .update_expression("SET expiresAt = expiresAt - :seconds")
+            .update_expression("SET endsAt = endsAt - :seconds")
             .expression_attribute_values(":seconds", AttributeValue::N(seconds.to_string()))
             .send()
             .await;

@@ -3,7 +3,7 @@
 //! | row | pk | sk | attributes |
 //! | --- | --- | --- | --- |
 //! | set | `P#<entityId>` | `!` | `version`, `count`, `turn`, `flushAt`, `watchAt`, `expiresAt` |
-//! | member | `P#<entityId>` | `<userId>#<connectionId>` | `info`, `change`, `announced`, `left`, `expiresAt` |
+//! | member | `P#<entityId>` | `<userId>#<connectionId>` | `info`, `change`, `announced`, `left`, `endsAt`, `expiresAt` |
 //!
 //! An anonymous member has no user before the `#`. A user's id may contain a `#`, and a connection's id does
 //! not: it begins after the last one.
@@ -36,6 +36,9 @@ pub(super) const CHANGE: &str = "change";
 pub(super) const ANNOUNCED: &str = "announced";
 pub(super) const LEFT: &str = "left";
 
+/// The time from which on a member counts as left, in epoch seconds.
+pub(super) const ENDS_AT: &str = "endsAt";
+
 // On the row of a set.
 pub(super) const VERSION: &str = "version";
 pub(super) const COUNT: &str = "count";
@@ -43,13 +46,16 @@ pub(super) const TURN: &str = "turn";
 const FLUSH_AT: &str = "flushAt";
 const WATCH_AT: &str = "watchAt";
 
-/// The time after which a row may be removed, in epoch seconds: the attribute of the table's time to live. A
-/// member counts as left from then on.
+/// The time after which a row may be removed, in epoch seconds: the attribute of the table's time to live.
 pub(super) const EXPIRES_AT: &str = "expiresAt";
 
 /// The time for which a set is kept after its last flush, far longer than a connection lasts: a set that begins
 /// again at version 0 must not meet a client that knows a higher one.
 const SET_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The time for which a member row is kept after its end. A flush has to see the row to tell that the member left,
+/// and it may be late by as long as its message waits on the queue.
+const KEPT_AFTER_END: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The key of a row.
 #[derive(Debug)]
@@ -96,7 +102,7 @@ pub(super) fn member(item: &Item) -> Option<MemberRow> {
         member: member_of_key(item)?,
         info: info.and_then(|info| Info::from_json(info).ok()),
         change: number_of(item, CHANGE)?,
-        expires_at: number_of(item, EXPIRES_AT)?,
+        expires_at: number_of(item, ENDS_AT)?,
         announced: is(ANNOUNCED),
         left: is(LEFT),
     })
@@ -133,6 +139,11 @@ pub(super) fn scheduled(reason: FlushReason) -> &'static str {
         FlushReason::Changes => FLUSH_AT,
         FlushReason::Expiry => WATCH_AT,
     }
+}
+
+/// Returns the time after which the row of a member that ends at `ends_at` may be removed.
+pub(super) fn member_expires_at(ends_at: u64) -> AttributeValue {
+    number(ends_at + KEPT_AFTER_END.as_secs())
 }
 
 /// Returns the time after which a set with this flush may be removed.

@@ -8,16 +8,18 @@
 //! ```sh
 //! cargo bench -p herald-client --bench flood
 //! ```
+//!
+//! The last line is JSON for programs: `docs/benchmarks.md`.
 #![allow(missing_docs)]
 
 use std::{
-    env,
     net::SocketAddr,
     thread,
     time::{Duration, Instant},
 };
 
 use futures_util::{SinkExt, StreamExt};
+use herald_benches::{Figures, Run};
 use herald_client::{Client, Options, SubscriptionError};
 use serde_json::{Value, json};
 use tokio::{
@@ -37,17 +39,16 @@ const WAITS: [Duration; 2] = [Duration::ZERO, Duration::from_millis(1)];
 /// The former default, and the present one.
 const BUFFERS: [usize; 2] = [1_000, 10_000];
 
-fn main() {
-    // `cargo bench` passes `--bench`; `cargo test --all-targets` runs this too, and should not take so long.
-    if !env::args().any(|argument| argument == "--bench") {
-        eprintln!("not measuring: run `cargo bench -p herald-client --bench flood`");
-        return;
-    }
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Some(run) = Run::from_arguments(&[])? else {
+        return Ok(());
+    };
+    let mut figures = Figures::new("flood", &run);
     println!(
         "{:>8} {:>8} {:>8} {:>8} {:>10}",
         "burst", "wait", "buffer", "missed", "pushes/s"
     );
-    for burst in BURSTS {
+    for &burst in run.of(&BURSTS[..], &BURSTS[..1]) {
         for wait in WAITS {
             for buffer in BUFFERS {
                 let (missed, time) = flood(burst, wait, buffer);
@@ -55,9 +56,15 @@ fn main() {
                 let rate = burst as f64 / time.as_secs_f64();
                 let millis = wait.as_millis();
                 println!("{burst:>8} {millis:>5} ms {buffer:>8} {share:>7.1}% {rate:>10.0}");
+                figures.add(
+                    &json!({"burst": burst, "waitMs": wait.as_secs_f64() * 1e3, "buffer": buffer}),
+                    [("missed", share, "%"), ("pushes", rate, "1/s")],
+                );
             }
         }
     }
+    println!();
+    Ok(figures.print()?)
 }
 
 /// Returns the pushes that were missed, and the time from the first push to the last.

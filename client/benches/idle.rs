@@ -1,4 +1,5 @@
-//! The cost of an idle client: `cargo bench -p herald-client`, with `-- --json` as one JSON object.
+//! The cost of an idle client: `cargo bench -p herald-client --bench idle`. The last line is JSON for
+//! programs: `docs/benchmarks.md`.
 //!
 //! The server is a process of its own, so this process holds clients only. It answers every text with a
 //! `pong`. The figures, on Linux only:
@@ -12,8 +13,9 @@
 use std::{env, fs, io, process::Stdio, time::Duration};
 
 use futures_util::{SinkExt, StreamExt, stream};
+use herald_benches::{Figures, Run};
 use herald_client::{Client, Options};
-use serde::Serialize;
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -22,21 +24,12 @@ use tokio::{
 };
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
-/// The number of clients. Each needs two file descriptors of each process.
-const CLIENTS: usize = 1000;
-
-/// The time for which pings are measured.
-const PINGING: Duration = Duration::from_secs(10);
-
 /// The default time between pings.
 const PING_AFTER: Duration = Duration::from_secs(4 * 60);
 
 const SERVE: &str = "serve";
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 struct Report {
-    clients: usize,
     bytes_per_client: f64,
     processor_microseconds_per_ping: f64,
     processor_share_per_client: f64,
@@ -48,48 +41,60 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if arguments.first().is_some_and(|argument| argument == SERVE) {
         return Ok(serve().await?);
     }
-    // `cargo bench` passes `--bench`; `cargo test --all-targets` runs this too, and should not take so long.
-    if !arguments.iter().any(|argument| argument == "--bench") {
-        eprintln!("not measuring: run `cargo bench -p herald-client`");
+    let Some(run) = Run::from_arguments(&[])? else {
         return Ok(());
-    }
-    let report = measure().await?;
-    if arguments.iter().any(|argument| argument == "--json") {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        println!(
-            "{} clients: {:.0} bytes each; {:.1} µs of processor time for a ping, {:.7} % of a processor when idle",
-            report.clients,
-            report.bytes_per_client,
-            report.processor_microseconds_per_ping,
-            report.processor_share_per_client * 100.0,
-        );
-    }
-    Ok(())
+    };
+    // Each client needs two file descriptors of each process.
+    let clients = run.of(1000, 20);
+    let pinging = Duration::from_secs(run.of(10, 1));
+    let report = measure(clients, pinging).await?;
+    println!(
+        "{clients} clients: {:.0} bytes each; {:.1} µs of processor time for a ping, {:.7} % of a processor when idle\n",
+        report.bytes_per_client,
+        report.processor_microseconds_per_ping,
+        report.processor_share_per_client * 100.0,
+    );
+    let mut figures = Figures::new("idle", &run);
+    figures.add(
+        &json!({"clients": clients}),
+        [
+            ("memoryPerClient", report.bytes_per_client, "B"),
+            (
+                "processorTimePerPing",
+                report.processor_microseconds_per_ping,
+                "µs",
+            ),
+            (
+                "processorShare",
+                report.processor_share_per_client * 100.0,
+                "%",
+            ),
+        ],
+    );
+    Ok(figures.print()?)
 }
 
-async fn measure() -> Result<Report, Box<dyn std::error::Error>> {
+async fn measure(clients: usize, time: Duration) -> Result<Report, Box<dyn std::error::Error>> {
     let (mut server, address) = start_server().await?;
     // The first client pays the costs that all share.
     let first = connect(&address, Options::new(), 1).await?;
     let before = resident()?;
-    let silent = connect(&address, Options::new(), CLIENTS).await?;
+    let silent = connect(&address, Options::new(), clients).await?;
     let after = resident()?;
     drop((first, silent));
 
     let options = Options::new().keep_alive(Duration::from_secs(1), Duration::from_secs(10));
-    let pinging = connect(&address, options, CLIENTS).await?;
+    let pinging = connect(&address, options, clients).await?;
     let start = processor_time()?;
-    sleep(PINGING).await;
+    sleep(time).await;
     let used = processor_time()? - start;
     drop(pinging);
     server.kill().await?;
 
-    let pings = CLIENTS as f64 * PINGING.as_secs_f64();
+    let pings = clients as f64 * time.as_secs_f64();
     let per_ping = used.as_secs_f64() / pings;
     Ok(Report {
-        clients: CLIENTS,
-        bytes_per_client: after.saturating_sub(before) as f64 / CLIENTS as f64,
+        bytes_per_client: after.saturating_sub(before) as f64 / clients as f64,
         processor_microseconds_per_ping: per_ping * 1e6,
         processor_share_per_client: per_ping / PING_AFTER.as_secs_f64(),
     })

@@ -37,7 +37,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 pub use settings::Settings;
 pub use window::Window;
@@ -55,8 +55,8 @@ use circuit::Circuit;
 use requeue::{Refused, split};
 use schedule::Schedule;
 
-/// The delivery of pushes that arrived together: they share the circuit, and the window of posts in flight
-/// also with other deliveries of the process.
+/// The delivery of pushes that arrived together: they share the circuit and the connections in progress, and the
+/// window of posts in flight also with other deliveries of the process.
 #[derive(Debug)]
 pub struct Delivery<'a, S, P, Q> {
     store: &'a S,
@@ -65,6 +65,8 @@ pub struct Delivery<'a, S, P, Q> {
     settings: Settings,
     /// Limits the posts of all pushes together.
     window: Arc<Window>,
+    /// Limits the connections in progress of all pushes together.
+    in_progress: Semaphore,
     /// Stops the posts when the gateway answers none.
     circuit: Circuit,
 }
@@ -164,6 +166,7 @@ where
             poster,
             queue,
             window: Arc::new(Window::new(settings.in_flight)),
+            in_progress: Semaphore::new(posting::IN_PROGRESS),
             circuit: Circuit::new(settings.circuit_limit),
             settings,
         }

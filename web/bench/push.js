@@ -1,20 +1,23 @@
-// The processor time of a push in the client, beside that of a bare WebSocket that parses it. `node bench/push.js` prints
-// a line of JSON: microseconds a push, the medians of all rounds, and their ratios to the bare one.
+// The processor time of a push in the client, beside that of a bare WebSocket that parses it: the medians of all rounds.
+// `node bench/push.js` prints a table and, as its last line, the JSON that docs/benchmarks.md describes; `--short` makes
+// one small round.
 //
 // The server is a process of its own, so that only the receiving side is measured. Rounds alternate between the rows,
 // because a machine has faster and slower minutes.
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism, cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import WebSocket, { WebSocketServer } from 'ws';
 
 import { connect } from '../herald-client.js';
 
-const ROUNDS = Number(process.env.ROUNDS ?? 7);
-const PUSHES = 100_000;
+const SHORT = process.argv.includes('--short');
+const ROUNDS = SHORT ? 1 : 7;
+const PUSHES = SHORT ? 2_000 : 100_000;
 /** The pushes of the first rounds, which the compiler learns from and nothing measures. */
-const WARM_UP = 20_000;
+const WARM_UP = SHORT ? 200 : 20_000;
 
 /** Answers as Herald does: an acknowledgement for a `subscribe`, and as many pushes as a text asks for. */
 function serve() {
@@ -55,9 +58,27 @@ async function measure() {
   }
   server.kill();
   const micros = Object.fromEntries(Object.entries(times).map(([name, all]) => [name, median(all)]));
-  const ratio = (name) => rounded(micros[name] / micros.bare);
-  console.log(JSON.stringify({ bench: 'push', micros, ratios: { client: ratio('client'), waiting1000: ratio('waiting1000') } }));
+  console.log('| receiver | µs a push | of bare |\n| --- | --: | --: |');
+  for (const [name, value] of Object.entries(micros)) {
+    console.log(`| ${name} | ${value} | ${rounded(value / micros.bare)} |`);
+  }
+  console.log(`\n${JSON.stringify({ bench: 'push', short: SHORT, binaries: null, machine: machine(), figures: figures(micros) })}`);
   process.exit();
+}
+
+function machine() {
+  const cores = availableParallelism();
+  const processor = cpus()[0]?.model ?? 'unknown processor';
+  return { cores, processor, platform: `${process.platform} ${process.arch}`, compiler: `node ${process.version}`, profile: 'release' };
+}
+
+function figures(micros) {
+  return Object.entries(micros).map(([receiver, value]) => ({
+    name: 'processorTimePerPush',
+    case: { receiver },
+    value,
+    unit: 'µs',
+  }));
 }
 
 /** Returns the processor time of one push, in microseconds. */

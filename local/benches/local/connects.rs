@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
+use herald_benches::Run;
 
 use crate::{
     client,
@@ -11,11 +11,7 @@ use crate::{
     stack::{self, BuiltFunctions},
 };
 
-const AT_ONCE: usize = 16;
-
 /// The rate at which a server accepts clients.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Connects {
     /// The server's name.
     pub(crate) server: &'static str,
@@ -28,33 +24,35 @@ pub(crate) struct Connects {
 }
 
 /// Measures the gateway with the real `connect` function, which writes a row.
-pub(crate) async fn whole_stack(built: &BuiltFunctions) -> anyhow::Result<Connects> {
+pub(crate) async fn whole_stack(built: &BuiltFunctions, run: &Run) -> anyhow::Result<Connects> {
     let server = stack::start(built).await?;
-    measure("whole stack", server, 2_000).await
+    measure("whole stack", server, run.of(2_000, 4), run).await
 }
 
 /// Measures the gateway without a function.
-pub(crate) async fn gateway() -> anyhow::Result<Connects> {
+pub(crate) async fn gateway(run: &Run) -> anyhow::Result<Connects> {
     let server = Server::start_self(servers::GATEWAY).await?;
-    measure("gateway alone", server, 5_000).await
+    measure("gateway alone", server, run.of(5_000, 4), run).await
 }
 
 async fn measure(
     name: &'static str,
     server: Server,
     connections: usize,
+    run: &Run,
 ) -> anyhow::Result<Connects> {
+    let at_once = run.of(16, 2);
     // Starts all function processes that the measurement needs.
-    drop(client::connect(&server.url, AT_ONCE * 2, AT_ONCE).await?);
+    drop(client::connect(&server.url, at_once * 2, at_once).await?);
     let started = Instant::now();
-    let clients = client::connect(&server.url, connections, AT_ONCE).await?;
+    let clients = client::connect(&server.url, connections, at_once).await?;
     let elapsed = started.elapsed();
     drop(clients);
     server.stop().await?;
     Ok(Connects {
         server: name,
         connections,
-        at_once: AT_ONCE,
+        at_once,
         per_second: connections as f64 / elapsed.as_secs_f64(),
     })
 }

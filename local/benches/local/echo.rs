@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use herald_benches::{Run, median};
 
 use crate::{
     client::{self, Client, MESSAGE, RoundTrips},
     process::Server,
-    report::median,
     servers,
     stack::{self, BuiltFunctions},
 };
@@ -22,12 +21,13 @@ const STACK_CLIENTS: [(usize, usize); 3] = [(1, 20_000), (16, 2_000), (64, 500)]
 /// turn.
 const GATEWAY_CLIENTS: [(usize, usize); 3] = [(1, 10_000), (16, 2_000), (64, 500)];
 
+/// The same of a short run. Each client starts a function process.
+const SHORT_CLIENTS: [(usize, usize); 1] = [(2, 10)];
+
 /// The number of turns of the gateway and of the bare server.
 const TURNS: usize = 9;
 
 /// The echoes that a number of clients received.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Echo {
     /// The server's name.
     pub(crate) server: &'static str,
@@ -46,10 +46,10 @@ pub(crate) struct Echo {
 }
 
 /// Measures the gateway with the real `sendMessage` function behind it.
-pub(crate) async fn whole_stack(built: &BuiltFunctions) -> anyhow::Result<Vec<Echo>> {
+pub(crate) async fn whole_stack(built: &BuiltFunctions, run: &Run) -> anyhow::Result<Vec<Echo>> {
     let server = stack::start(built).await?;
     let mut rows = Vec::new();
-    for (clients, each) in STACK_CLIENTS {
+    for &(clients, each) in run.of(&STACK_CLIENTS[..], &SHORT_CLIENTS[..]) {
         let mut side = Side::connect("whole stack", &server, clients, ANSWER).await?;
         side.take_turn(each).await?;
         rows.push(side.row(None));
@@ -59,14 +59,14 @@ pub(crate) async fn whole_stack(built: &BuiltFunctions) -> anyhow::Result<Vec<Ec
 }
 
 /// Measures the gateway alone and the bare server, in turns.
-pub(crate) async fn gateway_beside_bare() -> anyhow::Result<Vec<Echo>> {
+pub(crate) async fn gateway_beside_bare(run: &Run) -> anyhow::Result<Vec<Echo>> {
     let gateway = Server::start_self(servers::GATEWAY).await?;
     let bare = Server::start_self(servers::BARE).await?;
     let mut rows = Vec::new();
-    for (clients, each) in GATEWAY_CLIENTS {
+    for &(clients, each) in run.of(&GATEWAY_CLIENTS[..], &SHORT_CLIENTS[..]) {
         let mut gateway = Side::connect("gateway alone", &gateway, clients, MESSAGE).await?;
         let mut bare = Side::connect("bare server", &bare, clients, MESSAGE).await?;
-        for _ in 0..TURNS {
+        for _ in 0..run.of(TURNS, 1) {
             gateway.take_turn(each).await?;
             bare.take_turn(each).await?;
         }

@@ -1,7 +1,5 @@
 //! The memory of idle connections.
 
-use serde::Serialize;
-
 use crate::{
     client::{self, MESSAGE},
     process::Server,
@@ -12,8 +10,6 @@ use crate::{
 pub(crate) const CONNECTIONS: usize = 5_000;
 
 /// The cost of idle connections.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Idle {
     /// The server's name.
     pub(crate) server: &'static str,

@@ -1,8 +1,8 @@
-//! The cost of the local stack: `cargo bench -p herald-local`; `-- --json` prints one JSON object.
+//! The cost of the local stack: `cargo bench -p herald-local`.
 //!
 //! Every server is a process of its own. All clients are in this process, on the same machine and
 //! over loopback, so clients and server share its cores. The functions and `herald-local` are
-//! release builds. The rows:
+//! release builds. The last line is JSON for programs: `docs/benchmarks.md`. The rows:
 //!
 //! - **start**: the time from the start of `herald-local`, with its functions built, to its ready
 //!   line; its resident memory then, alone and with its function processes;
@@ -24,13 +24,15 @@ mod client;
 mod connects;
 mod echo;
 mod idle;
-mod machine;
+mod open_files;
 mod process;
 mod report;
 mod servers;
 mod stack;
 
 use std::env;
+
+use herald_benches::{Run, machine};
 
 use report::Report;
 
@@ -42,34 +44,27 @@ async fn main() -> anyhow::Result<()> {
     {
         return servers::serve(kind).await;
     }
-    // `cargo bench` passes `--bench`. `cargo test --all-targets` runs this program too and must not
-    // take minutes.
-    if !arguments.iter().any(|argument| argument == "--bench") {
-        eprintln!("nothing is measured: run `cargo bench -p herald-local`");
+    let Some(run) = Run::from_arguments(&[])? else {
         return Ok(());
-    }
-    let report = measure().await?;
-    if arguments.iter().any(|argument| argument == "--json") {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        print!("{report}");
-    }
-    Ok(())
+    };
+    let report = measure(&run).await?;
+    println!("{report}");
+    report.figures(&run).print()
 }
 
-async fn measure() -> anyhow::Result<Report> {
-    let idle_connections = machine::allow_connections(idle::CONNECTIONS)?;
+async fn measure(run: &Run) -> anyhow::Result<Report> {
+    let idle_connections = open_files::allow_connections(run.of(idle::CONNECTIONS, 20))?;
     eprintln!("building the functions");
-    let stack = stack::build().await?;
+    let stack = stack::build(run).await?;
     eprintln!("measuring the start");
-    let start = stack::measure_start(&stack).await?;
+    let start = stack::measure_start(&stack, run).await?;
     eprintln!("measuring echoes");
-    let mut echo = echo::whole_stack(&stack).await?;
-    echo.extend(echo::gateway_beside_bare().await?);
+    let mut echo = echo::whole_stack(&stack, run).await?;
+    echo.extend(echo::gateway_beside_bare(run).await?);
     eprintln!("measuring connects");
     let connects = vec![
-        connects::whole_stack(&stack).await?,
-        connects::gateway().await?,
+        connects::whole_stack(&stack, run).await?,
+        connects::gateway(run).await?,
     ];
     eprintln!("measuring idle connections");
     let idle = idle::measure(idle_connections).await?;

@@ -1,14 +1,13 @@
-//! The report of all figures: tables for people, JSON for programs.
+//! The report of all figures: tables for people, a line of JSON for programs.
 
 use std::fmt::{self, Display, Formatter};
 
-use serde::Serialize;
+use herald_benches::{Figures, Run, machine::Machine};
+use serde_json::json;
 
-use crate::{connects::Connects, echo::Echo, idle::Idle, machine::Machine, stack::Start};
+use crate::{connects::Connects, echo::Echo, idle::Idle, stack::Start};
 
 /// All figures of one run.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
     /// The machine of the run.
     pub(crate) machine: Machine,
@@ -22,26 +21,9 @@ pub(crate) struct Report {
     pub(crate) idle: Vec<Idle>,
 }
 
-/// Returns the median of the figures.
-pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
-    let mut sorted: Vec<f64> = figures.into_iter().collect();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Machine {
-            cores,
-            processor,
-            platform,
-            compiler,
-            profile,
-        } = &self.machine;
-        writeln!(
-            f,
-            "{cores} cores, {processor}, {platform}; {compiler}, {profile}"
-        )?;
+        writeln!(f, "{}", self.machine)?;
         self.write_start(f)?;
         self.write_echo(f)?;
         self.write_connects(f)?;
@@ -50,6 +32,50 @@ impl Display for Report {
 }
 
 impl Report {
+    /// Returns the figures, without those that the system does not report.
+    pub(crate) fn figures(&self, run: &Run) -> Figures {
+        let mut figures = Figures::new("local", run);
+        let whole = json!({"part": "start", "server": "whole stack"});
+        figures.add(&whole, [("ready", self.start.ready_ms, "ms")]);
+        for (name, bytes) in [
+            ("residentMemory", self.start.resident_bytes),
+            (
+                "residentMemoryWithFunctions",
+                self.start.resident_with_functions_bytes,
+            ),
+        ] {
+            if let Some(bytes) = bytes {
+                figures.add(&whole, [(name, megabytes(bytes), "MB")]);
+            }
+        }
+        for row in &self.echo {
+            let case = json!({"part": "echo", "server": row.server, "clients": row.clients});
+            figures.add(
+                &case,
+                [
+                    ("echoes", row.per_second, "1/s"),
+                    ("p50", row.p50_ms, "ms"),
+                    ("p99", row.p99_ms, "ms"),
+                ],
+            );
+            if let Some(micros) = row.server_cpu_us_per_echo {
+                figures.add(&case, [("serverProcessorTimePerEcho", micros, "µs")]);
+            }
+        }
+        for row in &self.connects {
+            let case = json!({"part": "connects", "server": row.server, "atOnce": row.at_once});
+            figures.add(&case, [("connects", row.per_second, "1/s")]);
+        }
+        for row in &self.idle {
+            let case =
+                json!({"part": "idle", "server": row.server, "connections": row.connections});
+            if let Some(bytes) = row.bytes_per_connection {
+                figures.add(&case, [("memoryPerConnection", bytes as f64, "B")]);
+            }
+        }
+        figures
+    }
+
     fn write_start(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Start {
             ready_ms,

@@ -7,16 +7,11 @@ use std::{
 };
 
 use anyhow::Context;
-use herald_local::{
-    lambda::binaries,
-    template::{Settings, Stack},
-};
-use serde::Serialize;
+use herald_benches::{Run, functions, median};
+use herald_local::template::{Settings, Stack};
 use tokio::process::Command;
 
-use crate::{process::Server, report::median};
-
-const STARTS: usize = 5;
+use crate::process::Server;
 
 /// The template and the folder of its built functions.
 pub(crate) struct BuiltFunctions {
@@ -25,8 +20,6 @@ pub(crate) struct BuiltFunctions {
 }
 
 /// The cost of a start.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Start {
     /// The median time from the start of the process to its ready line.
     pub(crate) ready_ms: f64,
@@ -37,19 +30,20 @@ pub(crate) struct Start {
     pub(crate) resident_with_functions_bytes: Option<u64>,
 }
 
-/// Builds the functions of the repository's template.
-pub(crate) async fn build() -> anyhow::Result<BuiltFunctions> {
+/// Builds the functions of the repository's template, unless an argument names their folder.
+pub(crate) async fn build(run: &Run) -> anyhow::Result<BuiltFunctions> {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
     let settings = Settings {
         parameters: BTreeMap::from([("Authentication".to_owned(), "open".to_owned())]),
         ..Settings::new("http://127.0.0.1")
     };
     let stack = Stack::read(&template, &settings)?;
-    let processes = binaries::build(&stack.functions, true).await?;
-    let folder = processes
+    let any = stack
+        .functions
         .first()
-        .and_then(|process| process.binary.parent())
         .context("the template has no function")?;
+    let binary = functions::binary(&stack, &any.logical_id, run).await?;
+    let folder = binary.parent().context("a binary is in a folder")?;
     Ok(BuiltFunctions {
         template,
         binaries: folder.to_owned(),
@@ -72,11 +66,11 @@ pub(crate) async fn start(built: &BuiltFunctions) -> anyhow::Result<Server> {
 }
 
 /// Starts the stack several times and measures each start.
-pub(crate) async fn measure_start(built: &BuiltFunctions) -> anyhow::Result<Start> {
+pub(crate) async fn measure_start(built: &BuiltFunctions, run: &Run) -> anyhow::Result<Start> {
     let mut ready: Vec<Duration> = Vec::new();
     let mut resident = None;
     let mut resident_with_functions = None;
-    for _ in 0..STARTS {
+    for _ in 0..run.of(5, 1) {
         let started = Instant::now();
         let server = start(built).await?;
         ready.push(started.elapsed());

@@ -15,9 +15,9 @@ use crate::{
     store::{CurrentToken, ReadToken, StoreError},
 };
 
-/// The number of connections that are processed at once. It is far above the number of posts in flight,
-/// because connections in back-off must not block others.
-const CONCURRENT: usize = 1024;
+/// The maximum number of connections in progress, of all pushes of a delivery together. It is far above the number of
+/// posts in flight, because connections in back-off must not block others.
+pub(super) const IN_PROGRESS: usize = 1024;
 
 /// The connections that did not get the push.
 #[derive(Debug, Default)]
@@ -108,8 +108,10 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
         report: &mut Report,
     ) -> Result<Undelivered, DeliveryError> {
         let results = stream::iter(recipients)
-            .map(|recipient| self.post(recipient, push, stop_at))
-            .buffer_unordered(CONCURRENT);
+            // Waits before a post has its state, which is larger than its recipient.
+            .then(async |recipient| (self.in_progress.acquire().await, recipient))
+            .map(async |(_permit, recipient)| self.post(recipient, push, stop_at).await)
+            .buffer_unordered(IN_PROGRESS);
         let mut results = pin!(results);
         let mut undelivered = Undelivered::default();
         while let Some(result) = results.next().await {

@@ -33,6 +33,7 @@ impl DynamoDbRows {
             )
             .expression_attribute_values(":first", row::text(first))
             .expression_attribute_values(":last", row::text(last))
+            .projection_expression(row::RECIPIENT)
             .set_filter_expression(attribute.map(|name| format!("attribute_exists({name})")))
             .set_exclusive_start_key(after.map(|after| Key::listener(after, audience).into()))
             .limit(self.page_limit)

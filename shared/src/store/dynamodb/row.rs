@@ -54,6 +54,9 @@ pub(super) const ABSENT: &str = "attribute_not_exists(pk)";
 /// The key condition of the listener rows in a range of an audience.
 pub(super) const IN_RANGE: &str = "pk = :audience AND sk BETWEEN :first AND :last";
 
+/// The attributes from which [`recipient`] is read. A page of an audience is read without the others, which would only take memory.
+pub(super) const RECIPIENT: &str = "sk, expiresAt, tokenExpiresAt";
+
 /// The end of a token in epoch seconds. A row without it has no token.
 pub(super) const TOKEN_EXPIRES_AT: &str = "tokenExpiresAt";
 

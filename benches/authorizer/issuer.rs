@@ -3,6 +3,7 @@
 use std::{convert::Infallible, sync::Arc, thread};
 
 use bytes::Bytes;
+use herald_benches::identity::TlsIdentity;
 use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -10,10 +11,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, runtime};
 use tokio_rustls::TlsAcceptor;
 
-use crate::{
-    identity::TlsIdentity,
-    tokens::{SECRET, Signer},
-};
+use crate::tokens::{SECRET, Signer};
 
 /// The servers, which run as long as the program.
 pub(crate) struct Issuer {
@@ -42,7 +40,7 @@ impl Issuer {
             key_set: signer.key_set().to_string(),
             secret: json!({"Name": "TokenSecret", "SecretString": SECRET}).to_string(),
         });
-        let acceptor = identity.acceptor.clone();
+        let acceptor = identity.acceptor()?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

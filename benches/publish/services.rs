@@ -8,6 +8,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Request, Response},
 };
+use herald_benches::identity::TlsIdentity;
 use herald_local::{
     dynamodb::DynamoDb,
     faults::Faults,
@@ -18,8 +19,6 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime};
 use tokio_rustls::TlsAcceptor;
-
-use crate::identity::TlsIdentity;
 
 /// The only key.
 pub(crate) const KEY: &str = "hk_k1aaaaaaaaaa_0123456789abcdefABCDEF0123456789abcdefABCDE";
@@ -39,7 +38,7 @@ impl Services {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let endpoint = format!("https://{}", listener.local_addr()?);
-        let acceptor = identity.acceptor.clone();
+        let acceptor = identity.acceptor()?;
         let tables = stack.tables.clone();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()

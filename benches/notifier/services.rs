@@ -16,6 +16,7 @@ use axum::{
     Json, Router,
     body::{Body, to_bytes},
     extract::{Request, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use herald_local::{
@@ -30,6 +31,8 @@ use herald_shared::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::audience::Audience;
+
 /// The services, which run as long as the program.
 pub(crate) struct Services {
     endpoint: String,
@@ -37,15 +40,30 @@ pub(crate) struct Services {
 }
 
 struct Running {
-    dynamodb: DynamoDb,
+    rows: Rows,
     queue: Mutex<Vec<String>>,
+}
+
+enum Rows {
+    Engine(Box<DynamoDb>),
+    Prepared(Audience),
 }
 
 impl Services {
     /// Starts the services with the tables of the template.
     pub(crate) async fn start(stack: &Stack) -> anyhow::Result<Self> {
+        let dynamodb = DynamoDb::start(None, &stack.tables, &Faults::default()).await?;
+        Self::with(Rows::Engine(Box::new(dynamodb))).await
+    }
+
+    /// Starts the services with this audience alone.
+    pub(crate) async fn with_audience(audience: Audience) -> anyhow::Result<Self> {
+        Self::with(Rows::Prepared(audience)).await
+    }
+
+    async fn with(rows: Rows) -> anyhow::Result<Self> {
         let state = Arc::new(Running {
-            dynamodb: DynamoDb::start(None, &stack.tables, &Faults::default()).await?,
+            rows,
             queue: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -60,9 +78,11 @@ impl Services {
         &self.endpoint
     }
 
-    /// Removes and returns one message from the queue.
-    pub(crate) fn receive(&self) -> Option<String> {
-        self.state.queue().pop()
+    /// Removes and returns up to `most` messages of the queue.
+    pub(crate) fn receive(&self, most: usize) -> Vec<String> {
+        let mut queue = self.state.queue();
+        let left = queue.len().saturating_sub(most);
+        queue.split_off(left)
     }
 
     /// Subscribes this many connections to an entity.
@@ -115,19 +135,27 @@ fn put(entity: &str, number: usize) -> anyhow::Result<WriteRequest> {
 
 async fn answer(State(running): State<Arc<Running>>, request: Request) -> Response<Body> {
     let target = request.headers().get("x-amz-target");
-    if target.is_some_and(|target| target == "AmazonSQS.SendMessageBatch") {
-        // The extractor `Json` does not accept the content type `application/x-amz-json-1.0`.
-        let body = to_bytes(request.into_body(), usize::MAX).await;
-        let batch = body.map(|body| serde_json::from_slice::<Value>(&body));
-        return match batch {
-            Ok(Ok(batch)) => Json(running.enqueue(&batch)).into_response(),
-            _ => axum::http::StatusCode::BAD_REQUEST.into_response(),
-        };
+    let is_batch = target.is_some_and(|target| target == "AmazonSQS.SendMessageBatch");
+    match &running.rows {
+        Rows::Engine(dynamodb) if !is_batch => match dynamodb.forward(request).await {
+            Ok(response) => response,
+            Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+        },
+        rows => match (json(request).await, rows) {
+            (Some(batch), _) if is_batch => Json(running.enqueue(&batch)).into_response(),
+            (Some(query), Rows::Prepared(audience)) => match audience.query(&query) {
+                Ok(page) => Json(page).into_response(),
+                Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+            },
+            _ => StatusCode::BAD_REQUEST.into_response(),
+        },
     }
-    match running.dynamodb.forward(request).await {
-        Ok(response) => response,
-        Err(error) => (axum::http::StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
-    }
+}
+
+/// Reads a body. The extractor `Json` does not accept the content type `application/x-amz-json-1.0`.
+async fn json(request: Request) -> Option<Value> {
+    let body = to_bytes(request.into_body(), usize::MAX).await.ok()?;
+    serde_json::from_slice(&body).ok()
 }
 
 impl Running {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, bail};
+use herald_benches::{functions, process};
 use herald_local::{
     lambda::{FunctionProcess, Host, HostSettings, Invocation, Invoke},
     template::{Settings, Stack},
@@ -10,37 +11,38 @@ use herald_local::{
 
 use crate::{
     issuer::Issuer,
-    process,
     tokens::{AUDIENCE, Signer},
 };
 
 /// The function's logical id in the template.
-const FUNCTION: &str = "AuthorizerFunction";
+pub(crate) const FUNCTION: &str = "AuthorizerFunction";
 
 /// The authorizer with at most one process.
 pub(crate) struct Authorizer {
     host: Host,
 }
 
+/// Returns the deployed template with these parameters. The gateway's URL is unused.
+pub(crate) fn stack<const N: usize>(parameters: [(&str, &str); N]) -> anyhow::Result<Stack> {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let settings = Settings {
+        parameters: owned(parameters),
+        ..Settings::new("http://127.0.0.1")
+    };
+    Ok(Stack::read(&template, &settings)?)
+}
+
 impl Authorizer {
     /// Returns the authorizer, with the template's parameters for this signer, not yet started.
-    pub(crate) fn new(signer: &Signer, issuer: &Issuer) -> anyhow::Result<Self> {
-        let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
-        let parameters = [
+    pub(crate) fn new(signer: &Signer, issuer: &Issuer, binary: &Path) -> anyhow::Result<Self> {
+        let stack = stack([
             ("Authentication", signer.authentication()),
             ("TokenIssuer", &issuer.name),
             ("TokenAudience", AUDIENCE),
-        ];
-        let settings = Settings {
-            parameters: owned(parameters),
-            ..Settings::new("http://127.0.0.1")
-        };
-        let stack = Stack::read(&template, &settings)?;
-        let mut functions = stack.functions.into_iter();
-        let function = functions.find(|function| function.logical_id == FUNCTION);
+        ])?;
         let process = FunctionProcess {
-            function: function.with_context(|| format!("the template has no {FUNCTION}"))?,
-            binary: env!("CARGO_BIN_EXE_authorizer").into(),
+            function: functions::function(&stack, FUNCTION)?.clone(),
+            binary: binary.to_owned(),
         };
         let authorities = issuer.identity.authorities();
         let environment = [

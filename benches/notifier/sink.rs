@@ -3,7 +3,7 @@
 
 use std::{
     convert::Infallible,
-    env, fs,
+    env,
     net::SocketAddr,
     path::Path,
     process::Stdio,
@@ -17,6 +17,7 @@ use std::{
 use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
+use herald_benches::identity::{TlsIdentity, acceptor};
 use herald_shared::{
     ids::{ConnectionId, EntityId},
     store::{Listener, seed},
@@ -31,14 +32,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     process::{Child, Command},
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        ServerConfig,
-        crypto::ring,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    },
-};
+use tokio_rustls::TlsAcceptor;
 
 /// The hidden argument that makes a process of this program a sink.
 pub(crate) const PROCESS: &str = "--sink-process";
@@ -49,6 +43,8 @@ const STAGE: &str = "dev";
 /// A running sink, which ends when this is dropped.
 pub(crate) struct Sink {
     address: SocketAddr,
+    /// The address of queries, which are without TLS.
+    queries: SocketAddr,
     scheme: &'static str,
     _process: Child,
 }
@@ -62,22 +58,16 @@ pub(crate) struct Seen {
     pub(crate) seconds: f64,
 }
 
-/// A key and a certificate for 127.0.0.1, as PEM files.
-pub(crate) struct Identity<'a> {
-    pub(crate) certificate: &'a Path,
-    pub(crate) key: &'a Path,
-}
-
 impl Sink {
     /// Starts a sink that answers after `delay`, over TLS if it has an identity.
     pub(crate) async fn start(
         delay: Duration,
-        identity: Option<Identity<'_>>,
+        identity: Option<&TlsIdentity>,
     ) -> anyhow::Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         command.arg(PROCESS).arg(delay.as_millis().to_string());
-        if let Some(identity) = &identity {
-            command.arg(identity.certificate).arg(identity.key);
+        if let Some(identity) = identity {
+            command.arg(identity.certificate()).arg(identity.key());
         }
         let mut process = command
             .stdin(Stdio::null())
@@ -86,8 +76,11 @@ impl Sink {
             .spawn()?;
         let output = process.stdout.take().context("the sink has no output")?;
         let line = BufReader::new(output).lines().next_line().await?;
+        let line = line.context("the sink did not start")?;
+        let (address, queries) = line.split_once(' ').context("a sink has two addresses")?;
         Ok(Self {
-            address: line.context("the sink did not start")?.parse()?,
+            address: address.parse()?,
+            queries: queries.parse()?,
             scheme: if identity.is_some() { "https" } else { "http" },
             _process: process,
         })
@@ -110,7 +103,7 @@ impl Sink {
 
     /// Returns the posts since the last query.
     pub(crate) async fn seen(&self) -> anyhow::Result<Seen> {
-        let stream = TcpStream::connect(self.address).await?;
+        let stream = TcpStream::connect(self.queries).await?;
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
@@ -127,16 +120,29 @@ pub(crate) fn post_path(connection: &str) -> String {
     format!("/{STAGE}/@connections/{connection}")
 }
 
-/// Runs a sink until the process is killed. It prints its address first.
+/// Runs a sink until the process is killed. It prints its addresses first.
 pub(crate) async fn run(arguments: &[&str]) -> anyhow::Result<()> {
     let delay = arguments.first().context("no delay")?.parse()?;
     let tls = match arguments[1..] {
-        [certificate, key] => Some(acceptor(certificate, key)?),
+        [certificate, key] => Some(acceptor(Path::new(certificate), Path::new(key))?),
         _ => None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?);
+    let queries = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{} {}", listener.local_addr()?, queries.local_addr()?);
     let counts = Arc::new(Counts::new(Duration::from_millis(delay)));
+    tokio::try_join!(
+        accept(listener, tls, counts.clone()),
+        accept(queries, None, counts),
+    )?;
+    Ok(())
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    counts: Arc<Counts>,
+) -> anyhow::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -148,16 +154,6 @@ pub(crate) async fn run(arguments: &[&str]) -> anyhow::Result<()> {
             })),
         }
     }
-}
-
-fn acceptor(certificate: &str, key: &str) -> anyhow::Result<TlsAcceptor> {
-    let certificate = CertificateDer::from_pem_slice(&fs::read(certificate)?)?;
-    let key = PrivateKeyDer::from_pem_slice(&fs::read(key)?)?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 async fn serve(
@@ -208,7 +204,8 @@ static ONE_SUBSCRIBER: LazyLock<String> = LazyLock::new(|| {
     json!({"Count": 1, "ScannedCount": 1, "Items": [row]}).to_string()
 });
 
-fn to_json(value: AttributeValue) -> Value {
+/// Returns an attribute of a listener row as JSON.
+pub(crate) fn to_json(value: AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => json!({"S": text}),
         AttributeValue::N(number) => json!({"N": number}),

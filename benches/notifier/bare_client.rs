@@ -6,6 +6,7 @@ use std::{cell::Cell, env, net::SocketAddr, process::Stdio, rc::Rc, time::Durati
 use anyhow::Context;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use herald_benches::process::processor_time;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Request,
@@ -18,7 +19,7 @@ use tokio::{
     process::Command,
 };
 
-use crate::{process::processor_time, sink::post_path};
+use crate::sink::post_path;
 
 /// The hidden argument that makes a process of this program a bare client.
 pub(crate) const PROCESS: &str = "--bare-client-process";

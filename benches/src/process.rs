@@ -6,7 +6,11 @@ use anyhow::Context;
 
 /// Returns the processor time of the living threads of a process. It is the finest measure available:
 /// the ticks of `/proc/<pid>/stat` are as long as a small delivery.
-pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
+///
+/// # Errors
+///
+/// Returns an error if the process has ended.
+pub fn processor_time(process: u32) -> anyhow::Result<Duration> {
     let mut time = Duration::ZERO;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
         let text = fs::read_to_string(thread?.path().join("schedstat"))?;
@@ -17,12 +21,20 @@ pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
 }
 
 /// Returns the peak resident memory of a process in bytes.
-pub(crate) fn peak_memory(process: u32) -> anyhow::Result<u64> {
+///
+/// # Errors
+///
+/// Returns an error if the process has ended.
+pub fn peak_memory(process: u32) -> anyhow::Result<u64> {
     memory(process, "VmHWM:")
 }
 
 /// Returns the resident memory of a process in bytes.
-pub(crate) fn resident_memory(process: u32) -> anyhow::Result<u64> {
+///
+/// # Errors
+///
+/// Returns an error if the process has ended.
+pub fn resident_memory(process: u32) -> anyhow::Result<u64> {
     memory(process, "VmRSS:")
 }
 

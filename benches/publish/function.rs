@@ -3,19 +3,17 @@
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, bail};
+use herald_benches::{functions, process};
 use herald_local::{
     lambda::{FunctionProcess, Host, HostSettings, Invocation, Invoke},
     template::{Settings, Stack},
 };
 use serde_json::{Value, json};
 
-use crate::{
-    process,
-    services::{KEY, Services},
-};
+use crate::services::{KEY, Services};
 
 /// The function's logical id in the template.
-const FUNCTION: &str = "PublishFunction";
+pub(crate) const FUNCTION: &str = "PublishFunction";
 
 /// The function with at most one process.
 pub(crate) struct Publish {
@@ -39,14 +37,10 @@ pub(crate) fn stack() -> anyhow::Result<Stack> {
 
 impl Publish {
     /// Returns the function, not yet started.
-    pub(crate) fn new(stack: &Stack, services: &Services) -> anyhow::Result<Self> {
-        let mut functions = stack.functions.iter();
-        let function = functions.find(|function| function.logical_id == FUNCTION);
+    pub(crate) fn new(stack: &Stack, services: &Services, binary: &Path) -> anyhow::Result<Self> {
         let process = FunctionProcess {
-            function: function
-                .with_context(|| format!("the template has no {FUNCTION}"))?
-                .clone(),
-            binary: env!("CARGO_BIN_EXE_publish").into(),
+            function: functions::function(stack, FUNCTION)?.clone(),
+            binary: binary.to_owned(),
         };
         let authorities = services.identity.authorities();
         let environment = [

@@ -3,16 +3,15 @@
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
 use anyhow::{Context, bail};
+use herald_benches::{functions, process};
 use herald_local::{
     lambda::{FunctionProcess, Host, HostSettings, Invocation, Invoke},
     template::{Settings, Stack},
 };
 use serde_json::{Value, json};
 
-use crate::process;
-
 /// The notifier's logical id in the template.
-const FUNCTION: &str = "NotifierFunction";
+pub(crate) const FUNCTION: &str = "NotifierFunction";
 
 /// The approximate length of the session token that Lambda gives a function. It is part of every request
 /// and is signed.
@@ -46,16 +45,12 @@ impl Notifier {
     /// are added to those of the template.
     pub(crate) fn new<const N: usize>(
         stack: &Stack,
+        binary: &Path,
         environment: [(&str, String); N],
     ) -> anyhow::Result<Self> {
-        let function = stack
-            .functions
-            .iter()
-            .find(|function| function.logical_id == FUNCTION)
-            .with_context(|| format!("the template has no {FUNCTION}"))?;
         let process = FunctionProcess {
-            function: function.clone(),
-            binary: env!("CARGO_BIN_EXE_notifier").into(),
+            function: functions::function(stack, FUNCTION)?.clone(),
+            binary: binary.to_owned(),
         };
         let credentials = [
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE".to_owned()),
@@ -86,10 +81,12 @@ impl Notifier {
         Ok(milliseconds(started))
     }
 
-    /// Delivers one message of the queue. Returns the milliseconds that it took.
-    pub(crate) async fn deliver(&self, body: &str) -> anyhow::Result<f64> {
-        let event =
-            json!({"Records": [{"messageId": "m-1", "body": body, "eventSource": "aws:sqs"}]});
+    /// Delivers a batch of messages of the queue. Returns the milliseconds that it took.
+    pub(crate) async fn deliver(&self, bodies: &[String]) -> anyhow::Result<f64> {
+        let records = bodies.iter().enumerate().map(|(number, body)| {
+            json!({"messageId": format!("m-{number}"), "body": body, "eventSource": "aws:sqs"})
+        });
+        let event = json!({"Records": records.collect::<Vec<_>>()});
         let started = Instant::now();
         let invocation = self.host.invoke(FUNCTION, event.to_string().into()).await;
         let took = milliseconds(started);

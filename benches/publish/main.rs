@@ -1,6 +1,6 @@
-//! The cost of publishing over HTTP: `cargo bench -p herald-functions --bench publish`.
+//! The cost of publishing over HTTP: `cargo bench -p herald-benches --bench publish`.
 //!
-//! Runs the release binary under the Lambda host of the local stack, with one process and one request at a
+//! Runs the binary that `sam build` ships under the Lambda host of the local stack, with one process and one request at a
 //! time, against DynamoDB's engine, a queue and a Secrets Manager on loopback, over TLS as on AWS. For
 //! requests of several sizes, to an entity without a log and to one with a log, it prints the medians of
 //!
@@ -12,34 +12,30 @@
 //!
 //! Compare only figures of the same machine, with nothing else running on it.
 
-#[path = "../authorizer/figures.rs"]
-mod figures;
 mod function;
-#[path = "../authorizer/identity.rs"]
-mod identity;
-#[path = "../notifier/process.rs"]
-#[allow(dead_code, reason = "this benchmark does not measure peak memory")]
-mod process;
 mod services;
 
-use figures::{median, timed};
-use function::{Publish, stack};
+use herald_benches::{Figures, Run, functions, median, timed};
+use serde_json::json;
+
+use function::{FUNCTION, Publish, stack};
 use services::Services;
-
-/// The number of processes of each row.
-const STARTS: usize = 5;
-
-/// The number of messages in the later requests of each process together.
-const MESSAGES: u32 = 400;
 
 /// The minimum number of later requests of each process.
 const LEAST_REQUESTS: u32 = 20;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
+    let Some(run) = Run::from_arguments(&[])? else {
+        return Ok(());
+    };
     let stack = stack()?;
+    let binary = functions::binary(&stack, FUNCTION, &run).await?;
+    let mut figures = Figures::new("publish", &run);
+    // The number of processes of each row, and of messages in the later requests of each process together.
+    let (starts, in_all) = run.of((5, 400), (1, 20));
     let services = Services::start(&stack)?;
-    println!("Medians of {STARTS} processes with {MESSAGES} messages in later requests, or more:");
+    println!("Medians of {starts} processes with {in_all} messages in later requests, or more:");
     println!();
     println!(
         "| messages of a request | start | first request | requests/s | messages/s | processor time for a message | memory |"
@@ -47,29 +43,45 @@ async fn main() -> anyhow::Result<()> {
     println!("| --- | --: | --: | --: | --: | --: | --: |");
     for (entity, log) in [("plain", "without a log"), ("logged", "with a log")] {
         for messages in [1, 10, 100] {
-            let mut figures = [const { Vec::new() }; 5];
-            for _ in 0..STARTS {
-                let publish = Publish::new(&stack, &services)?;
-                let measured = measure(publish, entity, messages).await?;
-                for (figures, figure) in figures.iter_mut().zip(measured) {
-                    figures.push(figure);
+            let requests = (in_all / messages).max(LEAST_REQUESTS);
+            let mut measured = [const { Vec::new() }; 5];
+            for _ in 0..starts {
+                let publish = Publish::new(&stack, &services, &binary)?;
+                let one = measure(publish, entity, messages, requests).await?;
+                for (measured, figure) in measured.iter_mut().zip(one) {
+                    measured.push(figure);
                 }
             }
-            let [start, first, rate, processor, memory] = figures.map(median);
+            let [start, first, rate, processor, memory] = measured.map(median);
             println!(
                 "| {messages}, {log} | {start:.1} ms | {first:.1} ms | {rate:.0} | {:.0} | {processor:.0} µs | {memory:.1} MB |",
                 rate * f64::from(messages),
             );
+            figures.add(
+                &json!({"messages": messages, "log": entity == "logged"}),
+                [
+                    ("start", start, "ms"),
+                    ("firstRequest", first, "ms"),
+                    ("requests", rate, "1/s"),
+                    ("processorTimePerMessage", processor, "µs"),
+                    ("residentMemory", memory, "MB"),
+                ],
+            );
         }
     }
-    Ok(())
+    println!();
+    figures.print()
 }
 
 /// Measures one process: milliseconds to start and for the first request, requests a second, processor
 /// microseconds for a message, and megabytes.
-async fn measure(publish: Publish, entity: &str, messages: u32) -> anyhow::Result<[f64; 5]> {
+async fn measure(
+    publish: Publish,
+    entity: &str,
+    messages: u32,
+    requests: u32,
+) -> anyhow::Result<[f64; 5]> {
     let event = function::request(entity, messages);
-    let requests = (MESSAGES / messages).max(LEAST_REQUESTS);
     let start = timed(publish.start()).await?;
     let first = timed(publish.request(&event)).await?;
     let processor_before = publish.processor_seconds()?;

@@ -138,7 +138,7 @@ function connectionRow({ connectionId }, open) {
     update(member) {
       // A closed connection has events and no card.
       link.setAttribute('href', open().has(connectionId) ? `#connections/${id}` : `#events/connection/${id}`);
-      setText(expiry, `expires ${timeToSecond(member.expiresAt)}`);
+      setText(expiry, `expires ${timeToSecond(member.endsAt)}`);
       setBadges(states, statesOf(member, open(), Date.now()));
     },
   };

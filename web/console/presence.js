@@ -24,7 +24,7 @@ import { call } from './calls.js';
  * has told of its user, and `hasLeft` until a frame has told that it left.
  *
  * @typedef {{ userId: string | null, connectionId: string, info: string | null, isAnnounced: boolean, hasLeft: boolean,
- *   expiresAt: number }} Member
+ *   endsAt: number }} Member
  */
 
 /** A user with the user's connections, or all anonymous connections. @typedef {{ userId: string | null, members: Member[] }} User */
@@ -93,13 +93,13 @@ export function memberOf(item) {
     info: item.info?.S ?? null,
     isAnnounced: item.announced?.BOOL === true,
     hasLeft: item.left?.BOOL === true,
-    expiresAt: timeOf(item.expiresAt) ?? 0,
+    endsAt: timeOf(item.endsAt) ?? 0,
   };
 }
 
 /** Returns true if a member is present at a time. @param {Member} member @param {number} now */
-export function isPresent({ hasLeft, expiresAt }, now) {
-  return !hasLeft && expiresAt > now;
+export function isPresent({ hasLeft, endsAt }, now) {
+  return !hasLeft && endsAt > now;
 }
 
 /**
@@ -138,7 +138,7 @@ export function usersOf(members) {
 
 /** Returns the info of a user: that of the member that was heard of last. @param {Member[]} members */
 export function infoOf(members) {
-  return members.reduce((last, member) => (member.expiresAt > last.expiresAt ? member : last)).info;
+  return members.reduce((last, member) => (member.endsAt > last.endsAt ? member : last)).info;
 }
 
 /** Returns the users that are present in one line. @param {Member[]} members @param {number} now */

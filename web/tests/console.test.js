@@ -234,12 +234,12 @@ test('items of the history table are heads and rows', () => {
 });
 
 test('items of the connection table are sets and members', () => {
-  const times = { flushAt: { N: '1764000600' }, expiresAt: { N: '1764000600' } };
+  const times = { flushAt: { N: '1764000600' }, endsAt: { N: '1764000600' }, expiresAt: { N: '1764087000' } };
   const set = { pk: { S: 'P#room#1' }, sk: { S: '!' }, version: { N: '3' }, count: { N: '2' }, ...times };
   const first = { entity: 'room#1', version: 3, count: 2, flushAt: 1_764_000_600_000, watchAt: null };
   assert.deepEqual(setOf(set), first);
   assert.deepEqual(setOf({ pk: set.pk, sk: set.sk }), { entity: 'room#1', version: 0, count: 0, flushAt: null, watchAt: null });
-  const member = { userId: 'a#b', connectionId: 'c=', info: null, isAnnounced: false, hasLeft: false, expiresAt: 1_764_000_600_000 };
+  const member = { userId: 'a#b', connectionId: 'c=', info: null, isAnnounced: false, hasLeft: false, endsAt: 1_764_000_600_000 };
   assert.deepEqual(memberOf({ pk: set.pk, sk: { S: 'a#b#c=' }, ...times }), member);
   const marks = { info: { S: '{"name":"Ann"}' }, announced: { BOOL: true }, left: { BOOL: true } };
   assert.deepEqual(memberOf({ pk: set.pk, sk: { S: '#c=' }, ...marks, ...times }), {
@@ -254,16 +254,16 @@ test('items of the connection table are sets and members', () => {
 test('members that left or expired are not present', () => {
   const now = 1000;
   const member = (userId, connectionId, fields = {}) => {
-    return { userId, connectionId, info: null, isAnnounced: true, hasLeft: false, expiresAt: 2000, ...fields };
+    return { userId, connectionId, info: null, isAnnounced: true, hasLeft: false, endsAt: 2000, ...fields };
   };
   const members = [
     member(null, '1'),
     member(null, '2'),
     member('ann', '3', { info: '1' }),
-    member('ann', '4', { info: '2', expiresAt: 3000 }),
+    member('ann', '4', { info: '2', endsAt: 3000 }),
     member('ann', '5', { hasLeft: true }),
     member('bob', '6'),
-    member('carol', '7', { expiresAt: 1000 }),
+    member('carol', '7', { endsAt: 1000 }),
   ];
   assert.deepEqual(members.map((each) => isPresent(each, now)), [true, true, true, true, false, true, false]);
   assert.equal(presentCount(members, now), 4);
@@ -274,14 +274,14 @@ test('members that left or expired are not present', () => {
 });
 
 test('member has the states that clients do not see', () => {
-  const member = { userId: 'ann', connectionId: 'c', info: null, isAnnounced: true, hasLeft: false, expiresAt: 2000 };
+  const member = { userId: 'ann', connectionId: 'c', info: null, isAnnounced: true, hasLeft: false, endsAt: 2000 };
   const cases = [
     [{}, []],
     [{ isAnnounced: false }, ['joined, not announced']],
     [{ connectionId: 'closed' }, ['not connected']],
     [{ connectionId: 'closed', isAnnounced: false }, ['joined, not announced', 'not connected']],
     [{ hasLeft: true, connectionId: 'closed' }, ['left, not announced']],
-    [{ expiresAt: 1000 }, ['expired']],
+    [{ endsAt: 1000 }, ['expired']],
   ];
   for (const [change, texts] of cases) {
     assert.deepEqual(statesOf({ ...member, ...change }, new Set(['c']), 1000).map(({ text }) => text), texts);

@@ -132,12 +132,12 @@ async function giveInfo({ page }, info) {
 
 /** Writes the row of a member of room-1 that a frame has told of. */
 function putMember(stack, key, info) {
-  const expiresAt = Math.floor(Date.now() / 1000) + 10 * 60;
+  const endsAt = Math.floor(Date.now() / 1000) + 10 * 60;
   return putRow(stack, 'room-1', key, {
     ...(info && { info: { S: JSON.stringify(info) } }),
     change: { N: '1' },
     announced: { BOOL: true },
-    expiresAt: { N: String(expiresAt) },
+    endsAt: { N: String(endsAt) },
   });
 }
 

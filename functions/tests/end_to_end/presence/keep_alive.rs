@@ -119,7 +119,7 @@ async fn end_at(stack: &TestStack, row: &MemberRow, end: u64) {
         .table_name(&stack.addresses().table)
         .key("pk", AttributeValue::S(format!("P#{ROOM}")))
         .key("sk", AttributeValue::S(key))
-        .update_expression("SET expiresAt = :end")
+        .update_expression("SET endsAt = :end")
         .expression_attribute_values(":end", AttributeValue::N(end.to_string()));
     update.send().await.unwrap();
 }

@@ -28,11 +28,20 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
             let _ = writeln!(text, "  {kind:<12}  {name}{}", alias(logical_id, name));
         }
     }
+    for rule in &stack.rules {
+        let _ = writeln!(
+            text,
+            "  rule          {}{}",
+            rule.name,
+            alias(&rule.logical_id, &rule.name)
+        );
+    }
     let _ = write!(
         text,
         "\nNot run here: {}\n\
          {}\
          \n{}\n{}\
+         {}\
          \nFirst steps: open the console, or use two terminals in the folder of the repository. One prints \
          pushes, the other puts an event:\n\n  \
          cargo run -p herald-cli -- tail order-1 --endpoint {endpoint}{}\n  \
@@ -47,6 +56,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
         faults(addresses),
         authentication(addresses),
         logs(stack, endpoint),
+        presence(stack),
         token_option(addresses),
         publishing(addresses),
         minting(addresses),
@@ -116,6 +126,20 @@ fn logs(stack: &Stack, endpoint: &str) -> String {
         Some(history) => format!(
             "\nAudiences have logs: History={history}. The console shows them, and this command prints one:\n\n  \
              cargo run -p herald-cli -- history order-1 --endpoint {endpoint}\n"
+        ),
+    }
+}
+
+/// Returns the sentence about entities with members. Empty if there are none.
+fn presence(stack: &Stack) -> String {
+    match stack
+        .parameters
+        .get("Presence")
+        .map(|presence| presence.trim())
+    {
+        None | Some("" | "{}") => String::new(),
+        Some(presence) => format!(
+            "\nSubscribers of some entities are members: Presence={presence}. The console shows them.\n"
         ),
     }
 }

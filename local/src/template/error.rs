@@ -103,6 +103,11 @@ impl Problems {
         result.map_err(|problem| self.report(problem)).ok()
     }
 
+    /// Returns whether no problem was found so far.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// Returns all problems in the order of the file.
     pub(super) fn into_sorted(self) -> Vec<Problem> {
         let mut problems = self.0.into_inner();

@@ -86,7 +86,7 @@ fn read(root: &Node, stack: &Stack, settings: &Settings, problems: &Problems) ->
         .filter(|resource| problems.value(scope.is_active(resource)) == Some(true))
         .filter_map(|resource| rule::read_own(&scope, resource, &mut not_run))
         .collect();
-    if rules.is_empty() {
+    if rules.is_empty() && problems.is_empty() {
         problems.report(Problem::new(
             Position { line: 1, column: 1 },
             "Resources",

@@ -62,6 +62,27 @@ async fn text_says_whether_audiences_have_logs() {
 }
 
 #[tokio::test]
+async fn text_names_presence_and_rules() {
+    let rules = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/order-shipped.yaml"
+    );
+    let presence = r#"Presence={"room:*":{}}"#;
+    let mut run = Run::start(&["--parameter", presence, "--rules", rules]);
+    let mut text = String::new();
+    while !text.contains("put-events") {
+        text += &run.line().await;
+    }
+    for expected in [
+        "  rule          herald-local-NotificationRule\n",
+        "  rule          order-shipped-OrderShipped\n",
+        "\nSubscribers of some entities are members: Presence={\"room:*\":{}}. The console shows them.\n",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in {text}");
+    }
+}
+
+#[tokio::test]
 async fn text_and_json_have_the_injected_faults() {
     let faults = ["--fault", "gone=0.1", "--fault", "post-delay=20ms"];
     let stack = Stack::start(&faults).await;

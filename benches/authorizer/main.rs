@@ -18,11 +18,11 @@ mod tokens;
 
 use std::path::Path;
 
-use herald_benches::{Figures, Run, functions, median, timed};
+use herald_benches::{Figures, Run, functions, median, stack, timed};
 use serde_json::json;
 
 use crate::{
-    function::{Authorizer, FUNCTION, stack},
+    function::{FUNCTION, authorizer, check},
     issuer::Issuer,
     tokens::Signer,
 };
@@ -78,13 +78,13 @@ async fn measure(
     checks: u32,
 ) -> anyhow::Result<[f64; 5]> {
     let event = signer.event(&issuer.name);
-    let authorizer = Authorizer::new(signer, issuer, binary)?;
+    let authorizer = authorizer(signer, issuer, binary)?;
     let start = timed(authorizer.start()).await?;
-    let first = timed(authorizer.check(&event)).await?;
+    let first = timed(check(&authorizer, &event)).await?;
     let processor_before = authorizer.processor_seconds()?;
     let warm = timed(async {
         for _ in 0..checks {
-            authorizer.check(&event).await?;
+            check(&authorizer, &event).await?;
         }
         Ok(())
     })

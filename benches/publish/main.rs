@@ -15,10 +15,10 @@
 mod function;
 mod services;
 
-use herald_benches::{Figures, Run, functions, median, timed};
+use herald_benches::{Figures, OneProcess, Run, functions, median, timed};
 use serde_json::json;
 
-use function::{FUNCTION, Publish, stack};
+use function::{FUNCTION, answer, publish, stack};
 use services::Services;
 
 /// The minimum number of later requests of each process.
@@ -46,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
             let requests = (in_all / messages).max(LEAST_REQUESTS);
             let mut measured = [const { Vec::new() }; 5];
             for _ in 0..starts {
-                let publish = Publish::new(&stack, &services, &binary)?;
+                let publish = publish(&stack, &services, &binary)?;
                 let one = measure(publish, entity, messages, requests).await?;
                 for (measured, figure) in measured.iter_mut().zip(one) {
                     measured.push(figure);
@@ -76,18 +76,18 @@ async fn main() -> anyhow::Result<()> {
 /// Measures one process: milliseconds to start and for the first request, requests a second, processor
 /// microseconds for a message, and megabytes.
 async fn measure(
-    publish: Publish,
+    publish: OneProcess,
     entity: &str,
     messages: u32,
     requests: u32,
 ) -> anyhow::Result<[f64; 5]> {
     let event = function::request(entity, messages);
     let start = timed(publish.start()).await?;
-    let first = timed(publish.request(&event)).await?;
+    let first = timed(answer(&publish, &event)).await?;
     let processor_before = publish.processor_seconds()?;
     let later = timed(async {
         for _ in 0..requests {
-            publish.request(&event).await?;
+            answer(&publish, &event).await?;
         }
         Ok(())
     })

@@ -7,10 +7,12 @@ mod figures;
 pub mod functions;
 pub mod identity;
 pub mod machine;
+mod one_process;
 pub mod process;
 mod run;
 mod statistics;
 
 pub use figures::Figures;
+pub use one_process::{Endpoint, OneProcess, stack};
 pub use run::Run;
 pub use statistics::{median, timed};

@@ -9,7 +9,7 @@ use super::units::{START, Store, connect, entity, flush, store, subscribe, unsub
 use crate::{harness::TestStack, log_units::Meter};
 
 /// The users of a snapshot, and its count.
-pub(super) async fn snapshot(store: &Store) -> (Vec<String>, usize) {
+async fn snapshot(store: &Store) -> (Vec<String>, usize) {
     let mut budget = MembersBudget::WHOLE;
     let members = store.members();
     let snapshot = members.snapshot(&entity("room:1"), &mut budget).await;

@@ -6,6 +6,8 @@
 //!
 //! - **Large audiences.** Delivery requeues the part beyond the page as ranges of the audience before
 //!   the first post, so that several notifiers work at once.
+//! - **The account's quota** of requests: the posts of one push keep to Herald's share of it, in all
+//!   notifiers together, because each range of the audience has its part of the share.
 //! - **Retries** are decided here alone. A connection that answered 429 or 5xx, or did not answer, is
 //!   retried after a back-off, independently of the others. When the tries or the time are used
 //!   up, delivery requeues the remaining recipients by name, and after the last attempt sends them to the
@@ -23,6 +25,7 @@ mod attempt;
 mod backoff;
 mod circuit;
 mod forgetting;
+mod pace;
 mod posting;
 mod requeue;
 mod schedule;
@@ -52,6 +55,7 @@ use crate::{
 };
 use attempt::Attempt;
 use circuit::Circuit;
+use pace::Pace;
 use requeue::{Refused, split};
 use schedule::Schedule;
 
@@ -188,9 +192,10 @@ where
         let mut report = Report::default();
         let schedule = Schedule::before(deadline, &self.settings);
         let (attempt, recipients) = self.recipients(push, &schedule, &mut report).await?;
+        let pace = Pace::of_slots(attempt.slots, self.settings.posts_per_second);
         report.audience = recipients.len();
         let undelivered = self
-            .post_all(push, recipients, schedule.last_post, &mut report)
+            .post_all(push, recipients, pace, schedule.last_post, &mut report)
             .await?;
         report.gone += undelivered.gone.len();
         report.disconnected += undelivered.disconnected.len();
@@ -224,11 +229,13 @@ where
             Recipients::Connections {
                 audience,
                 connections,
+                slots,
                 attempt: number,
                 rounds,
             } => {
                 let attempt = Attempt {
                     audience,
+                    slots,
                     number,
                     rounds,
                 };
@@ -243,7 +250,8 @@ where
                 };
                 self.continue_after(&page, push, &audience, &range, schedule, report)
                     .await?;
-                (Attempt::first(audience), page.recipients)
+                let slots = page.range_of(&range).slots();
+                (Attempt::first(audience, slots), page.recipients)
             }
         };
         recipients.retain(|recipient| push.except.as_ref() != Some(&recipient.connection));
@@ -287,7 +295,7 @@ where
             Ok(()) => Ok(()),
             Err(all) if refused == total => Err(DeliveryError::Continue(all.error)),
             Err(mut some) => {
-                let first = Attempt::first(audience.clone());
+                let first = Attempt::first(audience.clone(), page.range_of(range).slots());
                 some.pushes.extend(split(push, &page.recipients, &first));
                 Err(some.after(report.clone()))
             }

@@ -1,6 +1,7 @@
 //! Delivery with a store, a poster and queues in memory, and the clock paused.
 
 mod opening;
+mod pace;
 mod put_back;
 mod rounds;
 mod tokens;
@@ -13,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{Delivery, DeliveryError, Report, Settings};
 use crate::{
-    audience::{Audience, Range, Recipient},
+    audience::{ALL_SLOTS, Audience, Range, Recipient},
     ids::{ConnectionId, EntityId},
     post::{Post, PostError, scripted::ScriptedPoster},
     push::{Push, Recipients},
@@ -48,6 +49,7 @@ fn named(connections: Vec<Recipient>, attempt: u32) -> Recipients {
     Recipients::Connections {
         audience: audience(),
         connections,
+        slots: ALL_SLOTS,
         attempt,
         rounds: 0,
     }

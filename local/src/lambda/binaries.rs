@@ -55,7 +55,7 @@ pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<Functio
             if !binary.is_file() {
                 bail!(
                     "function {} needs the binary {}, which the folder {} does not have; run \
-                     `cargo build --bins` in {} and give cargo's output folder",
+                     `cargo build --workspace --bins` in {} and give cargo's output folder",
                     function.logical_id,
                     function.binary,
                     folder.display(),
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "function Echo needs the binary echo, which the folder /no/such/folder does not have; \
-             run `cargo build --bins` in /code and give cargo's output folder"
+             run `cargo build --workspace --bins` in /code and give cargo's output folder"
         );
     }
 }

@@ -107,7 +107,7 @@ async fn missing_binary_is_refused() {
     let error = refusal(&["--binaries", folder]).await;
     let binary = function_names().remove(0);
     let start = format!(
-        " needs the binary {binary}, which the folder {folder} does not have; run `cargo build --bins` \
+        " needs the binary {binary}, which the folder {folder} does not have; run `cargo build --workspace --bins` \
          in "
     );
     assert!(error.contains(&start), "{error}");

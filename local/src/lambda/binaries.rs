@@ -96,13 +96,7 @@ async fn build_package(
     tracing::info!("building the functions in {}", package.display());
     let started = Instant::now();
     let cargo = cargo();
-    let failed_to_run = || {
-        format!(
-            "failed to run {} in {}; install Rust or correct the template's CodeUri",
-            cargo.display(),
-            package.display()
-        )
-    };
+    let failed_to_run = || format!("failed to run {}", cargo.display());
     // Not `Command::output`: tokio's would capture the standard error that cargo should inherit.
     let process = Command::new(&cargo)
         .args(["build", "--message-format=json-render-diagnostics"])

@@ -36,5 +36,5 @@ pub use model::{
     PasswordRules, Queue, Redrive, Role, Route, Rule, Secret, SecretText, Stack, Statement, Table,
     Target, Throttle, UrlAuthType, WebSocketApi,
 };
-pub(crate) use package::cargo;
+pub(crate) use package::{binary_targets, cargo};
 pub use settings::Settings;

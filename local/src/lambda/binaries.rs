@@ -1,45 +1,42 @@
 //! The function binaries: built with cargo, or found in the folder of an earlier build.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Stdio,
     time::Instant,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 use tokio::process::Command;
 
 use super::FunctionProcess;
-use crate::template::{Function, cargo};
+use crate::template::{Function, binary_targets, cargo};
 
-/// Builds the packages of `functions` with cargo and returns each function with its binary. Cargo's
-/// messages go to standard error.
+/// Builds the binaries of `functions` with cargo, package by package, and returns each function with
+/// its binary. Cargo's messages go to standard error.
 ///
 /// # Errors
 ///
-/// Returns an error if a build fails or a package lacks a binary.
+/// Returns an error if a package lacks a binary or a build fails.
 pub async fn build(functions: &[Function], release: bool) -> anyhow::Result<Vec<FunctionProcess>> {
-    let packages: BTreeSet<&Path> = functions.iter().map(|f| f.code.as_path()).collect();
+    let mut packages: BTreeMap<&Path, Vec<&Function>> = BTreeMap::new();
+    for function in functions {
+        packages.entry(&function.code).or_default().push(function);
+    }
     let mut built = BTreeMap::new();
-    for package in packages {
-        built.insert(package, build_package(package, release).await?);
+    for (package, functions) in packages {
+        check_targets(package, &functions)?;
+        built.insert(package, build_package(package, &functions, release).await?);
     }
     functions
         .iter()
         .map(|function| {
             let binaries = built.get(function.code.as_path());
             let binary = binaries.and_then(|binaries| binaries.get(&function.binary));
-            let binary = binary.with_context(|| {
-                format!(
-                    "function {} needs the binary {}, which the package in {} does not have; \
-                     correct the name in the template or add the binary target",
-                    function.logical_id,
-                    function.binary,
-                    function.code.display()
-                )
-            })?;
+            let binary = binary
+                .with_context(|| format!("cargo built no binary for {}", function.logical_id))?;
             Ok(process(function, binary.clone()))
         })
         .collect()
@@ -58,7 +55,7 @@ pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<Functio
             if !binary.is_file() {
                 bail!(
                     "function {} needs the binary {}, which the folder {} does not have; run \
-                     `cargo build --bins` in {} and give cargo's output folder",
+                     `cargo build --workspace --bins` in {} and give cargo's output folder",
                     function.logical_id,
                     function.binary,
                     folder.display(),
@@ -70,28 +67,43 @@ pub fn find(functions: &[Function], folder: &Path) -> anyhow::Result<Vec<Functio
         .collect()
 }
 
-async fn build_package(package: &Path, release: bool) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    tracing::info!(
-        "building the functions in {}; the first build takes minutes",
-        package.display()
-    );
+/// Refuses a function without a binary target before a build of minutes.
+fn check_targets(package: &Path, functions: &[&Function]) -> anyhow::Result<()> {
+    let folder = package.display();
+    let targets = binary_targets(package).map_err(|error| {
+        anyhow!(
+            "cargo cannot list the binaries of the package in {folder} ({error}); install Rust or \
+             correct the template's CodeUri"
+        )
+    })?;
+    let missing = functions.iter().find(|f| !targets.contains(&f.binary));
+    if let Some(function) = missing {
+        bail!(
+            "function {} needs the binary {}, which the package in {folder} does not have; correct \
+             the name in the template or add the binary target",
+            function.logical_id,
+            function.binary
+        );
+    }
+    Ok(())
+}
+
+async fn build_package(
+    package: &Path,
+    functions: &[&Function],
+    release: bool,
+) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    tracing::info!("building the functions in {}", package.display());
     let started = Instant::now();
     let cargo = cargo();
-    let failed_to_run = || {
-        format!(
-            "failed to run {} in {}; install Rust or correct the template's CodeUri",
-            cargo.display(),
-            package.display()
-        )
-    };
+    let failed_to_run = || format!("failed to run {}", cargo.display());
     // Not `Command::output`: tokio's would capture the standard error that cargo should inherit.
     let process = Command::new(&cargo)
-        .args([
-            "build",
-            "--bins",
-            "--message-format=json-render-diagnostics",
-        ])
-        .args(release.then_some("--release"))
+        .args(["build", "--message-format=json-render-diagnostics"])
+        // A release build has the features of a deployment. Any other has those of the whole workspace,
+        // so that it compiles no dependency that this program or the tests have compiled.
+        .arg(if release { "--release" } else { "--workspace" })
+        .args(functions.iter().flat_map(|f| ["--bin", &f.binary]))
         .current_dir(package)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -178,7 +190,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "function Echo needs the binary echo, which the folder /no/such/folder does not have; \
-             run `cargo build --bins` in /code and give cargo's output folder"
+             run `cargo build --workspace --bins` in /code and give cargo's output folder"
         );
     }
 }

@@ -34,6 +34,28 @@ pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
+/// Returns the names of the binary targets of the package in `folder`.
+pub(crate) fn binary_targets(folder: &Path) -> BinaryTargets {
+    let manifest = folder.join("Cargo.toml");
+    if !manifest.is_file() {
+        return Err("it has no Cargo.toml".to_owned());
+    }
+    let output = Command::new(cargo())
+        .args(["metadata", "--no-deps", "--format-version=1"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr);
+        let first = message.lines().next().unwrap_or_default();
+        return Err(first.trim_start_matches("error: ").to_owned());
+    }
+    let metadata: Metadata =
+        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
+    Ok(metadata.binary_targets(&manifest))
+}
+
 /// Returns the binary target that a function's logical id names, without regard to case, hyphens,
 /// underscores and the suffix `Function`; or else the only one.
 pub(super) fn binary_of<'a>(logical_id: &str, targets: &'a [String]) -> Option<&'a str> {
@@ -87,27 +109,6 @@ impl Metadata {
         targets.sort();
         targets
     }
-}
-
-fn binary_targets(folder: &Path) -> BinaryTargets {
-    let manifest = folder.join("Cargo.toml");
-    if !manifest.is_file() {
-        return Err("it has no Cargo.toml".to_owned());
-    }
-    let output = Command::new(cargo())
-        .args(["metadata", "--no-deps", "--format-version=1"])
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        let message = String::from_utf8_lossy(&output.stderr);
-        let first = message.lines().next().unwrap_or_default();
-        return Err(first.trim_start_matches("error: ").to_owned());
-    }
-    let metadata: Metadata =
-        serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())?;
-    Ok(metadata.binary_targets(&manifest))
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ async fn missing_binary_is_refused() {
     let error = refusal(&["--binaries", folder]).await;
     let binary = function_names().remove(0);
     let start = format!(
-        " needs the binary {binary}, which the folder {folder} does not have; run `cargo build --bins` \
+        " needs the binary {binary}, which the folder {folder} does not have; run `cargo build --workspace --bins` \
          in "
     );
     assert!(error.contains(&start), "{error}");
@@ -181,9 +181,13 @@ async fn functions_that_do_not_build_are_refused_after_the_errors_of_cargo() {
     let template = EditedTemplate::new("", "");
     let package = template.folder.path().join("functions");
     let manifest = "[package]\nname = \"test_errors_of_cargo\"\nedition = \"2024\"\n[workspace]\n";
-    fs::create_dir_all(package.join("src")).unwrap();
+    let targets = package.join("src/bin");
+    fs::create_dir_all(&targets).unwrap();
     fs::write(package.join("Cargo.toml"), manifest).unwrap();
-    fs::write(package.join("src/main.rs"), "fn main() { missing() }").unwrap();
+    for binary in function_names() {
+        let program = targets.join(binary).with_extension("rs");
+        fs::write(program, "fn main() { missing() }").unwrap();
+    }
     let ended = refused(&["--template", &template.path(), "--release"]).await;
     assert_eq!(ended.status.code(), Some(1));
     let (before, error) = ended.errors.split_once("herald-local: ").unwrap();

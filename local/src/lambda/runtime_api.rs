@@ -184,7 +184,7 @@ async fn serve(listener: TcpListener, calls: Calls) {
     }
 }
 
-/// Serves a connection of the function process. A router would cost a tenth of the processor time
+/// Serves a connection of the function process. A router would cost about a tenth of the processor time
 /// of a message, which makes two calls.
 async fn serve_process(stream: TcpStream, calls: Calls) {
     let service = service_fn(|request| respond(&calls, request));

@@ -2,7 +2,13 @@
 
 mod arguments;
 
-use std::{io::Write, net::SocketAddr, process::ExitCode};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    num::NonZero,
+    process::ExitCode,
+    thread,
+};
 
 use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
@@ -11,20 +17,33 @@ use clap::Parser;
 use herald_local::{RunningStack, open_files, overview};
 use tokio::{
     net::TcpListener,
+    runtime::{self, Runtime},
     signal::unix::{Signal, SignalKind, signal},
 };
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments).await {
+    let ended = runtime()
+        .context("failed to start the threads")
+        .and_then(|runtime| runtime.block_on(run(arguments)));
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("herald-local: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Returns the runtime, with threads for half of the cores: the function processes and the clients need the
+/// others, and each message would wake a second, idle thread several times.
+fn runtime() -> io::Result<Runtime> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    runtime::Builder::new_multi_thread()
+        .worker_threads(cores.div_ceil(2))
+        .enable_all()
+        .build()
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {

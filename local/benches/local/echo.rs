@@ -41,6 +41,8 @@ pub(crate) struct Echo {
     pub(crate) p99_ms: f64,
     /// The processor time of the server process alone, per echo.
     pub(crate) server_cpu_us_per_echo: Option<f64>,
+    /// The processor time of the function processes, per echo.
+    pub(crate) functions_cpu_us_per_echo: Option<f64>,
     /// The rate as a fraction of the bare server's.
     pub(crate) part_of_bare: Option<f64>,
 }
@@ -88,6 +90,7 @@ struct Side<'a> {
     rates: Vec<f64>,
     latencies: Vec<Duration>,
     processor_time: Option<Duration>,
+    functions_processor_time: Option<Duration>,
 }
 
 impl<'a> Side<'a> {
@@ -108,18 +111,26 @@ impl<'a> Side<'a> {
             rates: Vec::new(),
             latencies: Vec::new(),
             processor_time: Some(Duration::ZERO),
+            functions_processor_time: Some(Duration::ZERO),
         })
     }
 
     async fn take_turn(&mut self, each: usize) -> anyhow::Result<()> {
-        let used_before = self.server.processor_time();
+        let server_before = self.server.processor_time();
+        let functions_before = self.server.processor_time_of_children();
         let RoundTrips { elapsed, latencies } =
             client::round_trips(&mut self.clients, each, self.echo).await?;
-        let used_after = self.server.processor_time();
+        let server_after = self.server.processor_time();
+        let functions_after = self.server.processor_time_of_children();
         self.rates
             .push(latencies.len() as f64 / elapsed.as_secs_f64());
         self.latencies.extend(latencies);
-        self.processor_time = (|| Some(self.processor_time? + (used_after? - used_before?)))();
+        add(&mut self.processor_time, server_before, server_after);
+        add(
+            &mut self.functions_processor_time,
+            functions_before,
+            functions_after,
+        );
         Ok(())
     }
 
@@ -127,18 +138,24 @@ impl<'a> Side<'a> {
         self.latencies.sort_unstable();
         let per_second = median(self.rates.iter().copied());
         let echoes = self.latencies.len() as f64;
+        let per_echo = |used: Duration| used.as_secs_f64() * 1e6 / echoes;
         Echo {
             server: self.name,
             clients: self.clients.len(),
             per_second,
             p50_ms: percentile(&self.latencies, 50),
             p99_ms: percentile(&self.latencies, 99),
-            server_cpu_us_per_echo: self
-                .processor_time
-                .map(|used| used.as_secs_f64() * 1e6 / echoes),
+            server_cpu_us_per_echo: self.processor_time.map(per_echo),
+            functions_cpu_us_per_echo: self.functions_processor_time.map(per_echo),
             part_of_bare: bare.map(|bare| per_second / bare),
         }
     }
+}
+
+/// Adds what was used between two readings. `None` if one is missing, or if a process that was read
+/// has ended.
+fn add(used: &mut Option<Duration>, before: Option<Duration>, after: Option<Duration>) {
+    *used = (|| (*used)?.checked_add(after?.checked_sub(before?)?))();
 }
 
 /// Returns a percentile of the latencies in milliseconds.

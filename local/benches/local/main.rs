@@ -16,9 +16,9 @@
 //! - **idle**: the growth of a server's resident memory per connection that received one echo and is
 //!   silent now.
 //!
-//! *Server CPU* is the processor time of the server process alone, divided by the echoes; that of
-//! the whole stack leaves out the function processes. On a busy machine it varies less than the
-//! rates. Like the resident bytes, it is measured on Linux only.
+//! *Server CPU* is the processor time of the server process alone, divided by the echoes, and
+//! *functions CPU* that of its function processes. On a busy machine they vary less than the rates.
+//! Like the resident bytes, they are measured on Linux only.
 
 mod client;
 mod connects;

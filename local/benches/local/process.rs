@@ -85,11 +85,14 @@ impl Server {
 
     /// Returns the processor time of the process. `None` if the system does not report it.
     pub(crate) fn processor_time(&self) -> Option<Duration> {
-        let nanoseconds: Option<u64> = threads(self.id)?
-            .iter()
-            .map(|thread| first_number(&fs::read_to_string(thread.join("schedstat")).ok()?))
-            .sum();
-        nanoseconds.map(Duration::from_nanos)
+        processor_time(self.id)
+    }
+
+    /// Returns the processor time of the children. `None` if there are none, or if the system does
+    /// not report it.
+    pub(crate) fn processor_time_of_children(&self) -> Option<Duration> {
+        let children = Some(children(self.id)?).filter(|children| !children.is_empty());
+        children?.into_iter().map(processor_time).sum()
     }
 
     /// Terminates the server and waits for its end.
@@ -100,6 +103,14 @@ impl Server {
         self.child.wait().await?;
         Ok(())
     }
+}
+
+fn processor_time(process: u32) -> Option<Duration> {
+    let nanoseconds: Option<u64> = threads(process)?
+        .iter()
+        .map(|thread| first_number(&fs::read_to_string(thread.join("schedstat")).ok()?))
+        .sum();
+    nanoseconds.map(Duration::from_nanos)
 }
 
 fn resident(process: u32) -> Option<u64> {

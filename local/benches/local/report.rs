@@ -61,6 +61,9 @@ impl Report {
             if let Some(micros) = row.server_cpu_us_per_echo {
                 figures.add(&case, [("serverProcessorTimePerEcho", micros, "µs")]);
             }
+            if let Some(micros) = row.functions_cpu_us_per_echo {
+                figures.add(&case, [("functionsProcessorTimePerEcho", micros, "µs")]);
+            }
         }
         for row in &self.connects {
             let case = json!({"part": "connects", "server": row.server, "atOnce": row.at_once});
@@ -99,19 +102,27 @@ impl Report {
     fn write_echo(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n{:<15} {:>8} {:>10} {:>9} {:>9} {:>14} {:>8}",
-            "echo", "clients", "echoes/s", "p50 ms", "p99 ms", "server CPU us", "of bare"
+            "\n{:<15} {:>8} {:>10} {:>9} {:>9} {:>14} {:>17} {:>8}",
+            "echo",
+            "clients",
+            "echoes/s",
+            "p50 ms",
+            "p99 ms",
+            "server CPU us",
+            "functions CPU us",
+            "of bare"
         )?;
         for row in &self.echo {
             writeln!(
                 f,
-                "{:<15} {:>8} {:>10.0} {:>9.3} {:>9.3} {:>14} {:>8}",
+                "{:<15} {:>8} {:>10.0} {:>9.3} {:>9.3} {:>14} {:>17} {:>8}",
                 row.server,
                 row.clients,
                 row.per_second,
                 row.p50_ms,
                 row.p99_ms,
                 or_dash(row.server_cpu_us_per_echo, 1),
+                or_dash(row.functions_cpu_us_per_echo, 1),
                 or_dash(row.part_of_bare, 2),
             )?;
         }

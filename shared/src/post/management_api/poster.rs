@@ -2,7 +2,7 @@
 //!
 //! The SDK's orchestration of a call costs several times as much as its HTTP request. By `cargo bench`, a
 //! post takes 57 µs of processor time through the SDK, 47 µs with every optional part of it switched off,
-//! 13 µs here, and 8 µs from a bare HTTP client. Here it is one request of a pooled client, signed with a
+//! 13 µs here, and 8 µs from a bare HTTP client. Here it is one request on a kept connection, signed with a
 //! key that is derived once per day and a payload hash that is computed once per frame. Tests compare the
 //! signatures with those of the SDK's signer.
 //!

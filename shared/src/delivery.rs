@@ -32,12 +32,16 @@ mod tests;
 mod window;
 
 use std::{
+    iter,
     ops::AddAssign,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout_at},
+};
 
 pub use settings::Settings;
 pub use window::Window;
@@ -55,6 +59,10 @@ use circuit::Circuit;
 use requeue::{Refused, split};
 use schedule::Schedule;
 
+/// The maximum number of continuations in memory at once, of all pushes of a delivery together. Each has nearly a
+/// page of recipients, which takes more than a megabyte, and a few of them keep the window full.
+const CONTINUATIONS: usize = 3;
+
 /// The delivery of pushes that arrived together: they share the circuit and the connections in progress, and the
 /// window of posts in flight also with other deliveries of the process.
 #[derive(Debug)]
@@ -67,6 +75,10 @@ pub struct Delivery<'a, S, P, Q> {
     window: Arc<Window>,
     /// Limits the connections in progress of all pushes together.
     in_progress: Semaphore,
+    /// Limits the continuations that are in memory at once. The others wait unread.
+    continuations: Semaphore,
+    /// Limits the continuations that are read at once. A page takes several megabytes until it is read.
+    reading: Semaphore,
     /// Stops the posts when the gateway answers none.
     circuit: Circuit,
 }
@@ -167,6 +179,8 @@ where
             queue,
             window: Arc::new(Window::new(settings.in_flight)),
             in_progress: Semaphore::new(posting::IN_PROGRESS),
+            continuations: Semaphore::new(CONTINUATIONS),
+            reading: Semaphore::new(1),
             circuit: Circuit::new(settings.circuit_limit),
             settings,
         }
@@ -187,8 +201,14 @@ where
     pub async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Report, DeliveryError> {
         let mut report = Report::default();
         let schedule = Schedule::before(deadline, &self.settings);
+        let mut turn = self.turn(&self.continuations, push, &schedule).await;
         let (attempt, recipients) = self.recipients(push, &schedule, &mut report).await?;
         report.audience = recipients.len();
+        let recipients = recipients.into_iter().chain(iter::from_fn(move || {
+            // The next continuation is read while the last posts of this one are in flight.
+            drop(turn.take());
+            None
+        }));
         let undelivered = self
             .post_all(push, recipients, schedule.last_post, &mut report)
             .await?;
@@ -209,6 +229,23 @@ where
         match put_back {
             Ok(()) => Ok(report),
             Err(refused) => Err(refused.after(report)),
+        }
+    }
+
+    /// Waits for the turn of a continuation. `None` if the push is no continuation, or if the time for posts ran out:
+    /// it is then read without a turn, and its connections are requeued by name.
+    async fn turn<'s>(
+        &self,
+        turns: &'s Semaphore,
+        push: &Push,
+        schedule: &Schedule,
+    ) -> Option<SemaphorePermit<'s>> {
+        match &push.recipients {
+            Recipients::Audience { range, .. } if *range != Range::WHOLE => {
+                let turn = timeout_at(schedule.last_post, turns.acquire());
+                turn.await.ok()?.ok()
+            }
+            Recipients::Audience { .. } | Recipients::Connections { .. } => None,
         }
     }
 
@@ -235,12 +272,14 @@ where
                 (attempt, connections)
             }
             Recipients::Audience { audience, range } => {
+                let reading = self.turn(&self.reading, push, schedule).await;
                 let page = match &audience {
                     Audience::Entity(entity) if push.to_watchers => {
                         self.store.read_watchers(entity, &range).await?
                     }
                     audience => self.store.read_audience(audience, &range).await?,
                 };
+                drop(reading);
                 self.continue_after(&page, push, &audience, &range, schedule, report)
                     .await?;
                 (Attempt::first(audience), page.recipients)

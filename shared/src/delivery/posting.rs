@@ -103,7 +103,7 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
     pub(super) async fn post_all(
         &self,
         push: &Push,
-        recipients: Vec<Recipient>,
+        recipients: impl Iterator<Item = Recipient> + Send,
         stop_at: Instant,
         report: &mut Report,
     ) -> Result<Undelivered, DeliveryError> {

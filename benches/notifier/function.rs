@@ -22,19 +22,20 @@ pub(crate) struct Notifier {
     host: Host,
 }
 
-/// Returns the deployed template. The gateway's URL is unused.
+/// Returns the deployed template without logs. The gateway's URL is unused.
 pub(crate) fn stack() -> anyhow::Result<Stack> {
-    stack_with_history("{}")
+    stack_with([])
 }
 
-/// Returns the same with this value of the parameter `History`.
-pub(crate) fn stack_with_history(history: &str) -> anyhow::Result<Stack> {
+/// Returns the same with these values of parameters.
+pub(crate) fn stack_with<const N: usize>(parameters: [(&str, &str); N]) -> anyhow::Result<Stack> {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let defaults = [("Authentication", "open"), ("History", "{}")];
+    let parameters = defaults.into_iter().chain(parameters);
     let settings = Settings {
-        parameters: BTreeMap::from([
-            ("Authentication".to_owned(), "open".to_owned()),
-            ("History".to_owned(), history.to_owned()),
-        ]),
+        parameters: parameters
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
         ..Settings::new("http://127.0.0.1")
     };
     Ok(Stack::read(&template, &settings)?)

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     Bench,
     delivery::{DELAYS, entity},
-    function::{Notifier, numbered_update, stack, stack_with_history},
+    function::{Notifier, numbered_update, stack, stack_with},
     round::push,
     services::Services,
     sink::Sink,
@@ -19,7 +19,7 @@ const AUDIENCE: usize = 1_000;
 /// Measures the same audience with and without a log in alternation, and prints a row for each delay.
 pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let rounds = bench.run.of(15, 1);
-    let with_log = stack_with_history(r#"{"**": {"messages": 100, "seconds": 600}}"#)?;
+    let with_log = stack_with([("History", r#"{"**": {"messages": 100, "seconds": 600}}"#)])?;
     let services = Services::start(&with_log).await?;
     let entity = entity(AUDIENCE);
     services

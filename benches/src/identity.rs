@@ -35,7 +35,8 @@ impl TlsIdentity {
         let identity = Self {
             folder: tempfile::tempdir()?,
         };
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1", "localhost"].map(str::to_owned))?;
+        let made =
+            rcgen::generate_simple_self_signed(["127.0.0.1", "localhost"].map(str::to_owned))?;
         let system = fs::read_to_string(SYSTEM_AUTHORITIES).unwrap_or_default();
         fs::write(identity.certificate(), made.cert.pem())?;
         fs::write(identity.key(), made.signing_key.serialize_pem())?;

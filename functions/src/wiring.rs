@@ -311,13 +311,13 @@ pub fn management_api(config: &SdkConfig) -> Result<ManagementApi, Error> {
     Ok(ManagementApi::new(&endpoint, region, credentials, client)?)
 }
 
-/// Returns the settings of the notifier's deliveries, with `DELIVERY_ATTEMPTS` attempts.
+/// Returns the settings of the notifier's deliveries, with `POSTS_PER_SECOND` and `DELIVERY_ATTEMPTS`.
 ///
 /// # Errors
 ///
-/// Returns an error if the variable is missing or not a number.
+/// Returns an error if a variable is missing or not a number.
 pub fn delivery_settings() -> Result<Settings, Error> {
-    let mut settings = Settings::default();
+    let mut settings = Settings::for_share(number("POSTS_PER_SECOND")?);
     settings.attempts = number("DELIVERY_ATTEMPTS")?;
     Ok(settings)
 }

@@ -118,6 +118,9 @@ pub struct Range {
     pub after: Option<ConnectionId>,
 }
 
+/// The number of slots of an audience.
+pub const ALL_SLOTS: u16 = 256;
+
 impl Range {
     /// The range of a whole audience.
     pub const WHOLE: Self = Self {
@@ -137,6 +140,19 @@ impl Range {
                 after: self.after.clone().filter(|_| number == shard(self.first)),
             })
             .collect()
+    }
+
+    /// Returns the number of slots in the range.
+    pub fn slots(&self) -> u16 {
+        u16::from(self.last.saturating_sub(self.first)) + 1
+    }
+
+    /// Returns this range up to the slot of `read_to`.
+    pub fn up_to(&self, read_to: &ConnectionId) -> Self {
+        Self {
+            last: slot(read_to),
+            ..self.clone()
+        }
     }
 
     /// Returns the rest of this range after it was read up to and including `read_to`, as ranges that
@@ -219,6 +235,17 @@ mod tests {
                 assert_eq!(pair[0].last + 1, pair[1].first);
             }
         }
+    }
+
+    #[test]
+    fn ranges_of_an_audience_have_all_slots() {
+        let read_to = connection_id("PcQeDRO4gIEm4LQ=");
+        assert_eq!(Range::WHOLE.slots(), ALL_SLOTS);
+        let read = Range::WHOLE.up_to(&read_to);
+        let rest = Range::WHOLE.rest(&read_to);
+        let slots = read.slots() + rest.iter().map(Range::slots).sum::<u16>();
+        // The slot that was read in part is in two of them.
+        assert_eq!(slots, ALL_SLOTS + 1);
     }
 
     #[test]

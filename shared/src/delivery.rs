@@ -6,6 +6,8 @@
 //!
 //! - **Large audiences.** Delivery requeues the part beyond the page as ranges of the audience before
 //!   the first post, so that several notifiers work at once.
+//! - **The account's quota** of requests: the posts of one push keep to Herald's share of it, in all
+//!   notifiers together, because each range of the audience has its part of the share.
 //! - **Retries** are decided here alone. A connection that answered 429 or 5xx, or did not answer, is
 //!   retried after a back-off, independently of the others. When the tries or the time are used
 //!   up, delivery requeues the remaining recipients by name, and after the last attempt sends them to the
@@ -23,6 +25,8 @@ mod attempt;
 mod backoff;
 mod circuit;
 mod forgetting;
+mod pace;
+mod packed;
 mod posting;
 mod requeue;
 mod schedule;
@@ -32,7 +36,6 @@ mod tests;
 mod window;
 
 use std::{
-    iter,
     ops::AddAssign,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -47,7 +50,7 @@ pub use settings::Settings;
 pub use window::Window;
 
 use crate::{
-    audience::{Audience, Range, Recipient},
+    audience::{Audience, Range},
     ids::ConnectionId,
     post::Post,
     push::{Push, Recipients},
@@ -56,12 +59,10 @@ use crate::{
 };
 use attempt::Attempt;
 use circuit::Circuit;
+use pace::Pace;
+use packed::Packed;
 use requeue::{Refused, split};
 use schedule::Schedule;
-
-/// The maximum number of continuations in memory at once, of all pushes of a delivery together. Each has nearly a
-/// page of recipients, which takes more than a megabyte, and a few of them keep the window full.
-const CONTINUATIONS: usize = 3;
 
 /// The delivery of pushes that arrived together: they share the circuit and the connections in progress, and the
 /// window of posts in flight also with other deliveries of the process.
@@ -75,9 +76,7 @@ pub struct Delivery<'a, S, P, Q> {
     window: Arc<Window>,
     /// Limits the connections in progress of all pushes together.
     in_progress: Semaphore,
-    /// Limits the continuations that are in memory at once. The others wait unread.
-    continuations: Semaphore,
-    /// Limits the continuations that are read at once. A page takes several megabytes until it is read.
+    /// Limits the continuations that are read at once: a page takes several megabytes while it is read.
     reading: Semaphore,
     /// Stops the posts when the gateway answers none.
     circuit: Circuit,
@@ -179,7 +178,6 @@ where
             queue,
             window: Arc::new(Window::new(settings.in_flight)),
             in_progress: Semaphore::new(posting::IN_PROGRESS),
-            continuations: Semaphore::new(CONTINUATIONS),
             reading: Semaphore::new(1),
             circuit: Circuit::new(settings.circuit_limit),
             settings,
@@ -201,16 +199,11 @@ where
     pub async fn deliver(&self, push: &Push, deadline: Instant) -> Result<Report, DeliveryError> {
         let mut report = Report::default();
         let schedule = Schedule::before(deadline, &self.settings);
-        let mut turn = self.turn(&self.continuations, push, &schedule).await;
         let (attempt, recipients) = self.recipients(push, &schedule, &mut report).await?;
+        let pace = Pace::of_slots(attempt.slots, self.settings.posts_per_second);
         report.audience = recipients.len();
-        let recipients = recipients.into_iter().chain(iter::from_fn(move || {
-            // The next continuation is read while the last posts of this one are in flight.
-            drop(turn.take());
-            None
-        }));
         let undelivered = self
-            .post_all(push, recipients, schedule.last_post, &mut report)
+            .post_all(push, recipients, pace, schedule.last_post, &mut report)
             .await?;
         report.gone += undelivered.gone.len();
         report.disconnected += undelivered.disconnected.len();
@@ -232,21 +225,14 @@ where
         }
     }
 
-    /// Waits for the turn of a continuation. `None` if the push is no continuation, or if the time for posts ran out:
-    /// it is then read without a turn, and its connections are requeued by name.
-    async fn turn<'s>(
-        &self,
-        turns: &'s Semaphore,
-        push: &Push,
-        schedule: &Schedule,
-    ) -> Option<SemaphorePermit<'s>> {
-        match &push.recipients {
-            Recipients::Audience { range, .. } if *range != Range::WHOLE => {
-                let turn = timeout_at(schedule.last_post, turns.acquire());
-                turn.await.ok()?.ok()
-            }
-            Recipients::Audience { .. } | Recipients::Connections { .. } => None,
+    /// Waits until a range of an audience may be read. `None` for a whole audience, which is usually small, or if the
+    /// time for posts ran out: it is then read at once, and its connections are requeued by name.
+    async fn turn_to_read(&self, range: &Range, until: Instant) -> Option<SemaphorePermit<'_>> {
+        if *range == Range::WHOLE {
+            return None;
         }
+        let turn = timeout_at(until, self.reading.acquire());
+        turn.await.ok()?.ok()
     }
 
     /// Returns the connections to post to now, and the attempt. The part of the audience beyond a page
@@ -256,37 +242,40 @@ where
         push: &Push,
         schedule: &Schedule,
         report: &mut Report,
-    ) -> Result<(Attempt, Vec<Recipient>), DeliveryError> {
+    ) -> Result<(Attempt, Packed), DeliveryError> {
         let (attempt, mut recipients) = match push.recipients.clone() {
             Recipients::Connections {
                 audience,
                 connections,
+                slots,
                 attempt: number,
                 rounds,
             } => {
                 let attempt = Attempt {
                     audience,
+                    slots,
                     number,
                     rounds,
                 };
                 (attempt, connections)
             }
             Recipients::Audience { audience, range } => {
-                let reading = self.turn(&self.reading, push, schedule).await;
+                let turn = self.turn_to_read(&range, schedule.last_post).await;
                 let page = match &audience {
                     Audience::Entity(entity) if push.to_watchers => {
                         self.store.read_watchers(entity, &range).await?
                     }
                     audience => self.store.read_audience(audience, &range).await?,
                 };
-                drop(reading);
+                drop(turn);
                 self.continue_after(&page, push, &audience, &range, schedule, report)
                     .await?;
-                (Attempt::first(audience), page.recipients)
+                let slots = page.range_of(&range).slots();
+                (Attempt::first(audience, slots), page.recipients)
             }
         };
         recipients.retain(|recipient| push.except.as_ref() != Some(&recipient.connection));
-        Ok((attempt, recipients))
+        Ok((attempt, recipients.into()))
     }
 
     /// Enqueues the ranges beyond a page. If the queue accepts only some of them, the page and the
@@ -326,7 +315,7 @@ where
             Ok(()) => Ok(()),
             Err(all) if refused == total => Err(DeliveryError::Continue(all.error)),
             Err(mut some) => {
-                let first = Attempt::first(audience.clone());
+                let first = Attempt::first(audience.clone(), page.range_of(range).slots());
                 some.pushes.extend(split(push, &page.recipients, &first));
                 Err(some.after(report.clone()))
             }

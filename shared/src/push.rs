@@ -66,6 +66,8 @@ pub enum Recipients {
         audience: Audience,
         /// The connections.
         connections: Vec<Recipient>,
+        /// The number of the audience's slots that they were read from.
+        slots: u16,
         /// The number of this attempt; reading the audience was the first.
         attempt: u32,
         /// The number of times that the time ran out before they were tried in this attempt.

@@ -158,6 +158,16 @@ pub struct Page {
     pub read_to: Option<ConnectionId>,
 }
 
+impl Page {
+    /// Returns the part of the range, of which this is the first page, that it covers.
+    pub fn range_of(&self, range: &Range) -> Range {
+        match &self.read_to {
+            Some(read_to) => range.up_to(read_to),
+            None => range.clone(),
+        }
+    }
+}
+
 /// A reader of audiences.
 pub trait ReadAudience: Sync {
     /// Reads the first page of a range of an audience.

@@ -194,16 +194,21 @@ fn push() -> impl Strategy<Value = String> {
     let recipients = prop_oneof![
         (audience.clone(), range)
             .prop_map(|(audience, range)| Recipients::Audience { audience, range }),
-        (audience, vec(0..2 * CONNECTIONS, 0..4), any::<u32>()).prop_map(
-            |(audience, numbers, attempt)| {
+        (
+            audience,
+            vec(0..2 * CONNECTIONS, 0..4),
+            any::<u16>(),
+            any::<u32>()
+        )
+            .prop_map(|(audience, numbers, slots, attempt)| {
                 Recipients::Connections {
                     audience,
                     connections: numbers.into_iter().map(recipient).collect(),
+                    slots,
                     attempt,
                     rounds: 0,
                 }
-            }
-        ),
+            }),
     ];
     let event = json!({ "id": "e-1", "detail-type": "Broadcast", "time": "1970-01-01T00:00:00Z", "detail": { "message": 1 } });
     let push = Push::from_queue_body(&event.to_string()).expect("a push");

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use herald_local::gateway;
 use herald_shared::{
-    audience::{Audience, Recipient},
+    audience::{ALL_SLOTS, Audience, Recipient},
     ids::ConnectionId,
     push::{Push, Recipients},
     store::seed::RowKey,
@@ -216,6 +216,7 @@ fn push_for(connection: &str, token_expires_at: Option<TokenExpiry>) -> Push {
                 connected_at: std::time::UNIX_EPOCH,
                 token_expires_at,
             }],
+            slots: ALL_SLOTS,
             attempt: 1,
             rounds: 0,
         },

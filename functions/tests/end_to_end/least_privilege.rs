@@ -3,10 +3,11 @@
 
 use std::{
     collections::BTreeMap,
+    panic::{AssertUnwindSafe, resume_unwind},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use herald_local::{
     Authentication, gateway,
     iam::{Denied, Effect, Revoked},
@@ -109,12 +110,16 @@ async fn is_needed(permission: &Revoked) -> bool {
         }
     };
     let mut refused = stack.running().refused();
-    let denied = tokio::select! {
-        // First, so that a scenario that fails because of the refusal does not panic before it is seen.
-        biased;
-        denied = refused.wait_for(Option::is_some) => denied.unwrap().clone(),
-        () = scenario(&stack, &bus) => None,
+    let scenario = AssertUnwindSafe(scenario(&stack, &bus)).catch_unwind();
+    let panicked = tokio::select! {
+        // A scenario may wait for ever because of the refusal.
+        _ = refused.wait_for(Option::is_some) => None,
+        ended = scenario => ended.err(),
     };
+    let denied = stack.running().refused().borrow().clone();
+    if let (Some(panic), None) = (panicked, &denied) {
+        resume_unwind(panic);
+    }
     stack.stop_after_refusals().await;
     denied.is_some_and(|denied| {
         assert!(
@@ -235,7 +240,8 @@ async fn presence(stack: &TestStack) {
     let entity = EntityId::new(SEEN).unwrap();
     let mut watcher = stack.client_of("ann").await;
     let watch = json!({"action": "subscribe", "entityId": SEEN, "presence": true});
-    assert_eq!(watcher.ask(watch).await["presence"]["count"], 1);
+    let ack = watcher.ask(watch).await;
+    assert_eq!(ack["presence"]["count"], 1, "{ack}");
     let next = async |watcher: &mut Client, count: u64| {
         let frame = watcher.frame().await;
         assert_eq!(

@@ -113,6 +113,7 @@ fn spawn_notifier(stack: &TestStack, runtime_api: &str) -> Child {
                 "NOTIFICATION_DEAD_LETTER_QUEUE_URL",
                 &addresses.queues["NotificationDeadLetterQueue"],
             ),
+            ("POSTS_PER_SECOND", "10000"),
             ("DELIVERY_ATTEMPTS", "6"),
             ("NOTIFICATION_RECEIVES", "8"),
             ("HISTORY_TABLE_NAME", &addresses.tables["HistoryTable"]),

@@ -12,6 +12,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attempt {
     pub(super) audience: Audience,
+    /// The number of the audience's slots that the connections were read from.
+    pub(super) slots: u16,
     /// The number, from 1.
     pub(super) number: u32,
     /// The number of times that the time ran out before these connections were tried in this attempt.
@@ -29,9 +31,10 @@ pub(super) enum NextStep {
 
 impl Attempt {
     /// Returns the first attempt.
-    pub(super) fn first(audience: Audience) -> Self {
+    pub(super) fn first(audience: Audience, slots: u16) -> Self {
         Self {
             audience,
+            slots,
             number: 1,
             rounds: 0,
         }
@@ -42,6 +45,7 @@ impl Attempt {
         Recipients::Connections {
             audience: self.audience.clone(),
             connections,
+            slots: self.slots,
             attempt: self.number,
             rounds: self.rounds,
         }
@@ -92,7 +96,7 @@ impl Attempt {
     fn next(&self) -> Self {
         Self {
             number: self.number + 1,
-            ..Self::first(self.audience.clone())
+            ..Self::first(self.audience.clone(), self.slots)
         }
     }
 }

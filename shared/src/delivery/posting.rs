@@ -3,10 +3,10 @@
 
 use std::{pin::pin, time::SystemTime};
 
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Delivery, DeliveryError, Report, backoff};
+use super::{Delivery, DeliveryError, Report, backoff, pace::Pace, packed::Packed};
 use crate::{
     audience::Recipient,
     error_chain::error_chain,
@@ -95,7 +95,7 @@ impl Failure {
 }
 
 impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
-    /// Posts to all connections and starts no post after `stop_at`.
+    /// Posts to all connections at a pace and starts no post after `stop_at`.
     ///
     /// # Errors
     ///
@@ -103,11 +103,13 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
     pub(super) async fn post_all(
         &self,
         push: &Push,
-        recipients: impl Iterator<Item = Recipient> + Send,
+        recipients: Packed,
+        pace: Pace,
         stop_at: Instant,
         report: &mut Report,
     ) -> Result<Undelivered, DeliveryError> {
-        let results = stream::iter(recipients)
+        let results = pace
+            .of(recipients, stop_at)
             // Waits before a post has its state, which is larger than its recipient.
             .then(async |recipient| (self.in_progress.acquire().await, recipient))
             .map(async |(_permit, recipient)| self.post(recipient, push, stop_at).await)

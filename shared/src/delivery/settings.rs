@@ -6,11 +6,13 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The maximum number of posts in flight, each on a connection of its own. The number adapts to the
-    /// gateway: see [`Window`](super::Window). With the default and posts of 20 ms, one notifier reaches an
-    /// account's quota of 10,000 requests a second.
+    /// The maximum number of posts per second for one push, of all notifiers that deliver ranges of its
+    /// audience. Retries are not counted. The default is an account's quota of requests.
     ///
     /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
+    pub posts_per_second: u32,
+    /// The maximum number of posts in flight, each on a connection of its own. The number adapts to the
+    /// gateway: see [`Window`](super::Window).
     pub in_flight: usize,
     /// The maximum number of connections that are forgotten at once.
     pub forgetting: usize,
@@ -31,9 +33,22 @@ pub struct Settings {
     pub reserve: Duration,
 }
 
+impl Settings {
+    /// Returns the settings for a share of the account's requests: one notifier can use it up with posts of
+    /// 20 ms, if it is at most 25,000 a second.
+    pub fn for_share(posts_per_second: u32) -> Self {
+        Self {
+            posts_per_second,
+            in_flight: (posts_per_second as usize / 50).clamp(10, 500),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            posts_per_second: 10_000,
             in_flight: 200,
             forgetting: 100,
             post_timeout: Duration::from_secs(5),

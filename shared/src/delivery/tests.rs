@@ -2,6 +2,7 @@
 
 mod continuations;
 mod opening;
+mod pace;
 mod put_back;
 mod rounds;
 mod tokens;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 
 use super::{Delivery, DeliveryError, Report, Settings};
 use crate::{
-    audience::{Audience, Range, Recipient},
+    audience::{ALL_SLOTS, Audience, Range, Recipient},
     ids::{ConnectionId, EntityId},
     post::{Post, PostError, scripted::ScriptedPoster},
     push::{Push, Recipients},
@@ -49,6 +50,7 @@ fn named(connections: Vec<Recipient>, attempt: u32) -> Recipients {
     Recipients::Connections {
         audience: audience(),
         connections,
+        slots: ALL_SLOTS,
         attempt,
         rounds: 0,
     }

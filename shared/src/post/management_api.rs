@@ -5,6 +5,7 @@
 //!
 //! Retries and time limits are missing here, because [`delivery`](crate::delivery) decides on them.
 
+mod connections;
 mod frame;
 mod poster;
 mod signing;

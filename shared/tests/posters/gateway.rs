@@ -23,6 +23,8 @@ pub(crate) enum Answer {
         error_type: Option<&'static str>,
         body: String,
     },
+    /// Accepts the post and closes the connection after the answer, which says so.
+    Last,
     /// Closes the connection without an answer.
     HangUp,
     Never,
@@ -46,6 +48,7 @@ struct State {
     answer: Mutex<Answer>,
     accepted: Mutex<Option<Request<Bytes>>>,
     connections: AtomicUsize,
+    open: Mutex<JoinSet<()>>,
     arrival: Notify,
 }
 
@@ -58,6 +61,7 @@ impl Gateway {
             answer: Mutex::new(Answer::OK),
             accepted: Mutex::default(),
             connections: AtomicUsize::new(0),
+            open: Mutex::default(),
             arrival: Notify::new(),
         });
         let mut running = JoinSet::new();
@@ -94,20 +98,26 @@ impl Gateway {
         self.state.arrival.notified().await;
     }
 
+    /// Closes all connections.
+    pub(crate) async fn close_connections(&self) {
+        let mut open = std::mem::take(&mut *locked(&self.state.open));
+        open.shutdown().await;
+    }
+
     /// Stops the gateway and returns its URL, on which nothing listens any more.
     pub(crate) async fn stop(mut self) -> String {
         self.running.shutdown().await;
+        self.close_connections().await;
         self.endpoint()
     }
 }
 
 async fn serve(listener: TcpListener, state: Arc<State>) {
-    let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         state.connections.fetch_add(1, Ordering::Relaxed);
-        let state = Arc::clone(&state);
-        connections.spawn(async move {
-            let answer = service_fn(|request| answer(request, &state));
+        let connection = Arc::clone(&state);
+        locked(&state.open).spawn(async move {
+            let answer = service_fn(|request| answer(request, &connection));
             // A connection that was closed without an answer ends with an error.
             http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), answer)
@@ -122,20 +132,27 @@ async fn answer(request: Request<Incoming>, state: &State) -> io::Result<Respons
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let answer = locked(&state.answer).clone();
     state.arrival.notify_one();
-    let (status, error_type, text) = match answer {
+    let mut response = Response::builder();
+    let text = match answer {
         Answer::Status {
             status,
             error_type,
             body,
-        } => (status, error_type, body),
+        } => {
+            response = response.status(status);
+            if let Some(error_type) = error_type {
+                response = response.header("x-amzn-errortype", error_type);
+            }
+            body
+        }
+        Answer::Last => {
+            response = response.header("connection", "close");
+            String::new()
+        }
         Answer::HangUp => return Err(io::Error::other("closed without an answer")),
         Answer::Never => std::future::pending().await,
     };
     *locked(&state.accepted) = Some(Request::from_parts(head, body));
-    let mut response = Response::builder().status(status);
-    if let Some(error_type) = error_type {
-        response = response.header("x-amzn-errortype", error_type);
-    }
     response.body(Full::from(text)).map_err(io::Error::other)
 }
 

@@ -3,6 +3,8 @@
 mod gateway;
 mod signature;
 
+use std::time::Duration;
+
 use aws_sdk_apigatewaymanagement::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider, retry::RetryConfig},
@@ -222,6 +224,47 @@ async fn connection_is_reused() {
         poster.post(&connection("PcQ="), "{}").await.ok();
     }
     assert_eq!(gateway.connections(), 1);
+}
+
+#[tokio::test]
+async fn connection_closed_while_idle_is_replaced() {
+    let gateway = Gateway::start().await;
+    let poster = management_api(&gateway.endpoint());
+    poster.post(&connection("PcQ="), "1").await.expect("open");
+    gateway.close_connections().await;
+    // The runtime learns of the close when it waits, and it waits for a timer.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let posted = poster.post(&connection("PcQ="), "2").await;
+    posted.expect("accepted");
+    assert_eq!(gateway.connections(), 2);
+}
+
+#[tokio::test]
+async fn connection_of_refused_keep_alive_is_replaced() {
+    let gateway = Gateway::start().await;
+    let poster = management_api(&gateway.endpoint());
+    gateway.answer(Answer::Last);
+    for number in 1..=3 {
+        poster
+            .post(&connection("PcQ="), "")
+            .await
+            .expect("accepted");
+        assert_eq!(gateway.connections(), number);
+    }
+}
+
+#[tokio::test]
+async fn connection_unused_for_long_is_replaced() {
+    let gateway = Gateway::start().await;
+    let poster = management_api(&gateway.endpoint());
+    poster.post(&connection("PcQ="), "1").await.expect("open");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(91)).await;
+    poster
+        .post(&connection("PcQ="), "2")
+        .await
+        .expect("accepted");
+    assert_eq!(gateway.connections(), 2);
 }
 
 #[tokio::test]

@@ -140,16 +140,21 @@ fn recipients() -> impl Strategy<Value = Recipients> {
     prop_oneof![
         (audience.clone(), range)
             .prop_map(|(audience, range)| Recipients::Audience { audience, range }),
-        (audience, vec(recipient(), 0..5), any::<[u32; 2]>()).prop_map(
-            |(audience, connections, [attempt, rounds])| {
+        (
+            audience,
+            vec(recipient(), 0..5),
+            any::<u16>(),
+            any::<[u32; 2]>()
+        )
+            .prop_map(|(audience, connections, slots, [attempt, rounds])| {
                 Recipients::Connections {
                     audience,
                     connections,
+                    slots,
                     attempt,
                     rounds,
                 }
-            }
-        ),
+            }),
     ]
 }
 

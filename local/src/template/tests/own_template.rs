@@ -179,6 +179,7 @@ fn functions_get_the_environment_they_read() {
                 "NOTIFICATION_QUEUE_URL": queue,
                 "NOTIFICATION_DEAD_LETTER_QUEUE_URL": dead_letter_queue,
                 "DELIVERY_ATTEMPTS": "6",
+                "POSTS_PER_SECOND": "10000",
                 "NOTIFICATION_RECEIVES": "8",
                 "BACKEND_EVENTS": "{}",
                 "BACKEND_EVENT_BUS_NAME": "default",

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 
 /// A frame, ready to be posted.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Frame {
     fn new(text: &str) -> Self {
         Self {
             bytes: Bytes::copy_from_slice(text.as_bytes()),
-            hash: hex::encode(Sha256::digest(text)),
+            hash: hex::encode(digest(&SHA256, text.as_bytes())),
         }
     }
 }

@@ -12,20 +12,15 @@ use std::{error::Error, time::SystemTime};
 
 use aws_sdk_apigatewaymanagement::config::{Region, SharedCredentialsProvider};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::{
     Method, Request, Response, Uri,
-    body::Incoming,
     header::{self, HeaderValue},
-    http::uri::PathAndQuery,
-};
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioTimer},
 };
 use percent_encoding::utf8_percent_encode;
 
 use super::{
+    connections::Connections,
     frame::LastFrame,
     signing::{CONTENT_TYPE, Signer, UNRESERVED},
 };
@@ -35,18 +30,18 @@ use crate::{
         PostError,
         answer::{message, post_error},
     },
-    tls::{Connector, connector},
+    tls::connector,
 };
 
-/// The maximum size of an answer that is read, in bytes. The gateway's answers are much smaller.
-const ANSWER_LIMIT: usize = 64 * 1024;
+/// The number of headers of a post.
+const HEADERS: usize = 7;
 
 const USER_AGENT: &str = concat!("herald/", env!("CARGO_PKG_VERSION"));
 
 /// The poster of frames to one API.
 #[derive(Debug)]
 pub(super) struct Poster {
-    client: Client<Connector, Full<Bytes>>,
+    connections: Connections,
     endpoint: Endpoint,
     signer: Signer,
     last_frame: LastFrame,
@@ -75,8 +70,9 @@ impl Poster {
         credentials: SharedCredentialsProvider,
     ) -> Result<Self, InvalidEndpoint> {
         let endpoint = Endpoint::new(endpoint)?;
+        let connector = connector().map_err(InvalidEndpoint::Certificates)?;
         Ok(Self {
-            client: client()?,
+            connections: Connections::new(connector, endpoint.base.clone()),
             signer: Signer::new(endpoint.host.clone(), region, credentials),
             endpoint,
             last_frame: LastFrame::default(),
@@ -97,16 +93,18 @@ impl Poster {
             .map_err(PostError::Unavailable)?;
         let mut request = Request::new(Full::new(frame.bytes.clone()));
         *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.endpoint.uri(path)?;
+        *request.uri_mut() = Uri::try_from(path).map_err(unavailable)?;
         let headers = request.headers_mut();
+        headers.reserve(HEADERS);
         headers.insert(header::HOST, self.endpoint.host.clone());
         headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
         // The HTTP client omits it from an empty post, and the gateway might wait for it.
         headers.insert(header::CONTENT_LENGTH, frame.bytes.len().into());
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         signed.insert_into(headers);
-        let answer = self.client.request(request).await.map_err(unavailable)?;
-        read(answer).await
+        // Boxed, because delivery holds many more posts than are in flight.
+        let answer = Box::pin(self.connections.send(request)).await;
+        result(&answer.map_err(PostError::Unavailable)?)
     }
 }
 
@@ -140,19 +138,6 @@ impl Endpoint {
         let id = utf8_percent_encode(connection.as_str(), UNRESERVED);
         format!("{}{id}", self.prefix)
     }
-
-    fn uri(&self, path: String) -> Result<Uri, PostError> {
-        let mut parts = self.base.clone().into_parts();
-        parts.path_and_query = Some(PathAndQuery::try_from(path).map_err(unavailable)?);
-        Uri::from_parts(parts).map_err(unavailable)
-    }
-}
-
-fn client() -> Result<Client<Connector, Full<Bytes>>, InvalidEndpoint> {
-    let connector = connector().map_err(InvalidEndpoint::Certificates)?;
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .build(connector))
 }
 
 /// The gateway's refusal of a post.
@@ -164,23 +149,19 @@ struct Refusal {
     message: String,
 }
 
-/// Reads an answer to its end, so that its connection can be reused.
-async fn read(answer: Response<Incoming>) -> Result<(), PostError> {
-    let (head, body) = answer.into_parts();
-    let body = Limited::new(body, ANSWER_LIMIT).collect().await;
-    if head.status.is_success() {
+fn result(answer: &Response<Bytes>) -> Result<(), PostError> {
+    if answer.status().is_success() {
         return Ok(());
     }
-    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-    let error_type = head.headers.get("x-amzn-errortype");
+    let error_type = answer.headers().get("x-amzn-errortype");
     let refusal = Refusal {
-        status: head.status.as_u16(),
+        status: answer.status().as_u16(),
         error_type: error_type
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
             .unwrap_or_default(),
-        message: message(&body),
+        message: message(answer.body()),
     };
-    Err(post_error(refusal.status, &body, refusal))
+    Err(post_error(refusal.status, answer.body(), refusal))
 }
 
 fn unavailable(error: impl Error + Send + Sync + 'static) -> PostError {

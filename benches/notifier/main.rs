@@ -8,7 +8,7 @@
 //! - *delivery*: posts per second, processor time and memory for audiences and answers of several sizes,
 //!   each beside a bare HTTP client that posts the same bytes to the same sink in the same run;
 //! - *continuations*: processor time and memory of a push to 100,000 subscribers over TLS, whose
-//!   continuations arrive ten at once, as on AWS, beside a process that gets them one after the other;
+//!   continuations arrive ten at once, as on AWS;
 //! - *history*: posts per second of whole pushes to 1,000 subscribers, with and without a log of their
 //!   entity in the same run.
 //!

@@ -45,7 +45,7 @@ pub(crate) struct Sink {
     address: SocketAddr,
     /// The address of queries, which are without TLS.
     queries: SocketAddr,
-    scheme: &'static str,
+    has_identity: bool,
     _process: Child,
 }
 
@@ -81,7 +81,7 @@ impl Sink {
         Ok(Self {
             address: address.parse()?,
             queries: queries.parse()?,
-            scheme: if identity.is_some() { "https" } else { "http" },
+            has_identity: identity.is_some(),
             _process: process,
         })
     }
@@ -91,9 +91,14 @@ impl Sink {
         self.address
     }
 
-    /// Returns the URL of the sink, without a path.
+    /// Returns the URL of the sink, without a path. With TLS its host is a name that the notifier must look up, as on
+    /// AWS.
     pub(crate) fn origin(&self) -> String {
-        format!("{}://{}", self.scheme, self.address)
+        let origin = match self.has_identity {
+            true => "https://localhost",
+            false => "http://127.0.0.1",
+        };
+        format!("{origin}:{}", self.address.port())
     }
 
     /// Returns the URL of the management API.

@@ -19,7 +19,7 @@ use tokio_rustls::{
 /// The certificate authorities of the machine. A function loads as many on Lambda.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// A self-signed certificate for 127.0.0.1, whose files last as long as this value.
+/// A self-signed certificate for 127.0.0.1 and localhost, whose files last as long as this value.
 #[derive(Debug)]
 pub struct TlsIdentity {
     folder: TempDir,
@@ -35,7 +35,8 @@ impl TlsIdentity {
         let identity = Self {
             folder: tempfile::tempdir()?,
         };
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        let made =
+            rcgen::generate_simple_self_signed(["127.0.0.1", "localhost"].map(str::to_owned))?;
         let system = fs::read_to_string(SYSTEM_AUTHORITIES).unwrap_or_default();
         fs::write(identity.certificate(), made.cert.pem())?;
         fs::write(identity.key(), made.signing_key.serialize_pem())?;

@@ -26,6 +26,7 @@ mod backoff;
 mod circuit;
 mod forgetting;
 mod pace;
+mod packed;
 mod posting;
 mod requeue;
 mod schedule;
@@ -40,13 +41,16 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, timeout_at},
+};
 
 pub use settings::Settings;
 pub use window::Window;
 
 use crate::{
-    audience::{Audience, Range, Recipient},
+    audience::{Audience, Range},
     ids::ConnectionId,
     post::Post,
     push::{Push, Recipients},
@@ -56,6 +60,7 @@ use crate::{
 use attempt::Attempt;
 use circuit::Circuit;
 use pace::Pace;
+use packed::Packed;
 use requeue::{Refused, split};
 use schedule::Schedule;
 
@@ -71,6 +76,8 @@ pub struct Delivery<'a, S, P, Q> {
     window: Arc<Window>,
     /// Limits the connections in progress of all pushes together.
     in_progress: Semaphore,
+    /// Limits the continuations that are read at once: a page takes several megabytes while it is read.
+    reading: Semaphore,
     /// Stops the posts when the gateway answers none.
     circuit: Circuit,
 }
@@ -171,6 +178,7 @@ where
             queue,
             window: Arc::new(Window::new(settings.in_flight)),
             in_progress: Semaphore::new(posting::IN_PROGRESS),
+            reading: Semaphore::new(1),
             circuit: Circuit::new(settings.circuit_limit),
             settings,
         }
@@ -217,6 +225,16 @@ where
         }
     }
 
+    /// Waits until a range of an audience may be read. `None` for a whole audience, which is usually small, or if the
+    /// time for posts ran out: it is then read at once, and its connections are requeued by name.
+    async fn turn_to_read(&self, range: &Range, until: Instant) -> Option<SemaphorePermit<'_>> {
+        if *range == Range::WHOLE {
+            return None;
+        }
+        let turn = timeout_at(until, self.reading.acquire());
+        turn.await.ok()?.ok()
+    }
+
     /// Returns the connections to post to now, and the attempt. The part of the audience beyond a page
     /// is on the queue when this returns.
     async fn recipients(
@@ -224,7 +242,7 @@ where
         push: &Push,
         schedule: &Schedule,
         report: &mut Report,
-    ) -> Result<(Attempt, Vec<Recipient>), DeliveryError> {
+    ) -> Result<(Attempt, Packed), DeliveryError> {
         let (attempt, mut recipients) = match push.recipients.clone() {
             Recipients::Connections {
                 audience,
@@ -242,12 +260,14 @@ where
                 (attempt, connections)
             }
             Recipients::Audience { audience, range } => {
+                let turn = self.turn_to_read(&range, schedule.last_post).await;
                 let page = match &audience {
                     Audience::Entity(entity) if push.to_watchers => {
                         self.store.read_watchers(entity, &range).await?
                     }
                     audience => self.store.read_audience(audience, &range).await?,
                 };
+                drop(turn);
                 self.continue_after(&page, push, &audience, &range, schedule, report)
                     .await?;
                 let slots = page.range_of(&range).slots();
@@ -255,7 +275,7 @@ where
             }
         };
         recipients.retain(|recipient| push.except.as_ref() != Some(&recipient.connection));
-        Ok((attempt, recipients))
+        Ok((attempt, recipients.into()))
     }
 
     /// Enqueues the ranges beyond a page. If the queue accepts only some of them, the page and the

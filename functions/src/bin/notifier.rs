@@ -10,9 +10,21 @@ use herald_functions::{
 };
 use herald_shared::delivery::{Delivery, Window};
 use lambda_runtime::{Config, Error, LambdaEvent, run, service_fn};
+use tokio::runtime::Builder;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+/// The maximum number of threads. Each new connection to the gateway looks up the host in one, so a burst would start
+/// a hundred, which take megabytes.
+const THREADS: usize = 4;
+
+fn main() -> Result<(), Error> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(THREADS)
+        .build()?;
+    runtime.block_on(serve())
+}
+
+async fn serve() -> Result<(), Error> {
     let config = wiring::start().await;
     let backend = &wiring::backend_events(&config)?;
     let store = &backend.watch(&wiring::subscription_table(&config)?, End::Gone);

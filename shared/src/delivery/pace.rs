@@ -32,7 +32,11 @@ impl Pace {
     }
 
     /// Returns the items, each when one more post is due. From `stop_at` on it returns the rest at once.
-    pub(super) fn of<T>(self, items: Vec<T>, stop_at: Instant) -> impl Stream<Item = T> {
+    pub(super) fn of<T>(
+        self,
+        items: impl IntoIterator<Item = T>,
+        stop_at: Instant,
+    ) -> impl Stream<Item = T> {
         stream::unfold(
             (items.into_iter(), self),
             move |(mut items, mut pace)| async move {

@@ -6,7 +6,7 @@ use std::{pin::pin, time::SystemTime};
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Delivery, DeliveryError, Report, backoff, pace::Pace};
+use super::{Delivery, DeliveryError, Report, backoff, pace::Pace, packed::Packed};
 use crate::{
     audience::Recipient,
     error_chain::error_chain,
@@ -103,7 +103,7 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
     pub(super) async fn post_all(
         &self,
         push: &Push,
-        recipients: Vec<Recipient>,
+        recipients: Packed,
         pace: Pace,
         stop_at: Instant,
         report: &mut Report,

@@ -1,5 +1,6 @@
 //! Delivery with a store, a poster and queues in memory, and the clock paused.
 
+mod continuations;
 mod opening;
 mod pace;
 mod put_back;

@@ -41,9 +41,13 @@ impl DynamoDbRows {
             .await
             .map_err(|error| failed("read the audience", error))?;
         let read_to = page.last_evaluated_key.as_ref();
+        let read_to = read_to.and_then(row::listening_connection);
+        let rows = page.items();
+        let mut recipients = Vec::with_capacity(rows.len());
+        recipients.extend(rows.iter().filter_map(row::recipient));
         Ok(Page {
-            recipients: page.items().iter().filter_map(row::recipient).collect(),
-            read_to: read_to.and_then(row::listening_connection),
+            recipients,
+            read_to,
         })
     }
 

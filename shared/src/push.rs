@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::{
-    audience::{Audience, Range, Recipient},
+    audience::{ALL_SLOTS, Audience, Range, Recipient},
     ids::ConnectionId,
     log::{FRAME_LIMIT, Message, Position, Stored},
     presence::Flush,
@@ -67,6 +67,7 @@ pub enum Recipients {
         /// The connections.
         connections: Vec<Recipient>,
         /// The number of the audience's slots that they were read from.
+        #[serde(default = "all_slots", skip_serializing_if = "is_all_slots")]
         slots: u16,
         /// The number of this attempt; reading the audience was the first.
         attempt: u32,
@@ -376,6 +377,14 @@ pub fn token_expired_frame() -> String {
 
 fn is_zero(rounds: &u32) -> bool {
     *rounds == 0
+}
+
+fn all_slots() -> u16 {
+    ALL_SLOTS
+}
+
+fn is_all_slots(slots: &u16) -> bool {
+    *slots == ALL_SLOTS
 }
 
 /// The fields that distinguish the kinds of messages on the queue.

@@ -44,6 +44,25 @@ pub const LIFETIME: Duration = Duration::from_secs(2 * 60 * 60 + 10 * 60);
 pub const YOUNG: Duration = Duration::from_secs(30);
 
 impl Recipient {
+    /// Returns a connection that was opened in this second since 1970; every `u32` is a valid time.
+    pub(crate) fn opened_in(
+        second: u32,
+        connection: ConnectionId,
+        token_expires_at: Option<TokenExpiry>,
+    ) -> Self {
+        Self {
+            connection,
+            connected_at: UNIX_EPOCH + Duration::from_secs(second.into()),
+            token_expires_at,
+        }
+    }
+
+    /// Returns the second since 1970 in which the connection was opened.
+    pub(crate) fn opening_second(&self) -> u32 {
+        let second = since_epoch(self.connected_at).as_secs();
+        u32::try_from(second).unwrap_or(u32::MAX)
+    }
+
     /// Returns whether the connection may still be in its handshake: whether it is younger than
     /// [`YOUNG`].
     pub fn is_young(&self, now: SystemTime) -> bool {
@@ -72,29 +91,25 @@ impl Recipient {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum WrittenRecipient {
-    // The number is `connected_at` in seconds since 1970; every `u32` is a valid time.
+    // The number is the second since 1970 in which the connection was opened.
     Anonymous(ConnectionId, u32),
     Until(ConnectionId, u32, TokenExpiry),
 }
 
 impl From<WrittenRecipient> for Recipient {
     fn from(written: WrittenRecipient) -> Self {
-        let (connection, connected_at, token_expires_at) = match written {
-            WrittenRecipient::Anonymous(connection, at) => (connection, at, None),
-            WrittenRecipient::Until(connection, at, expiry) => (connection, at, Some(expiry)),
-        };
-        Self {
-            connection,
-            connected_at: UNIX_EPOCH + Duration::from_secs(connected_at.into()),
-            token_expires_at,
+        match written {
+            WrittenRecipient::Anonymous(connection, at) => Self::opened_in(at, connection, None),
+            WrittenRecipient::Until(connection, at, expiry) => {
+                Self::opened_in(at, connection, Some(expiry))
+            }
         }
     }
 }
 
 impl From<Recipient> for WrittenRecipient {
     fn from(recipient: Recipient) -> Self {
-        let connected_at = since_epoch(recipient.connected_at).as_secs();
-        let connected_at = u32::try_from(connected_at).unwrap_or(u32::MAX);
+        let connected_at = recipient.opening_second();
         match recipient.token_expires_at {
             None => Self::Anonymous(recipient.connection, connected_at),
             Some(expiry) => Self::Until(recipient.connection, connected_at, expiry),

@@ -10,7 +10,7 @@ use crate::audience::ALL_SLOTS;
 /// The time whose posts may be made at once.
 const BURST: Duration = Duration::from_millis(500);
 
-/// A token bucket in the shape of the account's own, whose capacity are the requests of half a second.
+/// A token bucket in the shape of the account's own, whose capacity is the posts of half a second.
 ///
 /// Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html>
 #[derive(Debug)]

@@ -1,12 +1,6 @@
 //! The recipients of a page in little memory, while they wait for their posts.
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use crate::{
-    audience::Recipient,
-    ids::ConnectionId,
-    token_expiry::{TokenExpiry, since_epoch},
-};
+use crate::{audience::Recipient, ids::ConnectionId, token_expiry::TokenExpiry};
 
 /// Recipients in half the memory of a list of them: a notifier may have ten pages at once.
 #[derive(Debug, Default)]
@@ -20,8 +14,7 @@ pub(super) struct Packed {
 struct Row {
     /// The length of the connection's id.
     length: u8,
-    /// In seconds since 1970.
-    connected_at: u32,
+    opening_second: u32,
     token_expires_at: Option<TokenExpiry>,
 }
 
@@ -38,10 +31,7 @@ impl From<Vec<Recipient>> for Packed {
             .map(|recipient| recipient.connection.as_str());
         let rows = recipients.iter().map(|recipient| Row {
             length: recipient.connection.as_str().len() as u8,
-            connected_at: since_epoch(recipient.connected_at)
-                .as_secs()
-                .try_into()
-                .unwrap_or(u32::MAX),
+            opening_second: recipient.opening_second(),
             token_expires_at: recipient.token_expires_at,
         });
         let mut ids: String = ids.collect();
@@ -83,16 +73,19 @@ impl Iterator for Unpacked {
         let end = self.start + usize::from(row.length);
         let id = &self.ids[self.start..end];
         self.start = end;
-        Some(Recipient {
-            connection: ConnectionId::new(id).expect("it was the id of a connection"),
-            connected_at: UNIX_EPOCH + Duration::from_secs(row.connected_at.into()),
-            token_expires_at: row.token_expires_at,
-        })
+        let connection = ConnectionId::new(id).expect("it was the id of a connection");
+        Some(Recipient::opened_in(
+            row.opening_second,
+            connection,
+            row.token_expires_at,
+        ))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
 
     #[test]

@@ -79,28 +79,32 @@ fn continuations() -> Vec<Push> {
     parts.collect()
 }
 
+/// Delivers the pushes together and returns the sum of their reports.
+async fn deliver(store: &CountedReads, pushes: Vec<Push>) -> Report {
+    let poster = ScriptedPoster::new(|_, _| Ok(()));
+    let queues = MemoryQueues::default();
+    let delivery = Delivery::new(store, &poster, &queues, Settings::default());
+    let deadline = Instant::now() + 2 * MINUTE;
+    let reports = join_all(pushes.iter().map(|push| delivery.deliver(push, deadline))).await;
+    let mut total = Report::default();
+    for report in reports {
+        total += report.expect("delivered");
+    }
+    total
+}
+
 #[tokio::test(start_paused = true)]
 async fn continuations_of_a_batch_are_read_one_at_a_time() {
     let store = CountedReads::new().await;
-    let poster = ScriptedPoster::new(|_, _| Ok(()));
-    let queues = MemoryQueues::default();
-    let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
-    let deadline = Instant::now() + MINUTE;
-    let pushes = continuations();
-    let reports = join_all(pushes.iter().map(|push| delivery.deliver(push, deadline))).await;
-    assert_eq!(total(reports).delivered, CONNECTIONS);
+    let total = deliver(&store, continuations()).await;
+    assert_eq!(total.delivered, CONNECTIONS);
     assert_eq!(store.most_at_once.load(SeqCst), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn whole_audiences_of_a_batch_are_read_at_once() {
     let store = CountedReads::new().await;
-    let poster = ScriptedPoster::new(|_, _| Ok(()));
-    let queues = MemoryQueues::default();
-    let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
-    let deadline = Instant::now() + MINUTE;
-    let whole = push();
-    join_all((0..10).map(|_| delivery.deliver(&whole, deadline))).await;
+    deliver(&store, vec![push(); 10]).await;
     assert_eq!(store.most_at_once.load(SeqCst), 10);
 }
 
@@ -110,22 +114,7 @@ async fn continuations_without_a_turn_in_time_are_read_and_requeued_by_name() {
         time: Duration::from_secs(40),
         ..CountedReads::new().await
     };
-    let poster = ScriptedPoster::new(|_, _| Ok(()));
-    let queues = MemoryQueues::default();
-    let delivery = Delivery::new(&store, &poster, &queues, Settings::default());
-    let deadline = Instant::now() + 2 * MINUTE;
-    let pushes = continuations();
-    let reports = join_all(pushes.iter().map(|push| delivery.deliver(push, deadline))).await;
-    let total = total(reports);
+    let total = deliver(&store, continuations()).await;
     assert_eq!(total.delivered + total.requeued, CONNECTIONS);
     assert!(total.delivered > 0 && total.requeued > 0, "{total:?}");
-}
-
-/// Returns the sum of the reports.
-fn total(reports: Vec<Result<Report, DeliveryError>>) -> Report {
-    let mut total = Report::default();
-    for report in reports {
-        total += report.expect("delivered");
-    }
-    total
 }

@@ -24,6 +24,13 @@ const PER_SECOND: u32 = 1000;
 /// The posts that may be made at once.
 const BURST: usize = 500;
 
+fn settings() -> Settings {
+    Settings {
+        reserve: Duration::ZERO,
+        ..Settings::for_share(PER_SECOND)
+    }
+}
+
 /// Delivers a push to an audience with pages of this size. Returns the times of the posts, in their order, as if
 /// each message had a notifier that began at zero.
 async fn times_of_posts(connections: usize, page_size: usize) -> Vec<Duration> {
@@ -33,11 +40,7 @@ async fn times_of_posts(connections: usize, page_size: usize) -> Vec<Duration> {
     let mut times = Vec::new();
     while let Some(push) = waiting.pop() {
         let gateway = Timeline::default();
-        let settings = Settings {
-            reserve: Duration::ZERO,
-            ..Settings::for_share(PER_SECOND)
-        };
-        let delivery = Delivery::new(&store, &gateway, &queues, settings);
+        let delivery = Delivery::new(&store, &gateway, &queues, settings());
         let started = Instant::now();
         delivery
             .deliver(&push, started + MINUTE)
@@ -76,11 +79,7 @@ async fn notifiers_that_deliver_ranges_of_an_audience_keep_to_the_share_together
 async fn connections_without_time_keep_to_the_share_of_their_range() {
     let store = subscribers(2000, 1000).await;
     let (gateway, queues) = (Timeline::default(), MemoryQueues::default());
-    let settings = Settings {
-        reserve: Duration::ZERO,
-        ..Settings::for_share(PER_SECOND)
-    };
-    let delivery = Delivery::new(&store, &gateway, &queues, settings);
+    let delivery = Delivery::new(&store, &gateway, &queues, settings());
     let deadline = Instant::now() + Duration::from_millis(100);
     delivery
         .deliver(&push(), deadline)

@@ -43,6 +43,7 @@ impl DynamoDbRows {
         let read_to = page.last_evaluated_key.as_ref();
         let read_to = read_to.and_then(row::listening_connection);
         let rows = page.items();
+        // A filtered iterator has no length: collected, the list would grow to up to twice its size.
         let mut recipients = Vec::with_capacity(rows.len());
         recipients.extend(rows.iter().filter_map(row::recipient));
         Ok(Page {

@@ -34,8 +34,7 @@ use request::{Outgoing, PublishRequest};
 ///
 /// # Errors
 ///
-/// Returns the refusal of a request of which no message was looked at. A message that is refused or fails has
-/// a result of its own.
+/// Returns the refusal of a whole request. A message that is refused or fails has a result of its own.
 pub async fn handle(
     request: &HttpRequest,
     keys: &KeyRing,

@@ -38,8 +38,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ID")]
     user: UserId,
 
-    /// Permissions for the entities that match a pattern: subscribe, publish, and, with the pattern **, broadcast; may be
-    /// repeated [default: the stack's DefaultPermissions]
+    /// Permissions for the entities that match a pattern: subscribe, publish, history, presence, and, with the pattern **,
+    /// broadcast; may be repeated [default: the stack's DefaultPermissions]
     #[arg(long = "permission", value_name = "PATTERN=ACTION,…", value_parser = permissions::parse)]
     permissions: Vec<(String, Vec<String>)>,
 

@@ -38,7 +38,7 @@ impl DetailType {
     }
 }
 
-/// The reason a connection or subscription ended, as far as the function knows it that removed it.
+/// The reason a connection or subscription ended, as far as the function that removed it knows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(
     tag = "cause",

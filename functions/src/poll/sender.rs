@@ -6,8 +6,8 @@ use herald_shared::ids::{ConnectionId, UserId};
 /// The bytes of the hash of a user's id that are used.
 const HASH_BYTES: usize = 16;
 
-/// Returns the id for a user, whose own id may be longer than a connection's; for an anonymous client that of its address. No
-/// connection has such an id: the gateway's have no colon.
+/// Returns the id of a user, hashed because a user's id may be longer than a connection's, or of the address of an
+/// anonymous client. No connection has such an id: the gateway's have no colon.
 pub(super) fn id(user: Option<&UserId>, source_ip: &str) -> ConnectionId {
     let id = match user {
         Some(user) => {

@@ -58,7 +58,7 @@ pub(super) struct Outgoing {
     pub(super) audience: Audience,
     pub(super) push: Push,
     pub(super) event: BusEvent,
-    /// The id that the push of its event will have, if not that of the event.
+    /// The id of the push, if the message has one. Otherwise the push of `event` has the event's id.
     pub(super) idempotency_key: Option<String>,
 }
 

@@ -20,7 +20,7 @@ pub enum Rejection {
         "the claim `herald` of user {0:?} is not an object from entity pattern to a list of permissions"
     )]
     Forbidden(String),
-    /// The token is valid, but what it says about its user for others is not.
+    /// The token is valid, but its info about the user is not.
     #[error("the claim `heraldInfo` of user {user:?} is invalid")]
     Info {
         /// The user.

@@ -15,7 +15,7 @@ pub struct Faults {
     /// The throttle of posts to each connection; a post over it is answered 429.
     pub throttle_each: Option<Throttle>,
     /// The share of posts that are answered 410 although the connection is open. The notifier
-    /// ignores a 410 in the first 30 s of a connection.
+    /// retries after a 410 in the first 30 s of a connection.
     pub gone: f64,
     /// The share of posts that are answered 500.
     pub failing: f64,

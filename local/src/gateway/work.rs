@@ -3,8 +3,8 @@
 //!
 //! A thousand clients that return at once need only one short function each to connect, and long ones for the
 //! messages that follow. Connected all at once, most would wait for the answer to their first message until
-//! they give up, and connect again: the same work would be done several times, and never be finished. So those
-//! inside are served first.
+//! they give up, and connect again: the same work would be done several times, and never be finished. So the
+//! messages of connected clients are served first.
 
 use tokio::sync::{Mutex, watch};
 

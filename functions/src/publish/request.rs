@@ -58,7 +58,7 @@ pub(super) struct Outgoing {
     pub(super) audience: Audience,
     pub(super) push: Push,
     pub(super) event: BusEvent,
-    /// The id of the push, if the message has one. Otherwise the push of `event` has the event's id.
+    /// The message's key, which becomes the id of the push. Without it, the push of `event` has the event's id.
     pub(super) idempotency_key: Option<String>,
 }
 

@@ -1,8 +1,8 @@
 //! Lambda: the invocation of functions through [`Invoke`].
 //!
 //! [`Host`] runs the real function binaries as processes, one invocation per process at a time;
-//! [`Remote`] calls another Lambda Invoke API, e.g. `cargo lambda watch`. Neither retries: a caller
-//! does so (a queue) or nothing does (the gateway).
+//! [`Remote`] calls another Lambda Invoke API, e.g. `cargo lambda watch`. Neither retries: a queue does,
+//! and the gateway does not.
 //!
 //! Both log one line per invocation inside the caller's span, so the gateway enters a span with its
 //! route to have the route on that line. Event and answer are never logged. Both record each
@@ -98,8 +98,8 @@ impl FunctionError {
         }
     }
 
-    /// Returns the class for the log. A class that is a Rust type, which `lambda_runtime` reports for an error
-    /// without one, says nothing: it is `failed`.
+    /// Returns the class for the log: `failed` in place of the name of a Rust type, which `lambda_runtime`
+    /// reports for an error without a class.
     pub(crate) fn class(&self) -> &str {
         let is_rust_type = self.error_type.contains("::") || self.error_type.starts_with('&');
         if is_rust_type {

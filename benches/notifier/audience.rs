@@ -20,7 +20,6 @@ const PROJECTION: &str = "sk, expiresAt, tokenExpiresAt";
 pub(crate) struct Audience {
     /// Sorted by their keys.
     rows: Vec<Row>,
-    page: usize,
 }
 
 struct Row {
@@ -42,8 +41,8 @@ pub(crate) struct Page<'a> {
 }
 
 impl Audience {
-    /// Returns an audience of this many connections, with `page` rows on a page.
-    pub(crate) fn new(entity: &str, connections: usize, page: usize) -> anyhow::Result<Self> {
+    /// Returns an audience of this many connections.
+    pub(crate) fn new(entity: &str, connections: usize) -> anyhow::Result<Self> {
         let entity = EntityId::new(entity)?;
         let connected_at = SystemTime::now() - Duration::from_secs(60);
         let rows = (0..connections).map(|number| {
@@ -58,14 +57,14 @@ impl Audience {
         });
         let mut rows = rows.collect::<anyhow::Result<Vec<_>>>()?;
         rows.sort_by(|one, other| one.sort_key.cmp(&other.sort_key));
-        Ok(Self { rows, page })
+        Ok(Self { rows })
     }
 
     /// Returns the answer to a query of a range.
     ///
     /// # Errors
     ///
-    /// Returns an error if the query has another projection.
+    /// Returns an error if the query has no limit or another projection.
     pub(crate) fn query(&self, query: &Value) -> anyhow::Result<Page<'_>> {
         let values = &query["ExpressionAttributeValues"];
         let after = text(&query["ExclusiveStartKey"]["sk"]);
@@ -77,7 +76,8 @@ impl Audience {
             .rows
             .partition_point(|row| row.sort_key.as_str() <= last);
         let range = &self.rows[start..end.max(start)];
-        let page = &range[..range.len().min(self.page)];
+        let limit = query["Limit"].as_u64().context("a query has a limit")? as usize;
+        let page = &range[..range.len().min(limit)];
         let attributes: fn(&Row) -> &RawValue = match query["ProjectionExpression"].as_str() {
             None => |row| &row.whole,
             Some(PROJECTION) => |row| &row.projected,

@@ -17,9 +17,6 @@ use crate::{
 /// The entity, with an id of a usual length.
 const ENTITY: &str = "order-7bf73129-1428-4cd3-a780-0f1d2c3b4a59";
 
-/// The listener rows on a page of 1 MB: docs/delivery.md.
-const PAGE: usize = 9_446;
-
 /// The messages of the queue in an invocation: the batch of the template's mapping.
 const AT_ONCE: usize = 10;
 
@@ -28,8 +25,8 @@ const DELAYS: [u64; 2] = [0, 20];
 
 /// Measures each batch with each delay, and prints a row for each.
 pub(crate) async fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    let (audience, page) = bench.run.of((100_000, PAGE), (1_000, 100));
-    let services = Services::with_audience(Audience::new(ENTITY, audience, page)?).await?;
+    let audience = bench.run.of(100_000, 20_000);
+    let services = Services::with_audience(Audience::new(ENTITY, audience)?).await?;
     println!(
         "Continuations of a push to {audience} subscribers over TLS, {AT_ONCE} at once, at the template's PostsPerSecond:"
     );

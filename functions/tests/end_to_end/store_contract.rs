@@ -124,6 +124,8 @@ async fn large_audience_is_read_in_disjoint_parts(store: &(impl ConnectionStore 
     }
     let expected: BTreeSet<_> = names.iter().map(|name| id(name)).collect();
     assert_eq!(all(store, &entity("room-1")).await, expected);
+    let first = store.read_audience(&entity("room-1"), &Range::WHOLE).await;
+    assert_eq!(first.unwrap().recipients.len(), PAGE);
 
     let half = |first, last| Range {
         first,

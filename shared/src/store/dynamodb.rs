@@ -45,7 +45,7 @@ impl ConnectionTable {
     }
 }
 
-/// The maximum number of connections on a page. DynamoDB ends a page at 1 MB, which is about as many.
+/// The maximum number of connections on a page.
 const PAGE_LIMIT: i32 = 10_000;
 
 /// The rows of a DynamoDB table.

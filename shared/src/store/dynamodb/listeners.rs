@@ -1,5 +1,7 @@
 //! The listener rows, which are the members of audiences.
 
+use aws_sdk_dynamodb::operation::query::QueryOutput;
+
 use super::{
     DynamoDbRows, failed,
     row::{self, Key},
@@ -11,18 +13,45 @@ use crate::{
     store::{Listener, Page, StoreError, Superseded},
 };
 
+/// The number of queries for a full page. The answer to one query for it would take several megabytes of memory.
+const QUERIES_OF_A_PAGE: i32 = 4;
+
 impl DynamoDbRows {
-    /// Queries the listeners in a range, with only those that have the attribute if one is named.
+    /// Queries the first page of the listeners in a range, without those that lack the attribute if one is named.
     pub(super) async fn query_listeners(
         &self,
         audience: &Audience,
         range: &Range,
         attribute: Option<&str>,
     ) -> Result<Page, StoreError> {
+        let mut page = Page::default();
+        let mut unread = self.page_limit;
+        let mut range = range.clone();
+        loop {
+            let limit = unread.min((self.page_limit / QUERIES_OF_A_PAGE).max(1));
+            let part = self.query_range(audience, &range, attribute, limit).await?;
+            unread -= part.scanned_count();
+            let recipients = part.items().iter().filter_map(row::recipient);
+            page.recipients.extend(recipients);
+            let read_to = part.last_evaluated_key();
+            page.read_to = read_to.and_then(row::listening_connection);
+            if page.read_to.is_none() || unread <= 0 {
+                return Ok(page);
+            }
+            range.after.clone_from(&page.read_to);
+        }
+    }
+
+    async fn query_range(
+        &self,
+        audience: &Audience,
+        range: &Range,
+        attribute: Option<&str>,
+        limit: i32,
+    ) -> Result<QueryOutput, StoreError> {
         let (first, last) = row::sort_keys(range);
         let after = range.after.as_ref();
-        let page = self
-            .client
+        self.client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
@@ -36,20 +65,10 @@ impl DynamoDbRows {
             .projection_expression(row::RECIPIENT)
             .set_filter_expression(attribute.map(|name| format!("attribute_exists({name})")))
             .set_exclusive_start_key(after.map(|after| Key::listener(after, audience).into()))
-            .limit(self.page_limit)
+            .limit(limit)
             .send()
             .await
-            .map_err(|error| failed("read the audience", error))?;
-        let read_to = page.last_evaluated_key.as_ref();
-        let read_to = read_to.and_then(row::listening_connection);
-        let rows = page.items();
-        // A filtered iterator has no length: collected, the list would grow to up to twice its size.
-        let mut recipients = Vec::with_capacity(rows.len());
-        recipients.extend(rows.iter().filter_map(row::recipient));
-        Ok(Page {
-            recipients,
-            read_to,
-        })
+            .map_err(|error| failed("read the audience", error))
     }
 
     pub(super) async fn put_listener_row(&self, listener: Listener<'_>) -> Result<(), StoreError> {

@@ -76,7 +76,7 @@ pub struct Delivery<'a, S, P, Q> {
     window: Arc<Window>,
     /// Limits the connections in progress of all pushes together.
     in_progress: Semaphore,
-    /// Limits the continuations that are read at once: a page takes several megabytes while it is read.
+    /// Limits the continuations that are read at once: a page takes some megabytes while it is read.
     reading: Semaphore,
     /// Stops the posts when the gateway answers none.
     circuit: Circuit,

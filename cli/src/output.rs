@@ -3,6 +3,7 @@
 //! `anstream` removes colours where the output is no terminal, and with `NO_COLOR`.
 
 use std::{
+    borrow::Cow,
     fmt,
     future::pending,
     io::{self, ErrorKind, Write},
@@ -28,7 +29,23 @@ pub(crate) fn line(line: impl fmt::Display) -> Result<(), Failure> {
 
 /// Writes a line of the result as JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    line(serde_json::to_string(value)?)
+    json_text(&serde_json::to_string(value)?)
+}
+
+/// Writes JSON as a line of the result.
+pub(crate) fn json_text(json: &str) -> Result<(), Failure> {
+    line(on_one_line(json))
+}
+
+/// Returns JSON without line breaks. A publisher may have written its message over several lines.
+pub(crate) fn on_one_line(json: &str) -> Cow<'_, str> {
+    // JSON has them only between tokens: a string has them escaped.
+    let is_line_break = |character: char| matches!(character, '\n' | '\r');
+    if json.contains(is_line_break) {
+        json.replace(is_line_break, "").into()
+    } else {
+        json.into()
+    }
 }
 
 /// Writes a result of any number of lines.
@@ -77,4 +94,18 @@ fn written(written: io::Result<()>) -> Result<(), Failure> {
             .context("cannot write to standard output")
             .into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::on_one_line;
+
+    #[test]
+    fn json_over_several_lines_is_the_same_on_one() {
+        let written = "{\n  \"a\": [1,\r\n2],\n  \"b\\n\": \"c\\r\\n\"\n}";
+        let line = on_one_line(written);
+        assert_eq!(line.lines().count(), 1, "{line}");
+        let read = |json| serde_json::from_str::<serde_json::Value>(json).expect("JSON");
+        assert_eq!(read(&line), read(written));
+    }
 }

@@ -71,6 +71,9 @@ pub struct Limits {
     pub send_buffer: usize,
     /// The handshakes and messages in progress from which new handshakes wait.
     pub in_progress: usize,
+    /// The longest time that a handshake waits once it is its turn: one client that floods the gateway with
+    /// messages must not shut all others out.
+    pub handshake_wait: Duration,
 }
 
 impl Default for Limits {
@@ -84,6 +87,7 @@ impl Default for Limits {
             message: 128 * 1024,
             send_buffer: 8 * 1024 * 1024,
             in_progress: 64,
+            handshake_wait: Duration::from_secs(2),
         }
     }
 }
@@ -128,7 +132,7 @@ impl Gateway {
             region: region.to_owned(),
             account_id: account_id.to_owned(),
             connections: Connections::default(),
-            work: Work::new(limits.in_progress),
+            work: Work::new(limits.in_progress, limits.handshake_wait),
             limits,
             invoke,
             activity,

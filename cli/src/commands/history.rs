@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     failure::{Failure, request_failure},
-    output::{line, note},
+    output::{json_text, line, note, on_one_line},
     target::{Identity, Target, TargetArguments},
 };
 
@@ -180,14 +180,14 @@ impl Reading<'_> {
 
     fn print(&self, push: &Push) -> Result<(), Failure> {
         if self.as_json {
-            return line(push.json());
+            return json_text(push.json());
         }
         let position = push.position().map(position_text).unwrap_or_default();
         let time = push.time().unwrap_or("-");
         let message: Box<RawValue> = push.message()?;
         line(format_args!(
             "{position:<14}  {time:<24}  {}",
-            message.get()
+            on_one_line(message.get())
         ))
     }
 

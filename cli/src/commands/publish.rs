@@ -222,8 +222,12 @@ fn read_standard_input() -> anyhow::Result<String> {
     content(&text, "standard input")
 }
 
+/// The mark with which some editors and shells begin a text.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// Returns the message in an input of this name. Fails if the input is empty, as after a command that failed.
 fn content(text: &str, name: &str) -> anyhow::Result<String> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     if text.is_empty() {
         bail!(
             "{name} is empty, so nothing was published: pass the message, or '' for an empty text, as an argument"

@@ -2,7 +2,6 @@
 
 use clap::{ArgGroup, Args};
 use herald_client::{Client, EntityId, Message, Reply};
-use serde_json::Value;
 
 use super::{message, tally::Tally, with_client};
 use crate::{
@@ -68,11 +67,10 @@ fn messages(arguments: &Arguments) -> anyhow::Result<Vec<Message>> {
     let mut messages = Vec::new();
     for text in &arguments.messages {
         let json = message::parse(text, arguments.text)?;
-        let value: Value = serde_json::from_str(json.get())?;
         if arguments.broadcast {
-            messages.push(Message::to_everyone(value.clone()));
+            messages.push(Message::to_everyone(&json));
         }
-        let to_entity = |entity: &EntityId| Message::to_entity(entity.clone(), value.clone());
+        let to_entity = |entity: &EntityId| Message::to_entity(entity.clone(), &json);
         messages.extend(arguments.entities.iter().map(to_entity));
     }
     Ok(match &arguments.name {

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     failure::{Failure, request_failure},
-    output::{line, note, output_closed},
+    output::{json_text, note, output_closed},
     target::{Identity, Target, TargetArguments},
 };
 use reader::{Events, Reader};
@@ -184,7 +184,7 @@ impl Tail {
                     let (log, position) = &mut self.logs[index];
                     match next {
                         Ok(Next::Message(push)) => {
-                            line(push.json())?;
+                            json_text(push.json())?;
                             left = left.map(|left| left - 1);
                             *position = push.position().cloned().or_else(|| position.take());
                         }

@@ -35,18 +35,49 @@ impl Target {
 }
 
 impl Usage {
-    /// Returns the work since an earlier count of the same stack.
-    pub(crate) fn since(&self, earlier: &Self) -> Self {
+    /// Returns the work since an earlier count. `None` if the stack was restarted in between, and so counts from zero
+    /// again.
+    pub(crate) fn since(&self, earlier: &Self) -> Option<Self> {
         let invocations = self.invocations.iter().map(|(function, count)| {
             let before = earlier.invocations.get(function).copied();
-            (function.clone(), count - before.unwrap_or_default())
+            Some((
+                function.clone(),
+                count.checked_sub(before.unwrap_or_default())?,
+            ))
         });
-        Self {
-            frames_received: self.frames_received - earlier.frames_received,
-            frames_sent: self.frames_sent - earlier.frames_sent,
-            invocations: invocations.filter(|(_, count)| *count > 0).collect(),
+        let invocations: BTreeMap<_, _> = invocations.collect::<Option<_>>()?;
+        Some(Self {
+            frames_received: self.frames_received.checked_sub(earlier.frames_received)?,
+            frames_sent: self.frames_sent.checked_sub(earlier.frames_sent)?,
+            invocations: invocations
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .collect(),
             read_units: self.read_units - earlier.read_units,
             write_units: self.write_units - earlier.write_units,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(frames: u64, subscribes: u64) -> Usage {
+        Usage {
+            frames_received: frames,
+            frames_sent: frames,
+            invocations: BTreeMap::from([("SubscribeFunction".to_owned(), subscribes)]),
+            ..Usage::default()
         }
+    }
+
+    #[test]
+    fn work_since_an_earlier_count_is_unknown_after_a_restart() {
+        let since = usage(7, 3).since(&usage(5, 3)).expect("no restart");
+        assert_eq!((since.frames_received, since.frames_sent), (2, 2));
+        assert!(since.invocations.is_empty());
+        assert!(usage(2, 3).since(&usage(5, 3)).is_none());
+        assert!(usage(7, 1).since(&usage(5, 3)).is_none());
     }
 }

@@ -27,9 +27,12 @@ async fn message_is_read_from_argument_file_or_standard_input() {
     tail.says("subscribed").await;
     let message = file("{\"digits\": 1.10}\n");
     let path = message.path().to_str().expect("a path");
+    let with_byte_order_mark = file("\u{feff}{\"digits\": 1.10}\r\n");
+    let marked = with_byte_order_mark.path().to_str().expect("a path");
     for (arguments, input, expected) in [
         (vec!["Hello"], "", json!("Hello")),
         (vec!["--file", path], "", json!({"digits": 1.10})),
+        (vec!["--file", marked], "", json!({"digits": 1.10})),
         (vec![], "from a pipe\n", json!("from a pipe")),
         (vec!["--text"], "[1]\n", json!("[1]")),
     ] {
@@ -110,7 +113,7 @@ async fn invalid_line_is_reported_with_its_number_and_others_are_published() {
         .map(|number| json!({"entityId": "order-1", "message": number}).to_string())
         .collect();
     lines[6] = r#"{"entityId":"order-1"}"#.to_owned();
-    let lines = file(&lines.join("\n"));
+    let lines = file(&format!("\u{feff}{}", lines.join("\n")));
     let path = lines.path().to_str().expect("a path");
     let arguments = ["publish", "--lines", "--json", "--file", path];
     let ended = stack.herald(&arguments).run("").await;

@@ -13,7 +13,7 @@ async fn messages_reach_their_audience_and_their_event_ids_are_printed() {
     tail.says("subscribed").await;
     let rooms = ["send", "--entity", "room-1", "--entity", "room-2"];
     let sent = stack
-        .done(&[&rooms[..], &["Hello", r#"{"a":1}"#, "--name", "Aseem"]].concat())
+        .done(&[&rooms[..], &["Hello", r#"{"a":4.20}"#, "--name", "Aseem"]].concat())
         .await;
     let mut event_ids: Vec<_> = sent.lines().collect();
     assert_eq!(event_ids.len(), 4);
@@ -27,8 +27,8 @@ async fn messages_reach_their_audience_and_their_event_ids_are_printed() {
     for (push, message, entity) in [
         (event_ids[0], json!("Hello"), json!("room-1")),
         (event_ids[1], json!("Hello"), json!("room-2")),
-        (event_ids[2], json!({"a": 1}), json!("room-1")),
-        (event_ids[3], json!({"a": 1}), json!("room-2")),
+        (event_ids[2], json!({"a": 4.2}), json!("room-1")),
+        (event_ids[3], json!({"a": 4.2}), json!("room-2")),
         (event_ids[4], json!(42), json!(null)),
     ] {
         let push = pushes.iter().find(|other| other["eventId"] == push);
@@ -39,6 +39,8 @@ async fn messages_reach_their_audience_and_their_event_ids_are_printed() {
         pushes.iter().filter(|push| push["name"] == "Aseem").count(),
         4
     );
+    // JSON arrives as it was written.
+    assert_eq!(ended.stdout.matches(r#"{"a":4.20}"#).count(), 2);
     stack.stop().await;
 }
 

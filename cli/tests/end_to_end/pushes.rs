@@ -24,7 +24,8 @@ async fn pushes_of_all_kinds_are_printed_as_lines_of_json() {
         tail.says("subscribed").await,
         "subscribed to order-1, pushes to the user, broadcasts; press Ctrl-C to exit"
     );
-    let message = r#"{"state":"shipped"}"#;
+    // A line of the output is a push, however its message was written.
+    let message = "{\n  \"state\": \"shipped\"\n}";
     let published = stack
         .done(&["publish", "--entity", "order-1", message])
         .await;

@@ -92,20 +92,16 @@ impl Outgoing {
 fn refusal(error: &InvalidPush) -> Refusal {
     match error {
         InvalidPush::TooLarge(error) => too_large(error.length, error.limit),
-        InvalidPush::BadDetail { source, .. } | InvalidPush::BadMessage { source, .. } => {
-            invalid(source)
-        }
+        InvalidPush::BadMessage { .. } => bad_request(without_place(&error_chain(error))),
         error => bad_request(error_chain(error)),
     }
 }
 
-/// Returns the refusal without the place of the error: a detail is not as the caller wrote it.
-fn invalid(error: &serde_json::Error) -> Refusal {
-    let text = error.to_string();
-    let problem = text
+/// Returns an error's text without the place of the error: a detail is not as the caller wrote it.
+fn without_place(error: &str) -> &str {
+    error
         .split_once(" at line ")
-        .map_or(&*text, |(problem, _)| problem);
-    bad_request(format!("the message is invalid: {problem}"))
+        .map_or(error, |(text, _)| text)
 }
 
 fn bad_request(message: impl Into<String>) -> Refusal {

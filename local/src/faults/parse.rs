@@ -107,7 +107,7 @@ impl Faults {
                 .map(|(step, share)| self.dies_after = self.dies_after.with(step, share)),
             "stale-reads" => set(&mut self.stale_reads, duration(value).map(Some)),
             "hot-partition" => set(&mut self.hot_partition, units(value).map(Some)),
-            "expire-rows" => set(&mut self.expire_rows_every, duration(value).map(Some)),
+            "expire-rows" => set(&mut self.expire_rows_every, interval(value).map(Some)),
             "revoke" => revoked(value).map(|revoked| self.revoked.push(revoked)),
             _ => None,
         };
@@ -170,6 +170,11 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
+/// Reads a duration greater than zero.
+fn interval(text: &str) -> Option<Duration> {
+    duration(text).filter(|interval| !interval.is_zero())
+}
+
 /// Reads a step of the notifier and the share of its calls, all by default.
 fn dies_after(text: &str) -> Option<(Step, f64)> {
     let (step, calls) = text.split_once(':').unwrap_or((text, "1"));
@@ -180,8 +185,10 @@ fn dies_after(text: &str) -> Option<(Step, f64)> {
 /// Reads a rate per second and a burst. The burst defaults to the rate.
 fn throttle(text: &str) -> Option<Throttle> {
     let (rate, burst) = text.split_once('/').unwrap_or((text, text));
+    let rate: f64 = rate.parse().ok()?;
+    (rate.is_finite() && rate >= 0.0).then_some(())?;
     Some(Throttle {
-        rate: rate.parse().ok()?,
+        rate,
         burst: burst.parse().ok()?,
     })
 }
@@ -309,6 +316,9 @@ mod tests {
             "gone=x",
             "post-delay=20",
             "throttle=a/1",
+            "throttle=nan/1",
+            "throttle=-1/1",
+            "expire-rows=0s",
             "hot-partition=0",
             "notifier-dies-after=breakfast",
             "notifier-dies-after=row:2",

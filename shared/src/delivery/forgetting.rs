@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Delivery, attempt::Attempt, requeue::split, schedule::Schedule};
 use crate::{
@@ -26,7 +26,7 @@ impl<S: Forget, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
     ) {
         let audience = &attempt.audience;
         let left: Vec<_> = stream::iter(ended)
-            .map(|recipient| self.prune(recipient, audience, schedule.forgotten))
+            .map(|recipient| self.prune(recipient, audience, schedule))
             .buffer_unordered(self.settings.forgetting)
             .filter_map(|left| async { left })
             .collect()
@@ -47,12 +47,16 @@ impl<S: Forget, P: Sync, Q: Enqueue + DeadLetter> Delivery<'_, S, P, Q> {
         &self,
         recipient: Recipient,
         audience: &Audience,
-        until: Instant,
+        schedule: &Schedule,
     ) -> Option<Recipient> {
-        if Instant::now() >= until {
+        if Instant::now() >= schedule.last_forgotten {
             return Some(recipient);
         }
-        if let Err(error) = self.store.prune(&recipient.connection, audience).await {
+        let pruned = self.store.prune(&recipient.connection, audience);
+        let Ok(pruned) = timeout_at(schedule.forgotten, pruned).await else {
+            return Some(recipient);
+        };
+        if let Err(error) = pruned {
             tracing::warn!(
                 connection_id = %recipient.connection,
                 error = &error as &dyn std::error::Error,

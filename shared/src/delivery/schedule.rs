@@ -9,7 +9,9 @@ use super::Settings;
 pub(super) struct Schedule {
     /// No post starts after this.
     pub(super) last_post: Instant,
-    /// No connection is forgotten after this.
+    /// No connection begins to be forgotten after this.
+    pub(super) last_forgotten: Instant,
+    /// Nothing that forgets a connection lasts longer than this.
     pub(super) forgotten: Instant,
     /// Nothing is requeued after this.
     pub(super) put_back: Instant,
@@ -23,7 +25,8 @@ impl Schedule {
         let reserve = settings.reserve;
         Self {
             last_post: deadline - reserve,
-            forgotten: deadline - reserve / 2,
+            last_forgotten: deadline - reserve / 2,
+            forgotten: deadline - reserve * 5 / 12,
             put_back: deadline - reserve / 3,
             dead_lettered: deadline - reserve / 6,
         }

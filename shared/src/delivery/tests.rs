@@ -1,6 +1,7 @@
 //! Delivery with a store, a poster and queues in memory, and the clock paused.
 
 mod continuations;
+mod forgetting;
 mod opening;
 mod pace;
 mod put_back;

@@ -75,11 +75,15 @@ pub(super) fn read(body: &str, received: Received<'_>) -> Result<Push, InvalidPu
     let detail_type = message.detail_type()?;
     let detail = message.detail();
     let push = event::push_of_detail(received.message_id, detail_type, &detail, received.sent_at);
-    push.map_err(|error| match error {
-        // The body has no detail.
+    push.map_err(|error| of_message(error, &detail))
+}
+
+/// Returns the error about a message that has no detail as its sender wrote it.
+pub(super) fn of_message(error: InvalidPush, detail: &RawValue) -> InvalidPush {
+    match error {
         InvalidPush::BadDetail { source, .. } => bad_message(detail.get(), source),
         error => error,
-    })
+    }
 }
 
 fn bad_message(json: &str, source: serde_json::Error) -> InvalidPush {

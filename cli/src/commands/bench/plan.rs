@@ -41,9 +41,10 @@ impl Plan {
         due.min(self.events())
     }
 
-    /// Returns the time after the start at which an event is due.
+    /// Returns the time after the start at which an event is due. The event after the last one is never due: for it,
+    /// the end of the duration.
     pub(super) fn due_at(&self, event: usize) -> Duration {
-        Duration::from_secs_f64(event as f64 / self.rate)
+        Duration::from_secs_f64(event as f64 / self.rate).min(self.duration)
     }
 
     /// Returns the entity of an event: each in turn.
@@ -140,6 +141,17 @@ mod tests {
         }
         assert_eq!(PLAN.events(), 200);
         assert_eq!(PLAN.due_at(150), Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn publishing_ends_with_the_duration_however_low_the_rate() {
+        let plan = Plan {
+            rate: 0.001,
+            duration: Duration::from_secs(1),
+            ..PLAN
+        };
+        assert_eq!(plan.events(), 1);
+        assert_eq!(plan.due_at(plan.events()), plan.duration);
     }
 
     #[test]

@@ -92,7 +92,8 @@ pub(super) struct Run {
     pub(super) broken: u64,
     /// The drop of all connections. `None` before.
     pub(super) reconnect: Option<Reconnect>,
-    /// The work of the stack from the drop to the end. `None` if the stack does not count it.
+    /// The work of the stack from the drop to the end. `None` if the stack does not count it, or was
+    /// restarted.
     pub(super) usage: Option<Usage>,
     /// The reason of the first refused event.
     pub(super) first_refusal: Option<String>,
@@ -173,7 +174,7 @@ pub(super) async fn measure(
                 if is_timed_out || is_over || interrupts.count() > 1 {
                     if let Some(before) = usage_before {
                         let usage = target.usage().await;
-                        run.usage = usage.map(|usage| usage.since(&before));
+                        run.usage = usage.and_then(|usage| usage.since(&before));
                     }
                     return Ok(run);
                 }

@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::{
+    BYTE_ORDER_MARK,
     batch::Batch,
     channel::{Channel, Published},
     entry::Entry,
@@ -86,9 +87,11 @@ impl Publisher<'_> {
                 return Ok(events);
             };
             number += 1;
+            let marked = line.strip_prefix(BYTE_ORDER_MARK.as_bytes());
+            let line = marked.filter(|_| number == 1).unwrap_or(&line);
             if !line.trim_ascii().is_empty() {
                 events += 1;
-                self.add(number, &line).await?;
+                self.add(number, line).await?;
             }
         }
     }

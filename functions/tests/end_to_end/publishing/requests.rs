@@ -331,6 +331,10 @@ async fn wrong_message_is_refused_beside_the_others() {
     client.subscribe("order:1").await;
     let invalid =
         |problem: &str| refused("bad_request", &format!("the message is invalid: {problem}"));
+    let invalid_at = |field: &str, problem: &str| {
+        let text = format!("the message is invalid at the field `{field}`: {problem}");
+        refused("bad_request", &text)
+    };
     let fields =
         "`entityId`, `userId`, `broadcast`, `message`, `callback`, `version`, `idempotencyKey`";
     let recipient = refused(
@@ -371,11 +375,11 @@ async fn wrong_message_is_refused_beside_the_others() {
         ),
         (
             r#"{"message":1,"entityId":""}"#,
-            invalid("must not be empty"),
+            invalid_at("entityId", "must not be empty"),
         ),
         (
             r#"{"message":1,"entityId":null}"#,
-            invalid("invalid type: null, expected a string"),
+            invalid_at("entityId", "invalid type: null, expected a string"),
         ),
         (
             r#"{"message":1,"entityId":"order:1","callback":1}"#,
@@ -386,7 +390,7 @@ async fn wrong_message_is_refused_beside_the_others() {
         ),
         (
             r#"{"message":1,"entityId":"order:1","version":-1}"#,
-            invalid("invalid value: integer `-1`, expected u64"),
+            invalid_at("version", "invalid value: integer `-1`, expected u64"),
         ),
         (
             r#"{"message":1,"broadcast":true,"idempotencyKey":""}"#,

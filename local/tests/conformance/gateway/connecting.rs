@@ -217,7 +217,10 @@ async fn handshake_waits_while_messages_at_the_limit_are_in_progress() {
     let (connected, mut connects) = super::harness::reporting();
     let (entered, mut messages) = tokio::sync::mpsc::unbounded_channel();
     let gateway = TestGateway::builder()
-        .limits(|limits| limits.in_progress = 1)
+        .limits(|limits| {
+            limits.in_progress = 1;
+            limits.handshake_wait = Duration::MAX;
+        })
         .route("$connect", connected)
         .two_way("$default", {
             let gate = gate.clone();

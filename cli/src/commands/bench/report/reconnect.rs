@@ -59,8 +59,8 @@ impl ReconnectReport {
         text += &match usage {
             Some(usage) => work(usage),
             None => {
-                "  work       unknown: only a herald-local tells it; on AWS, CloudWatch has the \
-                     metrics of the functions, the tables and the API\n"
+                "  work       unknown: only a herald-local tells it, unless it was restarted; on AWS, CloudWatch \
+                     has the metrics of the functions, the tables and the API\n"
                     .to_owned()
             }
         };

@@ -411,7 +411,7 @@ export interface PresenceChange {
  * Loads the state of an entity: **first** its position, and then its data. The data then has every message up to the
  * position, and the handler gets those after it. It is called before the subscription, and again when messages are
  * lost; without a position it is also called after the acknowledgement and after every reconnect. A call that fails
- * later is retried, and so is one whose position is before that of the loss.
+ * later is logged with `console.error` and retried, and so is one whose position is before that of the loss.
  */
 export type StateCallback = () => StateAnswer | Promise<StateAnswer>;
 

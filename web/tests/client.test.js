@@ -256,6 +256,33 @@ describe('handlers', () => {
     assert.throws(report.mock.calls[0].arguments[0], { message: 'a mistake' });
   });
 
+  test('that another handler removes are not called with the present push any more', async (t) => {
+    const client = await startOpen(t);
+    const heard = [];
+    await subscribe(client, () => later.unsubscribe());
+    const later = client.subscribe('order-1', (push) => heard.push(push));
+    await later;
+    client.onBroadcast(() => remove());
+    const remove = client.onBroadcast((push) => heard.push(push));
+    FakeSocket.last.receive(push);
+    FakeSocket.last.receive({ type: 'Broadcast', message: 1, eventId: 'e2' });
+    assert.deepEqual(heard, []);
+  });
+
+  test('that leave a subscription whose end is being told keep it from its handler', async (t) => {
+    const client = await startOpen(t);
+    const ended = [];
+    await subscribe(client, () => {}, () => later.unsubscribe());
+    const later = client.subscribe('order-1', () => {}, (error) => ended.push(error));
+    await later;
+    FakeSocket.last.end();
+    t.mock.timers.tick(1000);
+    FakeSocket.last.open();
+    const [{ id }] = FakeSocket.last.sent;
+    FakeSocket.last.receive({ type: 'error', id, code: 'forbidden', message: 'no', retryable: false });
+    assert.deepEqual(ended, []);
+  });
+
   test('that call the client see the effects after the current event', async (t) => {
     const client = await startOpen(t);
     const states = [];

@@ -196,25 +196,14 @@ final class Driver {
     readers.announce(state);
   }
 
-  /// Asks the token callback. One that hangs fails after the time-out of an attempt, like the attempt that it is for.
   Future<void> _askToken(int socket) async {
     if (_isSuspended) return handle(TokenFailed(socket));
-    var hasEnded = false;
-    void end(Input input) {
-      if (hasEnded) return;
-      hasEnded = true;
-      handle(input);
-    }
-
-    final timeout = clock.timer(Duration(milliseconds: rules.connectTimeout), () => end(TokenFailed(socket)));
     try {
       final token = await _token?.call();
-      end(TokenSupplied(socket, token?.value, expiresIn: token?.leftAt(clock.wall)));
+      handle(TokenSupplied(socket, token?.value, expiresIn: token?.leftAt(clock.wall)));
     } on Object catch (error) {
-      if (!hasEnded) _cause = error;
-      end(TokenFailed(socket));
-    } finally {
-      timeout.cancel();
+      _cause = error;
+      handle(TokenFailed(socket));
     }
   }
 

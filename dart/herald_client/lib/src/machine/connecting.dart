@@ -67,6 +67,9 @@ void tokenSupplied(Machine machine, Link link, String? token, int? expiresIn) {
   if (expiresIn != null) {
     final delay = max(expiresIn - machine.rules.renewTokenBefore, expiresIn ~/ 2);
     _authenticateAt(machine, link, machine.now + delay);
+  } else {
+    link.authenticateAt = null;
+    machine.timers.cancel('authenticate ${link.socket}');
   }
   if (!link.isOpen) return _open(machine, link, token);
   link.token = token;
@@ -271,7 +274,8 @@ void _authenticateAt(Machine machine, Link link, int time) {
   link.authenticateAt = time;
   if (link != machine.current || !link.isOpen) return;
   machine.timers.set('authenticate ${link.socket}', time, () {
-    link.authenticateAt = null;
+    // A callback that does not answer in time is asked again.
+    _authenticateAt(machine, link, machine.now + machine.rules.connectTimeout);
     machine.perform(AskToken(link.socket));
   });
 }

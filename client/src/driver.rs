@@ -35,7 +35,9 @@ pub(crate) use reports::{FirstAttempt, Reports};
 
 use crate::{
     AttemptError, Cause, Options, Reply, RequestError, Token,
-    machine::{Effect, Input, Machine, Moment, RequestBody, RequestNumber, SocketId, Subscriber},
+    machine::{
+        Effect, Input, Machine, Moment, RequestBody, RequestNumber, SocketId, Subscriber, bounded,
+    },
     mailbox::Mailbox,
     presence::ToldPresence,
 };
@@ -282,7 +284,7 @@ impl Driver {
                 request: self.add_pending(PendingResult::Reply(result)),
                 body,
                 safe_to_repeat,
-                time_to_live,
+                time_to_live: time_to_live.map(bounded),
             }),
             Command::NetworkUp => Some(Input::NetworkUp),
             Command::NetworkDown => Some(Input::NetworkDown),
@@ -293,7 +295,9 @@ impl Driver {
                 open.for_each(|socket| socket.breaks.notify_one());
                 None
             }
-            Command::Close { within } => Some(Input::Close { within }),
+            Command::Close { within } => Some(Input::Close {
+                within: bounded(within),
+            }),
         }
     }
 
@@ -385,7 +389,7 @@ impl Driver {
                 Ok(Token { text, expires_in }) => Input::Token {
                     socket,
                     token: text,
-                    expires_in,
+                    expires_in: expires_in.map(bounded),
                 },
                 Err(error) => {
                     tracing::warn!(error = error_chain(&*error), "the token callback failed");

@@ -75,6 +75,38 @@ async fn token_is_renewed_on_the_open_connection_before_it_expires() {
 }
 
 #[tokio::test]
+async fn longest_times_mean_never() {
+    let server = ScriptedServer::start().await;
+    let never = Duration::MAX;
+    let token = move || async move { Ok::<_, std::io::Error>(Token::lasting("t1", never)) };
+    let options = Options::new()
+        .token(token)
+        .connect_timeout(never)
+        .stable_after(never)
+        .time_to_live(never)
+        .keep_alive(never, never)
+        .unanswered_after(never)
+        .reply_timeout(never)
+        .renewal(never, never);
+    let client = Client::start(&server.web_socket(), options).expect("an address");
+    let mut served = server.accept().await;
+    let message = Message::to_entity(entity("room-1"), "Hello");
+    let sent = [
+        client.send(message.clone()),
+        client.send(message.time_to_live(never)),
+    ];
+    for reply in sent {
+        served.acknowledge().await;
+        in_time("a reply arrived", reply).await.expect("a reply");
+    }
+    in_time("the client closed", client.close(never)).await;
+    assert_eq!(
+        client.state(),
+        ConnectionState::Stopped(StopReason::Closed)
+    );
+}
+
+#[tokio::test]
 async fn disconnect_frame_reconnects_or_stops_the_client() {
     let server = ScriptedServer::start().await;
     let client = Client::start(&server.web_socket(), counted_tokens()).expect("an address");

@@ -89,6 +89,17 @@ void main() {
     expect(harness.connector.posts, hasLength(polls));
   });
 
+  test('a client that was suspended for long connects with a WebSocket', () async {
+    final harness = Harness(options: HeraldOptions(pollUrl: Uri.parse('https://poll.example.com/stage')));
+    await harness.advance();
+    harness.client.suspend();
+    await harness.advance(minutes: 30);
+    harness.client.resume();
+    await settle();
+    expect(harness.client.transport, Transport.webSocket);
+    expect(harness.connector.posts, isEmpty);
+  });
+
   test('a pollUrl that is not an HTTP address is refused', () {
     expect(() => Harness(options: HeraldOptions(pollUrl: Uri.parse('wss://example.com'))).client, throwsArgumentError);
   });

@@ -86,7 +86,7 @@ final class Driver {
   void suspend() {
     if (_isSuspended) return;
     _isSuspended = true;
-    handle(const NetworkDown());
+    handle(const Suspend());
   }
 
   void resume() {
@@ -197,7 +197,6 @@ final class Driver {
   }
 
   Future<void> _askToken(int socket) async {
-    if (_isSuspended) return handle(TokenFailed(socket));
     try {
       final token = await _token?.call();
       handle(TokenSupplied(socket, token?.value, expiresIn: token?.leftAt(clock.wall)));
@@ -208,7 +207,6 @@ final class Driver {
   }
 
   void _open(int socket, String? token) {
-    if (_isSuspended) return handle(Failed(socket));
     try {
       final opening = _connector.open(_url, token);
       _sockets[socket] = opening;
@@ -223,7 +221,7 @@ final class Driver {
   Future<void> _post(Post post) async {
     final Post(:socket, :request, :path, :token, :text) = post;
     final pollUrl = _pollUrl;
-    if (_isSuspended || pollUrl == null) return handle(PostAnswered(socket, request, null));
+    if (pollUrl == null) return handle(PostAnswered(socket, request, null));
     final poster = _posters[socket] ??= _connector.poster();
     final HttpAnswer answer;
     try {

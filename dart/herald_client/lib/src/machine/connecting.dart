@@ -297,6 +297,12 @@ void networkDown(Machine machine) {
   _reconnectLater(machine);
 }
 
+/// Ends the connection, and makes no attempt before a hint.
+void suspend(Machine machine) {
+  networkDown(machine);
+  machine.timers.cancel('retry');
+}
+
 /// Ends the delay before the next attempt, or pings an open connection, or polls.
 void foreground(Machine machine) {
   if (machine.hasStopped) return;

@@ -94,9 +94,12 @@ describe('a new client', () => {
   });
 
   test('with an invalid address throws a TypeError', () => {
-    const message = 'the address must start with wss:// or ws://, got https://example.com';
-    assert.throws(() => connect('https://example.com', { webSocket: FakeSocket }), { name: 'TypeError', message });
-    assert.throws(() => connect('example', { webSocket: FakeSocket }), TypeError);
+    for (const address of ['https://example.com', 'example', 'wss://', undefined]) {
+      const message = `the address must start with wss:// or ws:// and have a host, got ${address}`;
+      assert.throws(() => connect(address, { webSocket: FakeSocket }), { name: 'TypeError', message });
+    }
+    const message = 'pollUrl must start with https:// or http:// and have a host, got ';
+    assert.throws(() => connect(URL, { webSocket: FakeSocket, pollUrl: '' }), { name: 'TypeError', message });
   });
 
   test('in an environment without WebSocket throws a TypeError', (t) => {

@@ -76,6 +76,17 @@ describe('the position of a subscription', () => {
     assert.deepEqual(subscription.position, at(5));
   });
 
+  test('stays what it was when the server ends the subscription', async (t) => {
+    const client = await startOpen(t);
+    const saved = [];
+    const subscription = await subscribe(client, () => {}, { onEnded: () => saved.push(subscription.position) });
+    FakeSocket.last.receive(push(5));
+    await reconnect(t);
+    const [{ id }] = FakeSocket.last.sent;
+    FakeSocket.last.receive({ type: 'error', id, code: 'forbidden', message: 'no', retryable: false });
+    assert.deepEqual([...saved, subscription.position], [at(5), at(5)]);
+  });
+
   test('is undefined without a log', async (t) => {
     const client = await startOpen(t);
     const subscription = await subscribe(client, () => {}, {}, {});

@@ -121,13 +121,12 @@ async def test_hanging_token_callback_is_cancelled_by_the_time_out_and_by_close(
 
 
 async def test_token_callback_that_is_asked_again_is_cancelled_and_its_successor_counts() -> None:
-    cancelled = asyncio.Event()
-    calls: list[int] = []
+    asked, cancelled = asyncio.Event(), asyncio.Event()
 
     async def token() -> str:
-        calls.append(1)
-        if len(calls) > 1:
+        if asked.is_set():
             return "a.b.c"
+        asked.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -135,7 +134,7 @@ async def test_token_callback_that_is_asked_again_is_cancelled_and_its_successor
         return ""
 
     async with ScriptedServer() as server, connect(server.url, token=token) as client:
-        await asyncio.sleep(0)
+        await asked.wait()
         client._driver._perform(AskToken(1))
         await client.opened()
         assert cancelled.is_set()

@@ -14,6 +14,7 @@ import 'polling.dart';
 import 'presence.dart';
 import 'pushes.dart';
 import 'requests.dart';
+import 'rules.dart';
 import 'signals.dart';
 import 'transports.dart';
 
@@ -275,7 +276,8 @@ void _authenticateAt(Machine machine, Link link, int time) {
   if (link != machine.current || !link.isOpen) return;
   machine.timers.set('authenticate ${link.socket}', time, () {
     // A callback that does not answer in time is asked again.
-    _authenticateAt(machine, link, machine.now + machine.rules.connectTimeout);
+    final Rules(:connectTimeout) = machine.rules;
+    _authenticateAt(machine, link, machine.now + connectTimeout);
     machine.perform(AskToken(link.socket));
   });
 }

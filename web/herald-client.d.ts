@@ -560,7 +560,10 @@ export type LogEntry =
   | { kind: 'sent' | 'received'; frame: string }
   | { kind: 'closed'; code: number; reason: string };
 
-/** Supplies a token. An attempt to connect fails if the callback throws or rejects, and is retried. */
+/**
+ * Supplies a token. An attempt to connect fails if the callback throws or rejects, and is retried. A callback that does
+ * not answer within `connectTimeout` is called again.
+ */
 export type TokenCallback = () => TokenAnswer | Promise<TokenAnswer>;
 
 /**

@@ -66,7 +66,8 @@ impl Options {
     }
 
     /// Sets the token callback, which the client asks at every attempt to connect, and before a token
-    /// expires. The token is sent in the header `Authorization: Bearer …`.
+    /// expires. One that does not answer within [`connect_timeout`](Options::connect_timeout) is asked again. The
+    /// token is sent in the header `Authorization: Bearer …`.
     ///
     /// ```
     /// use herald_client::Options;

@@ -99,11 +99,10 @@ async fn longest_times_mean_never() {
         served.acknowledge().await;
         in_time("a reply arrived", reply).await.expect("a reply");
     }
+    drop(served);
     in_time("the client closed", client.close(never)).await;
-    assert_eq!(
-        client.state(),
-        ConnectionState::Stopped(StopReason::Closed)
-    );
+    let closed = ConnectionState::Stopped(StopReason::Closed);
+    assert_eq!(client.state(), closed);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use herald_shared::{
 };
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
@@ -159,6 +159,8 @@ struct Driver {
     tasks: JoinSet<()>,
     /// The tasks that wait for the token callback. They end with the client.
     token_tasks: JoinSet<()>,
+    /// The last of them for each socket, which ends with the socket: a callback may hang.
+    asking: HashMap<SocketId, AbortHandle>,
     requests: u64,
     pending: HashMap<RequestNumber, PendingResult>,
     readers: Readers,
@@ -203,6 +205,7 @@ impl Driver {
             poster,
             tasks: JoinSet::new(),
             token_tasks: JoinSet::new(),
+            asking: HashMap::new(),
             requests: 0,
             pending: HashMap::new(),
             readers: Readers::default(),
@@ -360,6 +363,9 @@ impl Driver {
             Effect::Transport(transport) => self.reports.announce_transport(transport),
             Effect::CloseSocket { socket } => {
                 self.sockets.remove(&socket);
+                if let Some(asking) = self.asking.remove(&socket) {
+                    asking.abort();
+                }
                 if let Some(poster) = &mut self.poster {
                     poster.abandon(socket);
                 }
@@ -383,7 +389,7 @@ impl Driver {
         };
         let (callback, inputs) = (callback.clone(), self.inputs.clone());
         let failure = self.reports.failure.clone();
-        self.token_tasks.spawn(async move {
+        let asking = self.token_tasks.spawn(async move {
             let token = caught(async { callback().await }).await;
             let input = match token.unwrap_or_else(|panic| Err(panic.into())) {
                 Ok(Token { text, expires_in }) => Input::Token {
@@ -399,6 +405,10 @@ impl Driver {
             };
             let _ = inputs.send(input).await;
         });
+        self.asking.retain(|_, asking| !asking.is_finished());
+        if let Some(former) = self.asking.insert(socket, asking) {
+            former.abort();
+        }
     }
 
     fn open(&mut self, socket: SocketId, token: Option<String>) {

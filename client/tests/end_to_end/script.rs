@@ -12,6 +12,7 @@ use herald_client::{
     SubscriptionError, Token,
 };
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::{
     harness::{entity, in_time, stopped},
@@ -205,6 +206,36 @@ async fn panic_of_the_token_callback_fails_the_attempt() {
         panic!("{:?}", client.last_failure());
     };
     assert_eq!(panic.to_string(), "panic: panics in the future");
+}
+
+#[tokio::test]
+async fn token_callback_that_hangs_is_dropped_with_its_attempt() {
+    struct Asked(mpsc::UnboundedSender<()>);
+    impl Drop for Asked {
+        fn drop(&mut self) {
+            // Fails only at the end of the test.
+            let _ = self.0.send(());
+        }
+    }
+    let server = ScriptedServer::start().await;
+    let (sender, mut dropped) = mpsc::unbounded_channel();
+    let hanging = move || {
+        let asked = Asked(sender.clone());
+        async move {
+            let _asked = asked;
+            std::future::pending::<Result<String, std::io::Error>>().await
+        }
+    };
+    let millisecond = Duration::from_millis(1);
+    let options = Options::new()
+        .token(hanging)
+        .connect_timeout(millisecond)
+        .back_off(millisecond, millisecond);
+    let client = Client::start(&server.web_socket(), options).expect("an address");
+    for _ in 0..3 {
+        in_time("a callback was dropped", dropped.recv()).await;
+    }
+    assert!(!matches!(client.state(), ConnectionState::Stopped(_)));
 }
 
 #[tokio::test]

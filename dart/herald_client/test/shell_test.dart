@@ -209,6 +209,7 @@ void main() {
       harness.socket
         ..push(update('order-1', 1))
         ..push(update('order-1', 2));
+      await settle();
       await harness.client.close();
       expect(await subscription.events.map(_contentOf).toList(), [null, 2]);
     });

@@ -133,7 +133,7 @@ class Driver:
             return
         self.handle(Unsubscribe(entity, subscriber.presence is not None))
         if not acknowledgement.done():
-            acknowledgement.set_result(None)
+            acknowledgement.set_result(subscriber.mailbox.position)
 
     def position_of(self, entity: str) -> Position | None:
         return self._machine.position_of(entity)

@@ -57,7 +57,7 @@ class StateLoader:
 
     async def subscribed(self) -> None:
         """Notes that the server has acknowledged the subscription. A state without a position is loaded once more."""
-        if self._is_loading or self._is_reloading:
+        if self._has_ended or self._is_loading or self._is_reloading:
             return
         if self._loaded is None or self._is_stale:
             self._is_stale = False

@@ -149,8 +149,6 @@ class Subscription(AsyncIterator[Push]):
         except BaseException:
             driver.readers.unsubscribe(entity, subscriber)
             raise
-        if self._has_left:
-            return
         subscriber.mailbox.start(position)
         if loader is None:
             return

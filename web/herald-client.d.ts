@@ -235,10 +235,15 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  * - `stopped`: it has ended, and the client with it.
  */
 export type State =
-  | { name: 'connecting' }
-  | { name: 'open'; transport: Transport }
-  | { name: 'reconnecting'; attempt: number; delay: number | null; cause?: unknown }
-  | { name: 'stopped'; reason: StopReason };
+  | StateOf<{ name: 'connecting' }>
+  | StateOf<{ name: 'open'; transport: Transport }>
+  | StateOf<{ name: 'reconnecting'; attempt: number; delay: number | null; cause?: unknown }>
+  | StateOf<{ name: 'stopped'; reason: StopReason }>;
+
+/** A state, in which the fields of the others are `undefined`: a handler may read each field of any state. */
+type StateOf<Fields> = Fields & {
+  [Other in Exclude<'transport' | 'attempt' | 'delay' | 'cause' | 'reason', keyof Fields>]?: undefined;
+};
 
 /** A way to the server: a WebSocket, or HTTP requests from time to time. */
 export type Transport = 'websocket' | 'poll';

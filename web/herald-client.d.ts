@@ -156,7 +156,8 @@ export interface Subscription {
 
   /**
    * The position in the entity's log. It moves to a message before its handler is called. Saved, and passed as
-   * `recover` after a reload of the page, it makes the client go on from there. `undefined` if the entity has no log.
+   * `recover` after a reload of the page, it makes the client go on from there. It stays when the subscription ends.
+   * `undefined` if the entity has no log.
    */
   readonly position: Position | undefined;
 

@@ -38,8 +38,8 @@ final class RecoveredEvent extends SubscriptionEvent {
 
 /// A subscription to an entity.
 ///
-/// It holds the events until the application listens, at most `HeraldOptions.buffer`. It ends when the application cancels it or the listener of its
-/// stream, when the client stops, and, with the server's error, when the server ends it.
+/// It holds the events until the application listens, at most `HeraldOptions.buffer`. It ends when the application
+/// cancels it or the listener of its stream, when the client stops, and, with the server's error, when the server ends it.
 final class Subscription {
   /// [positionOf] returns the position of the client, and [leave] ends the subscription.
   Subscription(

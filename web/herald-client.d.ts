@@ -156,7 +156,8 @@ export interface Subscription {
 
   /**
    * The position in the entity's log. It moves to a message before its handler is called. Saved, and passed as
-   * `recover` after a reload of the page, it makes the client go on from there. `undefined` if the entity has no log.
+   * `recover` after a reload of the page, it makes the client go on from there. It stays when the subscription ends.
+   * `undefined` if the entity has no log.
    */
   readonly position: Position | undefined;
 
@@ -235,10 +236,15 @@ export type GatewayCode = 'internal' | 'timeout' | 'throttled' | 'forbidden' | '
  * - `stopped`: it has ended, and the client with it.
  */
 export type State =
-  | { name: 'connecting' }
-  | { name: 'open'; transport: Transport }
-  | { name: 'reconnecting'; attempt: number; delay: number | null; cause?: unknown }
-  | { name: 'stopped'; reason: StopReason };
+  | StateOf<{ name: 'connecting' }>
+  | StateOf<{ name: 'open'; transport: Transport }>
+  | StateOf<{ name: 'reconnecting'; attempt: number; delay: number | null; cause?: unknown }>
+  | StateOf<{ name: 'stopped'; reason: StopReason }>;
+
+/** A state, in which the fields of the others are `undefined`: a handler may read each field of any state. */
+type StateOf<Fields> = Fields & {
+  [Other in Exclude<'transport' | 'attempt' | 'delay' | 'cause' | 'reason', keyof Fields>]?: undefined;
+};
 
 /** A way to the server: a WebSocket, or HTTP requests from time to time. */
 export type Transport = 'websocket' | 'poll';
@@ -411,7 +417,7 @@ export interface PresenceChange {
  * Loads the state of an entity: **first** its position, and then its data. The data then has every message up to the
  * position, and the handler gets those after it. It is called before the subscription, and again when messages are
  * lost; without a position it is also called after the acknowledgement and after every reconnect. A call that fails
- * later is retried, and so is one whose position is before that of the loss.
+ * later is logged with `console.error` and retried, and so is one whose position is before that of the loss.
  */
 export type StateCallback = () => StateAnswer | Promise<StateAnswer>;
 
@@ -560,7 +566,10 @@ export type LogEntry =
   | { kind: 'sent' | 'received'; frame: string }
   | { kind: 'closed'; code: number; reason: string };
 
-/** Supplies a token. An attempt to connect fails if the callback throws or rejects, and is retried. */
+/**
+ * Supplies a token. An attempt to connect fails if the callback throws or rejects, and is retried. A callback that does
+ * not answer within `connectTimeout` is called again.
+ */
 export type TokenCallback = () => TokenAnswer | Promise<TokenAnswer>;
 
 /**

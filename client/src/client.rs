@@ -437,7 +437,9 @@ impl Client {
     }
 
     /// Returns every push whose `type` is `kind`. Other readers get these pushes too. It includes those of
-    /// subscribed entities, and types that this version of the client does not know.
+    /// subscribed entities, and types that this version of the client does not know. A reader of `User Push
+    /// Notification`, `Broadcast` or `message` makes the client follow the log of that audience, as
+    /// [`Client::notifications`] and [`Client::broadcasts`] do.
     ///
     /// ```no_run
     /// # async fn example(client: herald_client::Client) -> Result<(), herald_client::SubscriptionError> {

@@ -22,7 +22,7 @@ use herald_shared::{
 };
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
 };
 
@@ -35,7 +35,9 @@ pub(crate) use reports::{FirstAttempt, Reports};
 
 use crate::{
     AttemptError, Cause, Options, Reply, RequestError, Token,
-    machine::{Effect, Input, Machine, Moment, RequestBody, RequestNumber, SocketId, Subscriber},
+    machine::{
+        Effect, Input, Machine, Moment, RequestBody, RequestNumber, SocketId, Subscriber, bounded,
+    },
     mailbox::Mailbox,
     presence::ToldPresence,
 };
@@ -157,6 +159,8 @@ struct Driver {
     tasks: JoinSet<()>,
     /// The tasks that wait for the token callback. They end with the client.
     token_tasks: JoinSet<()>,
+    /// The last of them for each socket, which ends with the socket: a callback may hang.
+    asking: HashMap<SocketId, AbortHandle>,
     requests: u64,
     pending: HashMap<RequestNumber, PendingResult>,
     readers: Readers,
@@ -201,6 +205,7 @@ impl Driver {
             poster,
             tasks: JoinSet::new(),
             token_tasks: JoinSet::new(),
+            asking: HashMap::new(),
             requests: 0,
             pending: HashMap::new(),
             readers: Readers::default(),
@@ -282,7 +287,7 @@ impl Driver {
                 request: self.add_pending(PendingResult::Reply(result)),
                 body,
                 safe_to_repeat,
-                time_to_live,
+                time_to_live: time_to_live.map(bounded),
             }),
             Command::NetworkUp => Some(Input::NetworkUp),
             Command::NetworkDown => Some(Input::NetworkDown),
@@ -293,7 +298,9 @@ impl Driver {
                 open.for_each(|socket| socket.breaks.notify_one());
                 None
             }
-            Command::Close { within } => Some(Input::Close { within }),
+            Command::Close { within } => Some(Input::Close {
+                within: bounded(within),
+            }),
         }
     }
 
@@ -356,6 +363,9 @@ impl Driver {
             Effect::Transport(transport) => self.reports.announce_transport(transport),
             Effect::CloseSocket { socket } => {
                 self.sockets.remove(&socket);
+                if let Some(asking) = self.asking.remove(&socket) {
+                    asking.abort();
+                }
                 if let Some(poster) = &mut self.poster {
                     poster.abandon(socket);
                 }
@@ -379,13 +389,13 @@ impl Driver {
         };
         let (callback, inputs) = (callback.clone(), self.inputs.clone());
         let failure = self.reports.failure.clone();
-        self.token_tasks.spawn(async move {
+        let asking = self.token_tasks.spawn(async move {
             let token = caught(async { callback().await }).await;
             let input = match token.unwrap_or_else(|panic| Err(panic.into())) {
                 Ok(Token { text, expires_in }) => Input::Token {
                     socket,
                     token: text,
-                    expires_in,
+                    expires_in: expires_in.map(bounded),
                 },
                 Err(error) => {
                     tracing::warn!(error = error_chain(&*error), "the token callback failed");
@@ -395,6 +405,10 @@ impl Driver {
             };
             let _ = inputs.send(input).await;
         });
+        self.asking.retain(|_, asking| !asking.is_finished());
+        if let Some(former) = self.asking.insert(socket, asking) {
+            former.abort();
+        }
     }
 
     fn open(&mut self, socket: SocketId, token: Option<String>) {

@@ -46,7 +46,7 @@ use herald_shared::ids::EntityId;
 pub(crate) use audience::Audience;
 pub(crate) use back_off::BackOff;
 pub(crate) use frame::{log_answer, presence_of};
-pub(crate) use rules::Rules;
+pub(crate) use rules::{Rules, bounded};
 pub(crate) use signals::{
     Effect, Input, Moment, PostPath, RequestBody, RequestNumber, Route, SocketId, Subscriber,
 };

@@ -66,7 +66,8 @@ impl Options {
     }
 
     /// Sets the token callback, which the client asks at every attempt to connect, and before a token
-    /// expires. The token is sent in the header `Authorization: Bearer …`.
+    /// expires. One that does not answer within [`connect_timeout`](Options::connect_timeout) is asked again. The
+    /// token is sent in the header `Authorization: Bearer …`.
     ///
     /// ```
     /// use herald_client::Options;
@@ -200,6 +201,12 @@ impl Options {
         self
     }
 
+    /// Sets the number of refused authorisations in a row after which the client stops; 3 by default.
+    pub fn refusal_limit(mut self, refusals: u32) -> Self {
+        self.rules.refusal_limit = refusals.max(1);
+        self
+    }
+
     /// Sets the longest time that a client waits for the network after
     /// [`Client::network_down`](crate::Client::network_down); 60 s by default, less a random share of a half.
     pub fn offline_retry(mut self, time: Duration) -> Self {
@@ -216,6 +223,12 @@ impl Options {
     /// Sets the number of requests that may be in flight at once; 32 by default.
     pub fn in_flight_limit(mut self, requests: usize) -> Self {
         self.rules.in_flight_limit = requests.max(1);
+        self
+    }
+
+    /// Sets the most bytes of a request as JSON; 128 KiB by default, API Gateway's own limit.
+    pub fn message_limit(mut self, bytes: usize) -> Self {
+        self.rules.message_limit = bytes;
         self
     }
 
@@ -247,6 +260,14 @@ impl Options {
         self
     }
 
+    /// Sets the number of messages of a log that may wait for a missing one before the client asks for it at once, and
+    /// the number that may wait in all, with more of which the missing one counts as lost; 256 and 1000 by default.
+    pub fn held(mut self, limit: usize, while_asking: usize) -> Self {
+        self.rules.held_limit = limit;
+        self.rules.held_while_asking = while_asking;
+        self
+    }
+
     /// Sets the longest random time that the client waits before it asks for a presence of which it missed a change;
     /// 2 s by default.
     pub fn presence_spread(mut self, time: Duration) -> Self {
@@ -262,10 +283,11 @@ impl Options {
             true => CONNECT_TIMEOUT_WITH_POLLING,
             false => self.rules.connect_timeout,
         };
-        Rules {
+        let rules = Rules {
             connect_timeout: self.connect_timeout.unwrap_or(default),
             ..self.rules.clone()
-        }
+        };
+        rules.bounded()
     }
 }
 

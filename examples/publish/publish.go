@@ -3,6 +3,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log"
@@ -41,7 +43,13 @@ func publish(ctx context.Context, client *eventbridge.Client, entries []types.Pu
 }
 
 func entityUpdated(entityID string, message json.RawMessage) (types.PutEventsRequestEntry, error) {
-	detail, err := json.Marshal(map[string]any{"entityId": entityID, "message": message})
+	// The key is the push's id: with the same one, a repeat of the event is no second push.
+	key := make([]byte, 16)
+	if _, err := rand.Read(key); err != nil {
+		return types.PutEventsRequestEntry{}, err
+	}
+	fields := map[string]any{"entityId": entityID, "message": message, "idempotencyKey": hex.EncodeToString(key)}
+	detail, err := json.Marshal(fields)
 	bus := os.Getenv("EVENT_BUS_NAME")
 	if bus == "" {
 		bus = "default"

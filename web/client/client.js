@@ -42,8 +42,10 @@ export class HeraldClient {
 
   /** @param {(state: State) => void} handler @param {ListenOptions} [options] @returns {() => void} removes it. */
   onState(handler, options) {
-    if (!options?.signal?.aborted) call([handler], this.state);
-    return this.#driver.watchers.add(handler, options);
+    // Added first: its first call may change the state.
+    const remove = this.#driver.watchers.add(handler, options);
+    if (!options?.signal?.aborted) call(handler, this.state);
+    return remove;
   }
 
   networkUp() {

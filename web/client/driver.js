@@ -16,7 +16,7 @@ import { isSubprotocol, readToken, SUBPROTOCOL, UNUSABLE_TOKEN } from './token.j
 
 /** @import { Position, Push, State, TokenCallback, Transport, WebSocketConstructor, WebSocketLike } from '../herald-client.js' */
 /** @import { Rules } from './machine/rules.js' */
-/** @import { Audience } from './machine/log.js' */
+/** @import { Audience, Log } from './machine/log.js' */
 /** @import { Effect, Input, MachineState, Subscriber } from './machine/signals.js' */
 
 /**
@@ -114,14 +114,20 @@ export class Driver {
     this.handle({ kind: 'follow', to });
   }
 
+  /** Returns the log of an entity. `undefined` if nothing subscribes to the entity. @param {string} entity */
+  logOf(entity) {
+    return this.#machine.logs.at('entity', entity);
+  }
+
   /**
    * Returns the position of an entity. During the delivery of a message it is that of the message.
    *
    * @param {string} entity
+   * @param {Log} [log] that of the session, which outlives its subscription.
    * @returns {Position | undefined}
    */
-  positionOf(entity) {
-    return this.#delivered.get(entity) ?? this.#machine.positionOf(entity);
+  positionOf(entity, log = this.logOf(entity)) {
+    return this.#delivered.get(entity) ?? log?.position;
   }
 
   /** @returns {{ request: number, reply: Promise<any> }} */

@@ -17,7 +17,7 @@ import { call } from './driver/readers.js';
  */
 export function loggedWebSocket(webSocket, handler) {
   /** @param {LogEntry} entry */
-  const log = (entry) => call([handler], entry);
+  const log = (entry) => call(handler, entry);
   return class extends webSocket {
     /** @param {string} url @param {string[]} protocols */
     constructor(url, protocols) {

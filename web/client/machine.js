@@ -196,11 +196,6 @@ export class Machine {
     connecting.stopIfClosed(this);
   }
 
-  /** Returns the position in the log of an entity. `undefined` if it has none. @param {string} entity */
-  positionOf(entity) {
-    return this.logs.at('entity', entity)?.position;
-  }
-
   get hasStopped() {
     return this.state === 'stopped';
   }

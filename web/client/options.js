@@ -18,8 +18,10 @@ import { IN_BROWSERS, WITH_POLLING } from './machine/rules.js';
  */
 export function settingsOf(address, options = {}) {
   const { token, pollUrl: pollAddress, hints = true, webSocket = globalThis.WebSocket, ...rules } = options;
-  const url = new URL(address);
-  if (!/^wss?:$/.test(url.protocol)) throw new TypeError(`the address must start with wss:// or ws://, got ${address}`);
+  const url = parsed(address);
+  if (!url || !/^wss?:$/.test(url.protocol)) {
+    throw new TypeError(`the address must start with wss:// or ws:// and have a host, got ${address}`);
+  }
   if (!webSocket) {
     throw new TypeError('this environment has no WebSocket: pass that of the package ws as the option webSocket');
   }
@@ -31,10 +33,21 @@ export function settingsOf(address, options = {}) {
 
 /** Returns the URL that the paths of the function `poll` are relative to. @param {string} address */
 function pollUrlOf(address) {
-  const url = new URL(address);
-  if (!/^https?:$/.test(url.protocol)) throw new TypeError(`pollUrl must start with https:// or http://, got ${address}`);
+  const url = parsed(address);
+  if (!url || !/^https?:$/.test(url.protocol)) {
+    throw new TypeError(`pollUrl must start with https:// or http:// and have a host, got ${address}`);
+  }
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   return url;
+}
+
+/** Returns the URL of a text. `undefined` if it is none. @param {string} text */
+function parsed(text) {
+  try {
+    return new URL(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /**

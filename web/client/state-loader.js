@@ -97,9 +97,8 @@ export class StateLoader {
         this.#loaded = await this.#load();
       }
     } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
+      // An uncaught error would end a process of Node.js, and an application of React Native.
+      console.error('herald-client: the callback `state` failed, and is called again', error);
       return this.#loadLater();
     }
     if (isBehind(this.#loaded, this.#needed)) return this.#loadLater();

@@ -29,6 +29,7 @@ export class Subscriber {
   #signal;
   /** @type {() => void} */
   #aborted = () => {};
+  #hasEnded = false;
 
   /** @param {SubscribeOptions<any>} options @param {Rules} rules */
   constructor({ onMessage, onEnded, state, signal, presence = false }, rules) {
@@ -48,7 +49,7 @@ export class Subscriber {
 
   /** @param {Push<any>} push */
   #deliver(push) {
-    if (this.#onMessage) call([this.#onMessage], push);
+    this.#call(this.#onMessage, push);
   }
 
   /** @param {Position | null} position */
@@ -72,17 +73,18 @@ export class Subscriber {
     if (!this.asksForPresence || isSame(this.presence, presence)) return;
     const change = { ...changeBetween(this.presence, presence), ...(error && { error }) };
     this.presence = presence;
-    if (this.#onPresence) call([this.#onPresence], change);
+    this.#call(this.#onPresence, change);
   }
 
   /** @param {HeraldError} error */
   ended(error) {
+    this.#call(this.#onEnded, error);
     this.leave();
-    if (this.#onEnded) call([this.#onEnded], error);
   }
 
   /** Ends what goes on for the subscription. */
   leave() {
+    this.#hasEnded = true;
     this.loader?.end();
     this.#signal?.removeEventListener('abort', this.#aborted);
   }
@@ -106,14 +108,26 @@ export class Subscriber {
     const unheard = this.#unheard[name];
     if (!options?.signal?.aborted) {
       delete this.#unheard[name];
-      if (unheard) call([listener], unheard);
+      if (unheard) call(listener, unheard);
     }
     return this.#listeners[name].add(listener, options);
   }
 
   /** @template {keyof SubscriptionEvents} Name @param {Name} name @param {SubscriptionEvents[Name]} event */
   #tell(name, event) {
+    if (this.#hasEnded) return;
     if (this.#listeners[name].size === 0) this.#unheard[name] = event;
     this.#listeners[name].call(event);
+  }
+
+  /**
+   * Calls a handler, unless the handler of another subscriber has ended this subscription meanwhile.
+   *
+   * @template T
+   * @param {((value: T) => void) | undefined} handler
+   * @param {T} value
+   */
+  #call(handler, value) {
+    if (handler && !this.#hasEnded) call(handler, value);
   }
 }

@@ -9,6 +9,7 @@ import { Subscriber } from './subscriber.js';
 
 /** @import { ListenOptions, PendingSubscription, Position, SubscribeOptions, SubscriptionEvents } from '../herald-client.js' */
 /** @import { Driver } from './driver.js' */
+/** @import { Log } from './machine/log.js' */
 
 /**
  * Subscribes. The result resolves once the server has acknowledged, and can be left before.
@@ -49,6 +50,8 @@ class Membership {
   #entity;
   /** The request to the machine, once there is one. @type {number | undefined} */
   #request;
+  /** The log of the session, once the server has acknowledged. @type {Log | undefined} */
+  #log;
   #hasLeft = false;
 
   /** @param {Driver} driver @param {string} entity @param {SubscribeOptions<any>} options */
@@ -59,7 +62,7 @@ class Membership {
   }
 
   get position() {
-    return this.#driver.positionOf(this.#entity);
+    return this.#driver.positionOf(this.#entity, this.#log);
   }
 
   /**
@@ -76,6 +79,7 @@ class Membership {
       const { request, reply } = this.#driver.subscribe(this.#entity, { ...(loaded ?? startOf(options)), presence });
       this.#request = request;
       await reply;
+      this.#log = this.#driver.logOf(this.#entity);
     } catch (error) {
       this.#driver.readers.unsubscribe(this.#entity, this.subscriber);
       throw error;

@@ -4,15 +4,16 @@
  * @module presence
  */
 
-import { useEffect, useState } from 'react';
+import { useEffect } from 'react';
 
+import { useAnswer } from './answer.js';
 import { useLatest } from './latest.js';
 import { useHerald } from './provider.js';
 
 /** @import { HeraldClient, PresenceChange } from 'herald-client' */
 /** @import { PresenceState } from './index.js' */
 
-/** @typedef {((change: PresenceChange) => void) | undefined} Listener */
+/** The arguments of the last render. @typedef {{ entityId: string | null | undefined, onChange?: (change: PresenceChange) => void }} Latest */
 
 /** @type {PresenceState} */
 const UNKNOWN = Object.freeze({ count: null, members: null, error: null });
@@ -24,11 +25,11 @@ const UNKNOWN = Object.freeze({ count: null, members: null, error: null });
  */
 export function usePresence(entityId, onChange) {
   const client = useHerald();
-  const latest = useLatest(onChange);
-  const [state, setState] = useState(UNKNOWN);
+  const latest = useLatest({ entityId, onChange });
+  const [state, setState] = useAnswer(client, entityId, UNKNOWN);
   useEffect(() => {
     if (client && entityId != null) return follow(client, entityId, latest, setState);
-  }, [client, entityId, latest]);
+  }, [client, entityId, latest, setState]);
   return state;
 }
 
@@ -37,7 +38,7 @@ export function usePresence(entityId, onChange) {
  *
  * @param {HeraldClient} client
  * @param {string} entityId
- * @param {{ readonly current: Listener }} latest
+ * @param {{ readonly current: Latest }} latest
  * @param {(state: PresenceState) => void} setState
  * @returns {() => void} ends it.
  */
@@ -49,10 +50,11 @@ function follow(client, entityId, latest, setState) {
   };
   /** @param {PresenceChange} change */
   const changed = (change) => {
-    if (!isMounted) return;
+    // The component may have been rendered with another entity, whose effect runs later.
+    if (!isMounted || latest.current.entityId !== entityId) return;
     const { count, members, error = null } = change;
     setState({ count, members, error });
-    latest.current?.(change);
+    latest.current.onChange?.(change);
   };
   const pending = client.subscribe(entityId, { presence: changed, onEnded: fail });
   pending.catch(fail);

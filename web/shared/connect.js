@@ -19,9 +19,14 @@ const MESSAGE_LIMIT = 32 * 1024 - 12;
 export function connect(url, { worker, ...options } = {}) {
   if (!WorkerWay.isPossible && !LockWay.isPossible) return new HeraldClient(url, options);
   const line = new Line(worker);
-  const client = new HeraldClient(url, { messageLimit: MESSAGE_LIMIT, ...options, webSocket: sharedWebSocket(line) });
-  client.onState(({ name }) => {
-    if (name === 'stopped') line.end();
-  });
-  return client;
+  try {
+    const client = new HeraldClient(url, { messageLimit: MESSAGE_LIMIT, ...options, webSocket: sharedWebSocket(line) });
+    client.onState(({ name }) => {
+      if (name === 'stopped') line.end();
+    });
+    return client;
+  } catch (error) {
+    line.end();
+    throw error;
+  }
 }

@@ -161,6 +161,17 @@ test('onState tells the current state before it returns', (t) => {
   assert.deepEqual(states, ['connecting', 'open', 'open']);
 });
 
+test('onState tells the change that the first call of its handler makes', (t) => {
+  const client = connect('ws://127.0.0.1/dev', { webSocket: FakeSocket });
+  t.after(() => client.close({ within: 0 }));
+  const states = [];
+  client.onState(({ name }) => {
+    states.push(name);
+    if (name === 'connecting') client.networkDown();
+  });
+  assert.deepEqual(states, ['connecting', 'reconnecting']);
+});
+
 const LISTENERS = {
   onState: { add: (client, ...all) => client.onState(...all), cause: () => FakeSocket.last.end() },
   onNotification: {

@@ -94,9 +94,12 @@ describe('a new client', () => {
   });
 
   test('with an invalid address throws a TypeError', () => {
-    const message = 'the address must start with wss:// or ws://, got https://example.com';
-    assert.throws(() => connect('https://example.com', { webSocket: FakeSocket }), { name: 'TypeError', message });
-    assert.throws(() => connect('example', { webSocket: FakeSocket }), TypeError);
+    for (const address of ['https://example.com', 'example', 'wss://', undefined]) {
+      const message = `the address must start with wss:// or ws:// and have a host, got ${address}`;
+      assert.throws(() => connect(address, { webSocket: FakeSocket }), { name: 'TypeError', message });
+    }
+    const message = 'pollUrl must start with https:// or http:// and have a host, got ';
+    assert.throws(() => connect(URL, { webSocket: FakeSocket, pollUrl: '' }), { name: 'TypeError', message });
   });
 
   test('in an environment without WebSocket throws a TypeError', (t) => {
@@ -254,6 +257,33 @@ describe('handlers', () => {
     FakeSocket.last.receive(push);
     assert.deepEqual(heard, [push]);
     assert.throws(report.mock.calls[0].arguments[0], { message: 'a mistake' });
+  });
+
+  test('that another handler removes are not called with the present push any more', async (t) => {
+    const client = await startOpen(t);
+    const heard = [];
+    await subscribe(client, () => later.unsubscribe());
+    const later = client.subscribe('order-1', (push) => heard.push(push));
+    await later;
+    client.onBroadcast(() => remove());
+    const remove = client.onBroadcast((push) => heard.push(push));
+    FakeSocket.last.receive(push);
+    FakeSocket.last.receive({ type: 'Broadcast', message: 1, eventId: 'e2' });
+    assert.deepEqual(heard, []);
+  });
+
+  test('that leave a subscription whose end is being told keep it from its handler', async (t) => {
+    const client = await startOpen(t);
+    const ended = [];
+    await subscribe(client, () => {}, () => later.unsubscribe());
+    const later = client.subscribe('order-1', () => {}, (error) => ended.push(error));
+    await later;
+    FakeSocket.last.end();
+    t.mock.timers.tick(1000);
+    FakeSocket.last.open();
+    const [{ id }] = FakeSocket.last.sent;
+    FakeSocket.last.receive({ type: 'error', id, code: 'forbidden', message: 'no', retryable: false });
+    assert.deepEqual(ended, []);
   });
 
   test('that call the client see the effects after the current event', async (t) => {

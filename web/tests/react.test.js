@@ -9,7 +9,7 @@ import { act, newRoot, ServerSocket } from './react-page.js';
 import { FakeSocket } from './fake-socket.js';
 import { connect } from 'herald-client';
 import { HeraldProvider, useHerald, useHeraldState, usePresence, useSubscription } from 'herald-client/react';
-import { Component, createElement as element, StrictMode } from 'react';
+import { Component, createElement as element, StrictMode, useLayoutEffect } from 'react';
 import { renderToString } from 'react-dom/server';
 
 const url = 'ws://127.0.0.1/dev';
@@ -24,6 +24,13 @@ function Watcher({ entity, heard, settings = {} }) {
 function Present({ entity, changed }) {
   const { count, members, error } = usePresence(entity, changed);
   return error?.message ?? `${count}: ${Array.from(members?.keys() ?? []).join(' ')};`;
+}
+
+/** Acts between the render with another entity and the effects of the hooks. */
+function Early({ entity, act: actEarly }) {
+  useLayoutEffect(() => {
+    if (entity !== 'a') actEarly();
+  });
 }
 
 beforeEach(() => ServerSocket.reset());
@@ -160,6 +167,31 @@ describe('useSubscription', () => {
     assert.deepEqual(Object.fromEntries(ServerSocket.subscriptions), { a: 0, b: 0, c: 0 });
   });
 
+  test('with another entity hears nothing of the first, though its effect ends that later', async (t) => {
+    const root = newRoot(t);
+    const heard = [];
+    const to = (entity) =>
+      app(
+        element(Early, { entity, act: () => ServerSocket.put('a', 1) }),
+        element(Watcher, { entity, heard: (message) => heard.push([entity, message]) }),
+      );
+    await root.settle(to('a'));
+    await root.settle(to('b'));
+    assert.deepEqual(heard, []);
+  });
+
+  test('with another entity renders no answer about the first', async (t) => {
+    const root = newRoot(t);
+    const rendered = [];
+    function Look({ entity }) {
+      rendered.push([entity, useSubscription(entity, () => {}).subscription?.entityId]);
+    }
+    await root.settle(app(element(Look, { entity: 'a' })));
+    await root.settle(app(element(Look, { entity: 'b' })));
+    assert.deepEqual(rendered.filter(([entity, answer]) => answer && answer !== entity), []);
+    assert.deepEqual(rendered.at(-1), ['b', 'b']);
+  });
+
   test('tells that the server refused', async (t) => {
     const root = newRoot(t);
     ServerSocket.refused.add('a');
@@ -292,6 +324,21 @@ describe('usePresence', () => {
     ServerSocket.refused.add('a');
     await root.settle(app(element(Present, { entity: 'a' })));
     assert.equal(root.text, 'no');
+  });
+
+  test('with another entity renders and tells nothing of the first', async (t) => {
+    const root = newRoot(t);
+    ServerSocket.users = ['alice'];
+    const [rendered, told] = [[], []];
+    function Look({ entity }) {
+      rendered.push([entity, usePresence(entity, ({ joined }) => told.push([entity, joined.length])).count]);
+    }
+    const to = (entity) => app(element(Early, { entity, act: () => ServerSocket.join('bob') }), element(Look, { entity }));
+    await root.settle(to('a'));
+    await root.settle(to('b'));
+    const answers = Array.from(new Set(rendered.map(String)));
+    assert.deepEqual(answers, ['a,', 'a,1', 'b,', 'b,2']);
+    assert.deepEqual(told, [['a', 1], ['b', 2]]);
   });
 
   test('is unknown on a server, and a page hydrates it', async (t) => {

@@ -76,6 +76,14 @@ async function subscribe(client, fields, options = {}) {
 }
 
 describe('tabs that share a connection', () => {
+  test('with an invalid address leave nothing that runs', async () => {
+    assert.throws(() => connect('https://example.com'), TypeError);
+    let hasClosed = false;
+    ports[0].on('close', () => (hasClosed = true));
+    await settle();
+    assert.equal(hasClosed, true);
+  });
+
   test('open one socket, and both get an event', async (t) => {
     const [one, other] = await startTabs(t, 2);
     assert.deepEqual([one.state.name, other.state.name], ['open', 'open']);

@@ -106,6 +106,10 @@ logged.networkUp();
 
 // Handlers that end with a page, one connection for all tabs, and an outbox that survives a reload.
 client.onState(() => {}, { signal: page.signal });
+client.onState(({ name, transport, delay, reason }) => {
+  const words: [string, string | undefined, number | null | undefined, string | undefined] = [name, transport, delay, reason?.kind];
+  console.log(words);
+});
 client.onType<Order>('Entity Updated', shipped, { signal: page.signal });
 const outbox = indexedDbOutbox('orders', { limit: 100, onFailed: ({ message }, { kind }) => console.log(message, kind) });
 const tab = connectShared('wss://example.com/prod', { outbox, worker: '/herald-worker.js' });

@@ -79,3 +79,41 @@ impl Default for Rules {
         }
     }
 }
+
+/// The longest time. The clocks can add it to any time of theirs.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Returns a time of the application, such as [`Duration::MAX`] for "never", as one that the machine can add.
+pub(crate) fn bounded(time: Duration) -> Duration {
+    time.min(LONGEST)
+}
+
+impl Rules {
+    /// Bounds every time.
+    pub(crate) fn bounded(mut self) -> Self {
+        for time in [
+            &mut self.connect_timeout,
+            &mut self.backoff_base,
+            &mut self.backoff_cap,
+            &mut self.stable_after,
+            &mut self.offline_retry,
+            &mut self.unanswered_after,
+            &mut self.ping_after,
+            &mut self.pong_timeout,
+            &mut self.reply_timeout,
+            &mut self.time_to_live,
+            &mut self.renew_after,
+            &mut self.linger_for,
+            &mut self.renew_token_before,
+            &mut self.gap_after,
+            &mut self.gap_spread,
+            &mut self.obstacle_after,
+            &mut self.killed_within,
+            &mut self.web_socket_retry,
+            &mut self.presence_spread,
+        ] {
+            *time = bounded(*time);
+        }
+        self
+    }
+}

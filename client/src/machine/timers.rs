@@ -130,7 +130,7 @@ impl Machine {
             Timer::Stable(socket) => self.stable(socket),
             Timer::Poll(socket) => self.poll(now, socket),
             Timer::Ping(socket) => self.ping(now, socket),
-            Timer::Authenticate(socket) => self.ask_to_authenticate(socket),
+            Timer::Authenticate(socket) => self.ask_to_authenticate(now, socket),
             Timer::Renew => self.renew(now),
             Timer::ReplyTimeout(socket) => self.time_out_requests(now, socket),
             Timer::Gap => self.sync_due(now),
@@ -154,9 +154,11 @@ impl Machine {
         }
     }
 
-    fn ask_to_authenticate(&mut self, socket: SocketId) {
+    fn ask_to_authenticate(&mut self, now: Moment, socket: SocketId) {
+        let times_out_at = now + self.rules.connect_timeout;
         if let Some(link) = self.link(socket) {
-            link.authenticate_at = None;
+            // A callback that does not answer in time is asked again.
+            link.authenticate_at = Some(times_out_at);
             self.effects.push(Effect::AskToken { socket });
         }
     }

@@ -12,6 +12,7 @@ use herald_client::{
     SubscriptionError, Token,
 };
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use crate::{
     harness::{entity, in_time, stopped},
@@ -72,6 +73,37 @@ async fn token_is_renewed_on_the_open_connection_before_it_expires() {
         json!({"action": "authenticate", "token": "short", "id": "1"})
     );
     assert_eq!(client.state(), ConnectionState::Open);
+}
+
+#[tokio::test]
+async fn longest_times_mean_never() {
+    let server = ScriptedServer::start().await;
+    let never = Duration::MAX;
+    let token = move || async move { Ok::<_, std::io::Error>(Token::lasting("t1", never)) };
+    let options = Options::new()
+        .token(token)
+        .connect_timeout(never)
+        .stable_after(never)
+        .time_to_live(never)
+        .keep_alive(never, never)
+        .unanswered_after(never)
+        .reply_timeout(never)
+        .renewal(never, never);
+    let client = Client::start(&server.web_socket(), options).expect("an address");
+    let mut served = server.accept().await;
+    let message = Message::to_entity(entity("room-1"), "Hello");
+    let sent = [
+        client.send(message.clone()),
+        client.send(message.time_to_live(never)),
+    ];
+    for reply in sent {
+        served.acknowledge().await;
+        in_time("a reply arrived", reply).await.expect("a reply");
+    }
+    drop(served);
+    in_time("the client closed", client.close(never)).await;
+    let closed = ConnectionState::Stopped(StopReason::Closed);
+    assert_eq!(client.state(), closed);
 }
 
 #[tokio::test]
@@ -174,6 +206,36 @@ async fn panic_of_the_token_callback_fails_the_attempt() {
         panic!("{:?}", client.last_failure());
     };
     assert_eq!(panic.to_string(), "panic: panics in the future");
+}
+
+#[tokio::test]
+async fn token_callback_that_hangs_is_dropped_with_its_attempt() {
+    struct Asked(mpsc::UnboundedSender<()>);
+    impl Drop for Asked {
+        fn drop(&mut self) {
+            // Fails only at the end of the test.
+            let _ = self.0.send(());
+        }
+    }
+    let server = ScriptedServer::start().await;
+    let (sender, mut dropped) = mpsc::unbounded_channel();
+    let hanging = move || {
+        let asked = Asked(sender.clone());
+        async move {
+            let _asked = asked;
+            std::future::pending::<Result<String, std::io::Error>>().await
+        }
+    };
+    let millisecond = Duration::from_millis(1);
+    let options = Options::new()
+        .token(hanging)
+        .connect_timeout(millisecond)
+        .back_off(millisecond, millisecond);
+    let client = Client::start(&server.web_socket(), options).expect("an address");
+    for _ in 0..3 {
+        in_time("a callback was dropped", dropped.recv()).await;
+    }
+    assert!(!matches!(client.state(), ConnectionState::Stopped(_)));
 }
 
 #[tokio::test]

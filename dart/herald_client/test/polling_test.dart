@@ -89,6 +89,18 @@ void main() {
     expect(harness.connector.posts, hasLength(polls));
   });
 
+  test('a client that was suspended connects with a WebSocket', () async {
+    final harness = Harness(options: HeraldOptions(pollUrl: Uri.parse('https://poll.example.com/stage')));
+    await harness.advance();
+    harness.client.suspend();
+    // In this time a client whose network is down makes three attempts.
+    await harness.advance(minutes: 2, seconds: 20);
+    harness.client.resume();
+    await settle();
+    expect(harness.client.transport, Transport.webSocket);
+    expect(harness.connector.posts, isEmpty);
+  });
+
   test('a pollUrl that is not an HTTP address is refused', () {
     expect(() => Harness(options: HeraldOptions(pollUrl: Uri.parse('wss://example.com'))).client, throwsArgumentError);
   });

@@ -187,6 +187,65 @@ void main() {
       expect((await subscription.pushes.first).message, 1);
     });
 
+    test('more events than a subscription holds before the application listens are a loss', () async {
+      final harness = Harness(options: const HeraldOptions(buffer: 2));
+      await settle();
+      final subscription = await harness.client.subscribe('order-1');
+      for (final offset in [1, 2, 3, 4]) {
+        harness.socket.push(update('order-1', offset, offset: offset));
+      }
+      await settle();
+      final events = <Object?>[];
+      subscription.events.listen((event) => events.add(_contentOf(event)));
+      await settle();
+      expect(events, [const Position(2, epoch: 'e1'), 3, 4]);
+      expect(subscription.position, const Position(4, epoch: 'e1'));
+    });
+
+    test('events that were held come before the end of the subscription', () async {
+      final harness = Harness(options: const HeraldOptions(buffer: 1));
+      await settle();
+      final subscription = await harness.client.subscribe('order-1');
+      harness.socket
+        ..push(update('order-1', 1))
+        ..push(update('order-1', 2));
+      await settle();
+      await harness.client.close();
+      expect(await subscription.events.map(_contentOf).toList(), [null, 2]);
+    });
+
+    test('a state whose messages were dropped before the application listens is loaded again', () async {
+      final harness = Harness(options: const HeraldOptions(buffer: 1));
+      await settle();
+      var loads = 0;
+      final subscription = await harness.client.subscribe(
+        'order-1',
+        loadState: () {
+          loads += 1;
+          return null;
+        },
+      );
+      expect(loads, 2);
+      harness.socket
+        ..push(update('order-1', 1))
+        ..push(update('order-1', 2));
+      await settle();
+      final events = <Object?>[];
+      subscription.events.listen((event) => events.add(_contentOf(event)));
+      await settle();
+      harness.socket.push(update('order-1', 3));
+      await settle();
+      expect(loads, 3);
+      expect(events, [null, 3]);
+    });
+
+    test('recover and rewind together are an error of the stream, too', () async {
+      final harness = Harness();
+      await settle();
+      final stream = harness.client.pushesOf('order-1', recover: const Position(1, epoch: 'e1'), rewind: 2);
+      await expectLater(stream.toList(), throwsArgumentError);
+    });
+
     test('a subscription that the server refuses throws its error', () async {
       final harness = Harness();
       await settle();
@@ -383,9 +442,9 @@ void main() {
       expect(messages, ['after it']);
     });
 
-    test('a state that fails to load later is loaded again', () async {
-      final errors = <Object>[];
-      await runZonedGuarded(() async {
+    test('a state that fails to load later is loaded again, and its error is printed', () async {
+      final printed = <String>[];
+      await runZoned(() async {
         final harness = Harness();
         await settle();
         var loads = 0;
@@ -399,8 +458,8 @@ void main() {
         harness.socket.drop();
         await harness.advance(seconds: 3);
         expect(loads, 4);
-      }, (error, _) => errors.add(error));
-      expect(errors, [isA<StateError>()]);
+      }, zoneSpecification: ZoneSpecification(print: (_, __, ___, line) => printed.add(line)));
+      expect(printed.single.contains('the database is away'), isTrue);
     });
 
     test('a state that cannot be loaded at first is the error of the subscription', () async {
@@ -561,6 +620,9 @@ void main() {
       final harness = Harness();
       await settle();
       harness.client.suspend();
+      await settle();
+      harness.states.clear();
+      expect(harness.clock.timers, 0);
       await harness.advance(minutes: 30);
       harness.client
         ..networkUp()
@@ -568,6 +630,7 @@ void main() {
       await harness.advance(minutes: 30);
       expect(harness.connector.sockets, hasLength(1));
       expect(harness.socket.isClosed, isTrue);
+      expect(harness.states, isEmpty);
     });
 
     test('a suspended client with a token callback does not ask it', () async {
@@ -637,3 +700,10 @@ Map<String, Object?> _forbidden(Map<String, Object?> frame) => {
 };
 
 Matcher _hasCode(String code) => isA<ServerError>().having((error) => error.code, 'code', code);
+
+/// Returns the message of a push, or the position of a loss.
+Object? _contentOf(SubscriptionEvent event) => switch (event) {
+  PushEvent(:final push) => push.message,
+  LostEvent(:final position) => position,
+  RecoveredEvent(:final messages) => messages,
+};

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from herald_client import (
     connect,
 )
 from herald_client._clock import SleepWatch
+from herald_client._machine.signals import AskToken
 
 from .server import FAST, UNREACHABLE, ScriptedServer
 
@@ -116,6 +118,36 @@ async def test_hanging_token_callback_is_cancelled_by_the_time_out_and_by_close(
             if state.attempt == 3:
                 break
     assert len(cancelled) >= 2
+
+
+async def test_token_callback_that_is_asked_again_is_cancelled_and_its_successor_counts() -> None:
+    asked, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def token() -> str:
+        if asked.is_set():
+            return "a.b.c"
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return ""
+
+    async with ScriptedServer() as server, connect(server.url, token=token) as client:
+        await asked.wait()
+        client._driver._perform(AskToken(1))
+        await client.opened()
+        assert cancelled.is_set()
+        assert server.handshakes[0].headers["Authorization"] == "Bearer a.b.c"
+
+
+async def test_infinite_times_mean_never() -> None:
+    async with ScriptedServer() as server:
+        client = connect(server.url, token=lambda: Token("a.b.c", math.inf))
+        await client.opened()
+        await client.send("x", broadcast=True, time_to_live=math.inf)
+        await client.close(within=math.inf)
+        assert len(server.handshakes) == 1
 
 
 async def test_handshake_without_an_answer_times_out() -> None:

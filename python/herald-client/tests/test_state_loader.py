@@ -42,6 +42,29 @@ async def test_state_is_loaded_again_after_a_reconnect_without_a_log_and_after_a
     assert [str(error) for error in reported] == ["down"]
 
 
+async def test_state_callback_that_raises_cancelled_error_is_called_again() -> None:
+    loads: list[int] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
+
+    async def load() -> None:
+        loads.append(1)
+        if len(loads) == 3:
+            raise asyncio.CancelledError
+
+    async with (
+        ScriptedServer() as server,
+        connect(server.url, options=FAST) as client,
+        client.subscribe("order-1", state=load) as subscription,
+        client.states() as states,
+    ):
+        await server.connections[-1].close()
+        await anext(states)
+        assert [(await anext(states)).name for _ in range(2)] == ["reconnecting", "open"]
+        await server.push_about("order-1", "live")
+        assert (await anext(subscription)).message == "live"
+        assert len(loads) == 4
+
+
 async def test_state_callback_that_fails_at_first_fails_the_subscription() -> None:
     async def load() -> None:
         raise ValueError("down")

@@ -113,6 +113,44 @@ async def test_cancelled_subscribe_unsubscribes() -> None:
         await client.close(within=0)
 
 
+async def test_unsubscribe_before_the_acknowledgement_ends_the_iteration() -> None:
+    async with ScriptedServer(lambda _: None) as server, connect(server.url) as client:
+        subscription = client.subscribe("order-1")
+        reading = asyncio.create_task(collect(subscription))
+        frame = await server.next_frame("subscribe")
+        subscription.unsubscribe()
+        assert await reading == []
+        await server.push({"type": "ack", "action": "subscribe", "id": frame["id"], "entityId": "order-1"})
+        assert (await server.next_frame("unsubscribe"))["entityId"] == "order-1"
+        assert await collect(subscription) == []
+        await client.close(within=0)
+
+
+async def test_unsubscribe_while_the_state_loads_makes_no_request_and_keeps_the_other_of_the_entity() -> None:
+    loading, may_load = asyncio.Event(), asyncio.Event()
+
+    async def load() -> None:
+        loading.set()
+        await may_load.wait()
+
+    async with (
+        ScriptedServer() as server,
+        connect(server.url) as client,
+        client.subscribe("order-1") as other,
+    ):
+        await server.next_frame("subscribe")
+        subscription = client.subscribe("order-1", state=load)
+        reading = asyncio.create_task(collect(subscription))
+        await loading.wait()
+        subscription.unsubscribe()
+        may_load.set()
+        assert await reading == []
+        await server.push_about("order-1", "for the other")
+        assert await read(other) == "for the other"
+        await client.echo("a reply to what was sent")
+        assert (await server.frames.get())["action"] == "sendMessage"
+
+
 async def test_cancelled_read_loses_no_message() -> None:
     async with (
         ScriptedServer() as server,

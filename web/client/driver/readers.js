@@ -130,9 +130,9 @@ export class Handlers {
     return remove;
   }
 
-  /** @param {Value} value */
+  /** Calls each handler that another has not removed meanwhile. @param {Value} value */
   call(value) {
-    call(this.#times.keys(), value);
+    for (const handler of Array.from(this.#times.keys())) if (this.#times.has(handler)) call(handler, value);
   }
 
   /** @param {(value: Value) => void} handler @param {number} more */
@@ -144,20 +144,18 @@ export class Handlers {
 }
 
 /**
- * Calls each handler. An exception of one is reported and does not keep the value from the others.
+ * Calls a handler. Its exception is reported and does not keep the value from others.
  *
  * @template T
- * @param {Iterable<(value: T) => void>} handlers
+ * @param {(value: T) => void} handler
  * @param {T} value
  */
-export function call(handlers, value) {
-  for (const handler of Array.from(handlers)) {
-    try {
-      handler(value);
-    } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
+export function call(handler, value) {
+  try {
+    handler(value);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }

@@ -59,6 +59,9 @@ export function tokenSupplied(machine, link, token, expiresIn) {
   if (expiresIn !== undefined) {
     const delay = Math.max(expiresIn - machine.rules.renewTokenBefore, expiresIn / 2);
     authenticateAt(machine, link, machine.now + delay);
+  } else {
+    link.authenticateAt = undefined;
+    machine.timers.cancel(`authenticate ${link.socket}`);
   }
   if (!link.isOpen) return open(machine, link, token);
   link.token = token;
@@ -281,7 +284,8 @@ function authenticateAt(machine, link, time) {
   link.authenticateAt = time;
   if (link !== machine.current || !link.isOpen) return;
   machine.timers.set(`authenticate ${link.socket}`, time, () => {
-    link.authenticateAt = undefined;
+    // A callback that does not answer in time is asked again.
+    authenticateAt(machine, link, machine.now + machine.rules.connectTimeout);
     machine.perform({ kind: 'askToken', socket: link.socket });
   });
 }

@@ -25,7 +25,7 @@ final class HeraldClient {
   /// Starts a client, which keeps trying until it is connected.
   ///
   /// [url] is the address of the WebSocket API, `wss://…`. [connector], [clock] and [random] are for tests and unusual
-  /// platforms. Throws an [ArgumentError] if the address, or `pollUrl`, has the wrong form.
+  /// platforms. Throws an [ArgumentError] if the address, or `pollUrl`, has the wrong form, or `buffer` is less than 1.
   factory HeraldClient(
     Uri url, {
     TokenCallback? token,
@@ -37,12 +37,13 @@ final class HeraldClient {
     if (!(url.isScheme('wss') || url.isScheme('ws')) || url.host.isEmpty || url.hasFragment) {
       throw ArgumentError.value('$url', 'url', 'must be an absolute wss:// or ws:// address without a fragment');
     }
+    if (options.buffer < 1) throw ArgumentError.value(options.buffer, 'buffer', 'must be at least 1');
     final pollUrl = _pollUrlOf(options);
     final used = connector ?? platformConnector();
     final spacing = options.refusalSpacing ?? used.refusalSpacing;
     final rules = Rules(options, token: token != null, refusalSpacing: spacing.inMilliseconds);
     final driver = Driver(url, pollUrl, token, rules, used, clock ?? SystemClock(), random ?? Random().nextDouble);
-    return HeraldClient._(driver);
+    return HeraldClient._(driver, options.buffer);
   }
 
   /// Returns the address that the paths of the function `poll` are relative to. `null` if there is none.
@@ -55,9 +56,10 @@ final class HeraldClient {
     return url.path.endsWith('/') ? url : url.replace(path: '${url.path}/');
   }
 
-  HeraldClient._(this._driver);
+  HeraldClient._(this._driver, this._buffer);
 
   final Driver _driver;
+  final int _buffer;
 
   ClientState get state => _driver.state;
 
@@ -189,6 +191,7 @@ final class HeraldClient {
     late final Subscription subscription;
     return subscription = Subscription(
       entityId,
+      buffer: _buffer,
       asksForPresence: presence,
       positionOf: () => _driver.positionOf(entityId),
       leave: () => _leave(subscription),
@@ -208,10 +211,10 @@ final class HeraldClient {
     int? rewind,
     LoadState? loadState,
   }) async {
-    if (recover != null && rewind != null) throw ArgumentError('recover and rewind exclude each other: pass one');
     final loader = _loaderOf(subscription, loadState);
     final readers = _driver.readers..subscribe(subscription);
     try {
+      if (recover != null && rewind != null) throw ArgumentError('recover and rewind exclude each other: pass one');
       final loaded = await loader?.loadFirst(_driver.positionOf(subscription.entityId));
       if (subscription.hasEnded) return subscription;
       final entityId = subscription.entityId;

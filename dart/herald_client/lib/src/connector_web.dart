@@ -4,6 +4,7 @@ import 'dart:js_interop';
 import 'package:web_socket_channel/web_socket_channel.dart';
 
 import 'channel_socket.dart';
+import 'probe.dart';
 import 'socket.dart';
 
 /// Returns the connector of the platform.
@@ -98,11 +99,9 @@ extension type _AbortController._(JSObject _) implements JSObject {
 }
 
 Future<bool> _isReachable(Uri url) async {
-  final scheme = url.isScheme('wss') ? 'https' : 'http';
-  final address = Uri(scheme: scheme, host: url.host, port: url.port, path: url.path);
   final options = _FetchOptions(mode: 'no-cors', cache: 'no-store', credentials: 'omit');
   try {
-    await _fetch('$address'.toJS, options).toDart.timeout(_probeTimeout);
+    await _fetch('${probeOf(url)}'.toJS, options).toDart.timeout(_probeTimeout);
     return true;
   } on Object {
     return false;

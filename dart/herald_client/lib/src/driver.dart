@@ -86,7 +86,7 @@ final class Driver {
   void suspend() {
     if (_isSuspended) return;
     _isSuspended = true;
-    handle(const NetworkDown());
+    handle(const Suspend());
   }
 
   void resume() {
@@ -196,30 +196,17 @@ final class Driver {
     readers.announce(state);
   }
 
-  /// Asks the token callback. One that hangs fails after the time-out of an attempt, like the attempt that it is for.
   Future<void> _askToken(int socket) async {
-    if (_isSuspended) return handle(TokenFailed(socket));
-    var hasEnded = false;
-    void end(Input input) {
-      if (hasEnded) return;
-      hasEnded = true;
-      handle(input);
-    }
-
-    final timeout = clock.timer(Duration(milliseconds: rules.connectTimeout), () => end(TokenFailed(socket)));
     try {
       final token = await _token?.call();
-      end(TokenSupplied(socket, token?.value, expiresIn: token?.leftAt(clock.wall)));
+      handle(TokenSupplied(socket, token?.value, expiresIn: token?.leftAt(clock.wall)));
     } on Object catch (error) {
-      if (!hasEnded) _cause = error;
-      end(TokenFailed(socket));
-    } finally {
-      timeout.cancel();
+      _cause = error;
+      handle(TokenFailed(socket));
     }
   }
 
   void _open(int socket, String? token) {
-    if (_isSuspended) return handle(Failed(socket));
     try {
       final opening = _connector.open(_url, token);
       _sockets[socket] = opening;
@@ -234,7 +221,7 @@ final class Driver {
   Future<void> _post(Post post) async {
     final Post(:socket, :request, :path, :token, :text) = post;
     final pollUrl = _pollUrl;
-    if (_isSuspended || pollUrl == null) return handle(PostAnswered(socket, request, null));
+    if (pollUrl == null) return handle(PostAnswered(socket, request, null));
     final poster = _posters[socket] ??= _connector.poster();
     final HttpAnswer answer;
     try {

@@ -11,6 +11,7 @@ enum OutboxFull {
 final class HeraldOptions {
   const HeraldOptions({
     this.pollUrl,
+    this.buffer = 10000,
     this.connectTimeout,
     this.backoffBase = const Duration(seconds: 1),
     this.backoffCap = const Duration(seconds: 30),
@@ -45,6 +46,10 @@ final class HeraldOptions {
   /// The address of the function `poll`, the stack's output `PollUrl`. With it, the client polls while the network admits
   /// no WebSocket.
   final Uri? pollUrl;
+
+  /// The events that a subscription holds until the application listens to it. One more drops the oldest, and the
+  /// listener gets a `LostEvent` in the place of those that were dropped.
+  final int buffer;
 
   /// The time-out of an attempt to connect: token and handshake. By default 45 s, and 15 s with [pollUrl].
   final Duration? connectTimeout;

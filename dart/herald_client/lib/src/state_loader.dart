@@ -10,7 +10,7 @@ import 'push.dart';
 /// message up to the position, and the subscription delivers those after it.
 ///
 /// The client calls it before the subscription, and again when messages are lost; without a position, after the
-/// acknowledgement and after every reconnect, too. It retries a later call that fails.
+/// acknowledgement and after every reconnect, too. It prints the error of a later call that fails, and calls it again.
 typedef LoadState = FutureOr<Position?> Function();
 
 /// The state of an entity, which the application loads beside the subscription. The loader holds pushes until then.
@@ -93,7 +93,8 @@ final class StateLoader {
         _loaded = await _loadOnce();
       }
     } on Object catch (error, trace) {
-      Zone.current.handleUncaughtError(error, trace);
+      // An uncaught error would end a program without Flutter.
+      Zone.current.print('herald_client: loadState failed, and is called again: $error\n$trace');
       return _loadLater();
     }
     if (_isBehind(_loaded, _needed)) return _loadLater();

@@ -1,4 +1,5 @@
 import 'dart:async';
+import 'dart:collection';
 
 import 'error.dart';
 import 'fan.dart';
@@ -23,7 +24,7 @@ final class PushEvent extends SubscriptionEvent {
 final class LostEvent extends SubscriptionEvent {
   const LostEvent(this.position);
 
-  /// The position from which delivery goes on. `null` if the entity has no log any more.
+  /// The position from which delivery goes on. `null` if the entity has no log, or none any more.
   final Position? position;
 }
 
@@ -37,25 +38,33 @@ final class RecoveredEvent extends SubscriptionEvent {
 
 /// A subscription to an entity.
 ///
-/// It holds the events until the application listens. It ends when the application cancels it or the listener of its
-/// stream, when the client stops, and, with the server's error, when the server ends it.
+/// It holds the events until the application listens, at most `HeraldOptions.buffer`. It ends when the application
+/// cancels it or the listener of its stream, when the client stops, and, with the server's error, when the server ends it.
 final class Subscription {
   /// [positionOf] returns the position of the client, and [leave] ends the subscription.
   Subscription(
     this.entityId, {
     required this.asksForPresence,
+    required int buffer,
     required Position? Function() positionOf,
     required void Function() leave,
-  }) : _positionOf = positionOf,
+  }) : _buffer = buffer,
+       _positionOf = positionOf,
        _leave = leave;
 
   final String entityId;
 
   /// True if the application asks for presence.
   final bool asksForPresence;
+  final int _buffer;
   final Position? Function() _positionOf;
   final void Function() _leave;
-  late final StreamController<SubscriptionEvent> _events = StreamController(onCancel: cancel);
+  late final StreamController<SubscriptionEvent> _events = StreamController(onListen: _release, onCancel: cancel);
+
+  /// The events before the application listens.
+  final Queue<SubscriptionEvent> _held = Queue();
+  bool _hasDropped = false;
+  Object? _error;
   int _unread = 0;
   Position? _lastRead;
   bool _hasEnded = false;
@@ -101,6 +110,7 @@ final class Subscription {
     if (_hasEnded) return;
     _lastRead = position;
     _isCancelled = true;
+    _held.clear();
     _end();
     _leave();
   }
@@ -122,8 +132,53 @@ final class Subscription {
   void add(SubscriptionEvent event) {
     if (_hasEnded) return;
     _unread += 1;
-    _events.add(event);
+    if (_events.hasListener) {
+      _events.add(event);
+    } else {
+      _hold(event);
+    }
     if (event is LostEvent) loader?.reload(event.position);
+  }
+
+  void _hold(SubscriptionEvent event) {
+    _held.add(event);
+    if (_held.length <= _buffer) return;
+    _held.removeFirst();
+    _unread -= 1;
+    _hasDropped = true;
+  }
+
+  /// Passes on what was held, once the application listens.
+  void _release() {
+    if (_hasDropped) _tellDropped();
+    _held.forEach(_events.add);
+    _held.clear();
+    if (_hasEnded && !_events.isClosed) _close();
+  }
+
+  /// Tells of the events that were dropped. A state that is loaded now has what the others say.
+  void _tellDropped() {
+    final loader = this.loader;
+    if (loader == null) return _holdLoss();
+    final position = switch (_held.last) {
+      PushEvent(:final push) => push.position,
+      LostEvent(:final position) => position,
+      RecoveredEvent() => null,
+    };
+    _unread -= _held.length - 1;
+    _held
+      ..clear()
+      ..add(LostEvent(position));
+    loader.reload(position);
+  }
+
+  /// Holds the loss before the events that are left, unless they begin with one.
+  void _holdLoss() {
+    final first = _held.first;
+    if (first is LostEvent) return;
+    final position = first is PushEvent ? first.push.position : null;
+    _unread += 1;
+    _held.addFirst(LostEvent(position == null ? null : position.withOffset(position.offset - 1)));
   }
 
   /// Takes the presence of the entity, with the error if the server refused it. For the client.
@@ -137,15 +192,21 @@ final class Subscription {
   /// Ends the stream, with the error if there is one. For the client.
   void endWith([Object? error]) {
     if (_hasEnded) return;
-    if (error != null) _events.addError(error);
+    _error = error;
     _end();
   }
 
   void _end() {
     _hasEnded = true;
     loader?.end();
-    unawaited(_events.close());
+    if (_held.isEmpty) _close();
     _presenceChanges.close();
+  }
+
+  void _close() {
+    final error = _error;
+    if (error != null) _events.addError(error);
+    unawaited(_events.close());
   }
 
   SubscriptionEvent _read(SubscriptionEvent event) {

@@ -1,8 +1,8 @@
 import 'dart:async';
 import 'dart:convert';
 
-/// Supplies a token that is valid now. The client calls it at every attempt to connect, and to renew a token. `null`
-/// connects without one.
+/// Supplies a token that is valid now. The client calls it at every attempt to connect, and to renew a token, and again
+/// if it does not answer within `HeraldOptions.connectTimeout`. `null` connects without one.
 typedef TokenCallback = FutureOr<Token?> Function();
 
 /// A token, and its end.

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ._callbacks import outcome_of
 from ._clock import LOOK_EVERY, Clock, SleepWatch
 from ._machine import Machine
 from ._machine.failure import STOPPED
@@ -105,6 +106,7 @@ class Driver:
         """Subscribes, and waits for the acknowledgement. Returns the position. A cancelled wait unsubscribes."""
         request, future = self._new_request()
         waiting = WaitingSubscriber(request, entity, recover, rewind, subscriber.presence is not None)
+        subscriber.acknowledgement = future
         self._subscribers.append(waiting)
         if len(self._subscribers) == 1:
             self.loop.call_soon(self._flush_subscribers)
@@ -124,9 +126,14 @@ class Driver:
             self.handle(Unsubscribe(waiting.entity, waiting.presence))
 
     def leave(self, entity: str, subscriber: Subscriber) -> None:
-        """Ends a subscription that was acknowledged."""
-        if self.readers.unsubscribe(entity, subscriber):
-            self.handle(Unsubscribe(entity, subscriber.presence is not None))
+        """Ends a subscription, and the wait for its acknowledgement."""
+        acknowledgement = subscriber.acknowledgement
+        # The machine does not know a subscription whose state is being loaded.
+        if not self.readers.unsubscribe(entity, subscriber) or acknowledgement is None:
+            return
+        self.handle(Unsubscribe(entity, subscriber.presence is not None))
+        if not acknowledgement.done():
+            acknowledgement.set_result(subscriber.mailbox.position)
 
     def position_of(self, entity: str) -> Position | None:
         return self._machine.position_of(entity)
@@ -153,7 +160,7 @@ class Driver:
         current = asyncio.current_task()
         return {task for task in self._tasks if task is not current}
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Runs a task that ends with the client."""
         task = self.loop.create_task(work, name="herald state loader")
         self._keep(task)
@@ -239,6 +246,10 @@ class Driver:
             case StateChanged():
                 self._enter(effect)
             case AskToken(socket):
+                former = self._token_tasks.pop(socket, None)
+                if former is not None:
+                    # It did not answer in time.
+                    former.cancel()
                 task = self.loop.create_task(self._ask_token(socket), name="herald token callback")
                 self._token_tasks[socket] = task
                 self._keep(task)
@@ -318,7 +329,7 @@ class Driver:
             token, expires_in = read_token(await self._answer_of_callback())
             given = TokenSupplied(socket, token, expires_in)
         except asyncio.CancelledError:
-            if socket in self._token_tasks:
+            if self._token_tasks.get(socket) is asyncio.current_task():
                 # The event loop ends its tasks.
                 self.handle(Close(0))
             raise
@@ -332,18 +343,9 @@ class Driver:
         answer = None if self._token is None else self._token()
         if not inspect.isawaitable(answer):
             return answer
-        # In a task of its own: the callback may raise `CancelledError` although nothing cancelled this task.
         call: asyncio.Future[TokenAnswer] = asyncio.ensure_future(answer)
         self._keep(call)
-        try:
-            await asyncio.wait((call,))
-        except asyncio.CancelledError:
-            # Nothing waits for it but `close`, which it may have called itself.
-            call.cancel()
-            raise
-        if call.cancelled():
-            raise RuntimeError("the token callback was cancelled")
-        return call.result()
+        return await outcome_of(call)
 
     def _open(self, socket: int, token: str | None) -> None:
         problem = None if token is None else unusable(token, self.options.token_in)

@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from ._callbacks import outcome_of
 from ._machine.back_off import BackOff
 from ._machine.rules import Rules
 from .position import Position
@@ -19,7 +20,7 @@ from .push import Push
 # Loads the state of an entity: first its position, and then its data. Returns the position, if there is one.
 StateCallback = Callable[[], Awaitable[Position | None]]
 
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+Spawn = Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any]"]
 
 
 class StateLoader:
@@ -56,7 +57,7 @@ class StateLoader:
 
     async def subscribed(self) -> None:
         """Notes that the server has acknowledged the subscription. A state without a position is loaded once more."""
-        if self._is_loading or self._is_reloading:
+        if self._has_ended or self._is_loading or self._is_reloading:
             return
         if self._loaded is None or self._is_stale:
             self._is_stale = False
@@ -112,7 +113,7 @@ class StateLoader:
         try:
             while self._is_stale:
                 self._is_stale = False
-                self._loaded = await self._load()
+                self._loaded = await outcome_of(self._spawn(self._load()))
         except Exception as error:
             message = "a state callback of a Herald subscription failed, and is called again"
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})

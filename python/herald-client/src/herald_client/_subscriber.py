@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from ._machine.rules import Rules
 from ._mailbox import Mailbox
@@ -19,6 +21,8 @@ class Subscriber:
     ) -> None:
         """Makes a subscriber. It asks for presence if it has a board for it."""
         self.presence = presence
+        # The acknowledgement, once it was asked for.
+        self.acknowledgement: asyncio.Future[Any] | None = None
         self.mailbox: Mailbox[Event] = Mailbox(buffer)
         self.loader = None if state is None else StateLoader(state, self.mailbox.put, rules, spawn)
 

@@ -24,6 +24,9 @@ _COUNTS = frozenset(
     )
 )
 
+# The longest time, in seconds.
+_LONGEST = 100 * 365 * 24 * 3600
+
 # The rules that are no options: this client always has the status of a refusal.
 _NO_OPTIONS = frozenset(("token", "poll", "refusal_spacing"))
 
@@ -124,4 +127,5 @@ def rules_of(options: Options, has_token: bool) -> Rules:
 
 
 def milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
+    """Returns a time in milliseconds. An infinite one is a hundred years."""
+    return round(min(seconds, _LONGEST) * 1000)

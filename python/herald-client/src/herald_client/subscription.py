@@ -39,6 +39,7 @@ class Subscription(AsyncIterator[Push]):
         presence: bool,
     ) -> None:
         self._has_begun = False
+        self._has_left = False
         self.entity_id = entity_id
         self._driver = driver
         self._recover = recover
@@ -87,7 +88,8 @@ class Subscription(AsyncIterator[Push]):
         return PresenceChanges(self._presence, self._begin)
 
     def unsubscribe(self) -> None:
-        """Ends the subscription, and the iteration with it."""
+        """Ends the subscription, and the iteration with it, before the acknowledgement, too."""
+        self._has_left = True
         self._subscriber.mailbox.position = self.position
         self._subscriber.end(StopAsyncIteration)
         self._subscriber.mailbox.drop_pushes()
@@ -128,8 +130,9 @@ class Subscription(AsyncIterator[Push]):
         try:
             await self._subscribe(self._subscriber)
         except BaseException:
-            # A further call tries again.
-            self._subscriber = self._new_subscriber()
+            if not self._has_left:
+                # A further call tries again.
+                self._subscriber = self._new_subscriber()
             raise
         self._has_begun = True
 
@@ -140,6 +143,8 @@ class Subscription(AsyncIterator[Push]):
         try:
             if loader is not None:
                 recover = await loader.load_first(driver.position_of(entity))
+            if self._has_left:
+                return
             position = await driver.subscribe(entity, subscriber, recover, self._rewind)
         except BaseException:
             driver.readers.unsubscribe(entity, subscriber)

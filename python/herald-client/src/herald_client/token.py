@@ -31,7 +31,8 @@ class Token:
 TokenAnswer = str | Token | None
 
 # Supplies a token for every attempt to connect, and before a token ends. `None` to connect without a token. An attempt
-# fails if the callback raises, and is retried. A callback that is no coroutine function must not block.
+# fails if the callback raises, and is retried. One that does not answer within `connect_timeout` is cancelled and
+# called again. A callback that is no coroutine function must not block.
 TokenCallback = Callable[[], TokenAnswer | Awaitable[TokenAnswer]]
 
 

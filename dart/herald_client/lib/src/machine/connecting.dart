@@ -14,6 +14,7 @@ import 'polling.dart';
 import 'presence.dart';
 import 'pushes.dart';
 import 'requests.dart';
+import 'rules.dart';
 import 'signals.dart';
 import 'transports.dart';
 
@@ -67,6 +68,9 @@ void tokenSupplied(Machine machine, Link link, String? token, int? expiresIn) {
   if (expiresIn != null) {
     final delay = max(expiresIn - machine.rules.renewTokenBefore, expiresIn ~/ 2);
     _authenticateAt(machine, link, machine.now + delay);
+  } else {
+    link.authenticateAt = null;
+    machine.timers.cancel('authenticate ${link.socket}');
   }
   if (!link.isOpen) return _open(machine, link, token);
   link.token = token;
@@ -271,7 +275,9 @@ void _authenticateAt(Machine machine, Link link, int time) {
   link.authenticateAt = time;
   if (link != machine.current || !link.isOpen) return;
   machine.timers.set('authenticate ${link.socket}', time, () {
-    link.authenticateAt = null;
+    // A callback that does not answer in time is asked again.
+    final Rules(:connectTimeout) = machine.rules;
+    _authenticateAt(machine, link, machine.now + connectTimeout);
     machine.perform(AskToken(link.socket));
   });
 }
@@ -291,6 +297,12 @@ void networkDown(Machine machine) {
   machine.timers.cancel('retry');
   endRequests(machine, _closeAllSockets(machine));
   _reconnectLater(machine);
+}
+
+/// Ends the connection, and makes no attempt before a hint.
+void suspend(Machine machine) {
+  networkDown(machine);
+  machine.timers.cancel('retry');
 }
 
 /// Ends the delay before the next attempt, or pings an open connection, or polls.

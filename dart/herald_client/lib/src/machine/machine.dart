@@ -148,6 +148,8 @@ final class Machine {
         connecting.networkUp(this);
       case NetworkDown():
         connecting.networkDown(this);
+      case Suspend():
+        connecting.suspend(this);
       case Foreground():
         connecting.foreground(this);
       case Close(:final within):

@@ -77,6 +77,11 @@ final class NetworkDown extends Input {
   const NetworkDown();
 }
 
+/// The application needs no connection before the hint that the network is up.
+final class Suspend extends Input {
+  const Suspend();
+}
+
 final class Foreground extends Input {
   const Foreground();
 }

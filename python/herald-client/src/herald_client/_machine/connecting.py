@@ -61,6 +61,9 @@ def token_supplied(machine: Machine, link: Link, token: str | None, expires_in: 
     if expires_in is not None:
         delay = max(expires_in - machine.rules.renew_token_before, expires_in // 2)
         _authenticate_at(machine, link, machine.now + delay)
+    else:
+        link.authenticate_at = None
+        machine.timers.cancel(f"authenticate {link.socket}")
     if not link.is_open:
         _open(machine, link, token)
         return
@@ -291,7 +294,8 @@ def _authenticate_at(machine: Machine, link: Link, time: int) -> None:
         return
 
     def ask() -> None:
-        link.authenticate_at = None
+        # A callback that does not answer in time is asked again.
+        _authenticate_at(machine, link, machine.now + machine.rules.connect_timeout)
         machine.perform(AskToken(link.socket))
 
     machine.timers.set(f"authenticate {link.socket}", time, ask)

@@ -174,7 +174,9 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
             let posted = self.try_once(&mut result.recipient, push, last, by).await;
             match &posted {
                 Ok(_) => slot.answered(),
-                Err(Failure::Post(PostError::Throttled)) => slot.throttled(),
+                Err(Failure::Post(PostError::Throttled)) => {
+                    slot.throttled(&result.recipient.connection);
+                }
                 Err(_) => {}
             }
             drop(slot);

@@ -10,6 +10,8 @@ use tokio::{
     time::Instant,
 };
 
+use crate::ids::ConnectionId;
+
 /// The first limit of a window. Each post beyond it is likely to need a new connection to the gateway.
 const FIRST: usize = 100;
 
@@ -26,9 +28,12 @@ const TOLERANCE: Duration = Duration::from_millis(2);
 ///
 /// The limit rises while the gateway's answers stay fast: at first by one with each second answer, so by
 /// half in the time of a post, and after a 429 by one with each round of answers. It stays while
-/// answers are slower, when more posts would only wait for each other. A 429 halves it. So several
-/// notifiers share the account's quota of requests without knowing of each other, as TCP connections share
-/// a link ([RFC 5681](https://www.rfc-editor.org/rfc/rfc5681#section-3.1)).
+/// answers are slower, when more posts would only wait for each other. 429 for two connections within a round of
+/// answers halve it. So several notifiers share the account's quota of requests without knowing of each other, as TCP
+/// connections share a link ([RFC 5681](https://www.rfc-editor.org/rfc/rfc5681#section-3.1)).
+///
+/// One 429 alone changes nothing: the gateway also answers 429 for a client that does not read, whose buffer is full
+/// ([AWS](https://docs.rs/aws-sdk-apigatewaymanagement/latest/aws_sdk_apigatewaymanagement/types/error/struct.LimitExceededException.html)).
 #[derive(Debug)]
 pub struct Window {
     /// A permit for each post that may be in flight.
@@ -44,12 +49,21 @@ struct State {
     surplus: usize,
     /// True before the first 429.
     rises_fast: bool,
+    last_throttled: Option<Throttled>,
     /// The time of the last 429 that lowered the limit. Posts that started before were too many already.
     lowered_at: Option<Instant>,
     /// The answers since the limit last rose.
     answers: usize,
     round: Round,
     used_at: Instant,
+}
+
+/// A 429.
+#[derive(Debug)]
+struct Throttled {
+    connection: ConnectionId,
+    /// The answers since then.
+    answers: usize,
 }
 
 /// The times of as many answers as there may be posts in flight.
@@ -83,6 +97,7 @@ impl Window {
                 limit,
                 surplus: 0,
                 rises_fast: true,
+                last_throttled: None,
                 lowered_at: None,
                 answers: 0,
                 round: Round::default(),
@@ -125,6 +140,9 @@ impl Window {
         let limit = state.limit;
         state.round.add(started_at.elapsed(), limit);
         state.answers += 1;
+        if let Some(throttled) = &mut state.last_throttled {
+            throttled.answers += 1;
+        }
         let is_due = state.answers >= if state.rises_fast { 2 } else { limit };
         // An unused limit would rise without end.
         let is_used = self.posts.available_permits() == 0;
@@ -138,9 +156,17 @@ impl Window {
         }
     }
 
-    fn throttled(&self, started_at: Instant) {
+    fn throttled(&self, started_at: Instant, connection: &ConnectionId) {
         let mut state = self.state();
-        if state.lowered_at.is_some_and(|at| started_at < at) {
+        let throttled = Throttled {
+            connection: connection.clone(),
+            answers: 0,
+        };
+        let last = state.last_throttled.replace(throttled);
+        let limit = state.limit;
+        let concerns_one =
+            last.is_none_or(|last| last.connection == *connection || last.answers >= limit);
+        if concerns_one || state.lowered_at.is_some_and(|at| started_at < at) {
             return;
         }
         let lowered = (state.limit / 2).max(LEAST.min(self.most));
@@ -192,9 +218,9 @@ impl Slot<'_> {
         self.window.answered(self.started_at);
     }
 
-    /// Records that the gateway answered 429.
-    pub(super) fn throttled(&self) {
-        self.window.throttled(self.started_at);
+    /// Records that the gateway answered 429 for this connection.
+    pub(super) fn throttled(&self, connection: &ConnectionId) {
+        self.window.throttled(self.started_at, connection);
     }
 }
 

@@ -14,6 +14,8 @@ struct Gateway {
     time: Duration,
     time_at_once: Duration,
     quota: Option<Mutex<Quota>>,
+    /// The connection whose client does not read.
+    stuck: Option<ConnectionId>,
     in_flight: AtomicUsize,
     most: AtomicUsize,
 }
@@ -36,6 +38,7 @@ impl Gateway {
                     at: Instant::now(),
                 })
             }),
+            stuck: None,
             in_flight: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
         }
@@ -56,11 +59,14 @@ impl Quota {
 }
 
 impl Post for Gateway {
-    async fn post(&self, _: &ConnectionId, _: &str) -> Result<(), PostError> {
+    async fn post(&self, connection: &ConnectionId, _: &str) -> Result<(), PostError> {
         let others = self.in_flight.fetch_add(1, SeqCst);
         self.most.fetch_max(others + 1, SeqCst);
         tokio::time::sleep(self.time + self.time_at_once * others as u32).await;
         self.in_flight.fetch_sub(1, SeqCst);
+        if self.stuck.as_ref() == Some(connection) {
+            return Err(PostError::Throttled);
+        }
         let quota = self.quota.as_ref();
         quota.map_or(Ok(()), |quota| quota.lock().expect("a quota").take())
     }
@@ -108,6 +114,17 @@ async fn posts_in_flight_stay_where_more_posts_only_wait_for_each_other() {
     assert_eq!(report.delivered, 5000);
     let most = most(&gateway);
     assert!((100..400).contains(&most), "{most} in flight");
+}
+
+#[tokio::test(start_paused = true)]
+async fn client_that_does_not_read_lowers_the_posts_in_flight_of_no_other() {
+    let mut gateway = Gateway::with(ANSWER, Duration::ZERO, None);
+    gateway.stuck = Some(connection_id(7));
+    let window = Arc::new(Window::new(500));
+    let (report, _) = deliver(&gateway, &window).await;
+    let Settings { tries, .. } = Settings::default();
+    assert_eq!((report.delivered, report.throttled), (4999, tries as usize));
+    assert_eq!(most(&gateway), 500);
 }
 
 /// With a fixed number of 100 posts in flight, 4,281 posts were answered 429, and 883 connections were requeued.

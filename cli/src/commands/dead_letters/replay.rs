@@ -26,7 +26,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Put dead letters back on the notification queue
 ///
 /// A replayed push goes to the connections that did not receive it, with the same event id, so that clients drop repeats. A
-/// push that cannot be delivered now returns to the dead-letter queue, with a reason.
+/// message of a rule of yours needs an `idempotencyKey` for that. A push that cannot be delivered now returns to the
+/// dead-letter queue, with a reason.
 ///
 /// With --all, SQS itself moves the messages of `notifications`, and Ctrl-C does not stop the move. Messages of `events`
 /// and single messages are sent one by one, and each is deleted once it is sent.

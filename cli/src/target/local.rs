@@ -41,8 +41,8 @@ pub(super) async fn find(endpoint: &str) -> Result<Target, Failure> {
     let described = HttpClient::new().get::<Description>(&url).await;
     let description = described.map_err(|failure| match failure {
         Failure::Failed(error) => Failure::Failed(error.context(format!(
-            "{endpoint} is not the AWS endpoint of a herald-local of this version: pass the one that \
-             herald-local prints with --endpoint"
+            "{endpoint} is not the AWS endpoint of a herald-local of this version: pass with --endpoint \
+             the one that herald-local prints"
         ))),
         failure => failure,
     })?;

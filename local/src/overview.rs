@@ -50,7 +50,8 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
          \nThe same with wscat and the AWS CLI:\n\n\
          {}  \
          npx wscat -c {web_socket}{} -x '{{\"action\":\"subscribe\",\"entityId\":\"order-1\"}}' -w -1\n\n  \
-         export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  \
+         export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={region} AWS_REGION={region} \
+         AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n  \
          aws events put-events --entries file://events/entity-updated.json\n",
         not_run(stack),
         faults(addresses),
@@ -65,7 +66,7 @@ pub fn text(stack: &Stack, addresses: &Addresses) -> String {
         } else {
             ""
         },
-        stack.region,
+        region = stack.region,
     );
     text
 }

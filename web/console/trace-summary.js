@@ -5,6 +5,7 @@
  */
 
 import { count } from './format.js';
+import { logTitle } from './positions.js';
 
 /** @import { Post, Queued } from './records.js' */
 /** @import { Deliveries, Step, Trace } from './traces.js' */
@@ -22,12 +23,13 @@ import { count } from './format.js';
 /** Steps that are shown as one: consecutive posts are a group. @typedef {{ startedAt: number, steps: Step[] }} Group */
 
 /**
- * Returns the title of an event, which is its id if the beginning of its trace is unknown.
+ * Returns the title of an event. If the beginning of its trace is unknown, as for a message that was published over HTTP, the
+ * content is the id, and the audience that of the log that numbered the message.
  *
  * @param {Trace} trace
  * @returns {Title}
  */
-export function titleOf({ eventId, steps }) {
+export function titleOf({ eventId, steps, position }) {
   for (const { record } of steps) {
     if (record.kind === 'event') {
       return {
@@ -41,7 +43,7 @@ export function titleOf({ eventId, steps }) {
       return { kind: 'Client message', audience: audienceOf(frame), content: contentOf(frame) };
     }
   }
-  return { kind: 'Event', audience: '', content: eventId };
+  return { kind: 'Event', audience: position ? logTitle(position.log) : '', content: eventId };
 }
 
 /**

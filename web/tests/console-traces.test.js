@@ -106,6 +106,13 @@ test('title has the audience of an event', () => {
   assert.deepEqual(titleOf(traceOf([queued(0)])), { kind: 'Event', audience: '', content: 'e' });
 });
 
+test('title of a trace without its beginning has the audience of its posts', () => {
+  const position = { log: 'entity#order-1', epoch: 'k3J9x2Qa', offset: 7 };
+  const title = (...records) => Object.values(titleOf(traceOf(records)));
+  assert.deepEqual(title(queued(0), { ...post(4, 200), position }), ['Event', 'order-1', 'e']);
+  assert.deepEqual(title(queued(0), post(4, 200)), ['Event', '', 'e']);
+});
+
 test('full list drops the oldest traces', () => {
   const traces = new Traces(2);
   for (const eventId of ['a', 'b', 'c']) traces.add(put(0, { eventId }));

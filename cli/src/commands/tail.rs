@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// Exit after this many seconds; with --count, that is a failure
+    /// Exit this many seconds after subscribing; with --count, that is a failure
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
 

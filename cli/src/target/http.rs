@@ -70,9 +70,7 @@ impl HttpClient {
             );
         }
         let read = serde_json::from_slice(&text);
-        Ok(read.with_context(|| {
-            format!("{url} is not a herald-local of this version: its response cannot be read")
-        })?)
+        Ok(read.with_context(|| format!("the response of {url} cannot be read"))?)
     }
 
     async fn response(&self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {

@@ -38,7 +38,14 @@ pub(super) async fn find(endpoint: &str) -> Result<Target, Failure> {
         )));
     }
     let url = format!("{}{DESCRIPTION}", endpoint.trim_end_matches('/'));
-    let description: Description = HttpClient::new().get(&url).await?;
+    let described = HttpClient::new().get::<Description>(&url).await;
+    let description = described.map_err(|failure| match failure {
+        Failure::Failed(error) => Failure::Failed(error.context(format!(
+            "{endpoint} is not the AWS endpoint of a herald-local of this version: pass with --endpoint \
+             the one that herald-local prints"
+        ))),
+        failure => failure,
+    })?;
     Ok(description.into())
 }
 

@@ -72,6 +72,17 @@ async fn key_is_printed_once_and_only_its_hash_is_stored() {
 }
 
 #[tokio::test]
+async fn list_without_keys_says_so() {
+    let stack = start().await;
+    let ended = stack.herald(&["key", "list"]).run("").await;
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (Some(0), "", "no keys found\n")
+    );
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn key_without_flags_may_do_everything() {
     let stack = start().await;
     let ended = stack.herald(&["key", "create"]).run("").await;

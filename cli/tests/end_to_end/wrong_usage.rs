@@ -1,5 +1,6 @@
 //! Exit codes and errors that need no stack.
 
+use axum::{Router, http::StatusCode};
 use tokio::net::TcpListener;
 
 use crate::harness::herald;
@@ -119,6 +120,32 @@ async fn unreachable_target_error_says_what_to_do() {
                 "{arguments:?}: {}",
                 ended.stderr
             );
+        }
+    }
+}
+
+#[tokio::test]
+async fn server_that_is_no_herald_local_is_named_with_what_to_pass() {
+    for (status, body, cause) in [
+        (
+            StatusCode::FORBIDDEN,
+            "Forbidden",
+            "responded with 403: Forbidden",
+        ),
+        (StatusCode::OK, "<html>", "cannot be read"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let endpoint = format!("http://{}/dev", listener.local_addr().expect("an address"));
+        let server = Router::new().fallback(async move || (status, body));
+        let server = tokio::spawn(async { axum::serve(listener, server).await });
+        let ended = herald(&["--endpoint", &endpoint, "tail", "a"])
+            .run("")
+            .await;
+        server.abort();
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        let advice = format!("{endpoint} is not the AWS endpoint of a herald-local");
+        for words in [&*advice, "--endpoint", cause] {
+            assert!(ended.stderr.contains(words), "{}", ended.stderr);
         }
     }
 }

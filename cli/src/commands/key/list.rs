@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::store::KeyStore;
 use crate::{
     failure::Failure,
-    output::{json, line},
+    output::{json, line, note},
 };
 
 /// List the keys, the oldest first
@@ -54,6 +54,9 @@ impl ListedKey {
 
 pub(super) async fn run(arguments: &Arguments, store: &KeyStore) -> Result<(), Failure> {
     let keys = store.keys().await?;
+    if keys.is_empty() {
+        note("no keys found");
+    }
     let mut keys: Vec<_> = keys
         .into_iter()
         .map(|(id, key)| (id, ListedKey::read(&key)))

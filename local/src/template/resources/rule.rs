@@ -1,5 +1,5 @@
 //! `AWS::Events::Rule` with queues as targets. A target of another kind is an error in the stack's own template, and
-//! is left out of a rule of the user's own.
+//! is left out of a rule of the user's own, as is such a rule with a schedule.
 
 use crate::{
     eventbridge::input::{Input, Transformer},
@@ -28,14 +28,21 @@ pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Rule> {
     read_with(scope, resource, properties, &targets)
 }
 
-/// Reads a rule of the user's own with those of its targets that run here. `None` if it has no such target. The others are
-/// added to `not_run`.
+/// Reads a rule of the user's own with those of its targets that run here. `None` if it has no such target, or a schedule.
+/// What is left out is added to `not_run`.
 pub(in crate::template) fn read_own(
     scope: &Scope<'_>,
     resource: &Resource,
     not_run: &mut Vec<NotRun>,
 ) -> Option<Rule> {
     let mut properties = scope.properties(resource)?;
+    if properties.take("ScheduleExpression").is_some() {
+        not_run.push(NotRun {
+            logical_id: resource.logical_id.clone(),
+            kind: RULE.to_owned(),
+        });
+        return None;
+    }
     let targets = take_targets(&mut properties);
     let (elsewhere, here): (Vec<_>, Vec<_>) = targets
         .into_iter()

@@ -106,6 +106,22 @@ fn rule_without_target_that_runs_here_is_left_out() {
 }
 
 #[test]
+fn scheduled_rule_is_left_out() {
+    let scheduled = "
+  Nightly:
+    Type: AWS::Events::Rule
+    Properties:
+      ScheduleExpression: rate(1 day)
+      Targets: [{ Id: herald, Arn: !Ref QueueArn }]
+";
+    let own = own(&format!("{}{scheduled}", rule("!Ref QueueArn"))).expect("rules");
+    let rules: Vec<_> = own.rules.iter().map(|rule| &rule.logical_id).collect();
+    let left_out = own.not_run.iter().map(|left_out| &left_out.logical_id);
+    assert_eq!(rules, ["Shipped"]);
+    assert_eq!(left_out.collect::<Vec<_>>(), ["Nightly"]);
+}
+
+#[test]
 fn queues_that_a_rule_names_run_as_well() {
     let resources = "
   Late: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 3 } } }

@@ -114,7 +114,10 @@ async fn text_has_addresses_resources_that_are_not_run_and_first_steps() {
              http://{address}\n"
         ),
         format!("\n  npx wscat -c ws://{address}/dev -x '{{\"action\":\"subscribe\","),
-        format!("\n  export AWS_ENDPOINT_URL=http://{address} AWS_DEFAULT_REGION=us-east-1 "),
+        format!(
+            "\n  export AWS_ENDPOINT_URL=http://{address} AWS_DEFAULT_REGION=us-east-1 AWS_REGION=us-east-1 \
+             AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local\n"
+        ),
         "\n  aws events put-events --entries file://events/entity-updated.json\n".to_owned(),
     ] {
         assert!(text.contains(&expected), "{expected} is not in {text}");

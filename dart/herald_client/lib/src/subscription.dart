@@ -111,6 +111,7 @@ final class Subscription {
     _lastRead = position;
     _isCancelled = true;
     _held.clear();
+    _hasDropped = false;
     _end();
     _leave();
   }

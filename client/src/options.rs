@@ -201,7 +201,7 @@ impl Options {
         self
     }
 
-    /// Sets the number of refused authorisations in a row after which the client stops; 3 by default.
+    /// Sets the number of refused authorisations in a row after which the client stops, at least 1; 3 by default.
     pub fn refusal_limit(mut self, refusals: u32) -> Self {
         self.rules.refusal_limit = refusals.max(1);
         self
@@ -260,8 +260,8 @@ impl Options {
         self
     }
 
-    /// Sets the number of messages of a log that may wait for a missing one before the client asks for it at once, and
-    /// the number that may wait in all, with more of which the missing one counts as lost; 256 and 1000 by default.
+    /// Sets how many messages of a log may wait for a missing one before the client asks for it at once, and how many
+    /// may wait in all before the missing one counts as lost; 256 and 1000 by default.
     pub fn held(mut self, limit: usize, while_asking: usize) -> Self {
         self.rules.held_limit = limit;
         self.rules.held_while_asking = while_asking;

@@ -1,5 +1,5 @@
 /**
- * What a client told about an entity.
+ * The last answer of a client about an entity.
  *
  * @module answer
  */

@@ -9,9 +9,9 @@ use super::Settings;
 pub(super) struct Schedule {
     /// No post starts after this.
     pub(super) last_post: Instant,
-    /// No connection begins to be forgotten after this.
+    /// No deletion of a connection starts after this.
     pub(super) last_forgotten: Instant,
-    /// Nothing that forgets a connection lasts longer than this.
+    /// No deletion of a connection lasts longer than this.
     pub(super) forgotten: Instant,
     /// Nothing is requeued after this.
     pub(super) put_back: Instant,

@@ -28,9 +28,9 @@ const TOLERANCE: Duration = Duration::from_millis(2);
 ///
 /// The limit rises while the gateway's answers stay fast: at first by one with each second answer, so by
 /// half in the time of a post, and after a 429 by one with each round of answers. It stays while
-/// answers are slower, when more posts would only wait for each other. 429 for two connections within a round of
-/// answers halve it. So several notifiers share the account's quota of requests without knowing of each other, as TCP
-/// connections share a link ([RFC 5681](https://www.rfc-editor.org/rfc/rfc5681#section-3.1)).
+/// answers are slower, when more posts would only wait for each other. Two connections that are answered 429
+/// within a round of answers halve it. So several notifiers share the account's quota of requests without
+/// knowing of each other, as TCP connections share a link ([RFC 5681](https://www.rfc-editor.org/rfc/rfc5681#section-3.1)).
 ///
 /// One 429 alone changes nothing: the gateway also answers 429 for a client that does not read, whose buffer is full
 /// ([AWS](https://docs.rs/aws-sdk-apigatewaymanagement/latest/aws_sdk_apigatewaymanagement/types/error/struct.LimitExceededException.html)).
@@ -49,6 +49,7 @@ struct State {
     surplus: usize,
     /// True before the first 429.
     rises_fast: bool,
+    /// The last 429. One alone does not lower the limit.
     last_throttled: Option<Throttled>,
     /// The time of the last 429 that lowered the limit. Posts that started before were too many already.
     lowered_at: Option<Instant>,

@@ -78,7 +78,7 @@ pub(super) fn read(body: &str, received: Received<'_>) -> Result<Push, InvalidPu
     push.map_err(|error| of_message(error, &detail))
 }
 
-/// Returns the error about a message that has no detail as its sender wrote it.
+/// Returns an error about a detail as one about the message, because its sender wrote no detail.
 pub(super) fn of_message(error: InvalidPush, detail: &RawValue) -> InvalidPush {
     match error {
         InvalidPush::BadDetail { source, .. } => bad_message(detail.get(), source),

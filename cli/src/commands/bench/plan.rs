@@ -41,8 +41,8 @@ impl Plan {
         due.min(self.events())
     }
 
-    /// Returns the time after the start at which an event is due. The event after the last one is never due: for it,
-    /// the end of the duration.
+    /// Returns the time after the start at which an event is due. For the event after the last one, which is never
+    /// due, returns the end of the duration.
     pub(super) fn due_at(&self, event: usize) -> Duration {
         Duration::from_secs_f64(event as f64 / self.rate).min(self.duration)
     }

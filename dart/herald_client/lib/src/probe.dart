@@ -1,6 +1,6 @@
 /// Returns the address at which the server of a WebSocket answers over HTTP. It has no query, which may hold a token.
 ///
-/// The default port of `wss` is no port of a [Uri], which has 0 in its place.
+/// A [Uri] without a port has the port 0 with the scheme `wss`, whose default port it does not know.
 Uri probeOf(Uri url) => Uri(
   scheme: url.isScheme('wss') ? 'https' : 'http',
   host: url.host,

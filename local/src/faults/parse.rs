@@ -186,7 +186,9 @@ fn dies_after(text: &str) -> Option<(Step, f64)> {
 fn throttle(text: &str) -> Option<Throttle> {
     let (rate, burst) = text.split_once('/').unwrap_or((text, text));
     let rate: f64 = rate.parse().ok()?;
-    (rate.is_finite() && rate >= 0.0).then_some(())?;
+    if !rate.is_finite() || rate < 0.0 {
+        return None;
+    }
     Some(Throttle {
         rate,
         burst: burst.parse().ok()?,

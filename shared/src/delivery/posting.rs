@@ -172,11 +172,10 @@ impl<S: ReadToken, P: Post, Q: Sync> Delivery<'_, S, P, Q> {
             }
             let by = stop_at + self.settings.post_timeout;
             let posted = self.try_once(&mut result.recipient, push, last, by).await;
+            let connection = &result.recipient.connection;
             match &posted {
-                Ok(_) => slot.answered(),
-                Err(Failure::Post(PostError::Throttled)) => {
-                    slot.throttled(&result.recipient.connection);
-                }
+                Ok(_) => slot.answered(connection),
+                Err(Failure::Post(PostError::Throttled)) => slot.throttled(connection),
                 Err(_) => {}
             }
             drop(slot);

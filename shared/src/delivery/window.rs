@@ -1,6 +1,7 @@
 //! The number of posts in flight, which adapts to the gateway.
 
 use std::{
+    collections::HashSet,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,6 +22,9 @@ const LEAST: usize = 10;
 /// The time without a post after which a window begins again: the connections to the gateway have ended.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// The maximum number of connections that are remembered as throttled.
+const REMEMBERED: usize = 10_000;
+
 /// A round is fast if its answers take on average up to half longer than in the fastest round, and this.
 const TOLERANCE: Duration = Duration::from_millis(2);
 
@@ -32,8 +36,8 @@ const TOLERANCE: Duration = Duration::from_millis(2);
 /// within a round of answers halve it. So several notifiers share the account's quota of requests without
 /// knowing of each other, as TCP connections share a link ([RFC 5681](https://www.rfc-editor.org/rfc/rfc5681#section-3.1)).
 ///
-/// One 429 alone changes nothing: the gateway also answers 429 for a client that does not read, whose buffer is full
-/// ([AWS](https://docs.rs/aws-sdk-apigatewaymanagement/latest/aws_sdk_apigatewaymanagement/types/error/struct.LimitExceededException.html)).
+/// A connection counts once until it accepts a post, and one alone changes nothing: the gateway also answers 429 for a
+/// client that does not read, whose buffer is full ([AWS](https://docs.rs/aws-sdk-apigatewaymanagement/latest/aws_sdk_apigatewaymanagement/types/error/struct.LimitExceededException.html)).
 #[derive(Debug)]
 pub struct Window {
     /// A permit for each post that may be in flight.
@@ -50,21 +54,16 @@ struct State {
     /// True before the first 429.
     rises_fast: bool,
     /// The last 429. One alone does not lower the limit.
-    last_throttled: Option<Throttled>,
+    /// The connections whose last post was answered 429.
+    throttled: HashSet<ConnectionId>,
+    /// The answers since the last 429 that counted. `None` before the first.
+    since_throttled: Option<usize>,
     /// The time of the last 429 that lowered the limit. Posts that started before were too many already.
     lowered_at: Option<Instant>,
     /// The answers since the limit last rose.
     answers: usize,
     round: Round,
     used_at: Instant,
-}
-
-/// A 429.
-#[derive(Debug)]
-struct Throttled {
-    connection: ConnectionId,
-    /// The answers since then.
-    answers: usize,
 }
 
 /// The times of as many answers as there may be posts in flight.
@@ -98,7 +97,8 @@ impl Window {
                 limit,
                 surplus: 0,
                 rises_fast: true,
-                last_throttled: None,
+                throttled: HashSet::new(),
+                since_throttled: None,
                 lowered_at: None,
                 answers: 0,
                 round: Round::default(),
@@ -134,15 +134,19 @@ impl Window {
             state.limit = first;
         }
         state.rises_fast = true;
+        state.since_throttled = None;
     }
 
-    fn answered(&self, started_at: Instant) {
+    fn answered(&self, started_at: Instant, connection: &ConnectionId) {
         let mut state = self.state();
         let limit = state.limit;
         state.round.add(started_at.elapsed(), limit);
         state.answers += 1;
-        if let Some(throttled) = &mut state.last_throttled {
-            throttled.answers += 1;
+        if let Some(answers) = &mut state.since_throttled {
+            *answers += 1;
+        }
+        if !state.throttled.is_empty() {
+            state.throttled.remove(connection);
         }
         let is_due = state.answers >= if state.rises_fast { 2 } else { limit };
         // An unused limit would rise without end.
@@ -159,15 +163,16 @@ impl Window {
 
     fn throttled(&self, started_at: Instant, connection: &ConnectionId) {
         let mut state = self.state();
-        let throttled = Throttled {
-            connection: connection.clone(),
-            answers: 0,
-        };
-        let last = state.last_throttled.replace(throttled);
+        if state.throttled.len() >= REMEMBERED {
+            state.throttled.clear();
+        }
+        if !state.throttled.insert(connection.clone()) {
+            return;
+        }
         let limit = state.limit;
-        let concerns_one =
-            last.is_none_or(|last| last.connection == *connection || last.answers >= limit);
-        if concerns_one || state.lowered_at.is_some_and(|at| started_at < at) {
+        let last = state.since_throttled.replace(0);
+        let is_second = last.is_some_and(|answers| answers < limit);
+        if !is_second || state.lowered_at.is_some_and(|at| started_at < at) {
             return;
         }
         let lowered = (state.limit / 2).max(LEAST.min(self.most));
@@ -214,9 +219,9 @@ impl Default for Round {
 }
 
 impl Slot<'_> {
-    /// Records that the gateway accepted the post.
-    pub(super) fn answered(&self) {
-        self.window.answered(self.started_at);
+    /// Records that the gateway accepted the post to this connection.
+    pub(super) fn answered(&self, connection: &ConnectionId) {
+        self.window.answered(self.started_at, connection);
     }
 
     /// Records that the gateway answered 429 for this connection.

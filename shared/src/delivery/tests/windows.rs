@@ -14,8 +14,8 @@ struct Gateway {
     time: Duration,
     time_at_once: Duration,
     quota: Option<Mutex<Quota>>,
-    /// The connection whose client does not read.
-    stuck: Option<ConnectionId>,
+    /// The connections whose clients do not read.
+    stuck: Vec<ConnectionId>,
     in_flight: AtomicUsize,
     most: AtomicUsize,
 }
@@ -38,7 +38,7 @@ impl Gateway {
                     at: Instant::now(),
                 })
             }),
-            stuck: None,
+            stuck: Vec::new(),
             in_flight: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
         }
@@ -64,7 +64,7 @@ impl Post for Gateway {
         self.most.fetch_max(others + 1, SeqCst);
         tokio::time::sleep(self.time + self.time_at_once * others as u32).await;
         self.in_flight.fetch_sub(1, SeqCst);
-        if self.stuck.as_ref() == Some(connection) {
+        if self.stuck.contains(connection) {
             return Err(PostError::Throttled);
         }
         let quota = self.quota.as_ref();
@@ -78,7 +78,15 @@ impl Post for Gateway {
 
 /// Delivers a push to 5,000 connections with a window, and returns the report and the time.
 async fn deliver(gateway: &Gateway, window: &Arc<Window>) -> (Report, Duration) {
-    let store = subscribers(5000, 5000).await;
+    deliver_to(5000, gateway, window).await
+}
+
+async fn deliver_to(
+    connections: usize,
+    gateway: &Gateway,
+    window: &Arc<Window>,
+) -> (Report, Duration) {
+    let store = subscribers(connections, connections).await;
     let queues = MemoryQueues::default();
     let delivery = Delivery::new(&store, gateway, &queues, Settings::default());
     let delivery = delivery.with_window(window.clone());
@@ -119,12 +127,29 @@ async fn posts_in_flight_stay_where_more_posts_only_wait_for_each_other() {
 #[tokio::test(start_paused = true)]
 async fn client_that_does_not_read_lowers_the_posts_in_flight_of_no_other() {
     let mut gateway = Gateway::with(ANSWER, Duration::ZERO, None);
-    gateway.stuck = Some(connection_id(7));
+    gateway.stuck = vec![connection_id(7)];
     let window = Arc::new(Window::new(500));
     let (report, _) = deliver(&gateway, &window).await;
     let Settings { tries, .. } = Settings::default();
     assert_eq!((report.delivered, report.throttled), (4999, tries as usize));
     assert_eq!(most(&gateway), 500);
+}
+
+/// An audience so small that each event reaches all of them within a round.
+#[tokio::test(start_paused = true)]
+async fn clients_that_do_not_read_lower_the_posts_in_flight_once_and_not_with_each_event() {
+    let mut gateway = Gateway::with(ANSWER, Duration::ZERO, None);
+    gateway.stuck = (0..5).map(connection_id).collect();
+    let window = Arc::new(Window::new(500));
+    for _ in 0..10 {
+        let (report, _) = deliver_to(90, &gateway, &window).await;
+        assert_eq!(report.delivered, 85);
+    }
+    most(&gateway);
+    gateway.stuck.clear();
+    deliver_to(200, &gateway, &window).await;
+    let most = most(&gateway);
+    assert!(most >= 50, "{most} in flight");
 }
 
 /// With a fixed number of 100 posts in flight, 4,281 posts were answered 429, and 883 connections were requeued.

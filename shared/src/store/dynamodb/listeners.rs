@@ -31,6 +31,8 @@ impl DynamoDbRows {
             let limit = unread.min((self.page_limit / QUERIES_OF_A_PAGE).max(1));
             let part = self.query_range(audience, &range, attribute, limit).await?;
             unread -= part.scanned_count();
+            // A filtered iterator has no length: the list would grow to up to twice its size.
+            page.recipients.reserve(part.items().len());
             let recipients = part.items().iter().filter_map(row::recipient);
             page.recipients.extend(recipients);
             let read_to = part.last_evaluated_key();

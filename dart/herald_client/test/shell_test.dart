@@ -202,6 +202,18 @@ void main() {
       expect(subscription.position, const Position(4, epoch: 'e1'));
     });
 
+    test('a subscription that is cancelled before the application listens has no event, not even a loss', () async {
+      final harness = Harness(options: const HeraldOptions(buffer: 1));
+      await settle();
+      final subscription = await harness.client.subscribe('order-1');
+      harness.socket
+        ..push(update('order-1', 1))
+        ..push(update('order-1', 2));
+      await settle();
+      subscription.cancel();
+      expect(await subscription.events.toList(), isEmpty);
+    });
+
     test('events that were held come before the end of the subscription', () async {
       final harness = Harness(options: const HeraldOptions(buffer: 1));
       await settle();

@@ -161,11 +161,7 @@ final class Subscription {
   void _tellDropped() {
     final loader = this.loader;
     if (loader == null) return _holdLoss();
-    final position = switch (_held.last) {
-      PushEvent(:final push) => push.position,
-      LostEvent(:final position) => position,
-      RecoveredEvent() => null,
-    };
+    final position = _heldPositions.lastOrNull;
     _unread -= _held.length - 1;
     _held
       ..clear()
@@ -175,12 +171,23 @@ final class Subscription {
 
   /// Holds the loss before the events that are left, unless they begin with one.
   void _holdLoss() {
-    final first = _held.first;
-    if (first is LostEvent) return;
-    final position = first is PushEvent ? first.push.position : null;
+    if (_held.first is LostEvent) return;
+    final position = _heldPositions.firstOrNull;
     _unread += 1;
     _held.addFirst(LostEvent(position == null ? null : position.withOffset(position.offset - 1)));
   }
+
+  /// The positions of the held events that have one.
+  Iterable<Position> get _heldPositions =>
+      _held
+          .map(
+            (event) => switch (event) {
+              PushEvent(:final push) => push.position,
+              LostEvent(:final position) => position,
+              RecoveredEvent() => null,
+            },
+          )
+          .nonNulls;
 
   /// Takes the presence of the entity, with the error if the server refused it. For the client.
   void presenceTold(Presence? presence, HeraldError? error) {

@@ -53,7 +53,6 @@ struct State {
     surplus: usize,
     /// True before the first 429.
     rises_fast: bool,
-    /// The last 429. One alone does not lower the limit.
     /// The connections whose last post was answered 429.
     throttled: HashSet<ConnectionId>,
     /// The answers since the last 429 that counted. `None` before the first.

@@ -59,7 +59,7 @@ impl ReconnectReport {
         text += &match usage {
             Some(usage) => work(usage),
             None => {
-                "  work       unknown: only herald-local tells it, and not across its restart; on AWS, CloudWatch \
+                "  work       unknown: only a herald-local that was not restarted counts it; on AWS, CloudWatch \
                      has the metrics of the functions, the tables and the API\n"
                     .to_owned()
             }

@@ -29,37 +29,33 @@ pub(super) fn read(scope: &Scope<'_>, resource: &Resource) -> Option<Rule> {
 }
 
 /// Reads a rule of the user's own with those of its targets that run here. `None` if it has no such target, or a schedule.
-/// What is left out is added to `not_run`.
+/// Adds rules and targets that are left out to `not_run`.
 pub(in crate::template) fn read_own(
     scope: &Scope<'_>,
     resource: &Resource,
     not_run: &mut Vec<NotRun>,
 ) -> Option<Rule> {
     let mut properties = scope.properties(resource)?;
-    if properties.take("ScheduleExpression").is_some() {
+    let mut leave_out = |kind: String| {
         not_run.push(NotRun {
             logical_id: resource.logical_id.clone(),
-            kind: RULE.to_owned(),
+            kind,
         });
+    };
+    if properties.take("ScheduleExpression").is_some() {
+        leave_out(RULE.to_owned());
         return None;
     }
     let targets = take_targets(&mut properties);
     let (elsewhere, here): (Vec<_>, Vec<_>) = targets
         .into_iter()
         .partition(|target| is_elsewhere(scope, target));
-    let id = &resource.logical_id;
-    let kind = match here.as_slice() {
-        [] => RULE.to_owned(),
-        _ => format!("target of {RULE}"),
-    };
-    if here.is_empty() || !elsewhere.is_empty() {
-        not_run.push(NotRun {
-            logical_id: id.clone(),
-            kind,
-        });
-    }
     if here.is_empty() {
+        leave_out(RULE.to_owned());
         return None;
+    }
+    if !elsewhere.is_empty() {
+        leave_out(format!("target of {RULE}"));
     }
     references::report_unknown(scope, &resource.properties, &resource.properties_path());
     read_with(scope, resource, properties, &here)

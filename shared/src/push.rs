@@ -148,6 +148,23 @@ pub enum InvalidPush {
     TooLarge(#[from] FrameTooLarge),
 }
 
+impl InvalidPush {
+    fn bad_message(json: &str, source: serde_json::Error) -> Self {
+        Self::BadMessage {
+            field: field::field_at(json, &source),
+            source,
+        }
+    }
+
+    /// Returns an error about a detail as one about the message, for a message whose sender wrote no detail.
+    fn of_message(self, detail: &RawValue) -> Self {
+        match self {
+            Self::BadDetail { source, .. } => Self::bad_message(detail.get(), source),
+            error => error,
+        }
+    }
+}
+
 /// The maximum length of an event's id, which may be an `idempotencyKey`, in bytes.
 pub const EVENT_ID_LIMIT: usize = 1024;
 

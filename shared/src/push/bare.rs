@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 use super::{
     DetailType, InvalidPush, Push, Received,
     event::{self, present},
-    field::field_at,
 };
 
 /// A message for one audience. It is serialized as the detail of the event that it would be on the bus, which has no
@@ -42,7 +41,7 @@ impl<'a> BareMessage<'a> {
     ///
     /// Returns [`InvalidPush::BadMessage`] if a field is missing, unknown, repeated or of the wrong type.
     pub fn parse(json: &'a str) -> Result<Self, InvalidPush> {
-        serde_json::from_str(json).map_err(|source| bad_message(json, source))
+        serde_json::from_str(json).map_err(|source| InvalidPush::bad_message(json, source))
     }
 
     /// Returns the detail-type of the event that it would be on the bus.
@@ -75,22 +74,7 @@ pub(super) fn read(body: &str, received: Received<'_>) -> Result<Push, InvalidPu
     let detail_type = message.detail_type()?;
     let detail = message.detail();
     let push = event::push_of_detail(received.message_id, detail_type, &detail, received.sent_at);
-    push.map_err(|error| of_message(error, &detail))
-}
-
-/// Returns an error about a detail as one about the message, because its sender wrote no detail.
-pub(super) fn of_message(error: InvalidPush, detail: &RawValue) -> InvalidPush {
-    match error {
-        InvalidPush::BadDetail { source, .. } => bad_message(detail.get(), source),
-        error => error,
-    }
-}
-
-fn bad_message(json: &str, source: serde_json::Error) -> InvalidPush {
-    InvalidPush::BadMessage {
-        field: field_at(json, &source),
-        source,
-    }
+    push.map_err(|error| error.of_message(&detail))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{EVENT_ID_LIMIT, InvalidPush, Push, Recipients, bare::of_message, checked};
+use super::{EVENT_ID_LIMIT, InvalidPush, Push, Recipients, checked};
 use crate::{
     audience::Audience,
     ids::{EntityId, UserId},
@@ -45,7 +45,7 @@ impl Push {
         time: &str,
     ) -> Result<Self, InvalidPush> {
         let id = uuid::Uuid::new_v4().to_string();
-        push_of_detail(&id, detail_type, detail, time).map_err(|error| of_message(error, detail))
+        push_of_detail(&id, detail_type, detail, time).map_err(|error| error.of_message(detail))
     }
 }
 

@@ -353,58 +353,6 @@ async fn disconnecting_push_closes_and_forgets_connections_that_refuse_the_frame
     assert!(everyone.expect("a page").recipients.is_empty());
 }
 
-/// A store in which forgetting takes a second.
-struct SlowToForget(MemoryStore);
-
-impl ReadAudience for SlowToForget {
-    async fn read_audience(&self, audience: &Audience, range: &Range) -> Result<Page, StoreError> {
-        self.0.read_audience(audience, range).await
-    }
-
-    async fn read_watchers(&self, entity: &EntityId, range: &Range) -> Result<Page, StoreError> {
-        self.0.read_watchers(entity, range).await
-    }
-}
-
-impl ReadToken for SlowToForget {
-    async fn current_token(&self, connection: &ConnectionId) -> Result<CurrentToken, StoreError> {
-        self.0.current_token(connection).await
-    }
-}
-
-impl Forget for SlowToForget {
-    async fn prune(&self, connection: &ConnectionId, _: &Audience) -> Result<(), StoreError> {
-        self.forget(connection).await
-    }
-
-    async fn forget(&self, connection: &ConnectionId) -> Result<(), StoreError> {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        self.0.forget(connection).await
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn connections_not_forgotten_in_time_are_requeued() {
-    let store = SlowToForget(subscribers(100, 1000).await);
-    let poster = ScriptedPoster::new(|_, _| Err(PostError::Gone));
-    let queues = MemoryQueues::default();
-    let settings = Settings {
-        forgetting: 1,
-        reserve: Duration::from_secs(10),
-        ..Settings::default()
-    };
-    let delivery = Delivery::new(&store, &poster, &queues, settings);
-    let started = Instant::now();
-    let deadline = started + Duration::from_secs(30);
-    delivery
-        .deliver(&push(), deadline)
-        .await
-        .expect("delivered");
-    assert!(Instant::now() < deadline);
-    let (connections, ..) = requeued(&queues);
-    assert_eq!(connections, 75);
-}
-
 /// A poster whose posts take a second each.
 struct SlowPoster;
 

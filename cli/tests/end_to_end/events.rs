@@ -10,9 +10,8 @@ use axum::{
 use herald_local::Authentication;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
-use tokio::net::TcpListener;
 
-use crate::harness::{TestStack, herald, json_lines};
+use crate::harness::{FakeServer, TestStack, herald, json_lines};
 
 fn file(text: &str) -> NamedTempFile {
     let file = NamedTempFile::new().expect("a file");
@@ -182,24 +181,23 @@ async fn fake_event_bridge(State(calls): State<Calls>, body: String) -> Json<Val
 
 #[tokio::test]
 async fn only_throttled_events_are_retried() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
-    let description = json!({
-        "webSocket": "ws://127.0.0.1:1/dev", "endpoint": endpoint, "buses": {"default": "default"},
-    });
     let calls = Calls::default();
-    let server = Router::new()
-        .route("/console/stack.json", get(async || Json(description)))
-        .route("/", post(fake_event_bridge))
-        .with_state(calls.clone());
-    let server = tokio::spawn(async { axum::serve(listener, server).await });
+    let server = FakeServer::start(|endpoint| {
+        let description = json!({
+            "webSocket": "ws://127.0.0.1:1/dev", "endpoint": endpoint, "buses": {"default": "default"},
+        });
+        Router::new()
+            .route("/console/stack.json", get(async || Json(description)))
+            .route("/", post(fake_event_bridge))
+            .with_state(calls.clone())
+    })
+    .await;
 
     let lines: Vec<_> = ["one", "throttled", "denied", "throttled too"]
         .map(|message| json!({"broadcast": true, "message": message}).to_string())
         .into();
-    let arguments = ["--endpoint", &endpoint, "publish", "--lines", "--json"];
+    let arguments = ["--endpoint", &server.url, "publish", "--lines", "--json"];
     let ended = herald(&arguments).run(&lines.join("\n")).await;
-    server.abort();
 
     assert_eq!(ended.code, Some(5), "{}", ended.stderr);
     let lines = json_lines(&ended.stdout);

@@ -1,10 +1,11 @@
 //! A stack for each test, and `herald` as a child process.
 
-use std::{net::SocketAddr, process::Stdio};
+use std::{io, net::SocketAddr, process::Stdio};
 
 use aws_config::SdkConfig;
 use aws_sdk_eventbridge::{Client as EventBridge, types::PutEventsRequestEntry};
 use aws_sdk_secretsmanager::Client as SecretsManager;
+use axum::Router;
 use herald_local::{
     Authentication, Config, Functions, RunningStack, faults::Faults, gateway::Limits,
 };
@@ -13,11 +14,37 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    net::TcpListener,
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     sync::SemaphorePermit,
+    task::JoinHandle,
 };
 
 pub use herald_testkit::{in_time, until};
+
+/// A fake server on a port of its own, which ends when this is dropped.
+pub struct FakeServer {
+    /// The URL, without a path.
+    pub url: String,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl FakeServer {
+    /// Starts the server with the routes for its URL.
+    pub async fn start(router: impl FnOnce(&str) -> Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let router = router(&url);
+        let task = tokio::spawn(async { axum::serve(listener, router).await });
+        Self { url, task }
+    }
+}
+
+impl Drop for FakeServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
 
 /// A running stack.
 pub struct TestStack {

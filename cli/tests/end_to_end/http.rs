@@ -9,10 +9,9 @@ use axum::{
     routing::post,
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use crate::{
-    harness::{Ended, herald, json_lines},
+    harness::{Ended, FakeServer, herald, json_lines},
     keys::{created, start},
 };
 
@@ -155,17 +154,17 @@ async fn published_at(answers: Vec<(u16, Value)>, lines: &str) -> (Ended, Vec<(S
         let (status, body) = answer.expect("an answer");
         (StatusCode::from_u16(status).expect("a status"), Json(body))
     };
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}/", listener.local_addr().expect("an address"));
-    let server = Router::new()
-        .route("/", post(answer))
-        .with_state(requests.clone());
-    let server = tokio::spawn(async { axum::serve(listener, server).await });
+    let server = FakeServer::start(|_| {
+        Router::new()
+            .route("/", post(answer))
+            .with_state(requests.clone())
+    })
+    .await;
+    let url = format!("{}/", server.url);
     let arguments = [
         "publish", "--lines", "--json", "--url", &url, "--key", "hk_a_b",
     ];
     let ended = herald(&arguments).run(lines).await;
-    server.abort();
     let requests = requests.lock().expect("not poisoned").clone();
     (ended, requests)
 }

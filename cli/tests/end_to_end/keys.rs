@@ -11,9 +11,8 @@ use axum::{
 use futures_util::future::join_all;
 use herald_local::Authentication;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-use crate::harness::{TestStack, herald, json_lines};
+use crate::harness::{FakeServer, TestStack, herald, json_lines};
 
 /// Starts a stack that publishes over HTTP.
 pub async fn start() -> TestStack {
@@ -200,22 +199,21 @@ async fn rolled_back(
 
 #[tokio::test]
 async fn key_is_created_after_an_old_version_was_made_current_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
-    let description = json!({
-        "webSocket": "ws://127.0.0.1:1/dev", "endpoint": endpoint,
-        "outputs": {"PublishKeysArn": "arn"},
-    });
     let tokens = Tokens::default();
-    let server = Router::new()
-        .route("/console/stack.json", get(async || Json(description)))
-        .route("/", post(rolled_back))
-        .with_state(tokens.clone());
-    let server = tokio::spawn(async { axum::serve(listener, server).await });
-    let ended = herald(&["--endpoint", &endpoint, "key", "create"])
+    let server = FakeServer::start(|endpoint| {
+        let description = json!({
+            "webSocket": "ws://127.0.0.1:1/dev", "endpoint": endpoint,
+            "outputs": {"PublishKeysArn": "arn"},
+        });
+        Router::new()
+            .route("/console/stack.json", get(async || Json(description)))
+            .route("/", post(rolled_back))
+            .with_state(tokens.clone())
+    })
+    .await;
+    let ended = herald(&["--endpoint", &server.url, "key", "create"])
         .run("")
         .await;
-    server.abort();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(tokens.lock().expect("not poisoned").len(), 6);
 }

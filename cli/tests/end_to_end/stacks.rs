@@ -5,22 +5,18 @@ use std::collections::BTreeMap;
 
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use herald_local::Authentication;
-use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::harness::{Herald, TestStack, herald};
+use crate::harness::{FakeServer, Herald, TestStack, herald};
 
 /// A fake CloudFormation that knows one stack, `herald`.
 ///
 /// Source: <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html>
 struct CloudFormation {
-    endpoint: String,
-    server: JoinHandle<std::io::Result<()>>,
+    server: FakeServer,
 }
 
 impl CloudFormation {
     async fn start(stack: &TestStack) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let mut outputs = stack.running.stack().outputs.clone();
         let web_socket = &stack.running.addresses().web_socket;
         outputs.insert("WebSocketUri".to_owned(), web_socket.clone());
@@ -37,27 +33,22 @@ impl CloudFormation {
                 (StatusCode::BAD_REQUEST, error("ValidationError", message))
             }
         });
-        let router = Router::new().route("/", answer).with_state(description);
-        let server = tokio::spawn(async { axum::serve(listener, router).await });
-        Self { endpoint, server }
+        let router = |_: &str| Router::new().route("/", answer).with_state(description);
+        Self {
+            server: FakeServer::start(router).await,
+        }
     }
 
     /// Returns `herald` in an account with this CloudFormation and the stack's other services.
     fn herald(&self, stack: &TestStack, arguments: &[&str]) -> Herald {
         herald(arguments)
             .variable("AWS_ENDPOINT_URL", &stack.running.addresses().endpoint)
-            .variable("AWS_ENDPOINT_URL_CLOUDFORMATION", &self.endpoint)
+            .variable("AWS_ENDPOINT_URL_CLOUDFORMATION", &self.server.url)
             .variable("AWS_REGION", "us-east-1")
             // Without a Region, the SDK asks the metadata service of EC2.
             .variable("AWS_EC2_METADATA_DISABLED", "true")
             .variable("AWS_ACCESS_KEY_ID", "local")
             .variable("AWS_SECRET_ACCESS_KEY", "local")
-    }
-}
-
-impl Drop for CloudFormation {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::{Router, http::StatusCode};
 use tokio::net::TcpListener;
 
-use crate::harness::herald;
+use crate::harness::{FakeServer, herald};
 
 /// Returns an address without a listener.
 async fn closed_address() -> String {
@@ -134,14 +134,12 @@ async fn server_that_is_no_herald_local_is_named_with_what_to_pass() {
         ),
         (StatusCode::OK, "<html>", "cannot be read"),
     ] {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let endpoint = format!("http://{}/dev", listener.local_addr().expect("an address"));
-        let server = Router::new().fallback(async move || (status, body));
-        let server = tokio::spawn(async { axum::serve(listener, server).await });
+        let server =
+            FakeServer::start(|_| Router::new().fallback(async move || (status, body))).await;
+        let endpoint = format!("{}/dev", server.url);
         let ended = herald(&["--endpoint", &endpoint, "tail", "a"])
             .run("")
             .await;
-        server.abort();
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         let advice = format!("{endpoint} is not the AWS endpoint of a herald-local");
         for words in [&*advice, "--endpoint", cause] {

@@ -202,7 +202,8 @@ void main() {
       expect(subscription.position, const Position(4, epoch: 'e1'));
     });
 
-    test('a subscription that is cancelled before the application listens has no event, not even a loss', () async {
+    /// Returns a client, and a subscription that holds the second of two messages and has dropped the first.
+    Future<(Harness, Subscription)> overflowing() async {
       final harness = Harness(options: const HeraldOptions(buffer: 1));
       await settle();
       final subscription = await harness.client.subscribe('order-1');
@@ -210,18 +211,17 @@ void main() {
         ..push(update('order-1', 1))
         ..push(update('order-1', 2));
       await settle();
+      return (harness, subscription);
+    }
+
+    test('a subscription that is cancelled before the application listens has no event, not even a loss', () async {
+      final (_, subscription) = await overflowing();
       subscription.cancel();
       expect(await subscription.events.toList(), isEmpty);
     });
 
     test('events that were held come before the end of the subscription', () async {
-      final harness = Harness(options: const HeraldOptions(buffer: 1));
-      await settle();
-      final subscription = await harness.client.subscribe('order-1');
-      harness.socket
-        ..push(update('order-1', 1))
-        ..push(update('order-1', 2));
-      await settle();
+      final (harness, subscription) = await overflowing();
       await harness.client.close();
       expect(await subscription.events.map(_contentOf).toList(), [null, 2]);
     });
